@@ -1,0 +1,44 @@
+# Two commands matter: `make app` and `make test`. Both set up what is missing.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PORT ?= 7860
+
+.PHONY: app test check bench clean setup
+
+app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
+	@$(RUN) -m app --sample --port $(PORT)
+
+test: $(READY) check  ## everything CI runs
+	$(RUN) -m pytest
+
+check: $(READY)  ## format, lint, types, layers
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)  ## measure on this machine
+	$(RUN) -m benchmarks.search
+
+setup: $(READY)
+
+# `venv --without-pip` and `pip --python` also work on a Debian that has no python3-venv.
+# A torch that the system's Python can already import is used as it is; else the version of constraints.txt.
+$(READY): pyproject.toml constraints.txt
+	@mkdir -p .build
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then \
+	    grep -v '^torch==' constraints.txt > .build/constraints.txt; \
+	    $(PYTHON) -m venv --without-pip --system-site-packages $(VENV); \
+	else \
+	    cp constraints.txt .build/constraints.txt; \
+	    $(PYTHON) -m venv --without-pip $(VENV); \
+	fi
+	@echo "colvision: installing into $(VENV) (a few minutes the first time)"
+	@$(RUN) -c 'import torch' 2>/dev/null || $(PYTHON) -m pip --python $(RUN) install -q -c .build/constraints.txt torch
+	@$(PYTHON) -m pip --python $(RUN) install -q -c .build/constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+clean:  ## remove the environment and caches, never a library
+	rm -rf $(VENV) .build .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

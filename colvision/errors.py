@@ -1,0 +1,109 @@
+"""Errors raised on purpose. Everything else that escapes is a bug of ours.
+
+ColvisionError
+├── InputError                 a file that cannot be turned into pages
+│   ├── UnsupportedFile        not a PDF or an image we read
+│   ├── EncryptedFile          needs a password
+│   ├── DamagedFile            truncated, empty, without pages
+│   └── LimitExceeded          larger than a limit of `colvision.pdf.Limits`
+├── EncoderError
+│   ├── EncoderNotFound        no such name, folder or checkpoint
+│   ├── WeightsMismatch        a weight is missing, unexpected or of another shape
+│   └── EncoderMismatch        a collection was filled by another encoder
+├── LibraryError
+│   ├── LibraryLocked          another process is writing
+│   ├── LibraryReadOnly        the folder cannot be written
+│   ├── LibraryFormat          not a library, or one of another format version
+│   ├── LibraryDamaged         a shard or the catalogue does not match its checksum
+│   ├── CollectionNotFound
+│   ├── DocumentNotFound
+│   ├── DocumentAmbiguous      a name that fits more than one document
+│   └── PageNotFound
+├── MissingExtra               an optional package is not installed
+└── Cancelled                  the caller asked to stop
+Wrong arguments stay `ValueError`.
+"""
+
+
+class ColvisionError(Exception):
+    """Base of every error raised on purpose; the message says what, and what to do next."""
+
+
+class InputError(ColvisionError):
+    """A file that cannot be turned into pages."""
+
+
+class UnsupportedFile(InputError):
+    """Not a PDF or an image format we read."""
+
+
+class EncryptedFile(InputError):
+    """The file needs a password."""
+
+
+class DamagedFile(InputError):
+    """The file is truncated, empty or has no pages."""
+
+
+class LimitExceeded(InputError):
+    """The file is larger than a limit of `colvision.pdf.Limits`."""
+
+
+class EncoderError(ColvisionError):
+    """An encoder cannot be loaded or used."""
+
+
+class EncoderNotFound(EncoderError):
+    """No encoder of this name, folder or checkpoint."""
+
+
+class WeightsMismatch(EncoderError):
+    """A weight is missing, unexpected or of another shape."""
+
+
+class EncoderMismatch(EncoderError):
+    """A collection was filled by another encoder."""
+
+
+class LibraryError(ColvisionError):
+    """A library on disk cannot do what was asked."""
+
+
+class LibraryLocked(LibraryError):
+    """Another process is writing to the library."""
+
+
+class LibraryReadOnly(LibraryError):
+    """The library cannot be written."""
+
+
+class LibraryFormat(LibraryError):
+    """The folder is not a library, or one of another format version."""
+
+
+class LibraryDamaged(LibraryError):
+    """Stored bytes do not match their checksum."""
+
+
+class CollectionNotFound(LibraryError):
+    """No collection of this name."""
+
+
+class DocumentNotFound(LibraryError):
+    """No document of this name or id."""
+
+
+class DocumentAmbiguous(LibraryError):
+    """A name that fits more than one document; ids always work."""
+
+
+class PageNotFound(LibraryError):
+    """The document has no such page, or the page failed."""
+
+
+class MissingExtra(ColvisionError):
+    """An optional package is not installed; the message says how to install it."""
+
+
+class Cancelled(ColvisionError):
+    """The caller asked to stop."""

@@ -1,0 +1,93 @@
+"""A page: its picture, where it came from, and how its pixels lie on the paper."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from PIL import Image
+
+
+class PageId(NamedTuple):
+    """One page of one document of a library."""
+
+    document: str  # document id
+    page: int  # from 1
+
+
+class Box(NamedTuple):
+    """A rectangle. In pixels and fractions the origin is the top left; in PDF points the bottom left."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class PdfGeometry:
+    """How the picture of a PDF page lies in the PDF's own space (unrotated points, origin bottom left).
+
+    `crop` is the visible box (left, bottom, right, top) in points, `rotation` the clockwise turn (0, 90, 180, 270)
+    that a viewer applies (PDF 32000-1, 7.7.3.3). The picture shows `crop` after that turn.
+    """
+
+    crop: tuple[float, float, float, float]
+    rotation: int = 0
+
+    def __post_init__(self) -> None:
+        left, bottom, right, top = self.crop
+        if not (left < right and bottom < top):
+            raise ValueError(f"crop box {self.crop} is empty; expected left < right and bottom < top")
+        if self.rotation not in (0, 90, 180, 270):
+            raise ValueError(f"rotation {self.rotation} is not one of 0, 90, 180, 270")
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """(width, height) in points of the page as shown, after the turn."""
+        left, bottom, right, top = self.crop
+        width, height = right - left, top - bottom
+        return (height, width) if self.rotation in (90, 270) else (width, height)
+
+    def to_points(self, box: Box) -> Box:
+        """A box in fractions of the picture -> PDF points: `Box(left, top, right, bottom)` with top > bottom."""
+        left, bottom, right, top = self.crop
+        corners = [self._unturn(x, y) for x, y in ((box.left, box.top), (box.right, box.bottom))]
+        xs = [left + x * (right - left) for x, _ in corners]
+        ys = [top - y * (top - bottom) for _, y in corners]
+        return Box(min(xs), max(ys), max(xs), min(ys))
+
+    def _unturn(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the turned picture -> the same point before the clockwise turn, both as fractions."""
+        if self.rotation == 90:
+            return y, 1 - x
+        if self.rotation == 180:
+            return 1 - x, 1 - y
+        if self.rotation == 270:
+            return 1 - y, x
+        return x, y
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as a picture.
+
+    `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
+    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none).
+    """
+
+    image: Image.Image
+    number: int = 1
+    source: str = ""
+    geometry: PdfGeometry | None = None
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError(f"page number {self.number} of {self.source!r}: pages are counted from 1")
+        if self.image.mode not in ("RGB", "L"):
+            raise ValueError(f"page {self.number} of {self.source!r} has mode {self.image.mode}; expected RGB or L")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the picture in pixels."""
+        width, height = self.image.size
+        return height, width
