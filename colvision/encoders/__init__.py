@@ -1,0 +1,74 @@
+"""Encoders by name: the embedded mini, a checkpoint folder, or a checkpoint of the Hugging Face hub.
+
+Dispatch is by `config.json["model_type"]` through one table; a checkpoint's name says nothing about what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.options import Options
+from colvision.errors import EncoderNotFound
+
+if TYPE_CHECKING:
+    from colvision.embedding import Encoder
+
+__all__ = ["load_encoder"]
+
+
+def load_encoder(
+    name: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    max_patches: int | None = None,
+    adapter: str | Path | None = None,
+) -> Encoder:
+    """The encoder of this name, ready to encode: loaded completely or refused.
+
+    Args:
+        name: `"mini"`, a checkpoint folder, or a hub id `"owner/name"`, at a revision `"owner/name@revision"`.
+            A folder is looked for before the hub; a folder called mini is `"./mini"`.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the fastest there is when None.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`; bfloat16 where the device computes in it, else float32.
+        max_patches: the most patches a page becomes; the checkpoint's own limit when None.
+        adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
+
+    Raises:
+        EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
+        WeightsMismatch: a weight is missing, unexpected or of another shape.
+        MissingExtra: transformers or peft is not installed.
+    """
+    options = Options(device, dtype, max_patches, None if adapter is None else Path(adapter))
+    if str(name) == "mini":
+        return _mini(options)
+    require_vlm_extra("transformers")
+    checkpoint = find_checkpoint(name)
+    family = _FAMILIES.get(checkpoint.model_type)
+    if family is None:
+        raise EncoderNotFound(
+            f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
+            f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
+        )
+    return family(checkpoint, options)
+
+
+def _mini(options: Options) -> Encoder:
+    if options != Options(device=options.device) or options.device not in (None, "cpu"):
+        raise ValueError("mini runs on the CPU as it is: it takes no device, dtype, max_patches or adapter")
+    from colvision.encoders import mini
+
+    return mini.load()
+
+
+def _colqwen2(checkpoint: Checkpoint, options: Options) -> Encoder:
+    from colvision.encoders.colqwen2 import ColQwen2
+    from colvision.encoders.vlm import load_vlm
+
+    return load_vlm(ColQwen2, checkpoint, options)
+
+
+_FAMILIES: Mapping[str, Callable[[Checkpoint, Options], Encoder]] = {"colqwen2": _colqwen2}

@@ -1,0 +1,148 @@
+"""A checkpoint on disk: found in a folder or in the hub's cache, checked for its files, fingerprinted. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from colvision.errors import EncoderNotFound, MissingExtra
+
+_HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_FILES = ("*.json", "*.safetensors", "*.txt")  # never the pickled weights that some checkpoints carry beside these
+
+# What decides the vectors besides the weights. Tokenizers come as one file, or as vocabulary and merges.
+_CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "adapter_config.json")
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+)
+_SETS = ("target_modules", "modules_to_save", "exclude_modules")  # peft writes them in any order
+_INCIDENTAL = ("_name_or_path", "base_model_name_or_path", "transformers_version")  # differ between equal copies
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id."""
+
+    name: str
+    folder: Path
+    model_type: str
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> Checkpoint:
+        """Raises EncoderNotFound when the folder lacks its configuration or any of its weights."""
+        config = folder / "config.json"
+        if not config.is_file():
+            raise EncoderNotFound(_without_config(folder, name))
+        missing = [file for file in _weight_files(folder) if not (folder / file).is_file()]
+        if missing:
+            raise EncoderNotFound(
+                f"checkpoint {name!r} lacks {', '.join(missing[:3])} in {folder}: "
+                "copy all its safetensors files there (pickled weights are not read)"
+            )
+        return cls(name, folder, str(json.loads(config.read_bytes()).get("model_type", "")))
+
+
+def require_vlm_extra(package: str) -> None:
+    """Raises MissingExtra, with the command that installs it, when transformers or peft is not there."""
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtra(f"this encoder needs {package}, which is not installed: pip install 'colvision[vlm]'")
+
+
+def find_checkpoint(name: str | Path, *, cache: Path | None = None) -> Checkpoint:
+    """A folder, or a hub id looked up in the hub's cache (`cache`; None: where huggingface_hub keeps it), then fetched.
+
+    The cache comes first even when a newer revision is out: a library stays with the weights that filled it.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Checkpoint.read(folder, folder.resolve().name)
+    hub_id = _HUB_ID.fullmatch(name) if isinstance(name, str) else None
+    if hub_id is None:
+        raise EncoderNotFound(
+            f"no encoder {str(name)!r}: expected 'mini', a checkpoint folder or a hub id 'owner/name'"
+        )
+    return _from_hub(hub_id["id"], hub_id["revision"], cache)
+
+
+def fingerprint(folders: Iterable[Path], settings: Iterable[str]) -> str:
+    """sha256 over every file of a checkpoint (and its adapter) that decides its vectors, and over `settings`.
+
+    The same bytes give the same fingerprint wherever they lie; configurations are compared by content.
+    """
+    digest = hashlib.sha256()
+    for folder in folders:
+        for name, content in _parts(folder):
+            digest.update(f"{name} {content}\n".encode())
+        digest.update(b"\n")
+    digest.update(json.dumps(list(settings)).encode())
+    return digest.hexdigest()
+
+
+def _parts(folder: Path) -> Iterator[tuple[str, str]]:
+    for name in _CONFIGS:
+        if (folder / name).is_file():
+            yield name, json.dumps(_without_incidentals(json.loads((folder / name).read_bytes())), sort_keys=True)
+    weights = sorted(path.name for path in folder.glob("*.safetensors"))
+    for name in (*_TOKENIZER, *weights):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                yield name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _without_incidentals(config: Mapping[str, object]) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            kept[key] = _without_incidentals(value)
+        elif key in _SETS and isinstance(value, list):
+            kept[key] = sorted(value)
+        elif key not in _INCIDENTAL:
+            kept[key] = value
+    return kept
+
+
+def _weight_files(folder: Path) -> list[str]:
+    """The files that hold the weights, by name: one, or those that the sharded checkpoint's table names."""
+    table = folder / "model.safetensors.index.json"
+    if not table.is_file():
+        return ["model.safetensors"]
+    weight_map: Mapping[str, str] = json.loads(table.read_bytes())["weight_map"]
+    return sorted(set(weight_map.values()))
+
+
+def _without_config(folder: Path, name: str) -> str:
+    if (folder / "adapter_config.json").is_file():
+        return (
+            f"{name!r} holds an adapter, not a checkpoint: "
+            f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
+        )
+    return f"{folder} holds no config.json: pass the folder that holds config.json, *.safetensors and the tokenizer"
+
+
+def _from_hub(hub_id: str, revision: str | None, cache: Path | None) -> Checkpoint:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    reason = ""
+    for offline in (True, False):
+        try:
+            folder = snapshot_download(
+                hub_id, revision=revision, cache_dir=cache, allow_patterns=list(_FILES), local_files_only=offline
+            )
+            return Checkpoint.read(Path(folder), hub_id)
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, EncoderNotFound) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+    raise EncoderNotFound(
+        f"encoder {hub_id!r} is neither a folder here nor in the hub's cache, and could not be fetched ({reason}): "
+        "place its config.json, *.safetensors, tokenizer and processor files in a folder and pass the folder"
+    )

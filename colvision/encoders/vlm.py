@@ -1,0 +1,119 @@
+"""What all encoders through transformers share: loading, batches, and padded tensors turned into flat vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+import transformers
+from torch import Tensor
+
+from colvision.embedding import EncoderInfo, Floats, PageEmbedding, QueryEmbedding
+from colvision.encoders.batches import batches
+from colvision.encoders.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.code_range import measure_code_range
+from colvision.encoders.family import Family
+from colvision.encoders.options import Options
+from colvision.encoders.query_tokens import PromptedQuery, Span
+from colvision.encoders.weights import add_adapter, load_weights
+from colvision.page import Page
+
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
+_QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
+
+
+def load_vlm(family: type[Family], checkpoint: Checkpoint, options: Options) -> VlmEncoder:
+    """The checkpoint's model on its device, complete and in evaluation mode, as an encoder."""
+    device = options.torch_device()
+    dtype = options.torch_dtype(device)
+    model = load_weights(family.model_class(), checkpoint, dtype, unused=family.unused_weights)
+    name, folders = checkpoint.name, [checkpoint.folder]
+    if options.adapter is not None:
+        add_adapter(model, options.adapter)
+        name, folders = f"{name} + {options.adapter.name}", [*folders, options.adapter]
+    loaded = family(model.to(device), checkpoint.folder, options.max_patches)
+    prompts = (loaded.page_prompt, loaded.query_prefix, loaded.query_suffix)
+    settings = (checkpoint.model_type, str(family.revision), *prompts, str(loaded.max_patches))
+    versions = {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    return VlmEncoder(loaded, name=name, fingerprint=fingerprint(folders, settings), versions=versions)
+
+
+class VlmEncoder:
+    """An `Encoder` of any family. A page's prompt tokens stay in its multi-vector, without a place on the page."""
+
+    def __init__(self, family: Family, *, name: str, fingerprint: str, versions: Mapping[str, str]) -> None:
+        self.family = family
+        self._identity = (name, fingerprint)
+        self._versions = versions
+        self._budget = _BATCH_TOKENS[family.model.device.type]
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        """The first time it is asked for, three small generated pages are encoded to measure `code_range`."""
+        name, fingerprint = self._identity
+        code_range = measure_code_range(self.encode_pages)
+        return EncoderInfo(name, fingerprint, self.family.dim, code_range, versions=self._versions)
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        """One embedding a page, in order; holds one batch and the page after it, no more."""
+        fitted = (self.family.fit(page.image) for page in pages)
+        for images in batches(fitted, self.family.patches, self._budget):
+            batch = self.family.page_batch(images)
+            for vectors, grid, kind in zip(self._vectors(batch.inputs), batch.grids, batch.kinds, strict=True):
+                yield PageEmbedding(vectors, grid, kind)
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        """One embedding a text, in order; prefix and augmentation tokens count in the score, as in training.
+
+        Raises ValueError for a text without a letter or digit.
+        """
+        embeddings = []
+        tokenised = (self._tokenised(text) for text in texts)
+        for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
+            vectors = self._vectors(self._query_inputs([query.ids for query in batch]))
+            embeddings += [
+                query.prompted.embedding(rows, query.spans) for query, rows in zip(batch, vectors, strict=True)
+            ]
+        return embeddings
+
+    def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
+        prompted = PromptedQuery.of(
+            asked, prefix=self.family.query_prefix, suffix=self.family.query_suffix, length=length
+        )
+        tokens = self.family.tokenizer(prompted.text, return_offsets_mapping=True)
+        spans = [(start, end) for start, end in tokens["offset_mapping"]]
+        cut = prompted.length_of(_QUERY_TOKENS, spans)
+        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
+
+    def _query_inputs(self, ids: Sequence[Sequence[int]]) -> Mapping[str, Tensor]:
+        """Ids of b queries -> inputs padded on the left. The pad token is also the augmentation token: only the mask
+        tells the two apart.
+        """
+        longest = max(map(len, ids))
+        padded = torch.full((len(ids), longest), self.family.tokenizer.pad_token_id)
+        mask = torch.zeros_like(padded)
+        for row, tokens in enumerate(ids):
+            padded[row, longest - len(tokens) :] = torch.tensor(tokens)
+            mask[row, longest - len(tokens) :] = 1
+        return self.family.query_inputs(padded, mask)
+
+    @torch.inference_mode()
+    def _vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
+        model = self.family.model
+        placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+        embeddings = model(**placed, use_cache=False).embeddings.float()
+        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+
+
+class _TokenisedQuery(NamedTuple):
+    prompted: PromptedQuery
+    ids: Sequence[int]
+    spans: Sequence[Span]

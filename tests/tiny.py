@@ -1,0 +1,88 @@
+"""Tiny random checkpoints, made in code: the real classes and file formats without a download."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import (
+    ColQwen2Config,
+    ColQwen2ForRetrieval,
+    ColQwen2Processor,
+    PreTrainedTokenizerFast,
+    Qwen2VLImageProcessorPil,
+)
+
+PATCHES = 48  # the most a page becomes: keeps a page below 10 ms
+_SPECIAL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
+_TRAINING_TEXT = ("Query: bleed the hydraulic pump", "user Describe the image.", "pump pressure, hydraulic oil")
+
+
+def save_tiny_colqwen2(folder: Path, *, seed: int = 0) -> Path:
+    """A ColQwen2 checkpoint of 0.2 million sharpened random weights, as transformers itself saves it."""
+    tokenizer = _tokenizer()
+    torch.manual_seed(seed)
+    model = ColQwen2ForRetrieval(_config(tokenizer))
+    _sharpen(model)
+    model.save_pretrained(folder)
+    pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": PATCHES * 28 * 28})
+    ColQwen2Processor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE with Qwen2's special tokens, padding on the left with the augmentation token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(_TRAINING_TEXT, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        extra_special_tokens=list(_SPECIAL),
+        padding_side="left",
+    )
+
+
+def _config(tokenizer: PreTrainedTokenizerFast) -> ColQwen2Config:
+    token = tokenizer.convert_tokens_to_ids
+    text = {
+        "model_type": "qwen2_vl_text",
+        "vocab_size": len(tokenizer) + 1,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
+        "bos_token_id": None,
+        "eos_token_id": token("<|im_end|>"),
+        "pad_token_id": token("<|endoftext|>"),
+    }
+    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2}
+    vlm = {
+        "model_type": "qwen2_vl",
+        "text_config": text,
+        "vision_config": vision,
+        "image_token_id": token("<|image_pad|>"),
+        "vision_start_token_id": token("<|vision_start|>"),
+        "vision_end_token_id": token("<|vision_end|>"),
+        "video_token_id": len(tokenizer),
+    }
+    return ColQwen2Config(vlm_config=vlm, embedding_dim=32)
+
+
+def _sharpen(model: torch.nn.Module) -> None:
+    """Weights large enough that attention picks and positions count: fresh ones (0.02) leave tokens as they came.
+
+    What attention adds is kept below what a token brings itself, as in a trained model: a patch stays its own.
+    """
+    gains = {"q_proj": 1.5, "k_proj": 1.5, "qkv": 1.5, "o_proj": 0.5, "attn.proj": 0.5}
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                gain = next((gain for part, gain in gains.items() if part in name), 1.0)
+                weight.normal_(std=gain / weight[0].numel() ** 0.5)
