@@ -1,0 +1,163 @@
+"""mini as an encoder: pages are brought to the size it reads, encoded one by one, blank patches left out."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from colvision.embedding import EncoderInfo, Floats, Link, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
+from colvision.encoders.mini.model import DIM, PageTower, QueryTower
+from colvision.encoders.mini.words import query_words
+from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.page import Page
+
+SHIPPED = Path(__file__).with_name("weights.safetensors")
+_READING = "1"  # changes with the way pages are brought to size or query words are chosen: part of the fingerprint
+_LETTER_AREA = 832 * 1088  # pixels of a US Letter page at 98 dpi
+_SMALLEST, _LARGEST = 0.12, 2.0  # of that area: below it a page is enlarged, above it (A2, posters) it is shrunk
+_INK = -1.0  # logit: a patch is kept from a probability of print of about a quarter on
+_LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
+
+
+class MiniEncoder:
+    """The embedded page reader: words printed in Latin letters. It knows no synonyms and no pictures."""
+
+    def __init__(self, weights: Path = SHIPPED) -> None:
+        tensors, settings = _read(weights)
+        self._page, self._query = PageTower(), QueryTower()
+        _fill(self._page, tensors, "page.", weights)
+        _fill(self._query, tensors, "query.", weights)
+        self._page.eval().requires_grad_(False)
+        self._query.eval().requires_grad_(False)
+        _fold_norms(self._page)
+        self._page.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self._half = torch.cpu.is_available() and _cpu_has_bf16()
+        link = Link(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
+        digest = hashlib.sha256(weights.read_bytes())
+        digest.update(f"reading {_READING} link {link}".encode())
+        self._info = EncoderInfo(
+            name="mini",
+            fingerprint=digest.hexdigest(),
+            dim=DIM,
+            code_range=settings["code_range"],
+            link=link,
+            versions={"torch": version("torch"), "pillow": version("pillow")},
+        )
+
+    @property
+    def info(self) -> EncoderInfo:
+        return self._info
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        """Page by page: on a CPU a batch is no faster, and so a page's vectors cannot depend on its neighbours."""
+        for page in pages:
+            yield self._encode_page(page)
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        """One vector a word; function words count only where there is nothing else.
+
+        Raises `ValueError` for a text without a letter or digit.
+        """
+        return [self._encode_query(text) for text in texts]
+
+    def _encode_page(self, page: Page) -> PageEmbedding:
+        picture = at_reading_size(page)  # (height, width)
+        ink = torch.from_numpy(picture).to(torch.float32).div_(255).neg_().add_(1)[None, None]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._half):
+            reading = self._page(ink.contiguous(memory_format=torch.channels_last), letters=False)
+        printed = reading.ink[0].numpy()  # (rows, cols)
+        kept = printed > min(_INK, float(printed.max()))
+        if not kept.any():
+            kept = printed == printed.max()
+        cells = np.full(kept.shape, -1, dtype=np.int32)
+        cells[kept] = np.arange(kept.sum(), dtype=np.int32)
+        vectors = reading.vectors[0].permute(1, 2, 0).numpy()[kept]  # (n, DIM)
+        return PageEmbedding.from_patches(np.ascontiguousarray(vectors, dtype=np.float32), PatchGrid(cells))
+
+    def _encode_query(self, text: str) -> QueryEmbedding:
+        words = query_words(text)
+        if not words:
+            raise ValueError(f"query {text!r} has no letter or digit to look for")
+        with torch.inference_mode():
+            vectors: Floats = self._query(words).numpy()
+        return QueryEmbedding.of_words(text, words, vectors)
+
+
+def at_reading_size(page: Page) -> NDArray[np.uint8]:
+    """(height, width) grey, the sides multiples of the patch.
+
+    A PDF page says its size in points and comes at 98 dpi; an image file does not, and is taken for a Letter page.
+    """
+    height, width = page.shape
+    area = float(_LETTER_AREA)
+    if page.geometry is not None:
+        points = page.geometry.size
+        area = points[0] * points[1] * (DPI / 72) ** 2
+        area = min(max(area, _SMALLEST * _LETTER_AREA), _LARGEST * _LETTER_AREA)
+    scale = (area / (height * width)) ** 0.5
+    rows = _whole(height * scale, PATCH_HEIGHT)
+    cols = _whole(width * scale, PATCH_WIDTH)
+    grey = page.image.convert("L").resize((cols * PATCH_WIDTH, rows * PATCH_HEIGHT), Image.Resampling.BICUBIC)
+    return np.array(grey)
+
+
+def _whole(pixels: float, patch: int) -> int:
+    return max(1, min(round(pixels / patch), _LONGEST_SIDE // patch))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
+    except FileNotFoundError:
+        raise EncoderNotFound(f"mini's weights are missing at {path}: install colvision again") from None
+    except SafetensorError as error:
+        raise WeightsMismatch(f"mini's weights at {path} are damaged ({error}): install colvision again") from error
+    if "mini" not in metadata:
+        raise WeightsMismatch(f"{path} holds no weights of mini: it has no 'mini' record beside its tensors")
+    settings: dict[str, float] = json.loads(metadata["mini"])
+    return tensors, settings
+
+
+def _fill(tower: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    """Every weight of the tower from the file, none left over: load or refuse."""
+    own = {name.removeprefix(prefix): value.float() for name, value in tensors.items() if name.startswith(prefix)}
+    wanted = {name: value for name, value in tower.state_dict().items() if not name.endswith("num_batches_tracked")}
+    odd = sorted(set(own) ^ set(wanted)) or sorted(n for n in own if own[n].shape != wanted[n].shape)
+    if odd:
+        raise WeightsMismatch(
+            f"{path} does not fit this version of mini: {len(odd)} weights are missing, unexpected or of another "
+            f"shape, such as {prefix}{odd[0]}; install colvision again"
+        )
+    tower.load_state_dict(own, strict=False)
+
+
+def _fold_norms(tower: nn.Module) -> None:
+    """Batch norm is a scale and a shift once trained: they go into the convolution before it."""
+    for module in tower.modules():
+        if isinstance(module, nn.Sequential):
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.BatchNorm2d):
+                    before = str(int(name) - 1)
+                    convolution = module.get_submodule(before)
+                    if not isinstance(convolution, nn.Conv2d):
+                        raise TypeError(f"a batch norm follows {type(convolution).__name__}, not a convolution")
+                    fused = nn.utils.fusion.fuse_conv_bn_eval(convolution, child)
+                    setattr(module, before, fused)
+                    setattr(module, name, nn.Identity())
+
+
+def _cpu_has_bf16() -> bool:
+    """bf16 pays where the processor multiplies it; elsewhere torch imitates it, slower than float32."""
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in capabilities and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())

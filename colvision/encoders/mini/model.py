@@ -1,0 +1,105 @@
+"""The two towers of mini: a convolutional page reader and a query tower that is little more than a table.
+
+Page: grey pixels, one patch is 32 pixels wide and 16 high (at 98 dpi a word or two of body text, one line).
+The height is reduced before the width, so that one cell a letter (8 pixels) is left where letters are told apart.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from colvision.encoders.mini.words import BUCKETS, features
+
+DIM = 128
+
+
+LETTERS = 95  # printable ASCII, 0 = none
+
+
+class Reading(NamedTuple):
+    """What the page tower sees in a batch of pictures."""
+
+    vectors: Tensor  # (batch, DIM, rows, cols), unit length along DIM
+    ink: Tensor  # (batch, rows, cols), logit that the patch carries any print
+    letters: Tensor  # (batch, LETTERS, rows, 4 * cols), logits; only training looks at them
+
+
+class Convolution(nn.Sequential):
+    """Convolution, batch norm, SiLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> None:
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.SiLU(inplace=True),
+        )
+
+
+class Bottleneck(nn.Module):
+    """Half the width inside, added to what came in."""
+
+    def __init__(self, width: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        half = width // 2
+        self.inside = nn.Sequential(
+            Convolution(width, half, (1, 1)),
+            Convolution(half, half, kernel),
+            nn.Conv2d(half, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = nn.functional.silu(x + self.inside(x))
+        return out
+
+
+class PageTower(nn.Module):
+    """(batch, 1, height, width) ink in 0..1, sides multiples of the patch -> `Reading`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters_tower = nn.Sequential(
+            nn.PixelUnshuffle(4),  # (16, height / 4, width / 4)
+            Convolution(16, 64, (3, 3)),
+            Convolution(64, 96, (3, 3), (2, 2)),  # height / 8, width / 8
+            Bottleneck(96, (3, 3)),
+            Bottleneck(96, (3, 3)),
+            Convolution(96, 192, (3, 3), (2, 1)),  # height / 16, width / 8
+            Bottleneck(192, (3, 5)),
+            Bottleneck(192, (3, 5)),
+        )
+        self.words_tower = nn.Sequential(
+            Convolution(192, 256, (3, 3), (1, 2)),  # height / 16, width / 16
+            Bottleneck(256, (3, 5)),
+            Bottleneck(256, (3, 5)),
+            Convolution(256, 256, (3, 3), (1, 2)),  # height / 16, width / 32
+            Bottleneck(256, (3, 5)),
+        )
+        self.letters_head = nn.Conv2d(192, LETTERS, 1)
+        self.patch_head = nn.Conv2d(256, DIM + 1, 1)
+
+    def forward(self, pictures: Tensor, letters: bool = True) -> Reading:
+        middle = self.letters_tower(pictures)
+        heads = self.patch_head(self.words_tower(middle)).float()
+        vectors = nn.functional.normalize(heads[:, :DIM], dim=1)
+        named = self.letters_head(middle).float() if letters else middle[:, :0]
+        return Reading(vectors, heads[:, DIM], named)
+
+
+class QueryTower(nn.Module):
+    """A word's vector: the mean of its features' rows in one table, a small residual network, unit length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.EmbeddingBag(BUCKETS, DIM, mode="mean")
+        nn.init.normal_(self.table.weight, std=0.5)
+        self.network = nn.Sequential(nn.Linear(DIM, 2 * DIM), nn.SiLU(), nn.Linear(2 * DIM, DIM))
+
+    def forward(self, words: Sequence[str]) -> Tensor:
+        rows = [features(word) for word in words]
+        starts = torch.tensor([0] + [len(row) for row in rows[:-1]]).cumsum(0)
+        bag = self.table(torch.tensor([i for row in rows for i in row]), starts)  # (words, DIM)
+        return nn.functional.normalize(bag + self.network(bag), dim=1)

@@ -1,0 +1,1 @@
+"""How mini's weights are made: `python -m colvision.encoders.mini.training --help`."""

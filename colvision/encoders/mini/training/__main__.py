@@ -1,0 +1,40 @@
+"""Trains mini from nothing.
+
+python -m colvision.encoders.mini.training OUT --pdfs FOLDER [--fonts FOLDER ...] [--words FOLDER ...] [--steps N]
+
+The run resumes from OUT. `python -m colvision.encoders.mini.training.export OUT` turns its checkpoint into weights.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from colvision.encoders.mini.training import documents, synthesis
+from colvision.encoders.mini.training.loop import Recipe, train
+from colvision.encoders.mini.training.source import Crops, dictionary, running_text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pdfs", type=Path, help="a folder of PDFs with a text layer (without: generated pages only)")
+    parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
+    parser.add_argument("--words", type=Path, nargs="+", default=[Path("/usr/share/dict")])
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    recipe = replace(Recipe(), steps=options.steps, seed=options.seed)
+    pages = documents.pages_of(options.pdfs, most_a_document=40, seed=recipe.seed) if options.pdfs else []
+    fonts = synthesis.fonts_of(options.fonts)
+    printer = synthesis.Printer(fonts, dictionary(options.words), running_text(pages, 2000))
+    print(f"{len(pages)} pages, {len(fonts)} fonts; the curve goes to {options.out / 'curve.jsonl'}", flush=True)
+    train(Crops(printer, pages, seed=recipe.seed), options.out, recipe)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""From a checkpoint to the weights in the package: float16, with the constants that go with them measured.
+
+python -m colvision.encoders.mini.training.export OUT WEIGHTS.safetensors --pdfs FOLDER
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from colvision.embedding import Encoder
+from colvision.encoders import mini
+from colvision.encoders.mini.training import degrade, documents
+from colvision.page import Page
+
+_RANGE_MARGIN = 1.1  # over the largest component seen
+_PAGES = 120
+_PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--pdfs", type=Path, required=True)
+    options = parser.parse_args()
+    tensors = load_file(options.run / "checkpoint.safetensors")
+    kept = {
+        name.removeprefix("towers."): value.half().contiguous()
+        for name, value in tensors.items()
+        if name.startswith(("towers.page.", "towers.query.")) and not name.endswith("num_batches_tracked")
+    }
+    _write(kept, options.weights, _PROVISIONAL)
+    settings = _measure(mini.load(options.weights), options.pdfs)
+    _write(kept, options.weights, settings)
+    print(settings)
+
+
+def _write(tensors: dict[str, torch.Tensor], path: Path, settings: dict[str, float]) -> None:
+    save_file(tensors, path, metadata={"mini": json.dumps(settings)})
+
+
+def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
+    """The code range, and the link: the chance that a page holds a word, given the word's best similarity on it."""
+    rng = np.random.default_rng(0)
+    pages = [
+        (page, documents.print_of(page, 150)) for page in documents.pages_of(pdfs, most_a_document=2, seed=99)[:_PAGES]
+    ]
+    prints = [source for _, source in pages if source is not None and len(source.words) > 30]
+    pictures = [Image.fromarray(degrade.degrade(source.picture, rng)) for source in prints]
+    vectors = [e.vectors for e in encoder.encode_pages(Page(picture) for picture in pictures)]
+    vocabulary = sorted({word.text for source in prints for word in source.words if len(word.text) > 2})
+    queries = {q.text: q.vectors[0] for q in encoder.encode_queries(vocabulary)}
+    table = np.stack([queries[word] for word in vocabulary])  # (words, dim)
+    similarity, present = [], []
+    for source, own in zip(prints, vectors, strict=True):
+        here = {word.text for word in source.words}
+        asked = rng.choice(len(vocabulary), 400, replace=False)
+        asked = np.union1d(asked, [i for i, word in enumerate(vocabulary) if word in here])
+        similarity.append((table[asked] @ own.T).max(axis=1))
+        present.append(np.array([vocabulary[i] in here for i in asked]))
+    slope, midpoint = _logistic(np.concatenate(similarity), np.concatenate(present))
+    largest = max(float(np.abs(own).max()) for own in vectors)
+    return {"code_range": round(min(1.0, largest * _RANGE_MARGIN), 3), "link_slope": slope, "link_midpoint": midpoint}
+
+
+def _logistic(similarity: NDArray[np.float32], present: NDArray[np.bool_]) -> tuple[float, float]:
+    """Logistic regression by Newton's method, both classes of equal weight: slope and midpoint."""
+    x = np.stack([similarity, np.ones_like(similarity)], axis=1).astype(np.float64)  # (n, 2)
+    weight = np.where(present, 0.5 / present.mean(), 0.5 / (1 - present.mean()))
+    theta = np.zeros(2)
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-x @ theta))
+        gradient = x.T @ (weight * (present - chance))
+        curvature = (x * (weight * chance * (1 - chance))[:, None]).T @ x + 1e-6 * np.eye(2)
+        theta += np.linalg.solve(curvature, gradient)
+    return round(float(theta[0]), 3), round(float(-theta[1] / theta[0]), 4)
+
+
+if __name__ == "__main__":
+    main()

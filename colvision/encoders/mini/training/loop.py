@@ -1,0 +1,158 @@
+"""The training loop: batches of crops in, checkpoints and at last weights out. It resumes where it was killed."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from colvision.encoders.mini.model import PageTower, QueryTower
+from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
+from colvision.encoders.mini.training.lookalikes import lookalikes
+from colvision.encoders.mini.training.loss import Losses, matching
+from colvision.encoders.mini.training.source import Crops
+
+_LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
+_MOST_OTHERS = 700  # words on no patch of the batch that every patch is held against
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, beside the pages."""
+
+    steps: int = 8000
+    batch: int = 8  # crops
+    rate: float = 2e-3
+    warm_up: int = 200  # steps
+    weight_decay: float = 0.02
+    seed: int = 1
+
+
+class Towers(nn.Module):
+    """Both towers and the temperature of their matching."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = PageTower()
+        self.query = QueryTower()
+        self.log_temperature = nn.Parameter(torch.tensor(float(np.log(14.0))))
+
+    def losses(self, crops: list[Crop], rng: np.random.Generator) -> Losses:
+        """All losses of a batch."""
+        device = self.log_temperature.device
+        pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))[:, None]
+        ink = 1 - pictures.to(device, torch.float32).div_(255)
+        with torch.autocast(device.type, torch.bfloat16):
+            reading = self.page(ink.to(memory_format=torch.channels_last))
+        words, pairs, spared = _joined(crops)
+        others = lookalikes(words, _MOST_OTHERS, rng)
+        vectors = self.query(words + others)
+        temperature = self.log_temperature.exp().clamp(max=60)
+        patches = reading.vectors.permute(0, 2, 3, 1).reshape(len(crops) * ROWS * COLS, -1) * temperature
+        matched = matching(patches, vectors[: len(words)], vectors[len(words) :], pairs, spared)
+        letters = torch.from_numpy(np.stack([crop.letters for crop in crops])).to(device, torch.long)
+        weight = torch.ones(reading.letters.shape[1], device=device)
+        weight[0] = 0.3  # most cells hold no letter
+        named = functional.cross_entropy(reading.letters, letters, weight, ignore_index=UNKNOWN)
+        printed = torch.from_numpy(np.stack([crop.ink for crop in crops])).to(device, torch.float32)
+        inked = functional.binary_cross_entropy_with_logits(reading.ink, printed)
+        return Losses(matched[0], matched[1], named, inked, matched[2], matched[3])
+
+
+def _joined(crops: list[Crop]) -> tuple[list[str], Tensor, Tensor]:
+    """The batch's unique words, and pairs and spared ones in numbers of the batch."""
+    names: dict[str, int] = {}
+    pairs: list[NDArray[np.int64]] = []
+    spared: list[NDArray[np.int64]] = []
+    for number, crop in enumerate(crops):
+        own = np.array([names.setdefault(word, len(names)) for word in crop.words], dtype=np.int64)
+        for source, into in ((crop.pairs, pairs), (crop.spared, spared)):
+            into.append(np.stack([source[:, 0] + number * ROWS * COLS, own[source[:, 1]]], axis=1))
+    return list(names), torch.from_numpy(np.concatenate(pairs)).long(), torch.from_numpy(np.concatenate(spared)).long()
+
+
+def train(crops: Crops, out: Path, recipe: Recipe, *, minutes_between: float = 5) -> Path:
+    """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint."""
+    torch.manual_seed(recipe.seed)
+    towers = Towers().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    optimiser = torch.optim.AdamW(_groups(towers, recipe), lr=recipe.rate, betas=(0.9, 0.98))
+    step = _resume(towers, optimiser, out)
+    batches = _batches(crops, recipe, step)
+    rng = np.random.default_rng((recipe.seed, step))
+    saved = time.monotonic()
+    seen: list[list[float]] = []
+    started = time.monotonic()
+    while step < recipe.steps:
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * min((step + 1) / recipe.warm_up, 1 - step / recipe.steps)
+        losses = towers.losses(next(batches), rng)
+        total = losses.to_word + losses.to_patch + _LETTERS_WEIGHT * losses.letters + _INK_WEIGHT * losses.ink
+        optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(towers.parameters(), 5.0)
+        optimiser.step()
+        step += 1
+        seen.append([float(torch.as_tensor(value).detach()) for value in losses])
+        if step % 25 == 0:
+            _report(out, step, seen, towers, time.monotonic() - started)
+            seen = []
+        if time.monotonic() - saved > 60 * minutes_between or step == recipe.steps:
+            _save(towers, optimiser, step, out)
+            saved = time.monotonic()
+    return out / "checkpoint.safetensors"
+
+
+def _groups(towers: Towers, recipe: Recipe) -> list[dict[str, object]]:
+    decayed = [p for p in towers.parameters() if p.ndim > 1]
+    plain = [p for p in towers.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _batches(crops: Crops, recipe: Recipe, step: int) -> Iterator[list[Crop]]:
+    crops.start_at(step)
+    return iter(DataLoader(crops, batch_size=recipe.batch, collate_fn=list, num_workers=1, prefetch_factor=6))
+
+
+def _report(out: Path, step: int, seen: list[list[float]], towers: Towers, seconds: float) -> None:
+    means = np.mean(seen, axis=0)
+    line = {name: round(float(value), 4) for name, value in zip(Losses._fields, means, strict=True)}
+    line |= {
+        "step": step,
+        "temperature": round(float(towers.log_temperature.detach().exp()), 2),
+        "seconds": round(seconds),
+    }
+    with (out / "curve.jsonl").open("a") as curve:
+        curve.write(json.dumps(line) + "\n")
+
+
+def _save(towers: Towers, optimiser: torch.optim.Optimizer, step: int, out: Path) -> None:
+    """Weights and optimiser state in one file, replaced in one step: a kill leaves the old one."""
+    tensors = {f"towers.{name}": value.contiguous() for name, value in towers.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": value.contiguous() for name, value in state.items()}
+    new = out / "checkpoint.new"
+    save_file(tensors, new, metadata={"step": str(step)})
+    new.replace(out / "checkpoint.safetensors")
+
+
+def _resume(towers: Towers, optimiser: torch.optim.Optimizer, out: Path) -> int:
+    path = out / "checkpoint.safetensors"
+    if not path.exists():
+        return 0
+    tensors = load_file(path)
+    towers.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("towers.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, key = name.split(".")
+            state.setdefault(int(number), {})[key] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return int(max(float(values["step"]) for values in state.values()))

@@ -1,0 +1,50 @@
+"""Words and their features, the same for queries and for training targets (no torch)."""
+
+import re
+import unicodedata
+import zlib
+from functools import lru_cache
+from pathlib import Path
+
+BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
+_LONGEST = 40  # letters of a word that are looked at
+_RUN = re.compile(r"[^\W_]+")
+_COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
+# Words that stand on every page say nothing about which one (English, German, French, Spanish).
+_FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
+
+
+def fold(text: str) -> str:
+    """Lower case, compatibility forms resolved (NFKC), accents taken off: the print differs, the word does not."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+def words_of(text: str) -> list[str]:
+    """The runs of letters and digits, folded, in order."""
+    return _RUN.findall(fold(text))
+
+
+def compounds_of(text: str) -> list[str]:
+    """Runs joined by . _ - or / without a space, such as part numbers and file names, folded, in order."""
+    return _COMPOUND.findall(fold(text))
+
+
+@lru_cache(maxsize=200_000)
+def features(word: str) -> tuple[int, ...]:
+    """Rows of the query table: hashed character n-grams (2-4, with the ends marked), both ends, whole word, length.
+
+    The hash is CRC-32, which is the same on every machine and version.
+    """
+    word = word[:_LONGEST]
+    marked = f"<{word}>"
+    names = {marked[i : i + n] for n in (2, 3, 4) for i in range(len(marked) - n + 1)}
+    names |= {f"begin {word[:n]}" for n in (1, 3, 5)} | {f"end {word[-n:]}" for n in (1, 3, 5)}
+    names |= {f"word {word}", f"length {len(word)}"}
+    return tuple(sorted(zlib.crc32(name.encode()) % BUCKETS for name in names))
+
+
+def query_words(text: str) -> list[str]:
+    """The words of a query that are looked for: each once, function words only where there is nothing else."""
+    words = list(dict.fromkeys(words_of(text)))
+    return [word for word in words if word not in _FUNCTION_WORDS] or words
