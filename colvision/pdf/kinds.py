@@ -1,0 +1,64 @@
+"""What a file is: by its name for walking folders, by its first bytes for opening it."""
+
+import stat
+from pathlib import Path
+
+from colvision.errors import DamagedFile, InputError, UnsupportedFile
+from colvision.pdf.wire import FileKind
+
+SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+
+_HEAD = 1024  # bytes; a PDF's header may stand anywhere in them (PDF 32000-1, Annex H.3, note 13)
+_STARTS: tuple[tuple[bytes, FileKind], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),  # BigTIFF
+    (b"MM\x00+", "tiff"),
+)
+
+
+def is_supported(path: str | Path) -> bool:
+    """Whether the name looks like a file we read: for walking folders. The content decides when it is opened."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def measure(path: Path) -> int:
+    """The size in bytes of a file that can be opened. Raises `InputError` for a folder, a pipe, a missing file."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; check the path") from error
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise UnsupportedFile(f"{path} is not a file; give a PDF, PNG, JPEG, WebP or TIFF file")
+    return status.st_size
+
+
+def kind_of(path: Path) -> FileKind:
+    """What the file is, by its first bytes.
+
+    Raises `DamagedFile` for an empty file, `UnsupportedFile` for anything else we do not read, `InputError` if the
+    file may not be read at all.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; check its permissions") from error
+    if not head.strip(b"\0"):
+        raise DamagedFile(
+            f"{path.name} is empty (it has {path.stat().st_size:,} bytes, without content); copy it again"
+        )
+    for start, kind in _STARTS:
+        if head.startswith(start):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if b"%PDF-" in head:
+        return "pdf"
+    begins = head.lstrip()[:24].decode("ascii", "replace")
+    raise UnsupportedFile(
+        f"{path.name} is not a PDF, PNG, JPEG, WebP or TIFF file, whatever its name says "
+        f"(it begins with {begins!r}); save it as one of these"
+    )

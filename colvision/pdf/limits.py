@@ -1,0 +1,54 @@
+"""What a file may cost us, and the size in which a page is drawn."""
+
+import math
+from dataclasses import dataclass
+
+from colvision.pdf.wire import Unreadable
+
+RENDER_PIXELS = 2_100_000  # area of a drawn page: US Letter at 150 dpi is 1,275 x 1,650
+
+_LEAST_MEMORY = 256 * 2**20  # bytes; Python, Pillow and PDFium alone map about 100 MB
+_LONGEST_ASPECT = 100  # a page 100 times as long as wide is 145 pixels wide at RENDER_PIXELS: nothing can be read on it
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost; a file or page that would cost more is refused, never cut short in silence.
+
+    `page_seconds` is the longest wait for one page, and for opening the file; the processor time is limited alike.
+    `page_memory_bytes` is the address space of each process that touches the file: it takes about 8 bytes a pixel
+    to scale an image with transparency, so 2 GiB is enough for `image_pixels` = 150 million (A0 at 300 dpi is 139).
+    """
+
+    file_bytes: int = 2 * 2**30
+    pages: int = 10_000
+    page_seconds: float = 20.0
+    page_memory_bytes: int = 2 * 2**30
+    image_pixels: int = 150_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("file_bytes", "pages", "image_pixels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if not 0 < self.page_seconds < math.inf:
+            raise ValueError(f"page_seconds is {self.page_seconds}; expected a finite number above 0")
+        if self.page_memory_bytes < _LEAST_MEMORY:
+            raise ValueError(
+                f"page_memory_bytes is {self.page_memory_bytes:,}; nothing runs in under {_LEAST_MEMORY:,}"
+            )
+
+
+def target_size(width: float, height: float, pixels: int, unit: str) -> tuple[int, int]:
+    """(width, height) in pixels of the picture of a page: its own aspect, an area of about `pixels`.
+
+    Raises `Unreadable` for a page without area, or so narrow that nothing could be read on it.
+    """
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise Unreadable(f"the page measures {width:g} x {height:g} {unit}: there is nothing to see")
+    aspect = width / height
+    if not 1 / _LONGEST_ASPECT <= aspect <= _LONGEST_ASPECT:
+        raise Unreadable(
+            f"the page measures {width:g} x {height:g} {unit}: "
+            f"more than {_LONGEST_ASPECT} times as long as wide, nothing could be read on it"
+        )
+    return round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))

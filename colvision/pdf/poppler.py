@@ -1,0 +1,48 @@
+"""PDF pages by poppler's pdftoppm, through pdf2image. Runs in the child process, which pdftoppm's limits come from.
+
+The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each.
+"""
+
+import pypdfium2 as pdfium
+from pdf2image import convert_from_path
+from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
+from PIL import Image
+
+from colvision.pdf.pdfium import PdfiumDocument
+from colvision.pdf.wire import Job, Unreadable
+
+Image.MAX_IMAGE_PIXELS = None  # the size is ours
+
+
+class PopplerDocument(PdfiumDocument):
+    """A PDF drawn by poppler."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._job = job
+
+    def _paint(
+        self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
+    ) -> tuple[tuple[int, int], str, bytes | memoryview]:
+        width, height = size
+        try:
+            images = convert_from_path(
+                self._job.path,
+                first_page=number,
+                last_page=number,
+                # Only the longer side is asked for: if poppler saw another box than PDFium, the other side tells.
+                size=(width, None) if width >= height else (None, height),
+                use_cropbox=True,
+                timeout=self._job.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
+            )
+        except PDFPopplerTimeoutError as error:
+            raise TimeoutError(self._job.late) from error
+        except PDFPageCountError as error:
+            raise Unreadable("is in a file that poppler cannot open") from error
+        if not images:
+            raise Unreadable(f"was not drawn by poppler: it is damaged, or {self._job.heavy}")
+        image = images[0].convert("RGB")
+        return image.size, "RGB", image.tobytes()
+
+
+open_document = PopplerDocument
