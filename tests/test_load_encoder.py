@@ -126,10 +126,17 @@ def test_a_missing_shard_is_named(folder):
         load(folder)
 
 
-@pytest.mark.parametrize("file", ["tokenizer.json", "processor_config.json"])
-def test_a_checkpoint_without_its_processor_says_which_files_to_copy(folder, file):
-    (folder / file).unlink()
-    with pytest.raises(EncoderNotFound, match=r"copy tokenizer\.json, tokenizer_config\.json and"):
+def test_a_checkpoint_without_its_tokenizer_is_refused(folder):
+    """transformers would make an empty tokenizer of it, without a word."""
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(EncoderNotFound, match=r"lacks its tokenizer: copy tokenizer\.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text('{"query_prefix": "Query: "}')])
+def test_a_checkpoint_without_its_image_processor_is_refused(folder, spoil):
+    spoil(folder / "processor_config.json")
+    with pytest.raises(EncoderNotFound, match=r"lacks its image processor: copy preprocessor_config\.json"):
         load(folder)
 
 

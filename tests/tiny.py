@@ -1,14 +1,15 @@
 """Tiny random checkpoints, made in code: the real classes and file formats without a download."""
 
+import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     ColQwen2Config,
     ColQwen2ForRetrieval,
     ColQwen2Processor,
-    PreTrainedTokenizerFast,
+    Qwen2Tokenizer,
     Qwen2VLImageProcessorPil,
 )
 
@@ -29,25 +30,19 @@ def save_tiny_colqwen2(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE with Qwen2's special tokens, padding on the left with the augmentation token."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+def _tokenizer() -> Qwen2Tokenizer:
+    """Qwen2's own class over a small byte-level BPE; the augmentation token also pads, on the left."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(_TRAINING_TEXT, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
-        extra_special_tokens=list(_SPECIAL),
-        padding_side="left",
-    )
+    trained.train_from_iterator(_TRAINING_TEXT, trainer)
+    model = json.loads(trained.to_str())["model"]
+    merges = [tuple(pair) for pair in model["merges"]]
+    return Qwen2Tokenizer(vocab=model["vocab"], merges=merges, extra_special_tokens=list(_SPECIAL), padding_side="left")
 
 
-def _config(tokenizer: PreTrainedTokenizerFast) -> ColQwen2Config:
+def _config(tokenizer: Qwen2Tokenizer) -> ColQwen2Config:
     token = tokenizer.convert_tokens_to_ids
     text = {
         "model_type": "qwen2_vl_text",

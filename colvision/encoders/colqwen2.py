@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import ColQwen2ForRetrieval, ColQwen2Processor, PreTrainedModel
 
 _MOST_ELONGATED = 200  # long side / short side: the processor refuses more
+# Without these Qwen2's tokenizer class makes itself an empty vocabulary, and says nothing.
+_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _FEWEST_PATCHES = 4  # the processor enlarges smaller pages to 56 x 56 pixels
 
 
@@ -105,17 +107,20 @@ class ColQwen2(Family):
 def _load_processor(folder: Path, max_patches: int | None) -> ColQwen2Processor:
     """The checkpoint's processor, put together from its parts.
 
-    `from_pretrained` of the whole would scale pages with torchvision wherever that is installed, to other pixels.
+    `from_pretrained` of the whole scales pages with torchvision where that is installed, and with PIL elsewhere: the
+    same checkpoint would have other vectors from one machine to the next.
     """
     from transformers import AutoTokenizer, ColQwen2Processor, Qwen2VLImageProcessorPil
 
+    if not any(all((folder / name).is_file() for name in names) for names in _TOKENIZER_FILES):
+        raise EncoderNotFound(f"{folder} lacks its tokenizer: copy tokenizer.json there from the checkpoint")
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         pictures = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:  # the one from the pictures' file, the other from the tokenizer's
+    except OSError as error:
         raise EncoderNotFound(
-            f"{folder} lacks its tokenizer or processor files: copy tokenizer.json, tokenizer_config.json and "
-            "preprocessor_config.json (or processor_config.json) there"
+            f"{folder} lacks its image processor: copy preprocessor_config.json (or processor_config.json, where that "
+            "holds it) there from the checkpoint"
         ) from error
     if max_patches is not None:
         if max_patches < _FEWEST_PATCHES:
