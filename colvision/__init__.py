@@ -1,3 +1,67 @@
 """Find the page by looking at it: pages become patch vectors, MaxSim ranks them, a heatmap says why."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from colvision.embedding import Encoder as Encoder
+    from colvision.embedding import EncoderInfo as EncoderInfo
+    from colvision.embedding import PageEmbedding as PageEmbedding
+    from colvision.embedding import PatchGrid as PatchGrid
+    from colvision.embedding import QueryEmbedding as QueryEmbedding
+    from colvision.encoders import load_encoder as load_encoder
+    from colvision.errors import ColvisionError as ColvisionError
+    from colvision.explain import Explanation as Explanation
+    from colvision.ingest import Upload as Upload
+    from colvision.library import CollectionStatus as CollectionStatus
+    from colvision.library import Document as Document
+    from colvision.library import Library as Library
+    from colvision.library import Status as Status
+    from colvision.library import open_library as open_library
+    from colvision.page import Page as Page
+    from colvision.report import FileReport as FileReport
+    from colvision.report import IngestReport as IngestReport
+    from colvision.report import Progress as Progress
+    from colvision.search import Answer as Answer
+    from colvision.search import Hit as Hit
+
 __version__ = "0.1.0"
+
+# Looked up when first used: `import colvision` itself must not take the seconds that importing torch takes.
+_HOMES = {
+    "Answer": "search",
+    "CollectionStatus": "library",
+    "ColvisionError": "errors",
+    "Document": "library",
+    "Encoder": "embedding",
+    "EncoderInfo": "embedding",
+    "Explanation": "explain",
+    "FileReport": "report",
+    "Hit": "search",
+    "IngestReport": "report",
+    "Library": "library",
+    "Page": "page",
+    "PageEmbedding": "embedding",
+    "PatchGrid": "embedding",
+    "Progress": "report",
+    "QueryEmbedding": "embedding",
+    "Status": "library",
+    "Upload": "ingest",
+    "load_encoder": "encoders",
+    "open_library": "library",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'colvision' has no attribute {name!r}")
+    found: object = getattr(import_module(f"colvision.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,99 @@
+"""Which document a file is: the same again, another version of one, or a new one.
+
+The same bytes are the same document. A path that now holds other bytes is another version of its document. An upload
+whose name is taken is kept beside it under a name of its own, unless it is meant to replace.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from typing import Literal
+
+from colvision.rows import READY, DocumentRow
+
+Outcome = Literal["new", "same", "replaced"]
+
+_NAME_LENGTH = 200  # characters: most file systems stop at 255 bytes
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file offered to a collection.
+
+    `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
+    place of a document of the same name. `pages` and `renderer` are those that inspecting it gave.
+    """
+
+    collection: str
+    name: str
+    source: str
+    upload: bool
+    replace: bool
+    pages: int
+    renderer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`keep` is the document whose pages are added to (None: a new one); `target` is what it will replace."""
+
+    outcome: Outcome
+    name: str
+    keep: DocumentRow | None = None
+    target: DocumentRow | None = None
+    drop: tuple[DocumentRow, ...] = ()
+
+
+def decide(offer: Offer, sha256: str, rows: Sequence[DocumentRow], taken: Callable[[str], bool]) -> Decision:
+    """What to do with a file.
+
+    `rows` are the collection's documents with the file's bytes, source or name, and all hidden replacements; `taken`
+    says whether a name is in use.
+    """
+    visible = [row for row in rows if row.visible]
+    target = next((row for row in visible if not (offer.upload or row.upload) and row.source == offer.source), None)
+    if target is None:
+        target = next((row for row in visible if row.sha256 == sha256), None)
+    if target is None and offer.replace:
+        target = next((row for row in visible if row.name == offer.name), None)
+    if target is None:
+        return Decision("new", _free_name(offer.name, taken))
+    hidden = tuple(row for row in rows if row.replaces == target.key)
+    if target.sha256 == sha256:
+        outcome: Outcome = "same" if target.state == READY else "new"
+        return Decision(outcome, target.name, keep=target, drop=hidden)
+    kept = next((row for row in hidden if row.sha256 == sha256), None)
+    drop = tuple(row for row in hidden if row is not kept)
+    return Decision("replaced", target.name, keep=kept, target=target, drop=drop)
+
+
+def _free_name(name: str, taken: Callable[[str], bool]) -> str:
+    """`pump.pdf`, or the first of `pump (2).pdf`, `pump (3).pdf` ... that is free."""
+    path = PurePosixPath(name)
+    candidate, count = name, 1
+    while taken(candidate):
+        count += 1
+        candidate = f"{path.stem} ({count}){path.suffix}"
+    return candidate
+
+
+def document_name(name: str) -> str:
+    """A name fit to be shown: the last part of a path of any system, without control characters, not too long."""
+    last = PureWindowsPath(PurePosixPath(name).name).name
+    shown = "".join(letter for letter in last if letter.isprintable()).strip()
+    path = PurePosixPath(shown or "document")
+    return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
+
+
+def extension_of(name: str) -> str:
+    """The ending that a kept file gets: it comes from outside, so only letters and digits pass."""
+    ending = PurePath(name).suffix.lower().removeprefix(".")
+    return ending if _EXTENSION.fullmatch(ending) else "bin"
+
+
+def new_id() -> str:
+    """64 random bits in hex: never used again."""
+    return secrets.token_hex(8)

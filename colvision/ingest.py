@@ -1,0 +1,231 @@
+"""Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from colvision.embedding import Encoder, PageEmbedding
+from colvision.errors import DocumentNotFound, InputError, LibraryLocked
+from colvision.files import picture
+from colvision.identity import Offer, document_name
+from colvision.page import Page, PdfGeometry
+from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
+from colvision.report import FileReport, IngestReport, Progress
+from colvision.rows import CANCELLED, FAILED
+from colvision.store import Store
+from colvision.writer import Draft, EncodedPage
+
+_SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file whose own path says nothing, and the name that its sender gave it."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """A commit every `commit_pages` or `commit_seconds`: what a kill can cost. `replace`: by name, see `Offer`."""
+
+    collection: str = "default"
+    replace: bool = False
+    commit_pages: int = 64
+    commit_seconds: float = 10.0
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.commit_pages < 1 or self.commit_seconds < 0:
+            raise ValueError(f"a commit every {self.commit_pages} pages or {self.commit_seconds} s: expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: `progress` hears of every page, `cancel` is asked before every page."""
+
+    progress: Callable[[Progress], None] | None = None
+    cancel: Callable[[], bool] | None = None
+
+    def is_cancelled(self) -> bool:
+        return self.cancel is not None and self.cancel()
+
+    def tell(self, progress: Progress) -> None:
+        if self.progress is not None:
+            self.progress(progress)
+
+
+def find_files(paths: Iterable[str | Path | Upload], *, outside: Path) -> Iterator[Path | Upload]:
+    """The files themselves, and of folders the supported files in them, in the order of their names.
+
+    Hidden files and folders are skipped, and so is the library's own folder `outside`.
+    """
+    for path in paths:
+        if isinstance(path, Upload) or not Path(path).is_dir():
+            yield path if isinstance(path, Upload) else Path(path)
+        else:
+            yield from _walk(Path(path), outside.resolve())
+
+
+def _walk(folder: Path, outside: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(here, name).resolve() != outside
+        )
+        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if is_supported(file))
+
+
+def ingest_files(
+    store: Store, encoder: Encoder, files: Iterable[Path | Upload], *, options: IngestOptions, watch: Watch
+) -> IngestReport:
+    """Ingests every file; one that fails never stops the others.
+
+    Raises `EncoderMismatch` and `LibraryError` (read-only, full disk), which would meet every file.
+    """
+    started = time.monotonic()
+    reports = []
+    for file in files:
+        offered = file if isinstance(file, Upload) else Upload(file, file.name)
+        if watch.is_cancelled():
+            reports.append(FileReport(str(offered.path), document_name(offered.name), "cancelled"))
+            continue
+        reports.append(_ingest_file(store, encoder, file, options=options, watch=watch))
+    return IngestReport(tuple(reports), time.monotonic() - started)
+
+
+def _ingest_file(
+    store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, watch: Watch
+) -> FileReport:
+    is_upload = isinstance(file, Upload)
+    path, name = (file.path, file.name) if isinstance(file, Upload) else (file, file.name)
+    name = document_name(name)
+    source = name if is_upload else str(path.absolute())
+    try:
+        info = inspect_file(path, limits=options.limits)
+        offer = Offer(options.collection, name, source, is_upload, options.replace, info.pages, info.renderer)
+        draft = store.writer.begin(path, offer, encoder.info)
+        if draft.outcome == "same":
+            return FileReport(source, draft.row.name, "same", draft.row.id)
+        return fill_document(store, encoder, draft, options=options, watch=watch)
+    except (InputError, DocumentNotFound, LibraryLocked) as error:
+        return FileReport(source, name, "failed", reason=str(error))
+
+
+def fill_document(store: Store, encoder: Encoder, draft: Draft, *, options: IngestOptions, watch: Watch) -> FileReport:
+    """Reads, encodes and stores the missing pages of a document from its kept file."""
+    filling = _Filling(store, encoder, draft, options=options, watch=watch)
+    filling.run()
+    row = draft.row
+    report = FileReport(row.source, row.name, draft.outcome, row.id, filling.stored, row.stored)
+    if filling.reason:
+        store.writer.stop(draft, FAILED, filling.reason)
+        return replace(report, outcome="failed", reason=filling.reason)
+    failed = tuple(FailedPage(number, reason) for number, reason in store.failed_pages(row))
+    if filling.is_cancelled:
+        store.writer.stop(draft, CANCELLED)
+        return replace(report, outcome="cancelled", failed_pages=failed)
+    reason = store.writer.finish(draft)
+    return replace(report, outcome="failed" if reason else draft.outcome, reason=reason, failed_pages=failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """What is kept of a page while the encoder works on it: its picture is compressed, 20 times smaller than pixels."""
+
+    number: int
+    picture: bytes
+    shape: tuple[int, int]
+    geometry: PdfGeometry | None
+    text: str
+
+    def encoded(self, embedding: PageEmbedding) -> EncodedPage:
+        return EncodedPage(self.number, embedding, self.picture, *self.shape, self.geometry, self.text)
+
+
+class _Filling:
+    """One document on its way. The encoder may read ahead: pages wait in flight until their embedding arrives."""
+
+    def __init__(self, store: Store, encoder: Encoder, draft: Draft, *, options: IngestOptions, watch: Watch) -> None:
+        self._store, self._encoder, self._draft = store, encoder, draft
+        self._options, self._watch = options, watch
+        self._in_flight: deque[_InFlight] = deque()
+        self._batch: list[EncodedPage] = []
+        self._failed: list[tuple[int, str]] = []
+        self._done = draft.row.stored + draft.row.failed
+        self._failures = draft.row.failed
+        self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
+        self._committed_at = time.monotonic()
+        self.stored = 0
+        self.is_cancelled = False
+        self.reason = ""  # why the rest of the file could not be read
+
+    def run(self) -> None:
+        self._tell()
+        with closing(self._pages()) as pages:
+            for embedding in self._encoder.encode_pages(pages):
+                self._take(embedding)
+        if self._in_flight:
+            raise ValueError(
+                f"encoder {self._encoder.info.name!r} left out {len(self._in_flight)} of the pages it read"
+            )
+        self._commit()
+
+    def _pages(self) -> Generator[Page, None, None]:
+        """What the encoder reads: failed pages pass by, and the file's end is the end, whatever its cause."""
+        row = self._draft.row
+        kept = self._store.original_path(row)
+        items = read_pages(kept, numbers=self._draft.missing, limits=self._options.limits)
+        try:
+            for item in items:
+                if self._watch.is_cancelled():
+                    self.is_cancelled = True
+                    return
+                if isinstance(item, FailedPage):
+                    self._failed.append((item.number, item.reason.replace(kept.name, row.name)))
+                    self._failures += 1
+                    self._note_page()
+                    continue
+                self._in_flight.append(
+                    _InFlight(item.number, picture(item.image), item.shape, item.geometry, item.text)
+                )
+                yield replace(item, source=row.name)
+        except InputError as error:
+            self.reason = str(error).replace(kept.name, row.name)
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # ends the process that reads the file
+
+    def _take(self, embedding: PageEmbedding) -> None:
+        if not self._in_flight:
+            raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
+        self._batch.append(self._in_flight.popleft().encoded(embedding))
+        self._note_page()
+        is_due = time.monotonic() - self._committed_at >= self._options.commit_seconds
+        if len(self._batch) >= self._options.commit_pages or is_due:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._batch or self._failed:
+            failed, self._failed = self._failed, []
+            self._store.writer.commit(self._draft, self._batch, self._encoder.info, failed=failed)
+            self.stored += len(self._batch)
+            self._batch = []
+        self._committed_at = time.monotonic()
+
+    def _note_page(self) -> None:
+        self._done += 1
+        self._times.append(time.monotonic())
+        self._tell()
+
+    def _tell(self) -> None:
+        pages = self._draft.row.pages
+        spent = self._times[-1] - self._times[0]
+        speed = (len(self._times) - 1) / spent if spent > 0 else 0.0
+        left = (pages - self._done) / speed if speed else None
+        self._watch.tell(Progress(self._draft.row.name, self._done, pages, self._failures, speed, left))

@@ -1,0 +1,339 @@
+"""A library: what `open_library` returns. It wires store, encoder, search and explain; no arithmetic, no SQL."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from PIL import Image
+
+from colvision.embedding import Encoder, EncoderInfo
+from colvision.encoders import load_encoder
+from colvision.errors import ColvisionError, EncoderMismatch
+from colvision.explain import Explanation, explain_page
+from colvision.ingest import IngestOptions, Upload, Watch, find_files, ingest_files
+from colvision.jobs import Job, Jobs, State
+from colvision.pdf import FailedPage
+from colvision.report import FileOutcome, IngestReport, Progress
+from colvision.rows import DocumentRow
+from colvision.search import Answer, Hit, ScoredQuery, SearchOptions, search_pages
+from colvision.store import DamagedShard, Store
+from colvision.writer import check_encoder
+
+_JOB_STATES: Mapping[FileOutcome, State] = {
+    "new": "ready",
+    "replaced": "ready",
+    "same": "ready",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a library.
+
+    `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
+    `failed` could not be read. `source` is the path that it came from, or the name of an upload.
+    """
+
+    id: str
+    name: str
+    collection: str
+    state: str
+    reason: str
+    pages: int
+    stored: int
+    failed: int
+    bytes: int
+    source: str
+    is_upload: bool
+    renderer: str
+    added: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards."""
+
+    name: str
+    encoder: EncoderInfo | None
+    documents: int
+    pages: int
+    failed_pages: int
+    vectors: int
+    bytes: int
+    clipped_share: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a library holds; `warnings` are sentences for the user."""
+
+    path: Path
+    read_only: bool
+    encoder: str
+    collections: tuple[CollectionStatus, ...]
+    damaged: tuple[DamagedShard, ...]
+    warnings: tuple[str, ...]
+
+
+def open_library(
+    path: str | Path, *, encoder: str | Encoder = "mini", create: bool = True, read_only: bool = False
+) -> "Library":
+    """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
+
+    `encoder` is an encoder, or the name of one (see `load_encoder`) that is loaded by the first search or ingest.
+    Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
+    """
+    return Library(Store(Path(path), create=create, read_only=read_only), encoder)
+
+
+class Library:
+    """Documents in collections, and the search over their pages; safe to share between threads.
+
+    Wherever a document is asked for, its name or its id will do. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, store: Store, encoder: str | Encoder) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._loading = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        return self._store.path
+
+    @property
+    def jobs(self) -> Jobs:
+        """Files that wait to be ingested in the background."""
+        return self._store.jobs
+
+    @property
+    def encoder(self) -> Encoder:
+        """The library's encoder, loaded when it is first needed. Raises `EncoderError`."""
+        with self._loading:
+            if isinstance(self._encoder, str):
+                self._encoder = load_encoder(self._encoder)
+            return self._encoder
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def ingest(
+        self,
+        paths: str | Path | Upload | Iterable[str | Path | Upload],
+        *,
+        collection: str = "default",
+        replace: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> IngestReport:
+        """Takes in PDF and image files, and those of folders; a killed ingest that is run again goes on.
+
+        The same bytes again: nothing is done. A path with other bytes than before replaces its document; an `Upload`
+        whose name is taken is kept under a name of its own, unless `replace`. Files that fail are in the report.
+        Raises `EncoderMismatch`, `LibraryReadOnly`, and `LibraryError` when the disk is full.
+        """
+        several = [paths] if isinstance(paths, str | Path | Upload) else paths
+        files = find_files(several, outside=self.path)
+        options = IngestOptions(collection=collection, replace=replace)
+        return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
+
+    def search(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        document: str | Iterable[str] | None = None,
+        collection: str = "default",
+        soft_idf: bool = True,
+    ) -> Answer:
+        """The `k` pages that match best, of the whole collection or of some documents.
+
+        Raises `ValueError` for a text without a word, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
+        """
+        started = time.perf_counter()
+        wanted = [document] if isinstance(document, str) else document
+        ids = None
+        if wanted is not None:
+            ids = frozenset(self._store.find(name, collection=collection).id for name in wanted)
+        info = self._info(collection)
+        query = self.encoder.encode_queries([text])[0]
+        encoded = time.perf_counter()
+        options = SearchOptions(k=k, documents=ids, soft_idf=soft_idf)
+        answer = search_pages(self._store.snapshot(collection), query, info=info, options=options)
+        ended = time.perf_counter()
+        spent = {"encode": (encoded - started) * 1000, "score": (ended - encoded) * 1000}
+        return replace(answer, timing_ms={**spent, "total": (ended - started) * 1000})
+
+    def explain(self, hit: Hit) -> Explanation:
+        """Why a page was found, from its stored vectors.
+
+        Raises `DocumentNotFound` when the document was deleted or replaced since, `EncoderMismatch` when the
+        collection was encoded again since.
+        """
+        return self._explain(hit.query, self._store.find(hit.document_id), hit.page)
+
+    def explain_page(self, text: str, document: str, page: int, *, collection: str = "default") -> Explanation:
+        """What a text finds on any page, whether a search would show that page or not."""
+        row = self._store.find(document, collection=collection)
+        query = self.search(text, k=1, collection=self._collection_of(row)).query
+        return self._explain(query, row, page)
+
+    def _explain(self, query: ScoredQuery, row: DocumentRow, number: int) -> Explanation:
+        info = self._store.collection(self._collection_of(row)).info
+        if info is None or info.fingerprint != query.fingerprint:
+            raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
+        stored = self._store.stored_page(row, number)
+        geometry = self._store.page(row, number).geometry
+        image = self.page_image(row.id, number)
+        return explain_page(query, stored, code_range=info.code_range, image=image, geometry=geometry)
+
+    def collections(self) -> list[str]:
+        """Their names, the oldest first."""
+        return [row.name for row in self._store.collections() if row.name is not None]
+
+    def documents(self, *, collection: str = "default") -> list[Document]:
+        """In the order of their names. Raises `CollectionNotFound`."""
+        return [_document(row, collection) for row in self._store.documents(collection)]
+
+    def document(self, document: str, *, collection: str | None = None) -> Document:
+        """Raises `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have."""
+        row = self._store.find(document, collection=collection)
+        return _document(row, self._collection_of(row))
+
+    def delete(self, document: str, *, collection: str | None = None) -> Document:
+        """Removes a document, its file, pictures and text; returns what was removed.
+
+        Raises `DocumentNotFound`, `DocumentAmbiguous`, `LibraryReadOnly`.
+        """
+        row = self._store.find(document, collection=collection)
+        collection_name = self._collection_of(row)
+        self._store.writer.delete(row)
+        return _document(row, collection_name)
+
+    def page_path(self, document: str, page: int, *, collection: str | None = None) -> Path:
+        """The picture of a page: a JPEG file. Raises `PageNotFound`."""
+        return self._store.picture_path(self._store.find(document, collection=collection), page)
+
+    def page_image(self, document: str, page: int, *, collection: str | None = None) -> Image.Image:
+        """The picture of a page, RGB. Raises `PageNotFound`."""
+        with Image.open(self.page_path(document, page, collection=collection)) as image:
+            return image.convert("RGB")
+
+    def page_text(self, document: str, page: int, *, collection: str | None = None) -> str:
+        """The PDF's own text layer, "" where there is none. Raises `PageNotFound`."""
+        return self._store.page_text(self._store.find(document, collection=collection), page)
+
+    def original_path(self, document: str, *, collection: str | None = None) -> Path:
+        """The kept copy of the file that a document was made from."""
+        return self._store.original_path(self._store.find(document, collection=collection))
+
+    def failed_pages(self, document: str, *, collection: str | None = None) -> tuple[FailedPage, ...]:
+        """The pages that could not be read, with reasons."""
+        row = self._store.find(document, collection=collection)
+        return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(row))
+
+    def run_job(self, job: Job) -> Job:
+        """Works on a job that the caller has claimed, notes its progress, and ends it; returns it as it ended.
+
+        An error of the library itself fails the job with its message and is raised again.
+        """
+        stopped = threading.Event()
+
+        def note(progress: Progress) -> None:
+            speed = progress.pages_per_second
+            page, pages, failed = progress.page, progress.pages, progress.failed
+            if not self.jobs.progress(job, page=page, pages=pages, failed=failed, pages_per_second=speed):
+                stopped.set()
+
+        try:
+            report = self.ingest(
+                Upload(Path(job.path), job.name),
+                collection=job.collection,
+                replace=job.replace,
+                progress=note,
+                cancel=stopped.is_set,
+            )
+        except ColvisionError as error:
+            self.jobs.finish(job, "failed", reason=str(error))
+            raise
+        file = report.files[0]
+        reason = "the same bytes as a document that is already here" if file.outcome == "same" else file.reason
+        self.jobs.finish(job, _JOB_STATES[file.outcome], reason=reason, document=file.document_id)
+        return self.jobs.get(job.key)
+
+    def verify(self) -> list[DamagedShard]:
+        """Reads every shard whole. A damaged one is quarantined: its pages are not found until their documents are
+        ingested again, everything else is.
+        """
+        return self._store.verify()
+
+    def status(self) -> Status:
+        """What the library holds, and what is wrong with it."""
+        collections = tuple(self._collection_status(name) for name in self.collections())
+        damaged = tuple(self._store.damaged())
+        encoder = self._encoder if isinstance(self._encoder, str) else self._encoder.info.name
+        warnings = [shard.reason for shard in damaged]
+        for status in collections:
+            if status.clipped_share > CLIPPED_WARNING:
+                warnings.append(
+                    f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
+                    f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
+                )
+        return Status(self.path, self._store.read_only, encoder, collections, damaged, tuple(warnings))
+
+    def _collection_status(self, name: str) -> CollectionStatus:
+        row = self._store.collection(name)
+        documents = self._store.documents(name)
+        shards = self._store.shards(name)
+        return CollectionStatus(
+            name=name,
+            encoder=row.info,
+            documents=len(documents),
+            pages=sum(document.stored for document in documents),
+            failed_pages=sum(document.failed for document in documents),
+            vectors=sum(shard.vectors for shard in shards),
+            bytes=sum(shard.bytes for shard in shards),
+            clipped_share=row.clipped_share,
+            generation=row.generation,
+        )
+
+    def _info(self, collection: str) -> EncoderInfo:
+        """What the collection's codes were made by; the library's own encoder while it is empty."""
+        row = self._store.collection(collection)
+        check_encoder(row, self.encoder.info)
+        return row.info or self.encoder.info
+
+    def _collection_of(self, row: DocumentRow) -> str:
+        return next(each.name or "" for each in self._store.collections() if each.key == row.collection)
+
+
+def _document(row: DocumentRow, collection: str) -> Document:
+    return Document(
+        id=row.id,
+        name=row.name,
+        collection=collection,
+        state=row.state,
+        reason=row.reason,
+        pages=row.pages,
+        stored=row.stored,
+        failed=row.failed,
+        bytes=row.bytes,
+        source=row.source,
+        is_upload=row.upload,
+        renderer=row.renderer,
+        added=datetime.fromisoformat(row.added),
+    )

@@ -1,0 +1,112 @@
+"""What an ingest tells: how far it is while it runs, and what became of every file when it is done."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from colvision.pdf import FailedPage
+
+FileOutcome = Literal["new", "same", "replaced", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`page` of the `pages` of a document are done, `failed` of them in vain; `seconds_left` is for this document."""
+
+    document: str
+    page: int
+    pages: int
+    failed: int
+    pages_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file.
+
+    `pages` were stored by this call, `before` by an earlier one that was interrupted. `document_id` is "" for a file
+    that did not become a document; `reason` says why it failed.
+    """
+
+    source: str
+    name: str
+    outcome: FileOutcome
+    document_id: str = ""
+    pages: int = 0
+    before: int = 0
+    failed_pages: tuple[FailedPage, ...] = ()
+    reason: str = ""
+
+    def __str__(self) -> str:
+        count = f"{self.pages} {_plural(self.pages, 'page')}"
+        if self.before:
+            count += f" after {self.before} of an earlier run"
+        text = {
+            "new": f"{self.name}: new, {count}",
+            "replaced": f"{self.name}: replaced, {count}",
+            "same": f"{self.name}: the same bytes as before, nothing to do",
+            "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
+            "failed": f"{self.name}: failed: {self.reason}",
+        }[self.outcome]
+        if self.outcome != "failed":
+            text += "".join(f"\n  page {failed.number} failed: {failed.reason}" for failed in self.failed_pages)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of every file, in the order in which they were taken."""
+
+    files: tuple[FileReport, ...]
+    seconds: float
+
+    def of(self, outcome: FileOutcome) -> tuple[FileReport, ...]:
+        return tuple(file for file in self.files if file.outcome == outcome)
+
+    @property
+    def new(self) -> tuple[FileReport, ...]:
+        return self.of("new")
+
+    @property
+    def same(self) -> tuple[FileReport, ...]:
+        return self.of("same")
+
+    @property
+    def replaced(self) -> tuple[FileReport, ...]:
+        return self.of("replaced")
+
+    @property
+    def failed(self) -> tuple[FileReport, ...]:
+        return self.of("failed")
+
+    @property
+    def cancelled(self) -> tuple[FileReport, ...]:
+        return self.of("cancelled")
+
+    @property
+    def pages(self) -> int:
+        """Pages stored by this call."""
+        return sum(file.pages for file in self.files)
+
+    @property
+    def failed_pages(self) -> tuple[tuple[str, FailedPage], ...]:
+        """(document name, page) of the pages that could not be read."""
+        return tuple((file.name, page) for file in self.files for page in file.failed_pages)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        if not self.files:
+            yield "nothing to ingest: no PDF or image was given"
+            return
+        yield from (str(file) for file in self.files)
+        outcomes: tuple[FileOutcome, ...] = ("new", "replaced", "same", "failed", "cancelled")
+        counts = ", ".join(f"{len(self.of(outcome))} {outcome}" for outcome in outcomes if self.of(outcome))
+        speed = f" ({self.pages / self.seconds:.1f} pages/s)" if self.pages and self.seconds > 0 else ""
+        yield f"{counts}; {self.pages} {_plural(self.pages, 'page')} in {self.seconds:.1f} s{speed}"
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"

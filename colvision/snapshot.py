@@ -1,0 +1,144 @@
+"""What readers see: one generation of one collection, its shards memory-mapped."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision import rows
+from colvision.catalogue import Catalogue
+from colvision.errors import LibraryDamaged
+from colvision.files import Files
+from colvision.rows import CollectionRow, DocumentRow, ShardRow
+from colvision.shard import Shard
+
+_NOBODY = -1  # the document of a stored page that no row names any more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One shard of a snapshot: for each of its pages the document's key, the page's number, and whether it is seen.
+
+    `live` is False for pages that were deleted and for those of a replacement that is not complete.
+    """
+
+    shard: Shard
+    document: NDArray[np.int64]
+    page: NDArray[np.int32]
+    live: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One generation of a collection: it does not change, whatever is committed after it was taken.
+
+    `documents` are the visible ones by key.
+    """
+
+    collection: str
+    generation: int
+    documents: Mapping[int, DocumentRow]
+    parts: tuple[Part, ...]
+
+    @property
+    def pages(self) -> int:
+        """How many pages a search of it goes through."""
+        return sum(int(part.live.sum()) for part in self.parts)
+
+
+class Snapshots:
+    """Takes snapshots and remembers the newest of each collection; safe to share between threads."""
+
+    def __init__(self, catalogue: Catalogue, files: Files) -> None:
+        self._db = catalogue
+        self._files = files
+        self._turn = threading.Lock()
+        self._newest: dict[int, Snapshot] = {}
+        self._shards: dict[int, dict[int, Shard]] = {}  # by collection and key
+        self._lost: dict[int, str] = {}  # damaged shards, where the catalogue cannot be told
+
+    def take(self, name: str) -> Snapshot:
+        """The newest generation. A shard that cannot be opened is quarantined, and the rest is served.
+
+        Raises `CollectionNotFound`.
+        """
+        with self._turn:
+            while True:
+                collection, found, shards = self._look(name)
+                if found is not None:
+                    return found
+                opened = self._open(shards)
+                if opened is not None:
+                    snapshot = self._build(collection, opened)
+                    if snapshot is not None:
+                        return snapshot
+
+    def shard(self, row: ShardRow) -> Shard:
+        """Raises `LibraryDamaged` for a shard that cannot be opened, `FileNotFoundError` for one that has gone."""
+        found = self._shards.get(row.collection, {}).get(row.key)
+        return found if found is not None else Shard(self._files.shard(row.file_name))
+
+    def close(self) -> None:
+        with self._turn:
+            self._newest.clear()
+            self._shards.clear()
+
+    def _look(self, name: str) -> tuple[CollectionRow, Snapshot | None, list[ShardRow]]:
+        with self._db.read():
+            collection = rows.collection(self._db, name)
+            newest = self._newest.get(collection.key)
+            if newest is not None and newest.generation == collection.generation:
+                return collection, newest, []
+            serving = rows.shards(self._db, "collection = ? AND damage = ''", [collection.key])
+        return collection, None, [row for row in serving if row.key not in self._lost]
+
+    def _open(self, shards: list[ShardRow]) -> dict[int, Shard] | None:
+        """None when one could not be opened: the catalogue is to be read again, without it."""
+        opened = {}
+        for row in shards:
+            try:
+                opened[row.key] = self.shard(row)
+            except (FileNotFoundError, LibraryDamaged) as error:
+                self._set_aside(row, error)
+                return None
+        return opened
+
+    def _set_aside(self, row: ShardRow, error: Exception) -> None:
+        """Quarantines a shard, unless a writer has just removed it from the catalogue and from the disk."""
+        with self._db.read():
+            if not rows.shards(self._db, "key = ?", [row.key]):
+                return
+        if self._db.read_only:
+            self._lost[row.key] = str(error)
+            return
+        with self._db.write():
+            rows.quarantine(self._db, row, str(error))
+
+    def _build(self, collection: CollectionRow, opened: dict[int, Shard]) -> Snapshot | None:
+        """None when the collection has changed since its shards were opened."""
+        with self._db.read():
+            if rows.collection_of(self._db, collection.key).generation != collection.generation:
+                return None
+            documents = rows.documents(self._db, "collection = ? AND visible", [collection.key])
+            places = np.array(rows.places(self._db, collection.key), dtype=np.int64).reshape(-1, 4)
+        places = places[np.isin(places[:, 0], list(opened))]
+        bounds = np.flatnonzero(np.diff(places[:, 0], prepend=-1, append=-1))
+        parts = [_part(opened[int(places[begin, 0])], places[begin:end]) for begin, end in pairwise(bounds)]
+        self._shards[collection.key] = opened
+        seen = MappingProxyType({row.key: row for row in documents})
+        snapshot = Snapshot(collection.name or "", collection.generation, seen, tuple(parts))
+        self._newest[collection.key] = snapshot
+        return snapshot
+
+
+def _part(shard: Shard, places: NDArray[np.int64]) -> Part:
+    """`places` (visible pages, 4): shard, row, document, number."""
+    at = places[:, 1]
+    document = np.full(len(shard), _NOBODY, dtype=np.int64)
+    page = np.zeros(len(shard), dtype=np.int32)
+    document[at], page[at] = places[:, 2], places[:, 3]
+    return Part(shard, document, page, document != _NOBODY)

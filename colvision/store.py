@@ -1,0 +1,181 @@
+"""A library on disk, as it is opened: what readers ask of it, and the way to its `writer` and its `jobs` (no torch)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from colvision import rows
+from colvision.catalogue import FILE_NAME, Catalogue
+from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
+from colvision.files import Files
+from colvision.jobs import Jobs
+from colvision.rows import CollectionRow, DocumentRow, PageRow, ShardRow
+from colvision.shard import Shard, ShardPage
+from colvision.snapshot import Part, Snapshot, Snapshots
+from colvision.writer import Writer
+
+__all__ = ["DamagedShard", "Part", "Snapshot", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedShard:
+    """A quarantined shard: its file, what is wrong, and the documents that miss pages because of it."""
+
+    path: Path
+    reason: str
+    documents: tuple[str, ...]
+
+
+class Store:
+    """An open library folder, for use from several threads; other processes may read and write it meanwhile.
+
+    Raises `LibraryFormat` for a folder that is not a library and cannot become one: missing while `create` is False,
+    or holding other things. A disk that cannot be written opens for reading.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
+        self.path = path
+        _check_folder(path, create=create and not read_only)
+        self._db = Catalogue(path, create=create, read_only=read_only)
+        self.files = Files(path)
+        self.jobs = Jobs(self._db)
+        self._snapshots = Snapshots(self._db, self.files)
+        self.writer = Writer(path, self._db, self.files)
+        if not self.read_only:
+            self.files.make()
+
+    def close(self) -> None:
+        self._snapshots.close()
+        self._db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def read_only(self) -> bool:
+        return self._db.read_only
+
+    def collections(self) -> list[CollectionRow]:
+        with self._db.read():
+            return rows.collections(self._db)
+
+    def collection(self, name: str) -> CollectionRow:
+        """Raises `CollectionNotFound`."""
+        with self._db.read():
+            return rows.collection(self._db, name)
+
+    def snapshot(self, collection: str) -> Snapshot:
+        """The newest generation of a collection. Raises `CollectionNotFound`."""
+        return self._snapshots.take(collection)
+
+    def documents(self, collection: str) -> list[DocumentRow]:
+        """The visible documents of a collection, in the order of their names."""
+        with self._db.read():
+            key = rows.collection(self._db, collection).key
+            return rows.documents(self._db, "collection = ? AND visible", [key])
+
+    def find(self, document: str, *, collection: str | None = None) -> DocumentRow:
+        """The document of an id, or of a name (in one collection or, with None, in all of them).
+
+        Raises `DocumentNotFound`; `DocumentAmbiguous` for a name that several collections have.
+        """
+        with self._db.read():
+            found = rows.documents(self._db, "id = ? AND visible", [document])
+            if not found and collection is None:
+                found = rows.documents(self._db, "name = ? AND visible", [document])
+            elif not found and collection is not None:
+                key = rows.collection(self._db, collection).key
+                found = rows.documents(self._db, "name = ? AND visible AND collection = ?", [document, key])
+        if not found:
+            raise DocumentNotFound(f"no document {document!r} in this library: list its documents for names and ids")
+        if len(found) > 1:
+            ids = ", ".join(row.id for row in found)
+            raise DocumentAmbiguous(f"{len(found)} documents are named {document!r}: use one of the ids {ids}")
+        return found[0]
+
+    def page(self, row: DocumentRow, number: int) -> PageRow:
+        """Raises `PageNotFound`, saying why."""
+        with self._db.read():
+            return rows.page(self._db, row, number)
+
+    def page_text(self, row: DocumentRow, number: int) -> str:
+        """The page's own text layer, "" where it has none. Raises `PageNotFound`."""
+        with self._db.read():
+            return rows.page_text(self._db, rows.page(self._db, row, number))
+
+    def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
+        """The page's codes and grid. Raises `PageNotFound`; `LibraryDamaged` when its shard is quarantined."""
+        with self._db.read():
+            page = rows.page(self._db, row, number)
+            shard = rows.shards(self._db, "key = ?", [page.shard])[0]
+        if shard.damage:
+            raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {shard.damage}")
+        return self._snapshots.shard(shard).page(page.row)
+
+    def picture_path(self, row: DocumentRow, number: int) -> Path:
+        """The page's picture, a JPEG. Raises `PageNotFound`."""
+        self.page(row, number)
+        return self.files.picture(row.sha256, number)
+
+    def original_path(self, row: DocumentRow) -> Path:
+        """The file that the document was made from."""
+        return self.files.original(row.file_name)
+
+    def failed_pages(self, row: DocumentRow) -> list[tuple[int, str]]:
+        """(number, reason) of the pages that could not be read."""
+        with self._db.read():
+            return rows.failed_pages(self._db, row.key)
+
+    def shards(self, collection: str) -> list[ShardRow]:
+        with self._db.read():
+            return rows.shards(self._db, "collection = ?", [rows.collection(self._db, collection).key])
+
+    def verify(self) -> list[DamagedShard]:
+        """Reads every shard whole; those that are not what was written are quarantined, and named with their documents.
+
+        A shard that is whole again (put back from a copy) serves again.
+        """
+        with self._db.read():
+            shards = rows.shards(self._db)
+        for row in shards:
+            damage = self._damage(row)
+            if bool(damage) != bool(row.damage) and not self.read_only:
+                with self._db.write():
+                    rows.quarantine(self._db, row, damage)
+        return self.damaged()
+
+    def damaged(self) -> list[DamagedShard]:
+        """The shards that are quarantined, each with the names of the documents that have pages in it."""
+        with self._db.read():
+            return [
+                DamagedShard(self.files.shard(row.file_name), row.damage, rows.names_in(self._db, row.key))
+                for row in rows.shards(self._db, "damage <> ''")
+            ]
+
+    def _damage(self, row: ShardRow) -> str:
+        path = self.files.shard(row.file_name)
+        try:
+            Shard(path).verify(row.checksum)
+        except FileNotFoundError:
+            return f"shard {path.name} is missing: ingest its documents again"
+        except LibraryDamaged as error:
+            return str(error)
+        return ""
+
+
+def _check_folder(path: Path, *, create: bool) -> None:
+    if path.is_dir():
+        stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(".")), None)
+        if stray is not None and not (path / FILE_NAME).exists():
+            raise LibraryFormat(
+                f"{path} is not a library: it holds {stray!r} but no {FILE_NAME}; give an empty or a new folder"
+            )
+    elif path.exists():
+        raise LibraryFormat(f"{path} is a file, not a library: give a folder")
+    elif not create:
+        raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
+    else:
+        path.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,98 @@
+"""A small, deterministic encoder: words printed in a fixed font are found by their shapes, with no weights to load.
+
+A page is cut into cells of 32 x 16 pixels; a cell's vector is a fixed random projection of its pixels' means in a
+4 x 8 raster, minus the page's paper. A query's words are drawn in the same font and projected in the same way.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from colvision.embedding import EncoderInfo, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.page import Page
+
+CELL_ROWS, CELL_COLS = 16, 32  # pixels
+_RASTER = (8, 16)  # means in a cell
+_BLANK = 0.02  # a cell whose pixels vary less than this is paper
+_FONT = ImageFont.load_default(12)
+
+
+class ToyEncoder:
+    """`seed` chooses the projection: another seed is another encoder. `ahead` pages are read before one is given."""
+
+    def __init__(self, *, seed: int = 0, dim: int = 16, ahead: int = 0, code_range: float = 1.0) -> None:
+        projection = np.random.default_rng(seed).standard_normal((_RASTER[0] * _RASTER[1], dim))
+        self._projection = projection.astype(np.float32)
+        self._ahead = ahead
+        fingerprint = hashlib.sha256(f"toy {seed} {dim}".encode()).hexdigest()
+        self.info = EncoderInfo(f"toy-{seed}", fingerprint, dim, code_range, versions={"toy": "1"})
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        waiting: list[Page] = []
+        for page in pages:
+            waiting.append(page)
+            if len(waiting) > self._ahead:
+                yield self._encode(waiting.pop(0))
+        yield from map(self._encode, waiting)
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        return [self._query(text) for text in texts]
+
+    def _query(self, text: str) -> QueryEmbedding:
+        words = text.split()
+        if not words:
+            raise ValueError("the query has no token")
+        cells = np.stack([_raster(_ink(word_picture(word)))[0, 0] for word in words])
+        return QueryEmbedding.of_words(text, words, self._project(cells))
+
+    def _encode(self, page: Page) -> PageEmbedding:
+        raster = _raster(_ink(page.image))  # (rows, cols, 8 * 16)
+        rows, cols, _ = raster.shape
+        inked = raster.std(axis=2).ravel() > _BLANK
+        inked[0] |= not inked.any()  # a blank page keeps one vector
+        cells = np.full(rows * cols, -1, dtype=np.int32)
+        cells[inked] = np.arange(inked.sum())
+        vectors = self._project(raster.reshape(rows * cols, -1)[inked])
+        return PageEmbedding.from_patches(vectors, PatchGrid(cells.reshape(rows, cols)))
+
+    def _project(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+        vectors = (cells + 1e-3) @ self._projection
+        unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+
+def _ink(image: Image.Image) -> NDArray[np.float32]:
+    """(height, width) 0 for paper to 1 for ink."""
+    return 1.0 - np.asarray(image.convert("L"), dtype=np.float32) / 255.0
+
+
+def _raster(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) -> (rows, cols, means of a cell's raster)."""
+    rows, cols = max(1, ink.shape[0] // CELL_ROWS), max(1, ink.shape[1] // CELL_COLS)
+    whole = np.zeros((rows * CELL_ROWS, cols * CELL_COLS), dtype=np.float32)
+    part = ink[: whole.shape[0], : whole.shape[1]]
+    whole[: part.shape[0], : part.shape[1]] = part
+    high, wide = CELL_ROWS // _RASTER[0], CELL_COLS // _RASTER[1]
+    means = whole.reshape(rows, _RASTER[0], high, cols, _RASTER[1], wide).mean(axis=(2, 5))
+    return means.transpose(0, 2, 1, 3).reshape(rows, cols, -1)
+
+
+def word_picture(word: str) -> Image.Image:
+    """A word (its first letters: what fits in a cell) as `text_page` prints it."""
+    picture = Image.new("L", (CELL_COLS, CELL_ROWS), 255)
+    ImageDraw.Draw(picture).text((1, 0), word, font=_FONT, fill=0)
+    return picture
+
+
+def text_page(words: Sequence[str], *, shape: tuple[int, int] = (80, 96)) -> Image.Image:
+    """A page (height, width) with one word a cell, row by row."""
+    height, width = shape
+    page = Image.new("L", (width, height), 255)
+    cols = width // CELL_COLS
+    for place, word in enumerate(words):
+        row, col = divmod(place, cols)
+        page.paste(word_picture(word), (col * CELL_COLS, row * CELL_ROWS))
+    return page
