@@ -44,11 +44,11 @@ def target_size(width: float, height: float, pixels: int, unit: str) -> tuple[in
     Raises `Unreadable` for a page without area, or so narrow that nothing could be read on it.
     """
     if not (0 < width < math.inf and 0 < height < math.inf):
-        raise Unreadable(f"the page measures {width:g} x {height:g} {unit}: there is nothing to see")
+        raise Unreadable(f"measures {width:g} x {height:g} {unit}: there is nothing to see")
     aspect = width / height
     if not 1 / _LONGEST_ASPECT <= aspect <= _LONGEST_ASPECT:
         raise Unreadable(
-            f"the page measures {width:g} x {height:g} {unit}: "
+            f"measures {width:g} x {height:g} {unit}: "
             f"more than {_LONGEST_ASPECT} times as long as wide, nothing could be read on it"
         )
     return round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))

@@ -24,14 +24,14 @@ class PopplerDocument(PdfiumDocument):
     def _paint(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
     ) -> tuple[tuple[int, int], str, bytes | memoryview]:
-        width, height = size
         try:
             images = convert_from_path(
                 self._job.path,
                 first_page=number,
                 last_page=number,
-                # Only the longer side is asked for: if poppler saw another box than PDFium, the other side tells.
-                size=(width, None) if width >= height else (None, height),
+                # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another
+                # box than PDFium, the other side tells.
+                size=max(size),
                 use_cropbox=True,
                 timeout=self._job.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
             )

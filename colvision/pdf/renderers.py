@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 from functools import lru_cache
-from importlib.metadata import version
 from typing import Literal
 
 from colvision.errors import MissingExtra
@@ -34,6 +33,8 @@ def choose(kind: FileKind, wanted: RendererChoice) -> Renderer:
 
 def name_and_version(renderer: Renderer) -> str:
     """For the record of a document: "poppler 22.12.0", "pdfium 5.15.2" (that of pypdfium2), "pillow 12.3.0"."""
+    from importlib.metadata import version  # 20 ms, which the child, too, would pay
+
     if renderer == "poppler":
         return f"poppler {_poppler_version()}"
     return f"{renderer} {version({'pdfium': 'pypdfium2', 'pillow': 'pillow'}[renderer])}"

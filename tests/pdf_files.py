@@ -1,0 +1,139 @@
+"""Small PDFs written out by hand for the tests, good ones and hostile ones."""
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+
+Objects = Mapping[int, str | bytes]
+
+LETTER = "/MediaBox [0 0 612 792]"
+HELVETICA = "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+_PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")  # PDF 32000-1, 7.6.3.3
+
+
+def stream(content: bytes, entries: str = "") -> bytes:
+    return b"<< /Length %d %s >>\nstream\n" % (len(content), entries.encode()) + content + b"\nendstream"
+
+
+def pdf_file(objects: Objects, trailer: str = "") -> bytes:
+    """A PDF of these objects, numbered without a gap from 1, its catalogue."""
+    out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    rows = b"0000000000 65535 f \n"
+    for number in range(1, len(objects) + 1):
+        content = objects[number]
+        rows += b"%010d 00000 n \n" % len(out)
+        out += b"%d 0 obj\n" % number + (content if isinstance(content, bytes) else content.encode()) + b"\nendobj\n"
+    table = len(out)
+    out += b"xref\n0 %d\n" % (len(objects) + 1) + rows
+    out += b"trailer\n<< /Size %d /Root 1 0 R %s >>\n" % (len(objects) + 1, trailer.encode())
+    return bytes(out) + b"startxref\n%d\n%%%%EOF\n" % table
+
+
+def pages_objects(pages: Sequence[tuple[str, bytes]], inherited: str = "", first_more: int = 0) -> dict[int, str | bytes]:
+    """Objects 1 (catalogue), 2 (page tree) and two a page, given as (its entries, its content)."""
+    kids = " ".join(f"{3 + 2 * k} 0 R" for k in range(len(pages)))
+    objects: dict[int, str | bytes] = {
+        1: "<< /Type /Catalog /Pages 2 0 R >>",
+        2: f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} {inherited} >>",
+    }
+    for k, (entries, content) in enumerate(pages):
+        objects[3 + 2 * k] = f"<< /Type /Page /Parent 2 0 R /Contents {4 + 2 * k} 0 R {entries} >>"
+        objects[4 + 2 * k] = stream(content)
+    return objects
+
+
+def pages_file(*pages: tuple[str, bytes], inherited: str = "") -> bytes:
+    return pdf_file(pages_objects(pages, inherited))
+
+
+def words(text: str, left: int = 72, bottom: int = 600) -> bytes:
+    return f"BT /F1 24 Tf {left} {bottom} Td ({text}) Tj ET".encode()
+
+
+def text_page(text: str) -> tuple[str, bytes]:
+    return f"{LETTER} {HELVETICA}", words(text)
+
+
+def text_file(*texts: str) -> bytes:
+    """One Letter page a text."""
+    return pages_file(*map(text_page, texts))
+
+
+def square(left: float, bottom: float, side: float) -> bytes:
+    return f"0 g {left} {bottom} {side} {side} re f".encode()
+
+
+def cut_file() -> bytes:
+    """Three pages, of which a cut leaves the first whole, the second without content, the third not at all."""
+    whole = text_file("alpha", "beta", "gamma")
+    early = whole.replace(b"3 0 obj", b"trailer\n<< /Size 9 /Root 1 0 R >>\n3 0 obj", 1)
+    return early[: early.index(b"6 0 obj")]
+
+
+def picture_file(width: int, height: int, data: bytes, filters: str) -> bytes:
+    """A Letter page covered by one RGB picture."""
+    page = f"{LETTER} /Resources << /XObject << /I 5 0 R >> >>", b"612 0 0 792 0 0 cm /I Do"
+    size = f"/Width {width} /Height {height} /ColorSpace /DeviceRGB /BitsPerComponent 8"
+    picture = stream(data, f"/Type /XObject /Subtype /Image {size} /Filter {filters}")
+    return pdf_file({**pages_objects([page]), 5: picture})
+
+
+def picture_bomb() -> bytes:
+    """2 KB that declare a picture of 10 thousand million pixels, and unfold to 100 MB of it."""
+    packed = zlib.compress(zlib.compress(bytes(100_000_000), 9), 9)
+    return picture_file(100_000, 100_000, packed, "[/FlateDecode /FlateDecode]")
+
+
+def forms_bomb(before: int = 0, bombs: int = 1, after: int = 0, depth: int = 10) -> bytes:
+    """Pages of 10 ** `depth` squares, from forms that draw the next form ten times each, between good ones."""
+    count = before + bombs + after
+    first = 3 + 2 * count
+    bomb = f"{LETTER} /Resources << /XObject << /X {first} 0 R >> >>", b"/X Do"
+    pages = [text_page("good")] * before + [bomb] * bombs + [text_page("good")] * after
+    objects = pages_objects(pages)
+    for level in range(depth):
+        last = level == depth - 1
+        inner = "" if last else f"/Resources << /XObject << /X {first + level + 1} 0 R >> >>"
+        content = square(100, 100, 10) if last else b"/X Do " * 10
+        objects[first + level] = stream(content, f"/Type /XObject /Subtype /Form /BBox [0 0 612 792] {inner}")
+    return pdf_file(objects)
+
+
+def filled_form() -> bytes:
+    """A page whose only ink is in a filled-in field: 100 x 40 points of black at (100, 600)."""
+    objects = pages_objects([(f"{LETTER} /Annots [5 0 R]", b"")])
+    objects[1] = "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R] >> >>"
+    objects[5] = (
+        "<< /Type /Annot /Subtype /Widget /FT /Tx /T (serial) /V (4711) /F 4 /P 3 0 R "
+        "/Rect [100 600 200 640] /AP << /N 6 0 R >> >>"
+    )
+    objects[6] = stream(b"0 g 0 0 100 40 re f", "/Type /XObject /Subtype /Form /BBox [0 0 100 40]")
+    return pdf_file(objects)
+
+
+def locked_file(password: bytes, text: str = "secret") -> bytes:
+    """Encrypted as in PDF 1.1 (RC4, 40 bits), to be opened with `password`: b"" is how printing is forbidden."""
+    owner, permissions, file_id = bytes(range(32)), -64, b"0123456789abcdef"
+    padded = (password + _PADDING)[:32]
+    key = hashlib.md5(padded + owner + permissions.to_bytes(4, "little", signed=True) + file_id).digest()[:5]
+    objects = pages_objects([text_page(text)])
+    content_key = hashlib.md5(key + (4).to_bytes(3, "little") + bytes(2)).digest()[:10]
+    objects[4] = stream(_rc4(content_key, words(text)))
+    objects[5] = (
+        f"<< /Filter /Standard /V 1 /R 2 /O <{owner.hex()}> /U <{_rc4(key, _PADDING).hex()}> /P {permissions} >>"
+    )
+    return pdf_file(objects, f"/Encrypt 5 0 R /ID [<{file_id.hex()}> <{file_id.hex()}>]")
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    state, j = list(range(256)), 0
+    for i in range(256):
+        j = (j + state[i] + key[i % len(key)]) % 256
+        state[i], state[j] = state[j], state[i]
+    out, i, j = bytearray(), 0, 0
+    for byte in data:
+        i = (i + 1) % 256
+        j = (j + state[i]) % 256
+        state[i], state[j] = state[j], state[i]
+        out.append(byte ^ state[(state[i] + state[j]) % 256])
+    return bytes(out)
