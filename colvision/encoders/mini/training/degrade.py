@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 Grey = NDArray[np.float32]
 _BANK = 2048  # pixels: side of the noise that is drawn once and then looked at through a moving window
-_CLEAN, _HEAVY = 0.2, 0.45  # shares of crops; the rest is in between
+_CLEAN, _HEAVY = 0.25, 0.4  # shares of crops; the rest is in between
 
 
 def degrade(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

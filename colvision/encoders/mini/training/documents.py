@@ -11,11 +11,16 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 from pypdfium2 import raw
 
-from colvision.encoders.mini.training.prints import Print, Word, words_on_paper
+from colvision.encoders.mini.training.prints import Print, Word, on_the_line, words_on_paper
 
 _POINTS_AN_INCH = 72
 _MOST_CHARACTERS = 12_000  # a page
 _MOST_PIXELS = 12_000_000  # a page
+_BREAKS = (0, 2, 0xFFFE)  # PDFium's marks for no character and for a hyphen at a line's end
+_LOW_LETTERS = frozenset("acegmnopqrsuvwxyz.,-:;")
+_X_HEIGHT, _CAP_HEIGHT = 0.46, 0.7  # of the font size, for most text faces
+
+Boxes = NDArray[np.float64]
 
 
 class DocumentPage(NamedTuple):
@@ -48,7 +53,7 @@ def print_of(page: DocumentPage, dpi: float) -> Print | None:
         width, height = sheet.get_size()
         if sheet.get_rotation() or width * height * (dpi / _POINTS_AN_INCH) ** 2 > _MOST_PIXELS:
             return None
-        codes, points = _characters(sheet)
+        codes, points, bases = _characters(sheet)
         letters = [code for code in codes if chr(code).isalpha()]
         if len(letters) < 40 or sum(code < 0x250 for code in letters) < 0.9 * len(letters):
             return None
@@ -57,41 +62,61 @@ def print_of(page: DocumentPage, dpi: float) -> Print | None:
         shown_box = raw.FS_RECTF()  # unlike the page's own boxes, this one knows an inherited MediaBox
         raw.FPDF_GetPageBoundingBox(sheet, shown_box)
         left, top = shown_box.left, shown_box.top
-        boxes = np.stack([points[:, 0] - left, top - points[:, 3], points[:, 2] - left, top - points[:, 1]], axis=1)
-        boxes = (boxes * scale).astype(np.float32)
-        words = list(_words(codes, boxes))
-        shown = np.array([not chr(c).isspace() and c not in (0, 2, 0xFFFE, 0xAD) for c in codes])
-        return Print(np.ascontiguousarray(picture), np.array(codes, dtype=np.int32)[shown], boxes[shown], words)
+        boxes = points * scale * (1, -1, 1, -1) + np.array([-left, top, -left, top]) * scale  # left, bottom, right, top
+        tokens = list(_tokens(codes))
+        lines = _on_lines(codes, boxes[:, [0, 3, 2, 1]], (top - bases) * scale, tokens).astype(np.float32)
+        words = [word for start, end in tokens for word in _words(codes[start:end], lines[start:end])]
+        shown = np.array([not chr(c).isspace() and c not in (*_BREAKS, 0xAD) for c in codes])
+        return Print(np.ascontiguousarray(picture), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
     except pdfium.PdfiumError:
         return None
     finally:
         pdf.close()
 
 
-def _characters(sheet: pdfium.PdfPage) -> tuple[list[int], NDArray[np.float64]]:
+def _characters(sheet: pdfium.PdfPage) -> tuple[list[int], Boxes, NDArray[np.float64]]:
+    """Code points, tight boxes (left, bottom, right, top) and base lines in points."""
     text = sheet.get_textpage()
     count = min(text.count_chars(), _MOST_CHARACTERS)
     codes = [raw.FPDFText_GetUnicode(text, i) for i in range(count)]
-    points = np.zeros((count, 4))  # left, bottom, right, top
-    sides = [ctypes.c_double() for _ in range(4)]
-    left, right, bottom, top = (ctypes.byref(side) for side in sides)
+    points, bases = np.zeros((count, 4)), np.zeros(count)
+    sides = [ctypes.c_double() for _ in range(6)]
+    left, right, bottom, top, across, base = (ctypes.byref(side) for side in sides)
     for i in range(count):
         raw.FPDFText_GetCharBox(text, i, left, right, bottom, top)
+        raw.FPDFText_GetCharOrigin(text, i, across, base)
         points[i] = sides[0].value, sides[2].value, sides[1].value, sides[3].value
-    return codes, points
+        bases[i] = sides[5].value
+    return codes, points, bases
 
 
-def _words(codes: list[int], boxes: NDArray[np.float32]) -> Iterator[Word]:
+def _tokens(codes: list[int]) -> Iterator[tuple[int, int]]:
+    """(start, end) of every run without a blank or a break."""
     start = 0
     for end in range(len(codes) + 1):
-        if end == len(codes) or chr(codes[end]).isspace() or codes[end] in (0, 2, 0xFFFE):
-            token = "".join(map(chr, codes[start:end]))
-            if token:
-                box = boxes[start:end]
-                upright = len(token) < 3 or np.ptp(box[:, [0, 2]]) > 0.8 * np.ptp(box[:, [1, 3]])
-                if upright:
-                    yield from words_on_paper(token, box)
+        if end == len(codes) or chr(codes[end]).isspace() or codes[end] in _BREAKS:
+            if end > start:
+                yield start, end
             start = end + 1
+
+
+def _on_lines(codes: list[int], boxes: Boxes, bases: NDArray[np.float64], tokens: list[tuple[int, int]]) -> Boxes:
+    """Tight boxes -> boxes as high as their line: the font size is told from a token's tallest letter."""
+    boxes = boxes.copy()
+    for start, end in tokens:
+        base = float(np.median(bases[start:end]))
+        rise = base - float(boxes[start:end, 1].min())
+        low_letters = all(chr(code) in _LOW_LETTERS for code in codes[start:end])
+        size = rise / (_X_HEIGHT if low_letters else _CAP_HEIGHT)
+        boxes[start:end, 1], boxes[start:end, 3] = on_the_line(base, max(size, 1.0))
+    return boxes
+
+
+def _words(codes: list[int], boxes: NDArray[np.float32]) -> list[Word]:
+    """The words of one token; none of a token that runs up the page."""
+    width, height = np.ptp(boxes[:, [0, 2]]), np.ptp(boxes[:, [1, 3]])
+    upright = len(codes) < 3 or width > 0.5 * height
+    return words_on_paper("".join(map(chr, codes)), boxes) if upright else []
 
 
 def tokens_of(page: DocumentPage) -> list[str]:

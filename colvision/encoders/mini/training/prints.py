@@ -32,6 +32,14 @@ class Print(NamedTuple):
     words: Sequence[Word]
 
 
+_UPPER_PART, _LOWER_PART = 0.75, 0.25  # of the font size, over and under the base line
+
+
+def on_the_line(base: float, size: float) -> tuple[float, float]:
+    """(top, bottom) of any letter of a line: the same for "x", "h" and "p", so that a line lies in one patch row."""
+    return base - _UPPER_PART * size, base + _LOWER_PART * size
+
+
 def words_on_paper(token: str, boxes: NDArray[np.float32]) -> list[Word]:
     """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form."""
     words = []

@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from colvision.encoders.mini.training.prints import Print, Word, words_on_paper
+from colvision.encoders.mini.training.prints import Print, Word, on_the_line, words_on_paper
 
 DPI = 130  # of a generated print
 _HEIGHT, _WIDTH = 1430, 1105  # pixels: US Letter
@@ -76,6 +76,7 @@ class Sheet:
     def token(self, text: str, x: float, base: int, font: Path, size: int) -> float:
         """Sets one blank-free token with its pen at (x, base); returns where the pen ends."""
         boxes = []
+        high, low = on_the_line(base, size)
         for letter in text:
             glyph = _glyph(font, size, letter)
             left, top = round(x) + glyph.left, base + glyph.top
@@ -84,7 +85,7 @@ class Sheet:
                 return x
             place = self.ink[top : top + height, left : left + width]
             np.maximum(place, glyph.ink, out=place)
-            boxes.append((left, top, left + max(width, 1), top + max(height, 1)))
+            boxes.append((left, high, left + max(width, 1), low))
             x += glyph.advance
         self.codes.extend(map(ord, text))
         self.boxes.extend(boxes)

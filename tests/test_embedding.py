@@ -1,0 +1,64 @@
+"""The value types refuse what would go wrong later, and a grid places values where they belong."""
+
+import numpy as np
+import pytest
+
+from colvision.embedding import EncoderInfo, Kind, Link, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.page import Box
+
+
+def ones(rows, dim=4):
+    return np.eye(dim, dtype=np.float32)[np.arange(rows) % dim]
+
+
+def test_values_land_in_their_cells_of_a_page_that_is_not_square():
+    grid = PatchGrid(np.array([[0, -1, 1], [-1, 2, 2]], dtype=np.int32))
+    placed = grid.place(np.array([[5, 6, 7]], dtype=np.float32))
+    np.testing.assert_array_equal(placed, [[[5, np.nan, 6], [np.nan, 7, 7]]])
+    assert grid.box(1, 2) == pytest.approx(Box(2 / 3, 0.5, 1.0, 1.0))
+
+
+def test_a_full_grid_counts_row_by_row():
+    assert PatchGrid.full(2, 3).cells.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_vectors_that_do_not_fill_their_grid_are_refused():
+    with pytest.raises(ValueError, match="5 patch vectors do not fill the 6 placed cells"):
+        PageEmbedding(ones(6), PatchGrid.full(2, 3), np.array([0, 0, 0, 0, 0, 1], np.uint8))
+    with pytest.raises(ValueError, match="names vector 5, the page has 4"):
+        PageEmbedding.from_patches(ones(4), PatchGrid.full(2, 3))
+    with pytest.raises(ValueError, match="at least one vector"):
+        PageEmbedding.from_patches(ones(0), PatchGrid.full(0, 0))
+
+
+def test_a_text_vector_needs_no_cell():
+    kind = np.array([Kind.PATCH, Kind.PATCH, Kind.TEXT], np.uint8)
+    assert PageEmbedding(ones(3), PatchGrid.full(1, 2), kind).vectors.shape == (3, 4)
+
+
+@pytest.mark.parametrize("spoilt", [np.float32(np.nan), np.float32(3)])
+def test_vectors_not_of_unit_length_are_refused(spoilt):
+    vectors = ones(2)
+    vectors[1, 0] = spoilt
+    with pytest.raises(ValueError, match="unit length"):
+        PageEmbedding.from_patches(vectors, PatchGrid.full(1, 2))
+
+
+def test_a_query_has_one_token_weight_and_word_a_vector():
+    query = QueryEmbedding.of_words("oil pump", ["oil", "pump"], ones(2))
+    assert query.tokens == query.words == ("oil", "pump")
+    with pytest.raises(ValueError, match="2 vectors, but tokens"):
+        QueryEmbedding.of_words("oil", ["oil"], ones(2))
+
+
+def test_the_link_is_monotone_and_the_identity_without_slope():
+    x = np.linspace(-1, 1, 9, dtype=np.float32)
+    np.testing.assert_array_equal(Link()(x), x)
+    chance = Link(slope=20, midpoint=0.5)(x)
+    assert (np.diff(chance) > 0).all()
+    assert Link(slope=20, midpoint=0.5)(np.array([0.5], np.float32))[0] == pytest.approx(0.5)
+
+
+def test_an_encoder_without_range_is_refused():
+    with pytest.raises(ValueError, match="code_range 0"):
+        EncoderInfo("toy", "f", 4, 0.0)
