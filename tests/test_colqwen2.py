@@ -188,6 +188,20 @@ def test_slivers_keep_to_the_limit_of_patches(folder, size):
     assert 1 <= np.sum(embedding.kind == Kind.PATCH) <= 16
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (19, 19), (3, 60), (60, 1), (4000, 3)])
+def test_a_page_of_a_few_pixels_is_enlarged_before_its_rows_are_taken_for_channels(encoder, size):
+    fitted = encoder.family.fit(Image.new("L", size))
+    assert min(fitted.size) >= 28
+    assert (fitted.width > fitted.height) == (size[0] > size[1])
+
+
+@pytest.mark.parametrize("limit", [8, 9, 16])
+def test_no_page_becomes_more_patches_than_the_limit(folder, limit):
+    family = load_encoder(folder, device="cpu", dtype="float32", max_patches=limit).family
+    sizes = np.random.default_rng(4).integers(1, 130, (200, 2)).tolist()
+    assert max(family.patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes) <= limit
+
+
 def test_an_ordinary_page_reaches_the_processor_untouched(encoder):
     image = noise(700, 500).image
     np.testing.assert_array_equal(encoder.family.fit(image), image)

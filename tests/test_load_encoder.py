@@ -246,7 +246,7 @@ def test_float16_is_refused_on_a_cpu(pristine):
         ({"dtype": "int8"}, "dtype 'int8' is not one of"),
         ({"device": "tpu"}, "device 'tpu' is not on this machine"),
         ({"max_patches": 0}, "max_patches is 0"),
-        ({"max_patches": 3, "device": "cpu"}, "ColQwen2 makes at least 4"),
+        ({"max_patches": 7, "device": "cpu"}, "ColQwen2 needs at least 8"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(pristine, options, message):

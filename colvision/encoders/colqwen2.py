@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_ELONGATED = 200  # long side / short side: the processor refuses more
 # Without these Qwen2's tokenizer class makes itself an empty vocabulary, and says nothing.
 _TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-_FEWEST_PATCHES = 4  # the processor enlarges smaller pages to 56 x 56 pixels
+_FEWEST_PATCHES = 8  # what the processor enlarges a page of a few pixels to, whatever its shape
 
 
 class ColQwen2(Family):
@@ -72,7 +72,7 @@ class ColQwen2(Family):
         elongated = min(_MOST_ELONGATED, self.max_patches)
         if min(width, height) >= max(self._cell, longest / elongated):
             return image
-        longest = min(longest, self._cell * self.max_patches)
+        longest = _within(longest, self._cell, self._cell * self.max_patches)
         shortest = max(self._cell, math.ceil(longest / elongated))
         return image.resize((_within(width, shortest, longest), _within(height, shortest, longest)))
 
@@ -124,7 +124,7 @@ def _load_processor(folder: Path, max_patches: int | None) -> ColQwen2Processor:
         ) from error
     if max_patches is not None:
         if max_patches < _FEWEST_PATCHES:
-            raise ValueError(f"max_patches is {max_patches}; ColQwen2 makes at least {_FEWEST_PATCHES} of a page")
+            raise ValueError(f"max_patches is {max_patches}; ColQwen2 needs at least {_FEWEST_PATCHES}")
         pixels = max_patches * (pictures.patch_size * pictures.merge_size) ** 2
         pictures.size = {"shortest_edge": pictures.size["shortest_edge"], "longest_edge": pixels}
     file = folder / "processor_config.json"
