@@ -2,29 +2,33 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from colvision.embedding import Encoder, PageEmbedding
-from colvision.encoders import load_encoder
+from colvision.encoders import load_encoder, mini
 from colvision.page import Page
-from tests.tiny import save_tiny_colqwen2
+from tests.tiny import save_random_mini, save_tiny_colqwen2
 
 Loader = Callable[[], Encoder]
 
 
-@pytest.fixture(scope="module")
-def loaders(tmp_path_factory) -> dict[str, Loader]:
-    folder = tmp_path_factory.mktemp("colqwen2")
-    save_tiny_colqwen2(folder)
-    return {"colqwen2": lambda: load_encoder(folder, device="cpu", dtype="float32")}
+def load_mini(folder: Path) -> Loader:
+    weights = save_random_mini(folder / "mini.safetensors")
+    return lambda: mini.load(weights)
 
 
-@pytest.fixture(scope="module", params=["colqwen2"])
-def load(request, loaders) -> Loader:
-    return loaders[request.param]
+def load_colqwen2(folder: Path) -> Loader:
+    checkpoint = save_tiny_colqwen2(folder / "colqwen2")
+    return lambda: load_encoder(checkpoint, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module", params=[load_mini, load_colqwen2])
+def load(request, tmp_path_factory) -> Loader:
+    return request.param(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")

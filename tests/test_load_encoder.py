@@ -18,7 +18,7 @@ from colvision.encoders import load_encoder
 from colvision.encoders.checkpoint import find_checkpoint
 from colvision.encoders.vlm import VlmEncoder
 from colvision.encoders.weights import with_lora
-from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from colvision.page import Page
 from tests.tiny import save_tiny_colqwen2
 
@@ -345,6 +345,12 @@ def test_an_adapter_of_another_rank_is_refused(pristine, adapted, tmp_path):
     rewrite_json(other / "adapter_config.json", r=8)
     with pytest.raises(WeightsMismatch, match=r"10 of another shape"):
         load(pristine, adapter=other)
+
+
+def test_an_adapter_without_peft_asks_for_the_extra(pristine, adapted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtra, match=r"needs peft, .* pip install 'colvision\[vlm\]'"):
+        load(pristine, adapter=adapted[0])
 
 
 def test_an_empty_adapter_folder_is_refused(pristine, tmp_path):

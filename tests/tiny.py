@@ -1,9 +1,10 @@
-"""Tiny random checkpoints, made in code: the real classes and file formats without a download."""
+"""Random weights and tiny random checkpoints, made in code: the real classes and file formats without a download."""
 
 import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     ColQwen2Config,
@@ -12,6 +13,8 @@ from transformers import (
     Qwen2Tokenizer,
     Qwen2VLImageProcessorPil,
 )
+
+from colvision.encoders.mini.model import PageTower, QueryTower
 
 PATCHES = 48  # the most a page becomes: keeps a page below 10 ms
 _SPECIAL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
@@ -28,6 +31,22 @@ def save_tiny_colqwen2(folder: Path, *, seed: int = 0) -> Path:
     pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": PATCHES * 28 * 28})
     ColQwen2Processor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
     return folder
+
+
+def save_random_mini(file: Path, *, seed: int = 0) -> Path:
+    """Untrained weights of mini: the real towers, quick to make, without a word of reading in them."""
+    torch.manual_seed(seed)
+    weights = {}
+    for prefix, tower in (("page.", PageTower()), ("query.", QueryTower())):
+        for name, weight in tower.state_dict().items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            if weight.ndim == 4:  # torch's own start fades out from layer to layer: all pages would look alike
+                weight.normal_(std=(3 / weight[0].numel()) ** 0.5)
+            weights[prefix + name] = weight
+    settings = {"link_slope": 20.0, "link_midpoint": 0.5, "code_range": 0.6}
+    save_file(weights, file, metadata={"mini": json.dumps(settings)})
+    return file
 
 
 def _tokenizer() -> Qwen2Tokenizer:
