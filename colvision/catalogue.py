@@ -115,28 +115,40 @@ class Catalogue:
         if not self._path.exists() and (self.read_only or not create):
             raise LibraryFormat(f"{folder} is not a library (it has no {FILE_NAME}): check the path, or ingest into it")
         try:
-            self._connection = self._connect()
-            weakref.finalize(self, self._connection.close)
+            self._open()
             self._check_format(create=create)
         except sqlite3.DatabaseError as error:
             raise self._unusable(error) from error
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
+    def _open(self) -> None:
+        self._stamp = self._seen()
+        self._connection = sqlite3.connect(
             self._uri(), uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+        self._end = weakref.finalize(self, self._connection.close)
         if not self.read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        return connection
+            self.execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA synchronous = FULL")
 
     def _uri(self) -> str:
-        """On a disk where nothing can be written SQLite cannot make its -shm file; without a -wal it needs none."""
+        """Where SQLite cannot make its -shm file it reads only what is said not to change: see `_refresh`."""
         if not self.read_only:
             return f"{self._path.absolute().as_uri()}?mode=rwc"
-        log = self._path.with_name(FILE_NAME + "-wal")
-        still = not os.access(self.folder, os.W_OK) and not log.exists()
-        return f"{self._path.absolute().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+        return f"{self._path.absolute().as_uri()}?mode=ro{'&immutable=1' if self._is_still() else ''}"
+
+    def _is_still(self) -> bool:
+        return not os.access(self.folder, os.W_OK) and not self._path.with_name(FILE_NAME + "-wal").exists()
+
+    def _seen(self) -> tuple[int, int, bool]:
+        """Changes when somebody who may write has written."""
+        found = self._path.stat() if self._path.exists() else None
+        return (found.st_mtime_ns if found else 0, found.st_size if found else 0, self._is_still())
+
+    def _refresh(self) -> None:
+        """A connection told that nothing changes does not look: it is opened anew when something has."""
+        if self.read_only and self._stamp != self._seen():
+            self._end()
+            self._open()
 
     def _check_format(self, *, create: bool) -> None:
         if self._pragma("application_id") == 0 and create and not self.read_only:
@@ -179,8 +191,10 @@ class Catalogue:
     @contextmanager
     def read(self) -> Iterator[None]:
         """Every query inside sees one state of the catalogue."""
-        with self._transaction("BEGIN"):
-            yield
+        with self._turn:
+            self._refresh()
+            with self._transaction("BEGIN"):
+                yield
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -224,4 +238,4 @@ class Catalogue:
 
     def close(self) -> None:
         with self._turn:
-            self._connection.close()
+            self._end()

@@ -24,7 +24,7 @@ class Offer:
     """A file offered to a collection.
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
-    place of a document of the same name. `pages` and `renderer` are those that inspecting it gave.
+    place of a document of the same name.
     """
 
     collection: str
@@ -32,8 +32,6 @@ class Offer:
     source: str
     upload: bool
     replace: bool
-    pages: int
-    renderer: str
 
 
 @dataclass(frozen=True, slots=True)

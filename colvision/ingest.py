@@ -4,20 +4,21 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from colvision.embedding import Encoder, PageEmbedding
+from colvision.drafts import Draft
+from colvision.embedding import Encoder, EncoderInfo, PageEmbedding
 from colvision.errors import DocumentNotFound, InputError, LibraryLocked
 from colvision.files import picture
 from colvision.identity import Offer, document_name
 from colvision.page import Page, PdfGeometry
 from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
 from colvision.report import FileReport, IngestReport, Progress
-from colvision.rows import CANCELLED, FAILED
+from colvision.rows import CANCELLED, FAILED, DocumentRow
 from colvision.store import Store
-from colvision.writer import Draft, EncodedPage
+from colvision.writer import EncodedPage
 
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
 
@@ -102,19 +103,41 @@ def ingest_files(
 def _ingest_file(
     store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, watch: Watch
 ) -> FileReport:
-    is_upload = isinstance(file, Upload)
-    path, name = (file.path, file.name) if isinstance(file, Upload) else (file, file.name)
-    name = document_name(name)
-    source = name if is_upload else str(path.absolute())
+    path, given = (file.path, file.name) if isinstance(file, Upload) else (file, file.name)
+    name = document_name(given)
+    source = name if isinstance(file, Upload) else str(path.absolute())
+    offer = Offer(options.collection, name, source, isinstance(file, Upload), options.replace)
     try:
-        info = inspect_file(path, limits=options.limits)
-        offer = Offer(options.collection, name, source, is_upload, options.replace, info.pages, info.renderer)
-        draft = store.writer.begin(path, offer, encoder.info)
+        draft = _open_draft(store, encoder.info, path, offer, limits=options.limits)
         if draft.outcome == "same":
             return FileReport(source, draft.row.name, "same", draft.row.id)
         return fill_document(store, encoder, draft, options=options, watch=watch)
     except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(source, name, "failed", reason=str(error))
+        return FileReport(source, name, "failed", reason=str(error).replace(path.name, name))
+
+
+def _open_draft(store: Store, info: EncoderInfo, path: Path, offer: Offer, *, limits: Limits) -> Draft:
+    """Raises `InputError`, also for a file that is written to meanwhile: what is kept is not what was inspected."""
+    same = store.drafts.same(path, offer, info) if path.is_file() else None
+    if same is not None:
+        return same
+    before = _stamp(path)
+    inspected = inspect_file(path, limits=limits)
+    draft = store.drafts.begin(path, offer, info, pages=inspected.pages, renderer=inspected.renderer)
+    if draft.outcome != "same" and _stamp(path) != before:
+        reason = f"{offer.name} was changed while it was read: ingest it again when it is complete"
+        store.writer.stop(draft, FAILED, reason)
+        raise InputError(reason)
+    return draft
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Changes when the file is written to; None for a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def fill_document(store: Store, encoder: Encoder, draft: Draft, *, options: IngestOptions, watch: Watch) -> FileReport:
@@ -132,6 +155,39 @@ def fill_document(store: Store, encoder: Encoder, draft: Draft, *, options: Inge
         return replace(report, outcome="cancelled", failed_pages=failed)
     reason = store.writer.finish(draft)
     return replace(report, outcome="failed" if reason else draft.outcome, reason=reason, failed_pages=failed)
+
+
+def ingest_again(
+    store: Store, encoder: Encoder, row: DocumentRow, *, options: IngestOptions, watch: Watch
+) -> FileReport:
+    """Reads a document again from its kept file: all of a complete one, what is missing of another.
+
+    Raises `EncoderMismatch`.
+    """
+    try:
+        draft = store.drafts.again(row, encoder.info)
+        return fill_document(store, encoder, draft, options=options, watch=watch)
+    except (InputError, DocumentNotFound, LibraryLocked) as error:
+        return FileReport(row.source, row.name, "failed", row.id, reason=str(error))
+
+
+def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, watch: Watch) -> IngestReport:
+    """Fills a collection again from the kept files, by another encoder; the old codes serve until all are done.
+
+    Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
+    """
+    started = time.monotonic()
+    reports: list[FileReport] = []
+    store.refill.begin(options.collection, encoder.info)
+    is_swapped = False
+    while not is_swapped and not watch.is_cancelled():
+        draft = store.refill.open_next(options.collection)
+        if draft is None:
+            is_swapped = store.refill.swap(options.collection)
+            continue
+        with suppress(DocumentNotFound):  # deleted meanwhile: there is nothing to encode any more
+            reports.append(fill_document(store, encoder, draft, options=options, watch=watch))
+    return IngestReport(tuple(reports), time.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True)

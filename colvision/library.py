@@ -14,14 +14,14 @@ from colvision.embedding import Encoder, EncoderInfo
 from colvision.encoders import load_encoder
 from colvision.errors import ColvisionError, EncoderMismatch
 from colvision.explain import Explanation, explain_page
-from colvision.ingest import IngestOptions, Upload, Watch, find_files, ingest_files
+from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
 from colvision.jobs import Job, Jobs, State
 from colvision.pdf import FailedPage
-from colvision.report import FileOutcome, IngestReport, Progress
+from colvision.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.rows import DocumentRow
 from colvision.search import Answer, Hit, ScoredQuery, SearchOptions, search_pages
 from colvision.store import DamagedShard, Store
-from colvision.writer import check_encoder
+from colvision.turn import check_encoder
 
 _JOB_STATES: Mapping[FileOutcome, State] = {
     "new": "ready",
@@ -274,6 +274,37 @@ class Library:
         reason = "the same bytes as a document that is already here" if file.outcome == "same" else file.reason
         self.jobs.finish(job, _JOB_STATES[file.outcome], reason=reason, document=file.document_id)
         return self.jobs.get(job.key)
+
+    def ingest_again(
+        self,
+        document: str,
+        *,
+        collection: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> FileReport:
+        """Reads a document again from its kept file: what is missing of an incomplete one, all of a complete one.
+
+        Raises `DocumentNotFound`, `DocumentAmbiguous`, `EncoderMismatch`.
+        """
+        row = self._store.find(document, collection=collection)
+        options, watch = IngestOptions(collection=self._collection_of(row)), Watch(progress, cancel)
+        return ingest_again(self._store, self.encoder, row, options=options, watch=watch)
+
+    def reencode(
+        self,
+        *,
+        collection: str = "default",
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> IngestReport:
+        """Encodes a collection again by the library's encoder, from the kept files; documents keep their ids.
+
+        The old codes serve the encoder that made them until all documents are done. Cancelled or killed, it goes on
+        when it is run again. Raises `CollectionNotFound`, `LibraryError`.
+        """
+        options, watch = IngestOptions(collection=collection), Watch(progress, cancel)
+        return encode_again(self._store, self.encoder, options=options, watch=watch)
 
     def verify(self) -> list[DamagedShard]:
         """Reads every shard whole. A damaged one is quarantined: its pages are not found until their documents are

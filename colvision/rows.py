@@ -181,6 +181,27 @@ def refill_of(db: Catalogue, key: int) -> CollectionRow | None:
     return _collection(found[0]) if found else None
 
 
+def add_refill(db: Catalogue, key: int) -> int:
+    """Makes the nameless collection that is to take the place of the collection `key`."""
+    return db.insert("INSERT INTO collections (refills) VALUES (?)", [key])
+
+
+def take_codes(db: Catalogue, key: int, refill: int) -> None:
+    """The collection `key` gets the encoder and the shards of its refill, which is no more."""
+    sql = "SELECT encoder, components, clipped FROM collections WHERE key = ?"
+    encoder, components, clipped = db.one(sql, [refill])
+    db.execute("UPDATE shards SET collection = ? WHERE collection = ?", [key, refill])
+    sql = "UPDATE collections SET encoder = ?, components = ?, clipped = ? WHERE key = ?"
+    db.execute(sql, [encoder, components, clipped, key])
+    forget_collection(db, refill)
+    next_generation(db, key)
+
+
+def forget_collection(db: Catalogue, key: int) -> None:
+    """Removes a collection that holds nothing any more."""
+    db.execute("DELETE FROM collections WHERE key = ?", [key])
+
+
 def pin_encoder(db: Catalogue, key: int, info: EncoderInfo) -> None:
     """Remembers the encoder of a collection's first commit."""
     db.execute("UPDATE collections SET encoder = ? WHERE key = ?", [_encoder(info), key])
@@ -225,11 +246,21 @@ def set_state(db: Catalogue, key: int, state: str, reason: str = "", worker: str
 
 def forget_document(db: Catalogue, key: int) -> None:
     """Removes a document, its pages and its text; shards that no page lives in any more go with it."""
-    forget_pages(db, "document = ?", [key])
+    _forget_pages(db, "document = ?", [key])
     db.execute("DELETE FROM documents WHERE key = ?", [key])
 
 
-def forget_pages(db: Catalogue, where: str, values: Sequence[Value]) -> None:
+def forget_damaged_pages(db: Catalogue, key: int) -> None:
+    """Removes the pages of a document that lie in quarantined shards: they can be stored again."""
+    _forget_pages(db, "document = ? AND shard IN (SELECT key FROM shards WHERE damage <> '')", [key])
+
+
+def forget_failed_pages(db: Catalogue, key: int) -> None:
+    """Removes the pages of a document that could not be read: they can be tried again."""
+    _forget_pages(db, "document = ? AND reason IS NOT NULL", [key])
+
+
+def _forget_pages(db: Catalogue, where: str, values: Sequence[Value]) -> None:
     """Removes pages for which the SQL condition holds, their text, and the shards that this leaves without a page."""
     shards = [row[0] for row in db.all(f"SELECT DISTINCT shard FROM pages WHERE {where} AND shard IS NOT NULL", values)]
     db.execute(f"DELETE FROM page_text WHERE rowid IN (SELECT key FROM pages WHERE {where})", values)
@@ -242,6 +273,12 @@ def show_document(db: Catalogue, key: int) -> None:
     """Completes a document: it is visible, and replaces nothing any more."""
     sql = "UPDATE documents SET state = ?, reason = '', worker = '', visible = 1, replaces = NULL WHERE key = ?"
     db.execute(sql, [READY, key])
+
+
+def take_place(db: Catalogue, key: int, old: DocumentRow) -> None:
+    """A document encoded again becomes visible under the id and the name of `old`, whose rows are gone by now."""
+    sql = "UPDATE documents SET id = ?, name = ?, collection = ?, visible = 1, replaces = NULL, added = ? WHERE key = ?"
+    db.execute(sql, [old.id, old.name, old.collection, old.added, key])
 
 
 def is_taken(db: Catalogue, collection: int, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A library on disk, as it is opened: what readers ask of it, and the way to its `writer` and its `jobs` (no torch)."""
+"""A library on disk, as it is opened: what readers ask of it, and those who change it (no torch)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,15 @@ from types import TracebackType
 
 from colvision import rows
 from colvision.catalogue import FILE_NAME, Catalogue
+from colvision.drafts import Drafts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.files import Files
 from colvision.jobs import Jobs
+from colvision.refill import Refill
 from colvision.rows import CollectionRow, DocumentRow, PageRow, ShardRow
 from colvision.shard import Shard, ShardPage
 from colvision.snapshot import Part, Snapshot, Snapshots
+from colvision.turn import Turn
 from colvision.writer import Writer
 
 __all__ = ["DamagedShard", "Part", "Snapshot", "Store"]
@@ -40,7 +43,10 @@ class Store:
         self.files = Files(path)
         self.jobs = Jobs(self._db)
         self._snapshots = Snapshots(self._db, self.files)
-        self.writer = Writer(path, self._db, self.files)
+        turn = Turn(path, self._db, self.files)
+        self.drafts = Drafts(turn, self._db, self.files)
+        self.refill = Refill(turn, self._db, self.drafts)
+        self.writer = Writer(turn, self._db, self.files)
         if not self.read_only:
             self.files.make()
 

@@ -6,6 +6,7 @@ A page is cut into cells of 32 x 16 pixels; a cell's vector is a fixed random pr
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,3 +97,13 @@ def text_page(words: Sequence[str], *, shape: tuple[int, int] = (80, 96)) -> Ima
         row, col = divmod(place, cols)
         page.paste(word_picture(word), (col * CELL_COLS, row * CELL_ROWS))
     return page
+
+
+PAGE_SHAPE = (1500, 1400)  # the area that pages are drawn at, so that printed cells come back where they were
+
+
+def save_document(path: Path, pages: Sequence[Sequence[str]]) -> Path:
+    """A PDF or TIFF with the given words on its pages."""
+    first, *more = (text_page(words, shape=PAGE_SHAPE) for words in pages)
+    first.save(path, save_all=True, append_images=more, resolution=100)
+    return path

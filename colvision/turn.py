@@ -1,0 +1,82 @@
+"""The writer's turn: one process or thread at a time changes a library, for as long as one commit takes.
+
+Every change is: files first, each whole and durable, then one transaction of the catalogue, then the removal of files
+that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row without
+its file; the next writer sweeps them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from colvision import rows
+from colvision.catalogue import Catalogue
+from colvision.embedding import EncoderInfo
+from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryError, LibraryReadOnly
+from colvision.files import Files
+from colvision.lock import writer_lock
+from colvision.rows import CollectionRow, DocumentRow
+
+LOCK_NAME = "writer.lock"
+
+
+class Turn:
+    """The right to change a library, shared by all that change it."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, files: Files) -> None:
+        self._path = path
+        self._db = catalogue
+        self._files = files
+        self._is_swept = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Holds the writer lock; what an earlier kill left behind is removed first.
+
+        Raises `LibraryReadOnly`, `LibraryLocked`, and `LibraryError` for a disk that is full or fails.
+        """
+        if self._db.read_only:
+            raise LibraryReadOnly(f"library {self._path} cannot be written: copy it to a disk where it can")
+        try:
+            with writer_lock(self._path / LOCK_NAME):
+                if not self._is_swept:
+                    self.sweep()
+                yield
+        except (OSError, sqlite3.OperationalError) as error:
+            raise self.unwritable(error) from error
+
+    def sweep(self) -> None:
+        """Removes the files that no row names. Only in a turn, and outside a transaction."""
+        with self._db.read():
+            shards = {row.file_name for row in rows.shards(self._db)}
+            files = {row.file_name for row in rows.documents(self._db)}
+        self._files.sweep(shards, files)
+        self._is_swept = True
+
+    def forget(self, row: DocumentRow) -> None:
+        """Removes a document's rows, in the caller's transaction; its files go with the next sweep."""
+        rows.forget_document(self._db, row.key)
+        self._is_swept = False
+
+    def unwritable(self, error: OSError | sqlite3.OperationalError) -> LibraryError:
+        return LibraryError(
+            f"library {self._path} could not be written ({error}): nothing that was stored is lost; make room or "
+            "give access, then ingest the same files again to go on"
+        )
+
+
+def check_encoder(collection: CollectionRow, info: EncoderInfo) -> None:
+    """Raises `EncoderMismatch` unless the collection is empty or was filled by an encoder of this fingerprint."""
+    pinned = collection.info
+    if pinned is not None and pinned.fingerprint != info.fingerprint:
+        raise EncoderMismatch(
+            f"collection {collection.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
+            f"not by {info.name} ({info.fingerprint[:12]}): open the library with {pinned.name}, or run "
+            f"`colvision reencode` to fill the collection again with {info.name} from the kept files"
+        )
+
+
+def gone(row: DocumentRow) -> DocumentNotFound:
+    """The error for a document that somebody has deleted or replaced since it was looked up."""
+    return DocumentNotFound(f"document {row.name!r} ({row.id}) was deleted or replaced meanwhile: ingest it again")
