@@ -1,0 +1,136 @@
+"""The pages that are searched: PDFs as they are, or as simulated scans, whole or a listed part of them."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from colvision import scans
+from colvision.errors import InputError
+from colvision.page import PageId
+from colvision.pdf.trusted import TrustedPdf
+
+Level = Literal["clean", "light", "heavy"]
+LEVELS: tuple[Level, ...] = ("clean", "light", "heavy")
+
+_DIGEST = 16  # hex digits of a sha256 in names of folders
+
+
+class Step(NamedTuple):
+    """How far a part of the work has come."""
+
+    what: str
+    done: int
+    total: int
+
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A PDF of the set; `name` is its stem, `numbers` are the pages that are searched (from 1, rising)."""
+
+    name: str
+    path: Path
+    sha256: str
+    numbers: tuple[int, ...]
+    whole: bool  # all of its pages are searched
+
+    def folder(self, level: Level) -> str:
+        """A name for what is made of this file: another for other bytes, pages or wear."""
+        wear = "" if level == "clean" else repr(scans.LEVELS[level])
+        pages = "" if self.whole else repr(self.numbers)
+        return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {wear}".encode()).hexdigest()[:_DIGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The files to ingest, by document; `numbers` says which page of the document each of a file's pages is."""
+
+    level: Level
+    sources: tuple[Source, ...]
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"level {self.level!r} is not one of {', '.join(LEVELS)}")
+
+    @property
+    def pages(self) -> int:
+        return sum(len(source.numbers) for source in self.sources)
+
+    @property
+    def digest(self) -> str:
+        """The same for the same files, pages and level, wherever they lie."""
+        folders = " ".join(source.folder(self.level) for source in self.sources)
+        return hashlib.sha256(folders.encode()).hexdigest()[:_DIGEST]
+
+    def page_ids(self) -> Iterator[PageId]:
+        """Every page that is searched, by document and number."""
+        for source in self.sources:
+            for number in source.numbers:
+                yield PageId(source.name, number)
+
+    def files(self, cache: Path, *, progress: Progress) -> tuple[Path, ...]:
+        """One PDF a source, `<stem>.pdf`: made where it is not the source itself, and kept in `cache`.
+
+        What an earlier run has made is used. Raises `DamagedFile`.
+        """
+        paths, done = [], 0
+        for source in self.sources:
+            path = self._path(source, cache)
+            if not path.exists():
+                for page in self._make(source, path):
+                    progress(Step(f"scanning {source.name}", done + page, self.pages))
+            done += len(source.numbers)
+            paths.append(path)
+        return tuple(paths)
+
+    def _path(self, source: Source, cache: Path) -> Path:
+        if self.level == "clean" and source.whole:
+            return source.path
+        return cache / source.folder(self.level) / f"{source.name}.pdf"
+
+    def _make(self, source: Source, path: Path) -> Iterator[int]:
+        """Yields how many pages are made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        if self.level == "clean":
+            with TrustedPdf(source.path) as pdf:
+                pdf.write_excerpt(source.numbers, part)
+            yield len(source.numbers)
+        else:
+            written = scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
+            for done, _ in enumerate(written, 1):
+                yield done
+        part.replace(path)
+
+
+def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId] | None = None) -> Corpus:
+    """The PDFs of a folder, all pages or those listed.
+
+    Raises `InputError` for a folder without PDFs and for a listed page that none of them has.
+    """
+    paths = sorted(folder.glob("*.pdf"))
+    if not paths:
+        raise InputError(f"{folder} holds no .pdf file; give the folder with the PDFs that the queries are about")
+    wanted: dict[str, set[int]] = {}
+    for document, number in pages or ():
+        wanted.setdefault(document, set()).add(number)
+    missing = sorted(set(wanted) - {path.stem for path in paths})
+    if missing:
+        raise InputError(f"pages of {missing[0]!r} are listed, but {folder} has no {missing[0]}.pdf")
+    sources = [_source(path, wanted.get(path.stem)) for path in paths if pages is None or path.stem in wanted]
+    return Corpus(level, tuple(sources))
+
+
+def _source(path: Path, wanted: set[int] | None) -> Source:
+    with TrustedPdf(path) as pdf:
+        count = len(pdf)
+    numbers = tuple(range(1, count + 1) if wanted is None else sorted(wanted))
+    if numbers and numbers[-1] > count:
+        raise InputError(f"page {numbers[-1] - 1} (from 0) of {path.stem!r} is listed; the file has {count} pages")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(path.stem, path, digest, numbers, whole=len(numbers) == count)

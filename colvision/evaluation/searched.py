@@ -1,0 +1,149 @@
+"""A corpus in a library, ready to be searched: filled once, found filled by the next run."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from colvision.embedding import Encoder, EncoderInfo
+from colvision.errors import InputError
+from colvision.evaluation.corpus import Corpus, Progress, Source, Step
+from colvision.evaluation.pointing import Pointing, Word, is_hit, summarise
+from colvision.evaluation.queries import Query
+from colvision.evaluation.report import Setting
+from colvision.evaluation.runs import DEPTH, Ranked, Run, rank
+from colvision.library import Library, open_library
+from colvision.page import PageId
+from colvision.report import IngestReport
+from colvision.report import Progress as Ingested
+
+
+def default_cache() -> Path:
+    """Where scans and libraries of evaluations are kept: `evaluation` in the user's cache directory for colvision."""
+    return Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "evaluation"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searched:
+    """An open library whose collection `name` holds the corpus and nothing else."""
+
+    library: Library
+    name: str
+    corpus: Corpus
+    documents: dict[str, Source]  # by document id
+
+    def setting(self, *, soft_idf: bool) -> Setting:
+        documents = self.library.documents(collection=self.name)
+        return Setting(
+            encoder=self.library.encoder.info,
+            renderers=tuple(sorted({document.renderer for document in documents})),
+            level=self.corpus.level,
+            documents=len(documents),
+            pages=sum(document.stored for document in documents),
+            failed_pages=sum(document.failed for document in documents),
+            corpus=self.corpus.digest,
+            soft_idf=soft_idf,
+        )
+
+    def answer(self, queries: Sequence[Query], *, soft_idf: bool = True, progress: Progress) -> Run:
+        """The best pages for every query, `DEPTH` of them where there are as many."""
+        answers = {}
+        for done, query in enumerate(queries, 1):
+            hits = self.library.search(query.text, k=DEPTH, collection=self.name, soft_idf=soft_idf)
+            answers[query.query_id] = rank(Ranked(self._page(hit.document_id, hit.page), hit.score) for hit in hits)
+            progress(Step("searching", done, len(queries)))
+        return Run("-".join(self.library.encoder.info.name.split()), answers)
+
+    def point(self, words: Sequence[Word], *, progress: Progress) -> Pointing:
+        """How often the best patch for a word lies on it; words of pages that are not searched are left out.
+
+        A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
+        """
+        names = {source.name: (document, source) for document, source in self.documents.items()}
+        searched = frozenset(self.corpus.page_ids())
+        words = [word for word in words if word.page in searched]
+        if not words:
+            raise InputError("none of the words lies on a page that is searched; make them from the same PDFs")
+        hits = []
+        for done, word in enumerate(words, 1):
+            document, source = names[word.page.document]
+            number = source.numbers.index(word.page.page) + 1
+            hits.append((word.page, self._is_hit(word, document, number)))
+            progress(Step("pointing", done, len(words)))
+        return summarise(hits)
+
+    def _is_hit(self, word: Word, document: str, number: int) -> bool:
+        if not is_readable(self.library.encoder, word.text):
+            return False
+        why = self.library.explain_page(word.text, document, number, collection=self.name)
+        return is_hit(why, word.boxes)
+
+    def _page(self, document: str, number: int) -> PageId:
+        source = self.documents[document]
+        return PageId(source.name, source.numbers[number - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the pages go: the folder of a library (one of their own in `cache` if None), and that of made PDFs."""
+
+    library: Path | None
+    cache: Path
+
+
+@contextmanager
+def open_corpus(corpus: Corpus, encoder: Encoder, *, folders: Folders, progress: Progress) -> Iterator[Searched]:
+    """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
+
+    Raises `InputError` for a file that cannot be ingested.
+    """
+    name = collection_name(corpus, encoder.info)
+    paths = corpus.files(folders.cache / "pdfs", progress=progress)
+    with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
+        report = opened.ingest(paths, collection=name, progress=_Told(corpus, progress))
+        yield Searched(opened, name, corpus, _documents(corpus, report))
+
+
+def collection_name(corpus: Corpus, info: EncoderInfo) -> str:
+    """Another for other files, pages, level or encoder, so that every page in it belongs to the evaluation."""
+    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}"
+
+
+def is_readable(encoder: Encoder, text: str) -> bool:
+    """Whether the encoder finds a token in a text."""
+    try:
+        encoder.encode_queries([text])
+    except ValueError:
+        return False
+    return True
+
+
+class _Told:
+    """The ingest's progress, counted over all files."""
+
+    def __init__(self, corpus: Corpus, progress: Progress) -> None:
+        self._before, self._file, self._page = 0, "", 0
+        self._pages, self._progress = corpus.pages, progress
+
+    def __call__(self, ingested: Ingested) -> None:
+        if ingested.document != self._file:
+            self._before += self._page
+            self._file = ingested.document
+        self._page = ingested.page
+        self._progress(Step(f"encoding {ingested.document}", self._before + ingested.page, self._pages))
+
+
+def _documents(corpus: Corpus, report: IngestReport) -> dict[str, Source]:
+    """What each document of the library is in the corpus."""
+    documents: dict[str, Source] = {}
+    for source, file in zip(corpus.sources, report.files, strict=True):
+        if file.outcome == "failed":
+            raise InputError(f"{source.path.name} could not be ingested ({file.reason}); repair it or leave it out")
+        if file.document_id in documents:
+            other = documents[file.document_id].path.name
+            raise InputError(f"{source.path.name} has the same bytes as {other}; leave one of them out")
+        documents[file.document_id] = source
+    return documents
