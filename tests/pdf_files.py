@@ -1,5 +1,6 @@
 """Small PDFs written out by hand for the tests, good ones and hostile ones."""
 
+import base64
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,13 @@ Objects = Mapping[int, str | bytes]
 LETTER = "/MediaBox [0 0 612 792]"
 HELVETICA = "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
 _PADDING = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")  # PDF 32000-1, 7.6.3.3
+
+_BLACK_JPEG2000 = (  # Pillow's `Image.new("L", (9000, 9000)).save(..., "JPEG2000")`, which takes ten seconds; packed
+    "c-muNVBpCLP*C9IYUg5LU=T?wsVvAUFj4@r8KAT-kj?<oVwo8!MGOqe8eq)G&JI$;z@MC-Q^W{n3NkP-9sw#&{_p=kkU<k91XT<N"
+    "XnaO?M#ld^3_Ktv11k#)1LOY~24M#W503z3^go3`m4VT@C^fMpHANw*Qo+9<HP0)+)m@=1wWv5VKTp9(&s5Lk{{#juu&K^Kb0+`("
+    "#~6P=8%+FnQ2)VN&#?Z1=pUy24gMe^97@zTgn!@yEBe9mzk=mIgFi^j|38C+U_i+F|Mf3B6Y7az)t>j>KUg(Xi<a3FV$}byZvcV+"
+    "Hv!E0#dr"
+)
 
 
 def stream(content: bytes, entries: str = "") -> bytes:
@@ -29,7 +37,7 @@ def pdf_file(objects: Objects, trailer: str = "") -> bytes:
     return bytes(out) + b"startxref\n%d\n%%%%EOF\n" % table
 
 
-def pages_objects(pages: Sequence[tuple[str, bytes]], inherited: str = "", first_more: int = 0) -> dict[int, str | bytes]:
+def pages_objects(pages: Sequence[tuple[str, bytes]], inherited: str = "") -> dict[int, str | bytes]:
     """Objects 1 (catalogue), 2 (page tree) and two a page, given as (its entries, its content)."""
     kids = " ".join(f"{3 + 2 * k} 0 R" for k in range(len(pages)))
     objects: dict[int, str | bytes] = {
@@ -70,18 +78,33 @@ def cut_file() -> bytes:
     return early[: early.index(b"6 0 obj")]
 
 
-def picture_file(width: int, height: int, data: bytes, filters: str) -> bytes:
-    """A Letter page covered by one RGB picture."""
+def picture_file(width: int, height: int, data: bytes, entries: str) -> bytes:
+    """A Letter page covered by one picture."""
     page = f"{LETTER} /Resources << /XObject << /I 5 0 R >> >>", b"612 0 0 792 0 0 cm /I Do"
-    size = f"/Width {width} /Height {height} /ColorSpace /DeviceRGB /BitsPerComponent 8"
-    picture = stream(data, f"/Type /XObject /Subtype /Image {size} /Filter {filters}")
+    size = f"/Width {width} /Height {height} /BitsPerComponent 8"
+    picture = stream(data, f"/Type /XObject /Subtype /Image {size} {entries}")
     return pdf_file({**pages_objects([page]), 5: picture})
 
 
 def picture_bomb() -> bytes:
     """2 KB that declare a picture of 10 thousand million pixels, and unfold to 100 MB of it."""
     packed = zlib.compress(zlib.compress(bytes(100_000_000), 9), 9)
-    return picture_file(100_000, 100_000, packed, "[/FlateDecode /FlateDecode]")
+    return picture_file(100_000, 100_000, packed, "/ColorSpace /DeviceRGB /Filter [/FlateDecode /FlateDecode]")
+
+
+def black_file() -> bytes:
+    """A page that is all black, if the renderer has the memory to decode its picture of 9,000 x 9,000 pixels."""
+    picture = zlib.decompress(base64.b85decode(_BLACK_JPEG2000))
+    return picture_file(9000, 9000, picture, "/ColorSpace /DeviceGray /Filter /JPXDecode")
+
+
+def content_bomb() -> bytes:
+    """1 KB that unfold to 300 MB of drawing that draws nothing; then a good page."""
+    packing = zlib.compressobj(1)
+    once = b"".join(packing.compress(bytes(10_000_000)) for _ in range(30)) + packing.flush()
+    objects = pages_objects([text_page("bomb"), text_page("good")])
+    objects[4] = stream(zlib.compress(once, 9), "/Filter [/FlateDecode /FlateDecode]")
+    return pdf_file(objects)
 
 
 def forms_bomb(before: int = 0, bombs: int = 1, after: int = 0, depth: int = 10) -> bytes:

@@ -67,7 +67,9 @@ def assert_square_is_at(page: Page, left: float, bottom: float, side: float) -> 
     shown_width, shown_height = page.geometry.size
     assert width / height == pytest.approx(shown_width / shown_height, rel=0.01)
     tolerance = 1.5 * shown_width / width  # points in one and a half pixels
-    assert page.geometry.to_points(ink(page)) == pytest.approx((left, bottom + side, left + side, bottom), abs=tolerance)
+    assert page.geometry.to_points(ink(page)) == pytest.approx(
+        (left, bottom + side, left + side, bottom), abs=tolerance
+    )
 
 
 def test_every_page_has_the_asked_area_and_its_own_aspect(tmp_path, renderer):

@@ -95,7 +95,7 @@ def _smooth(image: Image.Image) -> Image.Image:
         return _eight_bits(image)
     if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
         return image.convert("LA" if image.mode in ("1", "L", "La") else "RGBA")
-    if image.mode in ("1", "P"):
+    if image.mode in ("1", "P", "LAB", "HSV"):
         return image.convert("L" if image.mode == "1" else "RGB")
     return image
 

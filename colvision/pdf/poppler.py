@@ -1,6 +1,8 @@
 """PDF pages by poppler's pdftoppm, through pdf2image. Runs in the child process, which pdftoppm's limits come from.
 
-The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each.
+The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each. So
+does the picture of a page that poppler cannot draw or leaves blank: for want of memory or of a decoder it goes on
+without what it could not show, and ends as if all were well.
 """
 
 import pypdfium2 as pdfium
@@ -9,7 +11,7 @@ from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
 from colvision.pdf.pdfium import PdfiumDocument
-from colvision.pdf.wire import Job, Unreadable
+from colvision.pdf.wire import Job
 
 Image.MAX_IMAGE_PIXELS = None  # the size is ours
 
@@ -37,11 +39,11 @@ class PopplerDocument(PdfiumDocument):
             )
         except PDFPopplerTimeoutError as error:
             raise TimeoutError(self._job.late) from error
-        except PDFPageCountError as error:
-            raise Unreadable("is in a file that poppler cannot open") from error
-        if not images:
-            raise Unreadable(f"was not drawn by poppler: it is damaged, or {self._job.heavy}")
-        image = images[0].convert("RGB")
+        except PDFPageCountError:
+            images = []
+        image = images[0].convert("RGB") if images else None
+        if image is None or all(least == greatest for least, greatest in image.getextrema()):
+            return super()._paint(page, number, size)
         return image.size, "RGB", image.tobytes()
 
 
