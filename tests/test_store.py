@@ -41,8 +41,8 @@ GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
 
 
 @pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "library") as store:
+def store(quick_path):
+    with Store(quick_path / "library") as store:
         yield store
 
 
@@ -93,8 +93,8 @@ def on_disk(store):
     return {str(name) for name in names if name.parts[0] in ("shards", "files", "pages")}
 
 
-def test_pages_come_back_as_they_were_stored(store, tmp_path):
-    row = add(store, write(tmp_path, "pump.pdf", "A"), "bleed", "valve")
+def test_pages_come_back_as_they_were_stored(store, quick_path):
+    row = add(store, write(quick_path, "pump.pdf", "A"), "bleed", "valve")
     page = encoded(2, "valve")
     stored = store.stored_page(row, 2)
     np.testing.assert_array_equal(stored.grid.cells, page.embedding.grid.cells)
@@ -107,8 +107,8 @@ def test_pages_come_back_as_they_were_stored(store, tmp_path):
     assert row.file_name == hashlib.sha256(b"A").hexdigest() + ".pdf"
 
 
-def test_a_new_documents_pages_are_seen_as_they_are_committed(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=3)
+def test_a_new_documents_pages_are_seen_as_they_are_committed(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
     assert seen(store) == set()
     store.writer.commit(draft, [encoded(1, "one")], TOY.info)
     assert seen(store) == {("a.pdf", 1)}
@@ -116,51 +116,51 @@ def test_a_new_documents_pages_are_seen_as_they_are_committed(store, tmp_path):
     assert seen(store) == {("a.pdf", 1), ("a.pdf", 2), ("a.pdf", 3)}
 
 
-def test_a_snapshot_does_not_change_when_the_library_does(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_a_snapshot_does_not_change_when_the_library_does(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
     before = store.snapshot("default")
     codes = before.parts[0].shard.codes.copy()
     store.writer.delete(row)
-    add(store, write(tmp_path, "b.pdf", "B"), "two", "three")
+    add(store, write(quick_path, "b.pdf", "B"), "two", "three")
     assert before.pages == 1
     np.testing.assert_array_equal(before.parts[0].shard.codes, codes)
     assert store.snapshot("default").generation > before.generation
     assert seen(store) == {("b.pdf", 1), ("b.pdf", 2)}
 
 
-def test_the_same_generation_is_the_same_snapshot(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_the_same_generation_is_the_same_snapshot(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
     assert store.snapshot("default") is store.snapshot("default")
 
 
-def test_another_open_store_sees_each_commit(store, tmp_path):
+def test_another_open_store_sees_each_commit(store, quick_path):
     with Store(store.path) as reader:
         assert seen(reader) == set()
-        row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+        row = add(store, write(quick_path, "a.pdf", "A"), "one")
         assert seen(reader) == {("a.pdf", 1)}
         store.writer.delete(row)
         assert seen(reader) == set()
 
 
-def test_the_same_bytes_again_are_the_same_document(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
-    again = begin(store, tmp_path / "a.pdf", pages=1)
-    moved = begin(store, write(tmp_path, "moved.pdf", "A"), pages=1)
+def test_the_same_bytes_again_are_the_same_document(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
+    again = begin(store, quick_path / "a.pdf", pages=1)
+    moved = begin(store, write(quick_path, "moved.pdf", "A"), pages=1)
     assert (again.outcome, again.row.id, again.missing) == ("same", row.id, ())
     assert (moved.outcome, moved.row.id) == ("same", row.id)
     assert [document.name for document in store.documents("default")] == ["a.pdf"]
 
 
-def test_the_same_bytes_are_recognised_without_a_copy(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
-    same = store.drafts.same(tmp_path / "a.pdf", offer("a.pdf"), TOY.info)
+def test_the_same_bytes_are_recognised_without_a_copy(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
+    same = store.drafts.same(quick_path / "a.pdf", offer("a.pdf"), TOY.info)
     assert same is not None and same.row.id == row.id
-    assert store.drafts.same(write(tmp_path, "b.pdf", "B"), offer("b.pdf"), TOY.info) is None
+    assert store.drafts.same(write(quick_path, "b.pdf", "B"), offer("b.pdf"), TOY.info) is None
 
 
-def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, tmp_path):
-    old = add(store, write(tmp_path, "a.pdf", "A"), "one", "two")
-    draft = begin(store, write(tmp_path, "a.pdf", "B"), pages=2)
+def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, quick_path):
+    old = add(store, write(quick_path, "a.pdf", "A"), "one", "two")
+    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=2)
     assert draft.outcome == "replaced"
     store.writer.commit(draft, [encoded(1, "three")], TOY.info)
     assert {row.id for row in store.documents("default")} == {old.id}
@@ -175,20 +175,20 @@ def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, tm
     assert not any(old.sha256 in name for name in on_disk(store))
 
 
-def test_a_replacement_without_a_readable_page_leaves_the_old_version(store, tmp_path):
-    old = add(store, write(tmp_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(tmp_path, "a.pdf", "B"), pages=1)
+def test_a_replacement_without_a_readable_page_leaves_the_old_version(store, quick_path):
+    old = add(store, write(quick_path, "a.pdf", "A"), "one")
+    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
     store.writer.commit(draft, [], TOY.info, failed=[(1, "took longer than 20 s")])
     assert store.writer.finish(draft) == "none of its 1 pages could be read: took longer than 20 s"
     assert [row.id for row in store.documents("default")] == [old.id]
     assert seen(store) == {("a.pdf", 1)}
 
 
-def test_an_interrupted_replacement_of_other_bytes_is_dropped(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
-    first = begin(store, write(tmp_path, "a.pdf", "B"), pages=2)
+def test_an_interrupted_replacement_of_other_bytes_is_dropped(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    first = begin(store, write(quick_path, "a.pdf", "B"), pages=2)
     store.writer.commit(first, [encoded(1, "two")], TOY.info)
-    second = begin(store, write(tmp_path, "a.pdf", "C"), pages=1)
+    second = begin(store, write(quick_path, "a.pdf", "C"), pages=1)
     store.writer.commit(second, [encoded(1, "three")], TOY.info)
     store.writer.finish(second)
     with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):
@@ -196,35 +196,35 @@ def test_an_interrupted_replacement_of_other_bytes_is_dropped(store, tmp_path):
     assert store.page_text(store.find("a.pdf"), 1) == "three"
 
 
-def test_an_upload_whose_name_is_taken_is_kept_beside_it(store, tmp_path):
+def test_an_upload_whose_name_is_taken_is_kept_beside_it(store, quick_path):
     for content in "ABC":
-        add(store, write(tmp_path, "pump.pdf", content), "word", upload=True, source="pump.pdf")
+        add(store, write(quick_path, "pump.pdf", content), "word", upload=True, source="pump.pdf")
     assert [row.name for row in store.documents("default")] == ["pump (2).pdf", "pump (3).pdf", "pump.pdf"]
 
 
-def test_an_upload_replaces_by_name_when_it_is_asked_to(store, tmp_path):
-    add(store, write(tmp_path, "pump.pdf", "A"), "old", upload=True, source="pump.pdf")
-    add(store, write(tmp_path, "pump.pdf", "B"), "new", upload=True, source="pump.pdf", replace=True)
+def test_an_upload_replaces_by_name_when_it_is_asked_to(store, quick_path):
+    add(store, write(quick_path, "pump.pdf", "A"), "old", upload=True, source="pump.pdf")
+    add(store, write(quick_path, "pump.pdf", "B"), "new", upload=True, source="pump.pdf", replace=True)
     (row,) = store.documents("default")
     assert store.page_text(row, 1) == "new"
 
 
-def test_files_of_one_name_from_two_folders_are_two_documents(store, tmp_path):
-    add(store, write(tmp_path, "pump.pdf", "A"), "one", source="/a/pump.pdf")
-    add(store, write(tmp_path, "pump.pdf", "B"), "two", source="/b/pump.pdf")
+def test_files_of_one_name_from_two_folders_are_two_documents(store, quick_path):
+    add(store, write(quick_path, "pump.pdf", "A"), "one", source="/a/pump.pdf")
+    add(store, write(quick_path, "pump.pdf", "B"), "two", source="/b/pump.pdf")
     assert [row.name for row in store.documents("default")] == ["pump (2).pdf", "pump.pdf"]
 
 
-def test_a_name_in_two_collections_is_refused_and_its_ids_work(store, tmp_path):
-    rows = [add(store, write(tmp_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
+def test_a_name_in_two_collections_is_refused_and_its_ids_work(store, quick_path):
+    rows = [add(store, write(quick_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
     with pytest.raises(DocumentAmbiguous, match=f"{rows[0].id}, {rows[1].id}"):
         store.find("a.pdf")
     assert store.find(rows[1].id) == rows[1]
     assert store.find("a.pdf", collection="other") == rows[1]
 
 
-def test_what_is_not_there_is_named(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_what_is_not_there_is_named(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
     with pytest.raises(DocumentNotFound, match=r"'b\.pdf'"):
         store.find("b.pdf")
     with pytest.raises(CollectionNotFound, match="'spares'.*'default'"):
@@ -233,8 +233,8 @@ def test_what_is_not_there_is_named(store, tmp_path):
         store.page(row, 2)
 
 
-def test_a_page_that_failed_or_is_not_read_yet_says_so(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=3)
+def test_a_page_that_failed_or_is_not_read_yet_says_so(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
     store.writer.commit(draft, [encoded(1, "one")], TOY.info, failed=[(2, "an image bomb")])
     with pytest.raises(PageNotFound, match="could not be read: an image bomb"):
         store.page(draft.row, 2)
@@ -243,9 +243,9 @@ def test_a_page_that_failed_or_is_not_read_yet_says_so(store, tmp_path):
     assert store.failed_pages(draft.row) == [(2, "an image bomb")]
 
 
-def test_a_deleted_document_is_out_of_reach_and_off_the_disk(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one", "two")
-    add(store, write(tmp_path, "b.pdf", "B"), "three")
+def test_a_deleted_document_is_out_of_reach_and_off_the_disk(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one", "two")
+    add(store, write(quick_path, "b.pdf", "B"), "three")
     store.writer.delete(row)
     assert seen(store) == {("b.pdf", 1)}
     assert not any(row.sha256 in name for name in on_disk(store))
@@ -257,108 +257,108 @@ def test_a_deleted_document_is_out_of_reach_and_off_the_disk(store, tmp_path):
         store.writer.delete(row)
 
 
-def test_a_file_in_two_collections_stays_until_both_are_deleted(store, tmp_path):
-    rows = [add(store, write(tmp_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
+def test_a_file_in_two_collections_stays_until_both_are_deleted(store, quick_path):
+    rows = [add(store, write(quick_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
     store.writer.delete(rows[0])
     assert store.original_path(rows[1]).exists() and store.picture_path(rows[1], 1).exists()
     store.writer.delete(rows[1])
     assert on_disk(store) == set()
 
 
-def test_deleting_a_document_also_stops_its_replacement(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(tmp_path, "a.pdf", "B"), pages=1)
+def test_deleting_a_document_also_stops_its_replacement(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
+    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
     store.writer.delete(row)
     with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):
         store.writer.commit(draft, [encoded(1, "two")], TOY.info)
     assert store.documents("default") == []
 
 
-def test_ids_and_shard_names_are_never_used_again(store, tmp_path):
+def test_ids_and_shard_names_are_never_used_again(store, quick_path):
     ids, shards = set(), set()
     for _ in range(3):
-        row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+        row = add(store, write(quick_path, "a.pdf", "A"), "one")
         ids.add(row.id)
         shards |= {shard.file_name for shard in store.shards("default")}
         store.writer.delete(row)
     assert len(ids) == len(shards) == 3
 
 
-def test_a_document_is_gone_on_with_where_the_last_commit_ended(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=4)
+def test_a_document_is_gone_on_with_where_the_last_commit_ended(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=4)
     store.writer.commit(draft, [encoded(1, "one")], TOY.info, failed=[(2, "damaged")])
     store.writer.stop(draft, CANCELLED)
     assert store.find("a.pdf").state == CANCELLED
-    again = begin(store, tmp_path / "a.pdf", pages=4)
+    again = begin(store, quick_path / "a.pdf", pages=4)
     assert (again.outcome, again.row.id, again.missing) == ("new", draft.row.id, (3, 4))
 
 
-def test_a_page_that_two_processes_stored_is_stored_once(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=2)
+def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=2)
     with Store(store.path) as other:
-        twin = begin(other, tmp_path / "a.pdf", pages=2)
+        twin = begin(other, quick_path / "a.pdf", pages=2)
         other.writer.commit(twin, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.commit(draft, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     assert seen(store) == {("a.pdf", 1), ("a.pdf", 2)}
     assert sum(shard.pages for shard in store.shards("default")) == 2
 
 
-def test_a_document_that_a_living_process_ingests_is_left_to_it(store, tmp_path):
-    begin(store, write(tmp_path, "a.pdf", "A"))
+def test_a_document_that_a_living_process_ingests_is_left_to_it(store, quick_path):
+    begin(store, write(quick_path, "a.pdf", "A"))
     parent = f"{os.uname().nodename} process {os.getppid()}/0"
     with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
         raw.execute("UPDATE documents SET worker = ?", [parent])
     raw.close()
     with pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getppid()}/0"):
-        begin(store, tmp_path / "a.pdf")
+        begin(store, quick_path / "a.pdf")
 
 
-def test_the_first_commit_pins_the_encoder_and_another_is_refused(store, tmp_path):
+def test_the_first_commit_pins_the_encoder_and_another_is_refused(store, quick_path):
     other = ToyEncoder(seed=7)
-    early = begin(store, write(tmp_path, "b.pdf", "B"), pages=1, encoder=other)
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+    early = begin(store, write(quick_path, "b.pdf", "B"), pages=1, encoder=other)
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
     info = store.collection("default").info
     assert info == TOY.info
     message = r"'default' was filled by toy-0 .* not by toy-7 .*colvision reencode"
     with pytest.raises(EncoderMismatch, match=message):
-        begin(store, write(tmp_path, "c.pdf", "C"), encoder=other)
+        begin(store, write(quick_path, "c.pdf", "C"), encoder=other)
     with pytest.raises(EncoderMismatch, match=message):
         store.writer.commit(early, [encoded(1, "late", encoder=other)], other.info)
     assert store.picture_path(row, 1).exists()
     store.writer.delete(row)
 
 
-def test_another_collection_takes_another_encoder(store, tmp_path):
+def test_another_collection_takes_another_encoder(store, quick_path):
     other = ToyEncoder(seed=7, dim=24)
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
-    add(store, write(tmp_path, "a.pdf", "A"), "one", collection="other", encoder=other)
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    add(store, write(quick_path, "a.pdf", "A"), "one", collection="other", encoder=other)
     assert [row.info.name for row in store.collections()] == ["toy-0", "toy-7"]
     assert store.snapshot("other").parts[0].shard.dim == 24
     assert seen(store, "default") == seen(store, "other") == {("a.pdf", 1)}
 
 
-def test_vectors_of_another_dim_than_declared_are_refused(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"))
+def test_vectors_of_another_dim_than_declared_are_refused(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"))
     wrong = encoded(1, "one", encoder=ToyEncoder(dim=8))
     with pytest.raises(ValueError, match="dim 8, expected 16"):
         store.writer.commit(draft, [wrong], TOY.info)
     assert seen(store) == set()
 
 
-def test_clipped_components_are_counted(store, tmp_path):
+def test_clipped_components_are_counted(store, quick_path):
     encoder = ToyEncoder(code_range=0.5)
     vectors = np.zeros((4, 16), dtype=np.float32)
     vectors[:, 3] = 1.0
     page = EncodedPage(1, PageEmbedding.from_patches(vectors, PatchGrid.full(2, 2)), b"picture", 80, 96)
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=1, encoder=encoder)
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=1, encoder=encoder)
     store.writer.commit(draft, [page], encoder.info)
     assert store.collection("default").clipped_share == 1 / 16
     assert store.stored_page(store.find("a.pdf"), 1).codes.max() == 127
 
 
-def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, tmp_path):
-    bad = add(store, write(tmp_path, "bad.pdf", "A"), "one", "two")
-    add(store, write(tmp_path, "good.pdf", "B"), "three")
+def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
+    bad = add(store, write(quick_path, "bad.pdf", "A"), "one", "two")
+    add(store, write(quick_path, "good.pdf", "B"), "three")
     path = store.files.shard("00000001.safetensors")
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
@@ -372,14 +372,14 @@ def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, tmp_path):
     assert store.picture_path(bad, 1).exists()
 
 
-def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, tmp_path):
-    draft = begin(store, write(tmp_path, "a.pdf", "A"), pages=3)
+def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
     store.writer.commit(draft, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.commit(draft, [encoded(3, "three")], TOY.info)
     store.writer.finish(draft)
     store.files.shard("00000001.safetensors").unlink()
     assert "missing" in store.verify()[0].reason
-    again = begin(store, tmp_path / "a.pdf", pages=3)
+    again = begin(store, quick_path / "a.pdf", pages=3)
     assert again.row.id == draft.row.id and again.missing == (1, 2)
     store.writer.commit(again, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.finish(again)
@@ -387,27 +387,27 @@ def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, tmp_
     assert seen(store) == {("a.pdf", number) for number in (1, 2, 3)}
 
 
-def test_a_shard_that_cannot_be_opened_is_quarantined_by_the_reader_who_meets_it(store, tmp_path):
-    add(store, write(tmp_path, "bad.pdf", "A"), "one")
-    add(store, write(tmp_path, "good.pdf", "B"), "two")
+def test_a_shard_that_cannot_be_opened_is_quarantined_by_the_reader_who_meets_it(store, quick_path):
+    add(store, write(quick_path, "bad.pdf", "A"), "one")
+    add(store, write(quick_path, "good.pdf", "B"), "two")
     store.files.shard("00000001.safetensors").write_bytes(b"gone")
     with Store(store.path) as reader:
         assert seen(reader) == {("good.pdf", 1)}
         assert [damaged.documents for damaged in reader.damaged()] == [("bad.pdf",)]
 
 
-def test_a_shard_that_is_put_back_serves_again(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_a_shard_that_is_put_back_serves_again(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
     path = store.files.shard("00000001.safetensors")
-    shutil.move(path, tmp_path / "kept")
+    shutil.move(path, quick_path / "kept")
     assert len(store.verify()) == 1 and seen(store) == set()
-    shutil.move(tmp_path / "kept", path)
+    shutil.move(quick_path / "kept", path)
     assert store.verify() == [] and seen(store) == {("a.pdf", 1)}
     assert store.find("a.pdf").state == READY
 
 
-def test_what_a_kill_left_behind_is_swept_by_the_next_writer(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_what_a_kill_left_behind_is_swept_by_the_next_writer(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
     kept = on_disk(store)
     for name in ("shards/00000009.safetensors", "shards/00000002.safetensors.tmp", "files/abc.pdf"):
         (store.path / name).write_bytes(b"left")
@@ -416,21 +416,21 @@ def test_what_a_kill_left_behind_is_swept_by_the_next_writer(store, tmp_path):
     (store.path / "pages/abc/0001.jpg").write_bytes(b"left")
     with Store(store.path) as other:
         assert on_disk(store) != kept, "only the holder of the writer lock may sweep"
-        other.writer.delete(add(other, write(tmp_path, "b.pdf", "B"), "two"))
+        other.writer.delete(add(other, write(quick_path, "b.pdf", "B"), "two"))
     assert on_disk(store) == kept
 
 
-def test_a_file_that_is_still_being_copied_is_not_swept(store, tmp_path):
+def test_a_file_that_is_still_being_copied_is_not_swept(store, quick_path):
     incoming = store.files.incoming()
-    incoming.fill(write(tmp_path, "a.pdf", "A"))
+    incoming.fill(write(quick_path, "a.pdf", "A"))
     with Store(store.path) as other:
-        add(other, write(tmp_path, "b.pdf", "B"), "two")
+        add(other, write(quick_path, "b.pdf", "B"), "two")
     assert incoming.path.exists()
     incoming.discard()
 
 
-def test_a_writer_waits_for_the_lock_and_names_its_holder(tmp_path):
-    lock = tmp_path / "library" / "writer.lock"
+def test_a_writer_waits_for_the_lock_and_names_its_holder(quick_path):
+    lock = quick_path / "library" / "writer.lock"
     lock.parent.mkdir()
     named = pytest.raises(LibraryLocked, match=f"'library' is being written by .* process {os.getpid()}/")
     with writer_lock(lock), named, writer_lock(lock, seconds=0.05):
@@ -439,8 +439,8 @@ def test_a_writer_waits_for_the_lock_and_names_its_holder(tmp_path):
         pass
 
 
-def test_commits_of_many_threads_do_not_lose_each_other(store, tmp_path):
-    paths = [write(tmp_path, f"{number}.pdf", str(number)) for number in range(8)]
+def test_commits_of_many_threads_do_not_lose_each_other(store, quick_path):
+    paths = [write(quick_path, f"{number}.pdf", str(number)) for number in range(8)]
     errors = []
 
     def work(path):
@@ -460,18 +460,18 @@ def test_commits_of_many_threads_do_not_lose_each_other(store, tmp_path):
     assert seen(store) == {(path.name, number) for path in paths for number in (1, 2)}
 
 
-def test_opening_what_is_not_a_library_is_refused(tmp_path):
+def test_opening_what_is_not_a_library_is_refused(quick_path):
     with pytest.raises(LibraryFormat, match="there is no library"):
-        Store(tmp_path / "manauls", create=False)
-    assert not (tmp_path / "manauls").exists()
-    write(tmp_path, "notes.txt", "mine")
+        Store(quick_path / "manauls", create=False)
+    assert not (quick_path / "manauls").exists()
+    write(quick_path, "notes.txt", "mine")
     with pytest.raises(LibraryFormat, match=r"holds 'notes\.txt'"):
-        Store(tmp_path)
+        Store(quick_path)
     with pytest.raises(LibraryFormat, match="is a file"):
-        Store(tmp_path / "notes.txt")
-    (tmp_path / "empty").mkdir()
+        Store(quick_path / "notes.txt")
+    (quick_path / "empty").mkdir()
     with pytest.raises(LibraryFormat, match="is not a library"):
-        Store(tmp_path / "empty", create=False)
+        Store(quick_path / "empty", create=False)
 
 
 @pytest.mark.parametrize(("version", "words"), [(2, "upgrade colvision"), (0, "older format 0")])
@@ -483,32 +483,32 @@ def test_another_format_version_is_refused_in_words(store, version, words):
         Store(store.path)
 
 
-def test_a_catalogue_of_another_program_is_refused(tmp_path):
-    with sqlite3.connect(tmp_path / catalogue.FILE_NAME) as raw:
+def test_a_catalogue_of_another_program_is_refused(quick_path):
+    with sqlite3.connect(quick_path / catalogue.FILE_NAME) as raw:
         raw.execute("CREATE TABLE theirs (x)")
     raw.close()
     with pytest.raises(LibraryFormat, match="not a catalogue of colvision"):
-        Store(tmp_path)
+        Store(quick_path)
 
 
-def test_a_catalogue_that_is_not_sqlite_is_damaged(tmp_path):
-    write(tmp_path, catalogue.FILE_NAME, "not a database at all, but long enough to look" * 30)
+def test_a_catalogue_that_is_not_sqlite_is_damaged(quick_path):
+    write(quick_path, catalogue.FILE_NAME, "not a database at all, but long enough to look" * 30)
     with pytest.raises(LibraryDamaged, match="is damaged"):
-        Store(tmp_path)
+        Store(quick_path)
 
 
-def test_a_creation_that_was_killed_is_completed(tmp_path):
-    (tmp_path / catalogue.FILE_NAME).touch()
-    with Store(tmp_path) as store:
+def test_a_creation_that_was_killed_is_completed(quick_path):
+    (quick_path / catalogue.FILE_NAME).touch()
+    with Store(quick_path) as store:
         assert [row.name for row in store.collections()] == ["default"]
 
 
-def test_a_library_opened_for_reading_cannot_be_written(store, tmp_path):
-    row = add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_a_library_opened_for_reading_cannot_be_written(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "one")
     with Store(store.path, read_only=True) as reader:
         assert seen(reader) == {("a.pdf", 1)}
         with pytest.raises(LibraryReadOnly, match="cannot be written"):
-            begin(reader, write(tmp_path, "b.pdf", "B"))
+            begin(reader, write(quick_path, "b.pdf", "B"))
         with pytest.raises(LibraryReadOnly):
             reader.writer.delete(row)
         with pytest.raises(LibraryReadOnly):
@@ -525,8 +525,8 @@ with Store(Path(sys.argv[1])) as store:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a folder read-only")
-def test_a_read_only_disk_opens_read_only(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
+def test_a_read_only_disk_opens_read_only(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
     store.close()
     mount = f'mount --bind "{store.path}" "{store.path}" && mount -o remount,ro,bind "{store.path}"'
     command = ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$0" "$@"']
@@ -536,9 +536,9 @@ def test_a_read_only_disk_opens_read_only(store, tmp_path):
     assert done.stdout == "True 1 ['a.pdf']\n", done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, tmp_path):
-    add(store, write(tmp_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(tmp_path, "b.pdf", "B"))
+def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    draft = begin(store, write(quick_path, "b.pdf", "B"))
     shutil.rmtree(store.path / "shards")
     (store.path / "shards").write_text("in the way")
     with pytest.raises(LibraryError, match="could not be written"):
@@ -546,9 +546,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, tmp_pa
     assert store.find("b.pdf").stored == 0
 
 
-def test_a_file_that_cannot_be_read_is_named(store, tmp_path):
+def test_a_file_that_cannot_be_read_is_named(store, quick_path):
     with pytest.raises(InputError, match=r"gone\.pdf cannot be read"):
-        begin(store, tmp_path / "gone.pdf")
+        begin(store, quick_path / "gone.pdf")
     assert on_disk(store) == set()
     assert store.documents("default") == []
 

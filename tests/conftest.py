@@ -1,0 +1,17 @@
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def quick_path(tmp_path):
+    """A folder in memory where the system has one: libraries flush often, and a busy disk would be most of a test."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="colvision-test-", dir=memory))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
