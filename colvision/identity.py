@@ -82,7 +82,7 @@ def document_name(name: str) -> str:
     """A name fit to be shown: the last part of a path of any system, without control characters, not too long."""
     last = PureWindowsPath(PurePosixPath(name).name).name
     shown = "".join(letter for letter in last if letter.isprintable()).strip()
-    path = PurePosixPath(shown or "document")
+    path = PurePosixPath("document" if shown in ("", ".", "..") else shown)
     return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
 
 

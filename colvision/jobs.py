@@ -78,15 +78,17 @@ class Jobs:
         """All jobs, or those in one of the `states`, oldest first."""
         return self._select(f"state IN ({', '.join('?' * len(states))})" if states else "TRUE", states)
 
-    def claim(self, worker: str) -> Job | None:
+    def claim(self, worker: str, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
         """Takes the oldest job that waits or whose worker has died; None when there is nothing to do.
 
         `worker` names the caller: `str(Holder.current())` lets others see at once that it died; of any other name
-        only silence for `LEASE_SECONDS` tells.
+        only silence for `lease_seconds` tells.
         """
         with self._db.write():
             waiting = self._select("state = 'queued' OR state = 'running'", [])
-            job = next((job for job in waiting if job.state == "queued" or self._is_abandoned(job)), None)
+            job = next(
+                (job for job in waiting if job.state == "queued" or self._is_abandoned(job, lease_seconds)), None
+            )
             if job is None:
                 return None
             sql = "UPDATE jobs SET state = 'running', worker = ?, heartbeat = ?, pages_per_second = 0 WHERE key = ?"
@@ -125,9 +127,9 @@ class Jobs:
     def _select(self, where: str, values: Sequence[Value]) -> list[Job]:
         return [_job(row) for row in self._db.all(f"SELECT {_COLUMNS} FROM jobs WHERE {where} ORDER BY key", values)]
 
-    def _is_abandoned(self, job: Job) -> bool:
+    def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
         holder = Holder.parse(job.worker)
         if holder is not None and holder.is_here():
             return not holder.is_alive()
         silent = time.time() - float(self._db.one("SELECT heartbeat FROM jobs WHERE key = ?", [job.key])[0])
-        return silent > LEASE_SECONDS
+        return silent > lease_seconds

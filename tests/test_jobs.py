@@ -1,0 +1,110 @@
+"""Jobs: claimed once, honest about their state, taken over when a worker dies."""
+
+import subprocess
+import sys
+
+import pytest
+
+from colvision.lock import Holder
+from colvision.store import Store
+
+
+@pytest.fixture
+def jobs(quick_path):
+    with Store(quick_path / "library") as store:
+        yield store.jobs
+
+
+ME = str(Holder.current())
+
+
+def dead_worker():
+    """The name of a process that has ended."""
+    code = "from colvision.lock import Holder; print(Holder.current())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_jobs_are_claimed_in_order_and_once(jobs):
+    first, second = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf", collection="spares", replace=True)
+    assert jobs.claim(ME).key == first.key
+    taken = jobs.claim(ME)
+    assert (taken.key, taken.collection, taken.replace, taken.state) == (second.key, "spares", True, "running")
+    assert jobs.claim(ME) is None
+
+
+def test_progress_is_seen_by_others(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    job = jobs.claim(ME)
+    assert jobs.progress(job, page=3, pages=12, failed=1, pages_per_second=1.5)
+    seen = jobs.get(job.key)
+    assert (seen.page, seen.pages, seen.failed_pages, seen.seconds_left) == (3, 12, 1, 6.0)
+
+
+def test_a_job_whose_worker_died_is_taken_over_at_once(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    late = jobs.claim(dead_worker())
+    taken = jobs.claim(ME)
+    assert taken.key == late.key and taken.worker == ME
+    assert not jobs.progress(late, page=1, pages=2), "the first worker must learn that it is not its job any more"
+    jobs.finish(late, "failed", reason="too late")
+    assert jobs.get(taken.key).state == "running"
+
+
+def test_a_job_of_a_living_worker_is_left_to_it(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    jobs.claim(ME)
+    assert jobs.claim("another worker") is None
+
+
+def test_a_silent_worker_of_another_machine_loses_its_job(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    jobs.claim("elsewhere process 12/34")
+    assert jobs.claim(ME) is None
+    assert jobs.claim(ME, lease_seconds=-1.0) is not None
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked(jobs):
+    running, waiting = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf")
+    job = jobs.claim(ME)
+    jobs.cancel(waiting.key)
+    jobs.cancel(running.key)
+    assert jobs.get(waiting.key).state == "cancelled"
+    assert jobs.get(running.key).state == "running" and jobs.get(running.key).cancel
+    assert not jobs.progress(job, page=1, pages=2)
+    jobs.finish(job, "cancelled")
+    jobs.cancel(running.key)
+    assert [each.state for each in jobs.all()] == ["cancelled", "cancelled"]
+
+
+def test_states_survive_a_restart(jobs, quick_path):
+    jobs.queue("/a.pdf", "a.pdf")
+    jobs.queue("/b.pdf", "b.pdf")
+    jobs.finish(jobs.claim(ME), "failed", reason="needs a password")
+    with Store(quick_path / "library") as again:
+        (failed,) = again.jobs.all(states=["failed"])
+        assert (failed.name, failed.reason) == ("a.pdf", "needs a password")
+        assert [job.state for job in again.jobs.all()] == ["failed", "queued"]
+
+
+def test_only_an_ended_job_is_forgotten(jobs):
+    done, waiting = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf")
+    jobs.finish(jobs.claim(ME), "ready", document="1234")
+    jobs.forget(done.key)
+    jobs.forget(waiting.key)
+    assert [job.key for job in jobs.all()] == [waiting.key]
+    with pytest.raises(ValueError, match="no job"):
+        jobs.get(done.key)
+
+
+def test_a_holder_reads_its_own_name_and_no_other():
+    assert Holder.parse(ME) == Holder.current()
+    assert Holder.current().is_alive()
+    assert not Holder.parse(dead_worker()).is_alive()
+    assert Holder.parse("worker-7") is None
+
+
+def test_a_process_number_used_again_is_another_process():
+    now = Holder.current()
+    if now.started == 0:
+        pytest.skip("this system does not say when a process started")
+    assert not Holder(now.host, now.pid, now.started + 1).is_alive()
