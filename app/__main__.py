@@ -1,0 +1,105 @@
+"""`python -m app`, and `colvision app`: serve a library on this machine."""
+
+import errno
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.settings import TOKEN_VARIABLE, Settings, default_library
+from colvision.errors import ColvisionError
+
+if TYPE_CHECKING:
+    from app.service import Service
+
+_TRIES = 20  # ports
+
+
+def command(
+    library: Annotated[Path | None, typer.Option(help="The library's folder; made if missing.")] = None,
+    port: Annotated[int, typer.Option(help="The next free port from here on is taken.")] = 7860,
+    host: Annotated[str, typer.Option(help="An address beyond this machine needs COLVISION_TOKEN.")] = "127.0.0.1",
+    sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
+) -> None:
+    """Search a library in the browser."""
+    try:
+        settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
+        serve(settings, sample=sample)
+    except (ColvisionError, ValueError) as error:
+        sys.stderr.write(f"colvision: {error}\n")
+        raise typer.Exit(2) from error
+
+
+def serve(settings: Settings, *, sample: bool = False) -> None:
+    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened."""
+    from app.service import Service
+    from colvision.library import open_library
+
+    with open_library(settings.library) as library, free_socket(settings.host, settings.port) as listening:
+        serve_service(Service(library, settings), listening, sample=sample)
+
+
+def serve_service(service: "Service", listening: socket.socket, *, sample: bool = False) -> None:
+    """Serves an open library on an open socket: its page, its API, and a worker for its queue."""
+    import uvicorn
+
+    from app.api import create_api
+    from app.guard import Guard
+    from app.supervisor import Supervisor
+    from app.ui import mount_page
+
+    settings = service.settings
+    if sample:
+        _queue_sample(service)
+    app = Guard(mount_page(create_api(service), service), token=settings.token)
+    threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
+    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path)]):
+        _announce(settings, listening.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _queue_sample(service: "Service") -> None:
+    from app.settings import sample_files
+
+    if not sample_files():
+        sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
+    service.load_sample_once()
+
+
+def free_socket(host: str, port: int) -> socket.socket:
+    """A listening socket at the first free port from `port` on. Raises `ValueError` when there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + _TRIES, 65535) + 1):
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+            listening.listen(128)
+        except OSError as error:
+            listening.close()
+            if error.errno != errno.EADDRINUSE:
+                raise ValueError(f"cannot serve at {host}:{candidate}: {error.strerror}") from error
+        else:
+            return listening
+    raise ValueError(f"ports {port} to {port + _TRIES} are all taken: choose another one with --port")
+
+
+def _announce(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    token = "/?token=<your token>" if settings.token else ""
+    sys.stdout.write(f"colvision: http://{host}:{port}{token}  (library {settings.library}; Ctrl+C stops)\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """`python -m app`."""
+    typer.run(command)
+
+
+if __name__ == "__main__":
+    main()

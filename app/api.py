@@ -1,0 +1,192 @@
+"""The REST API under /api/v1: the same use cases as the page, which itself uses nothing else but Gradio's upload."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+import colvision
+from app.service import Refused, Service
+from app.spool import Spool
+from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView
+from colvision.errors import (
+    ColvisionError,
+    DocumentAmbiguous,
+    DocumentNotFound,
+    EncoderError,
+    InputError,
+    LimitExceeded,
+    PageNotFound,
+    UnsupportedFile,
+)
+
+VIEWER = Path(__file__).resolve().parent / "inspector"
+_KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
+_TYPES = {  # by the ending that the library itself gave the file
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+_STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
+    (DocumentNotFound, 404),
+    (PageNotFound, 404),
+    (DocumentAmbiguous, 409),
+    (LimitExceeded, 413),
+    (Refused, 422),
+    (UnsupportedFile, 415),
+    (InputError, 422),
+    (EncoderError, 503),
+    (ColvisionError, 503),
+    (ValueError, 422),
+)
+
+
+def create_api(service: Service) -> FastAPI:
+    """The application without its page: routes, files of the viewer, errors as sentences."""
+    app = FastAPI(
+        title="colvision",
+        version=colvision.__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # FastAPI's pages load their scripts from another machine
+        redoc_url=None,
+    )
+    for kind in (ColvisionError, ValueError):
+        app.add_exception_handler(kind, _explain_error)
+    app.add_exception_handler(RequestValidationError, _explain_request)
+    for routes in (_library_routes, _job_routes, _question_routes, _file_routes):
+        app.include_router(routes(service), prefix="/api/v1")
+    app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
+    return app
+
+
+async def _explain_error(_: Request, error: Exception) -> Response:
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    return JSONResponse({"error": str(error)}, status)
+
+
+async def _explain_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:])
+    return JSONResponse({"error": f"{name}: {first['msg']}"}, 422)
+
+
+def _library_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/library")
+    def read_library() -> LibraryView:
+        """Documents, jobs and sizes."""
+        return service.overview()
+
+    @router.post("/documents", status_code=202)
+    async def add_document(request: Request, name: Annotated[str, Query(min_length=1, max_length=300)]) -> JobView:
+        """The body is the file itself; `name` is what its document will be called."""
+        return await _receive(service, request, name)
+
+    @router.post("/sample", status_code=202)
+    def add_sample() -> list[JobView]:
+        """Queues the sample manual."""
+        return service.load_sample()
+
+    @router.get("/documents/{document}")
+    def read_document(document: str) -> DocumentView:
+        """One document, by name or id."""
+        return service.document(document)
+
+    @router.delete("/documents/{document}")
+    def delete_document(document: str) -> DocumentView:
+        """Removes a document, its file, pictures and vectors."""
+        return service.delete(document)
+
+    @router.post("/documents/{document}/continue", status_code=202)
+    def continue_document(document: str) -> JobView:
+        """Queues the pages that are missing after a cancelled or failed job."""
+        return service.go_on(document)
+
+    return router
+
+
+async def _receive(service: Service, request: Request, name: str) -> JobView:
+    limit = service.settings.quota.file_bytes
+    path = Spool(service.library.path).new(name)
+    try:
+        received = 0
+        with path.open("xb") as file:
+            async for part in request.stream():
+                received += len(part)
+                _check_size(received, limit)
+                file.write(part)
+        return await run_in_threadpool(service.upload, path, name)
+    except BaseException:  # also when the sender hangs up: what has arrived is of no use
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _check_size(received: int, limit: int) -> None:
+    if received > limit:
+        raise LimitExceeded(f"the file is larger than the limit of {limit >> 20:,} MB: split it into parts")
+
+
+def _job_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/jobs/{key}/cancel")
+    def cancel_job(key: int) -> JobView:
+        """Stops a job; pages that are stored already stay."""
+        return service.cancel(key)
+
+    @router.delete("/jobs/{key}", status_code=204)
+    def forget_job(key: int) -> None:
+        """Takes an ended job off the list."""
+        service.forget(key)
+
+    return router
+
+
+def _question_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/search")
+    def search(q: str, k: int = 10, document: str | None = None) -> AnswerView:
+        """The pages that match best, of the whole library or of one document."""
+        return service.ask(q, k=k, document=document)
+
+    @router.get("/explain")
+    def explain(q: str, document: str, page: int, within: str | None = None) -> ExplanationView:
+        """Why a page matches; `within` is the document that the search was limited to."""
+        return service.explain(q, document, page, within=within)
+
+    return router
+
+
+def _file_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/documents/{document}/pages/{page}/image", response_class=Response)
+    def page_image(document: str, page: int, width: int | None = None) -> Response:
+        """The page's picture, a JPEG."""
+        return Response(service.picture(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+
+    @router.get("/documents/{document}/file", response_class=FileResponse)
+    def original_file(document: str) -> Response:
+        """The kept file; `#page=12` opens a PDF at that page."""
+        original = service.original(document)
+        kind = _TYPES.get(original.path.suffix)
+        return FileResponse(
+            original.path,
+            media_type=kind or "application/octet-stream",
+            filename=original.name,
+            content_disposition_type="inline" if kind else "attachment",
+            headers=_KEPT_BY_NOBODY,
+        )
+
+    return router

@@ -1,0 +1,28 @@
+// What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
+
+const NAMES = ["q", "in", "doc", "page", "word"];
+
+export function readAddress() {
+  const given = new URLSearchParams(location.search);
+  const page = Number.parseInt(given.get("page") ?? "", 10);
+  return {
+    q: given.get("q") ?? "",
+    in: given.get("in") ?? "",
+    doc: given.get("doc") ?? "",
+    page: page > 0 ? page : 1,
+    word: given.get("word") ?? "",
+  };
+}
+
+export function writeAddress(state, { push = false } = {}) {
+  const given = new URLSearchParams(location.search);
+  for (const name of NAMES) {
+    const value = name === "page" && !state.doc ? "" : state[name];
+    if (value) given.set(name, value);
+    else given.delete(name);
+  }
+  const rest = given.toString();
+  const address = location.pathname + (rest ? `?${rest}` : "");
+  if (address === location.pathname + location.search) return;
+  history[push ? "pushState" : "replaceState"](null, "", address);
+}

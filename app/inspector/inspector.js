@@ -1,0 +1,233 @@
+// One page, large: its heat, its winning patches, word by word.
+
+import * as api from "./api.js";
+import { byId, make, say } from "./dom.js";
+import { ALL, drawScale, Heat, outline, tint } from "./heat.js";
+import { fillRows } from "./why.js";
+
+const FULL = null; // the width of a picture: as it is kept
+
+export class Inspector {
+  constructor(events) {
+    this.events = events; // page(number), word(text), close()
+    this.panel = byId("cv-inspector");
+    this.canvas = byId("cv-canvas");
+    this.word = ALL;
+    this.scale = 1; // 1 fits the width
+    drawScale(byId("cv-scale"));
+    this.bind();
+  }
+
+  bind() {
+    byId("cv-previous").addEventListener("click", () => this.turn(-1));
+    byId("cv-next").addEventListener("click", () => this.turn(1));
+    byId("cv-close").addEventListener("click", () => this.events.close());
+    byId("cv-download").addEventListener("click", () => this.download());
+    byId("cv-copy").addEventListener("click", () => this.copy());
+    byId("cv-smaller").addEventListener("click", () => this.zoom(0.8));
+    byId("cv-fit").addEventListener("click", () => this.zoom(null));
+    byId("cv-larger").addEventListener("click", () => this.zoom(1.25));
+    for (const id of ["cv-heat", "cv-patches"]) byId(id).addEventListener("change", () => this.draw());
+    byId("cv-opacity").addEventListener("input", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(byId("cv-stage"));
+    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
+    this.canvas.addEventListener("pointerleave", () => (byId("cv-hover").hidden = true));
+  }
+
+  hide() {
+    this.panel.hidden = true;
+    this.turnNumber = {};
+  }
+
+  // What is shown belongs together: nothing is replaced before both picture and explanation are there.
+  async show({ query, within, doc, page, word }) {
+    const turn = (this.turnNumber = {});
+    this.panel.hidden = false;
+    this.panel.classList.add("is-busy");
+    try {
+      const [image, why, document] = await Promise.all([
+        pictureOf(doc, page),
+        query ? api.explain(query, doc, page, within) : null,
+        query ? null : documentOf(doc),
+      ]);
+      if (this.turnNumber !== turn) return;
+      say(byId("cv-page-message"), "");
+      this.take({ image, why, doc, page, name: why?.document ?? document.name, pages: why?.pages ?? document.pages });
+      this.choose(this.numberOf(word), { silent: true });
+      this.reveal();
+    } catch (error) {
+      if (this.turnNumber !== turn) return;
+      say(byId("cv-page-message"), error.message);
+      this.take(null);
+    } finally {
+      if (this.turnNumber === turn) this.panel.classList.remove("is-busy");
+    }
+  }
+
+  take(page) {
+    this.page = page;
+    this.heat = page?.why ? new Heat(page.why) : null;
+    this.panel.classList.toggle("has-heat", Boolean(this.heat));
+    this.panel.classList.toggle("is-lost", !page);
+    byId("cv-title").textContent = page?.name ?? "";
+    byId("cv-title").title = page?.name ?? "";
+    byId("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";
+    byId("cv-previous").disabled = !page || page.page <= 1;
+    byId("cv-next").disabled = !page || page.page >= page.pages;
+    if (!page) return;
+    const isPdf = page.name.toLowerCase().endsWith(".pdf");
+    byId("cv-open").href = api.fileOf(page.doc, isPdf ? page.page : null);
+    byId("cv-open").textContent = isPdf ? `Open PDF at page ${page.page}` : "Open the image";
+    this.legend();
+    this.chips();
+    fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));
+  }
+
+  numberOf(word) {
+    return this.heat && word ? this.heat.matches.findIndex((match) => match.word === word) : ALL;
+  }
+
+  legend() {
+    if (!this.heat) return;
+    const { is_probability, shown_from, shown_to } = this.heat.scale;
+    byId("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
+    byId("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
+    byId("cv-unit").textContent = is_probability
+      ? "match probability, the same scale for every page"
+      : "similarity, from this page's median to the best match of the results";
+    byId("cv-measure").textContent = is_probability ? "Match" : "Similarity";
+  }
+
+  chips() {
+    const words = this.heat?.matches ?? [];
+    const chip = (number, text, value) =>
+      make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) },
+        text, value === null ? null : make("small", {}, value));
+    byId("cv-chips").replaceChildren(
+      chip(ALL, "All words", null),
+      ...words.map((match, number) => chip(number, match.word, match.strength.toFixed(2).replace(/^0\./, "."))),
+    );
+  }
+
+  choose(number, { silent = false } = {}) {
+    this.word = number;
+    for (const chip of byId("cv-chips").children) chip.setAttribute("aria-checked", String(Number(chip.dataset.word) === number));
+    for (const row of byId("cv-rows").children) row.classList.toggle("is-chosen", Number(row.dataset.word) === number);
+    this.draw();
+    if (silent) return;
+    this.reveal();
+    this.events.word(number === ALL ? "" : this.heat.matches[number].word);
+  }
+
+  nextWord() {
+    if (!this.heat || this.panel.hidden) return;
+    const next = this.word + 1;
+    this.choose(next < this.heat.matches.length ? next : ALL);
+  }
+
+  toggle(id) {
+    byId(id).checked = !byId(id).checked;
+    this.draw();
+  }
+
+  turn(by) {
+    if (!this.page || this.panel.hidden) return;
+    const page = this.page.page + by;
+    if (page >= 1 && page <= this.page.pages) this.events.page(page);
+  }
+
+  shownMatches() {
+    const matches = this.heat?.matches ?? [];
+    return this.word === ALL ? matches.filter((match) => match.contribution > 0) : [matches[this.word]];
+  }
+
+  // As many pixels as the screen shows: a browser shrinks a finished canvas badly, and print gets thin.
+  draw() {
+    if (!this.page) return;
+    this.canvas.style.width = `${this.scale * 100}%`;
+    const { naturalWidth } = this.page.image;
+    this.paint(this.canvas, Math.min(naturalWidth, Math.round(this.canvas.clientWidth * devicePixelRatio) || naturalWidth));
+    const label = [`Page ${this.page.page} of ${this.page.name}`];
+    if (this.heat) label.push(`coloured where it matches ${this.shownMatches().map((match) => match.word).join(", ")}`);
+    this.canvas.setAttribute("aria-label", label.join(", "));
+  }
+
+  paint(canvas, width) {
+    const { image } = this.page;
+    canvas.width = width;
+    canvas.height = Math.round((width * image.naturalHeight) / image.naturalWidth);
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    if (!this.heat) return;
+    if (byId("cv-heat").checked) tint(context, this.heat.picture(this.word, byId("cv-opacity").value / 100));
+    if (byId("cv-patches").checked) outline(context, this.shownMatches());
+  }
+
+  zoom(by) {
+    this.scale = by === null ? 1 : Math.min(4, Math.max(0.3, this.scale * by));
+    this.draw();
+  }
+
+  // Scrolls to the strongest of the patches that are shown.
+  reveal() {
+    const best = this.shownMatches().filter((match) => match?.box).sort((a, b) => b.contribution - a.contribution)[0];
+    const stage = byId("cv-stage");
+    if (!best) return;
+    const [left, top, right, bottom] = best.box;
+    stage.scrollTop = ((top + bottom) / 2) * this.canvas.clientHeight - stage.clientHeight / 2;
+    stage.scrollLeft = ((left + right) / 2) * this.canvas.clientWidth - stage.clientWidth / 2;
+  }
+
+  hover(event) {
+    const tip = byId("cv-hover");
+    if (!this.heat) return;
+    const frame = this.canvas.getBoundingClientRect();
+    const x = event.clientX - frame.left;
+    const y = event.clientY - frame.top;
+    const row = Math.min(this.heat.rows - 1, Math.floor((y / frame.height) * this.heat.rows));
+    const col = Math.min(this.heat.cols - 1, Math.floor((x / frame.width) * this.heat.cols));
+    const found = this.heat.cell(row, col, this.word);
+    const measured = found && `${this.heat.matches[found.word].word} · similarity ${this.heat.similarity(found.code).toFixed(2)}`;
+    const chance = found && this.heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";
+    tip.replaceChildren(make("b", {}, found ? measured + chance : "Blank here"), make("span", {}, `row ${row + 1}, column ${col + 1}`));
+    tip.hidden = false;
+    const overflow = x + tip.offsetWidth + 20 > frame.width;
+    tip.style.left = `${overflow ? Math.max(0, x - tip.offsetWidth - 12) : x + 14}px`;
+    tip.style.top = `${y + 18}px`;
+  }
+
+  download() {
+    if (!this.page) return;
+    const words = this.word === ALL ? "" : `-${this.heat.matches[this.word].word}`;
+    const canvas = document.createElement("canvas");
+    this.paint(canvas, this.page.image.naturalWidth);
+    canvas.toBlob((blob) => {
+      const link = make("a", { href: URL.createObjectURL(blob), download: `${this.page.name}-page-${this.page.page}${words}.png` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  }
+
+  async copy() {
+    const button = byId("cv-copy");
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Copy it from the address bar";
+    }
+    setTimeout(() => (button.textContent = "Copy link"), 2000);
+  }
+}
+
+const documentOf = (doc) => api.readDocument(doc);
+
+function pictureOf(doc, page) {
+  return new Promise((resolve, reject) => {
+    const image = new Image();
+    image.onload = () => resolve(image);
+    image.onerror = () => reject(new Error(`Page ${page} cannot be shown: it is not read yet, could not be read, or was deleted.`));
+    image.src = api.pictureOf(doc, page, FULL);
+  });
+}

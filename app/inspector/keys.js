@@ -1,0 +1,36 @@
+// The keyboard: every step that a mouse can take through the results.
+
+import { byId } from "./dom.js";
+
+export function bindKeys(desk) {
+  const page = () => desk.inspector;
+  const keys = {
+    ArrowDown: () => desk.step(1),
+    ArrowUp: () => desk.step(-1),
+    ArrowRight: () => page().turn(1),
+    ArrowLeft: () => page().turn(-1),
+    t: () => page().nextWord(),
+    h: () => page().toggle("cv-heat"),
+    p: () => page().toggle("cv-patches"),
+    "+": () => page().zoom(1.25),
+    "-": () => page().zoom(0.8),
+    0: () => page().zoom(null),
+    "/": () => byId("cv-query").focus(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") return escape(desk);
+    const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea");
+    const isList = event.target.id === "cv-query" && ["ArrowDown", "ArrowUp"].includes(event.key) && desk.answer;
+    if ((isTyping && !isList) || event.target.closest?.("#cv-stage") && event.key.startsWith("Arrow") && !event.key.match(/Left|Right/)) return;
+    const act = keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}
+
+function escape(desk) {
+  if (byId("cv-frame").classList.contains("has-drawer")) desk.drawer(false);
+  else if (!byId("cv-inspector").hidden) desk.close();
+}

@@ -1,0 +1,152 @@
+// The sidebar: documents, and the files that wait or are being read. It asks the server; nothing is kept here.
+
+import * as api from "./api.js";
+import { byId, inBytes, inTime, make, plural, say } from "./dom.js";
+
+const BUSY_MS = 700;
+const IDLE_MS = 4000;
+
+export class Shelf {
+  constructor(events) {
+    this.events = events; // open(document), changed(library), removed(document)
+    this.shown = "";
+    this.asked = ""; // the document whose deletion is being confirmed
+    byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
+    document.addEventListener("visibilitychange", () => this.refresh());
+  }
+
+  async watch() {
+    await this.refresh();
+    const isBusy = this.library?.jobs.some((job) => job.state === "queued" || job.state === "running");
+    setTimeout(() => this.watch(), isBusy ? BUSY_MS : IDLE_MS);
+  }
+
+  async refresh() {
+    if (document.hidden && this.library) return;
+    try {
+      const library = await api.readLibrary();
+      if (this.isLost) say(byId("cv-library-message"), "");
+      this.isLost = false;
+      this.show(library);
+    } catch (error) {
+      this.isLost = true;
+      say(byId("cv-library-message"), error.message);
+    }
+  }
+
+  async act(action) {
+    try {
+      await action();
+      say(byId("cv-library-message"), "");
+    } catch (error) {
+      say(byId("cv-library-message"), error.message);
+    }
+    await this.refresh();
+  }
+
+  show(library) {
+    const text = JSON.stringify(library) + this.asked;
+    if (text === this.shown) return;
+    this.shown = text;
+    this.library = library;
+    const focused = document.activeElement?.dataset?.key;
+    const filling = new Map(library.jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
+    const known = new Set(library.documents.map((each) => each.id));
+    const jobs = library.jobs.filter((job) => !known.has(job.document) || job.state === "ready");
+    byId("cv-documents").replaceChildren(
+      ...jobs.map((job) => this.job(job)),
+      ...library.documents.map((each) => this.document(each, filling.get(each.id))),
+    );
+    if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    const isEmpty = !library.documents.length && !jobs.length;
+    byId("cv-empty").hidden = !isEmpty;
+    byId("cv-sample").hidden = !library.has_sample;
+    byId("cv-documents-heading").hidden = isEmpty;
+    say(byId("cv-status"), this.status(library));
+    this.events.changed(library);
+  }
+
+  status(library) {
+    const holds = `${plural(library.pages, "page")}, ${library.vectors.toLocaleString("en")} patches, ${inBytes(library.bytes)}`;
+    const line = `${library.pages ? holds : "No pages yet"} · encoder ${library.encoder} · colvision ${library.version}`;
+    return [line, ...library.warnings].join(". ");
+  }
+
+  document(document, job) {
+    const row = make("li", { class: "cv-row", "data-document": document.id });
+    if (this.asked === document.id) return this.confirm(row, document);
+    const open = make("button", { type: "button", class: "cv-name", "data-key": `open-${document.id}`, title: document.name,
+      onclick: () => this.events.open(document.id) }, document.name);
+    if (!document.stored) open.disabled = true;
+    const erase = make("button", { type: "button", class: "cv-icon cv-erase", "aria-label": `Delete ${document.name}`,
+      title: "Delete", "data-key": `delete-${document.id}`, onclick: () => this.ask(document.id) }, "×");
+    row.append(open, erase);
+    if (job) row.append(...this.progress(job));
+    else row.append(...this.settled(document));
+    return row;
+  }
+
+  settled(document) {
+    const failed = document.failed ? `, ${plural(document.failed, "page")} could not be read` : "";
+    const size = `${plural(document.pages, "page")} · ${inBytes(document.bytes)}`;
+    if (document.state === "ready") return [make("p", { class: "cv-meta" }, size + failed)];
+    const reason = document.reason ? `: ${document.reason}` : "";
+    const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
+    const goOn = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
+      onclick: () => this.act(() => api.goOn(document.id)) }, "Read the rest");
+    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, goOn)];
+  }
+
+  job(job) {
+    const row = make("li", { class: "cv-row", "data-job": job.key });
+    row.append(make("span", { class: "cv-name", title: job.name }, job.name));
+    if (isActive(job)) row.append(...this.progress(job));
+    else {
+      const dismiss = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss",
+        "aria-label": `Dismiss ${job.name}`, "data-key": `dismiss-${job.key}`,
+        onclick: () => this.act(() => api.forget(job.key)) }, "×");
+      const isSame = job.state === "ready";
+      const reason = job.reason ? `: ${job.reason}` : "";
+      const text = isSame ? `Not added${reason}` : `${job.state}${reason}`;
+      row.append(dismiss, make("p", { class: `cv-meta ${isSame ? "" : "cv-state"}` }, text[0].toUpperCase() + text.slice(1)));
+    }
+    return row;
+  }
+
+  progress(job) {
+    const bar = make("progress", { class: "cv-progress", max: job.pages || 1, "aria-label": `Reading ${job.name}` });
+    if (job.state === "running" && job.pages) bar.value = job.page;
+    else if (job.state === "queued") bar.value = 0;
+    const speed = job.pages_per_second ? ` · ${job.pages_per_second.toFixed(1)} pages/s` : "";
+    const left = job.seconds_left ? ` · ${inTime(job.seconds_left)} left` : "";
+    const failed = job.failed_pages ? ` · ${job.failed_pages} failed` : "";
+    const running = job.pages ? `Page ${job.page} of ${job.pages}${speed}${left}${failed}` : "Opening the file";
+    const stop = make("button", { type: "button", class: "cv-link", "data-key": `cancel-${job.key}`,
+      onclick: () => this.act(() => api.cancel(job.key)) }, "Cancel");
+    return [bar, make("p", { class: "cv-meta" }, job.state === "queued" ? "Queued" : running), make("p", { class: "cv-acts" }, stop)];
+  }
+
+  ask(id) {
+    this.asked = id;
+    this.show(this.library);
+    document.querySelector(`[data-key="keep-${CSS.escape(id)}"]`)?.focus();
+  }
+
+  confirm(row, document) {
+    const erase = async () => {
+      this.asked = "";
+      await this.act(() => api.remove(document.id));
+      this.events.removed(document.id);
+    };
+    row.classList.add("is-asking");
+    row.append(
+      make("p", { class: "cv-question" }, `Delete ${document.name} with its ${plural(document.pages, "page")}?`),
+      make("p", { class: "cv-acts" },
+        make("button", { type: "button", class: "cv-button cv-danger", "data-key": `erase-${document.id}`, onclick: erase }, "Delete"),
+        make("button", { type: "button", class: "cv-button", "data-key": `keep-${document.id}`, onclick: () => this.ask("") }, "Keep")),
+    );
+    return row;
+  }
+}
+
+const isActive = (job) => job.state === "queued" || job.state === "running";

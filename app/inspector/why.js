@@ -1,0 +1,37 @@
+// "Why this page" as a table: also for those who cannot see the colours.
+
+import { byId, make } from "./dom.js";
+
+const CROP_CELLS = [4, 2.4]; // columns and rows around the winning patch: enough to read the word in its line
+const CROP_WIDTH = 190; // pixels, doubled for dense screens
+
+export function fillRows(heat, page, choose) {
+  byId("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
+  byId("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
+}
+
+function row(match, number, { heat, page, choose }) {
+  const seen = match.box ? crop(match, heat, page) : make("em", {}, "the page as a whole");
+  const shown = heat.scale.is_probability ? match.strength : match.similarity;
+  const title = `similarity ${match.similarity.toFixed(3)}`;
+  const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) }, make("b", {}, match.word), seen);
+  return make("tr", { "data-word": number },
+    make("td", {}, word),
+    make("td", { class: "cv-number", title }, shown.toFixed(2)),
+    make("td", { class: "cv-number" }, match.contribution.toFixed(2)));
+}
+
+function crop(match, heat, page) {
+  const [left, top, right, bottom] = match.box;
+  const { naturalWidth, naturalHeight } = page.image;
+  const width = Math.min(naturalWidth, (CROP_CELLS[0] / heat.cols) * naturalWidth);
+  const height = Math.min(naturalHeight, (CROP_CELLS[1] / heat.rows) * naturalHeight);
+  const x = within(((left + right) / 2) * naturalWidth - width / 2, naturalWidth - width);
+  const y = within(((top + bottom) / 2) * naturalHeight - height / 2, naturalHeight - height);
+  const canvas = make("canvas", { class: "cv-crop", role: "img", width: CROP_WIDTH * 2, height: Math.round((CROP_WIDTH * 2 * height) / width) });
+  canvas.setAttribute("aria-label", `The patch of ${match.word}, row ${match.cell[0] + 1}, column ${match.cell[1] + 1}`);
+  canvas.getContext("2d").drawImage(page.image, x, y, width, height, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+const within = (value, most) => Math.max(0, Math.min(most, value));

@@ -1,0 +1,86 @@
+"""What the application is started with, and what it allows: every limit that a user can meet is named here."""
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from colvision.pdf import Limits
+
+LIBRARY_VARIABLE = "COLVISION_LIBRARY"
+TOKEN_VARIABLE = "COLVISION_TOKEN"
+SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
+
+_LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one user may ask of the application; `Limits` adds what one page may cost."""
+
+    file_bytes: int = 500 * 2**20
+    pages: int = 5_000  # of one document
+    queue: int = 50  # files that wait or are being read
+    free_bytes: int = 2**30  # the disk keeps at least this much
+    query_letters: int = 300
+    hits: int = 50
+
+    def limits(self) -> Limits:
+        """The same limits, as the reading of files knows them."""
+        return Limits(file_bytes=self.file_bytes, pages=self.pages)
+
+    def in_words(self) -> str:
+        """What the drop zone says."""
+        return f"PDF or images, up to {self.file_bytes >> 20} MB and {self.pages:,} pages each"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`worker` is the command that reads queued files; the library's folder is added to it."""
+
+    library: Path
+    host: str = "127.0.0.1"
+    port: int = 7860
+    token: str = ""
+    quota: Quota = Quota()
+    worker: tuple[str, ...] = field(default=(sys.executable, "-m", "app.worker"))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; expected 0 (any that is free) to 65535")
+        if self.token and len(self.token) < _LEAST_TOKEN:
+            raise ValueError(f"{TOKEN_VARIABLE} has {len(self.token)} characters; use at least {_LEAST_TOKEN}")
+        if not is_loopback(self.host) and not self.token:
+            raise ValueError(
+                f"{self.host} can be reached from other machines, and whoever reaches it can read and delete "
+                f"the library: set {TOKEN_VARIABLE} to a secret of your own, or leave out --host"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def default_library() -> Path:
+    """The folder of `COLVISION_LIBRARY`, else the user's own data folder."""
+    named = os.environ.get(LIBRARY_VARIABLE)
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("colvision", appauthor=False))
+
+
+def sample_files() -> tuple[Path, ...]:
+    """The sample manual, as a born-digital PDF and as a scan; () where it was not installed with the package."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "sample", here.parent / "data"):
+        found = tuple(folder / name for name in SAMPLE_NAMES if (folder / name).is_file())
+        if found:
+            return found
+    return ()

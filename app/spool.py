@@ -1,0 +1,47 @@
+"""Uploads that wait to be read: a folder in the library, outside what the catalogue names."""
+
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from colvision.identity import extension_of
+
+_FOLDER = "uploads"
+
+
+class Spool:
+    """Files under random names; what the sender called them is kept in the queue only."""
+
+    def __init__(self, library: Path) -> None:
+        self._folder = library.resolve() / _FOLDER
+
+    def new(self, name: str) -> Path:
+        """A path to write an upload to."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{secrets.token_hex(8)}.{extension_of(name)}"
+
+    def keep(self, path: Path, name: str) -> Path:
+        """Moves a file in, unless it was written here."""
+        if self._holds(path):
+            return path
+        kept = self.new(name)
+        shutil.move(path, kept)
+        return kept
+
+    def drop(self, path: Path) -> None:
+        """Removes an upload that is done with; any other file is left alone."""
+        if self._holds(path):
+            path.unlink(missing_ok=True)
+
+    def sweep(self, waiting: Iterable[str]) -> None:
+        """Removes uploads that nothing waits for: what a kill left behind."""
+        if not self._folder.is_dir():
+            return
+        wanted = {Path(path).name for path in waiting}
+        for path in self._folder.iterdir():
+            if path.is_file() and path.name not in wanted:
+                path.unlink(missing_ok=True)
+
+    def _holds(self, path: Path) -> bool:
+        return path.resolve().parent == self._folder

@@ -1,0 +1,137 @@
+"""What the application tells a client: plain values that become JSON as they are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image."""
+
+    id: str
+    name: str
+    kind: str
+    state: str
+    reason: str
+    pages: int
+    stored: int
+    failed: int
+    bytes: int
+    added: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A file that waits, is being read, or has ended. `document` is the id of what it becomes, "" while unknown."""
+
+    key: int
+    name: str
+    state: str
+    reason: str
+    document: str
+    page: int
+    pages: int
+    failed_pages: int
+    pages_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryView:
+    """All that the sidebar shows. `has_sample` says whether there is a sample manual to load."""
+
+    documents: tuple[DocumentView, ...]
+    jobs: tuple[JobView, ...]
+    pages: int
+    vectors: int
+    bytes: int
+    encoder: str
+    version: str
+    has_sample: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WordView:
+    """What one word of the query found on a page.
+
+    `strength` (0..1) is what the bars show: the match probability where the encoder is calibrated, else the
+    similarity, cut at 0. `contribution` is the word's share of the score.
+    """
+
+    word: str
+    similarity: float
+    contribution: float
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class HitView:
+    """A page that was found. `strength` (0..1) is the score as a share of the highest that this query can reach."""
+
+    rank: int
+    document: str
+    document_id: str
+    page: int
+    pages: int
+    score: float
+    strength: float
+    words: tuple[WordView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """`pages` were searched; `notice` says in words when no page matches well."""
+
+    query: str
+    hits: tuple[HitView, ...]
+    pages: int
+    mode: str
+    timing_ms: dict[str, float]
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchView:
+    """One row of "Why this page". `box` is (left, top, right, bottom) as fractions of the picture, None for "whole
+    page".
+    """
+
+    word: str
+    similarity: float
+    contribution: float
+    strength: float
+    cell: tuple[int, int] | None
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleView:
+    """How a code of the map becomes a similarity, and how a similarity becomes a colour.
+
+    Code 0 is a cell without a vector; code c is `low + (c - 1) / 254 * (high - low)`. A probability scale colours by
+    the logistic of `slope` and `midpoint`, else by the place of the similarity between `shown_from` and `shown_to`.
+    """
+
+    low: float
+    high: float
+    is_probability: bool
+    slope: float
+    midpoint: float
+    shown_from: float
+    shown_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationView:
+    """Why a page matched: `map` is base64 of (words, rows, cols) uint8, see `ScaleView`."""
+
+    document: str
+    document_id: str
+    page: int
+    pages: int
+    score: float
+    rows: int
+    cols: int
+    matches: tuple[MatchView, ...]
+    map: str
+    scale: ScaleView

@@ -1,0 +1,146 @@
+"""Answers and explanations as a client draws them: sub-words joined to words, similarities as bytes."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
+from colvision.embedding import Floats, Link, QueryEmbedding
+from colvision.explain import Explanation, TokenMatch
+from colvision.search import Answer, Hit, ScoredQuery
+
+_CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
+_FOUND = 0.5  # a word is more likely on the page than not
+
+
+class Word(NamedTuple):
+    """A word of a query and the tokens that spell it."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+def words_of(embedding: QueryEmbedding) -> list[Word]:
+    """The query's words in order, each once a place; words without a token are left out."""
+    spelt: dict[int, list[int]] = {}
+    for token, word in enumerate(embedding.word.tolist()):
+        if word >= 0 and embedding.is_query[token]:
+            spelt.setdefault(word, []).append(token)
+    return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
+
+
+def view_answer(answer: Answer, pages: Mapping[str, int]) -> AnswerView:
+    """`pages` is the number of pages of each document, by id."""
+    hits = tuple(_hit(rank, hit, pages.get(hit.document_id, hit.page)) for rank, hit in enumerate(answer.hits, 1))
+    return AnswerView(
+        query=answer.query.embedding.text,
+        hits=hits,
+        pages=answer.pages,
+        mode=answer.mode,
+        timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
+        notice=_notice(hits, answer.query.link),
+    )
+
+
+def _hit(rank: int, hit: Hit, pages: int) -> HitView:
+    words = tuple(_word(word, hit) for word in words_of(hit.query.embedding))
+    return HitView(
+        rank=rank,
+        document=hit.document,
+        document_id=hit.document_id,
+        page=hit.page,
+        pages=pages,
+        score=hit.score,
+        strength=_share(hit.score, hit.query),
+        words=words,
+    )
+
+
+def _word(word: Word, hit: Hit) -> WordView:
+    tokens = list(word.tokens)
+    similarity = float(hit.similarity[tokens].mean())
+    return WordView(
+        word=word.text,
+        similarity=similarity,
+        contribution=float(hit.contributions[tokens].sum()),
+        strength=_strength(similarity, hit.query.link),
+    )
+
+
+def _share(score: float, query: ScoredQuery) -> float:
+    highest = float(query.weights.sum())
+    return min(max(score / highest, 0.0), 1.0) if highest > 0 else 0.0
+
+
+def _strength(similarity: float, link: Link) -> float:
+    value = float(link(np.array([similarity], dtype=np.float32))[0])
+    return min(max(value, 0.0), 1.0)
+
+
+def _notice(hits: Sequence[HitView], link: Link) -> str:
+    if not link.is_probability or not hits:
+        return ""
+    strengths = [word.strength for hit in hits for word in hit.words]
+    if max(strengths, default=0.0) < _FOUND:
+        return "No page matches well: none of these words was found with confidence. The nearest pages are shown."
+    return ""
+
+
+def view_explanation(why: Explanation, hit: Hit, pages: int, top: float) -> ExplanationView:
+    """`top` is the highest similarity among the results: what a map is compared with, so a weak page looks weak."""
+    words = words_of(why.query.embedding)
+    planes = _planes(why.similarity_map, words)  # (words, rows, cols)
+    codes, low, high = _coded(planes)
+    rows, cols = planes.shape[1:]
+    known = planes[np.isfinite(planes)]
+    shown_from = float(np.median(known)) if known.size else 0.0
+    link = why.query.link
+    return ExplanationView(
+        document=hit.document,
+        document_id=hit.document_id,
+        page=hit.page,
+        pages=pages,
+        score=why.score,
+        rows=rows,
+        cols=cols,
+        matches=tuple(_match(word, why) for word in words),
+        map=base64.b64encode(codes.tobytes()).decode("ascii"),
+        scale=ScaleView(
+            low, high, link.is_probability, link.slope, link.midpoint, shown_from, max(top, shown_from + 1e-6)
+        ),
+    )
+
+
+def _planes(similarity: Floats, words: Sequence[Word]) -> Floats:
+    """(tokens, rows, cols) -> (words, rows, cols): a word's mean over its tokens in each cell."""
+    if not words:
+        return np.zeros((0, *similarity.shape[1:]), dtype=np.float32)
+    return np.stack([similarity[list(word.tokens)].mean(axis=0) for word in words]).astype(np.float32)
+
+
+def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
+    """Similarities as bytes, and the lowest and highest of them; NaN becomes 0."""
+    known = np.isfinite(planes)
+    if not known.any():
+        return np.zeros(planes.shape, dtype=np.uint8), 0.0, 1.0
+    low, high = float(planes[known].min()), float(planes[known].max())
+    steps = np.rint((np.nan_to_num(planes, nan=low) - low) / max(high - low, 1e-6) * _CODES) + 1
+    return np.where(known, steps, 0).astype(np.uint8), low, high
+
+
+def _match(word: Word, why: Explanation) -> MatchView:
+    tokens = [why.matches[token] for token in word.tokens]
+    best: TokenMatch = max(tokens, key=lambda match: match.contribution)
+    box = best.box
+    similarity = sum(match.similarity for match in tokens) / len(tokens)
+    return MatchView(
+        word=word.text,
+        similarity=similarity,
+        contribution=sum(match.contribution for match in tokens),
+        strength=_strength(similarity, why.query.link),
+        cell=best.cell,
+        box=(box.left, box.top, box.right, box.bottom) if box is not None else None,
+    )

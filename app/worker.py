@@ -1,0 +1,52 @@
+"""Reads queued files, one at a time, in a process of its own: `python -m app.worker LIBRARY`.
+
+It runs at low priority, so that the page stays quick, and ends when the application that started it has gone.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from app.spool import Spool
+from colvision.errors import ColvisionError
+from colvision.library import Library, open_library
+from colvision.lock import Holder
+
+_POLL_SECONDS = 0.25
+_NICENESS = 10
+
+
+def work(library: Library, *, parent: int) -> None:
+    """Takes one job after the other for as long as the process `parent` lives."""
+    name, spool = str(Holder.current()), Spool(library.path)
+    while os.getppid() == parent:
+        job = library.jobs.claim(name)
+        if job is None:
+            time.sleep(_POLL_SECONDS)
+            continue
+        try:
+            library.run_job(job)
+        except ColvisionError as error:
+            sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
+        spool.drop(Path(job.path))
+
+
+def be_modest() -> None:
+    """Steps back behind whatever the user is doing."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
+
+
+def main() -> None:
+    """The process that `app.supervisor` starts."""
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m app.worker LIBRARY")
+    be_modest()
+    with open_library(sys.argv[1]) as library:
+        work(library, parent=os.getppid())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The worker with the toy encoder: `python -m tests.toy_worker LIBRARY`. TOY_SECONDS slows it down, a page at a time."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from app.worker import be_modest, work
+from colvision.embedding import PageEmbedding
+from colvision.library import open_library
+from colvision.page import Page
+from tests.toy import ToyEncoder
+
+
+class SlowEncoder(ToyEncoder):
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        for embedding in super().encode_pages(pages):
+            time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+            yield embedding
+
+
+if __name__ == "__main__":
+    be_modest()
+    with open_library(sys.argv[1], encoder=SlowEncoder()) as library:
+        work(library, parent=os.getppid())
