@@ -16,13 +16,13 @@ class Limits:
     """What one file may cost; a file or page that would cost more is refused, never cut short in silence.
 
     `page_seconds` is the longest wait for one page, and for opening the file; the processor time is limited alike.
-    `page_memory_bytes` is the address space of each process that touches the file: it takes about 8 bytes a pixel
-    to scale an image with transparency, so 2 GiB is enough for `image_pixels` = 150 million (A0 at 300 dpi is 139).
+    `page_memory_bytes` is the address space of each process that touches the file: it takes up to 10 bytes a pixel
+    to scale an image of an unusual mode, so 2 GiB is enough for `image_pixels` = 150 million (A0 at 300 dpi is 139).
     """
 
     file_bytes: int = 2 * 2**30
     pages: int = 10_000
-    page_seconds: float = 20.0
+    page_seconds: float = 30.0
     page_memory_bytes: int = 2 * 2**30
     image_pixels: int = 150_000_000
 

@@ -90,11 +90,14 @@ def to_page(image: Image.Image, pixels: int) -> Image.Image:
 
 
 def _smooth(image: Image.Image) -> Image.Image:
-    """In a mode with 8 bits a channel, which can be scaled without steps."""
+    """In a mode that can be scaled: 8 bits a channel, colours already weighted by their opacity (La, RGBa)."""
     if image.mode.startswith(("I", "F")):
         return _eight_bits(image)
-    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
-        return image.convert("LA" if image.mode in ("1", "L", "La") else "RGBA")
+    if image.has_transparency_data:
+        plain, weighted = ("LA", "La") if image.mode in ("1", "L", "LA", "La") else ("RGBA", "RGBa")
+        if image.mode not in (plain, weighted):
+            image = image.convert(plain)
+        return image if image.mode == weighted else image.convert(weighted)
     if image.mode in ("1", "P", "LAB", "HSV"):
         return image.convert("L" if image.mode == "1" else "RGB")
     return image
@@ -113,8 +116,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _opaque(image: Image.Image) -> Image.Image:
     """RGB or L, laid on white where it is transparent."""
-    if image.mode in ("LA", "RGBA"):
+    if image.mode in ("La", "RGBa"):
         mode = image.mode[:-1]
+        image = image.convert(f"{mode}A")
         paper = Image.new(mode, image.size, "white")
         paper.paste(image.convert(mode), mask=image.getchannel("A"))
         return paper

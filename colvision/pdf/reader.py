@@ -20,7 +20,7 @@ _REFUSALS: dict[Said, tuple[type[InputError], str]] = {  # what the child calls 
 }
 
 _PAGES_A_CHILD = 200  # PDFium keeps what it has met: 0.3 MB a page in a manual with many figures
-_MOST_LOST = 5  # children lost in a row; a long file that costs 20 s a page for nothing would hold us up for days
+_MOST_LOST = 5  # children lost in a row; a long file that costs 30 s a page for nothing would hold us up for days
 _LONGEST_REASON = 300  # characters; parts of it may come from the file
 
 
