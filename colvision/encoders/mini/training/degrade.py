@@ -22,13 +22,13 @@ def degrade(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     strength = float(rng.uniform(0.5, 1.0) if draw < _CLEAN + _HEAVY else rng.uniform(0.1, 0.5))
     page = _ink(picture, strength, rng)
     page = _paper(page, strength, rng)
-    page += _noise(picture.shape, rng) * np.float32(rng.uniform(0, 11) * strength)
+    page += _noise(picture.shape, rng) * np.float32(rng.uniform(0, 8) * strength)
     _specks(page, strength, rng)
     spoilt = np.clip(page, 0, 255).astype(np.uint8)
     if rng.random() < 0.05:
         limit = int(np.quantile(spoilt, 0.02) * 0.5 + np.median(spoilt) * 0.5)
         return np.where(spoilt > limit, 255, 0).astype(np.uint8)
-    return _jpeg(spoilt, int(rng.integers(25, 85)))
+    return _jpeg(spoilt, int(rng.integers(40, 90)))
 
 
 def _ink(picture: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> Grey:
@@ -36,10 +36,10 @@ def _ink(picture: NDArray[np.uint8], strength: float, rng: np.random.Generator) 
     image = Image.fromarray(picture)
     draw = rng.random()
     if draw < 0.5:
-        image = Image.blend(image, image.filter(ImageFilter.MinFilter(3)), float(rng.uniform(0, 0.45) * strength))
+        image = Image.blend(image, image.filter(ImageFilter.MinFilter(3)), float(rng.uniform(0, 0.4) * strength))
     elif draw < 0.6:
         image = Image.blend(image, image.filter(ImageFilter.MaxFilter(3)), float(rng.uniform(0, 0.5) * strength))
-    blur = rng.uniform(0.1, 0.95) * strength
+    blur = rng.uniform(0.1, 0.8) * strength
     if blur > 0.15:
         image = image.filter(ImageFilter.GaussianBlur(float(blur)))
     page = np.asarray(image, dtype=np.float32) / np.float32(255)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +19,7 @@ from colvision.encoders.mini.model import PageTower, QueryTower
 from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
 from colvision.encoders.mini.training.lookalikes import lookalikes
 from colvision.encoders.mini.training.loss import Losses, matching
+from colvision.encoders.mini.training.muon import Muon
 from colvision.encoders.mini.training.source import Crops
 
 _LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
@@ -31,7 +33,7 @@ class Recipe:
     steps: int = 8000
     batch: int = 8  # crops
     rate: float = 2e-3
-    warm_up: int = 200  # steps
+    warm_up: int = 100  # steps, also after a resume
     weight_decay: float = 0.02
     seed: int = 1
 
@@ -83,37 +85,48 @@ def train(crops: Crops, out: Path, recipe: Recipe, *, minutes_between: float = 5
     """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint."""
     torch.manual_seed(recipe.seed)
     towers = Towers().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    optimiser = torch.optim.AdamW(_groups(towers, recipe), lr=recipe.rate, betas=(0.9, 0.98))
-    step = _resume(towers, optimiser, out)
+    optimisers = _optimisers(towers, recipe)
+    begun = step = _resume(towers, optimisers, out)
     batches = _batches(crops, recipe, step)
     rng = np.random.default_rng((recipe.seed, step))
     saved = time.monotonic()
     seen: list[list[float]] = []
     started = time.monotonic()
     while step < recipe.steps:
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * min((step + 1) / recipe.warm_up, 1 - step / recipe.steps)
+        rate = recipe.rate * min((step - begun + 1) / recipe.warm_up, 1 - step / recipe.steps)
+        for group in [group for optimiser in optimisers.values() for group in optimiser.param_groups]:
+            group["lr"] = rate
         losses = towers.losses(next(batches), rng)
         total = losses.to_word + losses.to_patch + _LETTERS_WEIGHT * losses.letters + _INK_WEIGHT * losses.ink
-        optimiser.zero_grad()
+        towers.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(towers.parameters(), 5.0)
-        optimiser.step()
+        for optimiser in optimisers.values():
+            optimiser.step()
         step += 1
         seen.append([float(torch.as_tensor(value).detach()) for value in losses])
         if step % 25 == 0:
             _report(out, step, seen, towers, time.monotonic() - started)
             seen = []
         if time.monotonic() - saved > 60 * minutes_between or step == recipe.steps:
-            _save(towers, optimiser, step, out)
+            _save(towers, optimisers, step, out)
             saved = time.monotonic()
     return out / "checkpoint.safetensors"
 
 
-def _groups(towers: Towers, recipe: Recipe) -> list[dict[str, object]]:
-    decayed = [p for p in towers.parameters() if p.ndim > 1]
-    plain = [p for p in towers.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _optimisers(towers: Towers, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """Muon for the convolutions between the first and the heads, AdamW for everything else."""
+    inner = [p for name, p in towers.page.named_parameters() if p.ndim == 4 and "head" not in name]
+    chosen = {id(p) for p in inner}
+    rest = [p for p in towers.parameters() if id(p) not in chosen]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return {
+        "muon": Muon(inner, lr=recipe.rate, weight_decay=recipe.weight_decay),
+        "adam": torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98)),
+    }
 
 
 def _batches(crops: Crops, recipe: Recipe, step: int) -> Iterator[list[Crop]]:
@@ -133,26 +146,29 @@ def _report(out: Path, step: int, seen: list[list[float]], towers: Towers, secon
         curve.write(json.dumps(line) + "\n")
 
 
-def _save(towers: Towers, optimiser: torch.optim.Optimizer, step: int, out: Path) -> None:
+def _save(towers: Towers, optimisers: dict[str, torch.optim.Optimizer], step: int, out: Path) -> None:
     """Weights and optimiser state in one file, replaced in one step: a kill leaves the old one."""
     tensors = {f"towers.{name}": value.contiguous() for name, value in towers.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": value.contiguous() for name, value in state.items()}
+    for kind, optimiser in optimisers.items():
+        for number, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{kind}.{number}.{name}": value.contiguous() for name, value in state.items()}
     new = out / "checkpoint.new"
     save_file(tensors, new, metadata={"step": str(step)})
     new.replace(out / "checkpoint.safetensors")
 
 
-def _resume(towers: Towers, optimiser: torch.optim.Optimizer, out: Path) -> int:
+def _resume(towers: Towers, optimisers: dict[str, torch.optim.Optimizer], out: Path) -> int:
     path = out / "checkpoint.safetensors"
     if not path.exists():
         return 0
     tensors = load_file(path)
     towers.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("towers.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, number, key = name.split(".")
-            state.setdefault(int(number), {})[key] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(max(float(values["step"]) for values in state.values()))
+    for kind, optimiser in optimisers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith(f"{kind}."):
+                _, number, key = name.split(".")
+                state.setdefault(int(number), {})[key] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    with safe_open(path, framework="pt") as file:
+        return int(file.metadata()["step"])

@@ -43,7 +43,8 @@ def _is_held_out(path: Path) -> bool:
 
 def _sets_ascii(path: Path) -> bool:
     try:
-        known = TTFont(path, lazy=True).getBestCmap() or {}
+        with TTFont(path, lazy=True) as font:
+            known = font.getBestCmap() or {}
     except (TTLibError, OSError, ValueError, KeyError, AttributeError, AssertionError):
         return False
     symbols = ("math", "symbol", "emoji", "dingbat", "icons", "display")
