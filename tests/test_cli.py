@@ -1,0 +1,129 @@
+"""The command: results on stdout, the rest on stderr, exit codes that tell misuse from failure."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from typer.testing import CliRunner
+
+from colvision.cli import main
+
+FONT = ImageFont.load_default(34)
+
+
+def page(*lines):
+    picture = Image.new("L", (1275, 1650), 255)
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(picture).text((120, 150 + 70 * number), line, font=FONT, fill=0)
+    return picture
+
+
+@pytest.fixture(scope="module")
+def manuals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("manuals")
+    pages = [page("Remove the gearbox cover", "Torque 24 Nm"), page("Bleed the hydraulic pump", "Open the valve")]
+    pages[0].save(folder / "pump.tiff", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing more")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def library(manuals, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "library"
+    run("ingest", manuals / "pump.tiff", library=folder)
+    return folder
+
+
+def run(*words, library, code=0):
+    answer = CliRunner().invoke(main, [*map(str, words), "--library", str(library)])
+    assert answer.exit_code == code, answer.output
+    return answer
+
+
+def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(manuals, tmp_path):
+    answer = run("ingest", manuals, library=tmp_path / "library", code=1)
+    assert "pump.tiff: new, 2 pages" in answer.stdout
+    assert "broken.pdf: failed: " in answer.stdout
+    again = run("ingest", manuals / "pump.tiff", library=tmp_path / "library")
+    assert "the same bytes as before" in again.stdout
+
+
+def test_search_prints_the_agreed_json_and_nothing_else(library):
+    answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
+    found = json.loads(answer.stdout)
+    assert found.keys() == {"hits", "timing_ms"}
+    (hit,) = found["hits"]
+    assert (hit["document"], hit["page"]) == ("pump.tiff", 2)
+    assert hit["score"] > 0
+    assert {"encode", "score", "total"} <= found["timing_ms"].keys()
+
+
+def test_search_for_people_names_page_and_words(library):
+    answer = run("search", "gearbox cover", "--document", "pump.tiff", library=library)
+    assert "pump.tiff, page 1" in answer.stdout.splitlines()[0]
+    assert "gearbox" in answer.stdout
+    assert "searched 2 pages" in answer.stderr
+    assert "searched" not in answer.stdout
+
+
+def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):
+    out = tmp_path / "why.png"
+    answer = run("explain", "hydraulic pump", "--document", "pump.tiff", "--page", 2, "--out", out, library=library)
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+        assert len(set(picture.convert("RGB").resize((100, 130)).get_flattened_data())) > 5
+    assert answer.stdout.splitlines()[-1].startswith("score ")
+
+
+def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
+    folder = tmp_path / "library"
+    run("ingest", manuals / "pump.tiff", library=folder)
+    (document,) = json.loads(run("list", "--json", library=folder).stdout)
+    assert (document["name"], document["stored"]) == ("pump.tiff", 2)
+    (collection,) = json.loads(run("status", "--json", library=folder).stdout)["collections"]
+    assert (collection["encoder"], collection["pages"]) == ("mini", 2)
+    assert "pump.tiff" in run("list", library=folder).stdout
+    assert "deleted pump.tiff (2 pages)" in run("delete", "pump.tiff", library=folder).stdout
+    assert json.loads(run("list", "--json", library=folder).stdout) == []
+    assert json.loads(run("search", "pump", "--json", library=folder).stdout)["hits"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["search", "?!"], 2, "no letter or digit"),
+        (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
+        (["search"], 2, "Missing argument"),
+        (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
+        (["delete", "no.pdf"], 1, "no document 'no.pdf'"),
+        (["explain", "pump", "--document", "pump.tiff", "--page", "9", "--out", "x.png"], 1, "has pages 1 to 2, not 9"),
+    ],
+)
+def test_misuse_exits_with_2_and_failure_with_1_in_one_sentence(library, words, code, says):
+    answer = run(*words, library=library, code=code)
+    assert says in answer.stderr
+    assert answer.stdout == ""
+    assert "Traceback" not in answer.output
+
+
+def test_a_library_that_is_not_there_is_not_made_by_a_search(tmp_path):
+    answer = run("search", "pump", library=tmp_path / "nowhere", code=1)
+    assert "there is no library at" in answer.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_library_can_come_from_the_environment(library, monkeypatch):
+    monkeypatch.setenv("COLVISION_LIBRARY", str(library))
+    assert "pump.tiff" in CliRunner().invoke(main, ["list"]).stdout
+
+
+def test_the_app_is_a_command_once_it_is_installed():
+    assert "--port" in CliRunner().invoke(main, ["app", "--help"]).stdout
+
+
+def test_a_documents_name_is_shown_as_it_is(manuals, tmp_path):
+    odd = tmp_path / "[bold]x.png"
+    page("Odd name").save(odd)
+    run("ingest", odd, library=tmp_path / "library")
+    assert Path(odd).name in run("list", library=tmp_path / "library").stdout
