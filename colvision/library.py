@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -316,15 +316,11 @@ class Library:
         """What the library holds, and what is wrong with it."""
         collections = tuple(self._collection_status(name) for name in self.collections())
         damaged = tuple(self._store.damaged())
-        encoder = self._encoder if isinstance(self._encoder, str) else self._encoder.info.name
+        loaded = None if isinstance(self._encoder, str) else self._encoder.info
         warnings = [shard.reason for shard in damaged]
-        for status in collections:
-            if status.clipped_share > CLIPPED_WARNING:
-                warnings.append(
-                    f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
-                    f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
-                )
-        return Status(self.path, self._store.read_only, encoder, collections, damaged, tuple(warnings))
+        warnings += [warning for status in collections for warning in _warnings(status, loaded)]
+        name = self._encoder if isinstance(self._encoder, str) else self._encoder.info.name
+        return Status(self.path, self._store.read_only, name, collections, damaged, tuple(warnings))
 
     def _collection_status(self, name: str) -> CollectionStatus:
         row = self._store.collection(name)
@@ -350,6 +346,30 @@ class Library:
 
     def _collection_of(self, row: DocumentRow) -> str:
         return next(each.name or "" for each in self._store.collections() if each.key == row.collection)
+
+
+def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:
+    if status.clipped_share > CLIPPED_WARNING:
+        yield (
+            f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
+            f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
+        )
+    if loaded is None or status.encoder is None:
+        return
+    if loaded.fingerprint != status.encoder.fingerprint:
+        yield (
+            f"collection {status.name!r} was filled by {status.encoder.name}, the library is open with {loaded.name}: "
+            "open it with the first, or run `colvision reencode`"
+        )
+    elif dict(loaded.versions) != dict(status.encoder.versions):
+        yield (
+            f"collection {status.name!r} was filled with {_listed(status.encoder)}, now in use is {_listed(loaded)}: "
+            "vectors may differ a little"
+        )
+
+
+def _listed(info: EncoderInfo) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items()))
 
 
 def _document(row: DocumentRow, collection: str) -> Document:

@@ -1,7 +1,7 @@
 """A small, deterministic encoder: words printed in a fixed font are found by their shapes, with no weights to load.
 
-A page is cut into cells of 32 x 16 pixels; a cell's vector is a fixed random projection of its pixels' means in a
-4 x 8 raster, minus the page's paper. A query's words are drawn in the same font and projected in the same way.
+A page is cut into cells of 32 x 16 pixels; a cell becomes a fixed random projection of how dark its squares of 2 x 2
+pixels are. A query's words are drawn in the same font and projected in the same way.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from colvision.embedding import EncoderInfo, PageEmbedding, PatchGrid, QueryEmbe
 from colvision.page import Page
 
 CELL_ROWS, CELL_COLS = 16, 32  # pixels
-_RASTER = (8, 16)  # means in a cell
+_RASTER = (8, 16)  # squares in a cell
 _BLANK = 0.02  # a cell whose pixels vary less than this is paper
 _FONT = ImageFont.load_default(12)
 
@@ -46,11 +46,11 @@ class ToyEncoder:
         words = text.split()
         if not words:
             raise ValueError("the query has no token")
-        cells = np.stack([_raster(_ink(word_picture(word)))[0, 0] for word in words])
+        cells = np.stack([_raster(word_picture(word))[0, 0] for word in words])
         return QueryEmbedding.of_words(text, words, self._project(cells))
 
     def _encode(self, page: Page) -> PageEmbedding:
-        raster = _raster(_ink(page.image))  # (rows, cols, 8 * 16)
+        raster = _raster(page.image)  # (rows, cols, 8 * 16)
         rows, cols, _ = raster.shape
         inked = raster.std(axis=2).ravel() > _BLANK
         inked[0] |= not inked.any()  # a blank page keeps one vector
@@ -65,20 +65,15 @@ class ToyEncoder:
         return unit
 
 
-def _ink(image: Image.Image) -> NDArray[np.float32]:
-    """(height, width) 0 for paper to 1 for ink."""
-    return 1.0 - np.asarray(image.convert("L"), dtype=np.float32) / 255.0
-
-
-def _raster(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width) -> (rows, cols, means of a cell's raster)."""
-    rows, cols = max(1, ink.shape[0] // CELL_ROWS), max(1, ink.shape[1] // CELL_COLS)
-    whole = np.zeros((rows * CELL_ROWS, cols * CELL_COLS), dtype=np.float32)
-    part = ink[: whole.shape[0], : whole.shape[1]]
-    whole[: part.shape[0], : part.shape[1]] = part
-    high, wide = CELL_ROWS // _RASTER[0], CELL_COLS // _RASTER[1]
-    means = whole.reshape(rows, _RASTER[0], high, cols, _RASTER[1], wide).mean(axis=(2, 5))
-    return means.transpose(0, 2, 1, 3).reshape(rows, cols, -1)
+def _raster(image: Image.Image) -> NDArray[np.float32]:
+    """(rows, cols, 8 * 16): how dark each cell's squares of 2 x 2 pixels are, 0 for paper to 1 for ink."""
+    width, height = image.size
+    rows, cols = max(1, height // CELL_ROWS), max(1, width // CELL_COLS)
+    whole = Image.new("L", (cols * CELL_COLS, rows * CELL_ROWS), 255)
+    whole.paste(image.convert("L"), (0, 0))
+    squares = 1.0 - np.asarray(whole.reduce(2), dtype=np.float32) / 255.0
+    cells = squares.reshape(rows, _RASTER[0], cols, _RASTER[1]).transpose(0, 2, 1, 3)
+    return cells.reshape(rows, cols, -1)
 
 
 def word_picture(word: str) -> Image.Image:
