@@ -21,6 +21,7 @@ check: $(READY)  ## format, lint, types, layers
 
 bench: $(READY)  ## measure on this machine
 	$(RUN) -m benchmarks.search
+	$(RUN) -m benchmarks.encode
 
 setup: $(READY)
 

@@ -1,0 +1,1 @@
+"""Speed, measured on the machine at hand: `make bench`. Each file pairs its ways in one run and prints medians."""
