@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from colvision.errors import ColvisionError as ColvisionError
     from colvision.explain import Explanation as Explanation
     from colvision.ingest import Upload as Upload
-    from colvision.library import CollectionStatus as CollectionStatus
-    from colvision.library import Document as Document
     from colvision.library import Library as Library
-    from colvision.library import Status as Status
     from colvision.library import open_library as open_library
     from colvision.page import Page as Page
     from colvision.report import FileReport as FileReport
@@ -24,15 +21,18 @@ if TYPE_CHECKING:
     from colvision.report import Progress as Progress
     from colvision.search import Answer as Answer
     from colvision.search import Hit as Hit
+    from colvision.status import CollectionStatus as CollectionStatus
+    from colvision.status import Document as Document
+    from colvision.status import Status as Status
 
 __version__ = "0.1.0"
 
 # Looked up when first used: `import colvision` itself must not take the seconds that importing torch takes.
 _HOMES = {
     "Answer": "search",
-    "CollectionStatus": "library",
+    "CollectionStatus": "status",
     "ColvisionError": "errors",
-    "Document": "library",
+    "Document": "status",
     "Encoder": "embedding",
     "EncoderInfo": "embedding",
     "Explanation": "explain",
@@ -45,7 +45,7 @@ _HOMES = {
     "PatchGrid": "embedding",
     "Progress": "report",
     "QueryEmbedding": "embedding",
-    "Status": "library",
+    "Status": "status",
     "Upload": "ingest",
     "load_encoder": "encoders",
     "open_library": "library",

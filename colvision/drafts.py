@@ -11,7 +11,7 @@ from colvision.errors import InputError, LibraryLocked
 from colvision.files import Files, Incoming
 from colvision.identity import Decision, Offer, Outcome, decide, extension_of, new_id
 from colvision.lock import Holder
-from colvision.rows import DocumentRow, NewDocument
+from colvision.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
 from colvision.shard import file_sha256
 from colvision.turn import Turn, check_encoder, gone
 
@@ -104,7 +104,7 @@ class Drafts:
             if now is None:
                 raise gone(row)
             check_encoder(rows.collection_of(self._db, now.collection), info)
-            if now.state != rows.READY:
+            if now.state != READY:
                 return self._draft("new", self._reopen(now))
             return self._draft("replaced", self._copy(now, now.collection))
 
@@ -158,12 +158,12 @@ class Drafts:
     def _reopen(self, row: DocumentRow) -> DocumentRow:
         """Goes on with a document: pages of a quarantined shard are read again, and all that failed if the file did."""
         holder = Holder.parse(row.worker)
-        if row.state == rows.INGESTING and holder and holder != Holder.current() and holder.is_alive():
+        if row.state == INGESTING and holder and holder != Holder.current() and holder.is_alive():
             raise LibraryLocked(f"{row.name!r} is being ingested by {row.worker}: wait for it, or stop it first")
         rows.forget_damaged_pages(self._db, row.key)
-        if row.state == rows.FAILED:
+        if row.state == FAILED:
             rows.forget_failed_pages(self._db, row.key)
-        rows.set_state(self._db, row.key, rows.INGESTING, worker=str(Holder.current()))
+        rows.set_state(self._db, row.key, INGESTING, worker=str(Holder.current()))
         return rows.documents(self._db, "key = ?", [row.key])[0]
 
     def _fill(self, incoming: Incoming, path: Path, offer: Offer) -> tuple[str, int]:

@@ -15,8 +15,8 @@ from colvision.files import picture
 from colvision.identity import Offer, document_name
 from colvision.page import Page, PdfGeometry
 from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
+from colvision.records import CANCELLED, FAILED, DocumentRow
 from colvision.report import FileReport, IngestReport, Progress
-from colvision.rows import CANCELLED, FAILED, DocumentRow
 from colvision.store import Store
 from colvision.writer import EncodedPage
 

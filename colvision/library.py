@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -17,11 +16,14 @@ from colvision.explain import Explanation, explain_page
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
 from colvision.jobs import Job, Jobs, State
 from colvision.pdf import FailedPage
+from colvision.records import DocumentRow
 from colvision.report import FileOutcome, FileReport, IngestReport, Progress
-from colvision.rows import DocumentRow
 from colvision.search import Answer, Hit, ScoredQuery, SearchOptions, search_pages
+from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import DamagedShard, Store
 from colvision.turn import check_encoder
+
+__all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
 
 _JOB_STATES: Mapping[FileOutcome, State] = {
     "new": "ready",
@@ -30,57 +32,6 @@ _JOB_STATES: Mapping[FileOutcome, State] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document of a library.
-
-    `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
-    `failed` could not be read. `source` is the path that it came from, or the name of an upload.
-    """
-
-    id: str
-    name: str
-    collection: str
-    state: str
-    reason: str
-    pages: int
-    stored: int
-    failed: int
-    bytes: int
-    source: str
-    is_upload: bool
-    renderer: str
-    added: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionStatus:
-    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards."""
-
-    name: str
-    encoder: EncoderInfo | None
-    documents: int
-    pages: int
-    failed_pages: int
-    vectors: int
-    bytes: int
-    clipped_share: float
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a library holds; `warnings` are sentences for the user."""
-
-    path: Path
-    read_only: bool
-    encoder: str
-    collections: tuple[CollectionStatus, ...]
-    damaged: tuple[DamagedShard, ...]
-    warnings: tuple[str, ...]
 
 
 def open_library(
@@ -207,12 +158,12 @@ class Library:
 
     def documents(self, *, collection: str = "default") -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        return [_document(row, collection) for row in self._store.documents(collection)]
+        return [document_of(row, collection) for row in self._store.documents(collection)]
 
     def document(self, document: str, *, collection: str | None = None) -> Document:
         """Raises `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have."""
         row = self._store.find(document, collection=collection)
-        return _document(row, self._collection_of(row))
+        return document_of(row, self._collection_of(row))
 
     def delete(self, document: str, *, collection: str | None = None) -> Document:
         """Removes a document, its file, pictures and text; returns what was removed.
@@ -222,7 +173,7 @@ class Library:
         row = self._store.find(document, collection=collection)
         collection_name = self._collection_of(row)
         self._store.writer.delete(row)
-        return _document(row, collection_name)
+        return document_of(row, collection_name)
 
     def page_path(self, document: str, page: int, *, collection: str | None = None) -> Path:
         """The picture of a page: a JPEG file. Raises `PageNotFound`."""
@@ -314,29 +265,7 @@ class Library:
 
     def status(self) -> Status:
         """What the library holds, and what is wrong with it."""
-        collections = tuple(self._collection_status(name) for name in self.collections())
-        damaged = tuple(self._store.damaged())
-        loaded = None if isinstance(self._encoder, str) else self._encoder.info
-        warnings = [shard.reason for shard in damaged]
-        warnings += [warning for status in collections for warning in _warnings(status, loaded)]
-        name = self._encoder if isinstance(self._encoder, str) else self._encoder.info.name
-        return Status(self.path, self._store.read_only, name, collections, damaged, tuple(warnings))
-
-    def _collection_status(self, name: str) -> CollectionStatus:
-        row = self._store.collection(name)
-        documents = self._store.documents(name)
-        shards = self._store.shards(name)
-        return CollectionStatus(
-            name=name,
-            encoder=row.info,
-            documents=len(documents),
-            pages=sum(document.stored for document in documents),
-            failed_pages=sum(document.failed for document in documents),
-            vectors=sum(shard.vectors for shard in shards),
-            bytes=sum(shard.bytes for shard in shards),
-            clipped_share=row.clipped_share,
-            generation=row.generation,
-        )
+        return status_of(self._store, self._encoder if isinstance(self._encoder, str) else self._encoder.info)
 
     def _info(self, collection: str) -> EncoderInfo:
         """What the collection's codes were made by; the library's own encoder while it is empty."""
@@ -346,45 +275,3 @@ class Library:
 
     def _collection_of(self, row: DocumentRow) -> str:
         return next(each.name or "" for each in self._store.collections() if each.key == row.collection)
-
-
-def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:
-    if status.clipped_share > CLIPPED_WARNING:
-        yield (
-            f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
-            f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
-        )
-    if loaded is None or status.encoder is None:
-        return
-    if loaded.fingerprint != status.encoder.fingerprint:
-        yield (
-            f"collection {status.name!r} was filled by {status.encoder.name}, the library is open with {loaded.name}: "
-            "open it with the first, or run `colvision reencode`"
-        )
-    elif dict(loaded.versions) != dict(status.encoder.versions):
-        yield (
-            f"collection {status.name!r} was filled with {_listed(status.encoder)}, now in use is {_listed(loaded)}: "
-            "vectors may differ a little"
-        )
-
-
-def _listed(info: EncoderInfo) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items()))
-
-
-def _document(row: DocumentRow, collection: str) -> Document:
-    return Document(
-        id=row.id,
-        name=row.name,
-        collection=collection,
-        state=row.state,
-        reason=row.reason,
-        pages=row.pages,
-        stored=row.stored,
-        failed=row.failed,
-        bytes=row.bytes,
-        source=row.source,
-        is_upload=row.upload,
-        renderer=row.renderer,
-        added=datetime.fromisoformat(row.added),
-    )

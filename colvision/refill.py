@@ -5,7 +5,7 @@ from colvision.catalogue import Catalogue
 from colvision.drafts import Draft, Drafts
 from colvision.embedding import EncoderInfo
 from colvision.lock import Holder
-from colvision.rows import CollectionRow, DocumentRow
+from colvision.records import FAILED, READY, CollectionRow, DocumentRow
 from colvision.turn import Turn
 
 
@@ -63,7 +63,7 @@ class Refill:
         done = {
             (row.replaces, row.sha256)
             for row in rows.documents(self._db, "collection = ?", [refill.key])
-            if row.state == rows.READY or (row.state == rows.FAILED and row.worker == here)
+            if row.state == READY or (row.state == FAILED and row.worker == here)
         }
         old = rows.documents(self._db, "collection = ? AND visible", [target.key])
         return [row for row in old if (row.key, row.sha256) not in done]

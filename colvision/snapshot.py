@@ -13,7 +13,7 @@ from colvision import rows
 from colvision.catalogue import Catalogue
 from colvision.errors import LibraryDamaged
 from colvision.files import Files
-from colvision.rows import CollectionRow, DocumentRow, ShardRow
+from colvision.records import CollectionRow, DocumentRow, ShardRow
 from colvision.shard import Shard
 
 _NOBODY = -1  # the document of a stored page that no row names any more

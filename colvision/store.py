@@ -10,8 +10,8 @@ from colvision.drafts import Drafts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.files import Files
 from colvision.jobs import Jobs
+from colvision.records import CollectionRow, DocumentRow, PageRow, ShardRow
 from colvision.refill import Refill
-from colvision.rows import CollectionRow, DocumentRow, PageRow, ShardRow
 from colvision.shard import Shard, ShardPage
 from colvision.snapshot import Part, Snapshot, Snapshots
 from colvision.turn import Turn

@@ -16,7 +16,7 @@ from colvision.embedding import EncoderInfo
 from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.files import Files
 from colvision.lock import writer_lock
-from colvision.rows import CollectionRow, DocumentRow
+from colvision.records import CollectionRow, DocumentRow
 
 LOCK_NAME = "writer.lock"
 

@@ -13,7 +13,7 @@ from colvision.embedding import EncoderInfo, PageEmbedding
 from colvision.files import Files
 from colvision.maxsim import clipped_share, quantise
 from colvision.page import PdfGeometry
-from colvision.rows import DocumentRow, NewPage, ShardRow
+from colvision.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
 from colvision.shard import ShardPage, write_shard
 from colvision.turn import Turn, check_encoder, gone
 
@@ -64,7 +64,7 @@ class Writer:
                 self._record(batch, stored)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
-        path = self._files.shard(rows.shard_name(key))
+        path = self._files.shard(shard_name(key))
         pages = batch.quantised()
         checksum = write_shard(path, pages, code_range=batch.info.code_range)
         vectors = sum(len(page.codes) for page in pages)
@@ -97,12 +97,12 @@ class Writer:
                 reason = "" if row.stored else self._why_nothing(row)
                 target = rows.document(self._db, row.replaces) if row.replaces is not None else None
                 if collection.refills is not None:
-                    rows.set_state(self._db, row.key, rows.FAILED if reason else rows.READY, reason, row.worker)
+                    rows.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
                     return reason
                 if reason and not row.visible:
                     self._turn.forget(row)
                 elif reason:
-                    rows.set_state(self._db, row.key, rows.FAILED, reason)
+                    rows.set_state(self._db, row.key, FAILED, reason)
                 else:
                     self._show(row, target)
             # Killed before the old version's files are removed: no row names them, so the next writer sweeps them.
@@ -121,7 +121,7 @@ class Writer:
         return f"none of its {row.pages} pages could be read" + (f": {failed[0][1]}" if failed else "")
 
     def stop(self, draft: Draft, state: str, reason: str = "") -> None:
-        """Leaves a document incomplete, `rows.CANCELLED` or `rows.FAILED`; what is stored stays, to be gone on with."""
+        """Leaves a document incomplete, `CANCELLED` or `FAILED`; what is stored stays, to be gone on with."""
         with self._turn.taken(), self._db.write():
             rows.set_state(self._db, draft.row.key, state, reason, draft.row.worker)
 

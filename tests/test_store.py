@@ -32,7 +32,7 @@ from colvision.files import picture
 from colvision.identity import Offer
 from colvision.lock import writer_lock
 from colvision.page import Page, PdfGeometry
-from colvision.rows import CANCELLED, DAMAGED, READY
+from colvision.records import CANCELLED, DAMAGED, READY
 from colvision.store import Store
 from colvision.writer import EncodedPage
 

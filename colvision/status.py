@@ -1,0 +1,133 @@
+"""What a library tells of itself: its documents, its collections, and what is wrong with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from colvision.embedding import EncoderInfo
+from colvision.records import DocumentRow
+from colvision.store import DamagedShard, Store
+
+CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a library.
+
+    `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
+    `failed` could not be read. `source` is the path that it came from, or the name of an upload.
+    """
+
+    id: str
+    name: str
+    collection: str
+    state: str
+    reason: str
+    pages: int
+    stored: int
+    failed: int
+    bytes: int
+    source: str
+    is_upload: bool
+    renderer: str
+    added: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatus:
+    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards."""
+
+    name: str
+    encoder: EncoderInfo | None
+    documents: int
+    pages: int
+    failed_pages: int
+    vectors: int
+    bytes: int
+    clipped_share: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a library holds; `warnings` are sentences for the user."""
+
+    path: Path
+    read_only: bool
+    encoder: str
+    collections: tuple[CollectionStatus, ...]
+    damaged: tuple[DamagedShard, ...]
+    warnings: tuple[str, ...]
+
+
+def document_of(row: DocumentRow, collection: str) -> Document:
+    return Document(
+        id=row.id,
+        name=row.name,
+        collection=collection,
+        state=row.state,
+        reason=row.reason,
+        pages=row.pages,
+        stored=row.stored,
+        failed=row.failed,
+        bytes=row.bytes,
+        source=row.source,
+        is_upload=row.upload,
+        renderer=row.renderer,
+        added=datetime.fromisoformat(row.added),
+    )
+
+
+def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
+    """`encoder` is what the library is open with, or its name while it is not loaded."""
+    names = [row.name for row in store.collections() if row.name is not None]
+    collections = tuple(_collection(store, name) for name in names)
+    damaged = tuple(store.damaged())
+    loaded = None if isinstance(encoder, str) else encoder
+    warnings = [shard.reason for shard in damaged]
+    warnings += [warning for status in collections for warning in _warnings(status, loaded)]
+    name = encoder if isinstance(encoder, str) else encoder.name
+    return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings))
+
+
+def _collection(store: Store, name: str) -> CollectionStatus:
+    row = store.collection(name)
+    documents = store.documents(name)
+    shards = store.shards(name)
+    return CollectionStatus(
+        name=name,
+        encoder=row.info,
+        documents=len(documents),
+        pages=sum(document.stored for document in documents),
+        failed_pages=sum(document.failed for document in documents),
+        vectors=sum(shard.vectors for shard in shards),
+        bytes=sum(shard.bytes for shard in shards),
+        clipped_share=row.clipped_share,
+        generation=row.generation,
+    )
+
+
+def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:
+    if status.clipped_share > CLIPPED_WARNING:
+        yield (
+            f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
+            f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
+        )
+    if loaded is None or status.encoder is None:
+        return
+    if loaded.fingerprint != status.encoder.fingerprint:
+        yield (
+            f"collection {status.name!r} was filled by {status.encoder.name}, the library is open with {loaded.name}: "
+            "open it with the first, or run `colvision reencode`"
+        )
+    elif dict(loaded.versions) != dict(status.encoder.versions):
+        yield (
+            f"collection {status.name!r} was filled with {_listed(status.encoder)}, now in use is {_listed(loaded)}: "
+            "vectors may differ a little"
+        )
+
+
+def _listed(info: EncoderInfo) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items()))
