@@ -1,15 +1,16 @@
-"""The worker with the toy encoder: `python -m tests.toy_worker LIBRARY`. TOY_SECONDS slows it down, a page at a time."""
+"""The worker with the toy encoder: `python tests/toy_worker.py LIBRARY`. TOY_SECONDS is how long a page takes."""
 
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from toy import ToyEncoder
+
 from app.worker import be_modest, work
 from colvision.embedding import PageEmbedding
 from colvision.library import open_library
 from colvision.page import Page
-from tests.toy import ToyEncoder
 
 
 class SlowEncoder(ToyEncoder):

@@ -2,7 +2,7 @@
 
 import { byId, make } from "./dom.js";
 
-const CROP_CELLS = [4, 2.4]; // columns and rows around the winning patch: enough to read the word in its line
+const CROP_CELLS = [4, 1.8]; // columns and rows around the winning patch: enough to read the word in its line
 const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
 export function fillRows(heat, page, choose) {
@@ -30,7 +30,14 @@ function crop(match, heat, page) {
   const y = within(((top + bottom) / 2) * naturalHeight - height / 2, naturalHeight - height);
   const canvas = make("canvas", { class: "cv-crop", role: "img", width: CROP_WIDTH * 2, height: Math.round((CROP_WIDTH * 2 * height) / width) });
   canvas.setAttribute("aria-label", `The patch of ${match.word}, row ${match.cell[0] + 1}, column ${match.cell[1] + 1}`);
-  canvas.getContext("2d").drawImage(page.image, x, y, width, height, 0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(page.image, x, y, width, height, 0, 0, canvas.width, canvas.height);
+  const scale = canvas.width / width;
+  const box = [left * naturalWidth - x, top * naturalHeight - y, (right - left) * naturalWidth, (bottom - top) * naturalHeight];
+  context.lineWidth = 4;
+  context.strokeStyle = "rgb(84 10 140 / 75%)";
+  context.strokeRect(...box.map((value) => value * scale));
   return canvas;
 }
 

@@ -1,0 +1,245 @@
+"""The use cases of the application, over a real library with the toy encoder."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from toy import ToyEncoder, save_document
+
+from app import service as service_module
+from app.service import Refused, Service
+from app.settings import Quota, Settings, is_loopback
+from app.why import words_of
+from colvision.embedding import Link, QueryEmbedding
+from colvision.errors import DocumentNotFound, PageNotFound, UnsupportedFile
+from colvision.library import open_library
+
+PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
+
+
+@pytest.fixture
+def library(quick_path):
+    with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        yield library
+
+
+@pytest.fixture
+def service(library):
+    return Service(library, Settings(library.path))
+
+
+@pytest.fixture
+def upload(service, tmp_path):
+    """Uploads a file with these words and reads it, as the worker would."""
+
+    def uploading(name="pump.tiff", pages=PUMP):
+        path = save_document(tmp_path / "file.tiff", pages)
+        job = service.upload(path, name)
+        service.library.run_job(service.library.jobs.claim("test"))
+        return job
+
+    return uploading
+
+
+def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    job = service.upload(path, "../../etc/pump\u202e.tiff")
+    assert (job.name, job.state) == ("pump.tiff", "queued")
+    assert not path.exists()
+    assert service.overview().jobs == (job,)
+
+
+def test_an_uploaded_page_is_found_and_explained(service, upload):
+    upload()
+    answer = service.ask("oil  filter", k=2)
+    best = answer.hits[0]
+    assert (best.document, best.page, best.pages, answer.pages) == ("pump.tiff", 3, 3, 3)
+    assert [word.word for word in best.words] == ["oil", "filter"]
+    assert set(answer.timing_ms) == {"encode", "score", "total"}
+    why = service.explain("oil filter", best.document_id, best.page)
+    assert [match.cell for match in why.matches] == [(0, 0), (0, 1)]
+    assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
+
+
+def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload):
+    upload()
+    hit = service.ask("spare parts").hits[0]
+    why = service.explain("spare parts", hit.document_id, hit.page)
+    codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
+    exact = service.library.explain_page("spare parts", hit.document_id, hit.page).similarity_map
+    step = (why.scale.high - why.scale.low) / 254
+    back = why.scale.low + (codes.astype(np.float64) - 1) * step
+    assert np.array_equal(codes == 0, np.isnan(exact))
+    assert np.nanmax(np.abs(np.where(codes == 0, np.nan, back) - exact)) <= step / 2 + 1e-6
+
+
+def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
+    upload()
+    best = service.ask("valve", k=1).hits[0]
+    why = service.explain("valve", best.document_id, 2)
+    assert why.page == 2
+    assert why.scale.shown_to == pytest.approx(best.words[0].similarity, abs=1e-6)
+
+
+def test_a_page_can_be_explained_without_a_search_before(service, upload):
+    upload()
+    document = service.overview().documents[0]
+    assert service.explain("valve", document.id, 1).matches[0].cell == (0, 1)
+
+
+def test_a_search_can_be_limited_to_one_document(service, upload):
+    upload()
+    upload("press.tiff", [["bleed", "press"]])
+    press = next(each for each in service.overview().documents if each.name == "press.tiff")
+    assert {hit.document for hit in service.ask("bleed", document=press.id).hits} == {"press.tiff"}
+
+
+def test_the_same_file_again_is_said_to_be_there_already(service, upload):
+    upload()
+    upload("copy of pump.tiff")
+    view = service.overview()
+    assert [each.name for each in view.documents] == ["pump.tiff"]
+    (job,) = view.jobs
+    assert (job.state, job.document) == ("ready", view.documents[0].id)
+    assert "already here" in job.reason
+
+
+def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
+    upload()
+    document = service.overview().documents[0].id
+    service.ask("valve")
+    service.delete(document)
+    assert service.overview().documents == ()
+    assert service.ask("valve").hits == ()
+    for reach in (service.document, service.original, lambda each: service.picture(each, 1)):
+        with pytest.raises(DocumentNotFound):
+            reach(document)
+    with pytest.raises((DocumentNotFound, PageNotFound)):
+        service.explain("valve", document, 1)
+
+
+def test_deleting_a_document_that_is_being_read_stops_its_job(service, tmp_path):
+    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    jobs = service.library.jobs
+    job = jobs.claim("test")
+    draft = service.library.ingest(job.path, cancel=lambda: False).files[0]
+    service._dismissed.add(job.key)
+    service.delete(draft.document_id)
+    jobs.finish(job, "cancelled")
+    assert service.overview().jobs == ()
+
+
+def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
+    job = service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    assert service.cancel(job.key).state == "cancelled"
+    assert list((service.library.path / "uploads").iterdir()) == []
+    service.forget(job.key)
+    assert service.overview().jobs == ()
+
+
+def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp_path):
+    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    stray = service.library.path / "uploads" / "stray.pdf"
+    stray.write_bytes(b"left by a kill")
+    Service(service.library, service.settings)
+    assert not stray.exists()
+    assert len(list((service.library.path / "uploads").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "sentence"),
+    [
+        (Quota(file_bytes=2**20 // 2), "the limit is 0 MB: split"),
+        (Quota(queue=0), "0 files are waiting, the limit is 0: add"),
+        (Quota(free_bytes=2**60), "make room first"),
+    ],
+)
+def test_an_upload_beyond_a_quota_is_refused_with_the_limit(library, tmp_path, quota, sentence):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    with pytest.raises(Refused, match=sentence):
+        Service(library, Settings(library.path, quota=quota)).upload(path, "pump.tiff")
+
+
+def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
+    path = tmp_path / "page.pdf"
+    path.write_bytes(b"<html>not a PDF</html>")
+    with pytest.raises(UnsupportedFile, match="not a PDF"):
+        service.upload(path, "page.pdf")
+
+
+@pytest.mark.parametrize(
+    ("text", "k", "sentence"),
+    [(" ", 10, "type a few words"), ("x" * 301, 10, "300"), ("valve", 51, "expected 1 to 50")],
+)
+def test_a_question_beyond_a_limit_is_refused_with_the_limit(service, text, k, sentence):
+    with pytest.raises(Refused, match=sentence):
+        service.ask(text, k=k)
+
+
+def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):
+    upload()
+    document = service.overview().documents[0].id
+    whole = service.library.page_image(document, 1)
+    small = Image.open(io.BytesIO(service.picture(document, 1, width=200)))
+    assert small.width == 200
+    assert small.height == pytest.approx(200 * whole.height / whole.width, abs=1)
+    with pytest.raises(ValueError, match="expected 64 to 2000"):
+        service.picture(document, 1, width=5000)
+
+
+def test_the_sample_manual_is_loaded_once_and_stays_deleted(service, tmp_path, monkeypatch):
+    path = save_document(tmp_path / "sample-manual.tiff", PUMP)
+    monkeypatch.setattr(service_module, "sample_files", lambda: (path,))
+    assert [job.name for job in service.load_sample_once()] == ["sample-manual.tiff"]
+    service.library.run_job(service.library.jobs.claim("test"))
+    assert path.exists()
+    service.delete("sample-manual.tiff")
+    assert service.load_sample_once() == []
+    assert [job.name for job in service.load_sample()] == ["sample-manual.tiff"]
+
+
+def test_tokens_of_one_word_are_joined_and_augmentation_is_left_out():
+    vectors = np.eye(4, dtype=np.float32)
+    query = QueryEmbedding(
+        text="bleed pump",
+        vectors=vectors,
+        tokens=("ble", "ed", "pump", "<pad>"),
+        is_query=np.array([True, True, True, False]),
+        weights=np.ones(4, dtype=np.float32),
+        words=("bleed", "pump"),
+        word=np.array([0, 0, 1, -1], dtype=np.int32),
+    )
+    assert [(word.text, word.tokens) for word in words_of(query)] == [("bleed", (0, 1)), ("pump", (2,))]
+
+
+class SureEncoder(ToyEncoder):
+    """The toy encoder with a link that calls hardly anything a match."""
+
+    def __init__(self):
+        super().__init__()
+        self.info = type(self.info)("sure", "f" * 64, self.info.dim, self.info.code_range, Link(60.0, 1.2))
+
+
+def test_a_calibrated_encoder_says_when_no_page_matches_well(quick_path, tmp_path):
+    with open_library(quick_path / "sure", encoder=SureEncoder()) as library:
+        service = Service(library, Settings(library.path))
+        library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
+        assert "No page matches well" in service.ask("valve").notice
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("box", False)]
+)
+def test_loopback_addresses_are_told_from_others(host, expected):
+    assert is_loopback(host) is expected
+
+
+def test_another_address_is_refused_without_a_token():
+    with pytest.raises(ValueError, match="set COLVISION_TOKEN"):
+        Settings(Path("library"), host="0.0.0.0")
+    assert Settings(Path("library"), host="0.0.0.0", token="a secret of mine").token
+    with pytest.raises(ValueError, match="use at least 16"):
+        Settings(Path("library"), token="short")

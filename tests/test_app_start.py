@@ -1,0 +1,130 @@
+"""Starting the application: the worker process that is kept alive, ports, and the command itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from toy import ToyEncoder, save_document
+from toy_app import WORKER
+from typer.testing import CliRunner
+
+from app import __main__ as start
+from app.service import Service
+from app.settings import Settings, default_library
+from app.supervisor import Supervisor
+from colvision.library import open_library
+
+PATIENCE = 60.0  # seconds, on a busy machine
+
+
+@pytest.fixture
+def service(quick_path):
+    with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        yield Service(library, Settings(library.path, worker=WORKER))
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.1)
+
+
+def pid_of(worker):
+    return int(worker.split()[-1].partition("/")[0])
+
+
+def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "0.2")
+    pages = [[f"word{number}"] for number in range(12)]
+    job = service.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [*WORKER, str(service.library.path)]):
+        wait_for(lambda: jobs.get(job.key).page >= 2)
+        os.kill(pid_of(jobs.get(job.key).worker), signal.SIGKILL)
+        wait_for(lambda: jobs.get(job.key).state == "ready")
+    (document,) = service.overview().documents
+    assert (document.state, document.stored) == ("ready", 12)
+    assert list((service.library.path / "uploads").iterdir()) == []
+
+
+_SUICIDE = """
+import os, sys
+from colvision.library import open_library
+from colvision.lock import Holder
+with open_library(sys.argv[1]) as library:
+    if library.jobs.claim(str(Holder.current())) is None:
+        import time; time.sleep(60)
+os.abort()
+"""
+
+
+def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.supervisor._REST_SECONDS", 0.05)
+    job = service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
+        wait_for(lambda: jobs.get(job.key).state == "failed")
+    assert "3 times" in jobs.get(job.key).reason
+
+
+def test_the_worker_ends_with_the_application(service):
+    script = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], stdout=2).pid)"
+    command = [sys.executable, "-c", script, *WORKER, str(service.library.path)]
+    pid = int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
+    wait_for(lambda: not _is_running(pid))
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_next_free_port_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start.free_socket("127.0.0.1", port) as found:
+            assert port < found.getsockname()[1] <= port + 20
+
+
+def test_an_address_of_another_machine_is_a_sentence():
+    with pytest.raises(ValueError, match="cannot serve at 192.0.2.1"):
+        start.free_socket("192.0.2.1", 7860)
+
+
+@pytest.fixture
+def run():
+    import typer
+
+    program = typer.Typer()
+    program.command()(start.command)
+    return lambda *options: CliRunner().invoke(program, options)
+
+
+def test_another_address_without_a_token_is_refused_in_a_sentence(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("COLVISION_TOKEN", raising=False)
+    result = run("--host", "0.0.0.0", "--library", str(tmp_path))
+    assert result.exit_code == 2
+    assert "set COLVISION_TOKEN" in result.output
+
+
+def test_a_folder_that_is_no_library_is_refused_in_a_sentence(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run("--library", str(tmp_path))
+    assert (result.exit_code, "is not a library" in result.output) == (2, True)
+
+
+def test_the_library_is_that_of_the_environment_or_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLVISION_LIBRARY", str(tmp_path))
+    assert default_library() == tmp_path
+    monkeypatch.delenv("COLVISION_LIBRARY")
+    assert default_library().name == "colvision"
