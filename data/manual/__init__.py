@@ -1,0 +1,1 @@
+"""The sample manual: a PDF writer of our own, drawings, and the pages themselves."""
