@@ -7,7 +7,7 @@ from pathlib import Path
 from colvision.embedding import Encoder
 from colvision.encoders import load_encoder
 from colvision.errors import InputError
-from colvision.evaluation.corpus import LEVELS, Corpus, Level, Progress, Step, find_corpus
+from colvision.evaluation.corpus import LEVELS, Corpus, Level, Progress, Step, find_corpus, level_of
 from colvision.evaluation.metrics import Measures
 from colvision.evaluation.pointing import Pointing, read_words
 from colvision.evaluation.queries import Query, read_pages_file, read_queries
@@ -33,6 +33,7 @@ __all__ = [
     "default_cache",
     "evaluate",
     "find_corpus",
+    "level_of",
     "read_pages_file",
     "read_queries",
     "read_run",

@@ -17,6 +17,14 @@ LEVELS: tuple[Level, ...] = ("clean", "light", "heavy")
 _DIGEST = 16  # hex digits of a sha256 in names of folders
 
 
+def level_of(text: str) -> Level:
+    """Raises `ValueError` for a text that names no level."""
+    for level in LEVELS:
+        if level == text:
+            return level
+    raise ValueError(f"level {text!r} is not one of {', '.join(LEVELS)}")
+
+
 class Step(NamedTuple):
     """How far a part of the work has come."""
 
@@ -53,8 +61,7 @@ class Corpus:
     sources: tuple[Source, ...]
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise ValueError(f"level {self.level!r} is not one of {', '.join(LEVELS)}")
+        level_of(self.level)
 
     @property
     def pages(self) -> int:
