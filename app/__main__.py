@@ -58,7 +58,7 @@ def serve_service(service: "Service", listening: socket.socket, *, sample: bool 
     app = Guard(mount_page(create_api(service), service), token=settings.token)
     threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
     config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
-    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path)]):
+    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path), str(os.getpid())]):
         _announce(settings, listening.getsockname()[1])
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -15,11 +15,11 @@ from app.spool import Spool
 from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView
 from app.why import view_answer, view_explanation
 from colvision.errors import ColvisionError, PageNotFound
-from colvision.identity import document_name
-from colvision.jobs import Job, State
 from colvision.library import Document, Library
 from colvision.pdf import inspect_file
 from colvision.search import Answer
+from colvision.store.identity import document_name
+from colvision.store.jobs import Job, State
 
 _ACTIVE: tuple[State, ...] = ("queued", "running")
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search

@@ -39,7 +39,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`worker` is the command that reads queued files; the library's folder is added to it."""
+    """`worker` is the command that reads queued files; the library's folder and our process number are added."""
 
     library: Path
     host: str = "127.0.0.1"

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from colvision.identity import extension_of
+from colvision.store.identity import extension_of
 
 _FOLDER = "uploads"
 

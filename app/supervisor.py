@@ -6,8 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from colvision.jobs import Job, Jobs
-from colvision.lock import Holder
+from colvision.store.jobs import Job, Jobs
+from colvision.store.lock import Holder
 
 _POLL_SECONDS = 0.5
 _REST_SECONDS = 2.0  # between two starts: a worker that cannot start must not keep a core busy

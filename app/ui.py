@@ -34,7 +34,9 @@ def build_page(service: Service) -> gr.Blocks:
                     elem_id="cv-drop",
                     height=104,
                 )
-                gr.HTML(html_template=_part("library").replace("LIMITS", limits), js_on_load=None, apply_default_css=False)
+                gr.HTML(
+                    html_template=_part("library").replace("LIMITS", limits), js_on_load=None, apply_default_css=False
+                )
             with gr.Column(elem_id="cv-desk", min_width=0):
                 gr.HTML(html_template=_part("desk"), js_on_load=_START, apply_default_css=False)
         drop.upload(_receive(service), drop, drop, show_progress="hidden", api_visibility="private").then(

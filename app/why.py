@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
-from colvision.embedding import Floats, Link, QueryEmbedding
+from colvision.embedding import Floats, Link, QueryEmbedding, ScoredQuery
 from colvision.explain import Explanation, TokenMatch
-from colvision.search import Answer, Hit, ScoredQuery
+from colvision.search import Answer, Hit
 
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 _FOUND = 0.5  # a word is more likely on the page than not

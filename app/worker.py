@@ -1,6 +1,7 @@
-"""Reads queued files, one at a time, in a process of its own: `python -m app.worker LIBRARY`.
+"""Reads queued files, one at a time, in a process of its own: `python -m app.worker LIBRARY PROCESS`.
 
-It runs at low priority, so that the page stays quick, and ends when the application that started it has gone.
+It runs at low priority, so that the page stays quick, and ends when the process that started it (its number is the
+second argument: it may have gone before this one knows its parent) has gone.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from app.spool import Spool
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
-from colvision.lock import Holder
+from colvision.store.lock import Holder
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
@@ -41,11 +42,11 @@ def be_modest() -> None:
 
 def main() -> None:
     """The process that `app.supervisor` starts."""
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m app.worker LIBRARY")
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python -m app.worker LIBRARY PROCESS")
     be_modest()
     with open_library(sys.argv[1]) as library:
-        work(library, parent=os.getppid())
+        work(library, parent=int(sys.argv[2]))
 
 
 if __name__ == "__main__":

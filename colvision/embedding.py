@@ -154,7 +154,24 @@ class Link:
         if not self.is_probability:
             return similarity
         logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
-        return (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        return chance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredQuery:
+    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page."""
+
+    embedding: QueryEmbedding
+    weights: Floats  # (t,)
+    link: Link
+    generation: int
+    fingerprint: str
+
+    def contributions(self, similarity: Floats) -> Floats:
+        """(..., t) similarities -> (..., t) what each token adds to the score."""
+        added: Floats = self.weights * self.link(similarity)
+        return added
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from colvision.embedding import Floats, PatchGrid
+from colvision.embedding import Floats, PatchGrid, ScoredQuery
 from colvision.maxsim import similarities
 from colvision.page import Box, PdfGeometry
-from colvision.search import ScoredQuery
 from colvision.shard import ShardPage
 
 # Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.

@@ -8,17 +8,17 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from colvision.drafts import Draft
 from colvision.embedding import Encoder, EncoderInfo, PageEmbedding
 from colvision.errors import DocumentNotFound, InputError, LibraryLocked
-from colvision.files import picture
-from colvision.identity import Offer, document_name
 from colvision.page import Page, PdfGeometry
 from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
-from colvision.records import CANCELLED, FAILED, DocumentRow
 from colvision.report import FileReport, IngestReport, Progress
 from colvision.store import Store
-from colvision.writer import EncodedPage
+from colvision.store.drafts import Draft
+from colvision.store.files import picture
+from colvision.store.identity import Offer, document_name
+from colvision.store.records import CANCELLED, FAILED, DocumentRow
+from colvision.store.writer import EncodedPage
 
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
 

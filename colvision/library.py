@@ -9,22 +9,23 @@ from types import TracebackType
 
 from PIL import Image
 
-from colvision.embedding import Encoder, EncoderInfo
+from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.errors import ColvisionError, EncoderMismatch
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
-from colvision.jobs import Job, Jobs, State
 from colvision.pdf import FailedPage
-from colvision.records import DocumentRow
 from colvision.report import FileOutcome, FileReport, IngestReport, Progress
-from colvision.search import Answer, Hit, ScoredQuery, SearchOptions, search_pages
+from colvision.search import Answer, Hit, SearchOptions, search_pages
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import DamagedShard, Store
-from colvision.turn import check_encoder
+from colvision.store.jobs import Job, Jobs, State
+from colvision.store.records import DocumentRow
+from colvision.store.turn import check_encoder
 
 __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
 
+_NOTE_SECONDS = 0.5  # between two notes of a job's progress: each one is flushed to the disk
 _JOB_STATES: Mapping[FileOutcome, State] = {
     "new": "ready",
     "replaced": "ready",
@@ -203,11 +204,17 @@ class Library:
         An error of the library itself fails the job with its message and is raised again.
         """
         stopped = threading.Event()
+        told = 0.0
 
         def note(progress: Progress) -> None:
-            speed = progress.pages_per_second
+            nonlocal told
             page, pages, failed = progress.page, progress.pages, progress.failed
-            if not self.jobs.progress(job, page=page, pages=pages, failed=failed, pages_per_second=speed):
+            if time.monotonic() - told < _NOTE_SECONDS and page < pages:
+                return
+            told = time.monotonic()
+            if not self.jobs.progress(
+                job, page=page, pages=pages, failed=failed, pages_per_second=progress.pages_per_second
+            ):
                 stopped.set()
 
         try:

@@ -8,7 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.embedding import EncoderInfo, Floats, Link, QueryEmbedding
+from colvision.embedding import EncoderInfo, Floats, QueryEmbedding, ScoredQuery
 from colvision.maxsim import token_maxima
 from colvision.store import Part, Snapshot
 
@@ -24,22 +24,6 @@ class SearchOptions:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k is {self.k}; ask for at least one page")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredQuery:
-    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page."""
-
-    embedding: QueryEmbedding
-    weights: Floats  # (t,)
-    link: Link
-    generation: int
-    fingerprint: str
-
-    def contributions(self, similarity: Floats) -> Floats:
-        """(..., t) similarities -> (..., t) what each token adds to the score."""
-        added: Floats = self.weights * self.link(similarity)
-        return added
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +120,8 @@ def _soft_idf(chance: Floats) -> Floats:
     """(pages, t) probabilities -> (t,) weights."""
     pages = len(chance)
     expected = chance.sum(axis=0, dtype=np.float64)  # (t,)
-    return np.log1p((pages - expected + 0.5) / (expected + 0.5)).astype(np.float32)
+    weights: Floats = np.log1p((pages - expected + 0.5) / (expected + 0.5)).astype(np.float32)
+    return weights
 
 
 def _filtered(everything: _Candidates, snapshot: Snapshot, documents: frozenset[str] | None) -> _Candidates:

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from colvision.embedding import EncoderInfo
-from colvision.records import DocumentRow
 from colvision.store import DamagedShard, Store
+from colvision.store.records import DocumentRow
 
 CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
 

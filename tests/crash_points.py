@@ -14,11 +14,11 @@ from pathlib import Path
 
 from toy import ToyEncoder, text_page
 
-from colvision.files import picture
-from colvision.identity import Offer
 from colvision.page import Page
 from colvision.store import Store
-from colvision.writer import EncodedPage
+from colvision.store.files import picture
+from colvision.store.identity import Offer
+from colvision.store.writer import EncodedPage
 
 TOY = ToyEncoder()
 STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")

@@ -78,24 +78,22 @@ def cut_file() -> bytes:
     return early[: early.index(b"6 0 obj")]
 
 
-def picture_file(width: int, height: int, data: bytes, entries: str) -> bytes:
-    """A Letter page covered by one picture."""
-    page = f"{LETTER} /Resources << /XObject << /I 5 0 R >> >>", b"612 0 0 792 0 0 cm /I Do"
-    size = f"/Width {width} /Height {height} /BitsPerComponent 8"
-    picture = stream(data, f"/Type /XObject /Subtype /Image {size} {entries}")
-    return pdf_file({**pages_objects([page]), 5: picture})
-
-
-def picture_bomb() -> bytes:
-    """2 KB that declare a picture of 10 thousand million pixels, and unfold to 100 MB of it."""
+def picture_bomb(before: int = 0, after: int = 0) -> bytes:
+    """A page whose 1 KB declare a picture of 10 thousand million pixels and unfold to 100 MB of it; slow in poppler."""
+    first = 3 + 2 * (before + 1 + after)
+    bomb = f"{LETTER} /Resources << /XObject << /I {first} 0 R >> >>", b"612 0 0 792 0 0 cm /I Do"
+    objects = pages_objects([text_page("good")] * before + [bomb] + [text_page("good")] * after)
     packed = zlib.compress(zlib.compress(bytes(100_000_000), 9), 9)
-    return picture_file(100_000, 100_000, packed, "/ColorSpace /DeviceRGB /Filter [/FlateDecode /FlateDecode]")
+    size = "/Width 100000 /Height 100000 /BitsPerComponent 8 /ColorSpace /DeviceRGB"
+    entries = f"/Type /XObject /Subtype /Image {size} /Filter [/FlateDecode /FlateDecode]"
+    return pdf_file({**objects, first: stream(packed, entries)})
 
 
 def black_file() -> bytes:
     """A page that is all black, if the renderer has the memory to decode its picture of 9,000 x 9,000 pixels."""
-    picture = zlib.decompress(base64.b85decode(_BLACK_JPEG2000))
-    return picture_file(9000, 9000, picture, "/ColorSpace /DeviceGray /Filter /JPXDecode")
+    objects = pages_objects([(f"{LETTER} /Resources << /XObject << /I 5 0 R >> >>", b"612 0 0 792 0 0 cm /I Do")])
+    entries = "/Type /XObject /Subtype /Image /Width 9000 /Height 9000 /ColorSpace /DeviceGray /Filter /JPXDecode"
+    return pdf_file({**objects, 5: stream(zlib.decompress(base64.b85decode(_BLACK_JPEG2000)), entries)})
 
 
 def content_bomb() -> bytes:
@@ -108,7 +106,7 @@ def content_bomb() -> bytes:
 
 
 def forms_bomb(before: int = 0, bombs: int = 1, after: int = 0, depth: int = 10) -> bytes:
-    """Pages of 10 ** `depth` squares, from forms that draw the next form ten times each, between good ones."""
+    """Pages of 10 ** `depth` squares: forms that draw the next form ten times each. PDFium is slow to open them."""
     count = before + bombs + after
     first = 3 + 2 * count
     bomb = f"{LETTER} /Resources << /XObject << /X {first} 0 R >> >>", b"/X Do"

@@ -43,7 +43,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path,
     pages = [[f"word{number}"] for number in range(12)]
     job = service.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
-    with Supervisor(jobs, [*WORKER, str(service.library.path)]):
+    with Supervisor(jobs, [*WORKER, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).page >= 2)
         os.kill(pid_of(jobs.get(job.key).worker), signal.SIGKILL)
         wait_for(lambda: jobs.get(job.key).state == "ready")
@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path,
 _SUICIDE = """
 import os, sys
 from colvision.library import open_library
-from colvision.lock import Holder
+from colvision.store.lock import Holder
 with open_library(sys.argv[1]) as library:
     if library.jobs.claim(str(Holder.current())) is None:
         import time; time.sleep(60)
@@ -73,9 +73,10 @@ def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, m
 
 
 def test_the_worker_ends_with_the_application(service):
-    script = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], stdout=2).pid)"
+    """Here it has gone before the worker could even ask for its parent."""
+    script = "import os, subprocess, sys; print(subprocess.Popen([*sys.argv[1:], str(os.getpid())], stdout=2).pid)"
     command = [sys.executable, "-c", script, *WORKER, str(service.library.path)]
-    pid = int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
+    pid = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE).stdout)
     wait_for(lambda: not _is_running(pid))
 
 

@@ -9,7 +9,7 @@ import pytest
 from toy import ToyEncoder, save_document
 
 from colvision import evaluation
-from colvision.embedding import PatchGrid, QueryEmbedding
+from colvision.embedding import PatchGrid, QueryEmbedding, ScoredQuery
 from colvision.errors import InputError
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_pages_file, read_queries, read_run
 from colvision.evaluation.bootstrap import intervals, share_interval
@@ -20,7 +20,6 @@ from colvision.evaluation.report import compare
 from colvision.evaluation.runs import Ranked, Run, rank, write_run
 from colvision.explain import Explanation
 from colvision.page import Box, PageId
-from colvision.search import ScoredQuery
 
 MANUALS = {
     "pump": [["bleed", "pump"], ["close", "valve"], ["spare", "parts"]],

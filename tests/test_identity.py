@@ -2,7 +2,7 @@
 
 import pytest
 
-from colvision.identity import document_name, extension_of, new_id
+from colvision.store.identity import document_name, extension_of, new_id
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import IngestOptions, Upload, Watch, find_files, ingest_files
-from colvision.records import CANCELLED, FAILED, READY
 from colvision.store import Store
+from colvision.store.records import CANCELLED, FAILED, READY
 
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 

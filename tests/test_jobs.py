@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from colvision.lock import Holder
 from colvision.store import Store
+from colvision.store.lock import Holder
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ ME = str(Holder.current())
 
 def dead_worker():
     """The name of a process that has ended."""
-    code = "from colvision.lock import Holder; print(Holder.current())"
+    code = "from colvision.store.lock import Holder; print(Holder.current())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

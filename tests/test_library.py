@@ -21,7 +21,7 @@ from colvision.errors import (
     PageNotFound,
 )
 from colvision.library import open_library
-from colvision.lock import Holder
+from colvision.store.lock import Holder
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
 CRANE = [["hook", "rope"], ["oil", "tank"]]

@@ -8,9 +8,9 @@ from pdf_files import text_file
 from PIL import Image
 
 from colvision.errors import DamagedFile
+from colvision.evaluation.scans import LEVELS, scan_page, wear_out, write_scan
 from colvision.pdf import inspect_file, read_pages
 from colvision.pdf.trusted import TrustedPdf
-from colvision.scans import LEVELS, scan_page, wear_out, write_scan
 
 
 @pytest.fixture

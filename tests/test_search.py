@@ -8,9 +8,9 @@ from PIL import Image
 
 import colvision
 from colvision import maxsim
-from colvision.embedding import Kind, Link, PatchGrid, QueryEmbedding
+from colvision.embedding import Kind, Link, PatchGrid, QueryEmbedding, ScoredQuery
 from colvision.explain import explain_page
-from colvision.search import ScoredQuery, SearchOptions
+from colvision.search import SearchOptions
 from colvision.shard import ShardPage
 from tests.toy import CELL_COLS, CELL_ROWS, ToyEncoder, text_page
 

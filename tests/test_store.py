@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from toy import ToyEncoder, text_page
 
-from colvision import catalogue
 from colvision.embedding import PageEmbedding, PatchGrid
 from colvision.errors import (
     CollectionNotFound,
@@ -28,13 +27,13 @@ from colvision.errors import (
     LibraryReadOnly,
     PageNotFound,
 )
-from colvision.files import picture
-from colvision.identity import Offer
-from colvision.lock import writer_lock
 from colvision.page import Page, PdfGeometry
-from colvision.records import CANCELLED, DAMAGED, READY
-from colvision.store import Store
-from colvision.writer import EncodedPage
+from colvision.store import Store, catalogue
+from colvision.store.files import picture
+from colvision.store.identity import Offer
+from colvision.store.lock import writer_lock
+from colvision.store.records import CANCELLED, DAMAGED, READY
+from colvision.store.writer import EncodedPage
 
 TOY = ToyEncoder()
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)

@@ -1,4 +1,4 @@
-"""The worker with the toy encoder: `python tests/toy_worker.py LIBRARY`. TOY_SECONDS is how long a page takes."""
+"""The worker with the toy encoder: `python tests/toy_worker.py LIBRARY PROCESS`. TOY_SECONDS: how long a page takes."""
 
 import os
 import sys
@@ -23,4 +23,4 @@ class SlowEncoder(ToyEncoder):
 if __name__ == "__main__":
     be_modest()
     with open_library(sys.argv[1], encoder=SlowEncoder()) as library:
-        work(library, parent=os.getppid())
+        work(library, parent=int(sys.argv[2]))

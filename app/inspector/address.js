@@ -1,10 +1,10 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
-const NAMES = ["q", "in", "doc", "page", "word"];
+const NAMES = { q: "q", in: "in", doc: "doc", page: "p", word: "word" }; // "page" would be a page of Gradio's
 
 export function readAddress() {
   const given = new URLSearchParams(location.search);
-  const page = Number.parseInt(given.get("page") ?? "", 10);
+  const page = Number.parseInt(given.get(NAMES.page) ?? "", 10);
   return {
     q: given.get("q") ?? "",
     in: given.get("in") ?? "",
@@ -16,10 +16,10 @@ export function readAddress() {
 
 export function writeAddress(state, { push = false } = {}) {
   const given = new URLSearchParams(location.search);
-  for (const name of NAMES) {
+  for (const [name, short] of Object.entries(NAMES)) {
     const value = name === "page" && !state.doc ? "" : state[name];
-    if (value) given.set(name, value);
-    else given.delete(name);
+    if (value) given.set(short, value);
+    else given.delete(short);
   }
   const rest = given.toString();
   const address = location.pathname + (rest ? `?${rest}` : "");

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from colvision import scans
 from colvision.errors import InputError
+from colvision.evaluation import scans
 from colvision.page import PageId
 from colvision.pdf.trusted import TrustedPdf
 

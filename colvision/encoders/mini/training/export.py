@@ -20,6 +20,7 @@ from colvision.page import Page
 
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
+_PRIOR = 0.05  # a word that is asked for stands on about one page in twenty
 _PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
 
 
@@ -70,11 +71,11 @@ def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
 
 
 def _logistic(similarity: NDArray[np.float32], present: NDArray[np.bool_]) -> tuple[float, float]:
-    """Logistic regression by Newton's method, both classes of equal weight: slope and midpoint."""
+    """Logistic regression by Newton's method, the classes weighted to `_PRIOR`: slope and midpoint."""
     x = np.stack([similarity, np.ones_like(similarity)], axis=1).astype(np.float64)  # (n, 2)
-    weight = np.where(present, 0.5 / present.mean(), 0.5 / (1 - present.mean()))
+    weight = np.where(present, _PRIOR / present.mean(), (1 - _PRIOR) / (1 - present.mean()))
     theta = np.zeros(2)
-    for _ in range(30):
+    for _ in range(50):
         chance = 1 / (1 + np.exp(-x @ theta))
         gradient = x.T @ (weight * (present - chance))
         curvature = (x * (weight * chance * (1 - chance))[:, None]).T @ x + 1e-6 * np.eye(2)

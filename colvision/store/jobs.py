@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from colvision.catalogue import Catalogue, Row, Value
-from colvision.lock import Holder
-from colvision.rows import now
+from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.lock import Holder
+from colvision.store.rows import now
 
 State = Literal["queued", "running", "ready", "failed", "cancelled"]
 

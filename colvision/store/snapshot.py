@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision import rows
-from colvision.catalogue import Catalogue
 from colvision.errors import LibraryDamaged
-from colvision.files import Files
-from colvision.records import CollectionRow, DocumentRow, ShardRow
 from colvision.shard import Shard
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.files import Files
+from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 
 _NOBODY = -1  # the document of a stored page that no row names any more
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from colvision.catalogue import Catalogue, Row, Value
 from colvision.embedding import EncoderInfo, Link
 from colvision.errors import CollectionNotFound, PageNotFound
 from colvision.page import PdfGeometry
-from colvision.records import (
+from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.records import (
     DAMAGED,
     INGESTING,
     READY,

@@ -1,21 +1,21 @@
 """How pages come into a library and leave it: the order in which its files and its catalogue change (no torch).
 
-What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.turn`.
+What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.store.turn`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from colvision import rows
-from colvision.catalogue import Catalogue
-from colvision.drafts import Draft
 from colvision.embedding import EncoderInfo, PageEmbedding
-from colvision.files import Files
 from colvision.maxsim import clipped_share, quantise
 from colvision.page import PdfGeometry
-from colvision.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
 from colvision.shard import ShardPage, write_shard
-from colvision.turn import Turn, check_encoder, gone
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.drafts import Draft
+from colvision.store.files import Files
+from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
+from colvision.store.turn import Turn, check_encoder, gone
 
 
 @dataclass(frozen=True, slots=True, eq=False)

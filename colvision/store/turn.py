@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colvision import rows
-from colvision.catalogue import Catalogue
 from colvision.embedding import EncoderInfo
 from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryError, LibraryReadOnly
-from colvision.files import Files
-from colvision.lock import writer_lock
-from colvision.records import CollectionRow, DocumentRow
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.files import Files
+from colvision.store.lock import writer_lock
+from colvision.store.records import CollectionRow, DocumentRow
 
 LOCK_NAME = "writer.lock"
 

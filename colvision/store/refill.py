@@ -1,12 +1,12 @@
 """Encoding a collection again: a nameless collection is filled beside it and takes its place in one transaction."""
 
-from colvision import rows
-from colvision.catalogue import Catalogue
-from colvision.drafts import Draft, Drafts
 from colvision.embedding import EncoderInfo
-from colvision.lock import Holder
-from colvision.records import FAILED, READY, CollectionRow, DocumentRow
-from colvision.turn import Turn
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.drafts import Draft, Drafts
+from colvision.store.lock import Holder
+from colvision.store.records import FAILED, READY, CollectionRow, DocumentRow
+from colvision.store.turn import Turn
 
 
 class Refill:

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from colvision import rows
-from colvision.catalogue import FILE_NAME, Catalogue
-from colvision.drafts import Drafts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
-from colvision.files import Files
-from colvision.jobs import Jobs
-from colvision.records import CollectionRow, DocumentRow, PageRow, ShardRow
-from colvision.refill import Refill
 from colvision.shard import Shard, ShardPage
-from colvision.snapshot import Part, Snapshot, Snapshots
-from colvision.turn import Turn
-from colvision.writer import Writer
-
-__all__ = ["DamagedShard", "Part", "Snapshot", "Store"]
+from colvision.store import rows
+from colvision.store.catalogue import FILE_NAME, Catalogue
+from colvision.store.drafts import Drafts
+from colvision.store.files import Files
+from colvision.store.jobs import Jobs
+from colvision.store.records import CollectionRow, DocumentRow, PageRow, ShardRow
+from colvision.store.refill import Refill
+from colvision.store.snapshot import Snapshot, Snapshots
+from colvision.store.turn import Turn
+from colvision.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from colvision.durable import TEMPORARY, make_folder, sync_folder, write_files
-from colvision.lock import try_lock
+from colvision.store.lock import try_lock
 
 # A 1275 x 1650 manual page (median of 4, one busy core): JPEG 85 takes 5 ms and 270 KB, WebP 80 (method 0, its
 # fastest) 64 ms and 180 KB. A small encoder needs about 100 ms a page: the picture must not cost as much.

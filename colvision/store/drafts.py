@@ -4,16 +4,16 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path
 
-from colvision import rows
-from colvision.catalogue import Catalogue
 from colvision.embedding import EncoderInfo
 from colvision.errors import InputError, LibraryLocked
-from colvision.files import Files, Incoming
-from colvision.identity import Decision, Offer, Outcome, decide, extension_of, new_id
-from colvision.lock import Holder
-from colvision.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
 from colvision.shard import file_sha256
-from colvision.turn import Turn, check_encoder, gone
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.files import Files, Incoming
+from colvision.store.identity import Decision, Offer, Outcome, decide, extension_of, new_id
+from colvision.store.lock import Holder
+from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
+from colvision.store.turn import Turn, check_encoder, gone
 
 
 @dataclass(frozen=True, slots=True)

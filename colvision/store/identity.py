@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Literal
 
-from colvision.records import READY, DocumentRow
+from colvision.store.records import READY, DocumentRow
 
 Outcome = Literal["new", "same", "replaced"]
 

@@ -1,0 +1,9 @@
+"""A library on disk: a catalogue (SQLite), immutable shards, the kept files and page pictures (no torch).
+
+`Store` is what readers ask; its `writer`, `drafts` and `jobs` are the ways in. A commit's order stands in `writer`.
+"""
+
+from colvision.store.snapshot import Part, Snapshot
+from colvision.store.store import DamagedShard, Store
+
+__all__ = ["DamagedShard", "Part", "Snapshot", "Store"]
