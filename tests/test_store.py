@@ -32,7 +32,7 @@ from colvision.store import Store, catalogue
 from colvision.store.files import picture
 from colvision.store.identity import Offer
 from colvision.store.lock import writer_lock
-from colvision.store.records import CANCELLED, DAMAGED, READY
+from colvision.store.records import CANCELLED, DAMAGED, FAILED, READY
 from colvision.store.writer import EncodedPage
 
 TOY = ToyEncoder()
@@ -290,6 +290,27 @@ def test_a_document_is_gone_on_with_where_the_last_commit_ended(store, quick_pat
     assert store.find("a.pdf").state == CANCELLED
     again = begin(store, quick_path / "a.pdf", pages=4)
     assert (again.outcome, again.row.id, again.missing) == ("new", draft.row.id, (3, 4))
+
+
+def test_a_file_that_had_grown_between_counting_and_copying_gets_all_its_pages(store, quick_path):
+    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=1)
+    store.writer.stop(draft, FAILED, "a.pdf was changed while it was read")
+    assert begin(store, quick_path / "a.pdf", pages=3).missing == (1, 2, 3)
+
+
+def test_many_can_open_a_library_that_is_just_being_made(quick_path):
+    opened = []
+
+    def work():
+        with Store(quick_path / "new") as store:
+            opened.append([row.name for row in store.collections()])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opened == [["default"]] * 8
 
 
 def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):

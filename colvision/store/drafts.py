@@ -149,6 +149,8 @@ class Drafts:
             return self._draft(decision.outcome, rows.add_document(self._db, new))
         if decision.outcome == "same":
             return Draft("same", decision.keep, ())
+        # An earlier run may have counted the pages of a file that was still growing.
+        rows.set_pages(self._db, decision.keep.key, new.pages)
         return self._draft(decision.outcome, self._reopen(decision.keep))
 
     def _draft(self, outcome: Outcome, row: DocumentRow) -> Draft:

@@ -144,6 +144,10 @@ def set_state(db: Catalogue, key: int, state: str, reason: str = "", worker: str
     db.execute("UPDATE documents SET state = ?, reason = ?, worker = ? WHERE key = ?", [state, reason, worker, key])
 
 
+def set_pages(db: Catalogue, key: int, pages: int) -> None:
+    db.execute("UPDATE documents SET pages = ? WHERE key = ?", [pages, key])
+
+
 def forget_document(db: Catalogue, key: int) -> None:
     """Removes a document, its pages and its text; shards that no page lives in any more go with it."""
     _forget_pages(db, "document = ?", [key])
