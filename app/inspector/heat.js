@@ -78,11 +78,11 @@ export function tint(context, picture) {
 
 export function outline(context, matches) {
   const { width, height } = context.canvas;
-  const line = Math.max(1.5, width / 420);
+  const line = Math.max(1.25, width / 600);
   context.save();
   for (const [left, top, right, bottom] of matches.filter((match) => match.box).map((match) => match.box)) {
     const box = [left * width, top * height, (right - left) * width, (bottom - top) * height];
-    context.lineWidth = line * 2.4;
+    context.lineWidth = line * 1.9;
     context.strokeStyle = "rgba(255, 255, 255, .9)";
     context.strokeRect(...box);
     context.lineWidth = line;

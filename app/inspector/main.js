@@ -9,7 +9,7 @@ import { Shelf } from "./library.js";
 import { Results } from "./results.js";
 
 const SAMPLE = "sample-manual";
-const EXAMPLES = ["replace the return filter", "relief valve pressure", "wiring of the motor", "exploded view of the pump"];
+const EXAMPLES = ["setting the relief valve", "return filter element", "oil hotter than 70 °C", "QH-4423"];
 const WIDE = matchMedia("(min-width: 900px)");
 
 export function start() {
