@@ -9,16 +9,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from colvision.embedding import Encoder, PageEmbedding
-from colvision.encoders import load_encoder, mini
+from colvision.encoders import load_encoder
 from colvision.page import Page
-from tests.tiny import save_random_mini, save_tiny_colqwen2
+from tests.tiny import save_tiny_colqwen2
 
 Loader = Callable[[], Encoder]
 
 
 def load_mini(folder: Path) -> Loader:
-    weights = save_random_mini(folder / "mini.safetensors")
-    return lambda: mini.load(weights)
+    return lambda: load_encoder("mini")
 
 
 def load_colqwen2(folder: Path) -> Loader:
