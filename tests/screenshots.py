@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 MINUTES = 15.0  # for 40 pages on a machine that is busy with other things
-_COLOURS = 160  # of a palette: a screenshot is mostly flat, and stays under 250 KB
+_COLOURS = 256  # of a palette: a screenshot is mostly flat, and stays under 250 KB
 _SETTLE_MS = 1500
 
 
