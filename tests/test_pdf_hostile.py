@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -239,6 +239,19 @@ def test_nothing_is_left_behind(tmp_path, renderer, monkeypatch):
     assert wait_for(lambda: not processes_of(path), 10), "less than the limit on processor time"
 
 
+@NEEDS_PROC
+def test_a_long_file_is_read_by_one_process_after_the_other(tmp_path):
+    path = written(tmp_path, text_file(*map(str, range(1, 206))))
+    texts, processes = [], set()
+    for page in read_pages(path, renderer="pdfium", pixels=10_000):
+        texts.append(page.text)
+        if page.number in (1, 100, 204):
+            processes |= set(processes_of(path))
+    assert texts == list(map(str, range(1, 206)))
+    assert processes_of(path) == []
+    assert len(processes) == 2, "what a renderer keeps of each page must not pile up"
+
+
 READ_ALL = """
 import ctypes, os, sys
 from colvision.pdf import Limits, read_pages
@@ -259,17 +272,46 @@ def test_a_first_process_of_a_container_collects_no_zombies(tmp_path, renderer):
     assert done.stdout.split("\n")[:4] == ["1", "2", "3", "none left"]
 
 
-@NEEDS_PROC
-def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path, renderer):
-    path = written(tmp_path, SLOW[renderer](before=1))
-    parent = subprocess.Popen([sys.executable, "-c", READ_ALL, path, renderer], stdout=subprocess.PIPE)
-    with parent:
-        assert parent.stdout.readline() == b"1\n"  # the bomb is being drawn
+READ_ONE = """
+import sys
+from colvision.pdf import Limits, read_pages
+pages = read_pages(sys.argv[1], limits=Limits(page_seconds=2.0), renderer=sys.argv[2])
+print(next(pages).number, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def killed_parent(path: Path, renderer: str) -> Iterator[None]:
+    """A process that has read the first page of a file, killed before it could end what it had started."""
+    command = [sys.executable, "-c", READ_ONE, path, renderer]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline() == b"1\n"
         child = min(processes_of(path, "colvision.pdf.child"))
         parent.kill()
-        most = re.search(r"Max cpu time +(\d+)", Path(f"/proc/{child}/limits").read_text())
-        assert int(most.group(1)) < 10, "seconds"
-    assert wait_for(lambda: not processes_of(path), 120)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+
+
+@NEEDS_PROC
+def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path, renderer):
+    path = written(tmp_path, text_file("a", "b", "c"))
+    with killed_parent(path, renderer):
+        assert wait_for(lambda: not processes_of(path), 30)
+
+
+@NEEDS_PROC
+def test_a_process_that_is_busy_when_its_parent_is_killed_has_seconds_left(tmp_path, renderer):
+    path = written(tmp_path, SLOW[renderer](before=1))
+    drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.child"
+    with killed_parent(path, renderer):
+        assert wait_for(lambda: bool(processes_of(path, drawing)), 10)
+        limits = [Path(f"/proc/{process}/limits").read_text() for process in processes_of(path)]
+        seconds = [int(re.search(r"Max cpu time +(\d+)", text).group(1)) for text in limits]
+        assert max(seconds) < 10
 
 
 def conversation(*answers: Note | Picture) -> BytesIO:

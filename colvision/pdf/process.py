@@ -43,11 +43,15 @@ class Child:
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
-        self._tell(job.line())
+
+    def open(self) -> Note | Picture:
+        """Let it open the file: its answer. Raises `ChildLost`; `RuntimeError` if it cannot even start."""
+        self._tell(self._job.line())
         try:
             self.hear(_START_SECONDS)
         except ChildLost as lost:
             raise RuntimeError("the process that reads files could not be started; see its message above") from lost
+        return self.hear(self._job.page_seconds)
 
     def ask(self, number: int) -> None:
         """Let it draw a page; `hear` has the answer."""
@@ -74,6 +78,8 @@ class Child:
 
     def end(self) -> int:
         """End the process and all that it started, and leave no zombie. Its exit status, negative for a signal."""
+        if self._process.returncode is not None:
+            return self._process.returncode
         self._kill()
         with suppress(OSError):  # what it had not read yet cannot be delivered any more
             self._to.close()

@@ -18,6 +18,7 @@ _REFUSALS: dict[Said, tuple[type[InputError], str]] = {  # what the child calls 
     "damaged": (DamagedFile, "copy or download it again"),
     "limit": (LimitExceeded, "save it smaller, or raise the limit"),
 }
+_NO_ANSWER = Note("damaged", "cannot be opened")
 
 _PAGES_A_CHILD = 200  # PDFium keeps what it has met: 0.3 MB a page in a manual with many figures
 _MOST_LOST = 5  # children lost in a row; a long file that costs 30 s a page for nothing would hold us up for days
@@ -53,7 +54,7 @@ class Reader:
         """Start a child and let it open the file. The number of pages; raises `InputError`."""
         self._child, self._asked = Child(self._job), 0
         try:
-            message = self._child.hear(self._job.page_seconds)
+            message = self._child.open()
         except ChildLost as lost:
             self._child = None
             kind = LimitExceeded if isinstance(lost, LateChild) else DamagedFile
@@ -61,9 +62,9 @@ class Reader:
         if isinstance(message, Note) and message.said == "opened":
             return message.pages
         self._end()
-        said, detail = (message.said, message.text) if isinstance(message, Note) else ("damaged", "cannot be opened")
-        error, next_step = _REFUSALS[said]
-        raise error(f"{self._name} {detail}; {next_step}")
+        refusal = message if isinstance(message, Note) and message.said in _REFUSALS else _NO_ANSWER
+        error, next_step = _REFUSALS[refusal.said]
+        raise error(f"{self._name} {refusal.text}; {next_step}")
 
     def read(self, numbers: Iterable[int]) -> Iterator[Page | FailedPage]:
         """The pages of these numbers, in this order. The next one is drawn while the caller has the last."""
