@@ -67,7 +67,7 @@ class Service:
     def overview(self) -> LibraryView:
         """Documents, jobs and sizes, in one answer."""
         status = self.library.status()
-        documents = [_document(each) for name in self.library.collections() for each in self._documents(name)]
+        documents = self._all_documents()
         collections = status.collections
         return LibraryView(
             documents=tuple(documents),
@@ -88,7 +88,7 @@ class Service:
     def delete(self, document: str) -> DocumentView:
         """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
         found = self.library.document(document)
-        for job in self._jobs([_document(found)]):
+        for job in self._jobs(self._all_documents()):
             if job.document == found.id:
                 self._dismissed.add(job.key)
                 self.library.jobs.cancel(job.key)
@@ -229,6 +229,9 @@ class Service:
         with self._turn:
             kept = [key for key in self._answers if key[0] == query and key[2] == (within or "")]
             return self._answers[kept[-1]] if kept else None
+
+    def _all_documents(self) -> list[DocumentView]:
+        return [_document(each) for name in self.library.collections() for each in self._documents(name)]
 
     def _documents(self, collection: str) -> list[Document]:
         return self.library.documents(collection=collection)

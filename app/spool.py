@@ -2,12 +2,14 @@
 
 import secrets
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from colvision.store.identity import extension_of
 
 _FOLDER = "uploads"
+_ARRIVAL_SECONDS = 3600.0  # no upload takes longer, and no other application on this library loses one
 
 
 class Spool:
@@ -35,12 +37,11 @@ class Spool:
             path.unlink(missing_ok=True)
 
     def sweep(self, waiting: Iterable[str]) -> None:
-        """Removes uploads that nothing waits for: what a kill left behind."""
-        if not self._folder.is_dir():
-            return
+        """Removes old uploads that nothing waits for: what a kill left behind. Newer ones may still be arriving."""
         wanted = {Path(path).name for path in waiting}
-        for path in self._folder.iterdir():
-            if path.is_file() and path.name not in wanted:
+        oldest = time.time() - _ARRIVAL_SECONDS
+        for path in list(self._folder.rglob("*")):
+            if path.is_file() and path.name not in wanted and path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
 
     def _holds(self, path: Path) -> bool:

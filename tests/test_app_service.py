@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -144,9 +145,14 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
     service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     stray = service.library.path / "uploads" / "stray.pdf"
     stray.write_bytes(b"left by a kill")
+    arriving = stray.with_name("arriving.pdf")
+    arriving.write_bytes(b"half")
+    for path in stray.parent.iterdir():
+        if path != arriving:
+            os.utime(path, (0, 0))
     Service(service.library, service.settings)
-    assert not stray.exists()
-    assert len(list((service.library.path / "uploads").iterdir())) == 1
+    assert (stray.exists(), arriving.exists()) == (False, True)
+    assert Path(service.library.jobs.all()[0].path).exists()
 
 
 @pytest.mark.parametrize(

@@ -210,8 +210,7 @@ def test_the_original_opens_at_the_page(page, server):
     assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])
 def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
     page = drive.new_page(chromium, size=size, scheme=scheme)
     drive.show(page, f"{server}/?q=oil+filter")
