@@ -20,9 +20,11 @@ export function bindKeys(desk) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") return escape(desk);
+    const isVertical = event.key === "ArrowDown" || event.key === "ArrowUp";
     const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea");
-    const isList = event.target.id === "cv-query" && ["ArrowDown", "ArrowUp"].includes(event.key) && desk.answer;
-    if ((isTyping && !isList) || event.target.closest?.("#cv-stage") && event.key.startsWith("Arrow") && !event.key.match(/Left|Right/)) return;
+    const isFromQuery = event.target.id === "cv-query" && isVertical && desk.answer;
+    const isScrolling = event.target.closest?.("#cv-stage") && isVertical;
+    if ((isTyping && !isFromQuery) || isScrolling) return;
     const act = keys[event.key];
     if (!act) return;
     event.preventDefault();

@@ -6,17 +6,16 @@ import { ALL, Heat } from "./heat.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
-const MISSING = 0.5; // a word is more likely absent than present; only a calibrated encoder can tell
+const MISSING = 0.2; // below it a word is called absent; between, the bar says how sure we are
 
 export class Results {
   constructor(events) {
     this.events = events; // choose(hit)
     this.list = byId("cv-results");
-    this.known = new Map(); // explanations of this answer, by document and page
   }
 
   clear() {
-    this.known.clear();
+    this.turn = {}; // thumbnails of an older answer are not painted any more
     this.list.replaceChildren();
   }
 
@@ -24,7 +23,7 @@ export class Results {
     this.clear();
     if (!answer) return;
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
-    this.paint(answer.hits, q, within, this.known);
+    this.paint(answer.hits, q, within);
   }
 
   // One after the other: the page that the user clicks meanwhile must not wait behind ten others.
