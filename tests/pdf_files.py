@@ -2,8 +2,16 @@
 
 import base64
 import hashlib
+import shutil
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+NEEDS_POPPLER = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="poppler is not installed")
+BOTH = [pytest.param("poppler", marks=NEEDS_POPPLER), "pdfium"]
+SMALL = 100_000  # pixels of a page, where they do not matter
 
 Objects = Mapping[int, str | bytes]
 
@@ -17,6 +25,12 @@ _BLACK_JPEG2000 = (  # Pillow's `Image.new("L", (9000, 9000)).save(..., "JPEG200
     "#~6P=8%+FnQ2)VN&#?Z1=pUy24gMe^97@zTgn!@yEBe9mzk=mIgFi^j|38C+U_i+F|Mf3B6Y7az)t>j>KUg(Xi<a3FV$}byZvcV+"
     "Hv!E0#dr"
 )
+
+
+def written(folder: Path, data: bytes, name: str = "manual.pdf") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
 
 
 def stream(content: bytes, entries: str = "") -> bytes:
@@ -158,3 +172,6 @@ def _rc4(key: bytes, data: bytes) -> bytes:
         state[i], state[j] = state[j], state[i]
         out.append(byte ^ state[(state[i] + state[j]) % 256])
     return bytes(out)
+
+
+SLOW = {"poppler": picture_bomb, "pdfium": forms_bomb}  # a page that keeps the renderer itself busy

@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pdf_files import (
+    BOTH,
     HELVETICA,
     LETTER,
+    NEEDS_POPPLER,
+    SMALL,
     filled_form,
     locked_file,
     pages_file,
     square,
     text_file,
     words,
+    written,
 )
 
 from colvision.errors import EncryptedFile, MissingExtra
@@ -31,20 +35,10 @@ from colvision.pdf import (
     read_pages,
 )
 
-NEEDS_POPPLER = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="poppler is not installed")
-BOTH = [pytest.param("poppler", marks=NEEDS_POPPLER), "pdfium"]
-SMALL = 100_000  # pixels of a page, where they do not matter
-
 
 @pytest.fixture(params=BOTH)
 def renderer(request) -> RendererChoice:
     return request.param
-
-
-def written(folder: Path, data: bytes, name: str = "manual.pdf") -> Path:
-    path = folder / name
-    path.write_bytes(data)
-    return path
 
 
 def drawn(path: Path, **options) -> list[Page]:
