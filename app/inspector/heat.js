@@ -6,6 +6,7 @@ const FAINTEST = 0.08; // below it nothing is drawn: a tint everywhere says noth
 const OUTLINE = "rgb(84, 10, 140)";
 
 export const ALL = -1; // instead of the number of a word
+export const ABSENT = 0.2; // below it a word is called absent; above, the bars say how sure we are
 
 export class Heat {
   constructor(why) {
@@ -26,6 +27,11 @@ export class Heat {
     const { is_probability, slope, midpoint, shown_from, shown_to } = this.scale;
     if (is_probability) return 1 / (1 + Math.exp(-slope * (similarity - midpoint)));
     return Math.min(1, Math.max(0, (similarity - shown_from) / (shown_to - shown_from)));
+  }
+
+  // Whether a word was hardly seen on the page: only a calibrated encoder can tell.
+  isAbsent(match) {
+    return this.scale.is_probability && match.strength < ABSENT;
   }
 
   // The strongest word in a cell, of one word or of all: { word, code, strength }.

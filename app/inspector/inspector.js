@@ -138,7 +138,7 @@ export class Inspector {
 
   shownMatches() {
     const matches = this.heat?.matches ?? [];
-    return this.word === ALL ? matches.filter((match) => match.contribution > 0) : [matches[this.word]];
+    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isAbsent(match)) : [matches[this.word]];
   }
 
   // As many pixels as the screen shows: a browser shrinks a finished canvas badly, and print gets thin.

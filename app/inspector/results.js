@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { byId, make } from "./dom.js";
-import { ALL, Heat } from "./heat.js";
+import { ABSENT, ALL, Heat } from "./heat.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
-const MISSING = 0.2; // below it a word is called absent; between, the bar says how sure we are
 
 export class Results {
   constructor(events) {
@@ -79,7 +78,7 @@ export class Results {
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");
   gauge.style.width = `${(strength * 100).toFixed(0)}%`;
-  const isFaint = strength < MISSING;
+  const isFaint = strength < ABSENT;
   return make("span", { class: `cv-word${isFaint ? " is-faint" : ""}`, title: `similarity ${similarity.toFixed(2)}` },
     make("span", {}, text), make("span", { class: "cv-gauge", "aria-hidden": "true" }, gauge));
 }
