@@ -48,7 +48,9 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     shot.act(page)
     page.wait_for_timeout(_SETTLE_MS)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(FOLDER / f"{shot.name}.png", optimize=True)
+    picture.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        FOLDER / f"{shot.name}.png", optimize=True
+    )
     page.context.close()
 
 
