@@ -1,6 +1,6 @@
 """From a checkpoint to the weights in the package: float16, with the constants that go with them measured.
 
-python -m colvision.encoders.mini.training.export OUT WEIGHTS.safetensors --pdfs FOLDER
+python -m colvision.encoders.mini.training.export RUN WEIGHTS.safetensors --pdfs FOLDER [--link SLOPE MIDPOINT]
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--link", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages")
     options = parser.parse_args()
     tensors = load_file(options.run / "checkpoint.safetensors")
     kept = {
@@ -38,8 +39,10 @@ def main() -> None:
     }
     _write(kept, options.weights, _PROVISIONAL)
     settings = _measure(mini.load(options.weights), options.pdfs)
-    _write(kept, options.weights, settings)
     print(settings)
+    if options.link:
+        settings |= {"link_slope": options.link[0], "link_midpoint": options.link[1]}
+    _write(kept, options.weights, settings)
 
 
 def _write(tensors: dict[str, torch.Tensor], path: Path, settings: dict[str, float]) -> None:
