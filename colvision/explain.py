@@ -121,7 +121,7 @@ class Explanation:
         embedding = self.query.embedding
         if word is None:
             return [i for i, asked in enumerate(embedding.is_query) if asked] or list(range(len(embedding.tokens)))
-        tokens = [i for i, match in enumerate(self.matches) if match.word == word]
+        tokens = [i for i, match in enumerate(self.matches) if match.word and match.word.casefold() == word.casefold()]
         if not tokens:
             raise ValueError(f"the query has no word {word!r}; it has {', '.join(self.words)}")
         return tokens

@@ -80,13 +80,6 @@ def token_maxima(query: Floats, codes: Codes, starts: Starts, code_range: float)
     return (np.concatenate(list(parts), axis=1).astype(np.float32) * scales[:, None]).T
 
 
-def winners(query: Floats, codes: Codes, code_range: float) -> tuple[NDArray[np.int64], Floats]:
-    """The winning vector of each query token on one page and its similarity: ((t,), (t,)). The first wins a tie."""
-    table = similarities(query, codes, code_range)  # (t, n)
-    winner = table.argmax(axis=1)
-    return winner, table[np.arange(len(table)), winner]
-
-
 def _query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
     """Each token's codes and what one unit of its dot products is worth as a similarity."""
     if query.shape[1] > _LARGEST_DIM:

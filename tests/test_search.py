@@ -123,6 +123,7 @@ def test_the_heatmap_colours_the_winning_patch_and_leaves_blank_paper_alone(libr
     changed = np.abs(picture - plain).sum(axis=2) > 30
     assert changed[0:16, 128:160].mean() > 0.5
     assert not changed[48:, :].any()
+    assert why.heatmap("Belt", opacity=1.0) == why.heatmap("belt", opacity=1.0)  # mini folds its words, people do not
     with pytest.raises(ValueError, match="no word 'fan'; it has belt"):
         why.heatmap("fan")
 
