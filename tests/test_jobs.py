@@ -50,6 +50,24 @@ def test_a_job_whose_worker_died_is_taken_over_at_once(jobs):
     assert jobs.get(taken.key).state == "running"
 
 
+def test_a_cancelled_job_whose_worker_died_ends_and_the_next_one_is_taken(jobs):
+    cancelled, waiting = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf")
+    jobs.claim(dead_worker())
+    jobs.cancel(cancelled.key)
+    assert jobs.claim(ME).key == waiting.key
+    ended = jobs.get(cancelled.key)
+    assert ended.state == "cancelled" and ended.finished
+    assert jobs.claim(ME) is None
+
+
+def test_a_cancelled_job_of_a_living_worker_is_ended_by_it_alone(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    job = jobs.claim(ME)
+    jobs.cancel(job.key)
+    assert jobs.claim("another worker") is None
+    assert jobs.get(job.key).state == "running"
+
+
 def test_a_job_of_a_living_worker_is_left_to_it(jobs):
     jobs.queue("/a.pdf", "a.pdf")
     jobs.claim(ME)

@@ -85,6 +85,7 @@ class Jobs:
         only silence for `lease_seconds` tells.
         """
         with self._db.write():
+            self._end_cancelled(lease_seconds)
             waiting = self._select("state = 'queued' OR state = 'running'", [])
             job = next(
                 (job for job in waiting if job.state == "queued" or self._is_abandoned(job, lease_seconds)), None
@@ -123,6 +124,13 @@ class Jobs:
         """Removes an ended job from the list."""
         with self._db.write():
             self._db.execute("DELETE FROM jobs WHERE key = ? AND state NOT IN ('queued', 'running')", [key])
+
+    def _end_cancelled(self, lease_seconds: float) -> None:
+        """Ends what was cancelled and has no worker left to end it: done again, a deleted document would come back."""
+        for job in self._select("state = 'running' AND cancel", []):
+            if self._is_abandoned(job, lease_seconds):
+                sql = "UPDATE jobs SET state = 'cancelled', finished = ? WHERE key = ?"
+                self._db.execute(sql, [now(), job.key])
 
     def _select(self, where: str, values: Sequence[Value]) -> list[Job]:
         return [_job(row) for row in self._db.all(f"SELECT {_COLUMNS} FROM jobs WHERE {where} ORDER BY key", values)]
