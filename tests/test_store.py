@@ -432,12 +432,22 @@ def test_what_a_kill_left_behind_is_swept_by_the_next_writer(store, quick_path):
     for name in ("shards/00000009.safetensors", "shards/00000002.safetensors.tmp", "files/abc.pdf"):
         (store.path / name).write_bytes(b"left")
     (store.path / "files/incoming-dead.tmp").write_bytes(b"half")
-    (store.path / "pages/abc").mkdir()
-    (store.path / "pages/abc/0001.jpg").write_bytes(b"left")
+    left = store.path / "pages" / hashlib.sha256(b"left").hexdigest()
+    left.mkdir()
+    (left / "0001.jpg").write_bytes(b"left")
     with Store(store.path) as other:
         assert on_disk(store) != kept, "only the holder of the writer lock may sweep"
         other.writer.delete(add(other, write(quick_path, "b.pdf", "B"), "two"))
     assert on_disk(store) == kept
+
+
+def test_what_others_put_beside_the_librarys_files_does_not_stop_a_writer(store, quick_path):
+    (store.path / "pages/.DS_Store").write_bytes(b"theirs")
+    for folder in ("shards/theirs", "files/incoming-theirs", "pages/theirs"):
+        (store.path / folder).mkdir()
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    assert seen(store) == {("a.pdf", 1)}
+    assert (store.path / "pages/.DS_Store").exists() and (store.path / "pages/theirs").exists()
 
 
 def test_a_file_that_is_still_being_copied_is_not_swept(store, quick_path):

@@ -6,6 +6,7 @@ shards/00000001.safetensors    files/<sha256>.pdf    pages/<sha256>/0001.jpg
 import hashlib
 import io
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from colvision.store.lock import try_lock
 _QUALITY = 85
 _READ_BYTES = 1 << 20
 _INCOMING = "incoming-"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Incoming:
@@ -93,12 +95,15 @@ class Files:
             sync_folder(self._pages / sha256)
 
     def sweep(self, shards: set[str], files: set[str]) -> None:
-        """Removes what is not among the names that the catalogue knows; only the writer may."""
+        """Removes what is not among the names that the catalogue knows; only the writer may.
+
+        What is not of a kind that a library puts there is left alone: systems and people leave things in folders.
+        """
         _remove(path for path in self._shards.iterdir() if path.name not in shards)
-        _remove(path for path in self._files.iterdir() if path.name not in files and not _is_arriving(path))
+        _remove(path for path in self._files.iterdir() if path.name not in files)
         digests = {Path(name).stem for name in files}
         for folder in self._pages.iterdir():
-            if folder.name not in digests:
+            if _DIGEST.fullmatch(folder.name) and folder.name not in digests and folder.is_dir():
                 shutil.rmtree(folder)
 
 
@@ -117,4 +122,5 @@ def _is_arriving(path: Path) -> bool:
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in list(paths):
-        path.unlink(missing_ok=True)
+        if path.is_file() and not _is_arriving(path):
+            path.unlink(missing_ok=True)
