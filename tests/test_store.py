@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -574,6 +575,30 @@ def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, quick_
     with pytest.raises(LibraryError, match="could not be written"):
         store.writer.commit(draft, [encoded(1, "two")], TOY.info)
     assert store.find("b.pdf").stored == 0
+
+
+def test_a_full_disk_is_said_and_the_next_change_goes_on(store):
+    """SQLite ends a transaction by itself when the disk is full."""
+    with closing(catalogue.Catalogue(store.path, create=False)) as full:
+        pages = full.one("PRAGMA page_count")[0]
+        full.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(sqlite3.OperationalError, match="full"), full.write():
+            full.execute("UPDATE collections SET encoder = ?", ["x" * 100_000])
+        full.execute("PRAGMA max_page_count = 1000")
+        with full.write():
+            full.execute("UPDATE collections SET generation = 7")
+    row = store.collection("default")
+    assert (row.info, row.generation) == (None, 7)
+
+
+def test_a_commit_that_fails_is_undone(store):
+    with closing(catalogue.Catalogue(store.path, create=False)) as strict:
+        strict.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(sqlite3.IntegrityError), strict.write():
+            strict.execute("PRAGMA defer_foreign_keys = ON")  # looked at by COMMIT, which then fails
+            strict.execute("INSERT INTO pages (document, number) VALUES (99, 1)")
+        with strict.write():
+            assert strict.all("SELECT * FROM pages") == []
 
 
 def test_a_file_that_cannot_be_read_is_named(store, quick_path):

@@ -210,10 +210,11 @@ class Catalogue:
             self._connection.execute(begin)
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk makes SQLite roll back by itself
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Changes rows; returns how many. Outside `write` it is a transaction of its own."""
