@@ -19,8 +19,7 @@ ColvisionError
 │   ├── DocumentNotFound
 │   ├── DocumentAmbiguous      a name that fits more than one document
 │   └── PageNotFound
-├── MissingExtra               an optional package is not installed
-└── Cancelled                  the caller asked to stop
+└── MissingExtra               an optional package is not installed
 Wrong arguments stay `ValueError`.
 """
 
@@ -103,7 +102,3 @@ class PageNotFound(LibraryError):
 
 class MissingExtra(ColvisionError):
     """An optional package is not installed; the message says how to install it."""
-
-
-class Cancelled(ColvisionError):
-    """The caller asked to stop."""

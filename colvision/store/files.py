@@ -107,11 +107,6 @@ class Files:
                 shutil.rmtree(folder)
 
 
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files beneath `folder`."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def _is_arriving(path: Path) -> bool:
     """Whether a living process is still copying into it: the system lets go of a dead one's lock."""
     if not path.name.startswith(_INCOMING):

@@ -128,7 +128,7 @@ class Writer:
     def delete(self, row: DocumentRow) -> None:
         """Removes a document and all that was made of it; its pages are out of reach when this returns.
 
-        Vectors that share a shard with other documents stay in the file, unreachable. Raises `DocumentNotFound`.
+        No shard holds pages of two documents: its shards go with it. Raises `DocumentNotFound`.
         """
         with self._turn.taken():
             with self._db.write():
