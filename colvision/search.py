@@ -38,6 +38,9 @@ class Hit:
     contributions: Floats
     query: ScoredQuery
 
+    def __repr__(self) -> str:
+        return f"Hit({self.document!r}, page {self.page}, score {self.score:.3f})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer(Sequence[Hit]):
@@ -48,6 +51,10 @@ class Answer(Sequence[Hit]):
     pages: int
     mode: str
     timing_ms: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        lines = "".join(f"\n  {hit!r}" for hit in self.hits)
+        return f"Answer({self.query.embedding.text!r}: {len(self.hits)} of {self.pages} pages{lines})"
 
     def __len__(self) -> int:
         return len(self.hits)

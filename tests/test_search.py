@@ -51,6 +51,11 @@ def test_the_page_with_both_words_comes_first(library):
     assert [hit.score for hit in answer] == sorted((hit.score for hit in answer), reverse=True)
 
 
+def test_an_answer_prints_as_a_list_of_pages(library):
+    answer = library.search("pump seal", k=1)
+    assert repr(answer) == f"Answer('pump seal': 1 of 3 pages\n  Hit('pump.png', page 1, score {answer[0].score:.3f}))"
+
+
 def test_scores_are_maxsim_by_brute_force(library):
     query = library.encoder.encode_queries(["oil bolt"])[0]
     for hit in library.search("oil bolt"):
