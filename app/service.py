@@ -70,7 +70,7 @@ class Service:
         documents = self._all_documents()
         collections = status.collections
         return LibraryView(
-            documents=tuple(documents),
+            documents=tuple(map(_document, documents)),
             jobs=tuple(self._jobs(documents)),
             pages=sum(each.pages for each in collections),
             vectors=sum(each.vectors for each in collections),
@@ -169,18 +169,16 @@ class Service:
         """Takes an ended job off the list."""
         self.library.jobs.forget(key)
 
-    def _jobs(self, documents: list[DocumentView]) -> list[JobView]:
+    def _jobs(self, documents: list[Document]) -> list[JobView]:
         """Jobs with something to tell, each with the document that it fills or became."""
-        reading = [each for each in documents if each.state == "ingesting"]
         views = []
         for job in self.library.jobs.all():
             view = _job(job)
             if job.key in self._dismissed:
                 self.library.jobs.forget(job.key)
                 continue
-            if job.state == "running" and reading:
-                named = [each for each in reading if each.name == job.name] or reading
-                view = replace(view, document=named[0].id)
+            if job.state == "running":
+                view = replace(view, document=_filled_by(job, documents))
             if job.state != "ready" or job.reason:
                 views.append(view)
         return views
@@ -230,11 +228,27 @@ class Service:
             kept = [key for key in self._answers if key[0] == query and key[2] == (within or "")]
             return self._answers[kept[-1]] if kept else None
 
-    def _all_documents(self) -> list[DocumentView]:
-        return [_document(each) for name in self.library.collections() for each in self._documents(name)]
+    def _all_documents(self) -> list[Document]:
+        return [each for name in self.library.collections() for each in self._documents(name)]
 
     def _documents(self, collection: str) -> list[Document]:
         return self.library.documents(collection=collection)
+
+
+def _filled_by(job: Job, documents: list[Document]) -> str:
+    """The id of the document that a running job fills, "" while it has none.
+
+    A name alone does not tell: another document of that name may have been left half read.
+    """
+    try:
+        size = Path(job.path).stat().st_size
+    except OSError:
+        return ""
+    wanted = ("ingesting", job.collection, size)
+    for each in documents:
+        if (each.state, each.collection, each.bytes) == wanted and job.name in (each.name, each.source):
+            return each.id
+    return ""
 
 
 def _document(document: Document) -> DocumentView:

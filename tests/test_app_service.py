@@ -16,6 +16,7 @@ from app.settings import Quota, Settings, is_loopback
 from app.why import words_of
 from colvision.embedding import Link, QueryEmbedding
 from colvision.errors import DocumentNotFound, PageNotFound, UnsupportedFile
+from colvision.ingest import Upload
 from colvision.library import open_library
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
@@ -131,6 +132,49 @@ def test_deleting_a_document_that_is_being_read_stops_its_job(service, tmp_path)
     service.delete(draft.document_id)
     jobs.finish(job, "cancelled")
     assert service.overview().jobs == ()
+
+
+class Killed(BaseException):
+    """What ends a reading without a word to the library."""
+
+
+def _kill(*_):
+    raise Killed
+
+
+@pytest.fixture
+def leave_half_read(service, tmp_path):
+    """Starts to read a document and stops there, as a kill would; gives its id."""
+
+    def leaving(name, pages=PUMP):
+        known = {each.id for each in service.overview().documents}
+        with pytest.raises(Killed):
+            service.library.ingest(Upload(save_document(tmp_path / "half.tiff", pages), name), progress=_kill)
+        return next(each.id for each in service.overview().documents if each.id not in known)
+
+    return leaving
+
+
+@pytest.mark.parametrize("name", ["press.tiff", "pump.tiff"])
+def test_deleting_a_half_read_document_leaves_another_ones_job_alone(service, tmp_path, leave_half_read, name):
+    stale = leave_half_read(name)
+    service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    key = service.library.jobs.claim("test").key
+    assert [job.document for job in service.overview().jobs] == [""]
+    service.delete(stale)
+    assert not service.library.jobs.get(key).cancel
+    assert [job.key for job in service.overview().jobs] == [key]
+
+
+def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_deleted(service, tmp_path, leave_half_read):
+    other = leave_half_read("pump.tiff", [["oil"]])
+    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    key = service.library.jobs.claim("test").key
+    document = leave_half_read("pump.tiff")  # by the name of "pump (2).tiff"
+    assert [(job.key, job.document) for job in service.overview().jobs] == [(key, document)]
+    assert document != other
+    service.delete(document)
+    assert service.library.jobs.get(key).cancel
 
 
 def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
