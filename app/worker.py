@@ -1,11 +1,12 @@
 """Reads queued files, one at a time, in a process of its own: `python -m app.worker LIBRARY PROCESS`.
 
-It runs at low priority, so that the page stays quick, and ends when the process that started it (its number is the
-second argument: it may have gone before this one knows its parent) has gone.
+It runs at low priority, so that the page stays quick, and ends at once, in the middle of a file too, when the process
+that started it (its number is the second argument: it may have gone before this one knows its parent) has gone.
 """
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def work(library: Library, *, parent: int) -> None:
         spool.drop(Path(job.path))
 
 
+def end_with(parent: int) -> None:
+    """Ends this process as soon as the process `parent` has gone: a job that is cut short goes on at the next start."""
+    threading.Thread(target=_outlive_nobody, args=[parent], name="colvision-parent", daemon=True).start()
+
+
+def _outlive_nobody(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(0)
+
+
 def be_modest() -> None:
     """Steps back behind whatever the user is doing."""
     if hasattr(os, "nice"):
@@ -44,9 +56,11 @@ def main() -> None:
     """The process that `app.supervisor` starts."""
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m app.worker LIBRARY PROCESS")
+    parent = int(sys.argv[2])
+    end_with(parent)
     be_modest()
     with open_library(sys.argv[1]) as library:
-        work(library, parent=int(sys.argv[2]))
+        work(library, parent=parent)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,27 @@ def test_the_worker_ends_with_the_application(service):
     wait_for(lambda: not _is_running(pid))
 
 
+_STARTS_A_WORKER = """
+import os, subprocess, sys
+subprocess.Popen([*sys.argv[1:], str(os.getpid())]).wait()
+"""
+
+
+def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "1")
+    pages = [[f"word{number}"] for number in range(20)]
+    job = service.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    jobs = service.library.jobs
+    command = [sys.executable, "-c", _STARTS_A_WORKER, *WORKER, str(service.library.path)]
+    with subprocess.Popen(command) as application:
+        wait_for(lambda: jobs.get(job.key).page >= 1)
+        worker = pid_of(jobs.get(job.key).worker)
+        application.terminate()
+    wait_for(lambda: not _is_running(worker))
+    left = jobs.get(job.key)
+    assert (left.state, left.page < left.pages) == ("running", True)
+
+
 def _is_running(pid):
     try:
         os.kill(pid, 0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from toy import ToyEncoder
 
-from app.worker import be_modest, work
+from app.worker import be_modest, end_with, work
 from colvision.embedding import PageEmbedding
 from colvision.library import open_library
 from colvision.page import Page
@@ -21,6 +21,7 @@ class SlowEncoder(ToyEncoder):
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
     be_modest()
     with open_library(sys.argv[1], encoder=SlowEncoder()) as library:
         work(library, parent=int(sys.argv[2]))
