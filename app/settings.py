@@ -39,14 +39,17 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`worker` is the command that reads queued files; the library's folder and our process number are added."""
+    """`worker` is the command that reads queued files; the library's folder and our process number are added.
+
+    It runs no module of the folder that the application happens to be started in.
+    """
 
     library: Path
     host: str = "127.0.0.1"
     port: int = 7860
     token: str = ""
     quota: Quota = Quota()
-    worker: tuple[str, ...] = field(default=(sys.executable, "-m", "app.worker"))
+    worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "app.worker"))
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

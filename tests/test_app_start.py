@@ -101,6 +101,16 @@ def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, t
     assert (left.state, left.page < left.pages) == ("running", True)
 
 
+def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):
+    planted = tmp_path / "app"
+    planted.mkdir()
+    for name in ("__init__.py", "worker.py"):
+        (planted / name).write_text("raise SystemExit('planted')")
+    command = Settings(tmp_path / "library").worker
+    ended = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
+    assert "usage: python -m app.worker LIBRARY PROCESS" in ended.stderr
+
+
 def _is_running(pid):
     try:
         os.kill(pid, 0)
