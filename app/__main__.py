@@ -5,18 +5,20 @@ import os
 import socket
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.settings import TOKEN_VARIABLE, Settings, default_library
-from colvision.errors import ColvisionError
+from colvision.errors import ColvisionError, MissingExtra
 
 if TYPE_CHECKING:
     from app.service import Service
 
 _TRIES = 20  # ports
+_PACKAGES = ("fastapi", "gradio", "uvicorn")  # of the extra
 
 
 def command(
@@ -35,12 +37,19 @@ def command(
 
 
 def serve(settings: Settings, *, sample: bool = False) -> None:
-    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened."""
+    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened, `MissingExtra`."""
+    _check_packages()
     from app.service import Service
     from colvision.library import open_library
 
     with open_library(settings.library) as library, free_socket(settings.host, settings.port) as listening:
         serve_service(Service(library, settings), listening, sample=sample)
+
+
+def _check_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"the app needs {', '.join(missing)}, not installed here: pip install 'colvision[app]'")
 
 
 def serve_service(service: "Service", listening: socket.socket, *, sample: bool = False) -> None:

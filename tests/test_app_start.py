@@ -155,6 +155,13 @@ def test_a_folder_that_is_no_library_is_refused_in_a_sentence(run, tmp_path):
     assert (result.exit_code, "is not a library" in result.output) == (2, True)
 
 
+def test_without_the_extra_the_app_says_how_to_install_it_and_makes_no_library(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)  # as if it were not installed
+    result = run("--library", str(tmp_path / "library"))
+    assert (result.exit_code, "pip install 'colvision[app]'" in result.output) == (2, True)
+    assert not (tmp_path / "library").exists()
+
+
 def test_the_library_is_that_of_the_environment_or_the_users_own(monkeypatch, tmp_path):
     monkeypatch.setenv("COLVISION_LIBRARY", str(tmp_path))
     assert default_library() == tmp_path
