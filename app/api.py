@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -24,6 +25,7 @@ from colvision.errors import (
     UnsupportedFile,
 )
 
+_MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 VIEWER = Path(__file__).resolve().parent / "inspector"
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
 _TYPES = {  # by the ending that the library itself gave the file
@@ -140,12 +142,12 @@ def _job_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.post("/jobs/{key}/cancel")
-    def cancel_job(key: int) -> JobView:
+    def cancel_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
         """Stops a job; pages that are stored already stay."""
         return service.cancel(key)
 
     @router.delete("/jobs/{key}", status_code=204)
-    def forget_job(key: int) -> None:
+    def forget_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
         """Takes an ended job off the list."""
         service.forget(key)
 
@@ -161,7 +163,9 @@ def _question_routes(service: Service) -> APIRouter:
         return service.ask(q, k=k, document=document)
 
     @router.get("/explain")
-    def explain(q: str, document: str, page: int, within: str | None = None) -> ExplanationView:
+    def explain(
+        q: str, document: str, page: Annotated[int, Query(ge=1, le=_MOST)], within: str | None = None
+    ) -> ExplanationView:
         """Why a page matches; `within` is the document that the search was limited to."""
         return service.explain(q, document, page, within=within)
 
@@ -172,7 +176,7 @@ def _file_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.get("/documents/{document}/pages/{page}/image", response_class=Response)
-    def page_image(document: str, page: int, width: int | None = None) -> Response:
+    def page_image(document: str, page: Annotated[int, InPath(ge=1, le=_MOST)], width: int | None = None) -> Response:
         """The page's picture, a JPEG."""
         return Response(service.picture(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 

@@ -130,6 +130,20 @@ def test_a_page_that_there_is_not_is_a_sentence(client, document):
     assert (response.status_code, "pages 1 to 2" in response.json()["error"]) == (404, True)
 
 
+@pytest.mark.parametrize("number", [0, 2**31, 10**30])
+def test_a_number_that_no_page_or_job_can_have_is_a_sentence(client, document, number):
+    page = f"/api/v1/documents/{document}/pages"
+    for method, path, name in [
+        ("get", f"{page}/{number}/image", "page: "),
+        ("get", f"/api/v1/explain?q=valve&document={document}&page={number}", "page: "),
+        ("post", f"/api/v1/jobs/{number}/cancel", "key: "),
+        ("delete", f"/api/v1/jobs/{number}", "key: "),
+        ("get", f"{page}/1/image?width={number}", "width"),
+    ]:
+        response = client.request(method, path)
+        assert (response.status_code, response.json()["error"].startswith(name)) == (422, True)
+
+
 def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(client, service):
     response = client.post("/api/v1/documents?name=big.pdf", content=b"%PDF-" + bytes(8 * 2**20))
     assert (response.status_code, "limit of 8 MB" in response.json()["error"]) == (413, True)
