@@ -281,7 +281,15 @@ def test_a_calibrated_encoder_says_when_no_page_matches_well(quick_path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("box", False)]
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("127.0.0.2", False),  # the guard refuses it as a name
+        ("0.0.0.0", False),
+        ("box", False),
+    ],
 )
 def test_loopback_addresses_are_told_from_others(host, expected):
     assert is_loopback(host) is expected
