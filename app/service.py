@@ -201,7 +201,9 @@ class Service:
     def _answer(self, query: str, k: int, document: str | None) -> Answer:
         answer = self.library.search(query, k=k, document=document)
         with self._turn:
-            self._answers[query, k, document or ""] = answer
+            key = (query, k, document or "")
+            self._answers[key] = answer
+            self._answers.move_to_end(key)
             while len(self._answers) > _ANSWERS:
                 self._answers.popitem(last=False)
         return answer

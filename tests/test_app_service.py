@@ -92,6 +92,14 @@ def test_a_page_can_be_explained_without_a_search_before(service, upload):
     assert service.explain("valve", document.id, 1).matches[0].cell == (0, 1)
 
 
+def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, monkeypatch):
+    monkeypatch.setattr(service_module, "_ANSWERS", 2)
+    upload()
+    for text in ("oil", "valve", "oil", "spare"):
+        service.ask(text)
+    assert [service._known(text, None) is not None for text in ("oil", "valve", "spare")] == [True, False, True]
+
+
 def test_a_search_can_be_limited_to_one_document(service, upload):
     upload()
     upload("press.tiff", [["bleed", "press"]])
