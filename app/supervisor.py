@@ -55,10 +55,9 @@ class Supervisor:
                     self._fail(job)
 
     def _fail(self, job: Job) -> None:
-        claimed = self._jobs.claim(str(Holder.current()))
-        if claimed is not None and claimed.key == job.key:
-            reason = f"reading it ended the reading process {_DEATHS} times: the file may be damaged, save it anew"
-            self._jobs.finish(claimed, "failed", reason=reason)
+        """In the name of the dead worker: if another one has taken the job meanwhile, nothing is done."""
+        reason = f"reading it ended the reading process {_DEATHS} times: the file may be damaged, save it anew"
+        self._jobs.finish(job, "failed", reason=reason)
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

@@ -13,15 +13,19 @@ from pathlib import Path
 from app.spool import Spool
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
+from colvision.store.jobs import State
 from colvision.store.lock import Holder
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
+_ENDED: tuple[State, ...] = ("ready", "failed", "cancelled")
 
 
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
     name, spool = str(Holder.current()), Spool(library.path)
+    for ended in library.jobs.all(states=_ENDED):  # those that the last worker could not end itself
+        spool.drop(Path(ended.path))
     while os.getppid() == parent:
         job = library.jobs.claim(name)
         if job is None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from toy import ToyEncoder, save_document
@@ -16,7 +17,9 @@ from app import __main__ as start
 from app.service import Service
 from app.settings import Settings, default_library
 from app.supervisor import Supervisor
+from app.worker import work
 from colvision.library import open_library
+from colvision.store.lock import Holder
 
 PATIENCE = 60.0  # seconds, on a busy machine
 
@@ -78,6 +81,34 @@ def test_the_worker_ends_with_the_application(service):
     command = [sys.executable, "-c", script, *WORKER, str(service.library.path)]
     pid = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE).stdout)
     wait_for(lambda: not _is_running(pid))
+
+
+def test_only_the_job_that_killed_its_worker_is_failed(service):
+    """An older one whose worker has died as well is left to the next worker."""
+    jobs = service.library.jobs
+    older = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    keys = [jobs.queue("none.pdf", "none.pdf").key for _ in range(2)]
+    killed.wait()
+    workers = [str(Holder(socket.gethostname(), process.pid, 0)) for process in (older, killed)]
+    assert [jobs.claim(worker).key for worker in workers] == keys
+    older.communicate()
+    supervisor = Supervisor(jobs, [])
+    for _ in range(3):
+        supervisor._count_death(killed.pid)
+    assert [(jobs.get(key).state, jobs.get(key).worker) for key in keys] == [
+        ("running", workers[0]),
+        ("failed", workers[1]),
+    ]
+
+
+def test_the_upload_of_a_job_that_was_failed_is_dropped_by_the_next_worker(service, tmp_path):
+    jobs = service.library.jobs
+    failed = service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "oil.tiff")
+    waiting = service.upload(save_document(tmp_path / "file.tiff", [["valve"]]), "valve.tiff")
+    jobs.finish(jobs.claim("test"), "failed", reason="it ended its worker")
+    work(service.library, parent=-1)
+    assert [Path(jobs.get(job.key).path).exists() for job in (failed, waiting)] == [False, True]
 
 
 _STARTS_A_WORKER = """
