@@ -27,6 +27,9 @@ Codes = NDArray[np.int8]
 _Number = TypeVar("_Number", np.int8, np.uint8, np.int32, np.int64)
 
 FORMAT = "colvision-shard-1"
+# A file that is mapped stays open, and systems let a process open about 1,000: a library that grew by a page or two at
+# a time has more shards than that. Below this size a copy in memory costs no more than the search that reads it all.
+SMALL_BYTES = 1 << 20
 _ALIGNMENT = 64  # bytes: `codes` starts on a cache line, whatever the header's length
 _HEADER_LIMIT = 1 << 20  # bytes: ours takes about 500; a damaged length must not ask for gigabytes
 _READ_BYTES = 1 << 20
@@ -99,7 +102,7 @@ def _header(sizes: dict[str, tuple[int, ...]], code_range: float) -> bytes:
 
 
 class Shard:
-    """A shard, memory-mapped: opening reads the header and `starts` only; safe to share between threads.
+    """A shard, memory-mapped or, below `SMALL_BYTES`, in memory; safe to share between threads.
 
     `codes` (n, dim) int8 and `starts` (pages + 1,) int64 are read-only. Raises `FileNotFoundError` when the file has
     gone, `LibraryDamaged` when its header does not fit its bytes; damage inside the arrays shows in `verify`.
@@ -111,24 +114,27 @@ class Shard:
             size = path.stat().st_size
             if size < 8:
                 raise self._damaged(f"{size} bytes")
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if size < SMALL_BYTES:
+                self._data = _aligned(file.read())
+            else:
+                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         try:
             self._read_header()
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(str(error)) from error
 
     def _read_header(self) -> None:
-        length = int.from_bytes(self._map[:8], "little")
-        if length > min(_HEADER_LIMIT, len(self._map) - 8):
-            raise ValueError(f"a header of {length} bytes in a file of {len(self._map)}")
-        header = json.loads(self._map[8 : 8 + length])
+        length = int.from_bytes(self._data[:8], "little")
+        if length > min(_HEADER_LIMIT, len(self._data) - 8):
+            raise ValueError(f"a header of {length} bytes in a file of {len(self._data)}")
+        header = json.loads(bytes(self._data[8 : 8 + length]))
         metadata = header["__metadata__"]
         if metadata["format"] != FORMAT:
             raise ValueError(f"format {metadata['format']!r}, expected {FORMAT!r}")
         self.code_range = float(metadata["code_range"])
         ends = [header[name]["data_offsets"][1] for name, _, _ in _LAYOUT]
-        if 8 + length + max(ends) != len(self._map):
-            raise ValueError(f"{len(self._map)} bytes, expected {8 + length + max(ends)}")
+        if 8 + length + max(ends) != len(self._data):
+            raise ValueError(f"{len(self._data)} bytes, expected {8 + length + max(ends)}")
         self.codes: Codes = self._view(header["codes"], np.int8, 8 + length)
         self._kinds = self._view(header["kinds"], np.uint8, 8 + length)
         self._cells = self._view(header["cells"], np.int32, 8 + length)
@@ -139,7 +145,7 @@ class Shard:
     def _view(self, entry: dict[str, list[int]], kind: type[_Number], data: int) -> NDArray[_Number]:
         begin, end = entry["data_offsets"]
         count = (end - begin) // np.dtype(kind).itemsize
-        array = np.frombuffer(self._map, dtype=kind, count=count, offset=data + begin)
+        array = np.frombuffer(self._data, dtype=kind, count=count, offset=data + begin)
         return array.reshape(entry["shape"])
 
     def _check(self) -> None:
@@ -163,7 +169,7 @@ class Shard:
         return int(self.codes.shape[1])
 
     def page(self, row: int) -> ShardPage:
-        """The page at `row` (from 0, its place in this shard); codes stay memory-mapped."""
+        """The page at `row` (from 0, its place in this shard); its arrays are views of the shard's."""
         if not 0 <= row < len(self):
             raise ValueError(f"row {row} of shard {self.path.name}, which holds {len(self)} pages")
         vectors = slice(int(self.starts[row]), int(self.starts[row + 1]))
@@ -181,6 +187,15 @@ class Shard:
         return LibraryDamaged(
             f"shard {self.path.name} is damaged ({detail}): run `colvision verify`, then ingest its documents again"
         )
+
+
+def _aligned(data: bytes) -> memoryview:
+    """A read-only copy that begins on a cache line, as a mapped file does."""
+    room = np.empty(len(data) + _ALIGNMENT, dtype=np.uint8)
+    begin = -room.ctypes.data % _ALIGNMENT
+    copy = room[begin : begin + len(data)].data
+    copy[:] = data
+    return copy.toreadonly()
 
 
 def file_sha256(path: Path) -> str:

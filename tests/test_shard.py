@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from colvision.embedding import Kind, PatchGrid
 from colvision.errors import LibraryDamaged
-from colvision.shard import Shard, ShardPage, file_sha256, write_shard
+from colvision.shard import SMALL_BYTES, Shard, ShardPage, file_sha256, write_shard
 
 
 def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> ShardPage:
@@ -68,15 +68,42 @@ def test_pages_lie_end_to_end_without_padding(shard_path):
     np.testing.assert_array_equal(np.concatenate([shard.page(row).codes for row in range(3)]), shard.codes)
 
 
-def test_codes_are_mapped_from_the_file_and_cannot_be_changed(shard_path):
-    shard = Shard(shard_path)
-    assert not shard.codes.flags.owndata
-    with pytest.raises(ValueError, match="read-only"):
-        shard.codes[0, 0] = 1
+@pytest.fixture
+def large_path(tmp_path) -> Path:
+    rng = np.random.default_rng(4)
+    write_shard(tmp_path / "2.safetensors", [page_of(rng, SMALL_BYTES // 64, 64)], code_range=0.5)
+    return tmp_path / "2.safetensors"
 
 
-def test_codes_start_on_a_cache_line(shard_path):
-    assert Shard(shard_path).codes.ctypes.data % 64 == 0
+@pytest.mark.parametrize("size", ["shard_path", "large_path"])
+def test_codes_cannot_be_changed_and_start_on_a_cache_line(size, request):
+    shard = Shard(request.getfixturevalue(size))
+    assert shard.codes.ctypes.data % 64 == 0
+    for array in (shard.codes, shard.starts, shard.page(0).codes, shard.page(0).kind, shard.page(0).grid.cells):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what a process has mapped")
+def test_large_shards_are_mapped_and_small_ones_are_read(shard_path, large_path):
+    small, large = Shard(shard_path), Shard(large_path)
+    mapped = Path("/proc/self/maps").read_text()
+    assert str(large.path) in mapped and str(small.path) not in mapped
+
+
+_OPEN_MANY = """
+import resource, sys
+from pathlib import Path
+from colvision.shard import Shard
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+print(sum(len(shard) for shard in [Shard(Path(sys.argv[1])) for _ in range(300)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits how many files a process may open")
+def test_small_shards_hold_no_file_open(shard_path):
+    done = subprocess.run([sys.executable, "-c", _OPEN_MANY, shard_path], capture_output=True, text=True)
+    assert done.stdout == "900\n", done.stderr
 
 
 @pytest.mark.parametrize("place", [3, 40, 500, -1])

@@ -555,6 +555,23 @@ with Store(Path(sys.argv[1])) as store:
 """
 
 
+_OPEN_FILES = """
+import resource, sys
+from pathlib import Path
+from colvision.store import Store
+hard = min(500, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+with Store(Path(sys.argv[1])):
+    print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits how many files a process may open")
+def test_a_store_may_open_as_many_files_as_the_system_allows(store):
+    done = subprocess.run([sys.executable, "-c", _OPEN_FILES, store.path], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a folder read-only")
 def test_a_read_only_disk_opens_read_only(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")

@@ -1,8 +1,11 @@
-"""What readers see: one generation of one collection, its shards memory-mapped."""
+"""What readers see: one generation of one collection, its shards open."""
 
+import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -16,6 +19,10 @@ from colvision.store.catalogue import Catalogue
 from colvision.store.files import Files
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 
+if sys.platform != "win32":
+    import resource
+
+_OPEN_FILES = 10_240  # of a megabyte or more each: 10 GB at least; macOS allows no more files than this
 _NOBODY = -1  # the document of a stored page that no row names any more
 
 
@@ -60,6 +67,7 @@ class Snapshots:
         self._newest: dict[int, Snapshot] = {}
         self._shards: dict[int, dict[int, Shard]] = {}  # by collection and key
         self._lost: dict[int, str] = {}  # damaged shards, where the catalogue cannot be told
+        _allow_open_files()
 
     def take(self, name: str) -> Snapshot:
         """The newest generation. A shard that cannot be opened is quarantined, and the rest is served.
@@ -142,3 +150,15 @@ def _part(shard: Shard, places: NDArray[np.int64]) -> Part:
     page = np.zeros(len(shard), dtype=np.int32)
     document[at], page[at] = places[:, 2], places[:, 3]
     return Part(shard, document, page, document != _NOBODY)
+
+
+@cache
+def _allow_open_files() -> None:
+    """Raises how many files this process may open, once: each large shard is one, and 1,000 is a usual limit."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # some systems refuse: then the limit is what it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
