@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -66,27 +66,36 @@ def ingest(
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with _told(), colvision.open_library(library) as opened, Bar(*columns, console=_say, transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def show(progress: colvision.Progress) -> None:
-            name = progress.document
-            if name not in tasks:
-                tasks[name] = bar.add_task(escape(name), total=progress.pages, speed="")
-            left = f", {_duration(progress.seconds_left)} left" if progress.seconds_left else ""
-            speed = f"{progress.pages_per_second:.1f} pages/s{left}"
-            bar.update(tasks[name], completed=progress.page, total=progress.pages, speed=speed)
-
+    with _told(), colvision.open_library(library) as opened, _progress() as show:
         report = opened.ingest(paths, progress=show)
     _show(str(report))
     if report.failed:
         raise typer.Exit(_FAILED)
+
+
+@main.command()
+def reencode(
+    library: LibraryOption, collection: Annotated[str, typer.Option(help="Which collection.")] = "default"
+) -> None:
+    """Encode a collection again, from the kept files, when it was filled by another encoder."""
+    with _told(), _existing(library) as opened, _progress() as show:
+        report = opened.reencode(collection=collection, progress=show)
+    _show(str(report) if report.files else "no document is left to encode")
+    if report.failed:
+        raise typer.Exit(_FAILED)
+
+
+@main.command()
+def verify(library: LibraryOption) -> None:
+    """Read every shard whole; name those that are damaged, and the documents to ingest again."""
+    with _told(), _existing(library) as opened:
+        damaged = opened.verify()
+        shards = sum(collection.shards for collection in opened.status().collections)
+    for shard in damaged:
+        _show(f"{shard.reason}\n  ingest again: {', '.join(shard.documents)}")
+    if damaged:
+        raise typer.Exit(_FAILED)
+    _show("1 shard is whole" if shards == 1 else f"{shards} shards are whole")
 
 
 @main.command()
@@ -222,6 +231,29 @@ def status(
         _say.print(f"warning: {escape(warning)}")
     if state.damaged:
         raise typer.Exit(_FAILED)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[colvision.Progress], None]]:
+    """Shows a bar for each document on stderr, moved by what is given back."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Bar(*columns, console=_say, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(progress: colvision.Progress) -> None:
+            name = progress.document
+            if name not in tasks:
+                tasks[name] = bar.add_task(escape(name), total=progress.pages, speed="")
+            left = f", {_duration(progress.seconds_left)} left" if progress.seconds_left else ""
+            speed = f"{progress.pages_per_second:.1f} pages/s{left}"
+            bar.update(tasks[name], completed=progress.page, total=progress.pages, speed=speed)
+
+        yield show
 
 
 @contextmanager

@@ -185,7 +185,7 @@ class Shard:
 
     def _damaged(self, detail: str) -> LibraryDamaged:
         return LibraryDamaged(
-            f"shard {self.path.name} is damaged ({detail}): run `colvision verify`, then ingest its documents again"
+            f"shard {self.path.name} is damaged ({detail}): ingest its documents again, which `colvision verify` names"
         )
 
 

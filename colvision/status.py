@@ -45,6 +45,7 @@ class CollectionStatus:
     pages: int
     failed_pages: int
     vectors: int
+    shards: int
     bytes: int
     clipped_share: float
     generation: int
@@ -103,6 +104,7 @@ def _collection(store: Store, name: str) -> CollectionStatus:
         pages=sum(document.stored for document in documents),
         failed_pages=sum(document.failed for document in documents),
         vectors=sum(shard.vectors for shard in shards),
+        shards=len(shards),
         bytes=sum(shard.bytes for shard in shards),
         clipped_share=row.clipped_share,
         generation=row.generation,

@@ -1,12 +1,16 @@
 """The command: results on stdout, the rest on stderr, exit codes that tell misuse from failure."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from toy import ToyEncoder
+from typer.main import get_command
 from typer.testing import CliRunner
 
+import colvision
 from colvision.cli import main
 
 FONT = ImageFont.load_default(34)
@@ -87,6 +91,41 @@ def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
     assert "deleted pump.tiff (2 pages)" in run("delete", "pump.tiff", library=folder).stdout
     assert json.loads(run("list", "--json", library=folder).stdout) == []
     assert json.loads(run("search", "pump", "--json", library=folder).stdout)["hits"] == []
+
+
+def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path):
+    folder = tmp_path / "library"
+    run("ingest", manuals / "pump.tiff", library=folder)
+    assert run("verify", library=folder).stdout == "1 shard is whole\n"
+    (shard,) = (folder / "shards").iterdir()
+    data = bytearray(shard.read_bytes())
+    data[-100] ^= 1
+    shard.write_bytes(data)
+    answer = run("verify", library=folder, code=1)
+    assert f"shard {shard.name} is damaged" in answer.stdout and "ingest again: pump.tiff" in answer.stdout
+    run("ingest", manuals / "pump.tiff", library=folder)
+    assert run("verify", library=folder).stdout == "1 shard is whole\n"
+
+
+def test_reencode_fills_a_library_of_another_encoder_again(manuals, tmp_path):
+    folder = tmp_path / "library"
+    with colvision.open_library(folder, encoder=ToyEncoder()) as library:
+        library.ingest(manuals / "pump.tiff")
+    refused = run("search", "pump", library=folder, code=1)
+    assert "`colvision reencode`" in refused.stderr
+    assert "pump.tiff: replaced, 2 pages" in run("reencode", library=folder).stdout
+    assert "pump.tiff, page 2" in run("search", "hydraulic pump", library=folder).stdout.splitlines()[0]
+    assert "no collection 'spares'" in run("reencode", "--collection", "spares", library=folder, code=1).stderr
+
+
+def test_every_command_that_a_message_names_can_be_run():
+    source = Path(colvision.__file__).parent
+    texts = [
+        path.read_text(encoding="utf-8") for path in [*source.rglob("*.py"), *source.with_name("app").rglob("*.py")]
+    ]
+    named = {name for text in texts for name in re.findall(r"`colvision ([a-z]\S*?)[ `]", text)}
+    assert {"list", "reencode", "verify"} <= named
+    assert named <= set(get_command(main).commands)
 
 
 @pytest.mark.parametrize(

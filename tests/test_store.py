@@ -393,6 +393,15 @@ def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
     assert store.picture_path(bad, 1).exists()
 
 
+def test_verify_finds_damage_where_it_cannot_be_noted(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    path = store.files.shard("00000001.safetensors")
+    path.write_bytes(path.read_bytes()[:-1])
+    with Store(store.path, read_only=True) as reader:
+        assert [damaged.documents for damaged in reader.verify()] == [("a.pdf",)]
+    assert store.damaged() == []
+
+
 def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quick_path):
     draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
     store.writer.commit(draft, [encoded(1, "one"), encoded(2, "two")], TOY.info)

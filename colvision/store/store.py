@@ -144,20 +144,21 @@ class Store:
         """
         with self._db.read():
             shards = rows.shards(self._db)
+        found = {row.key: self._damage(row) for row in shards}
         for row in shards:
-            damage = self._damage(row)
-            if bool(damage) != bool(row.damage) and not self.read_only:
+            if bool(found[row.key]) != bool(row.damage) and not self.read_only:
                 with self._db.write():
-                    rows.quarantine(self._db, row, damage)
-        return self.damaged()
+                    rows.quarantine(self._db, row, found[row.key])
+        with self._db.read():  # again: a shard that was deleted meanwhile is not damaged
+            return [self._damaged(row, found[row.key]) for row in rows.shards(self._db) if found.get(row.key)]
 
     def damaged(self) -> list[DamagedShard]:
         """The shards that are quarantined, each with the names of the documents that have pages in it."""
         with self._db.read():
-            return [
-                DamagedShard(self.files.shard(row.file_name), row.damage, rows.names_in(self._db, row.key))
-                for row in rows.shards(self._db, "damage <> ''")
-            ]
+            return [self._damaged(row, row.damage) for row in rows.shards(self._db, "damage <> ''")]
+
+    def _damaged(self, row: ShardRow, reason: str) -> DamagedShard:
+        return DamagedShard(self.files.shard(row.file_name), reason, rows.names_in(self._db, row.key))
 
     def _damage(self, row: ShardRow) -> str:
         path = self.files.shard(row.file_name)
