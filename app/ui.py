@@ -77,6 +77,6 @@ def _receive(service: Service) -> Callable[[list[str] | None], None]:
                 service.upload(path, path.name)
             except ColvisionError as error:
                 path.unlink(missing_ok=True)
-                gr.Warning(escape(str(error)), title="Not added", duration=None)
+                gr.Warning(escape(str(error)), title="Not added", duration=10)
 
     return receive
