@@ -165,18 +165,35 @@ export class Inspector {
   }
 
   zoom(by) {
+    if (!this.page || this.panel.hidden) return;
+    const [x, y] = this.centre();
     this.scale = by === null ? 1 : Math.min(4, Math.max(0.3, this.scale * by));
     this.draw();
+    this.lookAt(x, y);
+  }
+
+  // What is in the middle of the view, in fractions of the page.
+  centre() {
+    const stage = byId("cv-stage");
+    const view = stage.getBoundingClientRect();
+    const frame = this.canvas.getBoundingClientRect();
+    return [
+      (view.left + stage.clientWidth / 2 - frame.left) / frame.width,
+      (view.top + stage.clientHeight / 2 - frame.top) / frame.height,
+    ];
+  }
+
+  lookAt(x, y) {
+    const [left, top] = this.centre();
+    byId("cv-stage").scrollBy({ left: (x - left) * this.canvas.clientWidth, top: (y - top) * this.canvas.clientHeight, behavior: "instant" });
   }
 
   // Scrolls to the strongest of the patches that are shown.
   reveal() {
     const best = this.shownMatches().filter((match) => match?.box).sort((a, b) => b.contribution - a.contribution)[0];
-    const stage = byId("cv-stage");
     if (!best) return;
     const [left, top, right, bottom] = best.box;
-    stage.scrollTop = ((top + bottom) / 2) * this.canvas.clientHeight - stage.clientHeight / 2;
-    stage.scrollLeft = ((left + right) / 2) * this.canvas.clientWidth - stage.clientWidth / 2;
+    this.lookAt((left + right) / 2, (top + bottom) / 2);
   }
 
   hover(event) {
@@ -200,10 +217,11 @@ export class Inspector {
   download() {
     if (!this.page) return;
     const words = this.word === ALL ? "" : `-${this.heat.matches[this.word].word}`;
+    const name = `${this.page.name.replace(/\.[^.]+$/, "")}-page-${this.page.page}${words}.png`;
     const canvas = document.createElement("canvas");
     this.paint(canvas, this.page.image.naturalWidth);
     canvas.toBlob((blob) => {
-      const link = make("a", { href: URL.createObjectURL(blob), download: `${this.page.name}-page-${this.page.page}${words}.png` });
+      const link = make("a", { href: URL.createObjectURL(blob), download: name });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     });
