@@ -108,6 +108,7 @@ def search(
 ) -> None:
     """Show the pages that match best."""
     with _told(), _existing(library) as opened:
+        opened.encoder.encode_queries([words])  # loads it, which is no part of the search's time
         answer = opened.search(words, k=k, document=document)
     if as_json:
         hits = [{"document": hit.document, "page": hit.page, "score": round(hit.score, 6)} for hit in answer]
@@ -130,6 +131,8 @@ def explain(
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
 ) -> None:
     """Save the page as a PNG with the patches that matched, and show what each word found."""
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     with _told(), _existing(library) as opened:
         why = opened.explain_page(words, document, page)
         why.heatmap(word).save(out, format="PNG")
@@ -269,6 +272,11 @@ def _told() -> Iterator[None]:
         raise typer.Exit(_FAILED) from error
     except ColvisionError as error:
         _say.print(f"colvision: {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(_FAILED) from error
+    except OSError as error:
+        _say.print(
+            f"colvision: {escape(str(error.filename or ''))}: {escape(error.strerror or str(error))}", soft_wrap=True
+        )
         raise typer.Exit(_FAILED) from error
     except KeyboardInterrupt:
         _say.print("colvision: stopped; what was stored stays, and the same command goes on from there")

@@ -135,6 +135,7 @@ def test_every_command_that_a_message_names_can_be_run():
         (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
         (["search"], 2, "Missing argument"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
+        (["explain", "pump", "--document", "pump.tiff", "--page", "1", "--out", "no/x.png"], 2, "there is no folder"),
         (["delete", "no.pdf"], 1, "no document 'no.pdf'"),
         (["explain", "pump", "--document", "pump.tiff", "--page", "9", "--out", "x.png"], 1, "has pages 1 to 2, not 9"),
     ],
