@@ -75,6 +75,7 @@ def ink(page):
 def test_a_search_opens_the_best_page_and_says_what_it_cost(page, server):
     drive.show(page, server)
     search(page, "oil filter")
+    expect(page.locator("#cv-summary")).to_be_visible()
     expect(page.locator("#cv-summary")).to_contain_text("ms (encode")
     expect(page.locator("#cv-results .cv-card").first).to_contain_text("page 3 of 3")
     expect(page.locator("#cv-title")).to_have_text("pump.tiff")
@@ -141,6 +142,63 @@ def test_a_link_brings_back_query_page_and_word_in_a_fresh_tab(page, server, chr
     fresh.context.close()
 
 
+def test_going_back_to_the_start_shows_the_welcome(page, server):
+    drive.show(page, server)
+    search(page, "oil filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    page.go_back()
+    expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
+
+
+def test_zooming_keeps_what_is_in_the_middle(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    middle = """() => {
+        const view = document.querySelector('#cv-stage').getBoundingClientRect();
+        const sheet = document.querySelector('#cv-canvas').getBoundingClientRect();
+        return [(view.x + view.width / 2 - sheet.x) / sheet.width, (view.y + view.height / 2 - sheet.y) / sheet.height];
+    }"""
+    for _ in range(3):
+        page.click("#cv-larger")
+    page.evaluate("document.querySelector('#cv-stage').scrollTo(150, 200)")
+    before = page.evaluate(middle)
+    page.click("#cv-larger")
+    assert page.evaluate(middle) == pytest.approx(before, abs=0.02)
+
+
+def test_a_page_that_cannot_be_shown_can_only_be_closed(page, server):
+    document = page.request.get(f"{server}/api/v1/documents/pump.tiff").json()["id"]
+    drive.show(page, f"{server}/?doc={document}&p=99")
+    expect(page.locator("#cv-page-message")).to_contain_text("Page 99 cannot be shown")
+    expect(page.locator(".cv-tools > :visible")).to_have_count(1)
+    page.get_by_role("button", name="Close the page").click()
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+
+
+def test_a_saved_image_is_named_after_document_page_and_word(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    page.get_by_role("radio", name="filter").click()
+    with page.expect_download() as download:
+        page.click("#cv-download")
+    assert download.value.suggested_filename == "pump-page-3-filter.png"
+
+
+def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
+    data = save_document(tmp_path / "file.tiff", [["gasket"]]).read_bytes()
+    page.request.post(f"{server}/api/v1/documents", params={"name": "gasket.tiff"}, data=data)
+    drive.show(page, server)
+    row = page.locator(".cv-row", has_text="gasket.tiff")
+    expect(row.locator(".cv-meta")).to_contain_text("1 page ·")
+    document = row.get_attribute("data-document")
+    page.select_option("#cv-within", document)
+    search(page, "gasket")
+    expect(page.locator("#cv-title")).to_have_text("gasket.tiff")
+    page.request.delete(f"{server}/api/v1/documents/{document}")
+    expect(page.locator("#cv-title")).not_to_have_text("gasket.tiff")
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    assert document not in page.url
+
+
 def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "press.tiff", [[f"word{number}"] for number in range(12)]))
@@ -162,6 +220,21 @@ def test_a_reading_can_be_cancelled_and_gone_on_with(page, server, tmp_path):
     expect(row.locator(".cv-meta")).to_contain_text("cancelled", ignore_case=True)
     row.get_by_role("button", name="Read the rest").click()
     expect(row.locator(".cv-meta")).to_contain_text("16 pages ·")
+
+
+def test_a_click_beside_a_running_job_is_not_lost(page, server, tmp_path):
+    drive.show(page, server)
+    upload(page, save_document(tmp_path / "crane.tiff", [[f"lift{number}"] for number in range(16)]))
+    row = page.locator(".cv-row", has_text="crane.tiff")
+    expect(row.locator(".cv-meta")).to_contain_text("of 16 ·")
+    button = page.get_by_role("button", name="Delete pump.tiff")
+    button.hover()
+    page.mouse.down()
+    page.wait_for_timeout(2500)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Keep")).to_be_focused()
+    page.get_by_role("button", name="Keep").click()
+    row.get_by_role("button", name="Cancel").click()
 
 
 def test_a_refused_file_is_told_so_and_its_name_is_only_text(page, server, tmp_path):

@@ -8,11 +8,13 @@ const IDLE_MS = 4000;
 
 export class Shelf {
   constructor(events) {
-    this.events = events; // open(document), changed(library), removed(document)
+    this.events = events; // open(document), changed(library)
     this.shown = "";
     this.asked = ""; // the document whose deletion is being confirmed
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
     document.addEventListener("visibilitychange", () => this.refresh());
+    byId("cv-documents").addEventListener("pointerdown", () => (this.isPressed = true));
+    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => this.release());
   }
 
   async watch() {
@@ -27,11 +29,21 @@ export class Shelf {
       const library = await api.readLibrary();
       if (this.isLost) say(byId("cv-library-message"), "");
       this.isLost = false;
-      this.show(library);
+      if (this.isPressed) this.late = library;
+      else this.show(library);
     } catch (error) {
       this.isLost = true;
       say(byId("cv-library-message"), error.message);
     }
+  }
+
+  // A row that is replaced while a button is pressed in it loses the click: it waits until the click is done.
+  release() {
+    setTimeout(() => {
+      this.isPressed = false;
+      if (this.late) this.show(this.late);
+      this.late = null;
+    });
   }
 
   async act(action) {
@@ -133,10 +145,9 @@ export class Shelf {
   }
 
   confirm(row, document) {
-    const erase = async () => {
+    const erase = () => {
       this.asked = "";
-      await this.act(() => api.remove(document.id));
-      this.events.removed(document.id);
+      return this.act(() => api.remove(document.id));
     };
     row.classList.add("is-asking");
     row.append(

@@ -29,7 +29,6 @@ class Desk {
     this.shelf = new Shelf({
       open: (document) => this.open(document, 1, { push: true }),
       changed: (library) => this.libraryChanged(library),
-      removed: (document) => this.removed(document),
     });
     this.results = new Results({ choose: (hit) => this.open(hit.document_id, hit.page, { push: true }) });
     this.inspector = new Inspector({
@@ -63,9 +62,11 @@ class Desk {
     byId("cv-query").value = this.state.q;
     const { doc, page, word } = this.state;
     if (this.state.q) await this.search({ keep: Boolean(doc) });
-    else this.blank();
+    else {
+      if (!doc) this.inspector.hide(); // first: the welcome is shown where no page is
+      this.blank();
+    }
     if (doc) await this.open(doc, page, { word });
-    else if (!this.state.q || !WIDE.matches) this.inspector.hide();
   }
 
   blank() {
@@ -111,6 +112,7 @@ class Desk {
     const { answer, library } = this;
     const line = byId("cv-summary");
     line.replaceChildren();
+    line.hidden = !answer;
     if (!answer) return;
     const { encode = 0, score = 0, total = 0 } = answer.timing_ms;
     const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
@@ -177,6 +179,8 @@ class Desk {
   }
 
   libraryChanged(library) {
+    const kept = new Set(library.documents.map((each) => each.id));
+    const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
     this.library = library;
     const select = byId("cv-within");
     const chosen = this.state.in;
@@ -186,11 +190,13 @@ class Desk {
     byId("cv-drawer-count").textContent = library.documents.length || "";
     this.summarise();
     this.offerExamples();
+    if (gone.size) this.leave(gone);
   }
 
-  removed(document) {
-    if (this.state.doc === document) this.close();
-    if (this.state.in === document) this.remember({ in: "" });
+  // Documents that were deleted, here or in another tab.
+  leave(gone) {
+    if (gone.has(this.state.doc)) this.close();
+    if (gone.has(this.state.in)) this.remember({ in: "" });
     if (this.state.q) this.search({ keep: Boolean(this.state.doc) });
   }
 }
