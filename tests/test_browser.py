@@ -199,6 +199,30 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     assert document not in page.url
 
 
+def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
+    drive.show(page, server)
+    for text, place in (("oil filter", "page 3 of 3"), ("spare parts", "page 2 of 3")):
+        search(page, text)
+        expect(page.locator("#cv-place")).to_have_text(place)
+    page.evaluate(
+        """() => {
+            const real = window.fetch, later = () => new Promise((done) => setTimeout(done, 1500));
+            window.fetch = async (url, options) => {
+                if (String(url).includes("/search?")) await later();
+                return real(url, options);
+            };
+        }"""
+    )
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("oil filter")
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("")
+    page.wait_for_timeout(3000)
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator("#cv-results .cv-card")).to_have_count(0)
+    assert urlsplit(page.url).query == ""
+
+
 def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "press.tiff", [[f"word{number}"] for number in range(12)]))

@@ -58,6 +58,7 @@ class Desk {
 
   // Brings back what the address says.
   async restore() {
+    const address = location.href;
     this.state = readAddress();
     byId("cv-query").value = this.state.q;
     const { doc, page, word } = this.state;
@@ -66,10 +67,13 @@ class Desk {
       if (!doc) this.inspector.hide(); // first: the welcome is shown where no page is
       this.blank();
     }
+    if (location.href !== address) return; // the user, or the search itself, went on meanwhile
     if (doc) await this.open(doc, page, { word });
   }
 
   blank() {
+    this.asking?.abort();
+    byId("cv-work").classList.remove("is-busy");
     this.answer = null;
     this.results.clear();
     say(byId("cv-summary"), "");
@@ -88,13 +92,15 @@ class Desk {
   // `keep`: a page is open already, or about to be; else the best one is opened where there is room beside the list.
   async search({ keep }) {
     this.asking?.abort();
-    this.asking = new AbortController();
+    const { signal } = (this.asking = new AbortController());
     byId("cv-work").classList.add("is-busy");
     try {
-      this.answer = await api.search(this.state.q, this.state.in, this.asking.signal);
+      const answer = await api.search(this.state.q, this.state.in, signal);
+      if (signal.aborted) return;
+      this.answer = answer;
       say(byId("cv-message"), this.answer.notice);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (signal.aborted) return;
       this.answer = null;
       say(byId("cv-message"), error.message);
     }
