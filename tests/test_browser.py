@@ -34,6 +34,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     with open_library(folder / "library", encoder=ToyEncoder()) as library:
         library.ingest(save_document(folder / "pump.tiff", PUMP))
+        library.ingest(save_document(folder / "old.tiff", [["elsewhere"]]), collection="archive")
     with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address
 
@@ -142,6 +143,30 @@ def test_a_link_brings_back_query_page_and_word_in_a_fresh_tab(page, server, chr
     fresh.context.close()
 
 
+def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
+    drive.show(page, server)
+    for text, place in (("oil filter", "page 3 of 3"), ("spare parts", "page 2 of 3")):
+        search(page, text)
+        expect(page.locator("#cv-place")).to_have_text(place)
+    page.evaluate(
+        """() => {
+            const real = window.fetch, later = () => new Promise((done) => setTimeout(done, 1500));
+            window.fetch = async (url, options) => {
+                if (String(url).includes("/search?")) await later();
+                return real(url, options);
+            };
+        }"""
+    )
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("oil filter")
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("")
+    page.wait_for_timeout(3000)
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator("#cv-results .cv-card")).to_have_count(0)
+    assert urlsplit(page.url).query == ""
+
+
 def test_going_back_to_the_start_shows_the_welcome(page, server):
     drive.show(page, server)
     search(page, "oil filter")
@@ -197,6 +222,17 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     expect(page.locator("#cv-title")).not_to_have_text("gasket.tiff")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()
     assert document not in page.url
+
+
+def test_pages_added_since_a_search_are_told_until_it_is_made_again(page, server, tmp_path):
+    """The library holds a page of another collection, which no search compares: it was not added."""
+    drive.show(page, server)
+    search(page, "oil filter")
+    expect(page.locator("#cv-summary")).not_to_contain_text("added since")
+    data = save_document(tmp_path / "file.tiff", [["bearing"]]).read_bytes()
+    page.request.post(f"{server}/api/v1/documents", params={"name": "bearing.tiff"}, data=data)
+    page.get_by_role("button", name="1 page added since: search again").click()
+    expect(page.locator("#cv-summary")).not_to_contain_text("added since")
 
 
 def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server, tmp_path):

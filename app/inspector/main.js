@@ -26,6 +26,7 @@ class Desk {
     this.state = readAddress();
     this.answer = null;
     this.library = null;
+    this.pagesThen = null; // what the library held when the search was made, in all collections
     this.shelf = new Shelf({
       open: (document) => this.open(document, 1, { push: true }),
       changed: (library) => this.libraryChanged(library),
@@ -94,6 +95,7 @@ class Desk {
     this.asking?.abort();
     const { signal } = (this.asking = new AbortController());
     byId("cv-work").classList.add("is-busy");
+    this.pagesThen = this.library?.pages ?? null;
     try {
       const answer = await api.search(this.state.q, this.state.in, signal);
       if (signal.aborted) return;
@@ -128,7 +130,7 @@ class Desk {
     }
     line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `);
     line.append(make("span", { class: "cv-quiet" }, `(encode ${spent(encode)}, score ${spent(score)})`));
-    const added = library && !this.state.in ? library.pages - answer.pages : 0;
+    const added = library && !this.state.in ? library.pages - this.pagesThen : 0;
     if (added > 0) {
       const again = make("button", { type: "button", class: "cv-link" }, `${plural(added, "page")} added since: search again`);
       again.addEventListener("click", () => this.search({ keep: true }));
@@ -188,6 +190,7 @@ class Desk {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
     this.library = library;
+    this.pagesThen ??= library.pages;
     const select = byId("cv-within");
     const chosen = this.state.in;
     const options = library.documents.map((each) => make("option", { value: each.id }, each.name));
