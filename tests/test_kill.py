@@ -62,13 +62,17 @@ def contents(library):
 
 def test_three_kills_lose_nothing_and_store_no_page_twice(quick_path, manual):
     rng = np.random.default_rng(1)
-    library = quick_path / "library"
-    before = 0
-    for _ in range(3):
-        acknowledged = kill_after(start(library, manual), int(rng.integers(1, 4)), rng.uniform(0.0, 0.3))
+    library, before, kills = quick_path / "library-0", 0, 0
+    for attempt in range(1, 13):
+        acknowledged = kill_after(child := start(library, manual), int(rng.integers(1, 4)), rng.uniform(0.0, 0.3))
         stored = contents(library)
         assert len(stored) >= max(acknowledged, before)
-        before = len(stored)
+        before, kills = len(stored), kills + (child.returncode == -signal.SIGKILL)
+        if kills >= 3 and 0 < before < PAGES:
+            break
+        if before == PAGES:  # on a busy machine the signal may come when all is done: once more from nothing
+            library, before = quick_path / f"library-{attempt}", 0
+    assert kills >= 3
     assert 0 < before < PAGES, "the kills came too early or too late to tell anything"
     output, _ = (last := start(library, manual)).communicate()
     assert last.returncode == 0, output
