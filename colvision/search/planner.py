@@ -1,73 +1,17 @@
-"""From an encoded query to ranked pages. Opens no model and no file: the snapshot holds the stored codes."""
+"""Which pages are scored, and how; their order."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.embedding import EncoderInfo, Floats, QueryEmbedding, ScoredQuery
 from colvision.maxsim import token_maxima
+from colvision.search.hits import Answer, Hit
+from colvision.search.options import SearchOptions
+from colvision.search.weights import soft_idf
 from colvision.store import Part, Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """`k` best pages; of `documents` only (ids) if given; `soft_idf` weighs rare words up where the link allows it."""
-
-    k: int = 10
-    documents: frozenset[str] | None = None
-    soft_idf: bool = True
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k is {self.k}; ask for at least one page")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hit:
-    """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`."""
-
-    document: str
-    document_id: str
-    page: int
-    score: float
-    similarity: Floats
-    contributions: Floats
-    query: ScoredQuery
-
-    def __repr__(self) -> str:
-        return f"Hit({self.document!r}, page {self.page}, score {self.score:.3f})"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer(Sequence[Hit]):
-    """Hits, best first; how many pages were searched, in which mode, and how long each part took."""
-
-    hits: tuple[Hit, ...]
-    query: ScoredQuery
-    pages: int
-    mode: str
-    timing_ms: Mapping[str, float]
-
-    def __repr__(self) -> str:
-        lines = "".join(f"\n  {hit!r}" for hit in self.hits)
-        return f"Answer({self.query.embedding.text!r}: {len(self.hits)} of {self.pages} pages{lines})"
-
-    def __len__(self) -> int:
-        return len(self.hits)
-
-    def __iter__(self) -> Iterator[Hit]:
-        return iter(self.hits)
-
-    @overload
-    def __getitem__(self, place: int) -> Hit: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
-    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
-        return self.hits[place]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,17 +28,15 @@ def search_pages(
 ) -> Answer:
     """Every live page is scored on its stored codes (mode "exact").
 
-    score(page) = sum over tokens of weight * link(max over the page's vectors of the similarity). Soft idf: with the
-    link a probability p that the page holds the token, df = sum of p over the collection and
-    idf = ln(1 + (N - df + 0.5) / (df + 0.5)), the inverse document frequency of Lucene's BM25 with an expected count.
-    Ties break by document name, then page.
+    score(page) = sum over tokens of weight * link(max over the page's vectors of the similarity). Ties break by
+    document name, then page.
     """
     options = options or SearchOptions()
     started = time.perf_counter()
     everything = _all_pages(snapshot, query, info.code_range)
     weights = query.weights
     if options.soft_idf and info.link.is_probability:
-        weights = weights * _soft_idf(info.link(everything.maxima))
+        weights = weights * soft_idf(info.link(everything.maxima))
     scored = ScoredQuery(query, weights, info.link, snapshot.generation, info.fingerprint)
     candidates = _filtered(everything, snapshot, options.documents)
     contributions = scored.contributions(candidates.maxima)  # (pages, t)
@@ -121,14 +63,6 @@ def _live(part: Part, vectors: Floats, code_range: float) -> _Candidates:
     """A shard's live pages. Dead ones are scored with the rest: cutting them out of the flat rows would cost more."""
     maxima = token_maxima(vectors, part.shard.codes, part.shard.starts, code_range)
     return _Candidates(maxima[part.live], part.document[part.live], part.page[part.live])
-
-
-def _soft_idf(chance: Floats) -> Floats:
-    """(pages, t) probabilities -> (t,) weights."""
-    pages = len(chance)
-    expected = chance.sum(axis=0, dtype=np.float64)  # (t,)
-    weights: Floats = np.log1p((pages - expected + 0.5) / (expected + 0.5)).astype(np.float32)
-    return weights
 
 
 def _filtered(everything: _Candidates, snapshot: Snapshot, documents: frozenset[str] | None) -> _Candidates:
@@ -163,5 +97,6 @@ def _hit(
         score=float(scores[i]),
         similarity=candidates.maxima[i],
         contributions=contributions[i],
+        terms={},
         query=scored,
     )
