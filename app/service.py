@@ -223,7 +223,7 @@ class Service:
         found = self.library.document(document)
         hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
         top = max(float(each.similarity.max()) for each in answer)
-        return view_explanation(self.library.explain(hit), hit, found.pages, top)
+        return view_explanation(self.library.explain(hit, picture=False), hit, found.pages, top)
 
     def _known(self, query: str, within: str | None) -> Answer | None:
         with self._turn:

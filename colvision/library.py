@@ -130,27 +130,27 @@ class Library:
         spent = {"encode": (encoded - started) * 1000, "score": (ended - encoded) * 1000}
         return replace(answer, timing_ms={**spent, "total": (ended - started) * 1000})
 
-    def explain(self, hit: Hit) -> Explanation:
-        """Why a page was found, from its stored vectors.
+    def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
+        """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.
 
         Raises `DocumentNotFound` when the document was deleted or replaced since, `EncoderMismatch` when the
         collection was encoded again since.
         """
-        return self._explain(hit.query, self._store.find(hit.document_id), hit.page)
+        return self._explain(hit.query, self._store.find(hit.document_id), hit.page, picture=picture)
 
     def explain_page(self, text: str, document: str, page: int, *, collection: str = "default") -> Explanation:
         """What a text finds on any page, whether a search would show that page or not."""
         row = self._store.find(document, collection=collection)
         query = self.search(text, k=1, collection=self._collection_of(row)).query
-        return self._explain(query, row, page)
+        return self._explain(query, row, page, picture=True)
 
-    def _explain(self, query: ScoredQuery, row: DocumentRow, number: int) -> Explanation:
+    def _explain(self, query: ScoredQuery, row: DocumentRow, number: int, *, picture: bool) -> Explanation:
         info = self._store.collection(self._collection_of(row)).info
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
         stored = self._store.stored_page(row, number)
         geometry = self._store.page(row, number).geometry
-        image = self.page_image(row.id, number)
+        image = self.page_image(row.id, number) if picture else None
         return explain_page(query, stored, code_range=info.code_range, image=image, geometry=geometry)
 
     def collections(self) -> list[str]:

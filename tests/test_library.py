@@ -100,6 +100,14 @@ def test_any_page_can_be_probed(library):
         library.explain_page("hook", "pump.tiff", 3)
 
 
+def test_without_a_picture_an_explanation_is_the_same_and_draws_nothing(library):
+    hit = library.search("hook")[0]
+    whole, bare = library.explain(hit), library.explain(hit, picture=False)
+    assert (bare.matches, bare.score) == (whole.matches, whole.score)
+    with pytest.raises(ValueError, match="no picture"):
+        bare.heatmap()
+
+
 def test_a_hit_of_a_deleted_document_cannot_be_explained(library):
     hit = library.search("bleed valve")[0]
     library.delete("pump.tiff")
