@@ -46,7 +46,7 @@ def main() -> None:
     def ours() -> np.ndarray:
         return maxsim.token_maxima(query, codes, starts, _CODE_RANGE).sum(axis=1)
 
-    maxsim._pool = lambda: _Serial()  # type: ignore[assignment]  # one thread for every way
+    maxsim.threads._pool = lambda: _Serial()  # type: ignore[assignment]  # one thread for every way
     ways: dict[str, Callable[[], np.ndarray]] = {
         "padded einsum, float32 (colpali-engine's way)": padded,
         "flat rows + reduceat, float32": flat,

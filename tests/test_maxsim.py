@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
+from colvision.maxsim import int8
 
 RANGE = 0.6
 
@@ -77,7 +78,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     codes, starts = corpus(rng, rng.integers(1, 60, 200))
     query = unit(rng, 33)
     whole = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(maxsim, "_BLOCK", 100)
+    monkeypatch.setattr(int8, "_BLOCK", 100)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), whole)
 
 
@@ -86,7 +87,7 @@ def test_float32_gives_the_same_numbers_where_there_is_no_int8_product(monkeypat
     codes, starts = corpus(rng, [30, 2, 400])
     query = unit(rng, 9)
     fast = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(maxsim, "_int8_matmul_works", lambda: False)
+    monkeypatch.setattr(int8, "_int8_matmul_works", lambda: False)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
 
 

@@ -1,0 +1,57 @@
+"""1-bit MaxSim: the signs of the components, compared by how many agree. The first stage of a large search.
+
+agreement = dim - 2 * (bits that differ) = the dot product of the two sign vectors, a whole number in -dim..dim.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.maxsim.codes import Codes, Floats
+from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
+from colvision.maxsim.threads import spread
+
+Bits = NDArray[np.uint64]
+
+_WORD = 64  # dimensions in a word of bits
+_BLOCK = 262_144  # page vectors in one turn of a thread: 4 MB at 128 dimensions
+
+
+def sign_bits(vectors: Floats | Codes) -> Bits:
+    """(n, dim) -> (n, dim // 64): bit i of word w is set where component 64 * w + i is above zero.
+
+    Vectors and their int8 codes give the same bits unless a component rounds to 0. Raises `ValueError` for a dim that
+    is no multiple of 64.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.shape[1] % _WORD:
+        raise ValueError(f"sign bits need vectors (n, dim) with dim a multiple of {_WORD}; got {vectors.shape}")
+    packed = np.packbits(vectors > 0, axis=1, bitorder="little")  # (n, dim / 8)
+    return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def bit_maxima(query: Floats, bits: Bits, starts: Starts, *, pages: Pages | None = None) -> NDArray[np.int32]:
+    """Each page's best agreement for each query token: (pages, t) int32.
+
+    `query` (t, dim) float32, `bits` (n, dim // 64), `starts` (pages + 1,). Raises `ValueError` for arrays that do not
+    fit each other and for a page without a vector.
+    """
+    wanted = chosen(len(bits), starts, pages)
+    query_bits = sign_bits(query)
+    if query_bits.shape[1] != bits.shape[1]:
+        raise ValueError(f"the query has {query_bits.shape[1]} words of bits a token, the pages {bits.shape[1]}")
+
+    def least(block: Chosen) -> NDArray[np.int32]:
+        return _distances(query_bits, block.rows(bits, starts), block.ends)
+
+    if len(wanted.pages) == 0 or len(query) == 0:
+        return np.zeros((len(wanted.pages), len(query)), np.int32)
+    distance = np.concatenate(spread(least, wanted.blocks(_BLOCK)))
+    return np.int32(query.shape[1]) - 2 * distance
+
+
+def _distances(query: Bits, rows: Bits, ends: Starts) -> NDArray[np.int32]:
+    """Each page's fewest differing bits for each token: (pages, t)."""
+    found = np.empty((len(ends) - 1, len(query)), np.int32)
+    for token, words in enumerate(query):
+        differing = np.bitwise_count(rows ^ words).sum(axis=1, dtype=np.int32)  # (rows,)
+        found[:, token] = np.minimum.reduceat(differing, ends[:-1])
+    return found
