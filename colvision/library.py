@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,28 +11,20 @@ from PIL import Image
 
 from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
 from colvision.encoders import load_encoder
-from colvision.errors import ColvisionError, EncoderMismatch
+from colvision.errors import EncoderMismatch
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
 from colvision.pdf import FailedPage
-from colvision.report import FileOutcome, FileReport, IngestReport, Progress
+from colvision.queued import run_job
+from colvision.report import FileReport, IngestReport, Progress
 from colvision.search import Answer, Hit, SearchOptions, search_pages
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import DamagedShard, Store
-from colvision.store.jobs import Job, Jobs, State
+from colvision.store.jobs import Job, Jobs
 from colvision.store.records import DocumentRow
 from colvision.store.turn import check_encoder
 
 __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
-
-_NOTE_SECONDS = 0.5  # between two notes of a job's progress: each one is flushed to the disk
-_JOB_STATES: Mapping[FileOutcome, State] = {
-    "new": "ready",
-    "replaced": "ready",
-    "same": "ready",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
 
 
 def open_library(
@@ -199,39 +191,11 @@ class Library:
         return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(row))
 
     def run_job(self, job: Job) -> Job:
-        """Works on a job that the caller has claimed, notes its progress, and ends it; returns it as it ended.
+        """Works on a job that the caller has claimed (a file, or a whole collection), and ends it; returns it as it is.
 
         An error of the library itself fails the job with its message and is raised again.
         """
-        stopped = threading.Event()
-        told = 0.0
-
-        def note(progress: Progress) -> None:
-            nonlocal told
-            page, pages, failed = progress.page, progress.pages, progress.failed
-            if time.monotonic() - told < _NOTE_SECONDS and page < pages:
-                return
-            told = time.monotonic()
-            if not self.jobs.progress(
-                job, page=page, pages=pages, failed=failed, pages_per_second=progress.pages_per_second
-            ):
-                stopped.set()
-
-        try:
-            report = self.ingest(
-                Upload(Path(job.path), job.name),
-                collection=job.collection,
-                replace=job.replace,
-                progress=note,
-                cancel=stopped.is_set,
-            )
-        except ColvisionError as error:
-            self.jobs.finish(job, "failed", reason=str(error))
-            raise
-        file = report.files[0]
-        reason = "the same bytes as a document that is already here" if file.outcome == "same" else file.reason
-        self.jobs.finish(job, _JOB_STATES[file.outcome], reason=reason, document=file.document_id)
-        return self.jobs.get(job.key)
+        return run_job(self._store, lambda: self.encoder, job)
 
     def ingest_again(
         self,

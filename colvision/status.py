@@ -37,7 +37,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards."""
+    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards.
+
+    `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
+    """
 
     name: str
     encoder: EncoderInfo | None
@@ -49,6 +52,7 @@ class CollectionStatus:
     bytes: int
     clipped_share: float
     generation: int
+    needs_reencoding: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +88,18 @@ def document_of(row: DocumentRow, collection: str) -> Document:
 def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     """`encoder` is what the library is open with, or its name while it is not loaded."""
     names = [row.name for row in store.collections() if row.name is not None]
-    collections = tuple(_collection(store, name) for name in names)
-    damaged = tuple(store.damaged())
     loaded = None if isinstance(encoder, str) else encoder
+    collections = tuple(_collection(store, name, loaded) for name in names)
+    damaged = tuple(store.damaged())
     warnings = [shard.reason for shard in damaged]
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
     name = encoder if isinstance(encoder, str) else encoder.name
     return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings))
 
 
-def _collection(store: Store, name: str) -> CollectionStatus:
+def _collection(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:
     row = store.collection(name)
+    pinned = row.info
     documents = store.documents(name)
     shards = store.shards(name)
     return CollectionStatus(
@@ -108,6 +113,7 @@ def _collection(store: Store, name: str) -> CollectionStatus:
         bytes=sum(shard.bytes for shard in shards),
         clipped_share=row.clipped_share,
         generation=row.generation,
+        needs_reencoding=bool(pinned and loaded and pinned.fingerprint != loaded.fingerprint),
     )
 
 
@@ -119,7 +125,7 @@ def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[
         )
     if loaded is None or status.encoder is None:
         return
-    if loaded.fingerprint != status.encoder.fingerprint:
+    if status.needs_reencoding:
         yield (
             f"collection {status.name!r} was filled by {status.encoder.name}, the library is open with {loaded.name}: "
             "open it with the first, or run `colvision reencode`"

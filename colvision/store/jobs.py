@@ -23,7 +23,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to ingest; `page` of `pages` are done, `document` is the id of what it became."""
+    """One file to ingest, or a collection to encode again: such a job has no `path`.
+
+    `page` of `pages` are done, `document` is the id of what a file became.
+    """
 
     key: int
     path: str
@@ -41,6 +44,10 @@ class Job:
     worker: str
     queued: str
     finished: str
+
+    @property
+    def is_reencoding(self) -> bool:
+        return not self.path
 
     @property
     def seconds_left(self) -> float | None:
@@ -66,6 +73,10 @@ class Jobs:
         with self._db.write():
             key = self._db.insert(sql, [path, name, collection, replace, now()])
         return self.get(key)
+
+    def queue_reencoding(self, collection: str) -> Job:
+        """Adds the encoding again of a whole collection, from the kept files."""
+        return self.queue("", collection, collection=collection)
 
     def get(self, key: int) -> Job:
         """Raises `ValueError` for a job that there is not."""

@@ -31,6 +31,15 @@ class Refill:
             if refill is None:
                 rows.pin_encoder(self._db, rows.add_refill(self._db, target.key), info)
 
+    def waiting(self, name: str) -> list[DocumentRow]:
+        """The documents that are yet to be encoded again: all of them before `begin`."""
+        with self._db.read():
+            target = rows.collection(self._db, name)
+            refill = rows.refill_of(self._db, target.key)
+            if refill is None:
+                return rows.documents(self._db, "collection = ? AND visible", [target.key])
+            return self._waiting(target, refill)
+
     def open_next(self, name: str) -> Draft | None:
         """The next document to encode again; None when every document has its counterpart."""
         with self._db.read():
