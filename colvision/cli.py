@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 import typer
@@ -19,6 +19,7 @@ from rich.table import Table
 
 import colvision
 from colvision.errors import ColvisionError, DocumentNotFound
+from colvision.metadata import parse_metadata
 
 _FAILED, _MISUSED = 1, 2  # exit codes
 _KILOBYTE = 1024
@@ -61,13 +62,21 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Show the v
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="PDF and image files, or folders of them.", show_default=False)],
     library: LibraryOption,
+    meta: Annotated[
+        list[str] | None, typer.Option(help="Note NAME=VALUE with every document (year=2021); give it several times.")
+    ] = None,
+    keep: Annotated[
+        Literal["codes", "float16"],
+        typer.Option(help="What to keep of each vector: its int8 code, or float16 beside it (a new library only)."),
+    ] = "codes",
 ) -> None:
     """Read documents into the library; a run that was interrupted goes on where it stopped."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
     with _told(), colvision.open_library(library) as opened, _progress() as show:
-        report = opened.ingest(paths, progress=show)
+        metadata = parse_metadata(meta) if meta else None
+        report = opened.ingest(paths, metadata=metadata, keep=keep, progress=show)
     _show(str(report))
     if report.failed:
         raise typer.Exit(_FAILED)
@@ -186,14 +195,22 @@ def list_documents(
     with _told(), _existing(library) as opened:
         documents = opened.documents()
     if as_json:
-        rows = [{"id": d.id, "name": d.name, "state": d.state, "pages": d.pages, "stored": d.stored} for d in documents]
+        rows = [
+            {"id": d.id, "name": d.name, "state": d.state, "pages": d.pages, "stored": d.stored,
+             "metadata": dict(d.metadata)}
+            for d in documents
+        ]  # fmt: skip
         _show(json.dumps(rows))
         return
-    table = Table("document", "pages", "size", "state", "id", box=None)
+    columns = ["document", "pages", "size", "state", "id"]
+    table = Table(*columns, *(["metadata"] if any(d.metadata for d in documents) else []), box=None)
     for each in documents:
         state = f"{each.state}: {each.reason}" if each.reason else each.state
         pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
-        table.add_row(escape(each.name), pages, _bytes(each.bytes), escape(state), each.id)
+        known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())
+        table.add_row(
+            escape(each.name), pages, _bytes(each.bytes), escape(state), each.id, *([escape(known)] if known else [])
+        )
     Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
 
 

@@ -36,10 +36,14 @@ def write_files(files: Iterable[tuple[Path, Iterable[bytes | memoryview]]]) -> l
 def _write_temporary(path: Path, parts: Iterable[bytes | memoryview]) -> tuple[Path, str]:
     temporary = path.with_name(path.name + TEMPORARY)
     digest = hashlib.sha256()
-    with temporary.open("wb") as file:
-        for part in parts:
-            file.write(part)
-            digest.update(part)
+    try:
+        with temporary.open("wb") as file:
+            for part in parts:
+                file.write(part)
+                digest.update(part)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # the disk is full: what is no use must not fill it
+        raise
     return temporary, digest.hexdigest()
 
 

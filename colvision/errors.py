@@ -23,6 +23,8 @@ ColvisionError
 Wrong arguments stay `ValueError`.
 """
 
+from pathlib import Path
+
 
 class ColvisionError(Exception):
     """Base of every error raised on purpose; the message says what, and what to do next."""
@@ -81,7 +83,11 @@ class LibraryFormat(LibraryError):
 
 
 class LibraryDamaged(LibraryError):
-    """Stored bytes do not match their checksum."""
+    """Stored bytes do not match their checksum; `path` is their file, where it is one of several."""
+
+    def __init__(self, message: str, *, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class CollectionNotFound(LibraryError):

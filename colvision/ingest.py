@@ -10,6 +10,7 @@ from pathlib import Path
 
 from colvision.embedding import Encoder, EncoderInfo, PageEmbedding
 from colvision.errors import DocumentNotFound, InputError, LibraryLocked
+from colvision.metadata import Metadata, metadata_text
 from colvision.page import Page, PdfGeometry
 from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
 from colvision.report import FileReport, IngestReport, Progress
@@ -17,7 +18,7 @@ from colvision.store import Store
 from colvision.store.drafts import Draft
 from colvision.store.files import picture
 from colvision.store.identity import Offer, document_name
-from colvision.store.records import CANCELLED, FAILED, DocumentRow
+from colvision.store.records import CANCELLED, FAILED, DocumentRow, Keep
 from colvision.store.writer import EncodedPage
 
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
@@ -33,10 +34,15 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """A commit every `commit_pages` or `commit_seconds`: what a kill can cost. `replace`: by name, see `Offer`."""
+    """A commit every `commit_pages` or `commit_seconds`: what a kill can cost. `replace`, `metadata`: see `Offer`.
+
+    `keep` "float16" has a new collection keep its vectors beside their codes, at three times the size.
+    """
 
     collection: str = "default"
     replace: bool = False
+    metadata: Metadata | None = None
+    keep: Keep = "codes"
     commit_pages: int = 64
     commit_seconds: float = 10.0
     limits: Limits = Limits()
@@ -44,6 +50,7 @@ class IngestOptions:
     def __post_init__(self) -> None:
         if self.commit_pages < 1 or self.commit_seconds < 0:
             raise ValueError(f"a commit every {self.commit_pages} pages or {self.commit_seconds} s: expected 1 or more")
+        metadata_text(self.metadata or {})  # refused before the first file is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ def ingest_files(
     Raises `EncoderMismatch` and `LibraryError` (read-only, full disk), which would meet every file.
     """
     started = time.monotonic()
+    if options.keep == "float16":
+        store.writer.keep_master(options.collection)
     reports = []
     for file in files:
         offered = file if isinstance(file, Upload) else Upload(file, file.name)
@@ -106,11 +115,14 @@ def _ingest_file(
     path, given = (file.path, file.name) if isinstance(file, Upload) else (file, file.name)
     name = document_name(given)
     source = name if isinstance(file, Upload) else str(path.absolute())
-    offer = Offer(options.collection, name, source, isinstance(file, Upload), options.replace)
+    offer = Offer(options.collection, name, source, isinstance(file, Upload), options.replace, options.metadata)
     try:
         draft = _open_draft(store, encoder.info, path, offer, limits=options.limits)
+        is_other = options.metadata is not None and draft.row.metadata != options.metadata
+        if is_other:
+            store.writer.describe(draft.row, options.metadata or {})
         if draft.outcome == "same":
-            return FileReport(source, draft.row.name, "same", draft.row.id)
+            return FileReport(source, draft.row.name, "same", draft.row.id, metadata_changed=is_other)
         return fill_document(store, encoder, draft, options=options, watch=watch)
     except (InputError, DocumentNotFound, LibraryLocked) as error:
         return FileReport(source, name, "failed", reason=str(error).replace(path.name, name))

@@ -14,6 +14,7 @@ from colvision.encoders import load_encoder
 from colvision.errors import EncoderMismatch
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
+from colvision.metadata import Metadata
 from colvision.pdf import FailedPage
 from colvision.queued import run_job
 from colvision.report import FileReport, IngestReport, Progress
@@ -21,7 +22,7 @@ from colvision.search import Answer, Hit, SearchOptions, search_pages
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import DamagedShard, Store
 from colvision.store.jobs import Job, Jobs
-from colvision.store.records import DocumentRow
+from colvision.store.records import DocumentRow, Keep
 from colvision.store.turn import check_encoder
 
 __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
@@ -81,6 +82,8 @@ class Library:
         *,
         collection: str = "default",
         replace: bool = False,
+        metadata: Metadata | None = None,
+        keep: Keep = "codes",
         progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> IngestReport:
@@ -88,11 +91,14 @@ class Library:
 
         The same bytes again: nothing is done. A path with other bytes than before replaces its document; an `Upload`
         whose name is taken is kept under a name of its own, unless `replace`. Files that fail are in the report.
-        Raises `EncoderMismatch`, `LibraryReadOnly`, and `LibraryError` when the disk is full.
+        `metadata` (names to texts, numbers or truth values) is noted with every document, also with one that is the
+        same; without it, what is known stays. `keep` "float16" has a new collection keep the vectors beside their
+        codes. Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and
+        `LibraryError` when the disk is full.
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
         files = find_files(several, outside=self.path)
-        options = IngestOptions(collection=collection, replace=replace)
+        options = IngestOptions(collection=collection, replace=replace, metadata=metadata, keep=keep)
         return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
 
     def search(

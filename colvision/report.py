@@ -26,7 +26,8 @@ class FileReport:
     """What became of one file.
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `document_id` is "" for a file
-    that did not become a document; `reason` says why it failed.
+    that did not become a document; `reason` says why it failed. `metadata_changed`: the same bytes, known to be
+    something else now.
     """
 
     source: str
@@ -37,15 +38,17 @@ class FileReport:
     before: int = 0
     failed_pages: tuple[FailedPage, ...] = ()
     reason: str = ""
+    metadata_changed: bool = False
 
     def __str__(self) -> str:
         count = f"{self.pages} {_plural(self.pages, 'page')}"
         if self.before:
             count += f" after {self.before} of an earlier run"
+        same = "new metadata" if self.metadata_changed else "nothing to do"
         text = {
             "new": f"{self.name}: new, {count}",
             "replaced": f"{self.name}: replaced, {count}",
-            "same": f"{self.name}: the same bytes as before, nothing to do",
+            "same": f"{self.name}: the same bytes as before, {same}",
             "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
             "failed": f"{self.name}: failed: {self.reason}",
         }[self.outcome]

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from colvision.embedding import EncoderInfo
+from colvision.metadata import Metadata
 from colvision.store import DamagedShard, Store
 from colvision.store.records import DocumentRow
 
@@ -17,7 +18,8 @@ class Document:
     """A document of a library.
 
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
-    `failed` could not be read. `source` is the path that it came from, or the name of an upload.
+    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `metadata` is what was
+    given with it.
     """
 
     id: str
@@ -33,6 +35,7 @@ class Document:
     is_upload: bool
     renderer: str
     added: datetime
+    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def document_of(row: DocumentRow, collection: str) -> Document:
         is_upload=row.upload,
         renderer=row.renderer,
         added=datetime.fromisoformat(row.added),
+        metadata=row.metadata,
     )
 
 

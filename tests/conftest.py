@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from colvision.store import Store
+
 
 @pytest.fixture
 def quick_path(tmp_path):
@@ -15,3 +17,9 @@ def quick_path(tmp_path):
     folder = Path(tempfile.mkdtemp(prefix="colvision-test-", dir=memory))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def store(quick_path):
+    with Store(quick_path / "library") as store:
+        yield store

@@ -12,17 +12,19 @@ from safetensors import safe_open
 
 from colvision.embedding import Kind, PatchGrid
 from colvision.errors import LibraryDamaged
-from colvision.shard import SMALL_BYTES, Shard, ShardPage, file_sha256, write_shard
+from colvision.maxsim import sign_bits
+from colvision.shard import SMALL_BYTES, Owner, Shard, ShardPage, write_shard
 
 
-def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> ShardPage:
+def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0, master: bool = False) -> ShardPage:
     """`n` vectors, the last a global one where n > 1, on a one-row grid with `blank` empty cells in front."""
     patches = max(1, n - 1)
     cells = np.concatenate([np.full(blank, -1), np.arange(patches)]).astype(np.int32)[None, :]
     kind = np.zeros(n, dtype=np.uint8)
     kind[patches:] = Kind.GLOBAL
     codes = rng.integers(-127, 128, (n, dim)).astype(np.int8)
-    return ShardPage(codes, PatchGrid(cells), kind)
+    kept = rng.standard_normal((n, dim)).astype(np.float16) if master else None
+    return ShardPage(codes, PatchGrid(cells), kind, kept)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,12 +37,15 @@ def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> Sh
 def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, blank, code_range):
     rng = np.random.default_rng(len(counts) * 100 + dim)
     pages = [page_of(rng, n, dim, blank=blank) for n in counts]
-    checksum = write_shard(tmp_path / "s.safetensors", pages, code_range=code_range)
+    owners = [Owner(7, number) for number in range(1, len(pages) + 1)]
+    checksum = write_shard(tmp_path / "s.safetensors", pages, owners, code_range=code_range)
     shard = Shard(tmp_path / "s.safetensors")
     shard.verify(checksum)
     assert shard.code_range == code_range
     assert len(shard) == len(counts)
     assert shard.starts.tolist() == [0, *np.cumsum(counts).tolist()]
+    np.testing.assert_array_equal(shard.owners, owners)
+    assert shard.bits is None and shard.master is None
     for row, page in enumerate(pages):
         stored = shard.page(row)
         np.testing.assert_array_equal(stored.codes, page.codes)
@@ -51,27 +56,30 @@ def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, b
 @pytest.fixture
 def shard_path(tmp_path) -> Path:
     rng = np.random.default_rng(3)
-    write_shard(tmp_path / "1.safetensors", [page_of(rng, n, 8) for n in (5, 1, 12)], code_range=0.5)
+    pages = [page_of(rng, n, 64, master=True) for n in (5, 1, 12)]
+    write_shard(tmp_path / "1.safetensors", pages, [Owner(3, 1), Owner(3, 2), Owner(9, 1)], code_range=0.5)
     return tmp_path / "1.safetensors"
 
 
 def test_any_safetensors_reader_opens_a_shard(shard_path):
     with safe_open(shard_path, framework="np") as file:
-        assert set(file.keys()) == {"codes", "kinds", "cells", "shapes", "starts"}
+        tables = {"codes", "bits", "master", "kinds", "cells", "shapes", "starts", "owners", "sums", "seal"}
+        assert set(file.keys()) == tables
         np.testing.assert_array_equal(file.get_tensor("codes"), Shard(shard_path).codes)
+        np.testing.assert_array_equal(file.get_tensor("bits"), Shard(shard_path).bits)
         assert file.metadata()["code_range"] == "0.5"
 
 
 def test_pages_lie_end_to_end_without_padding(shard_path):
     shard = Shard(shard_path)
-    assert shard.codes.shape == (5 + 1 + 12, 8)
+    assert shard.codes.shape == (5 + 1 + 12, 64)
     np.testing.assert_array_equal(np.concatenate([shard.page(row).codes for row in range(3)]), shard.codes)
 
 
 @pytest.fixture
 def large_path(tmp_path) -> Path:
     rng = np.random.default_rng(4)
-    write_shard(tmp_path / "2.safetensors", [page_of(rng, SMALL_BYTES // 64, 64)], code_range=0.5)
+    write_shard(tmp_path / "2.safetensors", [page_of(rng, SMALL_BYTES // 64, 64)], [Owner(1, 1)], code_range=0.5)
     return tmp_path / "2.safetensors"
 
 
@@ -79,7 +87,16 @@ def large_path(tmp_path) -> Path:
 def test_codes_cannot_be_changed_and_start_on_a_cache_line(size, request):
     shard = Shard(request.getfixturevalue(size))
     assert shard.codes.ctypes.data % 64 == 0
-    for array in (shard.codes, shard.starts, shard.page(0).codes, shard.page(0).kind, shard.page(0).grid.cells):
+    assert shard.bits.ctypes.data % 64 == 0
+    for array in (
+        shard.codes,
+        shard.bits,
+        shard.starts,
+        shard.owners,
+        shard.page(0).codes,
+        shard.page(0).kind,
+        shard.page(0).grid.cells,
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
 
@@ -106,14 +123,59 @@ def test_small_shards_hold_no_file_open(shard_path):
     assert done.stdout == "900\n", done.stderr
 
 
-@pytest.mark.parametrize("place", [3, 40, 500, -1])
-def test_a_flipped_bit_anywhere_is_found(shard_path, place):
-    checksum = file_sha256(shard_path)
+def test_bits_are_the_signs_of_the_codes(shard_path):
+    shard = Shard(shard_path)
+    np.testing.assert_array_equal(shard.bits, sign_bits(shard.codes))
+
+
+def test_a_master_comes_back_with_its_page(shard_path):
+    rng = np.random.default_rng(3)
+    pages = [page_of(rng, n, 64, master=True) for n in (5, 1, 12)]
+    for row, page in enumerate(pages):
+        np.testing.assert_array_equal(Shard(shard_path).page(row).master, page.master)
+
+
+def use(path):
+    """All that a search or an explanation reads of a shard."""
+    shard = Shard(path)
+    shard.check()
+    found = [shard.codes.tobytes(), shard.bits.tobytes(), shard.starts.tolist(), shard.owners.tolist()]
+    pages = [shard.page(row) for row in range(len(shard))]
+    return found + [(page.grid.cells.tolist(), page.kind.tolist(), page.master.tobytes()) for page in pages]
+
+
+def test_no_flipped_bit_is_ever_believed(quick_path):
+    """Every byte of the file, one bit each: what a reader is given is what was written, or it is told of the damage."""
+    rng = np.random.default_rng(5)
+    shard_path = quick_path / "1.safetensors"
+    pages = [page_of(rng, n, 64, master=True) for n in (2, 1)]
+    checksum = write_shard(shard_path, pages, [Owner(3, 1), Owner(9, 1)], code_range=0.5)
+    whole, expected = shard_path.read_bytes(), use(shard_path)
+    for place, bit in enumerate(rng.integers(0, 8, len(whole)).tolist()):
+        data = bytearray(whole)
+        data[place] ^= 1 << bit
+        shard_path.write_bytes(data)
+        try:
+            found = use(shard_path)
+        except LibraryDamaged as error:
+            assert "1.safetensors is damaged" in str(error) and error.path == shard_path
+        else:
+            assert found == expected, f"byte {place} was believed"
+        with pytest.raises(LibraryDamaged):
+            Shard(shard_path).verify(checksum)
+
+
+def test_a_page_is_checked_alone(shard_path):
+    """Damage to one page's codes does not take the others away."""
     data = bytearray(shard_path.read_bytes())
-    data[place] ^= 4
+    length = 8 + int.from_bytes(data[:8], "little")
+    data[length + 5 * 64 + 3] ^= 1  # a code of the second page
     shard_path.write_bytes(data)
-    with pytest.raises(LibraryDamaged, match=r"1\.safetensors is damaged"):
-        Shard(shard_path).verify(checksum)
+    shard = Shard(shard_path)
+    shard.check([0, 2])
+    with pytest.raises(LibraryDamaged, match="codes of its page 2"):
+        shard.check([1])
+    assert len(shard.page(2).codes) == 12
 
 
 @pytest.mark.parametrize("size", [0, 7, 100, 500])
@@ -131,9 +193,18 @@ def test_an_empty_page_is_refused():
 def test_a_shard_of_two_dims_is_refused(tmp_path):
     rng = np.random.default_rng(1)
     with pytest.raises(ValueError, match="one dim"):
-        write_shard(tmp_path / "s", [page_of(rng, 2, 4), page_of(rng, 2, 5)], code_range=1.0)
+        write_shard(
+            tmp_path / "s", [page_of(rng, 2, 4), page_of(rng, 2, 5)], [Owner(1, 1), Owner(1, 2)], code_range=1.0
+        )
     with pytest.raises(ValueError, match="at least one page"):
-        write_shard(tmp_path / "s", [], code_range=1.0)
+        write_shard(tmp_path / "s", [], [], code_range=1.0)
+
+
+def test_a_shard_with_some_masters_is_refused(tmp_path):
+    rng = np.random.default_rng(1)
+    pages = [page_of(rng, 2, 4), page_of(rng, 2, 4, master=True)]
+    with pytest.raises(ValueError, match="all its pages or of none"):
+        write_shard(tmp_path / "s", pages, [Owner(1, 1), Owner(1, 2)], code_range=1.0)
 
 
 def test_a_shard_leaves_no_temporary_file(shard_path):

@@ -7,94 +7,18 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
+from colvision.store.schema import APPLICATION, FORMAT, SCHEMA, UPGRADES, row_seal
 
 FILE_NAME = "catalog.sqlite"
-FORMAT = 1  # raise it when an older colvision would misread the library
-_APPLICATION = 0x434F4C56  # "COLV", SQLite's own place for telling one program's files from another's
 _BUSY_SECONDS = 30.0
-
-_SCHEMA = """
-CREATE TABLE collections (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT UNIQUE,                       -- NULL while it is being filled to replace `refills`
-    refills INTEGER,
-    generation INTEGER NOT NULL DEFAULT 0,  -- one more with every change that a search can see
-    encoder TEXT,                           -- JSON, NULL before the first commit
-    components INTEGER NOT NULL DEFAULT 0,  -- vector components quantised, and those beyond the code range
-    clipped INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE documents (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    collection INTEGER NOT NULL REFERENCES collections (key),
-    name TEXT NOT NULL,
-    source TEXT NOT NULL,                   -- absolute path, or the name of an upload
-    upload INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    extension TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    pages INTEGER NOT NULL,                 -- of the file; how many are stored is counted in `pages`
-    renderer TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL DEFAULT '',
-    visible INTEGER NOT NULL,
-    replaces INTEGER,                       -- key of the document that this one takes the place of when complete
-    worker TEXT NOT NULL,
-    added TEXT NOT NULL
-);
-CREATE UNIQUE INDEX documents_name ON documents (collection, name) WHERE visible;
-CREATE INDEX documents_sha256 ON documents (sha256);
-CREATE INDEX documents_source ON documents (source);
-CREATE TABLE shards (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,  -- also the file's name: never used again, so a name never changes its bytes
-    collection INTEGER NOT NULL REFERENCES collections (key),
-    pages INTEGER NOT NULL,
-    vectors INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    checksum TEXT NOT NULL,
-    damage TEXT NOT NULL DEFAULT ''         -- why it is quarantined
-);
-CREATE TABLE pages (
-    key INTEGER PRIMARY KEY,
-    document INTEGER NOT NULL REFERENCES documents (key),
-    number INTEGER NOT NULL,
-    reason TEXT,                            -- why it failed; NULL for a stored page
-    height INTEGER,
-    width INTEGER,
-    geometry TEXT,                          -- JSON [left, bottom, right, top, rotation], NULL for an image file
-    shard INTEGER REFERENCES shards (key),
-    row INTEGER,
-    UNIQUE (document, number)
-);
-CREATE INDEX pages_shard ON pages (shard, row);
-CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
-CREATE TABLE jobs (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    path TEXT NOT NULL,
-    name TEXT NOT NULL,
-    collection TEXT NOT NULL,
-    replaces INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    reason TEXT NOT NULL DEFAULT '',
-    document TEXT NOT NULL DEFAULT '',
-    page INTEGER NOT NULL DEFAULT 0,
-    pages INTEGER NOT NULL DEFAULT 0,
-    failed_pages INTEGER NOT NULL DEFAULT 0,
-    pages_per_second REAL NOT NULL DEFAULT 0,
-    cancel INTEGER NOT NULL DEFAULT 0,
-    worker TEXT NOT NULL DEFAULT '',
-    queued TEXT NOT NULL,
-    heartbeat REAL NOT NULL DEFAULT 0,
-    finished TEXT NOT NULL DEFAULT ''
-);
-INSERT INTO collections (name) VALUES ('default');
-"""
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 Value = str | int | float | None
 Row = tuple[Any, ...]  # SQLite knows the types of values, not of columns: the value types of `rows` name them
@@ -103,8 +27,9 @@ Row = tuple[Any, ...]  # SQLite knows the types of values, not of columns: the v
 class Catalogue:
     """An open catalogue; one connection, shared by the threads of this process in turn.
 
-    Raises `LibraryFormat` when there is none (and `create` is False) or when it is of another format version,
-    `LibraryDamaged` when the file is not SQLite.
+    One of an older format is upgraded, in memory where it cannot be written. Raises `LibraryFormat` when there is none
+    (and `create` is False) or when it is of a newer format; `LibraryDamaged` when SQLite finds it damaged, now or
+    later.
     """
 
     def __init__(self, folder: Path, *, create: bool, read_only: bool = False) -> None:
@@ -122,13 +47,25 @@ class Catalogue:
 
     def _open(self) -> None:
         self._stamp = self._seen()
-        self._connection = sqlite3.connect(
-            self._uri(), uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        self._connection = _connect(self._uri())
         self._end = weakref.finalize(self, self._connection.close)
         if not self.read_only:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = FULL")
+            self.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: not every SQLite does by itself
+        elif self._pragma("application_id") == APPLICATION and self._pragma("user_version") < FORMAT:
+            self._copy_to_memory()
+
+    def _copy_to_memory(self) -> None:
+        """An older format where nothing can be written: a copy in memory is upgraded."""
+        copy = _connect(":memory:")
+        with self._connection as on_disk:
+            on_disk.backup(copy)
+        self._end()
+        self._connection = copy
+        self._end = weakref.finalize(self, copy.close)
+        with self._transaction("BEGIN IMMEDIATE"):
+            self._upgrade()
 
     def _uri(self) -> str:
         """Where SQLite cannot make its -shm file it reads only what is said not to change: see `_refresh`."""
@@ -154,31 +91,44 @@ class Catalogue:
         if self._pragma("application_id") == 0 and create and not self.read_only:
             self._make()
         application, version = self._pragma("application_id"), self._pragma("user_version")
-        if application != _APPLICATION:
+        if application != APPLICATION:
             raise LibraryFormat(f"{self._path} is not a catalogue of colvision: choose another folder")
         if version > FORMAT:
             raise LibraryFormat(
-                f"library {self.folder} has format {version}, this colvision reads {FORMAT}: upgrade colvision"
+                f"library {self.folder} has format {version}, this colvision reads up to {FORMAT}: upgrade colvision"
             )
-        if version < FORMAT:
+        if version < min(UPGRADES) - 1:
             raise LibraryFormat(
-                f"library {self.folder} has the older format {version}, this colvision reads {FORMAT}: "
+                f"library {self.folder} has format {version}, this colvision reads {min(UPGRADES) - 1} to {FORMAT}: "
                 "ingest its files/ folder into a new library"
             )
+        if version < FORMAT:
+            with self.write():
+                self._upgrade()
 
     def _make(self) -> None:
         """All in one transaction: killed in the middle it leaves an empty file, which the next opening fills."""
         with self.write():
             if self._pragma("application_id") or self.one("SELECT count(*) FROM sqlite_master")[0]:
                 return  # another process was quicker, or the file is somebody else's
-            statement = ""
-            for line in _SCHEMA.splitlines():
-                statement += line + "\n"
-                if sqlite3.complete_statement(statement):
-                    self.execute(statement)
-                    statement = ""
-            self.execute(f"PRAGMA application_id = {_APPLICATION}")
+            self._run(SCHEMA)
+            self.execute(f"PRAGMA application_id = {APPLICATION}")
             self.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _upgrade(self) -> None:
+        """In the caller's transaction: killed in the middle it leaves the older format for the next opening."""
+        for version in range(self._pragma("user_version") + 1, FORMAT + 1):
+            self._run(UPGRADES[version])
+        self.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _run(self, script: str) -> None:
+        """Several statements, in the caller's transaction: sqlite3's own `executescript` would commit it."""
+        statement = ""
+        for line in script.splitlines():
+            statement += line + "\n"
+            if sqlite3.complete_statement(statement):
+                self.execute(statement)
+                statement = ""
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
@@ -186,7 +136,24 @@ class Catalogue:
     def _unusable(self, error: sqlite3.DatabaseError) -> LibraryFormat | LibraryDamaged:
         if isinstance(error, sqlite3.OperationalError):
             return LibraryFormat(f"{self._path} cannot be opened ({error}): check that it can be read")
-        return LibraryDamaged(f"{self._path} is damaged ({error}): ingest the library's files/ folder into a new one")
+        return self._damaged(error)
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> LibraryDamaged:
+        return LibraryDamaged(
+            f"{self._path} is damaged ({error}): put a copy of the whole library folder back, or ingest its files/ "
+            "folder into a new library",
+            path=self._path,
+        )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite finds damage where it reads, which may be long after the opening."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
+                raise self._damaged(error) from error
+            raise
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -206,7 +173,7 @@ class Catalogue:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        with self._turn:
+        with self._turn, self._told():
             self._connection.execute(begin)
             try:
                 yield
@@ -218,15 +185,20 @@ class Catalogue:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Changes rows; returns how many. Outside `write` it is a transaction of its own."""
-        with self._turn:
+        with self._turn, self._told():
             return self._connection.execute(sql, values).rowcount
 
     def insert(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Adds a row; returns its key."""
-        with self._turn:
+        with self._turn, self._told():
             key = self._connection.execute(sql, values).lastrowid
         assert key is not None
         return key
+
+    def change_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """One statement, once for each of the `rows` of values."""
+        with self._turn, self._told():
+            self._connection.executemany(sql, rows)
 
     def one(self, sql: str, values: Sequence[Value] = ()) -> Row:
         """The only row of a query that always has one."""
@@ -234,9 +206,23 @@ class Catalogue:
 
     def all(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Every row."""
-        with self._turn:
+        with self._turn, self._told():
             return self._connection.execute(sql, values).fetchall()
 
     def close(self) -> None:
         with self._turn:
             self._end()
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        database, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.text_factory = _text
+    connection.create_function("row_seal", -1, row_seal, deterministic=True)
+    return connection
+
+
+def _text(data: bytes) -> str:
+    """A damaged text is still read: its row's seal says so."""
+    return data.decode(errors="replace")

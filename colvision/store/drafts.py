@@ -6,6 +6,7 @@ from pathlib import Path
 
 from colvision.embedding import EncoderInfo
 from colvision.errors import InputError, LibraryLocked
+from colvision.metadata import Metadata
 from colvision.shard import file_sha256
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
@@ -85,6 +86,7 @@ class Drafts:
                     visible=decision.target is None,
                     replaces=decision.target.key if decision.target else None,
                     worker=str(Holder.current()),
+                    metadata=_metadata(offer, decision),
                 )
                 if decision.keep is None:
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.
@@ -135,6 +137,7 @@ class Drafts:
             visible=False,
             replaces=row.key,
             worker=str(Holder.current()),
+            metadata=row.metadata,
         )
         return rows.add_document(self._db, new)
 
@@ -175,6 +178,13 @@ class Drafts:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._turn.unwritable(error) from error
             raise _unreadable(offer, error) from error
+
+
+def _metadata(offer: Offer, decision: Decision) -> Metadata:
+    """What was given with the file; another version of a document keeps what is known of it."""
+    if offer.metadata is not None:
+        return offer.metadata
+    return decision.target.metadata if decision.target else {}
 
 
 def _unreadable(offer: Offer, error: OSError) -> InputError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Literal
 
+from colvision.metadata import Metadata
 from colvision.store.records import READY, DocumentRow
 
 Outcome = Literal["new", "same", "replaced"]
@@ -24,7 +25,7 @@ class Offer:
     """A file offered to a collection.
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
-    place of a document of the same name.
+    place of a document of the same name. `metadata` None leaves what is known of the document as it is.
     """
 
     collection: str
@@ -32,6 +33,7 @@ class Offer:
     source: str
     upload: bool
     replace: bool
+    metadata: Metadata | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """What the catalogue remembers, as values."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from colvision.embedding import EncoderInfo
+from colvision.metadata import Metadata
 from colvision.page import PdfGeometry
 
 INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed", "damaged", "ready"
+Keep = Literal["codes", "float16"]  # float16: the vectors as well, beside their codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class CollectionRow:
     info: EncoderInfo | None
     components: int
     clipped: int
+    keep: Keep
 
     @property
     def clipped_share(self) -> float:
@@ -29,7 +32,10 @@ class CollectionRow:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document; `pages` counts those of the file, `stored` and `failed` those that were read so far."""
+    """A document; `pages` counts those of the file, `stored` and `failed` those that were read so far.
+
+    `is_whole` is False when its entry in the catalogue is damaged: what it says of itself cannot be believed.
+    """
 
     key: int
     id: str
@@ -48,8 +54,10 @@ class DocumentRow:
     replaces: int | None
     worker: str
     added: str
+    metadata: Metadata
     stored: int
     failed: int
+    is_whole: bool
 
     @property
     def file_name(self) -> str:
@@ -72,9 +80,12 @@ class NewDocument(NamedTuple):
     visible: bool
     replaces: int | None
     worker: str
+    metadata: Metadata
 
 
 class ShardRow(NamedTuple):
+    """A shard; `damage` says why it is quarantined, `format` is that of its file."""
+
     key: int
     collection: int
     pages: int
@@ -82,6 +93,7 @@ class ShardRow(NamedTuple):
     bytes: int
     checksum: str
     damage: str
+    format: int
 
     @property
     def file_name(self) -> str:

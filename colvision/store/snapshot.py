@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -132,24 +131,40 @@ class Snapshots:
             if rows.collection_of(self._db, collection.key).generation != collection.generation:
                 return None
             documents = rows.documents(self._db, "collection = ? AND visible", [collection.key])
-            places = np.array(rows.places(self._db, collection.key), dtype=np.int64).reshape(-1, 4)
-        places = places[np.isin(places[:, 0], list(opened))]
-        bounds = np.flatnonzero(np.diff(places[:, 0], prepend=-1, append=-1))
-        parts = [_part(opened[int(places[begin, 0])], places[begin:end]) for begin, end in pairwise(bounds)]
+            named = rows.named_pages(self._db, collection.key)
+            # A shard says itself whose its pages are. The catalogue is asked where it does not, or where some are dead.
+            listed = {
+                key: rows.pages_in(self._db, key)
+                for key, shard in opened.items()
+                if shard.owners is None or named.get(key) != len(shard)
+            }
+        seen = MappingProxyType({row.key: row for row in documents if row.is_whole})
+        keys = np.fromiter(seen, dtype=np.int64, count=len(seen))
+        parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
         self._shards[collection.key] = opened
-        seen = MappingProxyType({row.key: row for row in documents})
-        snapshot = Snapshot(collection.name or "", collection.generation, seen, tuple(parts))
+        lasting = tuple(part for part in parts if part.live.any())
+        snapshot = Snapshot(collection.name or "", collection.generation, seen, lasting)
         self._newest[collection.key] = snapshot
         return snapshot
 
 
-def _part(shard: Shard, places: NDArray[np.int64]) -> Part:
-    """`places` (visible pages, 4): shard, row, document, number."""
-    at = places[:, 1]
-    document = np.full(len(shard), _NOBODY, dtype=np.int64)
-    page = np.zeros(len(shard), dtype=np.int32)
-    document[at], page[at] = places[:, 2], places[:, 3]
-    return Part(shard, document, page, document != _NOBODY)
+def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, seen: NDArray[np.int64]) -> Part:
+    """`listed` (row, document, number, key) are the pages that the catalogue names; None: all that the shard holds."""
+    owners = shard.owners if shard.owners is not None else _listed_owners(len(shard), listed or [])
+    document, page = owners[:, 0], owners[:, 1].astype(np.int32)
+    live = np.isin(document, seen)
+    if listed is not None:
+        named = np.zeros(len(shard), dtype=np.bool_)
+        named[[row for row, *_ in listed]] = True
+        live &= named
+    return Part(shard, np.where(live, document, _NOBODY), page, live)
+
+
+def _listed_owners(pages: int, listed: list[tuple[int, int, int, int]]) -> NDArray[np.int64]:
+    owners = np.full((pages, 2), _NOBODY, dtype=np.int64)
+    for row, document, number, _ in listed:
+        owners[row] = document, number
+    return owners
 
 
 @cache

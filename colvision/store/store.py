@@ -14,6 +14,7 @@ from colvision.store.jobs import Jobs
 from colvision.store.records import CollectionRow, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
 from colvision.store.snapshot import Snapshot, Snapshots
+from colvision.store.text import TextLayers, TextScores
 from colvision.store.turn import Turn
 from colvision.store.writer import Writer
 
@@ -41,6 +42,7 @@ class Store:
         self.files = Files(path)
         self.jobs = Jobs(self._db)
         self._snapshots = Snapshots(self._db, self.files)
+        self._texts = TextLayers(self._db)
         turn = Turn(path, self._db, self.files)
         self.drafts = Drafts(turn, self._db, self.files)
         self.refill = Refill(turn, self._db, self.drafts)
@@ -50,6 +52,7 @@ class Store:
 
     def close(self) -> None:
         self._snapshots.close()
+        self._texts.close()
         self._db.close()
 
     def __enter__(self) -> "Store":
@@ -74,6 +77,10 @@ class Store:
     def snapshot(self, collection: str) -> Snapshot:
         """The newest generation of a collection. Raises `CollectionNotFound`."""
         return self._snapshots.take(collection)
+
+    def text_scores(self, collection: str, text: str) -> TextScores:
+        """What the words of a text weigh on the pages of a collection, by their own text. Raises `CollectionNotFound`."""
+        return self._texts.scores(collection, text)
 
     def documents(self, collection: str) -> list[DocumentRow]:
         """The visible documents of a collection, in the order of their names."""
@@ -172,15 +179,14 @@ class Store:
 
 
 def _check_folder(path: Path, *, create: bool) -> None:
-    if path.is_dir():
-        stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(".")), None)
-        if stray is not None and not (path / FILE_NAME).exists():
-            raise LibraryFormat(
-                f"{path} is not a library: it holds {stray!r} but no {FILE_NAME}; give an empty or a new folder"
-            )
-    elif path.exists():
+    if path.exists() and not path.is_dir():
         raise LibraryFormat(f"{path} is a file, not a library: give a folder")
-    elif not create:
-        raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
-    else:
+    if not path.exists():
+        if not create:
+            raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
         path.mkdir(parents=True, exist_ok=True)
+    stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(".")), None)
+    if stray is not None and not (path / FILE_NAME).exists():
+        raise LibraryFormat(
+            f"{path} is not a library: it holds {stray!r} but no {FILE_NAME}; give an empty or a new folder"
+        )

@@ -6,15 +6,19 @@ What a kill between two steps leaves is said where the steps are; the rule is th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from colvision.embedding import EncoderInfo, PageEmbedding
+from colvision.errors import LibraryError
 from colvision.maxsim import clipped_share, quantise
+from colvision.metadata import Metadata
 from colvision.page import PdfGeometry
-from colvision.shard import ShardPage, write_shard
+from colvision.shard import SHARD_FORMAT, Owner, ShardPage, write_shard
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.drafts import Draft
 from colvision.store.files import Files
-from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
+from colvision.store.records import FAILED, READY, DocumentRow, Keep, NewPage, ShardRow, shard_name
 from colvision.store.turn import Turn, check_encoder, gone
 
 
@@ -55,7 +59,8 @@ class Writer:
                 shard = rows.next_shard(self._db)
             check_encoder(collection, info)
             fresh = [page for page in pages if page.number not in known]
-            batch = _Batch(row, fresh, [page for page in failed if page[0] not in known], collection.info or info)
+            new_failed = [page for page in failed if page[0] not in known]
+            batch = _Batch(row, fresh, new_failed, collection.info or info, collection.keep)
             # Killed after the pictures or after the shard: no row names them. The pages are encoded again and written
             # over them, since neither a page's name nor the next shard's key was used up.
             self._files.write_pictures(row.sha256, {page.number: page.picture for page in fresh})
@@ -66,9 +71,10 @@ class Writer:
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
         path = self._files.shard(shard_name(key))
         pages = batch.quantised()
-        checksum = write_shard(path, pages, code_range=batch.info.code_range)
+        owners = [Owner(batch.row.key, page.number) for page in batch.pages]
+        checksum = write_shard(path, pages, owners, code_range=batch.info.code_range)
         vectors = sum(len(page.codes) for page in pages)
-        return ShardRow(key, batch.row.collection, len(pages), vectors, path.stat().st_size, checksum, "")
+        return ShardRow(key, batch.row.collection, len(pages), vectors, path.stat().st_size, checksum, "", SHARD_FORMAT)
 
     def _record(self, batch: "_Batch", shard: ShardRow | None) -> None:
         row = batch.row
@@ -125,6 +131,30 @@ class Writer:
         with self._turn.taken(), self._db.write():
             rows.set_state(self._db, draft.row.key, state, reason, draft.row.worker)
 
+    def describe(self, row: DocumentRow, metadata: Metadata) -> None:
+        """Changes what is known of a document. Raises `DocumentNotFound`, `ValueError` for what no metadata can be."""
+        with self._turn.taken(), self._db.write():
+            if rows.document(self._db, row.key) is None:
+                raise gone(row)
+            rows.set_metadata(self._db, row.key, metadata)
+            rows.next_generation(self._db, row.collection)
+
+    def keep_master(self, name: str) -> None:
+        """Has a collection keep its vectors as float16 beside their codes; only before its first commit.
+
+        Raises `LibraryError` afterwards, unless it keeps them already.
+        """
+        with self._turn.taken(), self._db.write():
+            collection = rows.collection_of(self._db, rows.ensure_collection(self._db, name))
+            if collection.keep == "float16":
+                return
+            if collection.info is not None:
+                raise LibraryError(
+                    f"collection {name!r} has pages without their float16 vectors, which are kept from the first page "
+                    "on or not at all: ingest into a new collection or library, or without this option"
+                )
+            rows.keep_master(self._db, collection.key)
+
     def delete(self, row: DocumentRow) -> None:
         """Removes a document and all that was made of it; its pages are out of reach when this returns.
 
@@ -156,16 +186,19 @@ class _Batch:
     pages: Sequence[EncodedPage]
     failed: Sequence[tuple[int, str]]
     info: EncoderInfo
+    keep: Keep
 
     def quantised(self) -> list[ShardPage]:
         for page in self.pages:
             dim = page.embedding.vectors.shape[1]
             if dim != self.info.dim:
                 raise ValueError(f"page {page.number} of {self.row.name!r} has dim {dim}, expected {self.info.dim}")
-        return [
-            ShardPage(quantise(embedding.vectors, self.info.code_range), embedding.grid, embedding.kind)
-            for embedding in (page.embedding for page in self.pages)
-        ]
+        return [self._stored(page.embedding) for page in self.pages]
+
+    def _stored(self, embedding: PageEmbedding) -> ShardPage:
+        codes = quantise(embedding.vectors, self.info.code_range)
+        master = embedding.vectors.astype(np.float16) if self.keep == "float16" else None
+        return ShardPage(codes, embedding.grid, embedding.kind, master)
 
     def clipped(self) -> tuple[int, int]:
         """(components, clipped ones) of all vectors."""

@@ -1,0 +1,125 @@
+"""The layout of a shard's file, and the sums that tell damaged bytes from whole ones.
+
+It is a safetensors file (8 bytes of header length, JSON, bytes: any safetensors reader opens it) with checksums of
+its own: `seal` is the sha256 of the header and the small tables, and each page has sums of its bytes. The sums are
+made to be checked before a page is believed: five times as fast as a crc, they find what disks do (flipped bits, torn
+and zeroed sectors); the sha256 of the whole file, which the catalogue holds, finds everything.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int8]
+Bits = NDArray[np.uint64]
+Master = NDArray[np.float16]
+Buffer = bytes | memoryview
+
+SHARD_FORMAT = 2
+FORMAT = "colvision-shard-2"
+FORMAT_1 = "colvision-shard-1"  # without bits, owners and sums
+ALIGNMENT = 64  # bytes: `codes` starts on a cache line, whatever the header's length
+HEADER_LIMIT = 1 << 20  # bytes: ours takes about 800; a damaged length must not ask for gigabytes
+SEAL_BYTES = 32
+CODES_SUM, GRID_SUM, MASTER_SUM = range(3)  # columns of `sums`
+_WORD = 8  # bytes
+_NAMES: Mapping[str, type[np.generic]] = {
+    "I8": np.int8,
+    "U8": np.uint8,
+    "F16": np.float16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "U64": np.uint64,
+}
+# In the order of the file; what is counted in words of 8 bytes stands before what is not, so that words are aligned.
+_TYPES = {
+    "codes": "I8",
+    "bits": "U64",
+    "master": "F16",
+    "starts": "I64",
+    "owners": "I64",
+    "sums": "U64",
+    "shapes": "I32",
+    "cells": "I32",
+    "kinds": "U8",
+    "seal": "U8",
+}
+TABLES = ("starts", "owners", "sums", "shapes")  # small and end to end: what `seal` covers beside the header
+
+
+class Place(NamedTuple):
+    """Where an array lies: its shape, and its first byte and the one after its last, counted from the file's begin."""
+
+    type: type[np.generic]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def word_sum(array: NDArray[np.generic]) -> int:
+    """The sum of an array's bytes, taken as whole words where they fill words, modulo 2^64."""
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    words = data.view(np.uint64) if data.size % _WORD == 0 else data
+    return int(words.sum(dtype=np.uint64))
+
+
+def grid_sum(kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> int:
+    return (word_sum(kind) + word_sum(cells)) % 2**64
+
+
+def buffer(array: NDArray[np.generic]) -> memoryview:
+    """The array's bytes, in rows before columns."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def seal_of(parts: Iterable[Buffer]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def header_of(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes in front of the arrays; those without a shape are left out."""
+    entries: dict[str, object] = {"__metadata__": {"format": FORMAT, **metadata}}
+    end = 0
+    for name, kind in _TYPES.items():
+        if name in shapes:
+            count = int(np.prod(shapes[name], dtype=np.int64))
+            begin, end = end, end + count * np.dtype(_NAMES[kind]).itemsize
+            entries[name] = {"dtype": kind, "shape": list(shapes[name]), "data_offsets": [begin, end]}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def read_header(data: memoryview) -> tuple[dict[str, str], dict[str, Place]]:
+    """The metadata, and where each array lies.
+
+    Raises `ValueError`, `KeyError` or `TypeError` where the header does not fit the bytes.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if length > min(HEADER_LIMIT, len(data) - 8):
+        raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
+    entries = json.loads(bytes(data[8 : 8 + length]))
+    metadata = dict(entries.pop("__metadata__"))
+    if metadata["format"] not in (FORMAT, FORMAT_1):
+        raise ValueError(f"format {metadata['format']!r}, expected {FORMAT!r}: a newer colvision may read it")
+    places = {name: _place(name, entry, 8 + length) for name, entry in entries.items()}
+    ends = 8 + length + sum(place.end - place.begin for place in places.values())
+    if ends != len(data):
+        raise ValueError(f"{len(data)} bytes, expected {ends}")
+    return metadata, places
+
+
+def _place(name: str, entry: Mapping[str, list[int]], data: int) -> Place:
+    begin, end = (int(offset) for offset in entry["data_offsets"])
+    shape = tuple(int(side) for side in entry["shape"])
+    kind = _NAMES[_TYPES[name]]
+    if begin < 0 or min(shape) < 0 or end - begin != int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize:
+        raise ValueError(f"{name} of shape {shape} does not fit bytes {begin} to {end}")
+    return Place(kind, shape, data + begin, data + end)

@@ -1,0 +1,80 @@
+"""Writing a shard.
+
+It is written here and not by safetensors' own writer, which neither flushes to the disk nor makes a checksum.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.durable import write_file
+from colvision.maxsim import sign_bits
+from colvision.shard.layout import SEAL_BYTES, TABLES, Buffer, buffer, grid_sum, header_of, seal_of, word_sum
+from colvision.shard.page import Owner, ShardPage
+
+_BITS_A_WORD = 64
+
+
+def write_shard(path: Path, pages: Sequence[ShardPage], owners: Sequence[Owner], *, code_range: float) -> str:
+    """Writes pages of one dim as a shard that survives a power cut; returns the sha256 of the file in hex.
+
+    Raises `ValueError` for no pages, pages of several dims, or some with a master and some without.
+    """
+    dims = {page.codes.shape[1] for page in pages}
+    if len(dims) != 1 or len(pages) != len(owners):
+        raise ValueError(f"a shard holds at least one page, all of one dim; got {len(pages)} pages of dims {dims}")
+    if len({page.master is None for page in pages}) != 1:
+        raise ValueError("a shard keeps the master of all its pages or of none")
+    return write_file(path, _parts(pages, owners, code_range))
+
+
+def _parts(pages: Sequence[ShardPage], owners: Sequence[Owner], code_range: float) -> Iterator[Buffer]:
+    tables = _tables(pages, owners)
+    shapes = _shapes(pages, tables)
+    bits_sum = sum(word_sum(sign_bits(page.codes)) for page in pages) % 2**64 if "bits" in shapes else 0
+    header = header_of(shapes, {"code_range": repr(code_range), "bits_sum": str(bits_sum)})
+    yield header
+    for page in pages:
+        yield buffer(page.codes)
+    if "bits" in shapes:
+        for page in pages:
+            yield buffer(sign_bits(page.codes))
+    for page in pages:
+        if page.master is not None:
+            yield buffer(page.master)
+    small = [buffer(tables[name]) for name in TABLES]
+    yield from small
+    for page in pages:
+        yield buffer(page.grid.cells)
+    for page in pages:
+        yield buffer(page.kind)
+    yield seal_of([header, *small])
+
+
+def _tables(pages: Sequence[ShardPage], owners: Sequence[Owner]) -> dict[str, NDArray[np.generic]]:
+    return {
+        "starts": np.concatenate([[0], np.cumsum([len(page.codes) for page in pages])]).astype(np.int64),
+        "owners": np.array(owners, dtype=np.int64),
+        "sums": np.array([_sums(page) for page in pages], dtype=np.uint64),
+        "shapes": np.array([page.grid.cells.shape for page in pages], dtype=np.int32),
+    }
+
+
+def _sums(page: ShardPage) -> tuple[int, int, int]:
+    """In the order of `CODES_SUM`, `GRID_SUM`, `MASTER_SUM`."""
+    master = 0 if page.master is None else word_sum(page.master)
+    return word_sum(page.codes), grid_sum(page.kind, page.grid.cells), master
+
+
+def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) -> dict[str, tuple[int, ...]]:
+    n, dim = sum(len(page.codes) for page in pages), pages[0].codes.shape[1]
+    shapes: dict[str, tuple[int, ...]] = {name: table.shape for name, table in tables.items()}
+    shapes |= {"codes": (n, dim), "kinds": (n,), "seal": (SEAL_BYTES,)}
+    shapes["cells"] = (sum(page.grid.cells.size for page in pages),)
+    if dim % _BITS_A_WORD == 0:
+        shapes["bits"] = (n, dim // _BITS_A_WORD)
+    if pages[0].master is not None:
+        shapes["master"] = (n, dim)
+    return shapes

@@ -1,0 +1,71 @@
+"""Shards, as rows, and which pages lie where."""
+
+from collections.abc import Iterable, Sequence
+
+from colvision.store.catalogue import Catalogue, Value
+from colvision.store.records import DAMAGED, READY, ShardRow
+from colvision.store.rows.collections import next_generation
+from colvision.store.rows.documents import documents, set_state
+
+_SHARD = "SELECT key, collection, pages, vectors, bytes, checksum, damage, format FROM shards"
+
+
+def next_shard(db: Catalogue) -> int:
+    """The key of the next shard: beyond every key that was ever used. Only the writer may ask."""
+    found = db.all("SELECT seq FROM sqlite_sequence WHERE name = 'shards'")
+    return int(found[0][0]) + 1 if found else 1
+
+
+def add_shard(db: Catalogue, new: ShardRow) -> None:
+    db.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new)
+
+
+def shards(db: Catalogue, where: str = "TRUE", values: Sequence[Value] = ()) -> list[ShardRow]:
+    """Shards for which the SQL condition holds, oldest first."""
+    return [ShardRow(*row) for row in db.all(f"{_SHARD} WHERE {where} ORDER BY key", values)]
+
+
+def named_pages(db: Catalogue, collection: int) -> dict[int, int]:
+    """{shard: how many of its pages the catalogue names}; a shard's other pages are dead."""
+    sql = """
+        SELECT shards.key, (SELECT count(*) FROM pages WHERE pages.shard = shards.key) FROM shards
+        WHERE shards.collection = ?"""
+    return {shard: count for shard, count in db.all(sql, [collection])}
+
+
+def pages_in(db: Catalogue, shard: int) -> list[tuple[int, int, int, int]]:
+    """(row, document, number, page key) of the pages in a shard that the catalogue names, in the order of the rows."""
+    sql = "SELECT row, document, number, key FROM pages WHERE shard = ? ORDER BY row"
+    return [(row, document, number, key) for row, document, number, key in db.all(sql, [shard])]
+
+
+def move_pages(db: Catalogue, to: ShardRow, pages: Sequence[int], left: Iterable[int]) -> None:
+    """Adds a shard that holds copies of `pages` (keys), in this order, and removes the shards they `left`."""
+    add_shard(db, to)
+    db.change_all(
+        "UPDATE pages SET shard = ?, row = ? WHERE key = ?", ((to.key, row, key) for row, key in enumerate(pages))
+    )
+    db.change_all("DELETE FROM shards WHERE key = ?", ([key] for key in left))
+    next_generation(db, to.collection)
+
+
+def names_in(db: Catalogue, shard: int) -> tuple[str, ...]:
+    """The names of the documents that have pages in a shard."""
+    return tuple(row.name for row in documents(db, "key IN (SELECT document FROM pages WHERE shard = ?)", [shard]))
+
+
+def quarantine(db: Catalogue, shard: ShardRow, damage: str) -> None:
+    """Takes a shard out of serving, or with "" back into it.
+
+    Its complete documents are `damaged` for as long as one of their shards is.
+    """
+    db.execute("UPDATE shards SET damage = ? WHERE key = ?", [damage, shard.key])
+    for row in documents(db, "key IN (SELECT document FROM pages WHERE shard = ?)", [shard.key]):
+        others = db.one(
+            "SELECT max(damage) FROM shards WHERE key IN (SELECT shard FROM pages WHERE document = ?)", [row.key]
+        )[0]
+        if others and row.state == READY:
+            set_state(db, row.key, DAMAGED, others)
+        elif not others and row.state == DAMAGED:
+            set_state(db, row.key, READY)
+    next_generation(db, shard.collection)
