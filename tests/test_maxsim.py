@@ -78,7 +78,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     codes, starts = corpus(rng, rng.integers(1, 60, 200))
     query = unit(rng, 33)
     whole = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(int8, "_BLOCK", 100)
+    monkeypatch.setattr(int8, "_PRODUCT", 3300)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), whole)
 
 

@@ -13,22 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.maxsim.codes import STEPS, Codes, Floats
+from colvision.maxsim.compiled import segment_maxima
 from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
-from colvision.maxsim.threads import spread
+from colvision.maxsim.threads import multiply_alone, spread
 
 if TYPE_CHECKING:
     import torch
 
-_BLOCK = 12_288  # page vectors in one product: with 20-32 query tokens it and its result stay in a 2 MB L2 cache
+_PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
 def similarities(query: Floats, codes: Codes, code_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
     query_codes, scales = _query_codes(query, code_range)
-    blocks = [_products(query_codes, codes[start : start + _BLOCK]) for start in range(0, len(codes), _BLOCK)]
-    whole = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(query), 0), np.int32)  # (t, n)
-    return whole.astype(np.float32) * scales[:, None]
+    return _products(codes, query_codes).T.astype(np.float32) * scales[:, None]
 
 
 def token_maxima(
@@ -45,11 +44,21 @@ def token_maxima(
     query_codes, scales = _query_codes(query, code_range)
 
     def best(block: Chosen) -> NDArray[np.int32]:
-        products = _products(query_codes, block.rows(codes, starts))  # (t, rows)
-        maxima: NDArray[np.int32] = np.maximum.reduceat(products, block.ends[:-1], axis=1)
-        return maxima.T
+        multiply_alone()
+        return _segment_maxima(_products(block.rows(codes, starts), query_codes), block.ends)
 
-    return np.concatenate(spread(best, wanted.blocks(_BLOCK))).astype(np.float32) * scales
+    blocks = wanted.blocks(max(_PRODUCT // len(query), 1))
+    return np.concatenate(spread(best, blocks)).astype(np.float32) * scales
+
+
+def _segment_maxima(products: NDArray[np.int32], ends: Starts) -> NDArray[np.int32]:
+    """(n, t) -> (pages, t)."""
+    loop = segment_maxima()
+    if loop is None:
+        return np.maximum.reduceat(products, ends[:-1], axis=0)
+    maxima = np.empty((len(ends) - 1, products.shape[1]), np.int32)
+    loop(products, ends, maxima)
+    return maxima
 
 
 def _query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
@@ -62,15 +71,18 @@ def _query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
     return query_codes, scales.astype(np.float32)
 
 
-def _products(query_codes: Codes, rows: Codes) -> NDArray[np.int32]:
-    """(t, dim) x (n, dim) -> (t, n) whole numbers."""
+def _products(rows: Codes, query_codes: Codes) -> NDArray[np.int32]:
+    """(n, dim) x (t, dim) -> (n, t) whole numbers.
+
+    Rows first: oneDNN packs its right side, which is the small one then (13 us a page instead of 20, 20 tokens).
+    """
     if _int8_matmul_works():
         import torch
 
-        query_codes, rows = np.ascontiguousarray(query_codes), np.ascontiguousarray(rows)
-        product: NDArray[np.int32] = torch._int_mm(_tensor(query_codes), _tensor(rows).T).numpy()
+        rows, query_codes = np.ascontiguousarray(rows), np.ascontiguousarray(query_codes)
+        product: NDArray[np.int32] = torch._int_mm(_tensor(rows), _tensor(query_codes).T).numpy()
         return product
-    return (query_codes.astype(np.float32) @ rows.astype(np.float32).T).astype(np.int32)
+    return (rows.astype(np.float32) @ query_codes.astype(np.float32).T).astype(np.int32)
 
 
 def _tensor(codes: Codes) -> "torch.Tensor":
@@ -86,8 +98,8 @@ def _int8_matmul_works() -> bool:
     """`torch._int_mm` is a private name and was once for CUDA alone: tried once, with shapes as they come here."""
     import torch
 
-    left = (np.arange(3 * 128, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(3, 128)
-    right = (np.arange(21 * 128, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(21, 128)
+    left = (np.arange(21 * 128, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(21, 128)
+    right = (np.arange(3 * 128, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(3, 128)
     try:
         product = torch._int_mm(torch.from_numpy(left), torch.from_numpy(right).T)
     except (AttributeError, RuntimeError):

@@ -1,6 +1,13 @@
-"""One pool for all kernels, one thread a core; a kernel's block runs in one thread and lets go of the lock."""
+"""One pool for all kernels, one thread a core; a kernel's block runs in one thread and lets go of the lock.
+
+torch inside these threads multiplies with one thread: OpenMP's own threads beside ours would wait for each other
+(blocks of a few milliseconds take several times longer on a busy machine). Everybody else's torch, the encoder's
+among them, keeps the threads it has.
+"""
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,15 +18,35 @@ _Result = TypeVar("_Result")
 
 
 def spread(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
-    """`work` of every block, in order. Few blocks are done here: handing them over would take longer."""
-    waiting = list(blocks)
-    return list(map(work, waiting) if len(waiting) < 4 else _pool().map(work, waiting))
+    """`work` of every block, in order, in the pool's threads."""
+    return list(_pool().map(work, blocks))
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="maxsim")
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="maxsim")
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
+def multiply_alone() -> None:
+    """Makes torch use one thread in this thread of the pool, and only in it.
+
+    `torch.set_num_threads` sets the calling thread's number, and the one that later threads start with: that is put
+    back by a thread of no other use.
+    """
+    import torch
+
+    if getattr(_state, "alone", False):
+        return
+    with _setting:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        restoring = threading.Thread(target=torch.set_num_threads, args=[before])
+        restoring.start()
+        restoring.join()
+    _state.alone = True
+
+
+_state = threading.local()
+_setting = threading.Lock()
+if sys.platform != "win32":
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool's object but not its threads
