@@ -3,6 +3,7 @@
 Everything is rows before columns; nothing is padded.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -157,16 +158,26 @@ class Link:
         chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
         return chance
 
+    def inverse(self, chance: float) -> float:
+        """The similarity of a probability between 0 and 1. Raises `ValueError` where the link is no probability."""
+        if not self.is_probability:
+            raise ValueError("this link is the identity: a similarity has no probability")
+        return self.midpoint + math.log(chance / (1 - chance)) / self.slope
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredQuery:
-    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page."""
+    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
+
+    `mean_vectors` is the mean number of vectors of the collection's pages.
+    """
 
     embedding: QueryEmbedding
     weights: Floats  # (t,)
     link: Link
     generation: int
     fingerprint: str
+    mean_vectors: float = 1.0
 
     def contributions(self, similarity: Floats) -> Floats:
         """(..., t) similarities -> (..., t) what each token adds to the score."""
