@@ -11,7 +11,7 @@ from PIL import Image
 
 from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
 from colvision.encoders import load_encoder
-from colvision.errors import EncoderMismatch
+from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
 from colvision.metadata import Metadata
@@ -22,7 +22,7 @@ from colvision.search import Answer, Hit, SearchOptions, search_pages
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import DamagedShard, Store
 from colvision.store.jobs import Job, Jobs
-from colvision.store.records import DocumentRow, Keep
+from colvision.store.records import CollectionRow, DocumentRow, Keep
 from colvision.store.turn import check_encoder
 
 __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
@@ -119,11 +119,13 @@ class Library:
         ids = None
         if wanted is not None:
             ids = frozenset(self._store.find(name, collection=collection).id for name in wanted)
-        info = self._info(collection)
+        # Who made the codes is asked of the snapshot itself: the collection may be encoded again at any moment.
+        snapshot = self._store.snapshot(collection)
+        info = self._info(snapshot.collection)
         query = self.encoder.encode_queries([text])[0]
         encoded = time.perf_counter()
         options = SearchOptions(k=k, documents=ids, soft_idf=soft_idf)
-        answer = search_pages(self._store.snapshot(collection), query, info=info, options=options)
+        answer = search_pages(snapshot, query, info=info, options=options)
         ended = time.perf_counter()
         spent = {"encode": (encoded - started) * 1000, "score": (ended - encoded) * 1000}
         return replace(answer, timing_ms={**spent, "total": (ended - started) * 1000})
@@ -143,10 +145,10 @@ class Library:
         return self._explain(query, row, page, picture=True)
 
     def _explain(self, query: ScoredQuery, row: DocumentRow, number: int, *, picture: bool) -> Explanation:
-        info = self._store.collection(self._collection_of(row)).info
+        stored = self._store.stored_page(row, number)
+        info = self._store.collection(self._collection_of(row)).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
-        stored = self._store.stored_page(row, number)
         geometry = self._store.page(row, number).geometry
         image = self.page_image(row.id, number) if picture else None
         return explain_page(query, stored, code_range=info.code_range, image=image, geometry=geometry)
@@ -179,9 +181,18 @@ class Library:
         return self._store.picture_path(self._store.find(document, collection=collection), page)
 
     def page_image(self, document: str, page: int, *, collection: str | None = None) -> Image.Image:
-        """The picture of a page, RGB. Raises `PageNotFound`."""
-        with Image.open(self.page_path(document, page, collection=collection)) as image:
-            return image.convert("RGB")
+        """The picture of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
+        row = self._store.find(document, collection=collection)
+        path = self._store.picture_path(row, page)
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except OSError as error:
+            self._store.find(row.id)  # deleted or replaced since: that is what is wrong
+            raise LibraryDamaged(
+                f"the picture of page {page} of {row.name!r} cannot be read ({error}): delete the document, then ingest "
+                "it again"
+            ) from error
 
     def page_text(self, document: str, page: int, *, collection: str | None = None) -> str:
         """The PDF's own text layer, "" where there is none. Raises `PageNotFound`."""
@@ -244,11 +255,10 @@ class Library:
         """What the library holds, and what is wrong with it."""
         return status_of(self._store, self._encoder if isinstance(self._encoder, str) else self._encoder.info)
 
-    def _info(self, collection: str) -> EncoderInfo:
+    def _info(self, collection: CollectionRow) -> EncoderInfo:
         """What the collection's codes were made by; the library's own encoder while it is empty."""
-        row = self._store.collection(collection)
-        check_encoder(row, self.encoder.info)
-        return row.info or self.encoder.info
+        check_encoder(collection, self.encoder.info)
+        return collection.info or self.encoder.info
 
     def _collection_of(self, row: DocumentRow) -> str:
         return next(each.name or "" for each in self._store.collections() if each.key == row.collection)

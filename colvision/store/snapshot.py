@@ -45,10 +45,13 @@ class Snapshot:
     `documents` are the visible ones by key.
     """
 
-    collection: str
-    generation: int
+    collection: CollectionRow
     documents: Mapping[int, DocumentRow]
     parts: tuple[Part, ...]
+
+    @property
+    def generation(self) -> int:
+        return self.collection.generation
 
     @property
     def pages(self) -> int:
@@ -143,7 +146,7 @@ class Snapshots:
         parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
         self._shards[collection.key] = opened
         lasting = tuple(part for part in parts if part.live.any())
-        snapshot = Snapshot(collection.name or "", collection.generation, seen, lasting)
+        snapshot = Snapshot(collection, seen, lasting)
         self._newest[collection.key] = snapshot
         return snapshot
 
