@@ -1,0 +1,176 @@
+"""Damages a library's files at random and looks at all that it then says: `python -m faults.damage FOLDER TRIALS`.
+
+Prints, for every kind of file, how often nothing came of it, pages were missing and were named, the library was refused
+in words, or a lost log took it back to an earlier state; and every fault: an answer that is wrong, a loss that `verify`
+does not name, an exception that is not one of ours.
+"""
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from colvision.errors import ColvisionError, LibraryDamaged, LibraryFormat
+from colvision.library import Library
+from colvision.store import Store
+from faults.processes import Forked
+from faults.reader import QUERIES, is_equal, scores
+from faults.state import ENCODERS, State, encoded
+from faults.work import Open, Step, Work, filled
+
+KINDS = {
+    "catalogue": "catalog.sqlite",
+    "log": "catalog.sqlite-wal",
+    "shard": "shards/*",
+    "original": "files/*",
+    "picture": "pages/*/*.jpg",
+}
+_BLOCK = 512  # bytes: what a disk loses at once
+_ALL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A library that was left as it is: `states` are those it went through, the newest last."""
+
+    path: Path
+    states: tuple[State, ...]
+
+
+def _steps() -> Iterator[Step]:
+    yield Open()
+    yield from filled("a", "a.3.0")
+    yield from filled("b", "b.2.0")
+    yield Open()  # closing has copied the log into the catalogue: from here on it is new
+    yield from filled("c", "c.1.0")
+    yield from filled("d", "d.2.0")
+
+
+def make(folder: Path) -> list[Base]:
+    """One library whose newest changes are in SQLite's log, as a killed process leaves it, and one that was closed."""
+    work, states = Work(folder / "library", folder, State()), [State()]
+    for step in _steps():
+        work.do(step)
+        states.append(work.state)
+    open_, closed = folder / "open", folder / "closed"
+    shutil.copytree(work.path, open_, ignore=shutil.ignore_patterns("*-shm"))
+    work.close()
+    shutil.copytree(work.path, closed)
+    return [Base(open_, tuple(states)), Base(closed, (work.state,))]
+
+
+def harm(path: Path, rng: np.random.Generator) -> str:
+    """Damages a file in one of the ways that disks and people do; says how."""
+    data = bytearray(path.read_bytes())
+    place = int(rng.integers(len(data)))
+    way = str(rng.choice(["flip", "flip", "flip", "zeros", "cut", "empty", "remove"]))
+    if way == "flip":
+        data[place] ^= 1 << int(rng.integers(8))
+    elif way == "zeros":
+        begin = place - place % _BLOCK
+        data[begin : begin + _BLOCK] = bytes(len(data[begin : begin + _BLOCK]))
+    elif way in ("cut", "empty"):
+        del data[place if way == "cut" else 0 :]
+    path.write_bytes(data)
+    if way == "remove":
+        path.unlink()
+    return f"{way} {path.parent.name}/{path.name} at {place}"
+
+
+class Look:
+    """Asks a damaged library for everything it should hold."""
+
+    def __init__(self, path: Path, states: tuple[State, ...]) -> None:
+        self._path, self._states = path, states
+        self._missing = 0
+
+    def outcome(self) -> str:
+        """Raises `AssertionError` for a fault."""
+        try:
+            with Library(Store(self._path), ENCODERS[0]) as library:
+                state = self._state(library)
+                self._answers(library, state)
+                self._pages(library, state)
+                named = library.verify()
+                if self._missing:
+                    assert named, f"{self._missing} losses, and verify names none"
+                    return "missing"
+                return "named" if named else "nothing" if state == self._states[-1] else "earlier"
+        except (LibraryDamaged, LibraryFormat) as error:
+            assert "catalog.sqlite" in str(error), f"refused without naming the file: {error}"
+            return "refused"
+
+    def _state(self, library: Library) -> State:
+        """The newest state that the list of documents fits; documents that are missing must be known to be."""
+        listed = [(each.name, each.id, each.stored) for each in library.documents()]
+        for state in reversed(self._states):
+            if listed == [(held.name, held.id, len(held.pages)) for held in state.documents]:
+                return state
+        newest = self._states[-1]
+        known = {(held.name, held.id) for held in newest.documents}
+        assert {(name, id_) for name, id_, _ in listed} <= known, f"documents {listed}"
+        self._missing += len(newest.documents) - len(listed)
+        return newest
+
+    def _answers(self, library: Library, state: State) -> None:
+        for text in QUERIES:
+            found = {(hit.document, hit.page): hit.score for hit in library.search(text, k=_ALL)}
+            candidates = [scores(each, text) for each in (state, *self._states)]
+            if any(is_equal(found, candidate) for candidate in candidates):
+                continue
+            whole = scores(state, text)
+            assert found.keys() <= whole.keys(), f"{sorted(found)} of {sorted(whole)}"
+            assert is_equal(found, {key: whole[key] for key in found}), f"wrong scores for {text!r}: {found}"
+            self._missing += 1
+
+    def _pages(self, library: Library, state: State) -> None:
+        for held in state.documents:
+            for number in held.pages:
+                page = encoded(held.version, number, 0)
+                try:
+                    text = library.page_text(held.id, number)
+                    picture = library.page_path(held.id, number).read_bytes()
+                    original = library.original_path(held.id).read_text(errors="replace")
+                except (ColvisionError, FileNotFoundError):
+                    self._missing += 1
+                    continue
+                assert text == page.text, f"the text of page {number} of {held.name} is {text!r}"
+                self._missing += (picture != page.picture) + (original != held.version)
+
+
+def trial(folder: Path, base: Base, kind: str, seed: int) -> tuple[str, str]:
+    """(outcome, fault): damages one file of a copy of a library, in a process of its own."""
+    library, rng = folder / "damaged", np.random.default_rng(seed)
+    shutil.rmtree(library, ignore_errors=True)
+    shutil.copytree(base.path, library)
+    files = sorted(library.glob(KINDS[kind]))
+    if not files:
+        return "", ""
+    how = harm(files[int(rng.integers(len(files)))], rng)
+    said = Forked(Look(library, base.states).outcome).result()
+    if said in ("nothing", "missing", "named", "earlier", "refused"):
+        return said, ""
+    return "fault", f"{how} (seed {seed}): {said.strip().splitlines()[-1] if said.strip() else 'no word'}"
+
+
+def main(folder: Path, trials: int) -> None:
+    bases, counts, faults = make(folder), Counter[tuple[str, str]](), list[str]()
+    for seed in range(trials):
+        kind = list(KINDS)[seed % len(KINDS)]
+        outcome, fault = trial(folder, bases[seed // len(KINDS) % len(bases)], kind, seed)
+        if outcome:
+            counts[kind, outcome] += 1
+        faults += [fault] * bool(fault)
+    for kind in KINDS:
+        found = {outcome: n for (of, outcome), n in sorted(counts.items()) if of == kind}
+        sys.stdout.write(f"{kind}: {', '.join(f'{n} {outcome}' for outcome, n in found.items())}\n")
+    sys.stdout.write(f"{sum(counts.values())} damaged files, {len(faults)} faults\n")
+    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,51 @@
+"""What a library was to hold at every moment, written by those who change it and read by those who look on.
+
+The record lies in a file, how far it goes in shared memory: both outlive the death of who writes them. A change is
+announced with the state it leads to before it is begun, and acknowledged when it is done; who looks at the library in
+between may find either state.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+
+from faults.state import State
+
+_PLACE = struct.Struct("=q")
+_ACKNOWLEDGED, _BEGUN = 0, _PLACE.size  # where the places in the record stand in the shared memory
+
+
+class History:
+    """Made before the processes that share it are forked; one process writes at a time."""
+
+    def __init__(self, path: Path, state: State) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT)
+        self._shared = mmap.mmap(-1, 2 * _PLACE.size)
+        self.acknowledge(state)
+
+    @property
+    def acknowledged(self) -> int:
+        """The place of the newest state that is known to hold."""
+        return int(_PLACE.unpack_from(self._shared, _ACKNOWLEDGED)[0])
+
+    @property
+    def begun(self) -> int:
+        """The end of the record. A half line beyond it, of one who died while writing, is written over."""
+        return int(_PLACE.unpack_from(self._shared, _BEGUN)[0])
+
+    def announce(self, state: State) -> None:
+        """Before a change: what it leads to."""
+        line = state.to_json() + b"\n"
+        os.pwrite(self._file, line, self.begun)
+        _PLACE.pack_into(self._shared, _BEGUN, self.begun + len(line))
+
+    def acknowledge(self, state: State) -> None:
+        """After a change, or after a kill: what holds now, the ids known."""
+        place = self.begun
+        self.announce(state)
+        _PLACE.pack_into(self._shared, _ACKNOWLEDGED, place)
+
+    def since(self, place: int) -> list[State]:
+        """The states that were to be found at some time since the one at `place` was acknowledged."""
+        return [State.from_json(line) for line in os.pread(self._file, self.begun - place, place).splitlines()]

@@ -1,0 +1,42 @@
+"""Runs a module of this package in a process of its own, with a folder in memory to work in."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faults import shim
+
+_ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder in memory where the system has one: most of the time would else be spent in flushing."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="colvision-faults-", dir=memory if memory.is_dir() else None)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(module: str, *arguments: int, preload: bool = False) -> str:
+    """What `python -m faults.MODULE FOLDER ARGUMENTS` prints; `preload` loads the shim into it. Raises `RuntimeError`.
+
+    One thread each: readers and writers are processes.
+    """
+    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    with scratch() as folder:
+        if preload:
+            environment |= shim.environment(shim.build(folder))
+        command = [sys.executable, "-m", f"faults.{module}", str(folder), *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout

@@ -1,0 +1,263 @@
+"""Work on a library in steps: each is one acknowledged change, which says beforehand what it will lead to."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from colvision.errors import DocumentNotFound
+from colvision.store import Store
+from colvision.store.drafts import Draft
+from colvision.store.identity import Offer
+from colvision.store.records import INGESTING, READY
+from faults.state import ENCODERS, Held, State, encoded
+
+_REASON = "it could not be read"
+_NAMES = ("a", "b", "c", "d", "e")
+OTHER = (1, 0)  # by encoder: who encodes again
+
+
+class Work:
+    """The library at `path`, and what it is to hold by what was acknowledged; `sources` is where files come from.
+
+    After `checkpoint` pages of SQLite's log it copies them into the catalogue: its own default, 1,000, is more than a
+    short piece of work writes.
+    """
+
+    def __init__(self, path: Path, sources: Path, state: State, *, checkpoint: int = 1000) -> None:
+        self.path, self.sources, self.state = path, sources, state
+        self._checkpoint = checkpoint
+        self._store: Store | None = None
+        self.drafts: dict[str, Draft] = {}
+        self.is_again = False  # the step was tried before and failed: what it was to remove may be gone
+
+    @property
+    def is_open(self) -> bool:
+        return self._store is not None
+
+    @property
+    def store(self) -> Store:
+        assert self._store is not None
+        return self._store
+
+    def open(self) -> None:
+        self.close()
+        self._store = Store(self.path)
+        # A setting of SQLite's connection, which a library has no word for.
+        self._store._db.execute(f"PRAGMA wal_autocheckpoint = {self._checkpoint}")
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def do(self, step: "Step") -> None:
+        """Does a step, and takes it as acknowledged; raises what the library raises."""
+        after = step.after(self.state)
+        step.do(self)
+        for name, draft in self.drafts.items():
+            held = after.get(name)
+            if held is not None and not held.id:
+                after = after.put(replace(held, id=draft.row.id))
+        self.state = after
+        self.is_again = False
+
+
+class Step(Protocol):
+    def after(self, state: State) -> State:
+        """The state that it leads to, with the id "" for a document that gets a new one."""
+
+    def do(self, work: Work) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Opens the library, or closes and opens it again."""
+
+    def after(self, state: State) -> State:
+        return state
+
+    def do(self, work: Work) -> None:
+        work.open()
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    name: str
+    version: str
+
+    def after(self, state: State) -> State:
+        return state if state.get(self.name) else state.put(Held(self.name, self.version, "", INGESTING))
+
+    def do(self, work: Work) -> None:
+        file = work.sources / self.name
+        file.write_text(self.version)
+        offer = Offer("default", self.name, f"/manuals/{self.name}", upload=False, replace=False)
+        info = ENCODERS[work.state.encoder].info
+        work.drafts[self.name] = work.store.drafts.begin(
+            file, offer, info, pages=pages_of(self.version), renderer="toy"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Stores pages of a document, or of its replacement, which shows nothing of them yet; `failed` are unreadable."""
+
+    name: str
+    version: str
+    pages: tuple[int, ...]
+    failed: tuple[int, ...] = ()
+
+    def after(self, state: State) -> State:
+        held = state.get(self.name)
+        assert held is not None
+        if held.version != self.version:
+            return state
+        pages, failed = sorted({*held.pages, *self.pages}), sorted({*held.failed, *self.failed})
+        return state.put(replace(held, pages=tuple(pages), failed=tuple(failed)))
+
+    def do(self, work: Work) -> None:
+        encoder = work.state.encoder
+        pages = [encoded(self.version, number, encoder) for number in self.pages]
+        failed = [(number, _REASON) for number in self.failed]
+        work.store.writer.commit(work.drafts[self.name], pages, ENCODERS[encoder].info, failed=failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Completes a document, all pages of which are stored or failed; a replacement takes its place."""
+
+    name: str
+    version: str
+    failed: tuple[int, ...] = ()
+
+    def after(self, state: State) -> State:
+        held = state.get(self.name)
+        assert held is not None
+        identity = held.id if held.version == self.version else ""
+        return state.put(complete(Held(self.name, self.version, identity, READY, failed=self.failed)))
+
+    def do(self, work: Work) -> None:
+        assert work.store.writer.finish(work.drafts[self.name]) == ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    name: str
+
+    def after(self, state: State) -> State:
+        return state.drop(self.name)
+
+    def do(self, work: Work) -> None:
+        work.drafts.pop(self.name, None)
+        try:
+            work.store.writer.delete(work.store.find(self.name))
+        except DocumentNotFound:
+            assert work.is_again, "deleted before it was asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of what stores the pages and of nothing that is stored, by the method that `act` calls."""
+
+    act: Callable[[Store], object]
+
+    def after(self, state: State) -> State:
+        return state
+
+    def do(self, work: Work) -> None:
+        self.act(work.store)
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """Encodes every document again, one commit each, beside the old codes; nothing shows before `Swap`."""
+
+    def after(self, state: State) -> State:
+        return state
+
+    def do(self, work: Work) -> None:
+        encoder = OTHER[work.state.encoder]
+        info, store = ENCODERS[encoder].info, work.store
+        store.refill.begin("default", info)
+        while draft := store.refill.open_next("default"):
+            held = work.state.get(draft.row.name)
+            assert held is not None
+            fresh = [encoded(held.version, n, encoder) for n in complete(held).pages if n in draft.missing]
+            failed = [(number, _REASON) for number in held.failed if number in draft.missing]
+            store.writer.commit(draft, fresh, info, failed=failed)
+            store.writer.finish(draft)
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Puts the new codes in the place of the old, and completes what was not."""
+
+    def after(self, state: State) -> State:
+        return State(tuple(complete(held) for held in state.documents), OTHER[state.encoder])
+
+    def do(self, work: Work) -> None:
+        is_swapped = work.store.refill.swap("default")
+        assert is_swapped or work.is_again
+
+
+def pages_of(version: str) -> int:
+    """How many pages a version of a document has: its second part says so."""
+    return int(version.split(".")[1])
+
+
+def complete(held: Held) -> Held:
+    pages = tuple(number for number in range(1, pages_of(held.version) + 1) if number not in held.failed)
+    return replace(held, state=READY, pages=pages)
+
+
+def filled(name: str, version: str, *, failed: tuple[int, ...] = ()) -> Iterator[Step]:
+    """A document, or its replacement, with a commit a page."""
+    good = [number for number in range(1, pages_of(version) + 1) if number not in failed]
+    yield Begin(name, version)
+    for number in good[:-1]:
+        yield Commit(name, version, (number,))
+    yield Commit(name, version, (good[-1],), failed)
+    yield Finish(name, version, failed)
+
+
+def everything() -> Iterator[Step]:
+    """Every kind of change once, in an order in which each finds what it needs."""
+    yield Open()
+    yield from filled("a", "a.3.0")
+    yield from filled("b", "b.2.0", failed=(2,))
+    yield from filled("a", "a.2.1")
+    yield Open()
+    yield Delete("b")
+    yield from filled("c", "c.1.0")
+    yield Refill()
+    yield Swap()
+    yield from filled("b", "b.1.1")
+    yield Open()
+    yield Delete("a")
+
+
+def anything(rng: np.random.Generator, state: State, marker: int) -> Iterator[Step]:
+    """Random changes without end, from a given state on; `marker` makes the versions' names new."""
+    for count in itertools.count():
+        for step in _choice(rng, state, f"{marker}.{count}"):
+            state = step.after(state)
+            yield step
+
+
+def _choice(rng: np.random.Generator, state: State, marker: str) -> Iterable[Step]:
+    name = str(rng.choice(_NAMES))
+    held = state.get(name)
+    draw = rng.random()
+    if draw < 0.05:
+        return [Refill(), Swap()]
+    if draw < 0.15:
+        return [Open()]
+    if held is not None and draw < 0.35:
+        return [Delete(name)]
+    if held is not None and held.state != READY and draw < 0.7:  # a kill has left it incomplete
+        return filled(name, held.version)
+    return filled(name, f"{name}.{rng.integers(1, 5)}.{marker}")

@@ -1,0 +1,72 @@
+"""Power cuts and failing disks, replayed from the file operations of real work: the library opens, and knows its state.
+
+A sample here; `make soak` cuts after every operation and lets each one fail.
+"""
+
+import numpy as np
+import pytest
+from faults import shim
+from faults.disk import Disk
+from faults.run import run
+from faults.shim import Kind, Operation
+
+watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "none")
+
+
+@watched
+def test_a_power_cut_after_any_file_operation_leaves_what_was_acknowledged():
+    said = run("power_cuts", 67, preload=True)
+    assert said.rstrip().endswith(" 0 faults"), said
+
+
+@watched
+def test_the_replay_finds_out_a_library_that_does_not_flush():
+    said = run("power_cuts", 499, 1, preload=True)
+    assert " 0 faults" not in said, "a writer without a single fsync was found to be safe"
+
+
+@watched
+def test_an_operation_that_fails_is_told_in_our_words_and_costs_nothing():
+    said = run("failures", 61, preload=True)
+    assert said.rstrip().endswith(" 0 faults"), said
+
+
+def operation(kind, path="", fd=3, *, data=b"", offset=0, flags=0o100, failed=False):
+    return Operation(kind, failed, fd, flags, offset, path, data)
+
+
+def left(operations, names, data):
+    disk = Disk()
+    for each in operations:
+        disk.take(each)
+    return disk.cut(names, data, np.random.default_rng(0))
+
+
+WRITTEN = (operation(Kind.OPEN, "new.tmp"), operation(Kind.WRITE, data=b"abcd"))
+RENAMED = operation(Kind.RENAME, "new.tmp", data=b"new")
+FLUSHED = (operation(Kind.OPEN, "", fd=4, flags=0), operation(Kind.SYNC, fd=4))
+
+
+def test_a_file_that_was_not_flushed_may_be_whole_torn_zeros_or_empty():
+    assert left(WRITTEN, "kept", "kept") == {"new.tmp": b"abcd"}
+    assert left(WRITTEN, "kept", "torn") == {"new.tmp": b"ab"}
+    assert left(WRITTEN, "kept", "zeros") == {"new.tmp": b"\0\0\0\0"}
+    assert left(WRITTEN, "kept", "dropped") == {"new.tmp": b""}
+    assert left([*WRITTEN, operation(Kind.SYNC)], "kept", "dropped") == {"new.tmp": b"abcd"}
+
+
+def test_a_name_lasts_only_after_its_folder_was_flushed():
+    assert left([*WRITTEN, operation(Kind.SYNC)], "dropped", "kept") == {}
+    flushed = [*WRITTEN, operation(Kind.SYNC), *FLUSHED, RENAMED]
+    assert left(flushed, "dropped", "kept") == {"new.tmp": b"abcd"}
+    assert left([*flushed, *FLUSHED], "dropped", "dropped") == {"new": b"abcd"}
+    assert left([*flushed, *FLUSHED, operation(Kind.UNLINK, "new")], "dropped", "kept") == {"new": b"abcd"}
+
+
+def test_what_a_failed_flush_should_have_kept_counts_as_lost():
+    assert left([*WRITTEN, operation(Kind.SYNC, failed=True)], "kept", "dropped") == {"new.tmp": b""}
+
+
+def test_the_disk_refuses_what_its_model_does_not_know():
+    with pytest.raises(ValueError, match="sendfile"):
+        Disk().take(operation(Kind.STRANGE, "sendfile"))
