@@ -1,5 +1,10 @@
 """MaxSim against a brute-force oracle, and the traps of padded implementations."""
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -130,3 +135,93 @@ def test_no_pages_and_no_tokens_give_empty_tables():
 def test_a_dim_that_float32_could_not_add_exactly_is_refused():
     with pytest.raises(ValueError, match="exact up to 1024"):
         maxsim.similarities(np.ones((1, 2048), np.float32), np.ones((1, 2048), np.int8), RANGE)
+
+
+def test_chosen_pages_have_the_maxima_they_have_among_all():
+    rng = np.random.default_rng(10)
+    codes, starts = corpus(rng, rng.integers(1, 9, 50))
+    query = unit(rng, 6)
+    vectors = maxsim.dequantise(codes, RANGE)
+    for pages in ([0], [49], [3, 4, 5, 20, 21, 48], list(range(50)), []):
+        wanted = np.array(pages, np.int64)
+        for maxima in (
+            lambda pages: maxsim.token_maxima(query, codes, starts, RANGE, pages=pages),
+            lambda pages: maxsim.bit_maxima(query, maxsim.sign_bits(codes), starts, pages=pages),
+        ):
+            np.testing.assert_array_equal(maxima(wanted), maxima(None)[wanted])
+        np.testing.assert_allclose(
+            maxsim.exact_maxima(query, vectors, starts, pages=wanted),
+            maxsim.exact_maxima(query, vectors, starts)[wanted],
+            atol=1e-6,
+        )
+
+
+@pytest.mark.parametrize("pages", [[2, 1], [1, 1], [-1], [3]])
+def test_pages_that_are_not_sorted_rows_of_the_shard_are_refused(pages):
+    codes, starts = corpus(np.random.default_rng(11), [2, 2, 2])
+    with pytest.raises(ValueError, match="pages must be sorted, each once, from 0 to 2"):
+        maxsim.token_maxima(unit(np.random.default_rng(0), 1), codes, starts, RANGE, pages=np.array(pages))
+
+
+def test_starts_that_do_not_cover_the_vectors_are_refused():
+    codes, _ = corpus(np.random.default_rng(12), [6])
+    with pytest.raises(ValueError, match="starts must run from 0 to 6"):
+        maxsim.token_maxima(unit(np.random.default_rng(0), 1), codes, np.array([0, 5]), RANGE)
+
+
+@pytest.mark.parametrize("tokens", [1, 33, 200])
+def test_several_queries_at_once_have_the_columns_they_have_alone(tokens):
+    rng = np.random.default_rng(13)
+    codes, starts = corpus(rng, rng.integers(1, 80, 40))
+    queries = [unit(rng, tokens), unit(rng, 20), unit(rng, 1)]
+    bits = maxsim.sign_bits(codes)
+    together = maxsim.token_maxima(np.concatenate(queries), codes, starts, RANGE)
+    alone = [maxsim.token_maxima(query, codes, starts, RANGE) for query in queries]
+    np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
+    together_bits = maxsim.bit_maxima(np.concatenate(queries), bits, starts)
+    alone_bits = [maxsim.bit_maxima(query, bits, starts) for query in queries]
+    np.testing.assert_array_equal(together_bits, np.concatenate(alone_bits, axis=1))
+
+
+def test_searches_from_many_threads_do_not_disturb_each_other():
+    rng = np.random.default_rng(14)
+    codes, starts = corpus(rng, rng.integers(1, 80, 200))
+    bits = maxsim.sign_bits(codes)
+    queries = [unit(rng, tokens) for tokens in range(1, 17)]
+    expected = [maxsim.token_maxima(query, codes, starts, RANGE) for query in queries]
+    expected_bits = [maxsim.bit_maxima(query, bits, starts) for query in queries]
+    with ThreadPoolExecutor(16) as clients:
+        found = clients.map(lambda query: maxsim.token_maxima(query, codes, starts, RANGE), queries)
+        found_bits = clients.map(lambda query: maxsim.bit_maxima(query, bits, starts), queries)
+        for ours, theirs in zip([*found, *found_bits], [*expected, *expected_bits], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_torch_keeps_the_threads_it_had_outside_the_pool():
+    code = """if True:
+        import threading, numpy as np, torch
+        from colvision import maxsim
+        torch.set_num_threads(3)
+        codes = np.ones((9, 64), np.int8)
+        maxsim.token_maxima(np.ones((2, 64), np.float32), codes, np.array([0, 9]), 1.0)
+        seen = [torch.get_num_threads()]
+        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        later.start(), later.join()
+        print(*seen)
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["3", "3"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_can_search_after_its_parent_did():
+    rng = np.random.default_rng(16)
+    codes, starts = corpus(rng, [3, 4])
+    bits, query = maxsim.sign_bits(codes), unit(rng, 2)
+    expected = maxsim.bit_maxima(query, bits, starts)
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(maxsim.bit_maxima(query, bits, starts), expected)
+        os._exit(0 if same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -8,14 +8,18 @@ go of the interpreter lock. Several queries at once are their token vectors end 
 
 from colvision.maxsim.bits import bit_maxima, sign_bits
 from colvision.maxsim.codes import clipped_share, dequantise, quantise
+from colvision.maxsim.device import DeviceCodes
 from colvision.maxsim.exact import exact_maxima
 from colvision.maxsim.int8 import similarities, token_maxima
+from colvision.maxsim.pooling import pool
 
 __all__ = [
+    "DeviceCodes",
     "bit_maxima",
     "clipped_share",
     "dequantise",
     "exact_maxima",
+    "pool",
     "quantise",
     "sign_bits",
     "similarities",

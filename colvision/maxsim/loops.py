@@ -21,13 +21,12 @@ Int32s = NDArray[np.int32]
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 LeastDistances = Callable[[Words, Words, Places, Places, Int32s], None]
-SegmentMaxima = Callable[[Int32s, Places, Int32s], None]
+Products = NDArray[np.int32] | NDArray[np.float32]
+SegmentMaxima = Callable[[Products, Places, Products], None]
 _Loop = TypeVar("_Loop", LeastDistances, SegmentMaxima)
 
 _BITS = "Array(uint64, 2, 'C', readonly=True)"
 _PLACES = "Array(int64, 1, 'C', readonly=True)"
-_PRODUCTS = "Array(int32, 2, 'C', readonly=True)"
-_FOUND = "Array(int32, 2, 'C')"
 
 
 def _emit_popcount(_: object, word: object) -> tuple[object, object]:
@@ -109,7 +108,7 @@ def least_distances(words: int) -> LeastDistances:
             for t in range(tokens - tokens % 4, tokens):
                 found[page, t] = _least_of_one(columns, rows, query, t, words)
 
-    return _compiled(loop, f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, {_FOUND})")
+    return _compiled(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
 
 
 def segment_maxima() -> SegmentMaxima:
@@ -118,7 +117,7 @@ def segment_maxima() -> SegmentMaxima:
     Lanes are tokens, four rows a turn: 1.5 us a page where `np.maximum.reduceat` takes 5 (20 tokens) or 14 (32).
     """
 
-    def loop(products: Int32s, ends: Places, maxima: Int32s) -> None:
+    def loop(products: Products, ends: Places, maxima: Products) -> None:
         _wide()
         tokens = products.shape[1]
         for page in range(len(ends) - 1):
@@ -136,12 +135,13 @@ def segment_maxima() -> SegmentMaxima:
                 row += 1
             maxima[page, :] = best
 
-    return _compiled(loop, f"void({_PRODUCTS}, {_PLACES}, {_FOUND})")
+    kinds = [f"void({kind}[:, ::1], {_PLACES}, {kind}[:, ::1])" for kind in ("int32", "float32")]
+    return _compiled(loop, kinds)
 
 
-def _compiled(loop: _Loop, signature: str) -> _Loop:
+def _compiled(loop: _Loop, signatures: list[str]) -> _Loop:
     """Kept on the disk beside this file or in the user's cache; where neither can be written, in memory only."""
     try:
-        return cast(_Loop, njit(signature, nogil=True, cache=True)(loop))
+        return cast(_Loop, njit(signatures, nogil=True, cache=True)(loop))
     except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError):
-        return cast(_Loop, njit(signature, nogil=True)(loop))
+        return cast(_Loop, njit(signatures, nogil=True)(loop))

@@ -26,12 +26,16 @@ class Chosen(NamedTuple):
             yield Chosen(self.pages[first:last], self.ends[first : last + 1] - self.ends[first])
             first = last
 
+    def runs(self, starts: Starts) -> list[tuple[int, int]]:
+        """(first, last + 1) rows of pages that are neighbours."""
+        breaks = np.flatnonzero(np.diff(self.pages) != 1)
+        firsts = self.pages[np.concatenate([[0], breaks + 1])]
+        lasts = self.pages[np.concatenate([breaks, [len(self.pages) - 1]])]
+        return list(zip(starts[firsts].tolist(), starts[lasts + 1].tolist(), strict=True))
+
     def rows(self, flat: NDArray[_Number], starts: Starts) -> NDArray[_Number]:
         """The pages' rows end to end: a view where the pages are neighbours, else a copy."""
-        breaks = np.flatnonzero(np.diff(self.pages) != 1) + 1
-        firsts = self.pages[np.concatenate([[0], breaks])]
-        lasts = self.pages[np.concatenate([breaks - 1, [len(self.pages) - 1]])]
-        runs = [flat[a:b] for a, b in zip(starts[firsts].tolist(), starts[lasts + 1].tolist(), strict=True)]
+        runs = [flat[first:last] for first, last in self.runs(starts)]
         return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
 
