@@ -59,7 +59,6 @@ class _Pages:
     keys: Keys
     places: Keys
     norm: Scores
-    elsewhere: int  # pages with text that belong to other collections, or are not seen
 
 
 class TextLayers:
@@ -81,11 +80,14 @@ class TextLayers:
             row = rows.collection(self._db, collection)
             pages = self._pages(row.key, row.generation)
             words = self._cut(text)
+            elsewhere = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
             scores, best = np.zeros(len(pages.keys), np.float64), 0.0
-            self._db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.places_of USING fts5vocab(main, page_text, instance)")
+            self._db.execute(
+                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.places_of USING fts5vocab(main, page_text, instance)"
+            )
             self._db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.pages_of USING fts5vocab(main, page_text, row)")
             for word in words:
-                at, times = self._found(word, pages)
+                at, times = self._found(word, pages, elsewhere)
                 idf = _idf(len(at), len(pages.keys))
                 best += idf
                 scores[at] += idf * times / (times + pages.norm[at])
@@ -100,12 +102,12 @@ class TextLayers:
                 self._cutter.close()
                 self._cutter = None
 
-    def _found(self, word: str, pages: _Pages) -> tuple[Keys, Scores]:
-        """Where among `pages` a word stands, and how often. A word known to be on most pages is not looked up: its
-        postings are the longest, and it would weigh nothing.
+    def _found(self, word: str, pages: _Pages, elsewhere: int) -> tuple[Keys, Scores]:
+        """Where among `pages` a word stands, and how often. A word that must be on most of them, as more pages hold it
+        than the catalogue has `elsewhere`, is not looked up: its postings are the longest, and it would weigh nothing.
         """
         on = self._db.all("SELECT doc FROM temp.pages_of WHERE term = ?", [word])
-        if not on or on[0][0] - pages.elsewhere > len(pages.keys) / 2:
+        if not on or on[0][0] - elsewhere > len(pages.keys) / 2:
             everywhere = np.arange(len(pages.keys) if on else 0)
             return everywhere, np.ones(len(everywhere), np.float64)
         sql = "SELECT doc, count(*) FROM temp.places_of WHERE term = ? GROUP BY doc"
@@ -121,7 +123,10 @@ class TextLayers:
             self._cutter = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._cutter.execute(self._db.one("SELECT sql FROM sqlite_master WHERE name = 'page_text'")[0])
             self._cutter.execute("CREATE VIRTUAL TABLE words USING fts5vocab(page_text, instance)")
-        cutter, whole = self._cutter, text.encode("utf-8", "ignore").decode()  # SQLite takes no half of a surrogate pair
+        cutter, whole = (
+            self._cutter,
+            text.encode("utf-8", "ignore").decode(),
+        )  # SQLite takes no half of a surrogate pair
         cutter.execute("BEGIN")
         cutter.execute("INSERT INTO page_text (text) VALUES (?)", [whole])
         words = [str(term) for (term,) in cutter.execute("SELECT term FROM words ORDER BY offset")]
@@ -144,7 +149,6 @@ class TextLayers:
             JOIN documents ON documents.key = pages.document JOIN page_text_docsize AS sizes ON sizes.id = pages.key
             WHERE documents.collection = ? AND documents.visible ORDER BY pages.key"""
         found = self._db.all(sql, [collection])
-        total = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0])
         places = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
         lengths = np.array([_varint(row[3]) for row in found], dtype=np.float64)
         mean = float(lengths.mean()) if lengths.any() else 1.0
@@ -153,7 +157,6 @@ class TextLayers:
             keys=places[:, 0],
             places=_places(places[:, 1], places[:, 2].astype(np.int32)),
             norm=_K1 * (1 - _B + _B * lengths / mean),
-            elsewhere=total - len(found),
         )
 
 
