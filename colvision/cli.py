@@ -95,6 +95,14 @@ def reencode(
 
 
 @main.command()
+def compact(library: LibraryOption) -> None:
+    """Give back the room of what was deleted, and merge small shards."""
+    with _told(), _existing(library) as opened:
+        done = opened.compact()
+    _show(f"{_bytes(done.bytes_before)} in {done.shards_before} shards became {_bytes(done.bytes)} in {done.shards}")
+
+
+@main.command()
 def verify(library: LibraryOption) -> None:
     """Read every shard whole; name those that are damaged, and the documents to ingest again."""
     with _told(), _existing(library) as opened:

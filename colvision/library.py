@@ -20,7 +20,7 @@ from colvision.queued import run_job
 from colvision.report import FileReport, IngestReport, Progress
 from colvision.search import Answer, Hit, SearchOptions, search_pages
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
-from colvision.store import DamagedShard, Store
+from colvision.store import Compaction, DamagedShard, Store
 from colvision.store.jobs import Job, Jobs
 from colvision.store.records import CollectionRow, DocumentRow, Keep
 from colvision.store.turn import check_encoder
@@ -244,6 +244,14 @@ class Library:
         """
         options, watch = IngestOptions(collection=collection), Watch(progress, cancel)
         return encode_again(self._store, self.encoder, options=options, watch=watch)
+
+    def compact(self) -> Compaction:
+        """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.
+
+        Needs room on the disk for a copy of the largest shard and of the catalogue. Raises `LibraryReadOnly`,
+        `LibraryLocked`, and `LibraryError` when the disk is full.
+        """
+        return self._store.compact()
 
     def verify(self) -> list[DamagedShard]:
         """Reads every shard whole. A damaged one is quarantined: its pages are not found until their documents are

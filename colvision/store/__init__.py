@@ -4,6 +4,6 @@
 """
 
 from colvision.store.snapshot import Part, Snapshot
-from colvision.store.store import DamagedShard, Store
+from colvision.store.store import Compaction, DamagedShard, Store
 
-__all__ = ["DamagedShard", "Part", "Snapshot", "Store"]
+__all__ = ["Compaction", "DamagedShard", "Part", "Snapshot", "Store"]

@@ -209,6 +209,21 @@ class Catalogue:
         with self._turn, self._told():
             return self._connection.execute(sql, values).fetchall()
 
+    @property
+    def bytes(self) -> int:
+        """The size of the file and of its log."""
+        files = (self._path, self._path.with_name(FILE_NAME + "-wal"))
+        return sum(path.stat().st_size for path in files if path.exists())
+
+    def checkpoint(self) -> None:
+        """Brings what is in the log into the file and empties the log, as far as readers of older states allow."""
+        self.all("PRAGMA wal_checkpoint (TRUNCATE)")
+
+    def compact(self) -> None:
+        """Gives back the room of what was deleted. Not inside a transaction."""
+        self.execute("VACUUM")
+        self.checkpoint()
+
     def close(self) -> None:
         with self._turn:
             self._end()

@@ -113,20 +113,22 @@ class Snapshots:
             try:
                 opened[row.key] = self.shard(row)
             except (FileNotFoundError, LibraryDamaged) as error:
-                self._set_aside(row, error)
+                self.set_aside(row, error)
                 return None
         return opened
 
-    def _set_aside(self, row: ShardRow, error: Exception) -> None:
-        """Quarantines a shard, unless a writer has just removed it from the catalogue and from the disk."""
+    def set_aside(self, row: ShardRow, error: Exception) -> bool:
+        """Quarantines a shard; False when a writer has just removed it from the catalogue and from the disk."""
         with self._db.read():
             if not rows.shards(self._db, "key = ?", [row.key]):
-                return
+                return False
         if self._db.read_only:
             self._lost[row.key] = str(error)
-            return
+            self._newest.pop(row.collection, None)
+            return True
         with self._db.write():
             rows.quarantine(self._db, row, str(error))
+        return True
 
     def _build(self, collection: CollectionRow, opened: dict[int, Shard]) -> Snapshot | None:
         """None when the collection has changed since its shards were opened."""

@@ -1,8 +1,10 @@
 """A library on disk, as it is opened: what readers ask of it, and those who change it (no torch)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.shard import Shard, ShardPage
@@ -11,12 +13,15 @@ from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.drafts import Drafts
 from colvision.store.files import Files
 from colvision.store.jobs import Jobs
+from colvision.store.merge import Merging
 from colvision.store.records import CollectionRow, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
 from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.text import TextLayers, TextScores
 from colvision.store.turn import Turn
 from colvision.store.writer import Writer
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,16 @@ class DamagedShard:
     path: Path
     reason: str
     documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction has changed: how many shards there were and are, and the bytes of shards and catalogue."""
+
+    shards_before: int
+    shards: int
+    bytes_before: int
+    bytes: int
 
 
 class Store:
@@ -43,10 +58,11 @@ class Store:
         self.jobs = Jobs(self._db)
         self._snapshots = Snapshots(self._db, self.files)
         self._texts = TextLayers(self._db)
-        turn = Turn(path, self._db, self.files)
+        turn = self._turn = Turn(path, self._db, self.files)
         self.drafts = Drafts(turn, self._db, self.files)
         self.refill = Refill(turn, self._db, self.drafts)
-        self.writer = Writer(turn, self._db, self.files)
+        self._merging = Merging(turn, self._db, self.files)
+        self.writer = Writer(turn, self._db, self.files, self._merging)
         if not self.read_only:
             self.files.make()
 
@@ -78,8 +94,24 @@ class Store:
         """The newest generation of a collection. Raises `CollectionNotFound`."""
         return self._snapshots.take(collection)
 
+    def serve(self, collection: str, work: Callable[[Snapshot], _Found]) -> _Found:
+        """What `work` finds in the newest generation of a collection.
+
+        A shard that it meets damaged is quarantined, and the work is done again with the rest.
+        """
+        while True:
+            snapshot = self.snapshot(collection)
+            try:
+                return work(snapshot)
+            except LibraryDamaged as error:
+                if error.path not in {part.shard.path for part in snapshot.parts}:
+                    raise
+                for row in self.shards(collection):
+                    if self.files.shard(row.file_name) == error.path:
+                        self._snapshots.set_aside(row, error)
+
     def text_scores(self, collection: str, text: str) -> TextScores:
-        """What the words of a text weigh on the pages of a collection, by their own text. Raises `CollectionNotFound`."""
+        """What the words of a text weigh on the pages of a collection, see `text`. Raises `CollectionNotFound`."""
         return self._texts.scores(collection, text)
 
     def documents(self, collection: str) -> list[DocumentRow]:
@@ -119,12 +151,18 @@ class Store:
 
     def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
         """The page's codes and grid. Raises `PageNotFound`; `LibraryDamaged` when its shard is quarantined."""
-        with self._db.read():
-            page = rows.page(self._db, row, number)
-            shard = rows.shards(self._db, "key = ?", [page.shard])[0]
-        if shard.damage:
-            raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {shard.damage}")
-        return self._snapshots.shard(shard).page(page.row)
+        while True:
+            with self._db.read():
+                page = rows.page(self._db, row, number)
+                shard = rows.shards(self._db, "key = ?", [page.shard])[0]
+            if shard.damage:
+                raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {shard.damage}")
+            try:
+                return self._snapshots.shard(shard).page(page.row)
+            except (FileNotFoundError, LibraryDamaged) as error:
+                if self._snapshots.set_aside(shard, error):
+                    raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {error}") from error
+                # Merged meanwhile: the page lies elsewhere.
 
     def picture_path(self, row: DocumentRow, number: int) -> Path:
         """The page's picture, a JPEG. Raises `PageNotFound`."""
@@ -143,6 +181,31 @@ class Store:
     def shards(self, collection: str) -> list[ShardRow]:
         with self._db.read():
             return rows.shards(self._db, "collection = ?", [rows.collection(self._db, collection).key])
+
+    def compact(self) -> Compaction:
+        """Drops the bytes of what was deleted, merges small shards, and brings those of older formats to this one.
+
+        Needs room on the disk for a copy of the largest shard. Raises `LibraryReadOnly`, `LibraryLocked`,
+        `LibraryError`.
+        """
+        before, shards_before = self._size()
+        with self._db.read():
+            collections = rows.collections(self._db)
+        for collection in collections:
+            while self._merging.next_run(collection.key):
+                pass
+        with self._turn.taken():
+            with self._db.write():
+                rows.purge_text(self._db)
+            self._db.compact()
+        after, shards_after = self._size()
+        return Compaction(shards_before, shards_after, before, after)
+
+    def _size(self) -> tuple[int, int]:
+        """(bytes, shards) of catalogue and shards."""
+        with self._db.read():
+            shards = rows.shards(self._db)
+        return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
 
     def verify(self) -> list[DamagedShard]:
         """Reads every shard whole; those that are not what was written are quarantined, and named with their documents.

@@ -3,7 +3,9 @@
 What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.store.turn`.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.drafts import Draft
 from colvision.store.files import Files
+from colvision.store.merge import Merging
 from colvision.store.records import FAILED, READY, DocumentRow, Keep, NewPage, ShardRow, shard_name
 from colvision.store.turn import Turn, check_encoder, gone
 
@@ -38,10 +41,11 @@ class EncodedPage:
 class Writer:
     """Stores pages, completes documents, deletes them."""
 
-    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files) -> None:
+    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files, merging: Merging) -> None:
         self._turn = turn
         self._db = catalogue
         self._files = files
+        self._merging = merging
 
     def commit(
         self, draft: Draft, pages: Sequence[EncodedPage], info: EncoderInfo, *, failed: Sequence[tuple[int, str]] = ()
@@ -67,6 +71,12 @@ class Writer:
             stored = self._write_shard(shard, batch) if fresh else None
             with self._db.write():
                 self._record(batch, stored)
+            self._merge(row.collection)
+
+    def _merge(self, collection: int) -> None:
+        """What was asked for is stored by now: a disk too full for merging is met by the next one who stores."""
+        with suppress(OSError, sqlite3.OperationalError):
+            self._merging.when_due(collection)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
         path = self._files.shard(shard_name(key))
@@ -114,6 +124,7 @@ class Writer:
             # Killed before the old version's files are removed: no row names them, so the next writer sweeps them.
             if not row.visible:
                 self._turn.sweep()
+                self._merge(row.collection)
         return reason
 
     def _show(self, row: DocumentRow, target: DocumentRow | None) -> None:
@@ -158,18 +169,24 @@ class Writer:
     def delete(self, row: DocumentRow) -> None:
         """Removes a document and all that was made of it; its pages are out of reach when this returns.
 
-        No shard holds pages of two documents: its shards go with it. Raises `DocumentNotFound`.
+        Its file, pictures and text are off the disk as well; its codes are when the shards that hold them, if they
+        hold others too, are rewritten: at once where a quarter of a shard is dead. Raises `DocumentNotFound`.
         """
         with self._turn.taken():
             with self._db.write():
                 if rows.document(self._db, row.key) is None:
                     raise gone(row)
-                for replacement in rows.documents(self._db, "replaces = ?", [row.key]):
-                    self._turn.forget(replacement)
-                self._turn.forget(row)
+                gone_with_it = [row, *rows.documents(self._db, "replaces = ?", [row.key])]
+                has_text = any(rows.has_text(self._db, each.key) for each in gone_with_it)
+                for each in gone_with_it:
+                    self._turn.forget(each)
+                if has_text:
+                    rows.purge_text(self._db)
                 rows.next_generation(self._db, row.collection)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._turn.sweep()
+            self._merge(row.collection)
+            self._db.checkpoint()
 
     def _row_of(self, draft: Draft) -> DocumentRow:
         row = rows.document(self._db, draft.row.key)

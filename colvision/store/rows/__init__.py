@@ -34,9 +34,11 @@ from colvision.store.rows.pages import (
     failed_pages,
     forget_damaged_pages,
     forget_failed_pages,
+    has_text,
     numbers,
     page,
     page_text,
+    purge_text,
 )
 from colvision.store.rows.shards import (
     add_shard,
@@ -68,6 +70,7 @@ __all__ = [
     "forget_damaged_pages",
     "forget_document",
     "forget_failed_pages",
+    "has_text",
     "is_taken",
     "keep_master",
     "move_pages",
@@ -81,6 +84,7 @@ __all__ = [
     "page_text",
     "pages_in",
     "pin_encoder",
+    "purge_text",
     "quarantine",
     "refill_of",
     "set_metadata",

@@ -1,0 +1,157 @@
+"""Rewriting shards: small ones into larger, and those with dead pages without them. Codes are copied, never made again.
+
+A shard is as large as the commit that made it. As soon as many of about one size have piled up they become one of the
+next size, so that a page is copied a few times at most, however slowly a library grows. A page is dead when its
+document was deleted: nothing leads to it, but its bytes are there until its shard is rewritten.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from colvision.errors import LibraryDamaged
+from colvision.shard import SHARD_FORMAT, Owner, Shard, ShardPage, write_shard
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.files import Files
+from colvision.store.records import ShardRow, shard_name
+from colvision.store.turn import Turn
+
+TARGET_PAGES = 4096  # of a shard that is merged no more: 400 MB at 700 vectors a page
+TARGET_BYTES = 1 << 29
+MOST_OF_A_SIZE = 16  # shards that may pile up: each is a file to open, and a commit makes one
+SIZE_STEP = 16  # from one size to the next
+DEAD_SHARE = 0.25  # of a shard's pages, above which it is rewritten by itself
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A shard that could be rewritten, and how many of its pages are not dead."""
+
+    row: ShardRow
+    live: int
+
+    @property
+    def bytes(self) -> float:
+        """Of what would be copied."""
+        return self.row.bytes * self.live / self.row.pages
+
+    @property
+    def is_full(self) -> bool:
+        return self.live >= TARGET_PAGES or self.bytes >= TARGET_BYTES
+
+    @property
+    def size(self) -> int:
+        """0 for some pages, 1 for tens, 2 for hundreds and more."""
+        size = 0
+        while self.live >= SIZE_STEP ** (size + 1):
+            size += 1
+        return size
+
+
+class Merging:
+    """Rewrites the shards of a library, in the turn of whoever writes."""
+
+    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files) -> None:
+        self._turn = turn
+        self._db = catalogue
+        self._files = files
+
+    def when_due(self, collection: int) -> None:
+        """Merges what has piled up and drops what is dead, in the caller's turn."""
+        self._rewrite_all(_due(self._sources(collection)))
+
+    def next_run(self, collection: int) -> bool:
+        """Drops what is dead and merges what is small of one run of shards; False when there is nothing left to do.
+
+        A turn for each run: others may commit in between.
+        """
+        with self._turn.taken():
+            runs = (run for run in _runs(self._sources(collection)) if len(run) > 1 or _is_worth_it(run[0]))
+            run = next(runs, None)
+            if run is not None:
+                self._rewrite_all([run])
+        return run is not None
+
+    def _sources(self, collection: int) -> list[_Source]:
+        with self._db.read():
+            named = rows.named_pages(self._db, collection)
+            serving = rows.shards(self._db, "collection = ? AND damage = ''", [collection])
+        return [_Source(row, named[row.key]) for row in serving if named[row.key]]
+
+    def _rewrite_all(self, runs: Iterable[Sequence[_Source]]) -> None:
+        for run in list(runs):
+            self._rewrite([source.row for source in run])
+            # Killed here, the old shards are still on the disk but no row names them; the next writer sweeps them.
+            self._turn.sweep()
+
+    def _rewrite(self, run: Sequence[ShardRow]) -> None:
+        """One shard of several. If one of them is damaged it is quarantined, and the others wait for the next turn."""
+        pages: list[ShardPage] = []
+        owners: list[Owner] = []
+        keys: list[int] = []
+        for row in run:
+            try:
+                for page, owner, key in self._live(row):
+                    pages.append(page)
+                    owners.append(owner)
+                    keys.append(key)
+            except (FileNotFoundError, LibraryDamaged) as error:
+                with self._db.write():
+                    rows.quarantine(self._db, row, str(error))
+                return
+        with self._db.read():
+            key = rows.next_shard(self._db)
+            info = rows.collection_of(self._db, run[0].collection).info
+        assert info is not None, "a collection with a shard has an encoder"
+        path = self._files.shard(shard_name(key))
+        checksum = write_shard(path, pages, owners, code_range=info.code_range)
+        vectors = sum(len(page.codes) for page in pages)
+        size = path.stat().st_size
+        new = ShardRow(key, run[0].collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT)
+        # Killed before this is committed: no row names the new shard, and the old ones are as they were.
+        with self._db.write():
+            rows.move_pages(self._db, new, keys, [row.key for row in run])
+
+    def _live(self, row: ShardRow) -> Iterator[tuple[ShardPage, Owner, int]]:
+        """The pages that are not dead, checked as they are read. Raises `LibraryDamaged`, `FileNotFoundError`."""
+        shard = Shard(self._files.shard(row.file_name))
+        with self._db.read():
+            named = rows.pages_in(self._db, row.key)
+        for place, document, number, key in named:
+            yield shard.page(place), Owner(document, number), key
+
+
+def _due(sources: Sequence[_Source]) -> Iterator[Sequence[_Source]]:
+    """The runs of shards that are to become one each."""
+    merged: set[int] = set()
+    for size in {source.size for source in sources}:
+        alike = [source for source in sources if source.size == size and not source.is_full]
+        is_enough = sum(source.live for source in alike) >= TARGET_PAGES
+        is_enough |= sum(source.bytes for source in alike) >= TARGET_BYTES
+        if len(alike) > MOST_OF_A_SIZE or (is_enough and len(alike) > 1):
+            for run in _runs(alike):
+                if len(run) > 1:
+                    merged |= {source.row.key for source in run}
+                    yield run
+    for source in sources:
+        if source.row.key not in merged and source.live < source.row.pages * (1 - DEAD_SHARE):
+            yield [source]
+
+
+def _runs(sources: Sequence[_Source]) -> Iterator[Sequence[_Source]]:
+    """In their order, each run as soon as it fills a shard."""
+    run: list[_Source] = []
+    for source in sources:
+        if source.is_full:
+            yield [source]
+            continue
+        run.append(source)
+        if sum(each.live for each in run) >= TARGET_PAGES or sum(each.bytes for each in run) >= TARGET_BYTES:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _is_worth_it(source: _Source) -> bool:
+    return source.live < source.row.pages or source.row.format < SHARD_FORMAT
