@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test check bench clean setup
+.PHONY: app test check bench bench-app clean setup
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
@@ -22,6 +22,9 @@ check: $(READY)  ## format, lint, types, layers
 bench: $(READY)  ## measure on this machine
 	$(RUN) -m benchmarks.search
 	$(RUN) -m benchmarks.encode
+
+bench-app: $(READY)  ## what a user of the app waits for, in chromium
+	$(RUN) -m benchmarks.app
 
 setup: $(READY)
 

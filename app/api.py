@@ -11,10 +11,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 import colvision
-from app.service import Refused, Service
-from app.spool import Spool
+from app.questions import Question
+from app.service import Service
+from app.settings import Refused
 from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView
 from colvision.errors import (
+    CollectionNotFound,
     ColvisionError,
     DocumentAmbiguous,
     DocumentNotFound,
@@ -38,6 +40,7 @@ _TYPES = {  # by the ending that the library itself gave the file
     ".tiff": "image/tiff",
 }
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
+    (CollectionNotFound, 404),
     (DocumentNotFound, 404),
     (PageNotFound, 404),
     (DocumentAmbiguous, 409),
@@ -90,14 +93,21 @@ def _library_routes(service: Service) -> APIRouter:
         return service.overview()
 
     @router.post("/documents", status_code=202)
-    async def add_document(request: Request, name: Annotated[str, Query(min_length=1, max_length=300)]) -> JobView:
-        """The body is the file itself; `name` is what its document will be called."""
-        return await _receive(service, request, name)
+    async def add_document(
+        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)], collection: str = "default"
+    ) -> JobView:
+        """The body is the file itself; `name` is what its document will be called. A new collection is made."""
+        return await _receive(service, request, name, collection)
 
     @router.post("/sample", status_code=202)
     def add_sample() -> list[JobView]:
         """Queues the sample manual."""
-        return service.load_sample()
+        return service.intake.load_sample()
+
+    @router.post("/reencode", status_code=202)
+    def reencode(collection: str = "default") -> JobView:
+        """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
+        return service.intake.reencode(collection)
 
     @router.get("/documents/{document}")
     def read_document(document: str) -> DocumentView:
@@ -112,14 +122,14 @@ def _library_routes(service: Service) -> APIRouter:
     @router.post("/documents/{document}/continue", status_code=202)
     def continue_document(document: str) -> JobView:
         """Queues the pages that are missing after a cancelled or failed job."""
-        return service.go_on(document)
+        return service.intake.go_on(document)
 
     return router
 
 
-async def _receive(service: Service, request: Request, name: str) -> JobView:
+async def _receive(service: Service, request: Request, name: str, collection: str) -> JobView:
     limit = service.settings.quota.file_bytes
-    path = Spool(service.library.path).new(name)
+    path = service.intake.spool.new(name)
     try:
         received = 0
         with path.open("xb") as file:
@@ -127,7 +137,7 @@ async def _receive(service: Service, request: Request, name: str) -> JobView:
                 received += len(part)
                 _check_size(received, limit)
                 file.write(part)
-        return await run_in_threadpool(service.upload, path, name)
+        return await run_in_threadpool(service.intake.upload, path, name, collection=collection)
     except BaseException:  # also when the sender hangs up: what has arrived is of no use
         path.unlink(missing_ok=True)
         raise
@@ -144,12 +154,12 @@ def _job_routes(service: Service) -> APIRouter:
     @router.post("/jobs/{key}/cancel")
     def cancel_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
         """Stops a job; pages that are stored already stay."""
-        return service.cancel(key)
+        return service.intake.cancel(key)
 
     @router.delete("/jobs/{key}", status_code=204)
     def forget_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
         """Takes an ended job off the list."""
-        service.forget(key)
+        service.intake.forget(key)
 
     return router
 
@@ -158,16 +168,20 @@ def _question_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.get("/search")
-    def search(q: str, k: int = 10, document: str | None = None) -> AnswerView:
-        """The pages that match best, of the whole library or of one document."""
-        return service.ask(q, k=k, document=document)
+    def search(q: str, k: int = 10, collection: str = "default", document: str | None = None) -> AnswerView:
+        """The pages that match best, of a collection or of one document of it."""
+        return service.questions.ask(Question.of(q, collection=collection, document=document), k=k)
 
     @router.get("/explain")
     def explain(
-        q: str, document: str, page: Annotated[int, Query(ge=1, le=_MOST)], within: str | None = None
+        q: str,
+        document: str,
+        page: Annotated[int, Query(ge=1, le=_MOST)],
+        collection: str = "default",
+        within: str | None = None,
     ) -> ExplanationView:
-        """Why a page matches; `within` is the document that the search was limited to."""
-        return service.explain(q, document, page, within=within)
+        """Why a page matches; `collection` and `within`, a document, are what the search was limited to."""
+        return service.questions.explain(Question.of(q, collection=collection, document=within), document, page)
 
     return router
 

@@ -21,6 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "colvision_token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_FRAME = "/gradio_api/"  # the page sends nothing there, so nobody does: Gradio would take uploads and queue calls
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 # Gradio's page needs inline scripts; nothing may come from, or go to, another machine.
@@ -52,8 +53,11 @@ class Guard:
         host = headers.get("host", "")
         if not self._token and _name_of(host) not in _LOOPBACK_NAMES:
             return _sorry(400, "this server answers to 127.0.0.1 and localhost only: open it under one of these names")
-        if not _is_from_here(headers, host, str(scope.get("method", "GET"))):
+        method = str(scope.get("method", "GET"))
+        if not _is_from_here(headers, host, method):
             return _sorry(403, "a page of another site asked for this: open the application itself")
+        if method not in _SAFE_METHODS and str(scope["path"]).startswith(_FRAME):
+            return _sorry(404, "nothing is taken here: send documents to /api/v1/documents")
         return self._check_token(scope, headers) if self._token else None
 
     def _check_token(self, scope: Scope, headers: Headers) -> Response | None:

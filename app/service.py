@@ -1,35 +1,21 @@
-"""The use cases of the application: upload, list, ask, explain, look at a page, delete. No web framework in here."""
+"""The use cases of the application: what a library holds, what comes in, what is asked. No web framework in here."""
 
 import io
-import shutil
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 import colvision
+from app.intake import Intake
+from app.questions import Questions
 from app.settings import Settings, sample_files
-from app.spool import Spool
-from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView
-from app.why import view_answer, view_explanation
+from app.views import CollectionView, DocumentView, LibraryView
 from colvision.errors import ColvisionError, PageNotFound
-from colvision.library import Document, Library
-from colvision.pdf import inspect_file
-from colvision.search import Answer
-from colvision.store.identity import document_name
-from colvision.store.jobs import Job, State
+from colvision.library import CollectionStatus, Document, Library
 
-_ACTIVE: tuple[State, ...] = ("queued", "running")
-_ANSWERS = 64  # newest answers kept, so that a click needs no second search
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-_SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, and may have been deleted on purpose
 _WIDTHS = range(64, 2001)  # pixels of a page picture that a client may ask for
-
-
-class Refused(ColvisionError):
-    """What the user asked for is beyond a limit of the application; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +35,8 @@ class Service:
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
-        self._spool = Spool(library.path)
-        self._answers: OrderedDict[tuple[str, int, str], Answer] = OrderedDict()
-        self._dismissed: set[int] = set()  # jobs of deleted documents: taken off the list when they have stopped
-        self._turn = threading.Lock()
-        self._spool.sweep(job.path for job in library.jobs.all(states=_ACTIVE))
+        self.intake = Intake(library, settings.quota)
+        self.questions = Questions(library, settings.quota)
 
     def warm(self) -> None:
         """Loads the encoder ahead of the first query. A failure is left to that query, which can show it."""
@@ -62,19 +45,14 @@ class Service:
         except ColvisionError:
             return
 
-    # What the library holds
-
     def overview(self) -> LibraryView:
         """Documents, jobs and sizes, in one answer."""
         status = self.library.status()
-        documents = self._all_documents()
-        collections = status.collections
+        documents = self._documents()
         return LibraryView(
+            collections=tuple(map(_collection, status.collections)),
             documents=tuple(map(_document, documents)),
-            jobs=tuple(self._jobs(documents)),
-            pages=sum(each.pages for each in collections),
-            vectors=sum(each.vectors for each in collections),
-            bytes=sum(each.bytes for each in collections),
+            jobs=tuple(self.intake.jobs(documents)),
             encoder=status.encoder,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
@@ -88,12 +66,8 @@ class Service:
     def delete(self, document: str) -> DocumentView:
         """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
         found = self.library.document(document)
-        for job in self._jobs(self._all_documents()):
-            if job.document == found.id:
-                self._dismissed.add(job.key)
-                self.library.jobs.cancel(job.key)
-        with self._turn:
-            self._answers.clear()
+        self.intake.stop_filling(found, self._documents())
+        self.questions.forget()
         return _document(self.library.delete(found.id))
 
     def original(self, document: str) -> Original:
@@ -114,149 +88,28 @@ class Service:
             raise ValueError(f"width is {width}; expected {_WIDTHS.start} to {_WIDTHS.stop - 1} pixels")
         return _scaled(data, width)
 
-    # What waits to be read
-
-    def upload(self, path: Path, name: str) -> JobView:
-        """Takes a file over (it is moved) and queues it. Raises `Refused` and the errors of `inspect_file`."""
-        shown = document_name(name)
-        self._check_room(path.stat().st_size, shown)
-        inspect_file(path, limits=self.settings.quota.limits())
-        kept = self._spool.keep(path, shown)
-        return _job(self.library.jobs.queue(str(kept), shown))
-
-    def _check_room(self, size: int, name: str) -> None:
-        quota = self.settings.quota
-        if size > quota.file_bytes:
-            raise Refused(
-                f"{name} has {size >> 20:,} MB, the limit is {quota.file_bytes >> 20:,} MB: split it into parts"
-            )
-        waiting = len(self.library.jobs.all(states=_ACTIVE))
-        if waiting >= quota.queue:
-            raise Refused(f"{waiting} files are waiting, the limit is {quota.queue}: add {name} when some are done")
-        free = shutil.disk_usage(self.library.path).free
-        if free - 2 * size < quota.free_bytes:
-            raise Refused(f"the disk has {free >> 20:,} MB left, too little to take {name} in: make room first")
-
-    def load_sample(self) -> list[JobView]:
-        """Queues the sample manual. Raises `Refused` where it is not installed."""
-        files = sample_files()
-        if not files:
-            raise Refused("the sample manual is not installed here: drop a PDF of your own instead")
-        (self.library.path / _SAMPLE_MARK).touch()
-        return [_job(self.library.jobs.queue(str(path), path.name)) for path in files]
-
-    def load_sample_once(self) -> list[JobView]:
-        """The same on the first start only: a sample manual that was deleted stays deleted."""
-        if (self.library.path / _SAMPLE_MARK).exists() or not sample_files():
-            return []
-        return self.load_sample()
-
-    def go_on(self, document: str) -> JobView:
-        """Queues the missing pages of a document that was cancelled or failed. Raises `DocumentNotFound`."""
-        found = self.library.document(document)
-        path = self.library.original_path(found.id)
-        return _job(self.library.jobs.queue(str(path), found.name, collection=found.collection))
-
-    def cancel(self, key: int) -> JobView:
-        """Raises `ValueError` for a job that there is not."""
-        self.library.jobs.cancel(key)
-        job = self.library.jobs.get(key)
-        if job.state == "cancelled":
-            self._spool.drop(Path(job.path))
-        return _job(job)
-
-    def forget(self, key: int) -> None:
-        """Takes an ended job off the list."""
-        self.library.jobs.forget(key)
-
-    def _jobs(self, documents: list[Document]) -> list[JobView]:
-        """Jobs with something to tell, each with the document that it fills or became."""
-        views = []
-        for job in self.library.jobs.all():
-            view = _job(job)
-            if job.key in self._dismissed:
-                self.library.jobs.forget(job.key)
-                continue
-            if job.state == "running":
-                view = replace(view, document=_filled_by(job, documents))
-            if job.state != "ready" or job.reason:
-                views.append(view)
-        return views
-
-    # Questions
-
-    def ask(self, text: str, *, k: int = 10, document: str | None = None) -> AnswerView:
-        """The pages that match best. Raises `Refused` beyond a limit, `ValueError` for a text without a word."""
-        query = " ".join(text.split())
-        quota = self.settings.quota
-        if not query:
-            raise Refused("type a few words to search for")
-        if len(query) > quota.query_letters:
-            raise Refused(f"the query has {len(query):,} letters, the limit is {quota.query_letters}: use fewer words")
-        if not 1 <= k <= quota.hits:
-            raise Refused(f"{k} results were asked for; expected 1 to {quota.hits}")
-        answer = self._answer(query, k, document)
-        return view_answer(answer, {each.id: each.pages for each in self._documents("default")})
-
-    def _answer(self, query: str, k: int, document: str | None) -> Answer:
-        answer = self.library.search(query, k=k, document=document)
-        with self._turn:
-            key = (query, k, document or "")
-            self._answers[key] = answer
-            self._answers.move_to_end(key)
-            while len(self._answers) > _ANSWERS:
-                self._answers.popitem(last=False)
-        return answer
-
-    def explain(self, text: str, document: str, page: int, *, within: str | None = None) -> ExplanationView:
-        """Why this page matches; `within` is the document that the search was limited to, whose scale it shares.
-
-        Any page can be asked about, whether the search found it or not. Raises `DocumentNotFound`, `PageNotFound`.
-        """
-        query = " ".join(text.split())
-        answer = self._known(query, within)
-        if answer is None:
-            self.ask(query, document=within)
-            answer = self._known(query, within)
-        if not answer:
-            raise PageNotFound("there is no page to compare with: add a document first")
-        found = self.library.document(document)
-        hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
-        top = max(float(each.similarity.max()) for each in answer)
-        return view_explanation(self.library.explain(hit, picture=False), hit, found.pages, top)
-
-    def _known(self, query: str, within: str | None) -> Answer | None:
-        with self._turn:
-            kept = [key for key in self._answers if key[0] == query and key[2] == (within or "")]
-            return self._answers[kept[-1]] if kept else None
-
-    def _all_documents(self) -> list[Document]:
-        return [each for name in self.library.collections() for each in self._documents(name)]
-
-    def _documents(self, collection: str) -> list[Document]:
-        return self.library.documents(collection=collection)
+    def _documents(self) -> list[Document]:
+        names = self.library.collections()
+        return [each for name in names for each in self.library.documents(collection=name)]
 
 
-def _filled_by(job: Job, documents: list[Document]) -> str:
-    """The id of the document that a running job fills, "" while it has none.
-
-    A name alone does not tell: another document of that name may have been left half read.
-    """
-    try:
-        size = Path(job.path).stat().st_size
-    except OSError:
-        return ""
-    wanted = ("ingesting", job.collection, size)
-    for each in documents:
-        if (each.state, each.collection, each.bytes) == wanted and job.name in (each.name, each.source):
-            return each.id
-    return ""
+def _collection(status: CollectionStatus) -> CollectionView:
+    return CollectionView(
+        name=status.name,
+        documents=status.documents,
+        pages=status.pages,
+        vectors=status.vectors,
+        bytes=status.bytes,
+        encoder=status.encoder.name if status.encoder else "",
+        needs_reencoding=status.needs_reencoding,
+    )
 
 
 def _document(document: Document) -> DocumentView:
     return DocumentView(
         id=document.id,
         name=document.name,
+        collection=document.collection,
         kind="image" if Path(document.name).suffix.lower() in _IMAGE_ENDINGS else "pdf",
         state=document.state,
         reason=document.reason,
@@ -265,21 +118,6 @@ def _document(document: Document) -> DocumentView:
         failed=document.failed,
         bytes=document.bytes,
         added=document.added.isoformat(),
-    )
-
-
-def _job(job: Job) -> JobView:
-    return JobView(
-        key=job.key,
-        name=job.name,
-        state=job.state,
-        reason=job.reason,
-        document=job.document,
-        page=job.page,
-        pages=job.pages,
-        failed_pages=job.failed_pages,
-        pages_per_second=round(job.pages_per_second, 2),
-        seconds_left=job.seconds_left,
     )
 
 

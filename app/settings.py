@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from colvision.errors import ColvisionError
 from colvision.pdf import Limits
 
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
@@ -15,6 +16,10 @@ SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
+
+
+class Refused(ColvisionError):
+    """What the user asked for is beyond a limit of the application; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Quota:
     free_bytes: int = 2**30  # the disk keeps at least this much
     query_letters: int = 300
     hits: int = 50
+    name_letters: int = 60  # of a collection
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""

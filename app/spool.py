@@ -31,10 +31,10 @@ class Spool:
         shutil.move(path, kept)
         return kept
 
-    def drop(self, path: Path) -> None:
-        """Removes an upload that is done with; any other file is left alone."""
-        if self._holds(path):
-            path.unlink(missing_ok=True)
+    def drop(self, path: str) -> None:
+        """Removes the upload of a job that is done with; any other file is left alone, as is a job without one."""
+        if path and self._holds(Path(path)):
+            Path(path).unlink(missing_ok=True)
 
     def sweep(self, waiting: Iterable[str]) -> None:
         """Removes old uploads that nothing waits for: what a kill left behind. Newer ones may still be arriving."""

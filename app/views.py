@@ -1,6 +1,20 @@
 """What the application tells a client: plain values that become JSON as they are."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionView:
+    """A collection. `needs_reencoding`: another encoder than the application's filled it, so it cannot be searched."""
+
+    name: str
+    documents: int
+    pages: int
+    vectors: int
+    bytes: int
+    encoder: str
+    needs_reencoding: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,6 +23,7 @@ class DocumentView:
 
     id: str
     name: str
+    collection: str
     kind: str
     state: str
     reason: str
@@ -21,10 +36,15 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A file that waits, is being read, or has ended. `document` is the id of what it becomes, "" while unknown."""
+    """A file that waits, is being read, or has ended; or a collection that is encoded again (its `kind` tells).
+
+    `document` is the id of what a file becomes, "" while unknown.
+    """
 
     key: int
+    kind: Literal["file", "reencode"]
     name: str
+    collection: str
     state: str
     reason: str
     document: str
@@ -39,11 +59,9 @@ class JobView:
 class LibraryView:
     """All that the sidebar shows. `has_sample` says whether there is a sample manual to load."""
 
+    collections: tuple[CollectionView, ...]
     documents: tuple[DocumentView, ...]
     jobs: tuple[JobView, ...]
-    pages: int
-    vectors: int
-    bytes: int
     encoder: str
     version: str
     has_sample: bool

@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 from app.spool import Spool
 from colvision.errors import ColvisionError
@@ -19,15 +18,16 @@ from colvision.store.lock import Holder
 _POLL_SECONDS = 0.25
 _NICENESS = 10
 _ENDED: tuple[State, ...] = ("ready", "failed", "cancelled")
+_WAITING: tuple[State, ...] = ("queued", "running")
 
 
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
     name, spool = str(Holder.current()), Spool(library.path)
     for ended in library.jobs.all(states=_ENDED):  # those that the last worker could not end itself
-        spool.drop(Path(ended.path))
+        spool.drop(ended.path)
     while os.getppid() == parent:
-        job = library.jobs.claim(name)
+        job = library.jobs.claim(name) if library.jobs.all(states=_WAITING) else None  # to claim is to write
         if job is None:
             time.sleep(_POLL_SECONDS)
             continue
@@ -35,7 +35,7 @@ def work(library: Library, *, parent: int) -> None:
             library.run_job(job)
         except ColvisionError as error:
             sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
-        spool.drop(Path(job.path))
+        spool.drop(job.path)
 
 
 def end_with(parent: int) -> None:

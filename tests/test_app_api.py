@@ -2,6 +2,8 @@
 
 import io
 import re
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 from toy import ToyEncoder, save_document
 
-from app.api import create_api
+from app.__main__ import command
+from app.api import VIEWER, create_api
 from app.guard import Guard
 from app.service import Service
-from app.settings import Quota, Settings
+from app.settings import LIBRARY_VARIABLE, TOKEN_VARIABLE, Quota, Settings
 from colvision.library import open_library
 
 HOME = "http://127.0.0.1:7860"
@@ -55,6 +58,19 @@ def test_a_search_and_its_explanation_are_json(client, document):
     assert [match["word"] for match in why["matches"]] == ["spare", "parts"]
 
 
+def test_a_collection_of_its_own_is_filled_and_searched(client, service, document, tmp_path):
+    data = save_document(tmp_path / "crane.tiff", [["hook", "valve"]]).read_bytes()
+    client.post("/api/v1/documents", params={"name": "crane.tiff", "collection": " cranes  north "}, content=data)
+    service.library.run_job(service.library.jobs.claim("test"))
+    collections = client.get("/api/v1/library").json()["collections"]
+    assert [(each["name"], each["pages"]) for each in collections] == [("default", 2), ("cranes north", 1)]
+    hits = client.get("/api/v1/search", params={"q": "valve", "collection": "cranes north"}).json()["hits"]
+    assert [hit["document"] for hit in hits] == ["crane.tiff"]
+    asked = {"q": "valve", "collection": "cranes north", "document": hits[0]["document_id"], "page": 1}
+    assert client.get("/api/v1/explain", params=asked).json()["matches"][0]["cell"] == [0, 1]
+    assert client.get("/api/v1/search", params={"q": "valve", "collection": "boats"}).status_code == 404
+
+
 def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, document):
     picture = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100})
     assert Image.open(io.BytesIO(picture.content)).width == 100
@@ -67,7 +83,7 @@ def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, do
 
 def test_a_file_of_unknown_kind_is_never_shown_inline(client, service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP).rename(tmp_path / "page.html")
-    service.upload(path, "page.html")
+    service.intake.upload(path, "page.html")
     service.library.run_job(service.library.jobs.claim("test"))
     file = client.get("/api/v1/documents/page.html/file")
     assert file.headers["content-type"] == "application/octet-stream"
@@ -116,6 +132,7 @@ def test_no_path_leads_out_of_the_library(client, path):
         (("get", "/api/v1/search?q=valve&document=none"), 404, "no document 'none'"),
         (("get", "/api/v1/documents/none"), 404, "no document 'none'"),
         (("post", "/api/v1/jobs/99/cancel"), 422, "no job 99"),
+        (("post", "/api/v1/reencode?collection=boats"), 404, "no collection 'boats'"),
         (("post", "/api/v1/documents?name=page.pdf"), 422, "empty"),
     ],
 )
@@ -184,6 +201,13 @@ def test_a_foreign_page_cannot_read_either(client):
     assert client.get("/api/v1/library", headers={"origin": "http://evil.example"}).status_code == 403
 
 
+def test_the_frame_of_the_page_takes_nothing_in(client):
+    """Gradio would keep uploads, and queue calls, for whoever asks."""
+    for path in ("/gradio_api/upload", "/gradio_api/queue/join"):
+        response = client.post(path, content=b"anything")
+        assert (response.status_code, "/api/v1/documents" in response.json()["error"]) == (404, True)
+
+
 @pytest.fixture
 def locked(service):
     return TestClient(
@@ -210,3 +234,14 @@ def test_every_route_is_documented(service):
     for path, methods in create_api(service).openapi()["paths"].items():
         for method in methods:
             assert f"`{method.upper()} {path}`" in text
+
+
+def test_every_setting_option_and_part_of_the_address_is_documented():
+    text = ROUTES.read_text()
+    names = [field.name for field in fields(Quota)] + [LIBRARY_VARIABLE, TOKEN_VARIABLE]
+    options = [f"--{name}" for name in signature(command).parameters]
+    address = (VIEWER / "address.js").read_text()
+    named = re.findall(r'\w+: "(\w+)"', address[: address.index("};")])
+    assert len(named) > 5
+    for name in [*names, *options, *named]:
+        assert re.search(rf"`{re.escape(name)}\b[^`]*`", text), name

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 from toy import ToyEncoder, save_document
 
-from app import service as service_module
-from app.service import Refused, Service
-from app.settings import Quota, Settings, is_loopback
+from app import intake as intake_module
+from app import questions as questions_module
+from app.questions import Question
+from app.service import Service
+from app.settings import Quota, Refused, Settings, is_loopback
 from app.why import words_of
 from colvision.embedding import Link, QueryEmbedding
 from colvision.errors import DocumentNotFound, PageNotFound, UnsupportedFile
@@ -20,6 +22,10 @@ from colvision.ingest import Upload
 from colvision.library import open_library
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
+
+
+def ask(service, text, *, k=10, **limits):
+    return service.questions.ask(Question.of(text, **limits), k=k)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def upload(service, tmp_path):
 
     def uploading(name="pump.tiff", pages=PUMP):
         path = save_document(tmp_path / "file.tiff", pages)
-        job = service.upload(path, name)
+        job = service.intake.upload(path, name)
         service.library.run_job(service.library.jobs.claim("test"))
         return job
 
@@ -48,7 +54,7 @@ def upload(service, tmp_path):
 
 def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    job = service.upload(path, "../../etc/pump\u202e.tiff")
+    job = service.intake.upload(path, "../../etc/pump\u202e.tiff")
     assert (job.name, job.state) == ("pump.tiff", "queued")
     assert not path.exists()
     assert service.overview().jobs == (job,)
@@ -56,20 +62,20 @@ def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, 
 
 def test_an_uploaded_page_is_found_and_explained(service, upload):
     upload()
-    answer = service.ask("oil  filter", k=2)
+    answer = ask(service, "oil  filter", k=2)
     best = answer.hits[0]
     assert (best.document, best.page, best.pages, answer.pages) == ("pump.tiff", 3, 3, 3)
     assert [word.word for word in best.words] == ["oil", "filter"]
     assert set(answer.timing_ms) == {"encode", "score", "total"}
-    why = service.explain("oil filter", best.document_id, best.page)
+    why = service.questions.explain(Question.of("oil filter"), best.document_id, best.page)
     assert [match.cell for match in why.matches] == [(0, 0), (0, 1)]
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
 
 
 def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload):
     upload()
-    hit = service.ask("spare parts").hits[0]
-    why = service.explain("spare parts", hit.document_id, hit.page)
+    hit = ask(service, "spare parts").hits[0]
+    why = service.questions.explain(Question.of("spare parts"), hit.document_id, hit.page)
     codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
     exact = service.library.explain_page("spare parts", hit.document_id, hit.page).similarity_map
     step = (why.scale.high - why.scale.low) / 254
@@ -80,8 +86,8 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
 
 def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
     upload()
-    best = service.ask("valve", k=1).hits[0]
-    why = service.explain("valve", best.document_id, 2)
+    best = ask(service, "valve", k=1).hits[0]
+    why = service.questions.explain(Question.of("valve"), best.document_id, 2)
     assert why.page == 2
     assert why.scale.shown_to == pytest.approx(best.words[0].similarity, abs=1e-6)
 
@@ -89,22 +95,26 @@ def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload
 def test_a_page_can_be_explained_without_a_search_before(service, upload):
     upload()
     document = service.overview().documents[0]
-    assert service.explain("valve", document.id, 1).matches[0].cell == (0, 1)
+    assert service.questions.explain(Question.of("valve"), document.id, 1).matches[0].cell == (0, 1)
 
 
 def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, monkeypatch):
-    monkeypatch.setattr(service_module, "_ANSWERS", 2)
+    monkeypatch.setattr(questions_module, "_ANSWERS", 2)
     upload()
     for text in ("oil", "valve", "oil", "spare"):
-        service.ask(text)
-    assert [service._known(text, None) is not None for text in ("oil", "valve", "spare")] == [True, False, True]
+        ask(service, text)
+    assert [Question.of(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_search_can_be_limited_to_one_document(service, upload):
     upload()
     upload("press.tiff", [["bleed", "press"]])
     press = next(each for each in service.overview().documents if each.name == "press.tiff")
-    assert {hit.document for hit in service.ask("bleed", document=press.id).hits} == {"press.tiff"}
+    assert {hit.document for hit in ask(service, "bleed", document=press.id).hits} == {"press.tiff"}
 
 
 def test_the_same_file_again_is_said_to_be_there_already(service, upload):
@@ -120,23 +130,23 @@ def test_the_same_file_again_is_said_to_be_there_already(service, upload):
 def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
     upload()
     document = service.overview().documents[0].id
-    service.ask("valve")
+    ask(service, "valve")
     service.delete(document)
     assert service.overview().documents == ()
-    assert service.ask("valve").hits == ()
+    assert ask(service, "valve").hits == ()
     for reach in (service.document, service.original, lambda each: service.picture(each, 1)):
         with pytest.raises(DocumentNotFound):
             reach(document)
     with pytest.raises((DocumentNotFound, PageNotFound)):
-        service.explain("valve", document, 1)
+        service.questions.explain(Question.of("valve"), document, 1)
 
 
 def test_deleting_a_document_that_is_being_read_stops_its_job(service, tmp_path):
-    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     jobs = service.library.jobs
     job = jobs.claim("test")
     draft = service.library.ingest(job.path, cancel=lambda: False).files[0]
-    service._dismissed.add(job.key)
+    service.intake._dismissed.add(job.key)
     service.delete(draft.document_id)
     jobs.finish(job, "cancelled")
     assert service.overview().jobs == ()
@@ -166,7 +176,7 @@ def leave_half_read(service, tmp_path):
 @pytest.mark.parametrize("name", ["press.tiff", "pump.tiff"])
 def test_deleting_a_half_read_document_leaves_another_ones_job_alone(service, tmp_path, leave_half_read, name):
     stale = leave_half_read(name)
-    service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     key = service.library.jobs.claim("test").key
     assert [job.document for job in service.overview().jobs] == [""]
     service.delete(stale)
@@ -176,7 +186,7 @@ def test_deleting_a_half_read_document_leaves_another_ones_job_alone(service, tm
 
 def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_deleted(service, tmp_path, leave_half_read):
     other = leave_half_read("pump.tiff", [["oil"]])
-    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     key = service.library.jobs.claim("test").key
     document = leave_half_read("pump.tiff")  # by the name of "pump (2).tiff"
     assert [(job.key, job.document) for job in service.overview().jobs] == [(key, document)]
@@ -186,15 +196,15 @@ def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_delete
 
 
 def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
-    job = service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
-    assert service.cancel(job.key).state == "cancelled"
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    assert service.intake.cancel(job.key).state == "cancelled"
     assert list((service.library.path / "uploads").iterdir()) == []
-    service.forget(job.key)
+    service.intake.forget(job.key)
     assert service.overview().jobs == ()
 
 
 def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp_path):
-    service.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     stray = service.library.path / "uploads" / "stray.pdf"
     stray.write_bytes(b"left by a kill")
     arriving = stray.with_name("arriving.pdf")
@@ -205,6 +215,47 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
     Service(service.library, service.settings)
     assert (stray.exists(), arriving.exists()) == (False, True)
     assert Path(service.library.jobs.all()[0].path).exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])
+def test_a_collections_name_is_short_and_printable(service, tmp_path, name):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    with pytest.raises(Refused, match="1 to 60 letters"):
+        service.intake.upload(path, "pump.tiff", collection=name)
+
+
+def test_a_refusal_names_the_file_as_its_sender_does(service, tmp_path):
+    path = tmp_path / "0f3a.pdf"
+    path.write_bytes(b"<html>not a PDF</html>")
+    with pytest.raises(UnsupportedFile, match="^manual.pdf"):
+        service.intake.upload(path, "manual.pdf")
+
+
+def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_once(library, quick_path, upload):
+    upload()
+    with open_library(library.path, encoder=ToyEncoder(seed=3)) as other:
+        changed = Service(other, Settings(other.path))
+        assert changed.overview().collections[0].needs_reencoding
+        jobs = [changed.intake.reencode("default") for _ in range(2)]
+        assert jobs[0] == jobs[1] and jobs[0].kind == "reencode"
+        other.run_job(other.jobs.claim("test"))
+        view = changed.overview()
+        assert (view.jobs, view.collections[0].needs_reencoding) == ((), False)
+        assert ask(changed, "valve").hits[0].page == 1
+
+
+def test_a_kept_answer_of_another_encoder_is_asked_for_again(library, upload):
+    upload()
+    with open_library(library.path, encoder=ToyEncoder(seed=3)) as other:
+        changed = Service(other, Settings(other.path))
+        other.reencode()
+        document = changed.overview().documents[0].id
+        kept = Question.of("valve")
+        changed.questions.ask(kept)
+        with open_library(library.path, encoder=ToyEncoder(seed=4)) as third:
+            third.reencode()
+            changed.library._encoder = third.encoder
+        assert changed.questions.explain(kept, document, 1).matches[0].cell == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -218,14 +269,14 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
 def test_an_upload_beyond_a_quota_is_refused_with_the_limit(library, tmp_path, quota, sentence):
     path = save_document(tmp_path / "file.tiff", PUMP)
     with pytest.raises(Refused, match=sentence):
-        Service(library, Settings(library.path, quota=quota)).upload(path, "pump.tiff")
+        Service(library, Settings(library.path, quota=quota)).intake.upload(path, "pump.tiff")
 
 
 def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
     path = tmp_path / "page.pdf"
     path.write_bytes(b"<html>not a PDF</html>")
     with pytest.raises(UnsupportedFile, match="not a PDF"):
-        service.upload(path, "page.pdf")
+        service.intake.upload(path, "page.pdf")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +285,7 @@ def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
 )
 def test_a_question_beyond_a_limit_is_refused_with_the_limit(service, text, k, sentence):
     with pytest.raises(Refused, match=sentence):
-        service.ask(text, k=k)
+        ask(service, text, k=k)
 
 
 def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):
@@ -250,13 +301,13 @@ def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):
 
 def test_the_sample_manual_is_loaded_once_and_stays_deleted(service, tmp_path, monkeypatch):
     path = save_document(tmp_path / "sample-manual.tiff", PUMP)
-    monkeypatch.setattr(service_module, "sample_files", lambda: (path,))
-    assert [job.name for job in service.load_sample_once()] == ["sample-manual.tiff"]
+    monkeypatch.setattr(intake_module, "sample_files", lambda: (path,))
+    assert [job.name for job in service.intake.load_sample_once()] == ["sample-manual.tiff"]
     service.library.run_job(service.library.jobs.claim("test"))
     assert path.exists()
     service.delete("sample-manual.tiff")
-    assert service.load_sample_once() == []
-    assert [job.name for job in service.load_sample()] == ["sample-manual.tiff"]
+    assert service.intake.load_sample_once() == []
+    assert [job.name for job in service.intake.load_sample()] == ["sample-manual.tiff"]
 
 
 def test_tokens_of_one_word_are_joined_and_augmentation_is_left_out():
@@ -285,7 +336,7 @@ def test_a_calibrated_encoder_says_when_no_page_matches_well(quick_path, tmp_pat
     with open_library(quick_path / "sure", encoder=SureEncoder()) as library:
         service = Service(library, Settings(library.path))
         library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
-        assert "No page matches well" in service.ask("valve").notice
+        assert "No page matches well" in ask(service, "valve").notice
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def pid_of(worker):
 def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.2")
     pages = [[f"word{number}"] for number in range(12)]
-    job = service.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [*WORKER, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).page >= 2)
@@ -68,7 +68,7 @@ os.abort()
 
 def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
     monkeypatch.setattr("app.supervisor._REST_SECONDS", 0.05)
-    job = service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
         wait_for(lambda: jobs.get(job.key).state == "failed")
@@ -104,8 +104,8 @@ def test_only_the_job_that_killed_its_worker_is_failed(service):
 
 def test_the_upload_of_a_job_that_was_failed_is_dropped_by_the_next_worker(service, tmp_path):
     jobs = service.library.jobs
-    failed = service.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "oil.tiff")
-    waiting = service.upload(save_document(tmp_path / "file.tiff", [["valve"]]), "valve.tiff")
+    failed = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "oil.tiff")
+    waiting = service.intake.upload(save_document(tmp_path / "file.tiff", [["valve"]]), "valve.tiff")
     jobs.finish(jobs.claim("test"), "failed", reason="it ended its worker")
     work(service.library, parent=-1)
     assert [Path(jobs.get(job.key).path).exists() for job in (failed, waiting)] == [False, True]
@@ -120,7 +120,7 @@ subprocess.Popen([*sys.argv[1:], str(os.getpid())]).wait()
 def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "1")
     pages = [[f"word{number}"] for number in range(20)]
-    job = service.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     command = [sys.executable, "-c", _STARTS_A_WORKER, *WORKER, str(service.library.path)]
     with subprocess.Popen(command) as application:

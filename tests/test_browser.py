@@ -1,5 +1,6 @@
 """The application in a real browser: what a user does first, and what must never happen."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -195,7 +196,7 @@ def test_a_page_that_cannot_be_shown_can_only_be_closed(page, server):
     document = page.request.get(f"{server}/api/v1/documents/pump.tiff").json()["id"]
     drive.show(page, f"{server}/?doc={document}&p=99")
     expect(page.locator("#cv-page-message")).to_contain_text("Page 99 cannot be shown")
-    expect(page.locator(".cv-tools > :visible")).to_have_count(1)
+    expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
     page.get_by_role("button", name="Close the page").click()
     expect(page.locator("#cv-inspector")).to_be_hidden()
 
@@ -278,8 +279,12 @@ def test_a_refused_file_is_told_so_and_its_name_is_only_text(page, server, tmp_p
     path = tmp_path / NASTY.replace(".tiff", ".pdf")
     path.write_bytes(b"<html>not a PDF</html>")
     upload(page, path)
-    expect(page.get_by_text("is not a PDF, PNG")).to_be_visible()
+    row = page.locator("#cv-uploads .cv-row")
+    expect(row).to_contain_text("is not a PDF, PNG")
+    expect(row).to_contain_text("<img src=x onerror")
     assert page.title() != "owned"
+    row.get_by_role("button", name="Dismiss").click()
+    expect(row).to_have_count(0)
 
 
 def test_a_documents_name_is_only_text_everywhere(page, server, tmp_path):
@@ -317,6 +322,77 @@ def test_the_original_opens_at_the_page(page, server):
     link = page.locator("#cv-open")
     expect(link).to_have_text("Open the image")
     assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
+
+
+def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp_path):
+    drive.show(page, server)
+    page.select_option("#cv-collection", "archive")
+    expect(page.locator("#cv-documents .cv-row")).to_have_count(1)
+    search(page, "elsewhere")
+    expect(page.locator("#cv-title")).to_have_text("old.tiff")
+    assert "c=archive" in page.url
+    page.reload()
+    expect(page.locator("#cv-collection")).to_have_value("archive")
+    page.get_by_role("button", name="New collection").click()
+    page.fill("#cv-naming-name", "spare parts")
+    page.keyboard.press("Enter")
+    expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
+    upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
+    expect(page.locator(".cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
+    search(page, "bolt")
+    expect(page.locator("#cv-title")).to_have_text("shelf.tiff")
+    page.select_option("#cv-collection", "default")
+    expect(page.locator("#cv-documents")).not_to_contain_text("shelf.tiff")
+
+
+def test_a_link_into_a_document_that_was_deleted_says_so_and_offers_the_rest(page, server):
+    drive.show(page, f"{server}/?q=oil&in=gone")
+    expect(page.locator("#cv-message")).to_contain_text(
+        "document that this search was limited to is not in the library"
+    )
+    page.get_by_role("button", name="Search all documents").click()
+    expect(page.locator("#cv-summary")).to_contain_text("Searched")
+    assert "in=" not in page.url
+
+
+def test_any_page_can_be_probed_without_a_search(page, server):
+    drive.show(page, server)
+    page.locator(".cv-row", has_text="pump.tiff").get_by_role("button", name="pump.tiff", exact=True).click()
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+    expect(page.locator("#cv-chips")).to_be_hidden()
+    page.fill("#cv-probe-text", "valve")
+    page.press("#cv-probe-text", "Enter")
+    expect(page.locator("#cv-rows tr")).to_have_count(1)
+    assert "probe=valve" in page.url
+    page.reload()
+    expect(page.locator("#cv-probe-text")).to_have_value("valve")
+    expect(page.locator("#cv-rows")).to_contain_text("valve")
+
+
+def test_the_number_of_results_is_an_option_and_in_the_address(page, server):
+    drive.show(page, f"{server}/?q=oil")
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    page.get_by_role("button", name="Options").click()
+    page.select_option("#cv-k", "5")
+    expect(page).to_have_url(re.compile("k=5"))
+    page.keyboard.press("Escape")
+    expect(page.locator("#cv-settings")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#cv-k")).to_have_value("5")
+
+
+def test_a_collection_of_another_encoder_is_encoded_again_from_the_page(chromium, tmp_path):
+    with open_library(tmp_path / "library", encoder=ToyEncoder(seed=1)) as library:
+        library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
+    with drive.serving(*drive.TOY, str(tmp_path / "library"), "0", environment={"TOY_SECONDS": "0.3"}) as address:
+        page = drive.new_page(chromium)
+        drive.show(page, f"{address}/?q=oil+filter")
+        expect(page.locator("#cv-banner")).to_contain_text("was filled by toy-1")
+        page.get_by_role("button", name="Encode again").click()
+        expect(page.locator("#cv-banner progress")).to_be_visible()
+        expect(page.locator("#cv-banner")).to_be_hidden()
+        expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+        page.context.close()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])

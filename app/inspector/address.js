@@ -1,24 +1,21 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
-const NAMES = { q: "q", in: "in", doc: "doc", page: "p", word: "word" }; // "page" would be a page of Gradio's
+const NAMES = { c: "c", q: "q", in: "in", k: "k", doc: "doc", page: "p", word: "word", probe: "probe" }; // "page" is Gradio's
+const USUAL = { c: "default", k: "10" }; // left out of the address
 
 export function readAddress() {
   const given = new URLSearchParams(location.search);
-  const page = Number.parseInt(given.get(NAMES.page) ?? "", 10);
-  return {
-    q: given.get("q") ?? "",
-    in: given.get("in") ?? "",
-    doc: given.get("doc") ?? "",
-    page: page > 0 ? page : 1,
-    word: given.get("word") ?? "",
-  };
+  const text = Object.entries(NAMES).map(([name, short]) => [name, given.get(short) ?? USUAL[name] ?? ""]);
+  const state = Object.fromEntries(text);
+  const page = Number.parseInt(state.page, 10);
+  return { ...state, page: page > 0 ? page : 1 };
 }
 
 export function writeAddress(state, { push = false } = {}) {
   const given = new URLSearchParams(location.search);
   for (const [name, short] of Object.entries(NAMES)) {
     const value = name === "page" && !state.doc ? "" : state[name];
-    if (value) given.set(short, value);
+    if (value && String(value) !== USUAL[name]) given.set(short, value);
     else given.delete(short);
   }
   const rest = given.toString();

@@ -13,7 +13,8 @@ async function call(path, options = {}) {
   if (response.status === 204) return null;
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
-  throw new Error(body?.error ?? `The server answered ${response.status}. Reload this page.`);
+  const failed = new Error(body?.error ?? `The server answered ${response.status}. Reload this page.`);
+  throw Object.assign(failed, { status: response.status });
 }
 
 const named = (values) => {
@@ -22,9 +23,14 @@ const named = (values) => {
 };
 const part = encodeURIComponent;
 
+// `asked` is a question as the address has it: { q, c, in, k }.
+const question = ({ q, c, in: within }) => ({ q, collection: c, document: within });
+const explained = ({ q, c, in: within }) => ({ q, collection: c, within });
+
 export const readLibrary = () => call("/library");
-export const search = (q, within, signal) => call(`/search?${named({ q, document: within })}`, { signal });
-export const explain = (q, document, page, within) => call(`/explain?${named({ q, document, page, within })}`);
+export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
+export const explain = (asked, document, page) => call(`/explain?${named({ ...explained(asked), document, page })}`);
+export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
 export const goOn = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });
@@ -35,3 +41,20 @@ export const pictureOf = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
 export const fileOf = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
 export const readDocument = (document) => call(`/documents/${part(document)}`);
+
+// `tell` hears the share that was sent, 0 to 1: fetch cannot say that.
+export function upload(file, collection, { tell, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `${ROOT}/documents?${named({ name: file.name, collection })}`);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => tell(total ? loaded / total : 1);
+    request.onload = () => (request.status < 300 ? resolve(request.response) : reject(new Error(sentence(request))));
+    request.onerror = () => reject(new Error(DOWN));
+    request.onabort = () => resolve(null);
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
+const sentence = ({ response, status }) => response?.error ?? `the server answered ${status}`;

@@ -13,6 +13,17 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// A line drawing of 16 x 16; the button that holds it has the words.
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const drawing = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "path");
+  line.setAttribute("d", path);
+  for (const [name, value] of [["viewBox", "0 0 16 16"], ["aria-hidden", "true"], ["class", "cv-drawn"]]) drawing.setAttribute(name, value);
+  drawing.append(line);
+  return drawing;
+}
+
 export function say(element, sentence) {
   element.textContent = sentence ? sentence[0].toUpperCase() + sentence.slice(1) : "";
   element.hidden = !sentence;

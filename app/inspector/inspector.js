@@ -9,7 +9,7 @@ const FULL = null; // the width of a picture: as it is kept
 
 export class Inspector {
   constructor(events) {
-    this.events = events; // page(number), word(text), close()
+    this.events = events; // page(number), word(text), probe(text), close()
     this.panel = byId("cv-inspector");
     this.canvas = byId("cv-canvas");
     this.word = ALL;
@@ -27,6 +27,10 @@ export class Inspector {
     byId("cv-smaller").addEventListener("click", () => this.zoom(0.8));
     byId("cv-fit").addEventListener("click", () => this.zoom(null));
     byId("cv-larger").addEventListener("click", () => this.zoom(1.25));
+    byId("cv-probe").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.events.probe(byId("cv-probe-text").value.trim().replace(/\s+/g, " "));
+    });
     for (const id of ["cv-heat", "cv-patches"]) byId(id).addEventListener("change", () => this.draw());
     byId("cv-opacity").addEventListener("input", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(byId("cv-stage"));
@@ -40,18 +44,19 @@ export class Inspector {
   }
 
   // What is shown belongs together: nothing is replaced before both picture and explanation are there.
-  async show({ query, within, doc, page, word }) {
+  async show({ asked, doc, page, word, probe }) {
     const turn = (this.turnNumber = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
     try {
       const [image, why, document] = await Promise.all([
         pictureOf(doc, page),
-        query ? api.explain(query, doc, page, within) : null,
-        query ? null : documentOf(doc),
+        asked.q ? api.explain(asked, doc, page) : null,
+        asked.q ? null : api.readDocument(doc),
       ]);
       if (this.turnNumber !== turn) return;
       say(byId("cv-page-message"), "");
+      byId("cv-probe-text").value = probe;
       this.take({ image, why, doc, page, name: why?.document ?? document.name, pages: why?.pages ?? document.pages });
       this.choose(this.numberOf(word), { silent: true });
       this.reveal();
@@ -93,7 +98,7 @@ export class Inspector {
     byId("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
     byId("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
     byId("cv-unit").textContent = is_probability
-      ? "match probability, the same scale for every page"
+      ? "match probability, the same on every page"
       : "similarity, from this page's median to the best match of the results";
     byId("cv-measure").textContent = is_probability ? "Match" : "Similarity";
   }
@@ -238,8 +243,6 @@ export class Inspector {
     setTimeout(() => (button.textContent = "Copy link"), 2000);
   }
 }
-
-const documentOf = (doc) => api.readDocument(doc);
 
 function pictureOf(doc, page) {
   return new Promise((resolve, reject) => {

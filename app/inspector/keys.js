@@ -34,5 +34,6 @@ export function bindKeys(desk) {
 
 function escape(desk) {
   if (byId("cv-frame").classList.contains("has-drawer")) desk.drawer(false);
+  else if (desk.settings.isRevealed) desk.settings.reveal(false);
   else if (!byId("cv-inspector").hidden) desk.close();
 }

@@ -1,14 +1,16 @@
 // The sidebar: documents, and the files that wait or are being read. It asks the server; nothing is kept here.
 
 import * as api from "./api.js";
-import { byId, inBytes, inTime, make, plural, say } from "./dom.js";
+import { FIRST } from "./collections.js";
+import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
 
 const BUSY_MS = 700;
 const IDLE_MS = 4000;
+const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.500h-7L4 4m2.700 2.500.2 4.500m2.400-4.500-.2 4.500";
 
 export class Shelf {
   constructor(events) {
-    this.events = events; // open(document), changed(library)
+    this.events = events; // open(document), changed(library), collection() -> its name
     this.shown = "";
     this.asked = ""; // the document whose deletion is being confirmed
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
@@ -56,31 +58,41 @@ export class Shelf {
     await this.refresh();
   }
 
+  // What is being read comes first, then what ended with something to tell, then the documents.
   show(library) {
-    const text = JSON.stringify(library) + this.asked;
+    const collection = this.events.collection();
+    const text = JSON.stringify(library) + this.asked + collection;
     if (text === this.shown) return;
     this.shown = text;
     this.library = library;
     const focused = document.activeElement?.dataset?.key;
-    const filling = new Map(library.jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
-    const known = new Set(library.documents.map((each) => each.id));
-    const jobs = library.jobs.filter((job) => !known.has(job.document) || job.state === "ready");
+    const here = library.documents.filter((each) => each.collection === collection);
+    const jobs = library.jobs.filter((job) => job.kind === "file" && job.collection === collection);
+    const filling = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
+    const known = new Set(here.map((each) => each.id));
     byId("cv-documents").replaceChildren(
-      ...jobs.map((job) => this.job(job)),
-      ...library.documents.map((each) => this.document(each, filling.get(each.id))),
+      ...here.filter((each) => filling.has(each.id)).map((each) => this.document(each, filling.get(each.id))),
+      ...jobs.filter((job) => !known.has(job.document) || job.state === "ready").map((job) => this.job(job)),
+      ...here.filter((each) => !filling.has(each.id)).map((each) => this.document(each)),
     );
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-    const isEmpty = !library.documents.length && !jobs.length;
+    const isEmpty = !here.length && !jobs.length;
     byId("cv-empty").hidden = !isEmpty;
-    byId("cv-sample").hidden = !library.has_sample;
+    const isFirst = collection === FIRST && !library.documents.length;
+    byId("cv-empty-text").textContent = isFirst
+      ? "The library is empty. Drop a PDF or a scan above, or look around with a manual of ours."
+      : `Nothing is in the collection ${collection} yet. Drop a PDF or a scan above.`;
+    byId("cv-sample").hidden = !library.has_sample || collection !== FIRST;
     byId("cv-documents-heading").hidden = isEmpty;
     say(byId("cv-status"), this.status(library));
     this.events.changed(library);
   }
 
   status(library) {
-    const holds = `${plural(library.pages, "page")}, ${library.vectors.toLocaleString("en")} patches, ${inBytes(library.bytes)}`;
-    const line = `${library.pages ? holds : "No pages yet"} · encoder ${library.encoder} · colvision ${library.version}`;
+    const sum = (name) => library.collections.reduce((whole, each) => whole + each[name], 0);
+    const pages = sum("pages");
+    const holds = `${plural(pages, "page")}, ${sum("vectors").toLocaleString("en")} patches, ${inBytes(sum("bytes"))}`;
+    const line = `${pages ? holds : "No pages yet"} · encoder ${library.encoder} · colvision ${library.version}`;
     return [line, ...library.warnings].join(". ");
   }
 
@@ -91,10 +103,9 @@ export class Shelf {
       onclick: () => this.events.open(document.id) }, document.name);
     if (!document.stored) open.disabled = true;
     const erase = make("button", { type: "button", class: "cv-icon cv-erase", "aria-label": `Delete ${document.name}`,
-      title: "Delete", "data-key": `delete-${document.id}`, onclick: () => this.ask(document.id) }, "×");
-    row.append(open, erase);
-    if (job) row.append(...this.progress(job));
-    else row.append(...this.settled(document));
+      title: "Delete", "data-key": `delete-${document.id}`, onclick: () => this.ask(document.id) }, icon(BIN));
+    if (job) row.append(open, this.stop(job), ...progress(job));
+    else row.append(open, erase, ...this.settled(document));
     return row;
   }
 
@@ -112,7 +123,7 @@ export class Shelf {
   job(job) {
     const row = make("li", { class: "cv-row", "data-job": job.key });
     row.append(make("span", { class: "cv-name", title: job.name }, job.name));
-    if (isActive(job)) row.append(...this.progress(job));
+    if (isActive(job)) row.append(this.stop(job), ...progress(job));
     else {
       const dismiss = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss",
         "aria-label": `Dismiss ${job.name}`, "data-key": `dismiss-${job.key}`,
@@ -125,17 +136,9 @@ export class Shelf {
     return row;
   }
 
-  progress(job) {
-    const bar = make("progress", { class: "cv-progress", max: job.pages || 1, "aria-label": `Reading ${job.name}` });
-    if (job.state === "running" && job.pages) bar.value = job.page;
-    else if (job.state === "queued") bar.value = 0;
-    const speed = job.pages_per_second ? ` · ${job.pages_per_second.toFixed(1)} pages/s` : "";
-    const left = job.seconds_left ? ` · ${inTime(job.seconds_left)} left` : "";
-    const failed = job.failed_pages ? ` · ${job.failed_pages} failed` : "";
-    const running = job.pages ? `Page ${job.page} of ${job.pages}${speed}${left}${failed}` : "Opening the file";
-    const stop = make("button", { type: "button", class: "cv-link", "data-key": `cancel-${job.key}`,
-      onclick: () => this.act(() => api.cancel(job.key)) }, "Cancel");
-    return [bar, make("p", { class: "cv-meta" }, job.state === "queued" ? "Queued" : running), make("p", { class: "cv-acts" }, stop)];
+  stop(job) {
+    return make("button", { type: "button", class: "cv-icon cv-erase", title: "Cancel", "aria-label": `Cancel reading ${job.name}`,
+      "data-key": `cancel-${job.key}`, onclick: () => this.act(() => api.cancel(job.key)) }, "×");
   }
 
   ask(id) {
@@ -160,4 +163,16 @@ export class Shelf {
   }
 }
 
-const isActive = (job) => job.state === "queued" || job.state === "running";
+export const isActive = (job) => job.state === "queued" || job.state === "running";
+
+// A bar and what it means, for a file that is read or a collection that is encoded again.
+export function progress(job) {
+  const bar = make("progress", { class: "cv-progress", max: job.pages || 1, "aria-label": `Reading ${job.name}` });
+  if (job.state === "running" && job.pages) bar.value = job.page;
+  else if (job.state === "queued") bar.value = 0;
+  const speed = job.pages_per_second ? ` · ${job.pages_per_second.toFixed(1)} pages/s` : "";
+  const left = job.seconds_left ? ` · ${inTime(job.seconds_left)} left` : "";
+  const failed = job.failed_pages ? ` · ${job.failed_pages} failed` : "";
+  const running = job.pages ? `Page ${job.page} of ${job.pages}${speed}${left}${failed}` : "Opening the file";
+  return [bar, make("p", { class: "cv-meta" }, job.state === "queued" ? "Queued" : running)];
+}

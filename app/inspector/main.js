@@ -2,11 +2,16 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import * as api from "./api.js";
+import { Banner } from "./banner.js";
+import { Collections, FIRST } from "./collections.js";
 import { byId, make, plural, say } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Shelf } from "./library.js";
 import { Results } from "./results.js";
+import { Settings } from "./settings.js";
+import { summarise } from "./summary.js";
+import { Uploads } from "./upload.js";
 
 const SAMPLE = "sample-manual";
 const EXAMPLES = ["setting the relief valve", "return filter element", "oil hotter than 70 °C", "QH-4423"];
@@ -15,7 +20,6 @@ const WIDE = matchMedia("(min-width: 900px)");
 export function start() {
   const desk = new Desk();
   window.addEventListener("popstate", () => desk.restore());
-  window.addEventListener("colvision:uploaded", () => desk.shelf.refresh());
   bindKeys(desk);
   desk.shelf.watch();
   return desk.restore();
@@ -26,15 +30,22 @@ class Desk {
     this.state = readAddress();
     this.answer = null;
     this.library = null;
-    this.pagesThen = null; // what the library held when the search was made, in all collections
+    this.pagesThen = null; // what the collection held when the search was made
+    const collection = () => this.state.c;
     this.shelf = new Shelf({
       open: (document) => this.open(document, 1, { push: true }),
       changed: (library) => this.libraryChanged(library),
+      collection,
     });
+    this.collections = new Collections({ choose: (name) => this.enter(name) });
+    this.uploads = new Uploads({ collection, added: () => this.shelf.refresh() });
+    this.banner = new Banner({ act: (action) => this.shelf.act(action) });
+    this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
     this.results = new Results({ choose: (hit) => this.open(hit.document_id, hit.page, { push: true }) });
     this.inspector = new Inspector({
-      page: (page) => this.open(this.state.doc, page),
+      page: (page) => this.open(this.state.doc, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
+      probe: (probe) => this.open(this.state.doc, this.state.page, { probe }),
       close: () => this.close(),
     });
     byId("cv-ask").addEventListener("submit", (event) => {
@@ -62,14 +73,34 @@ class Desk {
     const address = location.href;
     this.state = readAddress();
     byId("cv-query").value = this.state.q;
-    const { doc, page, word } = this.state;
+    this.settings.show(this.state);
+    if (this.library) this.libraryChanged(this.library);
+    const { doc, page, word, probe } = this.state;
     if (this.state.q) await this.search({ keep: Boolean(doc) });
     else {
       if (!doc) this.inspector.hide(); // first: the welcome is shown where no page is
       this.blank();
     }
     if (location.href !== address) return; // the user, or the search itself, went on meanwhile
-    if (doc) await this.open(doc, page, { word });
+    if (doc) await this.open(doc, page, { word, probe });
+  }
+
+  // Another collection: what was asked is asked there.
+  enter(name) {
+    this.inspector.hide();
+    this.remember({ c: name, in: "", doc: "", word: "", probe: "" }, { push: true });
+    if (this.library) {
+      this.shelf.show(this.library);
+      this.libraryChanged(this.library);
+    }
+    if (this.state.q && this.held) return this.search({ keep: false });
+    this.remember({ q: "" });
+    return this.blank();
+  }
+
+  adjust(settings) {
+    this.remember(settings, { push: true });
+    if (this.state.q) this.search({ keep: Boolean(this.state.doc) });
   }
 
   blank() {
@@ -84,7 +115,7 @@ class Desk {
 
   ask(text, within) {
     const q = text.trim().replace(/\s+/g, " ");
-    this.remember({ q, in: within, doc: "", word: "" }, { push: true });
+    this.remember({ q, in: within, doc: "", word: "", probe: "" }, { push: true });
     if (q) return this.search({ keep: false });
     this.inspector.hide();
     return this.blank();
@@ -95,16 +126,16 @@ class Desk {
     this.asking?.abort();
     const { signal } = (this.asking = new AbortController());
     byId("cv-work").classList.add("is-busy");
-    this.pagesThen = this.library?.pages ?? null;
+    this.pagesThen = this.held?.pages ?? null;
     try {
-      const answer = await api.search(this.state.q, this.state.in, signal);
+      const answer = await api.search(this.state, signal);
       if (signal.aborted) return;
       this.answer = answer;
       say(byId("cv-message"), this.answer.notice);
     } catch (error) {
       if (signal.aborted) return;
       this.answer = null;
-      say(byId("cv-message"), error.message);
+      this.complain(error);
     }
     byId("cv-work").classList.remove("is-busy");
     this.results.show(this.answer, this.state);
@@ -116,39 +147,36 @@ class Desk {
     else this.inspector.hide();
   }
 
-  summarise() {
-    const { answer, library } = this;
-    const line = byId("cv-summary");
-    line.replaceChildren();
-    line.hidden = !answer;
-    if (!answer) return;
-    const { encode = 0, score = 0, total = 0 } = answer.timing_ms;
-    const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
-    if (answer.pages === 0) {
-      line.append("There is no page to search yet: add a document first.");
-      return;
-    }
-    line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `);
-    line.append(make("span", { class: "cv-quiet" }, `(encode ${spent(encode)}, score ${spent(score)})`));
-    const added = library && !this.state.in ? library.pages - this.pagesThen : 0;
-    if (added > 0) {
-      const again = make("button", { type: "button", class: "cv-link" }, `${plural(added, "page")} added since: search again`);
-      again.addEventListener("click", () => this.search({ keep: true }));
-      line.append(" ", again);
-    }
+  // What the search was limited to may have been deleted since the link was made.
+  complain(error) {
+    const line = byId("cv-message");
+    if (error.status !== 404) return say(line, error.message);
+    const [gone, wider] = this.state.in ? ["document", { in: "" }] : ["collection", { c: FIRST }];
+    const search = () => {
+      this.remember(wider, { push: true });
+      this.restore();
+    };
+    say(line, `The ${gone} that this search was limited to is not in the library, or not any more. `);
+    line.append(make("button", { type: "button", class: "cv-link", onclick: search }, this.state.in ? "Search all documents" : `Search in ${FIRST}`));
   }
 
-  async open(doc, page, { push = false, word = "" } = {}) {
+  summarise() {
+    const added = this.held && !this.state.in ? this.held.pages - this.pagesThen : 0;
+    summarise(this.answer, { added, again: () => this.search({ keep: true }) });
+  }
+
+  async open(doc, page, { push = false, word = "", probe = "" } = {}) {
     this.drawer(false);
-    this.remember({ doc, page, word }, { push });
+    this.remember({ doc, page, word, probe }, { push });
     this.results.mark(doc, page);
     this.layout(true);
-    await this.inspector.show({ query: this.answer ? this.state.q : "", within: this.state.in, doc, page, word });
+    const q = probe || (this.answer ? this.state.q : "");
+    await this.inspector.show({ asked: { ...this.state, q }, doc, page, word, probe });
   }
 
   close() {
     this.inspector.hide();
-    this.remember({ doc: "", word: "" }, { push: true });
+    this.remember({ doc: "", word: "", probe: "" }, { push: true });
     this.results.mark("", 0);
     this.layout();
   }
@@ -186,20 +214,32 @@ class Desk {
     }
   }
 
+  // The collection that is looked at, once the server has told of it.
+  get held() {
+    return this.library?.collections.find((each) => each.name === this.state.c);
+  }
+
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
+    const wasStale = this.held?.needs_reencoding;
     this.library = library;
-    this.pagesThen ??= library.pages;
-    const select = byId("cv-within");
-    const chosen = this.state.in;
-    const options = library.documents.map((each) => make("option", { value: each.id }, each.name));
-    select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
-    select.value = library.documents.some((each) => each.id === chosen) ? chosen : "";
-    byId("cv-drawer-count").textContent = library.documents.length || "";
+    this.pagesThen ??= this.held?.pages ?? null;
+    this.collections.show(library.collections, this.state.c);
+    this.banner.show(library, this.state.c);
+    this.limits(library.documents.filter((each) => each.collection === this.state.c));
     this.summarise();
     this.offerExamples();
     if (gone.size) this.leave(gone);
+    else if (wasStale && !this.held?.needs_reencoding && this.state.q) this.restore();
+  }
+
+  limits(documents) {
+    const select = byId("cv-within");
+    const options = documents.map((each) => make("option", { value: each.id }, each.name));
+    select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
+    select.value = documents.some((each) => each.id === this.state.in) ? this.state.in : "";
+    byId("cv-drawer-count").textContent = documents.length || "";
   }
 
   // Documents that were deleted, here or in another tab.

@@ -18,20 +18,20 @@ export class Results {
     this.list.replaceChildren();
   }
 
-  show(answer, { q, in: within }) {
+  show(answer, asked) {
     this.clear();
     if (!answer) return;
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
-    this.paint(answer.hits, q, within);
+    this.paint(answer.hits, asked);
   }
 
   // One after the other: the page that the user clicks meanwhile must not wait behind ten others.
-  async paint(hits, q, within) {
+  async paint(hits, asked) {
     const turn = (this.turn = {});
     for (const hit of hits) {
       if (this.turn !== turn) return;
       try {
-        const why = await api.explain(q, hit.document_id, hit.page, within);
+        const why = await api.explain(asked, hit.document_id, hit.page);
         if (this.turn !== turn) return;
         const canvas = this.cardOf(hit.document_id, hit.page)?.querySelector("canvas");
         const picture = new Heat(why).picture(ALL, FAINT);

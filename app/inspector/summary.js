@@ -1,0 +1,24 @@
+// One line above the results: how many pages were searched, and what that took.
+
+import { byId, make, plural } from "./dom.js";
+
+const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
+
+// `added` pages have come since; `again` searches once more.
+export function summarise(answer, { added, again }) {
+  const line = byId("cv-summary");
+  line.replaceChildren();
+  line.hidden = !answer;
+  if (!answer) return;
+  if (answer.pages === 0) {
+    line.append("There is no page to search yet: add a document first.");
+    return;
+  }
+  const { total = 0, ...parts } = answer.timing_ms;
+  const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`).join(", ");
+  line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed})`));
+  if (added > 0) {
+    const text = `${plural(added, "page")} added since: search again`;
+    line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));
+  }
+}

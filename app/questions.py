@@ -1,0 +1,91 @@
+"""Questions and their answers: which pages match, and why a page does."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from app.settings import Quota, Refused
+from app.views import AnswerView, ExplanationView
+from app.why import view_answer, view_explanation
+from colvision.errors import EncoderMismatch, PageNotFound
+from colvision.library import Library
+from colvision.search import Answer
+
+_ANSWERS = 64  # newest answers kept, so that a click needs no second search
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a collection, or of one `document` of it (an id or a name)."""
+
+    text: str
+    collection: str = "default"
+    document: str | None = None
+
+    @classmethod
+    def of(cls, text: str, *, collection: str = "default", document: str | None = None) -> "Question":
+        """The same question however its words are spaced."""
+        return cls(" ".join(text.split()), collection, document or None)
+
+
+class Questions:
+    """What a user asks of one library; safe to share between threads."""
+
+    def __init__(self, library: Library, quota: Quota) -> None:
+        self._library = library
+        self._quota = quota
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def forget(self) -> None:
+        """Drops the kept answers: what was deleted must not be told of any more."""
+        with self._turn:
+            self._answers.clear()
+
+    def ask(self, question: Question, *, k: int = 10) -> AnswerView:
+        """The pages that match best. Raises `Refused` beyond a limit, `ValueError` for a text without a word."""
+        self._check(question, k)
+        answer = self._answer(question, k)
+        documents = self._library.documents(collection=question.collection)
+        return view_answer(answer, {each.id: each.pages for each in documents})
+
+    def _check(self, question: Question, k: int) -> None:
+        letters, quota = len(question.text), self._quota
+        if not letters:
+            raise Refused("type a few words to search for")
+        if letters > quota.query_letters:
+            raise Refused(f"the query has {letters:,} letters, the limit is {quota.query_letters}: use fewer words")
+        if not 1 <= k <= quota.hits:
+            raise Refused(f"{k} results were asked for; expected 1 to {quota.hits}")
+
+    def _answer(self, question: Question, k: int) -> Answer:
+        answer = self._library.search(question.text, k=k, document=question.document, collection=question.collection)
+        with self._turn:
+            self._answers[question] = answer
+            self._answers.move_to_end(question)
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        return answer
+
+    def explain(self, question: Question, document: str, page: int) -> ExplanationView:
+        """Why this page matches, on the scale of the question's other results.
+
+        Any page can be asked about, whether the search found it or not. Raises `DocumentNotFound`, `PageNotFound`.
+        """
+        self._check(question, 1)
+        try:
+            return self._explain(question, document, page)
+        except EncoderMismatch:  # the collection was encoded again since the kept answer
+            self.forget()
+            return self._explain(question, document, page)
+
+    def _explain(self, question: Question, document: str, page: int) -> ExplanationView:
+        with self._turn:
+            answer = self._answers.get(question)
+        answer = answer or self._answer(question, 10)
+        if not answer:
+            raise PageNotFound("there is no page to compare with: add a document first")
+        found = self._library.document(document)
+        hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
+        top = max(float(each.similarity.max()) for each in answer)
+        return view_explanation(self._library.explain(hit, picture=False), hit, found.pages, top)
