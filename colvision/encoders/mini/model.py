@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
     vectors: Tensor  # (batch, DIM, rows, cols), unit length along DIM
     ink: Tensor  # (batch, rows, cols), logit that the patch carries any print
-    letters: Tensor  # (batch, LETTERS, rows, 4 * cols), logits; only training looks at them
+    letters: Tensor  # (batch, LETTERS, rows, 4 * cols), logits
 
 
 class Convolution(nn.Sequential):
@@ -81,12 +81,11 @@ class PageTower(nn.Module):
         self.letters_head = nn.Conv2d(192, LETTERS, 1)
         self.patch_head = nn.Conv2d(256, DIM + 1, 1)
 
-    def forward(self, pictures: Tensor, letters: bool = True) -> Reading:
+    def forward(self, pictures: Tensor) -> Reading:
         middle = self.letters_tower(pictures)
         heads = self.patch_head(self.words_tower(middle)).float()
         vectors = nn.functional.normalize(heads[:, :DIM], dim=1)
-        named = self.letters_head(middle).float() if letters else middle[:, :0]
-        return Reading(vectors, heads[:, DIM], named)
+        return Reading(vectors, heads[:, DIM], self.letters_head(middle).float())
 
 
 class QueryTower(nn.Module):
