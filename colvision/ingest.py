@@ -20,6 +20,7 @@ from colvision.store.files import picture
 from colvision.store.identity import Offer, document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow, Keep
 from colvision.store.writer import EncodedPage
+from colvision.text_layer import is_legible
 
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
 
@@ -259,9 +260,8 @@ class _Filling:
                     self._failures += 1
                     self._note_page()
                     continue
-                self._in_flight.append(
-                    _InFlight(item.number, picture(item.image), item.shape, item.geometry, item.text)
-                )
+                text = item.text if is_legible(item.text) else ""
+                self._in_flight.append(_InFlight(item.number, picture(item.image), item.shape, item.geometry, text))
                 yield replace(item, source=row.name)
         except InputError as error:
             self.reason = str(error).replace(kept.name, row.name)

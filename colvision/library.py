@@ -195,7 +195,7 @@ class Library:
             ) from error
 
     def page_text(self, document: str, page: int, *, collection: str | None = None) -> str:
-        """The PDF's own text layer, "" where there is none. Raises `PageNotFound`."""
+        """The PDF's own text layer, "" where there is none that was made for reading. Raises `PageNotFound`."""
         return self._store.page_text(self._store.find(document, collection=collection), page)
 
     def original_path(self, document: str, *, collection: str | None = None) -> Path:

@@ -9,8 +9,8 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\ud800-\uf8ff\ufffd-\uffff\U
 _ALIKE = (
     0.15  # share of frequent letter pairs: 0.25 on the worst of those pages, 0.08 in the middle of random alphabets
 )
-_PAIRS = 200  # of letters: fewer say nothing
-_WORD = re.compile(r"\b[a-z]{3,}\b")
+_PAIRS = 100  # of letters: fewer say nothing
+_LETTERS = re.compile(r"[a-z]{3,}")
 _ACCENT = re.compile("[\u0300-\u036f]")
 
 # The pairs of letters that are frequent in English, German, French, Spanish, Italian, Dutch and Portuguese alike.
@@ -39,5 +39,5 @@ def _broken_share(text: str) -> float:
 
 def _has_strange_letters(text: str) -> bool:
     plain = _ACCENT.sub("", unicodedata.normalize("NFD", text.lower()))
-    pairs = [word[i : i + 2] for word in _WORD.findall(plain) for i in range(len(word) - 1)]
+    pairs = [word[i : i + 2] for word in _LETTERS.findall(plain) for i in range(len(word) - 1)]
     return len(pairs) >= _PAIRS and sum(pair in _FREQUENT for pair in pairs) < _ALIKE * len(pairs)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
@@ -175,3 +176,36 @@ def _rc4(key: bytes, data: bytes) -> bytes:
 
 
 SLOW = {"poppler": picture_bomb, "pdfium": forms_bomb}  # a page that keeps the renderer itself busy
+
+
+def unmapped_file(*lines: str) -> bytes:
+    """A page that prints well, by glyph numbers of a font that does not say which letters they are."""
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(Path(__file__).parents[1] / "data" / "fonts" / "Roboto-Regular.ttf")
+    numbers = {chr(code): font.getGlyphID(name) for code, name in font.getBestCmap().items()}
+    for table in ("cmap", "post", "GSUB", "GPOS", "GDEF"):
+        if table in font:
+            del font[table]
+    kept = io.BytesIO()
+    font.save(kept)
+    shown = "".join(f"1 0 0 1 72 {720 - 20 * i} Tm <{_numbered(line, numbers)}> Tj " for i, line in enumerate(lines))
+    fonts = "/Resources << /Font << /F1 5 0 R >> >>"
+    objects = pages_objects([(f"{LETTER} {fonts}", f"BT /F1 14 Tf {shown} ET".encode())])
+    objects[5] = (
+        "<< /Type /Font /Subtype /Type0 /BaseFont /AAAAAA+Subset /Encoding /Identity-H /DescendantFonts [6 0 R] >>"
+    )
+    objects[6] = (
+        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /AAAAAA+Subset /CIDToGIDMap /Identity /FontDescriptor 7 0 R "
+        "/CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> /DW 550 >>"
+    )
+    objects[7] = (
+        "<< /Type /FontDescriptor /FontName /AAAAAA+Subset /Flags 4 /FontBBox [0 -200 1000 900] /ItalicAngle 0 "
+        "/Ascent 900 /Descent -200 /CapHeight 700 /StemV 80 /FontFile2 8 0 R >>"
+    )
+    objects[8] = stream(kept.getvalue())
+    return pdf_file(objects)
+
+
+def _numbered(text: str, numbers: Mapping[str, int]) -> str:
+    return "".join(f"{numbers[each]:04x}" for each in text)

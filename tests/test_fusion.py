@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from pdf_files import unmapped_file, written
 from stores import TOY, add, begin, encoded, write
 
+import colvision
 from colvision.fusion import TEXT_WEIGHT, UNREAD, fuse, share
+from colvision.pdf import read_pages
 from colvision.store import Store
 from colvision.text_layer import is_legible
 
@@ -242,3 +245,13 @@ def test_a_layer_that_was_not_made_for_reading_is_noticed(text):
 
 def test_few_letters_are_given_the_benefit_of_the_doubt():
     assert is_legible(in_another_alphabet("check the oil"))
+
+
+def test_the_layer_of_a_font_that_does_not_say_its_letters_is_not_kept(quick_path, tmp_path):
+    lines = [PROSE[i : i + 60] for i in range(0, len(PROSE) - 60, 60)]
+    path = written(tmp_path, unmapped_file(*lines))
+    (page,) = read_pages(path)
+    assert len(page.text) > 200  # a layer there is, which says nothing
+    with colvision.open_library(quick_path / "library", encoder=TOY) as library:
+        assert library.ingest(path).files[0].outcome == "new"
+        assert library.page_text("manual.pdf", 1) == ""
