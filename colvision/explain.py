@@ -1,5 +1,6 @@
 """Why a page matched, from its stored codes and one encoded query: no page is encoded again, no model is opened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image, ImageDraw
 from colvision.embedding import Floats, PatchGrid, ScoredQuery
 from colvision.maxsim import similarities
 from colvision.page import Box, PdfGeometry
+from colvision.scoring import page_terms
 from colvision.shard import ShardPage
 
 # Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
@@ -54,13 +56,15 @@ class Explanation:
     """One page and one query.
 
     `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
-    the contributions of `matches` sum to `score`. `image` is the page's picture, if the caller had one.
+    the contributions of `matches` and the extra `terms` sum to `score`. `image` is the page's picture, if the caller
+    had one.
     """
 
     query: ScoredQuery
     grid: PatchGrid
     similarity_map: Floats
     matches: tuple[TokenMatch, ...]
+    terms: Mapping[str, float]
     score: float
     image: Image.Image | None
 
@@ -145,8 +149,9 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
         for i in range(len(table))
     )
-    score = float(contributions.sum(dtype=np.float64))
-    return Explanation(query, stored.grid, stored.grid.place(table), matches, score, image)
+    terms = page_terms(query, table, stored.grid)
+    score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
+    return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
 
 
 def _places(grid: PatchGrid) -> dict[int, tuple[int, int]]:

@@ -65,13 +65,16 @@ def test_scores_are_maxsim_by_brute_force(library):
         assert hit.score == pytest.approx(brute, abs=0.05)  # the query is quantised too
 
 
-def test_contributions_sum_to_the_score_in_search_and_in_explain(library, sharp):
+def test_contributions_and_terms_sum_to_the_score_in_search_and_in_explain(library, sharp):
     for opened in (library, sharp):
         for hit in opened.search("oil bolt the"):
             why = opened.explain(hit)
-            assert float(hit.contributions.sum()) == pytest.approx(hit.score, abs=1e-5)
+            extra = sum(hit.terms.values())
+            assert float(hit.contributions.sum()) + extra == pytest.approx(hit.score, abs=1e-5)
             assert why.score == pytest.approx(hit.score, abs=1e-5)
-            assert sum(match.contribution for match in why.matches) == pytest.approx(hit.score, abs=1e-5)
+            assert dict(why.terms) == pytest.approx(dict(hit.terms), abs=1e-6)
+            found = sum(match.contribution for match in why.matches)
+            assert found + sum(why.terms.values()) == pytest.approx(hit.score, abs=1e-5)
             np.testing.assert_array_equal([match.similarity for match in why.matches], hit.similarity)
 
 

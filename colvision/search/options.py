@@ -1,24 +1,37 @@
 """What a search is asked for."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from colvision.embedding import ScoredQuery
-from colvision.shard import ShardPage
+from colvision.embedding import QueryEmbedding
+from colvision.search.filters import Filter
 
-# What a page's score holds beside MaxSim, by name: the best candidates' stored codes and grid are asked for it.
-Terms = Callable[[ScoredQuery, ShardPage], Mapping[str, float]]
+Mode = Literal["auto", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """`k` best pages; of `documents` only (ids) if given; `soft_idf` weighs rare words up where the link allows it."""
+    """The `k` best pages; only of `documents` (ids) and `where` it holds, if given.
+
+    `mode` "exact" compares every page's codes, "auto" may choose candidates by their sign bits first. `soft_idf` weighs
+    rare words up where the link allows it.
+    """
 
     k: int = 10
     documents: frozenset[str] | None = None
+    where: Filter | None = None
+    mode: Mode = "auto"
     soft_idf: bool = True
-    terms: Terms | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k is {self.k}; ask for at least one page")
+        if self.mode not in ("auto", "exact"):
+            raise ValueError(f"mode is {self.mode!r}; expected 'auto' or 'exact'")
+
+
+class Request(NamedTuple):
+    """One query and how it is to be answered."""
+
+    query: QueryEmbedding
+    options: SearchOptions = SearchOptions()

@@ -1,0 +1,66 @@
+"""Collections of made-up vectors on real shards: large ones in a second."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from colvision.embedding import EncoderInfo, Link, PatchGrid, QueryEmbedding
+from colvision.maxsim import quantise
+from colvision.shard import Shard, ShardPage
+from colvision.shard.writing import write_shard
+from colvision.store import Part, Snapshot
+from colvision.store.records import CollectionRow, DocumentRow
+
+DIM, CODE_RANGE = 64, 0.6
+PAGES_A_DOCUMENT = 20
+PLAIN = EncoderInfo("made", "made", DIM, CODE_RANGE)
+SHARP = EncoderInfo("made", "sharp", DIM, CODE_RANGE, Link(slope=20, midpoint=0.6))
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def made_pages(rng, pages):
+    """Pages of 3 to 9 vectors."""
+    return [unit(rng.standard_normal((int(rng.integers(3, 10)), DIM))) for _ in range(pages)]
+
+
+def document(key: int, name: str, **metadata) -> DocumentRow:
+    return DocumentRow(
+        key=key, id=f"id{key}", collection=1, name=name, source=name, upload=True, sha256="0" * 64, extension="pdf",
+        bytes=1, pages=PAGES_A_DOCUMENT, renderer="pdfium", state="ready", reason="", visible=True, replaces=None,
+        worker="", added="2026-01-01", stored=PAGES_A_DOCUMENT, failed=0, metadata=metadata, is_whole=True,
+    )  # fmt: skip
+
+
+def made_snapshot(folder: Path, pages, *, shards: int = 3, dead: frozenset[int] = frozenset()) -> Snapshot:
+    """Documents of `PAGES_A_DOCUMENT` pages, named d000 on, with metadata `number`; `dead` pages were deleted."""
+    documents: Mapping[int, DocumentRow] = {
+        i + 1: document(i + 1, f"d{i:03}", number=i) for i in range(-(-len(pages) // PAGES_A_DOCUMENT))
+    }
+    parts = []
+    for number, places in enumerate(np.array_split(np.arange(len(pages)), shards)):
+        stored = [_stored(pages[place]) for place in places]
+        owner = places // PAGES_A_DOCUMENT + 1
+        page = places % PAGES_A_DOCUMENT + 1
+        path = folder / f"{number}.safetensors"
+        write_shard(path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), code_range=CODE_RANGE)
+        live = ~np.isin(places, list(dead))
+        parts.append(Part(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
+    row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0, keep="codes")
+    return Snapshot(row, documents, tuple(parts))
+
+
+def _stored(vectors) -> ShardPage:
+    n = len(vectors)
+    return ShardPage(quantise(vectors, CODE_RANGE), PatchGrid.full(1, n), np.zeros(n, np.uint8))
+
+
+def query_near(rng, vectors, tokens: int = 6, noise: float = 0.5) -> QueryEmbedding:
+    """A query whose tokens are near vectors of a page."""
+    near = vectors[rng.integers(0, len(vectors), tokens)]
+    return QueryEmbedding.of_words(
+        "near", [f"t{i}" for i in range(tokens)], unit(near + noise * unit(rng.standard_normal((tokens, DIM))))
+    )
