@@ -10,7 +10,7 @@ from transformers import ColQwen2Processor, Qwen2VLImageProcessorPil
 
 from colvision.embedding import Kind, PageEmbedding
 from colvision.encoders import load_encoder
-from colvision.encoders.colqwen2 import ColQwen2
+from colvision.encoders.colqwen import ColQwen2
 from colvision.encoders.vlm import VlmEncoder
 from colvision.page import Page
 from tests.tiny import PATCHES, save_tiny_colqwen2
@@ -219,7 +219,7 @@ def test_bfloat16_stays_near_float32_and_has_unit_vectors(folder, encoder):
 
 
 def test_pages_are_scaled_without_torchvision(encoder):
-    assert type(encoder.family.processor.image_processor) is Qwen2VLImageProcessorPil
+    assert type(encoder.family.pictures) is Qwen2VLImageProcessorPil
     assert "torchvision" not in sys.modules
 
 

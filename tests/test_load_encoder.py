@@ -15,9 +15,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
+from colvision.encoders.adapters import with_lora
 from colvision.encoders.checkpoint import find_checkpoint
 from colvision.encoders.vlm import VlmEncoder
-from colvision.encoders.weights import with_lora
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from colvision.page import Page
 from tests.tiny import save_tiny_colqwen2
@@ -159,7 +159,7 @@ def test_the_family_is_read_from_the_configuration_never_from_the_name(folder, t
     assert load(misnamed).info.name == "colpali-bert-mini"
     rewrite_json(misnamed / "config.json", model_type="bert")
     named_so = misnamed.rename(tmp_path / "colqwen2-v1.0-hf")
-    with pytest.raises(EncoderNotFound, match="model_type 'bert'; colvision reads colqwen2"):
+    with pytest.raises(EncoderNotFound, match="model_type 'bert'; colvision reads colmodernvbert, colpali, colqwen2, "):
         load(named_so)
 
 
@@ -246,7 +246,7 @@ def test_float16_is_refused_on_a_cpu(pristine):
         ({"dtype": "int8"}, "dtype 'int8' is not one of"),
         ({"device": "tpu"}, "device 'tpu' is not on this machine"),
         ({"max_patches": 0}, "max_patches is 0"),
-        ({"max_patches": 7, "device": "cpu"}, "ColQwen2 needs at least 8"),
+        ({"max_patches": 7, "device": "cpu"}, "ColQwen needs at least 8"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(pristine, options, message):

@@ -26,7 +26,7 @@ def save_tiny_colqwen2(folder: Path, *, seed: int = 0) -> Path:
     tokenizer = _tokenizer()
     torch.manual_seed(seed)
     model = ColQwen2ForRetrieval(_config(tokenizer))
-    _sharpen(model)
+    sharpen(model)
     model.save_pretrained(folder)
     pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": PATCHES * 28 * 28})
     ColQwen2Processor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
@@ -89,14 +89,20 @@ def _config(tokenizer: Qwen2Tokenizer) -> ColQwen2Config:
     return ColQwen2Config(vlm_config=vlm, embedding_dim=32)
 
 
-def _sharpen(model: torch.nn.Module) -> None:
+def sharpen(model: torch.nn.Module) -> None:
     """Weights large enough that attention picks and positions count: fresh ones (0.02) leave tokens as they came.
 
     What attention adds is kept below what a token brings itself, as in a trained model: a patch stays its own.
     """
-    gains = {"q_proj": 1.5, "k_proj": 1.5, "qkv": 1.5, "o_proj": 0.5, "attn.proj": 0.5}
+    gains = {"q_proj": 1.5, "k_proj": 1.5, "qkv": 1.5, "o_proj": 0.5, "attn.proj": 0.5, "linear_attn.out_proj": 0.2}
+    gains.update({"out_proj": 0.5, "Wo": 0.5})
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim > 1:
                 gain = next((gain for part, gain in gains.items() if part in name), 1.0)
                 weight.normal_(std=gain / weight[0].numel() ** 0.5)
+
+
+def text_for_tokenizers() -> tuple[str, ...]:
+    """What small tokenizers are trained on."""
+    return _TRAINING_TEXT

@@ -5,11 +5,12 @@ Dispatch is by `config.json["model_type"]` through one table; a checkpoint's nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.checkpoint import find_checkpoint, require_vlm_extra
 from colvision.encoders.options import Options
 from colvision.errors import EncoderNotFound
 
@@ -53,7 +54,10 @@ def load_encoder(
             f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
-    return family(checkpoint, options)
+    from colvision.encoders.vlm import load_vlm
+
+    module, _, name_of_class = family.partition(":")
+    return load_vlm(getattr(import_module(f"colvision.encoders.{module}"), name_of_class), checkpoint, options)
 
 
 def _mini(options: Options) -> Encoder:
@@ -64,11 +68,17 @@ def _mini(options: Options) -> Encoder:
     return mini.load()
 
 
-def _colqwen2(checkpoint: Checkpoint, options: Options) -> Encoder:
-    from colvision.encoders.colqwen2 import ColQwen2
-    from colvision.encoders.vlm import load_vlm
-
-    return load_vlm(ColQwen2, checkpoint, options)
-
-
-_FAMILIES: Mapping[str, Callable[[Checkpoint, Options], Encoder]] = {"colqwen2": _colqwen2}
+_FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
+    "colpali": "colpali:ColPali",
+    "paligemma": "colpali:ColPali",
+    "colqwen2": "colqwen:ColQwen2",
+    "qwen2_vl": "colqwen:ColQwen2",
+    "qwen2_5_vl": "colqwen:ColQwen2",
+    "qwen3_vl": "colqwen:ColQwen3",
+    "qwen3_5": "colqwen:ColQwen3",
+    "idefics3": "tiles:ColIdefics3",
+    "smolvlm": "tiles:ColIdefics3",
+    "colmodernvbert": "tiles:ColModernVBert",
+    "modernvbert": "tiles:ColModernVBert",
+    "neomme": "neomme:NeoMME",
+}

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colvision.errors import EncoderNotFound, MissingExtra
@@ -25,24 +25,32 @@ _TOKENIZER = (
     "vocab.json",
     "merges.txt",
 )
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _SETS = ("target_modules", "modules_to_save", "exclude_modules")  # peft writes them in any order
 _INCIDENTAL = ("_name_or_path", "base_model_name_or_path", "transformers_version")  # differ between equal copies
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id."""
+    """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id.
+
+    `adapter` is the folder that was asked for when it holds an adapter alone: then `folder` is its base.
+    """
 
     name: str
     folder: Path
     model_type: str
+    adapter: Path | None = None
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights."""
         config = folder / "config.json"
         if not config.is_file():
-            raise EncoderNotFound(_without_config(folder, name))
+            raise EncoderNotFound(
+                f"{folder} holds no config.json: pass the folder that holds config.json, *.safetensors and the "
+                "tokenizer"
+            )
         missing = [file for file in _weight_files(folder) if not (folder / file).is_file()]
         if missing:
             raise EncoderNotFound(
@@ -50,6 +58,15 @@ class Checkpoint:
                 "copy all its safetensors files there (pickled weights are not read)"
             )
         return cls(name, folder, str(json.loads(config.read_bytes()).get("model_type", "")))
+
+    def weight_files(self) -> list[Path]:
+        """The files that hold the weights: one, or those that the sharded checkpoint's table names."""
+        return [self.folder / name for name in _weight_files(self.folder)]
+
+    def processor_folder(self) -> Path:
+        """Where tokenizer and image processor lie: an adapter's repository may bring its own."""
+        brings = self.adapter is not None and any((self.adapter / name).is_file() for name in _PROCESSORS)
+        return self.adapter if self.adapter is not None and brings else self.folder
 
 
 def require_vlm_extra(package: str) -> None:
@@ -65,7 +82,7 @@ def find_checkpoint(name: str | Path, *, cache: Path | None = None) -> Checkpoin
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Checkpoint.read(folder, folder.resolve().name)
+        return _read(folder, folder.resolve().name, cache)
     hub_id = _HUB_ID.fullmatch(name) if isinstance(name, str) else None
     if hub_id is None:
         raise EncoderNotFound(
@@ -120,13 +137,25 @@ def _weight_files(folder: Path) -> list[str]:
     return sorted(set(weight_map.values()))
 
 
-def _without_config(folder: Path, name: str) -> str:
-    if (folder / "adapter_config.json").is_file():
-        return (
+def _read(folder: Path, name: str, cache: Path | None) -> Checkpoint:
+    """The checkpoint in a folder; for a folder with an adapter alone, the base that it names, and the adapter."""
+    config = folder / "adapter_config.json"
+    if (folder / "config.json").is_file() or not config.is_file():
+        return Checkpoint.read(folder, name)
+    base = json.loads(config.read_bytes()).get("base_model_name_or_path")
+    try:
+        found = find_checkpoint(base, cache=cache) if base else None
+    except EncoderNotFound as error:
+        raise EncoderNotFound(
+            f"{name!r} holds an adapter, and the checkpoint that it was trained on, {base!r}, is not here: place that "
+            f"checkpoint in a folder, load the folder and pass adapter={str(folder)!r}"
+        ) from error
+    if found is None or found.adapter is not None:
+        raise EncoderNotFound(
             f"{name!r} holds an adapter, not a checkpoint: "
             f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
         )
-    return f"{folder} holds no config.json: pass the folder that holds config.json, *.safetensors and the tokenizer"
+    return replace(found, name=name, adapter=folder)
 
 
 def _from_hub(hub_id: str, revision: str | None, cache: Path | None) -> Checkpoint:
@@ -139,7 +168,7 @@ def _from_hub(hub_id: str, revision: str | None, cache: Path | None) -> Checkpoi
             folder = snapshot_download(
                 hub_id, revision=revision, cache_dir=cache, allow_patterns=list(_FILES), local_files_only=offline
             )
-            return Checkpoint.read(Path(folder), hub_id)
+            return _read(Path(folder), hub_id, cache)
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, EncoderNotFound) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
     raise EncoderNotFound(

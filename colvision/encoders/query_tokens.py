@@ -48,14 +48,14 @@ class PromptedQuery:
         inside = [span for span in token_spans if self._shows(span)]
         return inside[limit][0] - self.start if len(inside) > limit else None
 
-    def embedding(self, vectors: Floats, token_spans: Sequence[Span]) -> QueryEmbedding:
-        """(t, dim) vectors of the tokens of `text` -> the query with its tokens joined to words, all of weight 1."""
+    def embedding(self, vectors: Floats, token_spans: Sequence[Span], *, weight: float = 1.0) -> QueryEmbedding:
+        """(t, dim) vectors of the tokens of `text` -> the query with its tokens joined to words, of equal weights."""
         return QueryEmbedding(
             text=self.asked,
             vectors=vectors,
             tokens=tuple(self.text[start:end].strip() or self.text[start:end] for start, end in token_spans),
             is_query=np.array([self._shows(span) for span in token_spans], dtype=np.bool_),
-            weights=np.ones(len(token_spans), dtype=np.float32),
+            weights=np.full(len(token_spans), weight, dtype=np.float32),
             words=self.words,
             word=np.array([self._word(span) for span in token_spans], dtype=np.int32),
         )

@@ -11,13 +11,14 @@ import transformers
 from torch import Tensor
 
 from colvision.embedding import EncoderInfo, Floats, PageEmbedding, QueryEmbedding
+from colvision.encoders.adapters import add_adapter
 from colvision.encoders.batches import batches
 from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.code_range import measure_code_range
-from colvision.encoders.family import Family
+from colvision.encoders.family import Family, Source
 from colvision.encoders.options import Options
 from colvision.encoders.query_tokens import PromptedQuery, Span
-from colvision.encoders.weights import add_adapter, load_weights
+from colvision.encoders.weights import load_weights
 from colvision.page import Page
 
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
@@ -28,14 +29,19 @@ def load_vlm(family: type[Family], checkpoint: Checkpoint, options: Options) -> 
     """The checkpoint's model on its device, complete and in evaluation mode, as an encoder."""
     device = options.torch_device()
     dtype = options.torch_dtype(device)
-    model = load_weights(family.model_class(), checkpoint, dtype, unused=family.unused_weights)
+    layout = family.layouts[checkpoint.model_type]
+    model = load_weights(family.model_class(), checkpoint, layout, dtype, unused=family.unused_weights)
     name, folders = checkpoint.name, [checkpoint.folder]
+    for adapter in (checkpoint.adapter, options.adapter):
+        if adapter is not None:
+            add_adapter(model, adapter, checkpoint, layout)
+            folders.append(adapter)
     if options.adapter is not None:
-        add_adapter(model, options.adapter)
-        name, folders = f"{name} + {options.adapter.name}", [*folders, options.adapter]
-    loaded = family(model.to(device), checkpoint.folder, options.max_patches)
-    prompts = (loaded.page_prompt, loaded.query_prefix, loaded.query_suffix)
-    settings = (checkpoint.model_type, str(family.revision), *prompts, str(loaded.max_patches))
+        name = f"{name} + {options.adapter.name}"
+    loaded = family(model.to(device), Source(checkpoint.processor_folder(), layout, options.max_patches))
+    prompts = loaded.prompts
+    said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
+    settings = (checkpoint.model_type, str(family.revision), *said, str(loaded.max_patches))
     versions = {
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -76,39 +82,29 @@ class VlmEncoder:
         embeddings = []
         tokenised = (self._tokenised(text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
-            vectors = self._vectors(self._query_inputs([query.ids for query in batch]))
-            embeddings += [
-                query.prompted.embedding(rows, query.spans) for query, rows in zip(batch, vectors, strict=True)
-            ]
+            inputs = self.family.query_inputs(*self.family.padded([query.ids for query in batch]))
+            for query, vectors in zip(batch, self._vectors(inputs), strict=True):
+                weight = self.family.query_weight(len(vectors))
+                embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
         return embeddings
 
     def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
         prompted = PromptedQuery.of(
-            asked, prefix=self.family.query_prefix, suffix=self.family.query_suffix, length=length
+            asked, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
         )
-        tokens = self.family.tokenizer(prompted.text, return_offsets_mapping=True)
+        tokens = self.family.tokenizer(
+            prompted.text, return_offsets_mapping=True, add_special_tokens=self.family.adds_special_tokens
+        )
         spans = [(start, end) for start, end in tokens["offset_mapping"]]
         cut = prompted.length_of(_QUERY_TOKENS, spans)
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
-
-    def _query_inputs(self, ids: Sequence[Sequence[int]]) -> Mapping[str, Tensor]:
-        """Ids of b queries -> inputs padded on the left. The pad token is also the augmentation token: only the mask
-        tells the two apart.
-        """
-        longest = max(map(len, ids))
-        padded = torch.full((len(ids), longest), self.family.tokenizer.pad_token_id)
-        mask = torch.zeros_like(padded)
-        for row, tokens in enumerate(ids):
-            padded[row, longest - len(tokens) :] = torch.tensor(tokens)
-            mask[row, longest - len(tokens) :] = 1
-        return self.family.query_inputs(padded, mask)
 
     @torch.inference_mode()
     def _vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         model = self.family.model
         placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-        embeddings = model(**placed, use_cache=False).embeddings.float()
+        embeddings = model(**placed).embeddings.float()
         unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
         return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 

@@ -1,8 +1,8 @@
-"""Weights of transformers checkpoints and LoRA adapters: all of them fit, or none is used."""
+"""Weights of checkpoints: all of them fit, or none is used."""
 
 from __future__ import annotations
 
-import warnings
+import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file
 
-from colvision.encoders.checkpoint import Checkpoint, require_vlm_extra
-from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.encoders.checkpoint import Checkpoint
+from colvision.encoders.layouts import Layout
+from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
-    from peft import LoraConfig, PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 _NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
+_PROJECTION = "embedding_proj_layer.weight"
+_DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
 
 
 def load_weights(
-    model_class: type[PreTrainedModel], checkpoint: Checkpoint, dtype: torch.dtype, *, unused: Collection[str] = ()
+    model_class: type[PreTrainedModel],
+    checkpoint: Checkpoint,
+    layout: Layout,
+    dtype: torch.dtype,
+    *,
+    unused: Collection[str] = (),
 ) -> PreTrainedModel:
     """The model with exactly its checkpoint's weights, in evaluation mode.
 
@@ -31,8 +38,15 @@ def load_weights(
     Raises:
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
     """
+    source: Path | None = checkpoint.folder
+    config = state = None
+    if not layout.is_native:
+        source, state = None, stored_weights(checkpoint, layout)
+        config = _wrapping_config(model_class, checkpoint, state)
     model, report = model_class.from_pretrained(
-        checkpoint.folder,
+        source,
+        config=config,
+        state_dict=state,
         dtype=dtype,
         use_safetensors=True,
         local_files_only=True,
@@ -40,60 +54,28 @@ def load_weights(
         ignore_mismatched_sizes=True,  # so that they are reported with the others instead of raised one way of three
         output_loading_info=True,
     )
-    _refuse(
+    refuse(
         f"checkpoint {checkpoint.name!r} does not fit {model_class.__name__}",
         missing=report["missing_keys"],
         unexpected=set(report["unexpected_keys"]) - set(unused),
         reshaped=(key for key, *_ in report["mismatched_keys"]),
     )
+    for part in model.modules():  # one pass over a page or a query: nothing is continued, so nothing is kept
+        if hasattr(part, "config") and hasattr(part.config, "use_cache"):
+            part.config.use_cache = False
     return model.eval()
 
 
-def add_adapter(model: PreTrainedModel, folder: Path) -> None:
-    """Put a LoRA adapter (peft's format) into the model's layers.
-
-    It stays beside the weights rather than merged into them: in bfloat16 merging would round small updates away.
-
-    Raises:
-        WeightsMismatch: the adapter was trained on a model with other layers, or layers of other sizes.
-    """
-    require_vlm_extra("peft")
-    from peft import LoraConfig, PeftConfig, get_peft_model_state_dict, set_peft_model_state_dict
-
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / file).is_file():
-            raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
-    what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
-    config = PeftConfig.from_pretrained(str(folder))
-    if not isinstance(config, LoraConfig):
-        raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
-    config.inference_mode = True
-    try:
-        wrapped = with_lora(model, config)
-    except ValueError as error:  # what peft raises when the configuration names layers that are not there
-        raise WeightsMismatch(f"{what}: {error}") from error
-    state = load_file(folder / "adapter_model.safetensors")
-    expected = get_peft_model_state_dict(wrapped)
-    _refuse(
-        what,
-        missing=expected.keys() - state.keys(),
-        unexpected=state.keys() - expected.keys(),
-        reshaped=(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape),
-    )
-    set_peft_model_state_dict(wrapped, state)
-    model.eval()
+def stored_weights(checkpoint: Checkpoint, layout: Layout) -> dict[str, torch.Tensor]:
+    """A checkpoint's weights under the names that they have in the model; memory-mapped."""
+    weights = {}
+    for file in checkpoint.weight_files():
+        weights.update({layout.name(name): weight for name, weight in load_file(file).items()})
+    return weights
 
 
-def with_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
-    """The model with LoRA layers put into it, in place, in the model's own precision."""
-    from peft import PeftModel
-
-    with warnings.catch_warnings():  # peft still asks transformers by an attribute's old name
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return PeftModel(model, config, autocast_adapter_dtype=False)
-
-
-def _refuse(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
+def refuse(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
+    """Raises WeightsMismatch when there are any, naming some."""
     sorts = {"missing": sorted(missing), "unexpected": sorted(unexpected), "of another shape": sorted(reshaped)}
     found = [
         f"{len(keys)} {sort} ({', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''})"
@@ -105,3 +87,27 @@ def _refuse(what: str, *, missing: Iterable[str], unexpected: Iterable[str], res
             f"{what}: weights {'; '.join(found)}. It was saved in another layout or for another model; "
             "get the version of it that was converted for transformers"
         )
+
+
+def _wrapping_config(
+    model_class: type[PreTrainedModel], checkpoint: Checkpoint, state: dict[str, torch.Tensor]
+) -> PreTrainedConfig:
+    """The retrieval model's configuration around that of the plain model, with as many components as are stored."""
+    from transformers import AutoConfig
+
+    if _PROJECTION not in state:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} holds a {checkpoint.model_type} model without a projection to page "
+            "vectors: it was not trained to search; choose a checkpoint that was"
+        )
+    dim = len(state[_PROJECTION])
+    said = json.loads((checkpoint.folder / "config.json").read_bytes())
+    declared = next((said[key] for key in _DECLARED_DIM if key in said), dim)
+    if declared != dim:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
+            f"{dim}: take all files from one checkpoint"
+        )
+    backbone = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+    config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
+    return config

@@ -1,0 +1,106 @@
+"""LoRA adapters in peft's format, our own and those of colpali-engine: all of their weights fit, or none is used."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from colvision.encoders.checkpoint import Checkpoint, require_vlm_extra
+from colvision.encoders.layouts import Layout
+from colvision.encoders.weights import refuse
+from colvision.errors import EncoderNotFound, WeightsMismatch
+
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel
+
+_PREFIX = "base_model.model."  # before every name in an adapter's file
+
+
+def add_adapter(model: PreTrainedModel, folder: Path, checkpoint: Checkpoint, layout: Layout) -> None:
+    """Put a LoRA adapter (peft's format) into the layers of a model that came from `checkpoint` in `layout`.
+
+    It stays beside the weights rather than merged into them: in bfloat16 merging would round small updates away.
+
+    Raises:
+        WeightsMismatch: the adapter was trained on a model with other layers, or layers of other sizes.
+    """
+    require_vlm_extra("peft")
+    from peft import LoraConfig, PeftConfig, get_peft_model_state_dict, set_peft_model_state_dict
+
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / file).is_file():
+            raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
+    what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
+    config = PeftConfig.from_pretrained(str(folder))
+    if not isinstance(config, LoraConfig):
+        raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
+    config.inference_mode = True
+    state = _renamed(load_file(folder / "adapter_model.safetensors"), layout)
+    if not layout.is_native:
+        _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
+    try:
+        wrapped = with_lora(model, config)
+    except ValueError as error:  # what peft raises when the configuration names layers that are not there
+        raise WeightsMismatch(f"{what}: {error}") from error
+    expected = get_peft_model_state_dict(wrapped, save_embedding_layers=False)  # else it asks the hub for the base
+    refuse(
+        what,
+        missing=expected.keys() - state.keys(),
+        unexpected=state.keys() - expected.keys(),
+        reshaped=(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape),
+    )
+    set_peft_model_state_dict(wrapped, state)
+    model.eval()
+
+
+def with_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
+    """The model with LoRA layers put into it, in place, in the model's own precision."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():  # peft still asks transformers by an attribute's old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return PeftModel(model, config, autocast_adapter_dtype=False)
+
+
+def _renamed(state: Mapping[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
+    return {_PREFIX + layout.name(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
+
+
+def stored_modules(checkpoint: Checkpoint, layout: Layout) -> dict[str, str]:
+    """The model's modules -> what they are called where the adapter was trained."""
+    names: set[str] = set()
+    for file in checkpoint.weight_files():
+        with safe_open(file, framework="pt") as opened:
+            names.update(opened.keys())
+    weights = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
+    return {layout.name(name + ".weight").removesuffix(".weight"): name for name in weights}
+
+
+def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str], what: str) -> None:
+    """Turns the adapter's rule, written for the stored names, into a list of the model's modules.
+
+    Left as it is, the rule would find other layers in the model than it was trained on, those of the picture's
+    encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out.
+    """
+    rule = config.target_modules
+    linear = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
+    config.target_modules = {name for name in linear if _is_target(rule, stored.get(name, name))}
+    if not config.target_modules:
+        raise WeightsMismatch(f"{what}: it targets layers {rule!r}, and the checkpoint has none of them")
+    new_names = {old.rpartition(".")[2]: new for new, old in stored.items() if "." not in old}
+    config.modules_to_save = [new_names.get(name, name) for name in config.modules_to_save or ()] or None
+
+
+def _is_target(rule: str | Collection[str] | None, name: str) -> bool:
+    """The reading that peft has of `target_modules`: a pattern of whole names, or the names' ends."""
+    if isinstance(rule, str):
+        return re.fullmatch(rule, name) is not None
+    return any(name == end or name.endswith("." + end) for end in rule or ())
