@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 import colvision
+from app.judgements import Verdict
 from app.questions import Question
 from app.service import Service
 from app.settings import Refused
@@ -182,6 +183,23 @@ def _question_routes(service: Service) -> APIRouter:
     ) -> ExplanationView:
         """Why a page matches; `collection` and `within`, a document, are what the search was limited to."""
         return service.questions.explain(Question.of(q, collection=collection, document=within), document, page)
+
+    @router.post("/judgements", status_code=204)
+    def judge(
+        q: str,
+        document: str,
+        page: Annotated[int, Query(ge=1, le=_MOST)],
+        collection: str = "default",
+        verdict: Verdict = "",
+    ) -> None:
+        """Whether a page answers a question, in the words of its reader; "" takes that back."""
+        service.questions.judge(Question.of(q, collection=collection), document, page, verdict)
+
+    @router.get("/judgements", response_class=Response)
+    def read_judgements() -> Response:
+        """Questions with the pages that answer them: JSON lines for `colvision evaluate`."""
+        headers = {**_KEPT_BY_NOBODY, "Content-Disposition": 'attachment; filename="judgements.jsonl"'}
+        return Response(service.export_judgements(), media_type="application/jsonl", headers=headers)
 
     return router
 

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from app.judgements import Judgements, Place, Verdict
 from app.settings import Quota, Refused
 from app.views import AnswerView, ExplanationView
 from app.why import view_answer, view_explanation
@@ -31,8 +32,9 @@ class Question:
 class Questions:
     """What a user asks of one library; safe to share between threads."""
 
-    def __init__(self, library: Library, quota: Quota) -> None:
+    def __init__(self, library: Library, quota: Quota, judgements: Judgements) -> None:
         self._library = library
+        self._judgements = judgements
         self._quota = quota
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._turn = threading.Lock()
@@ -47,7 +49,18 @@ class Questions:
         self._check(question, k)
         answer = self._answer(question, k)
         documents = self._library.documents(collection=question.collection)
-        return view_answer(answer, {each.id: each.pages for each in documents})
+        return view_answer(
+            answer,
+            {each.id: each.pages for each in documents},
+            lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
+        )
+
+    def judge(self, question: Question, document: str, page: int, verdict: Verdict) -> None:
+        """Keeps what a reader says of a page. Raises `Refused`, `DocumentNotFound`, `PageNotFound`."""
+        self._check(question, 1)
+        found = self._library.document(document)
+        self._library.page_path(found.id, page)
+        self._judgements.say(_place(question, found.id, page), verdict)
 
     def _check(self, question: Question, k: int) -> None:
         letters, quota = len(question.text), self._quota
@@ -89,3 +102,7 @@ class Questions:
         hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
         top = max(float(each.similarity.max()) for each in answer)
         return view_explanation(self._library.explain(hit, picture=False), hit, found.pages, top)
+
+
+def _place(question: Question, document: str, page: int) -> Place:
+    return Place(question.text, question.collection, document, page)

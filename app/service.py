@@ -8,6 +8,7 @@ from PIL import Image
 
 import colvision
 from app.intake import Intake
+from app.judgements import Judgements
 from app.questions import Questions
 from app.settings import Settings, sample_files
 from app.views import CollectionView, DocumentView, LibraryView
@@ -36,7 +37,8 @@ class Service:
         self.library = library
         self.settings = settings
         self.intake = Intake(library, settings.quota)
-        self.questions = Questions(library, settings.quota)
+        self.judgements = Judgements(library.path, settings.quota)
+        self.questions = Questions(library, settings.quota, self.judgements)
 
     def warm(self) -> None:
         """Loads the encoder ahead of the first query. A failure is left to that query, which can show it."""
@@ -53,6 +55,7 @@ class Service:
             collections=tuple(map(_collection, status.collections)),
             documents=tuple(map(_document, documents)),
             jobs=tuple(self.intake.jobs(documents)),
+            judgements=len(self.judgements),
             encoder=status.encoder,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
@@ -68,6 +71,7 @@ class Service:
         found = self.library.document(document)
         self.intake.stop_filling(found, self._documents())
         self.questions.forget()
+        self.judgements.forget(found.id)
         return _document(self.library.delete(found.id))
 
     def original(self, document: str) -> Original:
@@ -87,6 +91,10 @@ class Service:
         if width not in _WIDTHS:
             raise ValueError(f"width is {width}; expected {_WIDTHS.start} to {_WIDTHS.stop - 1} pixels")
         return _scaled(data, width)
+
+    def export_judgements(self) -> str:
+        """Questions with the pages that answer them, a JSON object a line."""
+        return self.judgements.export(self._documents())
 
     def _documents(self) -> list[Document]:
         names = self.library.collections()

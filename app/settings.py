@@ -33,6 +33,7 @@ class Quota:
     query_letters: int = 300
     hits: int = 50
     name_letters: int = 60  # of a collection
+    judgements: int = 20_000
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""

@@ -62,6 +62,7 @@ class LibraryView:
     collections: tuple[CollectionView, ...]
     documents: tuple[DocumentView, ...]
     jobs: tuple[JobView, ...]
+    judgements: int
     encoder: str
     version: str
     has_sample: bool
@@ -84,7 +85,10 @@ class WordView:
 
 @dataclass(frozen=True, slots=True)
 class HitView:
-    """A page that was found. `strength` (0..1) is the score as a share of the highest that this query can reach."""
+    """A page that was found. `strength` (0..1) is the score as a share of the highest that this query can reach.
+
+    `verdict` is what a reader said of it for this question: relevant, irrelevant or "".
+    """
 
     rank: int
     document: str
@@ -94,6 +98,7 @@ class HitView:
     score: float
     strength: float
     words: tuple[WordView, ...]
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Answers and explanations as a client draws them: sub-words joined to words, similarities as bytes."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +32,11 @@ def words_of(embedding: QueryEmbedding) -> list[Word]:
     return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
 
 
-def view_answer(answer: Answer, pages: Mapping[str, int]) -> AnswerView:
-    """`pages` is the number of pages of each document, by id."""
-    hits = tuple(_hit(rank, hit, pages.get(hit.document_id, hit.page)) for rank, hit in enumerate(answer.hits, 1))
+def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str]) -> AnswerView:
+    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged."""
+    hits = tuple(
+        _hit(rank, hit, pages.get(hit.document_id, hit.page), verdict(hit)) for rank, hit in enumerate(answer.hits, 1)
+    )
     return AnswerView(
         query=answer.query.embedding.text,
         hits=hits,
@@ -45,7 +47,7 @@ def view_answer(answer: Answer, pages: Mapping[str, int]) -> AnswerView:
     )
 
 
-def _hit(rank: int, hit: Hit, pages: int) -> HitView:
+def _hit(rank: int, hit: Hit, pages: int, verdict: str) -> HitView:
     words = tuple(_word(word, hit) for word in words_of(hit.query.embedding))
     return HitView(
         rank=rank,
@@ -56,6 +58,7 @@ def _hit(rank: int, hit: Hit, pages: int) -> HitView:
         score=hit.score,
         strength=_share(hit.score, hit.query),
         words=words,
+        verdict=verdict,
     )
 
 

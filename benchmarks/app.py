@@ -116,42 +116,40 @@ def measure_clicks(page: Page, address: str, runs: int, figures: Figures) -> Non
 @contextmanager
 def reading(address: str, file: Path) -> Iterator[Callable[[], bool]]:
     """A job that reads a file meanwhile; gives a question: is it still running?"""
-    server = http.client.HTTPConnection(urlsplit(address).netloc)
-
-    def ask(method: str, path: str, body: bytes | None = None) -> dict[str, object]:
-        server.request(method, f"/api/v1/{path}", body)
-        answer: dict[str, object] = json.loads(server.getresponse().read())
-        return answer
 
     def is_running() -> bool:
-        jobs = ask("GET", "library")["jobs"]
+        jobs = ask(address, "GET", "library")["jobs"]
         assert isinstance(jobs, list)
         return any(job["state"] == "running" and job["page"] for job in jobs)
 
     other = file.read_bytes() + b"\n%" + datetime.now(UTC).isoformat().encode()  # other bytes: another document
-    key = ask("POST", "documents?name=beside.pdf", other)["key"]
+    key = ask(address, "POST", "documents?name=beside.pdf", other)["key"]
     drive.wait_until(is_running, _MINUTES)
     yield is_running
-    ask("POST", f"jobs/{key}/cancel")
+    ask(address, "POST", f"jobs/{key}/cancel")
     drive.wait_until(lambda: not is_running(), _MINUTES)
-    server.request("DELETE", "/api/v1/documents/beside.pdf")
-    server.getresponse().read()
+    ask(address, "DELETE", "documents/beside.pdf")
+
+
+def ask(address: str, method: str, path: str, body: bytes | None = None) -> dict[str, object]:
+    """A connection each: the server closes one that has been quiet for a few seconds."""
+    server = http.client.HTTPConnection(urlsplit(address).netloc)
+    server.request(method, f"/api/v1/{path}", body)
+    answer: dict[str, object] = json.loads(server.getresponse().read())
     server.close()
+    return answer
 
 
 @contextmanager
 def serving(folder: Path, *, sample: bool) -> Iterator[str]:
     options = ["--sample"] if sample else []
     with drive.serving(*drive.REAL, "--library", str(folder), "--port", "0", *options) as address:
-        server = http.client.HTTPConnection(urlsplit(address).netloc)
 
         def is_read() -> bool:
-            server.request("GET", "/api/v1/library")
-            library = json.loads(server.getresponse().read())
+            library = ask(address, "GET", "library")
             return bool(library["documents"]) and not library["jobs"]
 
         drive.wait_until(is_read, _MINUTES)
-        server.close()
         yield address
 
 

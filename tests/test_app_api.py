@@ -71,6 +71,15 @@ def test_a_collection_of_its_own_is_filled_and_searched(client, service, documen
     assert client.get("/api/v1/search", params={"q": "valve", "collection": "boats"}).status_code == 404
 
 
+def test_a_judgement_is_taken_and_exported_as_a_file(client, document):
+    asked = {"q": "spare parts", "document": document, "page": 2, "verdict": "relevant"}
+    assert client.post("/api/v1/judgements", params=asked).status_code == 204
+    file = client.get("/api/v1/judgements")
+    assert file.json()["gold"] == [{"doc": "pump", "page": 1}]
+    assert file.headers["content-disposition"].startswith("attachment")
+    assert client.post("/api/v1/judgements", params=asked | {"verdict": "maybe"}).status_code == 422
+
+
 def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, document):
     picture = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100})
     assert Image.open(io.BytesIO(picture.content)).width == 100

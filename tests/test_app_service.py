@@ -18,8 +18,10 @@ from app.settings import Quota, Refused, Settings, is_loopback
 from app.why import words_of
 from colvision.embedding import Link, QueryEmbedding
 from colvision.errors import DocumentNotFound, PageNotFound, UnsupportedFile
+from colvision.evaluation.queries import read_queries
 from colvision.ingest import Upload
 from colvision.library import open_library
+from colvision.page import PageId
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -215,6 +217,34 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
     Service(service.library, service.settings)
     assert (stray.exists(), arriving.exists()) == (False, True)
     assert Path(service.library.jobs.all()[0].path).exists()
+
+
+def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(library, service, upload, tmp_path):
+    upload()
+    document = service.overview().documents[0].id
+    for page, verdict in ((3, "relevant"), (1, "irrelevant"), (2, "relevant"), (2, "")):
+        service.questions.judge(Question.of("oil  filter"), document, page, verdict)
+    service.questions.judge(Question.of("hook"), document, 1, "irrelevant")
+    again = Service(library, service.settings)
+    assert [hit.verdict for hit in ask(again, "oil filter").hits] == ["relevant", "", "irrelevant"]
+    path = tmp_path / "judged.jsonl"
+    path.write_text(again.export_judgements())
+    (query,) = read_queries(path)
+    assert (query.text, query.gold) == ("oil filter", frozenset([PageId("pump", 3)]))
+    with pytest.raises(PageNotFound):
+        again.questions.judge(Question.of("oil"), document, 9, "relevant")
+    again.delete(document)
+    assert (again.export_judgements(), again.overview().judgements) == ("", 0)
+
+
+def test_judgements_have_a_limit(library, upload):
+    upload()
+    service = Service(library, Settings(library.path, quota=Quota(judgements=1)))
+    document = service.overview().documents[0].id
+    for verdict in ("relevant", "irrelevant"):
+        service.questions.judge(Question.of("oil"), document, 1, verdict)
+    with pytest.raises(Refused, match="1 pages are judged, the limit"):
+        service.questions.judge(Question.of("oil"), document, 2, "relevant")
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])

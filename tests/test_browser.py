@@ -369,6 +369,20 @@ def test_any_page_can_be_probed_without_a_search(page, server):
     expect(page.locator("#cv-rows")).to_contain_text("valve")
 
 
+def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
+    drive.show(page, f"{server}/?q=bleed")
+    thumb = page.get_by_role("button", name="page 1 of 3 of pump.tiff answers the question")
+    thumb.click()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export 1 judgement").click()
+    assert download.value.suggested_filename == "judgements.jsonl"
+    thumb.click()
+    expect(thumb).to_have_attribute("aria-pressed", "false")
+
+
 def test_the_number_of_results_is_an_option_and_in_the_address(page, server):
     drive.show(page, f"{server}/?q=oil")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()

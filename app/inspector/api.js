@@ -31,6 +31,9 @@ export const readLibrary = () => call("/library");
 export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
 export const explain = (asked, document, page) => call(`/explain?${named({ ...explained(asked), document, page })}`);
 export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
+export const judge = ({ q, c }, document, page, verdict) =>
+  call(`/judgements?${named({ q, collection: c, document, page, verdict })}`, { method: "POST" });
+export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
 export const goOn = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });

@@ -6,7 +6,7 @@ import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
 
 const BUSY_MS = 700;
 const IDLE_MS = 4000;
-const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.500h-7L4 4m2.700 2.500.2 4.500m2.400-4.500-.2 4.500";
+const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.5h-7L4 4m2.7 2.5.2 4.5m2.4-4.5-.2 4.5";
 
 export class Shelf {
   constructor(events) {

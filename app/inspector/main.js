@@ -41,7 +41,10 @@ class Desk {
     this.uploads = new Uploads({ collection, added: () => this.shelf.refresh() });
     this.banner = new Banner({ act: (action) => this.shelf.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
-    this.results = new Results({ choose: (hit) => this.open(hit.document_id, hit.page, { push: true }) });
+    this.results = new Results({
+      choose: (hit) => this.open(hit.document_id, hit.page, { push: true }),
+      judged: () => this.shelf.refresh(),
+    });
     this.inspector = new Inspector({
       page: (page) => this.open(this.state.doc, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
@@ -162,7 +165,7 @@ class Desk {
 
   summarise() {
     const added = this.held && !this.state.in ? this.held.pages - this.pagesThen : 0;
-    summarise(this.answer, { added, again: () => this.search({ keep: true }) });
+    summarise(this.answer, { added, again: () => this.search({ keep: true }), judged: this.library?.judgements ?? 0 });
   }
 
   async open(doc, page, { push = false, word = "", probe = "" } = {}) {

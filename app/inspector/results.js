@@ -1,15 +1,17 @@
 // The list of pages that were found: a picture with its heat, a score, and what each word brought.
 
 import * as api from "./api.js";
-import { byId, make } from "./dom.js";
+import { byId, icon, make, say } from "./dom.js";
 import { ABSENT, ALL, Heat } from "./heat.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
+const THUMB = "M2.5 7h2v6.5h-2zM4.5 7.5l3-5.5c1 0 1.7.7 1.4 1.9l-.6 2.4h4a1.3 1.3 0 0 1 1.2 1.6l-1.1 4.5a1.4 1.4 0 0 1-1.3 1.1H4.5";
+const VERDICTS = [["relevant", "answers the question", THUMB], ["irrelevant", "does not answer the question", THUMB]];
 
 export class Results {
   constructor(events) {
-    this.events = events; // choose(hit)
+    this.events = events; // choose(hit), judged()
     this.list = byId("cv-results");
   }
 
@@ -21,6 +23,7 @@ export class Results {
   show(answer, asked) {
     this.clear();
     if (!answer) return;
+    this.asked = asked;
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
     this.paint(answer.hits, asked);
   }
@@ -58,7 +61,28 @@ export class Results {
       make("span", { class: "cv-document", title: hit.document }, hit.document),
       make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2))),
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
-    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button);
+    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, this.judge(hit, place));
+  }
+
+  // Whether the page answers the question: pressed again, the verdict is taken back.
+  judge(hit, place) {
+    const asked = this.asked;
+    const thumb = ([verdict, words, drawing]) => make("button", { type: "button", class: "cv-thumb-button", "data-verdict": verdict,
+      "aria-pressed": String(hit.verdict === verdict), "aria-label": `${place} of ${hit.document} ${words}`, title: `This page ${words}`,
+      onclick: (event) => this.vote(asked, hit, verdict, event.currentTarget.parentElement) }, icon(drawing));
+    return make("span", { class: "cv-judge" }, ...VERDICTS.map(thumb));
+  }
+
+  async vote(asked, hit, verdict, box) {
+    const said = hit.verdict === verdict ? "" : verdict;
+    try {
+      await api.judge(asked, hit.document_id, hit.page, said);
+    } catch (error) {
+      return say(byId("cv-message"), error.message);
+    }
+    hit.verdict = said;
+    for (const button of box.children) button.setAttribute("aria-pressed", String(button.dataset.verdict === said));
+    return this.events.judged();
   }
 
   cardOf(document, page) {

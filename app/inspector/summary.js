@@ -1,11 +1,12 @@
 // One line above the results: how many pages were searched, and what that took.
 
+import { JUDGEMENTS } from "./api.js";
 import { byId, make, plural } from "./dom.js";
 
 const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
 
-// `added` pages have come since; `again` searches once more.
-export function summarise(answer, { added, again }) {
+// `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
+export function summarise(answer, { added, again, judged }) {
   const line = byId("cv-summary");
   line.replaceChildren();
   line.hidden = !answer;
@@ -20,5 +21,9 @@ export function summarise(answer, { added, again }) {
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
     line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));
+  }
+  if (judged) {
+    const text = `Export ${plural(judged, "judgement")}`;
+    line.append(" ", make("a", { class: "cv-link", href: JUDGEMENTS, download: "judgements.jsonl" }, text));
   }
 }
