@@ -5,13 +5,16 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test check bench bench-app clean setup
+.PHONY: app test soak check bench bench-app clean setup
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
 
 test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest
+
+soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
+	cd tests && OMP_NUM_THREADS=1 ../$(RUN) -m faults
 
 check: $(READY)  ## format, lint, types, layers
 	$(RUN) -m ruff format --check .

@@ -27,7 +27,7 @@ def test_the_replay_finds_out_a_library_that_does_not_flush():
 
 @watched
 def test_an_operation_that_fails_is_told_in_our_words_and_costs_nothing():
-    said = run("failures", 61, preload=True)
+    said = run("failures", 151, preload=True)
     assert said.rstrip().endswith(" 0 faults"), said
 
 

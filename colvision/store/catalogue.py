@@ -111,6 +111,13 @@ class Catalogue:
         with self.write():
             if self._pragma("application_id") or self.one("SELECT count(*) FROM sqlite_master")[0]:
                 return  # another process was quicker, or the file is somebody else's
+            if any(self.folder.glob("files/*")):
+                # A new catalogue would name none of them, and the next writer would remove what is not named.
+                raise LibraryDamaged(
+                    f"{self._path} has lost all that it held: put a copy of the whole library folder back, or move "
+                    "its files/ folder away and ingest that into a new library",
+                    path=self._path,
+                )
             self._run(SCHEMA)
             self.execute(f"PRAGMA application_id = {APPLICATION}")
             self.execute(f"PRAGMA user_version = {FORMAT}")

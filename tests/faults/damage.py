@@ -151,7 +151,9 @@ def trial(folder: Path, base: Base, kind: str, seed: int) -> tuple[str, str]:
     if not files:
         return "", ""
     how = harm(files[int(rng.integers(len(files)))], rng)
-    said = Forked(Look(library, base.states).outcome).result()
+    # Only a lost log may take a library back: it says nothing of what it has lost.
+    states = base.states if kind == "log" else base.states[-1:]
+    said = Forked(Look(library, states).outcome).result()
     if said in ("nothing", "missing", "named", "earlier", "refused"):
         return said, ""
     return "fault", f"{how} (seed {seed}): {said.strip().splitlines()[-1] if said.strip() else 'no word'}"

@@ -1,7 +1,7 @@
 """Work on a library in steps: each is one acknowledged change, which says beforehand what it will lead to."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from colvision.store.records import INGESTING, READY
 from faults.state import ENCODERS, Held, State, encoded
 
 _REASON = "it could not be read"
-_NAMES = ("a", "b", "c", "d", "e")
+_NAMES = ("a", "b", "c", "d", "e", "f", "g", "h")
 OTHER = (1, 0)  # by encoder: who encodes again
 
 
@@ -160,16 +160,14 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A change of what stores the pages and of nothing that is stored, by the method that `act` calls."""
-
-    act: Callable[[Store], object]
+class Compact:
+    """Merges shards and drops what is dead: nothing that is stored changes."""
 
     def after(self, state: State) -> State:
         return state
 
     def do(self, work: Work) -> None:
-        self.act(work.store)
+        work.store.compact()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +231,13 @@ def everything() -> Iterator[Step]:
     yield Open()
     yield Delete("b")
     yield from filled("c", "c.1.0")
+    yield Compact()
     yield Refill()
     yield Swap()
     yield from filled("b", "b.1.1")
     yield Open()
     yield Delete("a")
+    yield Compact()
 
 
 def anything(rng: np.random.Generator, state: State, marker: int) -> Iterator[Step]:
@@ -254,6 +254,8 @@ def _choice(rng: np.random.Generator, state: State, marker: str) -> Iterable[Ste
     draw = rng.random()
     if draw < 0.05:
         return [Refill(), Swap()]
+    if draw < 0.1:
+        return [Compact()]
     if draw < 0.15:
         return [Open()]
     if held is not None and draw < 0.35:
