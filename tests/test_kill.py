@@ -86,13 +86,6 @@ def test_three_kills_lose_nothing_and_store_no_page_twice(quick_path, manual):
         np.testing.assert_array_equal(stored[number], codes)
 
 
-def test_a_kill_at_any_file_operation_leaves_the_old_version_or_the_new_one(quick_path):
-    points = CHILD.with_name("crash_points.py")
-    done = subprocess.run([sys.executable, points, quick_path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 20, "fewer moments than a replacement has: the hook no longer sees them"
-
-
 def assert_no_litter(library):
     with Store(library) as store:
         named = {row.file_name for row in store.shards("default")}
