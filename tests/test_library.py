@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from colvision.errors import (
     PageNotFound,
 )
 from colvision.library import open_library
+from colvision.search import Filter
 from colvision.store.lock import Holder
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
@@ -67,6 +69,36 @@ def test_a_search_finds_the_page_with_the_words(library):
     answer = library.search("oil", k=2)
     assert {(hit.document, hit.page) for hit in answer} == {("pump.tiff", 2), ("crane.pdf", 2)}
     assert answer.pages == 4 and set(answer.timing_ms) == {"encode", "score", "total"}
+
+
+def test_a_filter_by_metadata_and_page_cuts_what_is_found(library, files):
+    library.ingest(files[1], metadata={"machine": "crane", "year": 1999})
+    answer = library.search("oil", where="machine=CRANE and page>=2")
+    assert [(hit.document, hit.page) for hit in answer] == [("crane.pdf", 2)] and answer.pages == 1
+    same = library.search("oil", where=Filter.of({"year": {"<": 2000}, "page": 2}))
+    assert [hit.score for hit in same] == [hit.score for hit in answer]
+    with pytest.raises(ValueError, match="no document has metadata 'site'"):
+        library.search("oil", where="site=Halle")
+    with pytest.raises(ValueError, match="expected a value for 'machine'"):
+        library.search("oil", where="machine=")
+
+
+def test_several_searches_together_answer_like_each_alone(library):
+    texts = ["bleed valve", "hook", "oil filter", "oil"]
+    together = library.search_many(texts, k=3)
+    for text, answer in zip(texts, together, strict=True):
+        alone = library.search(text, k=3)
+        assert [(h.document, h.page, h.score) for h in answer] == [(h.document, h.page, h.score) for h in alone]
+        assert set(answer.timing_ms) == {"encode", "score", "total"}
+    assert library.search_many([]) == []
+
+
+def test_threads_that_search_at_once_get_their_own_answers(library):
+    texts = ["bleed valve", "hook", "oil filter", "oil"] * 8
+    expected = {text: [(h.document, h.page, h.score) for h in library.search(text)] for text in texts}
+    with ThreadPoolExecutor(8) as pool:
+        for text, answer in zip(texts, pool.map(library.search, texts), strict=True):
+            assert [(h.document, h.page, h.score) for h in answer] == expected[text]
 
 
 def test_a_search_of_some_documents_finds_only_theirs(library):

@@ -1,0 +1,79 @@
+"""Questions to the collections of a library: encoded in the caller's thread, answered together with those that wait."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from colvision.embedding import Encoder, EncoderInfo, QueryEmbedding
+from colvision.search import Answer, Request, SearchOptions, search_many
+from colvision.search.waiting import Waiting
+from colvision.store import Snapshot, Store
+from colvision.store.records import CollectionRow
+from colvision.store.turn import check_encoder
+
+
+class _Asked(NamedTuple):
+    collection: str
+    request: Request
+
+
+class Asking:
+    """Safe to share between threads: those that ask at the same moment share the passes over the pages."""
+
+    def __init__(self, store: Store, encoder: Callable[[], Encoder], *, memory: int) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._memory = memory
+        self._waiting = Waiting(self._answer)
+
+    def one(self, text: str, collection: str, options: SearchOptions) -> Answer:
+        """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`."""
+        started = time.perf_counter()
+        self._check(collection)
+        query = self._encoder().encode_queries([text])[0]
+        encoded = time.perf_counter()
+        answer = self._waiting.ask(_Asked(collection, Request(query, options)))
+        return _timed(answer, encoded - started, time.perf_counter() - started)
+
+    def many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
+        """One answer a text, in order; the time of each is that of all."""
+        started = time.perf_counter()
+        self._check(collection)
+        queries: list[QueryEmbedding] = self._encoder().encode_queries(texts) if texts else []
+        encoded = time.perf_counter()
+        answers = self._answer([_Asked(collection, Request(query, options)) for query in queries])
+        ended = time.perf_counter()
+        return [_timed(answer, encoded - started, ended - started) for answer in answers]
+
+    def _check(self, collection: str) -> None:
+        """Before the text is encoded: a wrong encoder may not even be able to."""
+        self._info(self._store.collection(collection))
+
+    def _answer(self, asked: Sequence[_Asked]) -> list[Answer]:
+        by_collection: dict[str, list[int]] = defaultdict(list)
+        for place, each in enumerate(asked):
+            by_collection[each.collection].append(place)
+        answers: dict[int, Answer] = {}
+        for collection, places in by_collection.items():
+            requests = [asked[place].request for place in places]
+
+            # Who made the codes is asked of the snapshot itself: the collection may be encoded again at any moment.
+            def search(snapshot: Snapshot, requests: list[Request] = requests) -> list[Answer]:
+                info = self._info(snapshot.collection)
+                return search_many(snapshot, requests, info=info, memory=self._memory)
+
+            answers.update(zip(places, self._store.serve(collection, search), strict=True))
+        return [answers[place] for place in range(len(asked))]
+
+    def _info(self, collection: CollectionRow) -> EncoderInfo:
+        """What the collection's codes were made by; the library's own encoder while it is empty."""
+        info = self._encoder().info
+        check_encoder(collection, info)
+        return collection.info or info
+
+
+def _timed(answer: Answer, encode: float, total: float) -> Answer:
+    """Seconds, with those of the pass itself between them."""
+    return replace(answer, timing_ms={"encode": encode * 1000, **answer.timing_ms, "total": total * 1000})
