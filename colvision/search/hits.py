@@ -16,7 +16,8 @@ _FOUND = 0.5  # a word is likelier on the page than not
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `terms`, what else the score holds, by name.
+    `score` is the sum of `contributions` and of `terms`, what else the score holds, by name. `rank` counts from 1. With
+    text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
     """
 
     document: str
@@ -27,6 +28,9 @@ class Hit:
     contributions: Floats
     terms: Mapping[str, float]
     query: ScoredQuery
+    rank: int
+    text_score: float | None = None
+    fused: float | None = None
 
     def __repr__(self) -> str:
         return f"Hit({self.document!r}, page {self.page}, score {self.score:.3f})"
@@ -37,7 +41,8 @@ class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits). `timing_ms` says how long each part took.
+    sign bits). `arms` is what was asked: "maxsim", and "text" where the text layers know a word of the query and text
+    fusion is on. `timing_ms` says how long each part took.
     """
 
     hits: tuple[Hit, ...]
@@ -46,6 +51,7 @@ class Answer(Sequence[Hit]):
     mode: str
     candidates: int
     timing_ms: Mapping[str, float]
+    arms: tuple[str, ...] = ("maxsim",)
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -55,9 +61,9 @@ class Answer(Sequence[Hit]):
     def notice(self) -> str:
         """A sentence when no page matches well: no word of the query is likelier than not on any of the hits.
 
-        "" where the encoder's link is no probability: a similarity alone does not tell.
+        "" where the encoder's link is no probability: a similarity alone does not tell; and where a text layer has one.
         """
-        if not self.hits or not self.query.link.is_probability:
+        if not self.hits or not self.query.link.is_probability or any(hit.text_score for hit in self.hits):
             return ""
         surest = max(_surest(hit) for hit in self.hits)
         return "" if surest >= _FOUND else NO_MATCH

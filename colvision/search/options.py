@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from colvision.embedding import QueryEmbedding
 from colvision.search.filters import Filter
+from colvision.store.text import TextScores
 
 Mode = Literal["auto", "exact"]
 
@@ -14,7 +15,8 @@ class SearchOptions:
     """The `k` best pages; only of `documents` (ids) and `where` it holds, if given.
 
     `mode` "exact" compares every page's codes, "auto" may choose candidates by their sign bits first. `soft_idf` weighs
-    rare words up where the link allows it.
+    rare words up where the link allows it. `text_fusion` orders pages by their text layers, too; None does
+    where MaxSim adds up probabilities, for which the fusion was measured.
     """
 
     k: int = 10
@@ -22,6 +24,7 @@ class SearchOptions:
     where: Filter | None = None
     mode: Mode = "auto"
     soft_idf: bool = True
+    text_fusion: bool | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -31,7 +34,8 @@ class SearchOptions:
 
 
 class Request(NamedTuple):
-    """One query and how it is to be answered."""
+    """One query and how it is to be answered; `texts` is what the text layers say of it, None without text fusion."""
 
     query: QueryEmbedding
     options: SearchOptions = SearchOptions()
+    texts: TextScores | None = None

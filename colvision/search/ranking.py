@@ -7,52 +7,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.embedding import Floats, ScoredQuery
+from colvision.fusion import fuse, share
 from colvision.maxsim import similarities
 from colvision.scoring import page_terms
 from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
 from colvision.search.stages import Pages, Table
+from colvision.store.text import TextScores
+
+Scores = NDArray[np.float64]
 
 _TERM_PAGES = 200  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """Pages that were compared with a query: `maxima` (pages, t) are their best similarities."""
+    """Pages that were compared with a query: `maxima` (pages, t) are their best similarities, `texts` what their text
+    layers say.
+    """
 
     query: ScoredQuery
     options: SearchOptions
+    texts: TextScores | None
     pages: Pages
     maxima: Floats
 
 
 def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...]:
-    """The `k` best pages, best first; equal scores in the order of document names and pages.
+    """The `k` best pages, best first; equal ones in the order of document names and pages.
 
-    Where there are extra terms, the best pages by MaxSim are ordered again by the whole score.
+    Where there are extra terms, the best pages by MaxSim (and text) are ordered again by the whole score.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
     scores = contributions.sum(axis=1, dtype=np.float64)
+    order = _Order.of(table, scored, scores)
     k = scored.options.k
     has_terms = scored.query.link.is_probability
+    chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
+    terms = [_terms(table, int(scored.pages[i]), scored.query, code_range) if has_terms else {} for i in chosen]
+    scores = scores[chosen] + np.array([sum(each.values()) for each in terms], dtype=np.float64)
+    worth = order(scores, chosen)
+    names = [table.snapshot.documents[key].name for key in table.document[scored.pages[chosen]].tolist()]
+    best = sorted(range(len(chosen)), key=lambda j: (-worth[j], names[j], int(table.page[scored.pages[chosen[j]]])))[:k]
     hits = []
-    for i in _top(scores, max(k, _TERM_PAGES) if has_terms else k).tolist():
-        page = int(scored.pages[i])
-        terms = _terms(table, page, scored.query, code_range) if has_terms else {}
-        row = table.snapshot.documents[int(table.document[page])]
+    for rank, j in enumerate(best, start=1):
+        i = int(chosen[j])
+        row = int(scored.pages[i])
         hits.append(
             Hit(
-                document=row.name,
-                document_id=row.id,
-                page=int(table.page[page]),
-                score=float(scores[i]) + sum(terms.values()),
+                document=names[j],
+                document_id=table.snapshot.documents[int(table.document[row])].id,
+                page=int(table.page[row]),
+                score=float(scores[j]),
                 similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
                 contributions=contributions[i].copy(),
-                terms=terms,
+                terms=terms[j],
                 query=scored.query,
+                rank=rank,
+                text_score=None if order.texts is None else float(order.texts[i]),
+                fused=None if order.texts is None else float(worth[j]),
             )
         )
-    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.document, hit.page))[:k])
+    return tuple(hits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """What pages are ordered by: their scores, or with `texts` (pages,), their BM25 scores, both as shares of the best.
+
+    A sum of probabilities starts at 0, one of similarities at what any page has: the mean.
+    """
+
+    texts: Scores | None
+    text_best: float
+    best: float
+    floor: float
+
+    @classmethod
+    def of(cls, table: Table, scored: Scored, scores: Scores) -> "_Order":
+        if scored.texts is None:
+            return cls(None, 0.0, 0.0, 0.0)
+        texts = scored.texts.of(table.document[scored.pages], table.page[scored.pages])
+        best = float(scored.query.contributions(np.ones(len(scored.query.weights), np.float32)).sum())
+        is_above = scored.query.link.is_probability or not len(scores)
+        return cls(texts, scored.texts.best, best, 0.0 if is_above else float(scores.mean()))
+
+    def __call__(self, scores: Scores, at: Pages | None = None) -> Scores:
+        """(n,) scores of the pages `at`, of all if None -> (n,) what they are ordered by."""
+        if self.texts is None:
+            return scores
+        texts = self.texts if at is None else self.texts[at]
+        return fuse(share(scores, best=self.best, floor=self.floor), share(texts, best=self.text_best))
 
 
 def _terms(table: Table, page: int, query: ScoredQuery, code_range: float) -> Mapping[str, float]:
