@@ -2,7 +2,7 @@ from itertools import count, islice
 
 import numpy as np
 
-from colvision.encoders.batches import batches
+from colvision.encoders.batches import batches, sorted_batches, windows
 
 
 def size(item: int) -> int:
@@ -26,3 +26,16 @@ def test_equal_items_fill_the_budget():
 
 def test_endless_input_gives_its_first_batches():
     assert list(islice(batches(count(10), size, 26), 2)) == [[10, 11], [12, 13]]
+
+
+def test_windows_close_when_they_cost_enough():
+    assert list(windows([3, 4, 5, 1], cost=int, budget=6)) == [[3, 4], [5, 1]]
+    assert list(windows([9], cost=int, budget=6)) == [[9]]
+    assert list(windows([], cost=int, budget=6)) == []
+
+
+def test_sorted_batches_keep_sizes_together_and_every_place():
+    sizes = [100, 3, 90, 4, 2]
+    made = sorted_batches(sizes, budget=200)
+    assert sorted(place for batch in made for place in batch) == [0, 1, 2, 3, 4]
+    assert made == [[4, 1, 3], [2, 0]]

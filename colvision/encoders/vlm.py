@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import transformers
@@ -12,16 +13,21 @@ from torch import Tensor
 
 from colvision.embedding import EncoderInfo, Floats, PageEmbedding, QueryEmbedding
 from colvision.encoders.adapters import add_adapter
-from colvision.encoders.batches import batches
+from colvision.encoders.batches import batches, sorted_batches, windows
 from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.code_range import measure_code_range
-from colvision.encoders.family import Family, Source
+from colvision.encoders.family import Family, PageBatch, Source
 from colvision.encoders.options import Options
 from colvision.encoders.query_tokens import PromptedQuery, Span
 from colvision.encoders.weights import load_weights
+from colvision.errors import EncoderError
 from colvision.page import Page
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
+_WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorted: a CPU's pages come one by one
 _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
@@ -57,7 +63,8 @@ class VlmEncoder:
         self.family = family
         self._identity = (name, fingerprint)
         self._versions = versions
-        self._budget = _BATCH_TOKENS[family.model.device.type]
+        self._budget = _BATCH_TOKENS[family.model.device.type]  # tokens; less once the device's memory ran out
+        self._window = _WINDOW_BATCHES[family.model.device.type] * self._budget
 
     @cached_property
     def info(self) -> EncoderInfo:
@@ -67,12 +74,48 @@ class VlmEncoder:
         return EncoderInfo(name, fingerprint, self.family.dim, code_range, versions=self._versions)
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
-        """One embedding a page, in order; holds one batch and the page after it, no more."""
+        """One embedding a page, in order.
+
+        The model works in a thread of its own while the next pages are read and prepared here: two windows of pages
+        are held, no more. Within a window, pages of nearly the same size share a batch.
+        """
         fitted = (self.family.fit(page.image) for page in pages)
-        for images in batches(fitted, self.family.patches, self._budget):
-            batch = self.family.page_batch(images)
-            for vectors, grid, kind in zip(self._vectors(batch.inputs), batch.grids, batch.kinds, strict=True):
-                yield PageEmbedding(vectors, grid, kind)
+        with ThreadPoolExecutor(1, thread_name_prefix="encoder") as worker:
+            running: _Window | None = None
+            for images in windows(fitted, self.family.patches, self._window):
+                started = self._start(images, worker)
+                if running is not None:
+                    yield from _in_order(running)
+                running = started
+            if running is not None:
+                yield from _in_order(running)
+
+    def _start(self, images: Sequence[Image.Image], worker: ThreadPoolExecutor) -> _Window:
+        started: _Window = []
+        for places in sorted_batches([self.family.patches(image) for image in images], self._budget):
+            batch = [images[place] for place in places]
+            started.append((places, worker.submit(self._encode, batch, self.family.page_batch(batch))))
+        return started
+
+    def _encode(self, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
+        """Out of memory, the batch is halved, and those after it are smaller, too."""
+        try:
+            vectors = self._vectors(batch.inputs)
+        except torch.cuda.OutOfMemoryError as error:
+            if len(images) == 1:
+                raise EncoderError(
+                    f"{self._identity[0]} ran out of the device's memory on a single page of "
+                    f"{self.family.patches(images[0])} patches: load it with a smaller max_patches"
+                ) from error
+        else:
+            return [PageEmbedding(*page) for page in zip(vectors, batch.grids, batch.kinds, strict=True)]
+        middle = len(images) // 2
+        longest = max(self.family.patches(image) for image in images)
+        self._budget = max(1, min(self._budget, longest * len(images) // 2))
+        if self.family.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        halves = (images[:middle], images[middle:])
+        return [page for half in halves for page in self._encode(half, self.family.page_batch(half))]
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         """One embedding a text, in order; prefix and augmentation tokens count in the score, as in training.
@@ -107,6 +150,14 @@ class VlmEncoder:
         embeddings = model(**placed).embeddings.float()
         unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
         return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+
+
+_Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and what comes
+
+
+def _in_order(window: _Window) -> list[PageEmbedding]:
+    pages = [placed for places, made in window for placed in zip(places, made.result(), strict=True)]
+    return [embedding for _, embedding in sorted(pages, key=lambda placed: placed[0])]
 
 
 class _TokenisedQuery(NamedTuple):
