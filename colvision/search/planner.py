@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colvision.embedding import EncoderInfo, Floats, QueryEmbedding, ScoredQuery
 from colvision.search.filters import Columns
@@ -21,6 +22,7 @@ from colvision.search.ranking import Scored, best_hits
 from colvision.search.stages import Pages, Table, bit_scores, code_maxima
 from colvision.search.weights import soft_idf
 from colvision.store import Snapshot
+from colvision.store.text import TextScores
 
 FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages: 14 ms at 14 us a page
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01  # pages that are reranked: at least, and of those that are searched
@@ -28,7 +30,12 @@ SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 to
 
 
 def search_pages(
-    snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo, options: SearchOptions | None = None
+    snapshot: Snapshot,
+    query: QueryEmbedding,
+    *,
+    info: EncoderInfo,
+    options: SearchOptions | None = None,
+    texts: TextScores | None = None,
 ) -> Answer:
     """One query's answer.
 
@@ -36,7 +43,7 @@ def search_pages(
     `scoring`. Ties break by document name, then page. Filters cut pages before they are scored and change no score:
     idf is the collection's.
     """
-    return search_many(snapshot, [Request(query, options or SearchOptions())], info=info)[0]
+    return search_many(snapshot, [Request(query, options or SearchOptions(), texts)], info=info)[0]
 
 
 def search_many(
@@ -122,7 +129,8 @@ class _Search:
         for scored in found:
             hits = best_hits(self.table, scored, self.info.code_range)
             timing = {**spent, "total": (time.perf_counter() - started) * 1000}
-            answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing))
+            arms = ("maxsim",) if scored.texts is None else ("maxsim", "text")
+            answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing, arms))
         return answers
 
     def _has_first_stage(self, options: SearchOptions) -> bool:
@@ -130,7 +138,7 @@ class _Search:
         return options.mode == "auto" and is_large and not self.info.link.is_probability and self.table.has_bits
 
     def _candidates(self, requests: Sequence[Request], vectors: Floats) -> list[Pages]:
-        """For each query the pages whose signs agree best with its own."""
+        """For each query the pages whose signs agree best with its own, and those whose text has most of its words."""
         pages = self.pages
         sizes = [len(request.query.tokens) for request in requests]
         starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
@@ -140,12 +148,16 @@ class _Search:
         for score, request in zip(scores.T, requests, strict=True):
             count = min(max(_CANDIDATES, int(_CANDIDATE_SHARE * len(pages)), 4 * request.options.k), len(pages))
             best = np.argpartition(-score, count - 1)[:count]
+            if request.texts is not None:
+                best = np.union1d(
+                    best, _best_texts(request.texts.of(self.table.document[pages], self.table.page[pages]))
+                )
             chosen.append(np.sort(pages[best]))
         return chosen
 
     def _rerank(self, request: Request, pages: Pages) -> Scored:
         maxima = code_maxima(self.table, pages, request.query.vectors, self.info.code_range)
-        return Scored(self._query(request, request.query.weights), request.options, pages, maxima)
+        return Scored(self._query(request, request.query.weights), request.options, request.texts, pages, maxima)
 
     def _scanned(self, requests: Sequence[Request], vectors: Floats) -> list[Scored]:
         is_weighed = self.info.link.is_probability and any(request.options.soft_idf for request in requests)
@@ -159,7 +171,7 @@ class _Search:
             if is_weighed and request.options.soft_idf:
                 weights = weights * soft_idf(self.info.link(own))
             kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(Scored(self._query(request, weights), request.options, self.pages, kept))
+            found.append(Scored(self._query(request, weights), request.options, request.texts, self.pages, kept))
             begin = end
         return found
 
@@ -167,3 +179,8 @@ class _Search:
         generation = self.table.snapshot.generation
         mean_vectors = self.table.mean_vectors
         return ScoredQuery(request.query, weights, self.info.link, generation, self.info.fingerprint, mean_vectors)
+
+
+def _best_texts(scores: NDArray[np.float64]) -> Pages:
+    best = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+    return best[scores[best] > 0]
