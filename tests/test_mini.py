@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from colvision.encoders import mini
 from colvision.encoders.mini import words
 from colvision.encoders.mini.encoder import at_reading_size
-from colvision.encoders.mini.training import crops, lookalikes, loss, synthesis
+from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.page import Page, PdfGeometry
 from tests.tiny import save_random_mini
@@ -177,3 +177,18 @@ def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
         settings = json.loads(file.metadata()["mini"])
         assert all(file.get_tensor(name).dtype == torch.float16 for name in file.keys())  # noqa: SIM118  not a mapping
     assert settings.keys() == {"code_range", "link_slope", "link_midpoint"}
+
+
+def test_other_forms_of_words_follow_english_rules_and_codes_have_none():
+    assert "setting" in forms.forms_of("settings")
+    assert "bleed" in forms.forms_of("bleeding")
+    assert "stop" in forms.forms_of("stopped")
+    assert "battery" in forms.forms_of("batteries")
+    assert "boxes" in forms.forms_of("box")
+    assert forms.forms_of("class") == forms.forms_of("bus") == forms.forms_of("a4711") == ()
+
+
+def test_a_patch_belongs_to_the_other_forms_of_its_word_that_the_batch_has():
+    pairs = np.array([[7, 0], [9, 1], [4, 2]])
+    kin = np.array([[0, 2], [2, 0]])  # words 0 and 2 are forms of each other
+    assert loop._with_kin(pairs, kin).tolist() == [[4, 0], [4, 2], [7, 0], [7, 2], [9, 1]]

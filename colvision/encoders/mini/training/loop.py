@@ -17,12 +17,14 @@ from torch.utils.data import DataLoader
 
 from colvision.encoders.mini.model import PageTower, QueryTower
 from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
+from colvision.encoders.mini.training.forms import forms_of
 from colvision.encoders.mini.training.lookalikes import lookalikes
 from colvision.encoders.mini.training.loss import Losses, matching
 from colvision.encoders.mini.training.muon import Muon
 from colvision.encoders.mini.training.source import Crops
 
 _LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
+_ADDED_FORMS = 0.3  # share of the batch's words that get a form which is not printed on it
 _MOST_OTHERS = 700  # words on no patch of the batch that every patch is held against
 
 
@@ -54,7 +56,7 @@ class Towers(nn.Module):
         ink = 1 - pictures.to(device, torch.float32).div_(255)
         with torch.autocast(device.type, torch.bfloat16):
             reading = self.page(ink.to(memory_format=torch.channels_last))
-        words, pairs, spared = _joined(crops)
+        words, pairs, spared = _joined(crops, rng)
         others = lookalikes(words, _MOST_OTHERS, rng)
         vectors = self.query(words + others)
         temperature = self.log_temperature.exp().clamp(max=60)
@@ -69,8 +71,11 @@ class Towers(nn.Module):
         return Losses(matched[0], matched[1], named, inked, matched[2], matched[3])
 
 
-def _joined(crops: list[Crop]) -> tuple[list[str], Tensor, Tensor]:
-    """The batch's unique words, and pairs and spared ones in numbers of the batch."""
+def _joined(crops: list[Crop], rng: np.random.Generator) -> tuple[list[str], Tensor, Tensor]:
+    """The batch's unique words, and pairs and spared ones in numbers of the batch.
+
+    A word's other forms belong to its patches as it does: those that the batch has, and one more of some words.
+    """
     names: dict[str, int] = {}
     pairs: list[NDArray[np.int64]] = []
     spared: list[NDArray[np.int64]] = []
@@ -78,7 +83,32 @@ def _joined(crops: list[Crop]) -> tuple[list[str], Tensor, Tensor]:
         own = np.array([names.setdefault(word, len(names)) for word in crop.words], dtype=np.int64)
         for source, into in ((crop.pairs, pairs), (crop.spared, spared)):
             into.append(np.stack([source[:, 0] + number * ROWS * COLS, own[source[:, 1]]], axis=1))
-    return list(names), torch.from_numpy(np.concatenate(pairs)).long(), torch.from_numpy(np.concatenate(spared)).long()
+    kin = _kin(names, rng)
+    both = [_with_kin(np.concatenate(part), kin) for part in (pairs, spared)]
+    return list(names), torch.from_numpy(both[0]).long(), torch.from_numpy(both[1]).long()
+
+
+def _kin(names: dict[str, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n, 2) words of the batch and their other forms; some forms are added to `names`."""
+    kin = []
+    for word, number in list(names.items()):
+        forms = forms_of(word)
+        if forms and rng.random() < _ADDED_FORMS:
+            names.setdefault(forms[int(rng.integers(len(forms)))], len(names))
+        kin.extend((number, names[form]) for form in forms if form in names)
+    return np.array(kin, dtype=np.int64).reshape(-1, 2)
+
+
+def _with_kin(pairs: NDArray[np.int64], kin: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`pairs` (n, 2) of (patch, word), and each patch with the other forms of its word."""
+    order = np.argsort(pairs[:, 1], kind="stable")
+    first = np.searchsorted(pairs[order, 1], kin[:, 0])
+    last = np.searchsorted(pairs[order, 1], kin[:, 0], side="right")
+    more = [
+        np.stack([pairs[order[begin:end], 0], np.full(end - begin, form)], axis=1)
+        for begin, end, form in zip(first.tolist(), last.tolist(), kin[:, 1].tolist(), strict=True)
+    ]
+    return np.unique(np.concatenate([pairs, *more]), axis=0)
 
 
 def train(crops: Crops, out: Path, recipe: Recipe, *, minutes_between: float = 5) -> Path:

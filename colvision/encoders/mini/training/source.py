@@ -19,7 +19,7 @@ class Crops(IterableDataset[Crop]):
     """Crops, `real` of them (a share) from `pages`, the rest generated; the same for the same seed and start."""
 
     def __init__(
-        self, printer: synthesis.Printer, pages: Sequence[documents.DocumentPage], *, seed: int, real: float = 0.6
+        self, printer: synthesis.Printer, pages: Sequence[documents.DocumentPage], *, seed: int, real: float = 0.55
     ) -> None:
         self._printer, self._pages, self._seed = printer, pages, seed
         self._real = real if pages else 0.0

@@ -126,7 +126,7 @@ class Printer:
             if rng.random() < 0.15:
                 size = int(min(60, size * rng.uniform(1.3, 2.2)))
             font = self._fonts[int(rng.integers(len(self._fonts)))]
-            style = rng.choice(["text", "table", "words", "codes"], p=[0.45, 0.2, 0.15, 0.2])
+            style = rng.choice(["text", "table", "words", "codes"], p=[0.35, 0.15, 0.15, 0.35])
             tokens = self._tokens(str(style), rng)
             leading = size * rng.uniform(1.1, 1.55)
             for _ in range(int(rng.integers(1, 9))):
@@ -182,7 +182,8 @@ def _code(rng: np.random.Generator) -> str:
     pattern = str(
         rng.choice(
             ["A-0000", "AA00", "000.00", "00/00", "A0", "0000", "AAA-000-A", "0.0.0", "aaa.aaa", "aa_aaa", "--aaaa",
-             "00-00-0000", "A00000", "000", "0,00", "M0x00", "aaaa/aaa", "AA-00.000", "a0a0", "(00)", "000V", "00mm"]
+             "00-00-0000", "A00000", "000", "0,00", "M0x00", "aaaa/aaa", "AA-00.000", "a0a0", "(00)", "000V", "00mm",
+             "00000AA", "AA00000", "000AA0", "A0000-00", "AAA0000A", "A0A0A0", "000000"]
         )
     )  # fmt: skip
     kinds = {"A": string.ascii_uppercase, "a": string.ascii_lowercase, "0": string.digits}

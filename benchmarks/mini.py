@@ -1,0 +1,133 @@
+"""What mini reads and what it does not, case by case, on pages that are generated here.
+
+python -m benchmarks.mini [--pages 4] [--pictures docs/mini]
+
+For every case words that are on a page and words that are not are asked for. `read`: the share of the former whose
+match probability is above one half; `false`: that share of the latter; `apart`: the chance that a word on the page has
+the higher similarity (area under the ROC curve); `pointed`: the share whose best patch lies on the word.
+"""
+
+import argparse
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.machine import machine
+from benchmarks.printed import CASES, Case, Printed, printed
+from colvision.embedding import Encoder, PageEmbedding, QueryEmbedding, ScoredQuery
+from colvision.encoders import load_encoder
+from colvision.evaluation.pointing import is_hit
+from colvision.explain import Explanation, explain_page
+from colvision.maxsim import quantise
+from colvision.shard import ShardPage
+
+_WORDS = 25  # asked for on every page, and as many that are not there
+_SHORTEST = 4  # letters
+
+
+@dataclass
+class Found:
+    """Similarities of words that are there and that are not, and whether the best patch lay on those that are."""
+
+    there: list[float] = field(default_factory=list)
+    elsewhere: list[float] = field(default_factory=list)
+    pointed: list[bool] = field(default_factory=list)
+
+
+def measure(encoder: Encoder, case: Case, pages: int) -> Found:
+    """A case over so many generated pages."""
+    sheets = [printed(case, seed) for seed in range(pages)]
+    vocabulary = sorted({word for sheet in sheets for word in sheet.words if _is_asked(word)})
+    found = Found()
+    rng = random.Random(0)
+    for sheet, embedding in zip(sheets, encoder.encode_pages(sheet.page for sheet in sheets), strict=True):
+        ask = case.ask or str
+        here = {word.casefold() for word in sheet.words}
+        known = [word for word in sorted(sheet.words) if _is_asked(word)]
+        if case.ask is not None:
+            known = [word for word in known if ask(word).casefold() not in here]
+        there = rng.sample(known, min(_WORDS, len(known)))
+        absent = [word for word in vocabulary if not {word.casefold(), ask(word).casefold()} & here]
+        elsewhere = rng.sample(absent, min(_WORDS, len(absent)))
+        for word in there:
+            why = _explained(encoder, ask(word), embedding)
+            found.there.append(why.matches[0].similarity)
+            if not case.moves:
+                found.pointed.append(is_hit(why, sheet.words[word]))
+        found.elsewhere += [_explained(encoder, word, embedding).matches[0].similarity for word in elsewhere]
+    return found
+
+
+def _is_asked(word: str) -> bool:
+    return len(word) >= _SHORTEST and word.isalnum()
+
+
+def _explained(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
+    return explain_page(
+        _asked(encoder, text), _stored(encoder, embedding), code_range=encoder.info.code_range, image=image
+    )
+
+
+def _asked(encoder: Encoder, text: str) -> ScoredQuery:
+    query: QueryEmbedding = encoder.encode_queries([text])[0]
+    return ScoredQuery(query, query.weights, encoder.info.link, 0, encoder.info.fingerprint)
+
+
+def _stored(encoder: Encoder, embedding: PageEmbedding) -> ShardPage:
+    return ShardPage(quantise(embedding.vectors, encoder.info.code_range), embedding.grid, embedding.kind)
+
+
+def row(encoder: Encoder, case: Case, found: Found) -> str:
+    """A line of the table."""
+    there, elsewhere = np.array(found.there), np.array(found.elsewhere)
+    link = encoder.info.link
+    read = float((link(there.astype(np.float32)) > 0.5).mean())
+    wrong = float((link(elsewhere.astype(np.float32)) > 0.5).mean()) if len(elsewhere) else float("nan")
+    apart = float((there[:, None] > elsewhere[None, :]).mean()) if len(elsewhere) else float("nan")
+    pointed = f"{np.mean(found.pointed):.2f}" if found.pointed else ""
+    cells = [case.name, str(len(there)), f"{read:.2f}", _known(wrong), _known(apart), pointed]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _known(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.2f}"
+
+
+def picture(encoder: Encoder, case: Case, path: Path) -> str:
+    """Saves the upper part of a page of the case with the heatmap of one of its words; returns the word."""
+    sheet: Printed = printed(case, 0)
+    (embedding,) = encoder.encode_pages([sheet.page])
+    word = next(word for word in sorted(sheet.words, key=len, reverse=True) if _is_asked(word) and len(word) < 12)
+    asked = (case.ask or str)(word)
+    heatmap = _explained(encoder, asked, embedding, sheet.page.image).heatmap()
+    heatmap.crop((0, 0, heatmap.width, int(heatmap.height * 0.45))).convert("P", palette=Image.Palette.ADAPTIVE).save(
+        path, optimize=True
+    )
+    return asked
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=4, help="of every case")
+    parser.add_argument("--pictures", type=Path, help="a folder for a picture of every case")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    encoder = load_encoder("mini")
+    print(f"{machine()}; mini {encoder.info.fingerprint[:12]}; {options.pages} pages a case\n")
+    print("| printed | words | read | false | apart | pointed |")
+    print("|---|---|---|---|---|---|")
+    for case in CASES:
+        print(row(encoder, case, measure(encoder, case, options.pages)), flush=True)
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        for number, case in enumerate(CASES, start=1):
+            name = f"{number:02d}-{''.join(c if c.isalnum() else '-' for c in case.name)}.png"
+            print(f"{name}: {picture(encoder, case, options.pictures / name)!r}")
+
+
+if __name__ == "__main__":
+    main()
