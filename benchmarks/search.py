@@ -1,80 +1,131 @@
-"""Exact MaxSim: ours beside the padded einsum that colpali-engine's scoring function computes. One thread.
+"""MaxSim and search: ours in each mode beside what else there is, in one run, one thread.
 
-python -m benchmarks.search [--pages 1000] [--runs 9]
+python -m benchmarks.search [--pages 1000 5000 50000] [--bits 100000] [--rounds 7] [--peers 5000] [--write FILE]
+
+Every table's ways take turns with the same queries; a figure is the median, the least stands in brackets. Pages are
+made up (`benchmarks.made`), 700 x 128 in the middle, 20 query tokens. Peers that `make bench-peers` has not fetched are
+left out, which is said. Everything is written into a temporary folder: 90 KB a page, and 358 KB for those with floats.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-import numpy as np
-import torch
+from benchmarks import clients, peer, report
+from benchmarks.made import DIM, TOKENS, Made, Sizes, make
+from benchmarks.ours import bits_alone, exact, in_batches, int8, reranked
+from benchmarks.roof import Roof, measure
+from benchmarks.turns import Measured, take_turns
 
-from benchmarks.machine import machine
-from colvision import maxsim
+_BATCH = 32
+_SCORERS = ("colpali-engine", "sentence-transformers")
+_ENGINES = ("qdrant-edge float16", "qdrant-edge int8", "lancedb")
 
-_DIM, _TOKENS, _VECTORS, _CODE_RANGE = 128, 20, 700, 0.45
+
+class _Row(NamedTuple):
+    """A way's figures; `roof` is the least time that this machine could take, in seconds a page."""
+
+    name: str
+    measured: Measured
+    bytes_a_page: float
+    roof: float | None
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
+    options = _options(given)
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if cores:
+        os.sched_setaffinity(0, {min(cores)})  # one for us and the peers: before torch counts them
+    told = []
+    for section in _sections(options, cores):
+        print(section, end="\n\n", flush=True)
+        told.append(section)
+    if options.write is not None:
+        report.write(options.write, "search", "\n\n".join(told))
+
+
+def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=1000)
-    parser.add_argument("--runs", type=int, default=9)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(_VECTORS - 200, _VECTORS + 200, options.pages)
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    vectors = _unit(rng, int(starts[-1]))
-    query = _unit(rng, _TOKENS)
-    codes = maxsim.quantise(vectors, _CODE_RANGE)
-    pages = [torch.from_numpy(vectors[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-    exact = np.maximum.reduceat(query @ vectors.T, starts[:-1], axis=1).sum(axis=0)
+    parser.add_argument("--pages", type=int, nargs="+", default=[1000, 5000, 50_000], help="a table for each size")
+    parser.add_argument("--bits", type=int, default=100_000, help="pages of which only sign bits are compared")
+    parser.add_argument("--peers", type=int, default=5000, help="the largest size that others are given; 0: none")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--queries", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=5, help="that each number of clients asks; 0 for none")
+    parser.add_argument("--write", type=Path, help="the page of the docs whose tables are to be replaced")
+    return parser.parse_args(given)
 
-    def padded() -> np.ndarray:
-        """Batches of 128 pages, padded with zeros to the longest: as colpali-engine 0.3 scores."""
-        scores = []
-        for start in range(0, len(pages), 128):
-            batch = torch.nn.utils.rnn.pad_sequence(pages[start : start + 128], batch_first=True)
-            scores.append(torch.einsum("nd,psd->nps", torch.from_numpy(query), batch).amax(dim=2).sum(dim=0))
-        return torch.cat(scores).numpy()
 
-    def flat() -> np.ndarray:
-        return np.maximum.reduceat(query @ vectors.T, starts[:-1], axis=1).sum(axis=0)
+def _sections(options: argparse.Namespace, cores: set[int]) -> Iterator[str]:
+    sizes = sorted(options.pages)
+    scored = [size for size in sizes if size <= options.peers] or sizes[:1]
+    with TemporaryDirectory(prefix="bench-") as folder:
+        most = Sizes(scored[-1], sizes[-1], max(options.bits, sizes[-1]))
+        made = make(Path(folder), most, queries=options.queries, asked=sizes[0])
+        roof = measure()
+        yield report.conditions(f"one thread; {TOKENS} query tokens; pages of {DIM} dimensions")
+        yield report.roof(roof)
+        for size in sizes:
+            yield _table(made, Path(folder), size, roof, options)
+        if options.bits > sizes[-1]:
+            yield _bits_table(made, options.bits, roof, options.rounds)
+        if options.seconds:
+            if cores:
+                os.sched_setaffinity(0, cores)
+            yield clients.table(Path(folder), min(scored[-1], 5000), options.seconds)
 
-    def ours() -> np.ndarray:
-        return maxsim.token_maxima(query, codes, starts, _CODE_RANGE).sum(axis=1)
 
-    maxsim.threads._pool = lambda: _Serial()  # type: ignore[assignment]  # one thread for every way
-    ways: dict[str, Callable[[], np.ndarray]] = {
-        "padded einsum, float32 (colpali-engine's way)": padded,
-        "flat rows + reduceat, float32": flat,
-        "colvision, int8": ours,
+def _table(made: Made, folder: Path, size: int, roof: Roof, options: argparse.Namespace) -> str:
+    """Ours, and at sizes up to `--peers` everybody's; the scoring functions at the first size alone."""
+    vectors = made.starts[size] / size  # of a page
+    work = 2.0 * vectors * DIM * TOKENS
+    words = vectors * TOKENS * DIM / 64
+    codes, bits = vectors * DIM, vectors * DIM / 8
+    ways = {
+        "colvision int8": int8(made, size),
+        f"colvision int8, {_BATCH} queries at once": in_batches(made, size, _BATCH),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(options.runs + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - started)
-    print(f"{machine()}; one thread; {options.pages} pages of about {_VECTORS} x {_DIM}, {_TOKENS} query tokens")
-    base = statistics.median(times[next(iter(ways))][1:])
-    for name, way in ways.items():
-        middle = statistics.median(times[name][1:])
-        best = set(np.argsort(-way())[:10].tolist()) & set(np.argsort(-exact)[:10].tolist())
-        print(
-            f"{name:48} {middle / options.pages * 1e6:8.1f} us/page  x{base / middle:5.1f}  top-10 kept {len(best)}/10"
-        )
+    facts: dict[str, tuple[float, float | None]] = {
+        "colvision int8": (codes, roof.seconds(read=codes, int8=work)),
+        f"colvision int8, {_BATCH} queries at once": (codes, roof.seconds(read=codes / _BATCH, int8=work)),
+    }
+    ways["colvision 1-bit"] = bits_alone(made, size)
+    facts["colvision 1-bit"] = (bits, roof.seconds(read=bits, words=words))
+    ways["colvision 1-bit, then int8"] = reranked(made, size)
+    facts["colvision 1-bit, then int8"] = (codes + bits, None)
+    if len(made.floats) >= made.starts[size]:
+        ways["colvision float32"] = exact(made, size)
+        facts["colvision float32"] = (codes * 4, roof.seconds(read=codes * 4, float32=work))
+    notes = []
+    with ExitStack() as peers:
+        names = () if size > options.peers else (*(_SCORERS if size == min(options.pages) else ()), *_ENGINES)
+        for name in names:
+            try:
+                other = peers.enter_context(peer.Peer(name, folder, size))
+            except peer.MissingPeer as missing:
+                notes.append(f"Left out: {missing}.")
+                if name == "colpali-engine":  # then what its function computes, written out
+                    other = peers.enter_context(peer.Peer(name := "padded einsum", folder, size))
+                else:
+                    continue
+            ways[name], facts[name] = other, (other.bytes_a_page, None)
+        queries = len(made.queries)
+        found = take_turns(ways, lambda query: made.best(query, size), queries=queries, rounds=options.rounds)
+    rows = [_Row(name, found[name], *facts[name]) for name in found]
+    return report.table(f"{size:,} pages", rows, size, notes)
 
 
-class _Serial:
-    map = staticmethod(map)
-
-
-def _unit(rng: np.random.Generator, rows: int) -> np.ndarray:
-    vectors = rng.standard_normal((rows, _DIM), dtype=np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _bits_table(made: Made, size: int, roof: Roof, rounds: int) -> str:
+    vectors = made.starts[size] / size
+    best = roof.seconds(read=vectors * DIM / 8, words=vectors * TOKENS * DIM / 64)
+    ways = {"colvision 1-bit": bits_alone(made, size)}
+    found = take_turns(ways, lambda query: made.best(query, size), queries=len(made.queries), rounds=rounds)
+    row = _Row("colvision 1-bit", found["colvision 1-bit"], vectors * DIM / 8, best)
+    return report.table(f"{size:,} pages, bits only", [row], size, [])
 
 
 if __name__ == "__main__":

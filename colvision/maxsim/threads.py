@@ -24,7 +24,14 @@ def spread(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="maxsim")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="maxsim")
+
+
+def _cores() -> int:
+    """Those that this process may use: in a container or under `taskset` fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def multiply_alone() -> None:

@@ -1,0 +1,121 @@
+"""Questions a second of a real library, asked by several clients at once through `Library.search`, on all cores.
+
+python -m benchmarks.clients FOLDER PAGES SECONDS: `benchmarks.search` made the folder, and prints what this prints.
+"""
+
+import argparse
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.made import CODE_RANGE, DIM, Made, read
+from colvision.embedding import EncoderInfo, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.library import Library, open_library
+from colvision.page import Page, PdfGeometry
+from colvision.store import Store
+from colvision.store.identity import Offer
+from colvision.store.writer import EncodedPage
+
+_CLIENTS = (1, 8, 64)
+_AT_ONCE = 512  # pages of a commit
+
+
+class Prepared:
+    """An encoder whose queries are numbers of made-up ones, encoded beforehand: only the search is measured."""
+
+    def __init__(self, made: Made) -> None:
+        self.info = EncoderInfo("made-up", "made-up", DIM, CODE_RANGE)
+        self._queries = made.queries
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        raise ValueError("made-up pages are stored, never encoded")
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        vectors = [self._queries[int(text)] for text in texts]
+        words = [str(token) for token in range(len(vectors[0]))]
+        return [QueryEmbedding.of_words(text, words, own) for text, own in zip(texts, vectors, strict=True)]
+
+
+def table(folder: Path, pages: int, seconds: float) -> str:
+    """Runs this file, in a process whose pool of threads may use all cores."""
+    command = [sys.executable, "-m", "benchmarks.clients", str(folder), str(pages), str(seconds)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def _table(made: Made, pages: int, seconds: float) -> str:
+    """Asks for so many seconds with each number of clients, after a warm-up."""
+    lines = [
+        f"**Clients** of one process, {pages:,} pages, all cores",
+        "",
+        "| clients | questions a second | median ms | 95 % within ms |",
+        "|---|---|---|---|",
+    ]
+    with TemporaryDirectory(prefix="bench-") as folder:
+        path = Path(folder) / "library"
+        _fill(path, made, pages)
+        with open_library(path, encoder=Prepared(made)) as library:
+            _ask(library, made, 1, min(seconds, 1.0))
+            for count in _CLIENTS:
+                waits = _ask(library, made, count, seconds)
+                middle, late = np.percentile(waits, [50, 95]) * 1000
+                lines.append(f"| {count} | {len(waits) / seconds:.0f} | {middle:.1f} | {late:.1f} |")
+    return "\n".join(lines)
+
+
+def _fill(folder: Path, made: Made, pages: int) -> None:
+    """A library of one document, stored as an ingest stores it; its pages' pictures are empty."""
+    info = Prepared(made).info
+    file = folder.with_name("made-up.pdf")
+    file.write_bytes(b"%PDF-")
+    with Store(folder) as store:
+        offer = Offer("default", file.name, str(file), upload=True, replace=False)
+        draft = store.drafts.begin(file, offer, info, pages=pages, renderer="none")
+        for first in range(0, pages, _AT_ONCE):
+            numbers = range(first, min(first + _AT_ONCE, pages))
+            store.writer.commit(draft, [_page(made, number) for number in numbers], info)
+        store.writer.finish(draft)
+
+
+def _page(made: Made, number: int) -> EncodedPage:
+    vectors = np.array(made.floats[made.starts[number] : made.starts[number + 1]])
+    embedding = PageEmbedding.from_patches(vectors, PatchGrid.full(1, len(vectors)))
+    return EncodedPage(number + 1, embedding, b"", 1, 1, PdfGeometry((0.0, 0.0, 1.0, 1.0), 0), "")
+
+
+def _ask(library: Library, made: Made, clients: int, seconds: float) -> list[float]:
+    """The seconds that each answer took."""
+    waits: list[float] = []
+    end = time.perf_counter() + seconds
+
+    def client(number: int) -> None:
+        asked = number
+        while (begun := time.perf_counter()) < end:
+            library.search(str(asked % len(made.queries)))
+            waits.append(time.perf_counter() - begun)
+            asked += 1
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return waits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("pages", type=int)
+    parser.add_argument("seconds", type=float)
+    options = parser.parse_args()
+    print(_table(read(options.folder), options.pages, options.seconds))
+
+
+if __name__ == "__main__":
+    main()

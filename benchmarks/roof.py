@@ -1,0 +1,62 @@
+"""What one thread of this machine can do at best, measured in the same run as what it is compared with."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+_TRIES = 5
+
+
+class Roof(NamedTuple):
+    """Per second: multiplications and additions of int8 and of float32, bits of words counted, bytes read."""
+
+    int8: float
+    float32: float
+    words: float
+    bytes: float
+
+    def seconds(self, *, read: float, int8: float = 0, float32: float = 0, words: float = 0) -> float:
+        """The least time for so much work: as long as the slowest of its parts, each at its best."""
+        return max(read / self.bytes, int8 / self.int8, float32 / self.float32, words / self.words)
+
+
+def measure() -> Roof:
+    import torch
+
+    side = 1024
+    whole = torch.randint(-127, 128, (side, side), dtype=torch.int8)
+    real = torch.rand(side, side)
+    memory = np.ones(2**26, np.int64)  # 512 MB: no cache holds it
+    return Roof(
+        int8=2 * side**3 / _least(lambda: torch._int_mm(whole, whole)),
+        float32=2 * side**3 / _least(lambda: real @ real),
+        words=_words(),
+        bytes=memory.nbytes / _least(lambda: memory.max()),
+    )
+
+
+def _words() -> float:
+    """Words compared and counted in the first-level cache, with nothing else to do: long pages of one token a turn."""
+    from colvision.maxsim.compiled import least_distances
+
+    loop = least_distances(1)
+    if loop is None:
+        return np.inf
+    rows, tokens = 2048, 64
+    rng = np.random.default_rng(0)
+    bits, query = (rng.integers(0, 2**63, (n, 1)).astype(np.uint64) for n in (rows, tokens))
+    found = np.empty((1, tokens), np.int32)
+    first, last = np.array([0]), np.array([rows])
+    return rows * tokens / _least(lambda: loop(query, bits, first, last, found))
+
+
+def _least(work: Callable[[], object]) -> float:
+    work()
+    spent = []
+    for _ in range(_TRIES):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return min(spent)

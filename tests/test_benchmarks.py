@@ -1,0 +1,78 @@
+"""The benchmarks run, and say what the docs need: at sizes of a second, with no claim about speed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.made import CODE_RANGE, TOKENS, Sizes, make, read
+from benchmarks.turns import Answered, take_turns
+from colvision import maxsim
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text("Before.\n<!-- search: written by benchmarks -->\nold\n<!-- search: end -->\nAfter.\n")
+    small = [
+        "--pages",
+        "20",
+        "40",
+        "--bits",
+        "60",
+        "--rounds",
+        "1",
+        "--queries",
+        "2",
+        "--seconds",
+        "0.2",
+        "--peers",
+        "0",
+    ]
+    command = [sys.executable, "-m", "benchmarks.search", *small, "--write", str(page)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    text = page.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("<!-- search: end -->\nAfter.\n")
+    assert "old" not in text
+    assert re.search(r"Measured on \d{4}-\d\d-\d\d, commit `\S+`: .* one thread", text)
+    for title in ("**20 pages**", "**40 pages**", "**60 pages, bits only**", "**Clients**"):
+        assert title in text
+    exact = re.findall(r"^\| colvision float32 \|.*\| (\d\.\d{3}) \|", text, re.MULTILINE)
+    assert exact == ["1.000"]
+    assert len(re.findall(r"^\| colvision int8 \|", text, re.MULTILINE)) == 2
+
+
+def test_made_pages_are_the_same_at_every_size_and_as_another_process_reads_them(tmp_path):
+    (tmp_path / "large").mkdir()
+    small = make(tmp_path, Sizes(3, 5, 20), queries=2, asked=3)
+    large = make(tmp_path / "large", Sizes(20, 20, 20), queries=2, asked=3)
+    np.testing.assert_array_equal(small.floats, large.floats[: len(small.floats)])
+    np.testing.assert_array_equal(small.codes, maxsim.quantise(large.floats, CODE_RANGE)[: len(small.codes)])
+    np.testing.assert_array_equal(small.bits, maxsim.sign_bits(large.floats))
+    maxima = maxsim.exact_maxima(large.queries.reshape(-1, 128), large.floats, large.starts)
+    np.testing.assert_allclose(maxima.reshape(20, 2, TOKENS).sum(axis=2).T, small.exact, atol=1e-4)
+    assert small.best(0, 20)[0] == 0
+    assert small.best(1, 20)[0] == 2
+    np.testing.assert_array_equal(read(tmp_path).codes, small.codes)
+
+
+def test_a_way_in_another_process_is_measured_by_its_own_clock():
+    ways = {"here": lambda query: [query], "there": lambda query: Answered(3.0, [query, 9])}
+    found = take_turns(ways, lambda query: [query, 8], queries=2, rounds=3)
+    assert found["there"].median == 3.0
+    assert found["here"].median < 1
+    assert found["here"].recall == found["there"].recall == 0.5
+
+
+def test_a_page_of_the_docs_without_a_place_for_the_tables_is_refused(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+    with pytest.raises(ValueError, match="put both where the tables are to stand"):
+        report.write(page, "search", "text")
