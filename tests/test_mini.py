@@ -184,7 +184,7 @@ def test_other_forms_of_words_follow_english_rules_and_codes_have_none():
     assert "bleed" in forms.forms_of("bleeding")
     assert "stop" in forms.forms_of("stopped")
     assert "battery" in forms.forms_of("batteries")
-    assert "boxes" in forms.forms_of("box")
+    assert "boxes" not in forms.forms_of("box")  # too short to tell
     assert forms.forms_of("class") == forms.forms_of("bus") == forms.forms_of("a4711") == ()
 
 

@@ -90,7 +90,7 @@ def _joined(crops: list[Crop], rng: np.random.Generator) -> tuple[list[str], Ten
 
 def _kin(names: dict[str, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """(n, 2) words of the batch and their other forms; some forms are added to `names`."""
-    kin = []
+    kin: list[tuple[int, int]] = []
     for word, number in list(names.items()):
         forms = forms_of(word)
         if forms and rng.random() < _ADDED_FORMS:
