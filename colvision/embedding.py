@@ -190,7 +190,8 @@ class EncoderInfo:
     """What a collection remembers of the encoder that filled it.
 
     `fingerprint` changes with weights, adapter, prompts, resolution and link; `code_range` is the largest absolute
-    vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse.
+    vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse. `pool` is
+    how many patches share a vector (1: every patch has its own).
     """
 
     name: str
@@ -199,6 +200,7 @@ class EncoderInfo:
     code_range: float
     link: Link = Link()
     versions: Mapping[str, str] = field(default_factory=dict)
+    pool: int = 1
 
     def __post_init__(self) -> None:
         if self.dim < 1 or not 0 < self.code_range <= 1:

@@ -13,6 +13,7 @@ from colvision.errors import DocumentNotFound, InputError, LibraryLocked
 from colvision.metadata import Metadata, metadata_text
 from colvision.page import Page, PdfGeometry
 from colvision.pdf import FailedPage, Limits, inspect_file, is_supported, read_pages
+from colvision.pooled import pooled
 from colvision.report import FileReport, IngestReport, Progress
 from colvision.store import Store
 from colvision.store.drafts import Draft
@@ -37,13 +38,15 @@ class Upload:
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`: what a kill can cost. `replace`, `metadata`: see `Offer`.
 
-    `keep` "float16" has a new collection keep its vectors beside their codes, at three times the size.
+    `keep` "float16" has a new collection keep its vectors beside their codes, at three times the size; `pool` has it
+    keep one vector for about so many patches. None for what the collection was begun with.
     """
 
     collection: str = "default"
     replace: bool = False
     metadata: Metadata | None = None
     keep: Keep = "codes"
+    pool: int | None = None
     commit_pages: int = 64
     commit_seconds: float = 10.0
     limits: Limits = Limits()
@@ -98,6 +101,7 @@ def ingest_files(
     Raises `EncoderMismatch` and `LibraryError` (read-only, full disk), which would meet every file.
     """
     started = time.monotonic()
+    encoder = pooled(store, encoder, options.collection, options.pool)
     if options.keep == "float16":
         store.writer.keep_master(options.collection)
     reports = []
@@ -177,6 +181,7 @@ def ingest_again(
 
     Raises `EncoderMismatch`.
     """
+    encoder = pooled(store, encoder, options.collection, options.pool)
     try:
         draft = store.drafts.again(row, encoder.info)
         return fill_document(store, encoder, draft, options=options, watch=watch)
@@ -191,6 +196,7 @@ def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, watc
     """
     started = time.monotonic()
     reports: list[FileReport] = []
+    encoder = pooled(store, encoder, options.collection, options.pool)
     store.refill.begin(options.collection, encoder.info)
     is_swapped = False
     while not is_swapped and not watch.is_cancelled():

@@ -84,6 +84,7 @@ class Library:
         replace: bool = False,
         metadata: Metadata | None = None,
         keep: Keep = "codes",
+        pool: int | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> IngestReport:
@@ -93,12 +94,12 @@ class Library:
         whose name is taken is kept under a name of its own, unless `replace`. Files that fail are in the report.
         `metadata` (names to texts, numbers or truth values) is noted with every document, also with one that is the
         same; without it, what is known stays. `keep` "float16" has a new collection keep the vectors beside their
-        codes. Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and
-        `LibraryError` when the disk is full.
+        codes, `pool` 2 or 3 has it keep one vector for so many patches. Raises `EncoderMismatch`, `LibraryReadOnly`,
+        `ValueError` for what no metadata can be, and `LibraryError` when the disk is full or another `pool` was begun.
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
         files = find_files(several, outside=self.path)
-        options = IngestOptions(collection=collection, replace=replace, metadata=metadata, keep=keep)
+        options = IngestOptions(collection=collection, replace=replace, metadata=metadata, keep=keep, pool=pool)
         return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
 
     def search(

@@ -64,6 +64,11 @@ def search_many(
     return [answers[i] for i in range(len(requests))]
 
 
+def has_first_stage(info: EncoderInfo, pages: int) -> bool:
+    """Whether a search of so many pages by this encoder compares sign bits first."""
+    return pages >= FIRST_STAGE_PAGES and not info.link.is_probability and info.dim % 64 == 0
+
+
 def _scope_key(options: SearchOptions) -> str:
     documents = None if options.documents is None else sorted(options.documents)
     return repr((documents, options.where, options.mode))
@@ -134,8 +139,7 @@ class _Search:
         return answers
 
     def _has_first_stage(self, options: SearchOptions) -> bool:
-        is_large = len(self.pages) >= FIRST_STAGE_PAGES
-        return options.mode == "auto" and is_large and not self.info.link.is_probability and self.table.has_bits
+        return options.mode == "auto" and has_first_stage(self.info, len(self.pages)) and self.table.has_bits
 
     def _candidates(self, requests: Sequence[Request], vectors: Floats) -> list[Pages]:
         """For each query the pages whose signs agree best with its own, and those whose text has most of its words."""
