@@ -248,7 +248,9 @@ def _check_folder(path: Path, *, create: bool) -> None:
         if not create:
             raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
         path.mkdir(parents=True, exist_ok=True)
-    stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(".")), None)
+    # A power cut while it was made may have left a log of SQLite's without its catalogue: that is nobody's library.
+    ours = (".", f"{FILE_NAME}-")
+    stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(ours)), None)
     if stray is not None and not (path / FILE_NAME).exists():
         raise LibraryFormat(
             f"{path} is not a library: it holds {stray!r} but no {FILE_NAME}; give an empty or a new folder"
