@@ -19,21 +19,8 @@ ROOT = Path(__file__).parents[1]
 def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     page = tmp_path / "benchmarks.md"
     page.write_text("Before.\n<!-- search: written by benchmarks -->\nold\n<!-- search: end -->\nAfter.\n")
-    small = [
-        "--pages",
-        "20",
-        "40",
-        "--bits",
-        "60",
-        "--rounds",
-        "1",
-        "--queries",
-        "2",
-        "--seconds",
-        "0.2",
-        "--peers",
-        "0",
-    ]
+    pages = ["--pages", "20", "40", "--bits", "60", "--peers", "0"]
+    small = [*pages, "--rounds", "1", "--queries", "2", "--seconds", "0.2"]
     command = [sys.executable, "-m", "benchmarks.search", *small, "--write", str(page)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
