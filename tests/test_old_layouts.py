@@ -190,3 +190,22 @@ def test_a_plain_model_that_was_never_trained_to_search_is_refused(small):
     save_file(plain, small.base / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsMismatch, match="a qwen2_vl model without a projection"):
         load(small.base)
+
+
+def test_an_adapter_of_ours_adds_to_the_one_that_the_repository_brings(small, tmp_path):
+    """As fine-tuning leaves it: trained beside the first, written under the model's own names."""
+    second = tmp_path / "second"
+    encoder = load(small.adapter)
+    projection = encoder.family.model.get_submodule("embedding_proj_layer")
+    torch.manual_seed(2)
+    lora = {side: torch.randn(shape) * 0.1 for side, shape in (("A", (4, 64)), ("B", (32, 4)))}
+    second.mkdir()
+    key = "base_model.model.custom_text_proj.lora_{}.weight"
+    save_file({key.format(side): weight for side, weight in lora.items()}, second / "adapter_model.safetensors")
+    LoraConfig(r=4, lora_alpha=4, target_modules=["custom_text_proj"]).save_pretrained(second)
+    both = load(small.adapter, adapter=second)
+    with torch.no_grad():
+        projection.base_layer.weight += lora["B"] @ lora["A"]
+    np.testing.assert_allclose(vectors(both), vectors(encoder), rtol=0, atol=1e-5)
+    assert np.abs(vectors(both) - small.adapted).max() > 0.01
+    assert both.info.name == "adapter + second"

@@ -54,10 +54,14 @@ def load_encoder(
             f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
-    from colvision.encoders.vlm import load_vlm
+    from colvision.encoders.origin import Origin
+    from colvision.encoders.vlm import VlmEncoder
 
     module, _, name_of_class = family.partition(":")
-    return load_vlm(getattr(import_module(f"colvision.encoders.{module}"), name_of_class), checkpoint, options)
+    family_class = getattr(import_module(f"colvision.encoders.{module}"), name_of_class)
+    origin = Origin(family_class, checkpoint, options.adapter, options.max_patches)
+    place = options.torch_device()
+    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin)
 
 
 def _mini(options: Options) -> Encoder:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -24,50 +24,79 @@ if TYPE_CHECKING:
 _PREFIX = "base_model.model."  # before every name in an adapter's file
 
 
-def add_adapter(model: PreTrainedModel, folder: Path, checkpoint: Checkpoint, layout: Layout) -> None:
-    """Put a LoRA adapter (peft's format) into the layers of a model that came from `checkpoint` in `layout`.
+def add_adapters(model: PreTrainedModel, folders: Sequence[Path], checkpoint: Checkpoint, layout: Layout) -> None:
+    """Put LoRA adapters (peft's format) into the layers of a model that came from `checkpoint` in `layout`.
 
-    It stays beside the weights rather than merged into them: in bfloat16 merging would round small updates away.
+    They add up, and stay beside the weights: in bfloat16 merging would round small updates away.
 
     Raises:
-        WeightsMismatch: the adapter was trained on a model with other layers, or layers of other sizes.
+        WeightsMismatch: an adapter was trained on a model with other layers, or layers of other sizes.
     """
     require_vlm_extra("peft")
-    from peft import LoraConfig, PeftConfig, get_peft_model_state_dict, set_peft_model_state_dict
+    wrapped: PeftModel | None = None
+    names = [f"adapter{number}" for number, _ in enumerate(folders)]
+    adapters = [_Adapter.read(folder, model, checkpoint, layout) for folder in folders]  # before layers are wrapped
+    for name, adapter in zip(names, adapters, strict=True):
+        wrapped = _add(wrapped, model, name, adapter)
+    if wrapped is not None:
+        wrapped.base_model.set_adapter(names, inference_mode=True)
+    model.eval()
 
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / file).is_file():
-            raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
-    what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
-    config = PeftConfig.from_pretrained(str(folder))
-    if not isinstance(config, LoraConfig):
-        raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
-    config.inference_mode = True
-    state = _renamed(load_file(folder / "adapter_model.safetensors"), layout)
-    if not layout.is_native:
-        _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
+
+class _Adapter(NamedTuple):
+    """An adapter whose rule and weights have the model's names; `what` begins a message about it."""
+
+    config: LoraConfig
+    state: dict[str, torch.Tensor]
+    what: str
+
+    @classmethod
+    def read(cls, folder: Path, model: PreTrainedModel, checkpoint: Checkpoint, layout: Layout) -> _Adapter:
+        from peft import LoraConfig, PeftConfig
+
+        for file in ("adapter_config.json", "adapter_model.safetensors"):
+            if not (folder / file).is_file():
+                raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
+        what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
+        config = PeftConfig.from_pretrained(str(folder))
+        if not isinstance(config, LoraConfig):
+            raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
+        config.inference_mode = True
+        if not layout.is_native:
+            _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
+        return cls(config, _renamed(load_file(folder / "adapter_model.safetensors"), layout), what)
+
+
+def _add(wrapped: PeftModel | None, model: PreTrainedModel, name: str, adapter: _Adapter) -> PeftModel:
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
     try:
-        wrapped = with_lora(model, config)
+        if wrapped is None:
+            wrapped = with_lora(model, adapter.config, name=name)
+        else:
+            wrapped.add_adapter(name, adapter.config, autocast_adapter_dtype=False)
     except ValueError as error:  # what peft raises when the configuration names layers that are not there
-        raise WeightsMismatch(f"{what}: {error}") from error
-    expected = get_peft_model_state_dict(wrapped, save_embedding_layers=False)  # else it asks the hub for the base
+        raise WeightsMismatch(f"{adapter.what}: {error}") from error
+    # Without `save_embedding_layers` peft asks the hub for the base.
+    expected = get_peft_model_state_dict(wrapped, adapter_name=name, save_embedding_layers=False)
+    state = adapter.state
     refuse(
-        what,
+        adapter.what,
         missing=expected.keys() - state.keys(),
         unexpected=state.keys() - expected.keys(),
         reshaped=(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape),
     )
-    set_peft_model_state_dict(wrapped, state)
-    model.eval()
+    set_peft_model_state_dict(wrapped, state, adapter_name=name)
+    return wrapped
 
 
-def with_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
+def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "default") -> PeftModel:
     """The model with LoRA layers put into it, in place, in the model's own precision."""
     from peft import PeftModel
 
     with warnings.catch_warnings():  # peft still asks transformers by an attribute's old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return PeftModel(model, config, autocast_adapter_dtype=False)
+        return PeftModel(model, config, adapter_name=name, autocast_adapter_dtype=False)
 
 
 def _renamed(state: Mapping[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:

@@ -12,14 +12,11 @@ import transformers
 from torch import Tensor
 
 from colvision.embedding import EncoderInfo, Floats, PageEmbedding, QueryEmbedding
-from colvision.encoders.adapters import add_adapter
 from colvision.encoders.batches import batches, sorted_batches, windows
-from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.code_range import measure_code_range
-from colvision.encoders.family import Family, PageBatch, Source
-from colvision.encoders.options import Options
+from colvision.encoders.family import Family, PageBatch
+from colvision.encoders.origin import Origin
 from colvision.encoders.query_tokens import PromptedQuery, Span
-from colvision.encoders.weights import load_weights
 from colvision.errors import EncoderError
 from colvision.page import Page
 
@@ -31,47 +28,27 @@ _WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorte
 _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
-def load_vlm(family: type[Family], checkpoint: Checkpoint, options: Options) -> VlmEncoder:
-    """The checkpoint's model on its device, complete and in evaluation mode, as an encoder."""
-    device = options.torch_device()
-    dtype = options.torch_dtype(device)
-    layout = family.layouts[checkpoint.model_type]
-    model = load_weights(family.model_class(), checkpoint, layout, dtype, unused=family.unused_weights)
-    name, folders = checkpoint.name, [checkpoint.folder]
-    for adapter in (checkpoint.adapter, options.adapter):
-        if adapter is not None:
-            add_adapter(model, adapter, checkpoint, layout)
-            folders.append(adapter)
-    if options.adapter is not None:
-        name = f"{name} + {options.adapter.name}"
-    loaded = family(model.to(device), Source(checkpoint.processor_folder(), layout, options.max_patches))
-    prompts = loaded.prompts
-    said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
-    settings = (checkpoint.model_type, str(family.revision), *said, str(loaded.max_patches))
-    versions = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "dtype": str(dtype).removeprefix("torch."),
-    }
-    return VlmEncoder(loaded, name=name, fingerprint=fingerprint(folders, settings), versions=versions)
-
-
 class VlmEncoder:
     """An `Encoder` of any family. A page's prompt tokens stay in its multi-vector, without a place on the page."""
 
-    def __init__(self, family: Family, *, name: str, fingerprint: str, versions: Mapping[str, str]) -> None:
+    def __init__(self, family: Family, origin: Origin) -> None:
         self.family = family
-        self._identity = (name, fingerprint)
-        self._versions = versions
+        self.origin = origin
         self._budget = _BATCH_TOKENS[family.model.device.type]  # tokens; less once the device's memory ran out
         self._window = _WINDOW_BATCHES[family.model.device.type] * self._budget
 
     @cached_property
     def info(self) -> EncoderInfo:
         """The first time it is asked for, three small generated pages are encoded to measure `code_range`."""
-        name, fingerprint = self._identity
+        versions = {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "dtype": str(self.family.model.dtype).removeprefix("torch."),
+        }
         code_range = measure_code_range(self.encode_pages)
-        return EncoderInfo(name, fingerprint, self.family.dim, code_range, versions=self._versions)
+        return EncoderInfo(
+            self.origin.name, self.origin.fingerprint(self.family), self.family.dim, code_range, versions=versions
+        )
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         """One embedding a page, in order.
@@ -104,7 +81,7 @@ class VlmEncoder:
         except torch.cuda.OutOfMemoryError as error:
             if len(images) == 1:
                 raise EncoderError(
-                    f"{self._identity[0]} ran out of the device's memory on a single page of "
+                    f"{self.origin.name} ran out of the device's memory on a single page of "
                     f"{self.family.patches(images[0])} patches: load it with a smaller max_patches"
                 ) from error
         else:
