@@ -10,6 +10,8 @@ from faults.disk import Disk
 from faults.run import run
 from faults.shim import Kind, Operation
 
+from colvision.store import Store
+
 watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "none")
 
 
@@ -29,6 +31,13 @@ def test_the_replay_finds_out_a_library_that_does_not_flush():
 def test_an_operation_that_fails_is_told_in_our_words_and_costs_nothing():
     said = run("failures", 151, preload=True)
     assert said.rstrip().endswith(" 0 faults"), said
+
+
+@pytest.mark.parametrize("log", ["catalog.sqlite-journal", "catalog.sqlite-wal"])
+def test_a_log_whose_catalogue_was_lost_while_it_was_made_is_an_empty_library(log, quick_path):
+    (quick_path / log).write_bytes(bytes(512))
+    with Store(quick_path) as store:
+        assert store.documents("default") == []
 
 
 def operation(kind, path="", fd=3, *, data=b"", offset=0, flags=0o100, failed=False):
