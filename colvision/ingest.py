@@ -23,6 +23,7 @@ from colvision.store.records import CANCELLED, FAILED, DocumentRow, Keep
 from colvision.store.writer import EncodedPage
 from colvision.text_layer import is_legible
 
+COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
 
 
@@ -36,10 +37,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """A commit every `commit_pages` or `commit_seconds`: what a kill can cost. `replace`, `metadata`: see `Offer`.
+    """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
 
-    `keep` "float16" has a new collection keep its vectors beside their codes, at three times the size; `pool` has it
-    keep one vector for about so many patches. None for what the collection was begun with.
+    `replace`, `metadata`: see `Offer`. `keep` "float16" has a new collection keep its vectors beside their codes, at
+    three times the size; `pool` has it keep one vector for about so many patches, None for what it was begun with.
     """
 
     collection: str = "default"
@@ -49,6 +50,7 @@ class IngestOptions:
     pool: int | None = None
     commit_pages: int = 64
     commit_seconds: float = 10.0
+    commit_bytes: int = COMMIT_BYTES
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -231,6 +233,7 @@ class _Filling:
         self._options, self._watch = options, watch
         self._in_flight: deque[_InFlight] = deque()
         self._batch: list[EncodedPage] = []
+        self._bytes = 0  # of the batch
         self._failed: list[tuple[int, str]] = []
         self._done = draft.row.stored + draft.row.failed
         self._failures = draft.row.failed
@@ -278,10 +281,13 @@ class _Filling:
     def _take(self, embedding: PageEmbedding) -> None:
         if not self._in_flight:
             raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
-        self._batch.append(self._in_flight.popleft().encoded(embedding))
+        page = self._in_flight.popleft().encoded(embedding)
+        self._batch.append(page)
+        self._bytes += embedding.vectors.nbytes + len(page.picture)
         self._note_page()
         is_due = time.monotonic() - self._committed_at >= self._options.commit_seconds
-        if len(self._batch) >= self._options.commit_pages or is_due:
+        is_large = self._bytes >= self._options.commit_bytes
+        if len(self._batch) >= self._options.commit_pages or is_due or is_large:
             self._commit()
 
     def _commit(self) -> None:
@@ -289,7 +295,7 @@ class _Filling:
             failed, self._failed = self._failed, []
             self._store.writer.commit(self._draft, self._batch, self._encoder.info, failed=failed)
             self.stored += len(self._batch)
-            self._batch = []
+            self._batch, self._bytes = [], 0
         self._committed_at = time.monotonic()
 
     def _note_page(self) -> None:

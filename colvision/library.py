@@ -12,7 +12,16 @@ from colvision.embedding import Encoder, ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
-from colvision.ingest import IngestOptions, Upload, Watch, encode_again, find_files, ingest_again, ingest_files
+from colvision.ingest import (
+    COMMIT_BYTES,
+    IngestOptions,
+    Upload,
+    Watch,
+    encode_again,
+    find_files,
+    ingest_again,
+    ingest_files,
+)
 from colvision.metadata import Metadata
 from colvision.pdf import FailedPage
 from colvision.queued import run_job
@@ -28,14 +37,21 @@ __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
 
 
 def open_library(
-    path: str | Path, *, encoder: str | Encoder = "mini", create: bool = True, read_only: bool = False
+    path: str | Path,
+    *,
+    encoder: str | Encoder = "mini",
+    create: bool = True,
+    read_only: bool = False,
+    max_memory: int | None = None,
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
     `encoder` is an encoder, or the name of one (see `load_encoder`) that is loaded by the first search or ingest.
+    `max_memory` bounds the bytes that an ingest gathers before it stores them, and those that a search works with (as
+    far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
     """
-    return Library(Store(Path(path), create=create, read_only=read_only), encoder)
+    return Library(Store(Path(path), create=create, read_only=read_only), encoder, max_memory=max_memory)
 
 
 class Library:
@@ -44,11 +60,14 @@ class Library:
     Wherever a document is asked for, its name or its id will do. Close it, or use it as a context manager.
     """
 
-    def __init__(self, store: Store, encoder: str | Encoder) -> None:
+    def __init__(self, store: Store, encoder: str | Encoder, *, max_memory: int | None = None) -> None:
+        if max_memory is not None and max_memory < 1:
+            raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
         self._store = store
+        self._commit_bytes = max_memory or COMMIT_BYTES
         self._encoder = encoder
         self._loading = threading.Lock()
-        self._asking = Asking(store, lambda: self.encoder, memory=SEARCH_BYTES)
+        self._asking = Asking(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
 
     @property
     def path(self) -> Path:
@@ -99,7 +118,7 @@ class Library:
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
         files = find_files(several, outside=self.path)
-        options = IngestOptions(collection=collection, replace=replace, metadata=metadata, keep=keep, pool=pool)
+        options = IngestOptions(collection, replace, metadata, keep, pool, commit_bytes=self._commit_bytes)
         return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
 
     def search(
@@ -225,7 +244,10 @@ class Library:
         Raises `DocumentNotFound`, `DocumentAmbiguous`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
-        options, watch = IngestOptions(collection=self._collection_of(row)), Watch(progress, cancel)
+        options, watch = (
+            IngestOptions(self._collection_of(row), commit_bytes=self._commit_bytes),
+            Watch(progress, cancel),
+        )
         return ingest_again(self._store, self.encoder, row, options=options, watch=watch)
 
     def reencode(
@@ -240,7 +262,7 @@ class Library:
         The old codes serve the encoder that made them until all documents are done. Cancelled or killed, it goes on
         when it is run again. Raises `CollectionNotFound`, `LibraryError`.
         """
-        options, watch = IngestOptions(collection=collection), Watch(progress, cancel)
+        options, watch = IngestOptions(collection, commit_bytes=self._commit_bytes), Watch(progress, cancel)
         return encode_again(self._store, self.encoder, options=options, watch=watch)
 
     def compact(self) -> Compaction:

@@ -83,6 +83,17 @@ def test_a_filter_by_metadata_and_page_cuts_what_is_found(library, files):
         library.search("oil", where="machine=")
 
 
+def test_little_memory_means_more_commits_and_the_same_answers(library, files, quick_path):
+    with open_library(quick_path / "small", encoder=ToyEncoder(), max_memory=1000) as small:
+        small.ingest(files)
+        assert small.status().collections[0].shards == 4 > library.status().collections[0].shards
+        for text in ("bleed valve", "oil"):
+            expected = [(hit.document, hit.page, hit.score) for hit in library.search(text)]
+            assert [(hit.document, hit.page, hit.score) for hit in small.search(text)] == expected
+    with pytest.raises(ValueError, match="max_memory is 0"):
+        open_library(quick_path / "none", encoder=ToyEncoder(), max_memory=0)
+
+
 def test_several_searches_together_answer_like_each_alone(library):
     texts = ["bleed valve", "hook", "oil filter", "oil"]
     together = library.search_many(texts, k=3)
