@@ -34,8 +34,10 @@ class Asking:
         self._check(collection)
         query = self._encoder().encode_queries([text])[0]
         encoded = time.perf_counter()
-        answer = self._waiting.ask(_Asked(collection, Request(query, options)))
-        return _timed(answer, encoded - started, time.perf_counter() - started)
+        asked = _Asked(collection, self._request(query, collection, options))
+        read = time.perf_counter()
+        answer = self._waiting.ask(asked)
+        return _timed(answer, (encoded - started, read - encoded, time.perf_counter() - started))
 
     def many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""
@@ -43,9 +45,19 @@ class Asking:
         self._check(collection)
         queries: list[QueryEmbedding] = self._encoder().encode_queries(texts) if texts else []
         encoded = time.perf_counter()
-        answers = self._answer([_Asked(collection, Request(query, options)) for query in queries])
-        ended = time.perf_counter()
-        return [_timed(answer, encoded - started, ended - started) for answer in answers]
+        asked = [_Asked(collection, self._request(query, collection, options)) for query in queries]
+        read = time.perf_counter()
+        answers = self._answer(asked)
+        spent = encoded - started, read - encoded, time.perf_counter() - started
+        return [_timed(answer, spent) for answer in answers]
+
+    def _request(self, query: QueryEmbedding, collection: str, options: SearchOptions) -> Request:
+        """With what the text layers say of the query, where they are to be asked and know a word of it."""
+        wanted = options.text_fusion
+        if wanted is None:
+            wanted = self._info(self._store.collection(collection)).link.is_probability
+        texts = self._store.text_scores(collection, query.text) if wanted else None
+        return Request(query, options, texts if texts is not None and len(texts.places) else None)
 
     def _check(self, collection: str) -> None:
         """Before the text is encoded: a wrong encoder may not even be able to."""
@@ -74,6 +86,8 @@ class Asking:
         return collection.info or info
 
 
-def _timed(answer: Answer, encode: float, total: float) -> Answer:
-    """Seconds, with those of the pass itself between them."""
-    return replace(answer, timing_ms={"encode": encode * 1000, **answer.timing_ms, "total": total * 1000})
+def _timed(answer: Answer, spent: tuple[float, float, float]) -> Answer:
+    """With the seconds that the query's encoding, its text scores and all together took, those of the pass between."""
+    encode, text, total = (seconds * 1000 for seconds in spent)
+    asked = {"encode": encode, "text": text} if "text" in answer.arms else {"encode": encode}
+    return replace(answer, timing_ms={**asked, **answer.timing_ms, "total": total})

@@ -121,21 +121,31 @@ def search(
     library: LibraryOption,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
     document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
+    text_fusion: Annotated[
+        bool | None,
+        typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the pages that match best."""
     with _told(), _existing(library) as opened:
         opened.encoder.encode_queries([words])  # loads it, which is no part of the search's time
-        answer = opened.search(words, k=k, document=document)
+        answer = opened.search(words, k=k, document=document, text_fusion=text_fusion)
     if as_json:
-        hits = [{"document": hit.document, "page": hit.page, "score": round(hit.score, 6)} for hit in answer]
-        _show(json.dumps({"hits": hits, "timing_ms": {k: round(v, 3) for k, v in answer.timing_ms.items()}}))
+        hits = [
+            {"document": hit.document, "page": hit.page, "score": round(hit.score, 6), "text_score": hit.text_score}
+            for hit in answer
+        ]
+        timing = {part: round(spent, 3) for part, spent in answer.timing_ms.items()}
+        _show(json.dumps({"hits": hits, "arms": answer.arms, "timing_ms": timing}))
         return
     for rank, hit in enumerate(answer, start=1):
         tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
         parts = " ".join(f"{token} {value:.2f}" for token, value in tokens)
-        _show(f"{rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}  ({parts})")
-    _say.print(f"searched {answer.pages} pages in {answer.timing_ms['total']:.0f} ms")
+        text = f"; text {hit.text_score:.2f}" if hit.text_score else ""
+        _show(f"{rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}  ({parts}{text})")
+    asked = " by their pixels and their text" if "text" in answer.arms else ""
+    _say.print(f"searched {answer.pages} pages{asked} in {answer.timing_ms['total']:.0f} ms")
 
 
 @main.command()

@@ -131,21 +131,33 @@ class Library:
         collection: str = "default",
         mode: Mode = "auto",
         soft_idf: bool = True,
+        text_fusion: bool | None = None,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
-        codes. Threads that search at the same moment share the work. Raises `ValueError` for a text without a word and
-        for a filter that cannot be, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
+        codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
+        was measured with); `Answer.arms` says what was asked. Threads that search at the same moment share the work.
+        Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
+        `DocumentNotFound`, `EncoderMismatch`.
         """
-        options = SearchOptions(k, self._ids(document, collection), where=_filter(where), mode=mode, soft_idf=soft_idf)
+        ids = self._ids(document, collection)
+        options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
         return self._asking.one(text, collection, options)
 
     def search_many(
-        self, texts: Sequence[str], *, k: int = 10, where: Filter | str | None = None, collection: str = "default"
+        self,
+        texts: Sequence[str],
+        *,
+        k: int = 10,
+        where: Filter | str | None = None,
+        collection: str = "default",
+        soft_idf: bool = True,
+        text_fusion: bool | None = None,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
-        return self._asking.many(texts, collection, SearchOptions(k, where=_filter(where)))
+        options = SearchOptions(k, where=_filter(where), soft_idf=soft_idf, text_fusion=text_fusion)
+        return self._asking.many(texts, collection, options)
 
     def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
         """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.
@@ -158,7 +170,7 @@ class Library:
     def explain_page(self, text: str, document: str, page: int, *, collection: str = "default") -> Explanation:
         """What a text finds on any page, whether a search would show that page or not."""
         row = self._store.find(document, collection=collection)
-        query = self.search(text, k=1, collection=self._collection_of(row)).query
+        query = self.search(text, k=1, collection=self._collection_of(row), text_fusion=False).query
         return self._explain(query, row, page, picture=True)
 
     def _explain(self, query: ScoredQuery, row: DocumentRow, number: int, *, picture: bool) -> Explanation:

@@ -1,18 +1,25 @@
 """Text search and its fusion with MaxSim: BM25 against an oracle, no query language, layers that cannot be trusted."""
 
+import json
 import math
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pdf_files import unmapped_file, written
 from stores import TOY, add, begin, encoded, write
+from toy import ToyEncoder
+from typer.testing import CliRunner
 
 import colvision
+from colvision.cli import main
+from colvision.embedding import Link
 from colvision.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.pdf import read_pages
+from colvision.search import planner
 from colvision.store import Store
 from colvision.text_layer import is_legible
 
@@ -182,7 +189,7 @@ def test_text_that_says_less_than_the_pixels_takes_nothing_away():
     match = np.linspace(0, 1, 11)
     scan = fuse(match, np.zeros(11))
     assert scan.tolist() == pytest.approx((match * (1 + TEXT_WEIGHT * UNREAD) / (1 + TEXT_WEIGHT)).tolist())
-    assert np.all(fuse(match, np.full(11, 0.4)) >= scan)
+    assert np.all(fuse(match, np.full(11, 0.2)) >= scan)
     assert np.all(np.diff(scan) > 0)
 
 
@@ -255,3 +262,115 @@ def test_the_layer_of_a_font_that_does_not_say_its_letters_is_not_kept(quick_pat
     with colvision.open_library(quick_path / "library", encoder=TOY) as library:
         assert library.ingest(path).files[0].outcome == "new"
         assert library.page_text("manual.pdf", 1) == ""
+
+
+class Calibrated(ToyEncoder):
+    """Its link is a probability, as `mini`'s is: text fusion is then on by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.info = replace(self.info, link=Link(20.0, 0.8))
+
+
+@pytest.fixture(scope="module")
+def manuals(tmp_path_factory):
+    """A library of three documents; the pages of scan.pdf have no text layer."""
+    folder = tmp_path_factory.mktemp("manuals")
+    with Store(folder / "library") as store:
+        for name, pages in {"pump": PUMP, "fan": FAN, "scan": ("bleed", "angle", "seal")}.items():
+            draft = begin(store, write(folder, f"{name}.pdf", name), pages=len(pages), encoder=Calibrated())
+            made = [encoded(number, *page.split()[:6]) for number, page in enumerate(pages, 1)]
+            texts = ["" if name == "scan" else page for page in pages]
+            made = [replace(page, text=text) for page, text in zip(made, texts, strict=True)]
+            store.writer.commit(draft, made, Calibrated().info)
+            assert store.writer.finish(draft) == ""
+    with colvision.open_library(folder / "library", encoder=Calibrated()) as library:
+        yield library
+
+
+def found(answer):
+    return [(hit.document, hit.page) for hit in answer]
+
+
+def test_fusion_changes_the_order_and_no_score(manuals):
+    fused, plain = (manuals.search("the valve", k=10, text_fusion=on) for on in (True, False))
+    assert (fused.arms, plain.arms) == (("maxsim", "text"), ("maxsim",))
+    scores = {(hit.document, hit.page): hit.score for hit in plain}
+    assert {(hit.document, hit.page): hit.score for hit in fused} == pytest.approx(scores)
+    assert [hit.rank for hit in fused] == list(range(1, 11))
+    assert [hit.fused for hit in fused] == sorted((hit.fused for hit in fused), reverse=True)
+    assert [hit.score for hit in plain] == sorted((hit.score for hit in plain), reverse=True)
+    assert {hit.fused for hit in plain} == {hit.text_score for hit in plain} == {None}
+
+
+def test_a_page_of_which_both_know_comes_first_and_says_what_its_text_scores(manuals):
+    first = manuals.search("the valve", k=10)[0]
+    assert (first.document, first.page) == ("fan.pdf", 2)
+    assert first.text_score == text_scores_of(manuals, "the valve")["fan.pdf", 2]
+
+
+def text_scores_of(library, text):
+    with Store(library.path, read_only=True) as store:
+        return text_scores(store, text)
+
+
+def test_text_fusion_is_on_by_itself_only_where_it_was_measured(manuals, store, tmp_path):
+    assert manuals.search("the valve").arms == ("maxsim", "text")
+    add(store, write(tmp_path, "pump.pdf", "pump"), *PUMP)
+    with colvision.open_library(store.path, encoder=TOY) as library:  # sums similarities, as ColPali does
+        assert library.search("valve").arms == ("maxsim",)
+        assert library.search("valve", text_fusion=True).arms == ("maxsim", "text")
+
+
+def test_where_no_layer_knows_a_word_the_pixels_alone_are_asked(manuals):
+    answer = manuals.search("seal", text_fusion=True)
+    assert answer.arms == ("maxsim",)
+    assert found(answer)[0] == ("scan.pdf", 3)
+
+
+def test_a_scan_that_shows_all_words_stays_above_text_that_has_one_of_them(manuals):
+    assert found(manuals.search("seal blade", text_fusion=True, k=2)) != found(manuals.search("blade", k=2))
+    first = manuals.search("angle", text_fusion=True, k=3)
+    assert ("scan.pdf", 2) in found(first)[:2]  # beside fan.pdf, whose page 1 has it in both
+
+
+def test_filters_are_kept_and_change_no_text_score(manuals):
+    everywhere = {(hit.document, hit.page): hit.text_score for hit in manuals.search("the valve", k=10)}
+    only = manuals.search("the valve", k=10, document="pump.pdf")
+    assert {hit.document for hit in only} == {"pump.pdf"}
+    assert all(hit.text_score == everywhere[hit.document, hit.page] for hit in only)
+
+
+def test_many_at_once_find_what_each_finds_alone(manuals):
+    texts = ["the valve", "seal", "spare parts", "bleed the pump"]
+    together = manuals.search_many(texts, k=5, text_fusion=True)
+    assert [found(answer) for answer in together] == [found(manuals.search(text, k=5)) for text in texts]
+    assert [answer.arms for answer in together] == [manuals.search(text).arms for text in texts]
+
+
+def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(planner, "FIRST_STAGE_PAGES", 1)
+    monkeypatch.setattr(planner, "_CANDIDATES", 2)
+    encoder = ToyEncoder(dim=64)
+    draft = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)
+    pages = [replace(encoded(number, "valve", encoder=encoder), text="valve") for number in range(1, 60)]
+    pages.append(replace(encoded(60, "other", encoder=encoder), text="the valve and its rare words"))
+    store.writer.commit(draft, pages, encoder.info)
+    assert store.writer.finish(draft) == ""
+    with colvision.open_library(store.path, encoder=encoder) as library:
+        pixels, both = (library.search("rare valve", k=5, text_fusion=on) for on in (False, True))
+        assert (pixels.mode, pixels.candidates) == ("rerank", 20)
+        assert (both.mode, both.candidates) == ("rerank", 21)
+
+
+def test_the_command_says_what_was_asked(manuals, monkeypatch):
+    monkeypatch.setattr("colvision.library.load_encoder", lambda name: Calibrated())
+    asked = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
+    answer = CliRunner().invoke(main, [*asked, "--text-fusion"])
+    assert answer.exit_code == 0, answer.output
+    assert "; text " in answer.stdout
+    assert "by their pixels and their text" in answer.stderr
+    for option, arms in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "text"])):
+        values = json.loads(CliRunner().invoke(main, [*asked, option, "--json"]).stdout)
+        assert values["arms"] == arms
+        assert (values["hits"][0]["text_score"] is None) == ("text" not in arms)
