@@ -16,11 +16,11 @@ _HEIGHT, _WIDTH = 448, 336  # 192 patches of 28 pixels: seconds on a CPU even fo
 
 def measure_code_range(encode_pages: Callable[[Iterable[Page]], Iterator[PageEmbedding]]) -> float:
     """The largest absolute component over three generated pages, with margin, at most 1. Deterministic."""
-    largest = max(float(np.abs(embedding.vectors).max()) for embedding in encode_pages(_generated_pages()))
+    largest = max(float(np.abs(embedding.vectors).max()) for embedding in encode_pages(generated_pages()))
     return min(1.0, math.ceil(largest * _MARGIN * _STEP) / _STEP)
 
 
-def _generated_pages() -> Iterator[Page]:
+def generated_pages() -> Iterator[Page]:
     """A page of print, a page with a table and a photograph-like patch of noise, an empty page."""
     rng = np.random.default_rng(7)
     for number, draw in enumerate((_print, _table, _nothing), start=1):

@@ -15,6 +15,7 @@ from colvision.embedding import EncoderInfo, Floats, PageEmbedding, QueryEmbeddi
 from colvision.encoders.batches import batches, sorted_batches, windows
 from colvision.encoders.code_range import measure_code_range
 from colvision.encoders.family import Family, PageBatch
+from colvision.encoders.finding import Finding
 from colvision.encoders.origin import Origin
 from colvision.encoders.query_tokens import PromptedQuery, Span
 from colvision.errors import EncoderError
@@ -77,7 +78,7 @@ class VlmEncoder:
     def _encode(self, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
         """Out of memory, the batch is halved, and those after it are smaller, too."""
         try:
-            vectors = self._vectors(batch.inputs)
+            vectors = self.vectors(batch.inputs)
         except torch.cuda.OutOfMemoryError as error:
             if len(images) == 1:
                 raise EncoderError(
@@ -103,10 +104,16 @@ class VlmEncoder:
         tokenised = (self._tokenised(text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.padded([query.ids for query in batch]))
-            for query, vectors in zip(batch, self._vectors(inputs), strict=True):
+            for query, vectors in zip(batch, self.vectors(inputs), strict=True):
                 weight = self.family.query_weight(len(vectors))
                 embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
         return embeddings
+
+    def examined(self) -> Iterator[Finding]:
+        """What `colvision doctor` tells of this encoder beyond what its vectors show."""
+        from colvision.encoders.examined import examine_model
+
+        return examine_model(self)
 
     def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
         prompted = PromptedQuery.of(
@@ -120,7 +127,7 @@ class VlmEncoder:
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
 
     @torch.inference_mode()
-    def _vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+    def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         model = self.family.model
         placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
