@@ -116,6 +116,27 @@ def verify(library: LibraryOption) -> None:
 
 
 @main.command()
+def doctor(
+    encoder: Annotated[str, typer.Argument(help="mini, a checkpoint folder or a hub id.", show_default=False)],
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the fastest there is.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
+    max_patches: Annotated[int | None, typer.Option(min=1, help="The most patches a page becomes.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="The folder of a LoRA adapter.")] = None,
+) -> None:
+    """Encode a few generated pages and say in words whether the encoder does what a search needs of it."""
+    from colvision.doctor import examine  # numba and PIL's fonts: a second that the other commands need not wait for
+    from colvision.encoders import load_encoder
+
+    with _told():
+        report = examine(
+            load_encoder(encoder, device=device, dtype=dtype, max_patches=max_patches, adapter=adapter)
+        )
+    _show(str(report))
+    if not report.passed:
+        raise typer.Exit(_FAILED)
+
+
+@main.command()
 def search(
     words: Words,
     library: LibraryOption,

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from colvision.doctor import approve
 from colvision.embedding import Encoder, EncoderInfo, PageEmbedding
 from colvision.errors import DocumentNotFound, InputError, LibraryLocked
 from colvision.metadata import Metadata, metadata_text
@@ -100,8 +101,10 @@ def ingest_files(
 ) -> IngestReport:
     """Ingests every file; one that fails never stops the others.
 
-    Raises `EncoderMismatch` and `LibraryError` (read-only, full disk), which would meet every file.
+    Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
+    would meet every file.
     """
+    approve(encoder)
     started = time.monotonic()
     encoder = pooled(store, encoder, options.collection, options.pool)
     if options.keep == "float16":
@@ -183,6 +186,7 @@ def ingest_again(
 
     Raises `EncoderMismatch`.
     """
+    approve(encoder)
     encoder = pooled(store, encoder, options.collection, options.pool)
     try:
         draft = store.drafts.again(row, encoder.info)
@@ -196,6 +200,7 @@ def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, watc
 
     Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
     """
+    approve(encoder)
     started = time.monotonic()
     reports: list[FileReport] = []
     encoder = pooled(store, encoder, options.collection, options.pool)

@@ -19,6 +19,14 @@ def quick_path(tmp_path):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory):
+    """What is remembered between runs, such as encoders that passed `doctor`, is not what tests left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def store(quick_path):
     with Store(quick_path / "library") as store:
