@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -52,9 +53,11 @@ class Incoming:
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
-        """Removes the copy, unless it was placed."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Removes the copy, unless it was placed; one that a failing disk does not let go of is swept later."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def picture(image: Image.Image) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from faults.history import History
 from faults.processes import Bell, Forked
-from faults.reader import Reader
+from faults.reader import Reader, warm_up
 from faults.state import State
 from faults.work import Open, Step, Work, anything
 
@@ -28,6 +28,7 @@ def beside_a_writer(folder: Path, *, seconds: float, readers: int, seed: int) ->
     work.do(Open())
     work.close()
     history, bell = History(folder / "history", work.state), Bell()
+    Forked(warm_up).result()
     looking = [Forked(lambda i=i: Reader(work.path, history, seed + i).until(bell)) for i in range(readers)]
     work.open()
     changes, end = 0, time.monotonic() + seconds

@@ -13,7 +13,7 @@ from colvision.store.turn import Turn
 from faults.crowd import change
 from faults.history import History
 from faults.processes import Bell, Forked
-from faults.reader import Reader
+from faults.reader import Reader, warm_up
 from faults.state import State, held, litter
 from faults.work import Open, Work, anything
 
@@ -46,6 +46,7 @@ def killed(folder: Path, *, kills: int, readers: int, seed: int) -> tuple[int, l
     work.do(Open())
     work.close()
     history, bell = History(folder / "history", work.state), Bell()
+    Forked(warm_up).result()
     looking = [Forked(lambda i=i: Reader(work.path, history, seed + i).until(bell)) for i in range(readers)]
     rng, amid = np.random.default_rng(seed), 0
     for cycle in range(kills):

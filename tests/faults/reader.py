@@ -29,7 +29,7 @@ def _query(text: str, encoder: int) -> QueryEmbedding:
 
 
 @cache
-def _score(version: str, number: int, encoder: int, text: str) -> float:
+def score(version: str, number: int, encoder: int, text: str) -> float:
     """Of a page alone: the arithmetic has tests of its own, here it tells one page from another."""
     code_range = ENCODERS[encoder].info.code_range
     codes = quantise(encoded(version, number, encoder).embedding.vectors, code_range)
@@ -39,10 +39,15 @@ def _score(version: str, number: int, encoder: int, text: str) -> float:
 
 def scores(state: State, text: str) -> dict[tuple[str, int], float]:
     return {
-        (held.name, number): _score(held.version, number, state.encoder, text)
+        (held.name, number): score(held.version, number, state.encoder, text)
         for held in state.documents
         for number in held.pages
     }
+
+
+def warm_up() -> str:
+    """To be run in a process of its own before readers are: what is compiled at first use is then compiled once."""
+    return str(score("a.1.0", 1, 0, QUERIES[0]))
 
 
 class Reader:
@@ -56,7 +61,8 @@ class Reader:
 
     def until(self, bell: Bell) -> str:
         """Looks again and again; how often. Raises `AssertionError` for an answer that no state gives."""
-        count = 0
+        self.look()
+        count = 1
         while not bell.has_rung:
             self.look()
             count += 1
