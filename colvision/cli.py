@@ -103,14 +103,24 @@ def compact(library: LibraryOption) -> None:
 
 
 @main.command()
-def verify(library: LibraryOption) -> None:
-    """Read every shard whole; name those that are damaged, and the documents to ingest again."""
-    with _told(), _existing(library) as opened:
-        damaged = opened.verify()
+def verify(
+    library: LibraryOption,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what the kept files allow.")] = False,
+) -> None:
+    """Read every byte of the library; name what is damaged, and the documents to ingest again."""
+    with _told(), _existing(library) as opened, _progress() as show:
+        done = opened.verify(repair=repair, progress=show)
         shards = sum(collection.shards for collection in opened.status().collections)
-    for shard in damaged:
-        _show(f"{shard.reason}\n  ingest again: {', '.join(shard.documents)}")
-    if damaged:
+    for damage in done.found:
+        said = damage.reason if damage in done.left else f"{damage.reason}\n  repaired"
+        again = damage in done.left and damage.documents and damage.what != "picture"
+        _show(f"{said}\n  ingest again: {', '.join(damage.documents)}" if again else said)
+    for damage in done.left:
+        if damage not in done.found:
+            _show(damage.reason)
+    for reason in done.failed:
+        _show(reason)
+    if not done.is_whole:
         raise typer.Exit(_FAILED)
     _show("1 shard is whole" if shards == 1 else f"{shards} shards are whole")
 

@@ -25,11 +25,12 @@ from colvision.ingest import (
 from colvision.metadata import Metadata
 from colvision.pdf import FailedPage
 from colvision.queued import run_job
+from colvision.repair import Verification, verify_library
 from colvision.report import FileReport, IngestReport, Progress
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
 from colvision.search.planner import SEARCH_BYTES
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
-from colvision.store import Compaction, DamagedShard, Store
+from colvision.store import Compaction, Store
 from colvision.store.jobs import Job, Jobs
 from colvision.store.records import DocumentRow, Keep
 
@@ -285,11 +286,20 @@ class Library:
         """
         return self._store.compact()
 
-    def verify(self) -> list[DamagedShard]:
-        """Reads every shard whole. A damaged one is quarantined: its pages are not found until their documents are
-        ingested again, everything else is.
+    def verify(
+        self,
+        *,
+        repair: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> Verification:
+        """Reads every byte of the library; what is not what was stored is named, with the documents it is part of.
+
+        A damaged shard is quarantined: its pages are not found until they are repaired or their documents ingested
+        again, everything else is. With `repair`, lost pages are read and encoded again from the kept files, pictures
+        drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
-        return self._store.verify()
+        return verify_library(self._store, lambda: self.encoder, repair=repair, watch=Watch(progress, cancel))
 
     def status(self) -> Status:
         """What the library holds, and what is wrong with it."""

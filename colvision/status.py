@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colvision.embedding import EncoderInfo
 from colvision.metadata import Metadata
-from colvision.store import DamagedShard, Store
+from colvision.store import Damage, Store
 from colvision.store.records import DocumentRow
 
 CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
@@ -66,7 +66,7 @@ class Status:
     read_only: bool
     encoder: str
     collections: tuple[CollectionStatus, ...]
-    damaged: tuple[DamagedShard, ...]
+    damaged: tuple[Damage, ...]
     warnings: tuple[str, ...]
 
 

@@ -164,6 +164,12 @@ class Shard:
     def _rows(self, row: int) -> slice:
         return slice(int(self.starts[row]), int(self.starts[row + 1]))
 
+    def holds(self, row: int, document: int, number: int) -> bool:
+        """Whether that page lies in that row; a file of format 1 does not know whose its pages are."""
+        if not isinstance(row, int) or not 0 <= row < len(self):  # as a damaged catalogue may say
+            return False
+        return self.owners is None or tuple(self.owners[row].tolist()) == (document, number)
+
     def page(self, row: int) -> ShardPage:
         """The page at `row` (from 0, its place in this shard); its arrays are views of the shard's.
 

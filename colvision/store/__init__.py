@@ -3,7 +3,9 @@
 `Store` is what readers ask; its `writer`, `drafts` and `jobs` are the ways in. A commit's order stands in `writer`.
 """
 
+from colvision.store.records import Damage
 from colvision.store.snapshot import Part, Snapshot
-from colvision.store.store import Compaction, DamagedShard, Store
+from colvision.store.store import Compaction, Store
+from colvision.store.text import TextScores
 
-__all__ = ["Compaction", "DamagedShard", "Part", "Snapshot", "Store"]
+__all__ = ["Compaction", "Damage", "Part", "Snapshot", "Store", "TextScores"]

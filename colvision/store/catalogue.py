@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
-from colvision.store.schema import APPLICATION, FORMAT, SCHEMA, UPGRADES, row_seal
+from colvision.store.schema import APPLICATION, FORMAT, IS_SCHEMA_WHOLE, SCHEMA, UPGRADES, row_seal, text_sum
 
 FILE_NAME = "catalog.sqlite"
 _BUSY_SECONDS = 30.0
@@ -40,8 +40,9 @@ class Catalogue:
         if not self._path.exists() and (self.read_only or not create):
             raise LibraryFormat(f"{folder} is not a library (it has no {FILE_NAME}): check the path, or ingest into it")
         try:
-            self._open()
-            self._check_format(create=create)
+            with self._told():
+                self._open()
+                self._check_format(create=create)
         except sqlite3.DatabaseError as error:
             raise self._unusable(error) from error
 
@@ -105,6 +106,8 @@ class Catalogue:
         if version < FORMAT:
             with self.write():
                 self._upgrade()
+        if not self.one(IS_SCHEMA_WHOLE)[0]:
+            raise self._damaged("its tables are not what was made")
 
     def _make(self) -> None:
         """All in one transaction: killed in the middle it leaves an empty file, which the next opening fills."""
@@ -145,7 +148,7 @@ class Catalogue:
             return LibraryFormat(f"{self._path} cannot be opened ({error}): check that it can be read")
         return self._damaged(error)
 
-    def _damaged(self, error: sqlite3.DatabaseError) -> LibraryDamaged:
+    def _damaged(self, error: sqlite3.DatabaseError | UnicodeDecodeError | str) -> LibraryDamaged:
         return LibraryDamaged(
             f"{self._path} is damaged ({error}): put a copy of the whole library folder back, or ingest its files/ "
             "folder into a new library",
@@ -161,6 +164,8 @@ class Catalogue:
             if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
                 raise self._damaged(error) from error
             raise
+        except UnicodeDecodeError as error:
+            raise self._damaged(error) from error  # SQLite's own message quotes what it found
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -242,6 +247,7 @@ def _connect(database: str) -> sqlite3.Connection:
     )
     connection.text_factory = _text
     connection.create_function("row_seal", -1, row_seal, deterministic=True)
+    connection.create_function("text_sum", 1, text_sum, deterministic=True)
     return connection
 
 

@@ -88,7 +88,7 @@ class Drafts:
                     worker=str(Holder.current()),
                     metadata=_metadata(offer, decision),
                 )
-                if decision.keep is None:
+                if decision.outcome != "same":  # also of a document gone on with: its kept file may be damaged
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.
                     incoming.place(f"{sha256}.{new.extension}")
                 return self._open(decision, new)

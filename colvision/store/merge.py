@@ -6,6 +6,7 @@ document was deleted: nothing leads to it, but its bytes are there until its sha
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from colvision.errors import LibraryDamaged
@@ -75,7 +76,8 @@ class Merging:
     def _sources(self, collection: int) -> list[_Source]:
         with self._db.read():
             named = rows.named_pages(self._db, collection)
-            serving = rows.shards(self._db, "collection = ? AND damage = ''", [collection])
+            shards = rows.shards(self._db, "collection = ?", [collection])
+        serving = [row for row in shards if row.is_whole and not row.damage]
         return [_Source(row, named[row.key]) for row in serving if named[row.key]]
 
     def _rewrite_all(self, runs: Iterable[Sequence[_Source]]) -> None:
@@ -99,18 +101,56 @@ class Merging:
                 with self._db.write():
                     rows.quarantine(self._db, row, str(error))
                 return
-        with self._db.read():
-            key = rows.next_shard(self._db)
-            info = rows.collection_of(self._db, run[0].collection).info
-        assert info is not None, "a collection with a shard has an encoder"
-        path = self._files.shard(shard_name(key))
-        checksum = write_shard(path, pages, owners, code_range=info.code_range)
-        vectors = sum(len(page.codes) for page in pages)
-        size = path.stat().st_size
-        new = ShardRow(key, run[0].collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT)
+        new = self._write(run[0].collection, pages, owners)
         # Killed before this is committed: no row names the new shard, and the old ones are as they were.
         with self._db.write():
             rows.move_pages(self._db, new, keys, [row.key for row in run])
+
+    def _write(self, collection: int, pages: Sequence[ShardPage], owners: Sequence[Owner]) -> ShardRow:
+        with self._db.read():
+            key = rows.next_shard(self._db)
+            info = rows.collection_of(self._db, collection).info
+        assert info is not None, "a collection with a shard has an encoder"
+        path = self._files.shard(shard_name(key))
+        checksum = write_shard(path, pages, owners, code_range=info.code_range)
+        vectors, size = sum(len(page.codes) for page in pages), path.stat().st_size
+        return ShardRow(key, collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT)
+
+    def salvage(self, row: ShardRow) -> None:
+        """Copies the whole pages of a damaged shard; the catalogue forgets the others, which are to be stored again.
+
+        In the caller's turn.
+        """
+        with self._db.read():
+            owned = [(Owner(document, number), key) for _, document, number, key in rows.pages_in(self._db, row.key)]
+            documents = rows.documents_in(self._db, row.key)
+        # Of what the catalogue says of a damaged shard only whose pages lie there is believed.
+        collection = documents[0].collection if documents else row.collection
+        whole = self._whole_pages(row)
+        kept = [(owner, key) for owner, key in owned if owner in whole]
+        new = None
+        if kept:
+            new = self._write(collection, [whole[owner] for owner, _ in kept], [owner for owner, _ in kept])
+        saved = {key for _, key in kept}
+        with self._db.write():
+            if new is not None:
+                rows.move_pages(self._db, new, [key for _, key in kept], [row.key])
+            for _, key in owned:
+                if key not in saved:
+                    rows.forget_page(self._db, key)
+            rows.next_generation(self._db, collection)
+
+    def _whole_pages(self, row: ShardRow) -> dict[Owner, ShardPage]:
+        """What can still be believed of a damaged shard: nothing where it has no sums, or where they are damaged."""
+        pages: dict[Owner, ShardPage] = {}
+        try:
+            shard = Shard(self._files.shard(row.file_name))
+        except (FileNotFoundError, LibraryDamaged):
+            return pages
+        for place, owner in enumerate([] if shard.owners is None else shard.owners.tolist()):
+            with suppress(LibraryDamaged):
+                pages[Owner(*owner)] = shard.page(place)
+        return pages
 
     def _live(self, row: ShardRow) -> Iterator[tuple[ShardPage, Owner, int]]:
         """The pages that are not dead, checked as they are read. Raises `LibraryDamaged`, `FileNotFoundError`."""
@@ -118,6 +158,8 @@ class Merging:
         with self._db.read():
             named = rows.pages_in(self._db, row.key)
         for place, document, number, key in named:
+            if not shard.holds(place, document, number):
+                raise LibraryDamaged(f"shard {row.file_name} and the catalogue do not agree about its row {place}")
             yield shard.page(place), Owner(document, number), key
 
 

@@ -1,6 +1,8 @@
 """What the catalogue remembers, as values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from colvision.embedding import EncoderInfo
@@ -84,7 +86,7 @@ class NewDocument(NamedTuple):
 
 
 class ShardRow(NamedTuple):
-    """A shard; `damage` says why it is quarantined, `format` is that of its file."""
+    """A shard; `damage` says why it is quarantined, `format` is that of its file; `is_whole` as in `DocumentRow`."""
 
     key: int
     collection: int
@@ -94,6 +96,7 @@ class ShardRow(NamedTuple):
     checksum: str
     damage: str
     format: int
+    is_whole: bool = True
 
     @property
     def file_name(self) -> str:
@@ -113,7 +116,7 @@ class PageRow(NamedTuple):
 
 
 class NewPage(NamedTuple):
-    """The columns of a stored page that is added; see `PageRow`."""
+    """The columns of a stored page that is added; see `PageRow`. `picture` is the crc32 of its picture's file."""
 
     document: int
     number: int
@@ -122,6 +125,30 @@ class NewPage(NamedTuple):
     geometry: PdfGeometry | None
     shard: int
     row: int
+    picture: int
+
+
+What = Literal["catalogue", "text", "entry", "shard", "file", "picture", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something of a library that is not what was stored: what, its file, why, and the documents that it is part of.
+
+    "entry" is a row of the catalogue that has changed, "document" one that misses pages. `documents` are names, `ids`
+    the same documents' ids.
+    """
+
+    what: What
+    path: Path
+    reason: str
+    documents: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, what: What, path: Path, reason: str, rows: Iterable[DocumentRow]) -> "Damage":
+        named = sorted({(row.name, row.id) for row in rows})
+        return cls(what, path, reason, tuple(name for name, _ in named), tuple(found for _, found in named))
 
 
 def shard_name(key: int) -> str:

@@ -54,7 +54,8 @@ CREATE TABLE shards (
     bytes INTEGER NOT NULL,
     checksum TEXT NOT NULL,
     damage TEXT NOT NULL DEFAULT '',        -- why it is quarantined
-    format INTEGER NOT NULL DEFAULT 1
+    format INTEGER NOT NULL DEFAULT 1,
+    seal INTEGER
 );
 CREATE TABLE pages (
     key INTEGER PRIMARY KEY,
@@ -66,6 +67,8 @@ CREATE TABLE pages (
     geometry TEXT,                          -- JSON [left, bottom, right, top, rotation], NULL for an image file
     shard INTEGER REFERENCES shards (key),
     row INTEGER,
+    picture INTEGER,                        -- crc32 of its picture's file; NULL where an older colvision drew it
+    text INTEGER,                           -- crc32 of its text in `page_text`; NULL for none
     seal INTEGER,                           -- of the page, not of its place: merging moves it
     UNIQUE (document, number)
 );
@@ -102,12 +105,28 @@ _SEALED = {
         "CAST(sha256 AS BLOB)", "CAST(extension AS BLOB)", "bytes", "pages", "CAST(renderer AS BLOB)",
         "visible", "replaces", "CAST(added AS BLOB)", "CAST(metadata AS BLOB)",
     ),
-    "pages": ("document", "number", "CAST(reason AS BLOB)", "height", "width", "CAST(geometry AS BLOB)"),
+    "shards": (
+        "key", "collection", "pages", "vectors", "bytes", "CAST(checksum AS BLOB)", "typeof(damage)",
+        "CAST(damage AS BLOB)", "format",
+    ),
+    "pages": (
+        "pages.document", "pages.number", "CAST(pages.reason AS BLOB)", "pages.height", "pages.width",
+        "CAST(pages.geometry AS BLOB)", "pages.picture",
+        "pages.text",
+    ),
 }  # fmt: skip
 SEALS: Mapping[str, str] = {table: f"row_seal({', '.join(columns)})" for table, columns in _SEALED.items()}
 
 _SEAL_ALL = "".join(f"UPDATE {table} SET seal = {seal};\n" for table, seal in SEALS.items())
-SCHEMA += _SEAL_ALL
+_SEAL_SCHEMA = """
+CREATE TABLE schema_seal (sum INTEGER);
+INSERT INTO schema_seal
+SELECT row_seal(CAST(group_concat(sql) AS BLOB)) FROM (SELECT sql FROM sqlite_master ORDER BY name);
+"""
+SCHEMA += _SEAL_ALL + _SEAL_SCHEMA
+IS_SCHEMA_WHOLE = """
+SELECT (SELECT sum FROM schema_seal) IS row_seal(CAST(group_concat(sql) AS BLOB))
+FROM (SELECT sql FROM sqlite_master ORDER BY name)"""
 
 # From the format before to each format.
 UPGRADES: Mapping[int, str] = {
@@ -117,11 +136,23 @@ ALTER TABLE collections ADD COLUMN seal INTEGER;
 ALTER TABLE documents ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE documents ADD COLUMN seal INTEGER;
 ALTER TABLE shards ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE shards ADD COLUMN seal INTEGER;
+ALTER TABLE pages ADD COLUMN picture INTEGER;
+ALTER TABLE pages ADD COLUMN text INTEGER;
+UPDATE pages SET text = text_sum((SELECT CAST(text AS BLOB) FROM page_text WHERE rowid = pages.key));
 ALTER TABLE pages ADD COLUMN seal INTEGER;
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 """
-    + _SEAL_ALL,
+    + _SEAL_ALL
+    + _SEAL_SCHEMA,
 }
+
+
+def text_sum(text: str | bytes | None) -> int | None:
+    """A checksum of a page's text; the SQL function of the same name, which is given text as bytes."""
+    if not text:
+        return None
+    return zlib.crc32(text.encode() if isinstance(text, str) else text)
 
 
 def row_seal(*values: str | int | float | bytes | None) -> int:

@@ -103,8 +103,11 @@ class Snapshots:
             newest = self._newest.get(collection.key)
             if newest is not None and newest.generation == collection.generation:
                 return collection, newest, []
-            serving = rows.shards(self._db, "collection = ? AND damage = ''", [collection.key])
-        return collection, None, [row for row in serving if row.key not in self._lost]
+            shards = [row for row in rows.shards(self._db) if not row.damage and row.key not in self._lost]
+        for row in shards:
+            if not row.is_whole:
+                self.set_aside(row, LibraryDamaged(f"the catalogue's entry of shard {row.file_name} is damaged"))
+        return collection, None, [row for row in shards if row.is_whole and row.collection == collection.key]
 
     def _open(self, shards: list[ShardRow]) -> dict[int, Shard] | None:
         """None when one could not be opened: the catalogue is to be read again, without it."""
@@ -146,11 +149,28 @@ class Snapshots:
         seen = MappingProxyType({row.key: row for row in documents if row.is_whole})
         keys = np.fromiter(seen, dtype=np.int64, count=len(seen))
         parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
-        self._shards[collection.key] = opened
         lasting = tuple(part for part in parts if part.live.any())
         snapshot = Snapshot(collection, seen, lasting)
+        self._check_pages(snapshot, opened)
+        self._shards[collection.key] = opened
         self._newest[collection.key] = snapshot
         return snapshot
+
+    def _check_pages(self, snapshot: Snapshot, opened: Mapping[int, Shard]) -> None:
+        """Pages that a damaged catalogue has lost sight of are not left out of answers in silence."""
+        missing = sum(row.stored for row in snapshot.documents.values()) - snapshot.pages
+        if not missing:
+            return
+        with self._db.read():
+            if rows.collection_of(self._db, snapshot.collection.key).generation != snapshot.generation:
+                return  # the next look is newer
+            aside = {row.key for row in rows.shards(self._db, "damage <> ''")} | self._lost.keys()
+            known = sum(rows.visible_pages(self._db, snapshot.collection.key, shard) for shard in aside - opened.keys())
+        if missing != known:
+            raise LibraryDamaged(
+                f"{missing - known} pages of collection {snapshot.collection.name!r} are not where the catalogue says: "
+                "run `colvision verify --repair`"
+            )
 
 
 def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, seen: NDArray[np.int64]) -> Part:
@@ -160,7 +180,7 @@ def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, seen: ND
     live = np.isin(document, seen)
     if listed is not None:
         named = np.zeros(len(shard), dtype=np.bool_)
-        named[[row for row, *_ in listed]] = True
+        named[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
         live &= named
     return Part(shard, np.where(live, document, _NOBODY), page, live)
 
@@ -168,7 +188,8 @@ def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, seen: ND
 def _listed_owners(pages: int, listed: list[tuple[int, int, int, int]]) -> NDArray[np.int64]:
     owners = np.full((pages, 2), _NOBODY, dtype=np.int64)
     for row, document, number, _ in listed:
-        owners[row] = document, number
+        if isinstance(row, int) and 0 <= row < pages:  # as a damaged catalogue may not say
+            owners[row] = document, number
     return owners
 
 

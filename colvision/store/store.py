@@ -7,30 +7,23 @@ from types import TracebackType
 from typing import TypeVar
 
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
-from colvision.shard import Shard, ShardPage
+from colvision.shard import ShardPage
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
+from colvision.store.checking import Checking
 from colvision.store.drafts import Drafts
 from colvision.store.files import Files
 from colvision.store.jobs import Jobs
 from colvision.store.merge import Merging
-from colvision.store.records import CollectionRow, DocumentRow, PageRow, ShardRow
+from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
+from colvision.store.repair import Repair
 from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.text import TextLayers, TextScores
 from colvision.store.turn import Turn
 from colvision.store.writer import Writer
 
 _Found = TypeVar("_Found")
-
-
-@dataclass(frozen=True, slots=True)
-class DamagedShard:
-    """A quarantined shard: its file, what is wrong, and the documents that miss pages because of it."""
-
-    path: Path
-    reason: str
-    documents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,8 @@ class Store:
         self.refill = Refill(turn, self._db, self.drafts)
         self._merging = Merging(turn, self._db, self.files)
         self.writer = Writer(turn, self._db, self.files, self._merging)
+        self.repair = Repair(turn, self._db, self.files, self._merging)
+        self._checking = Checking(self._db, self.files)
         if not self.read_only:
             self.files.make()
 
@@ -154,15 +149,20 @@ class Store:
         while True:
             with self._db.read():
                 page = rows.page(self._db, row, number)
-                shard = rows.shards(self._db, "key = ?", [page.shard])[0]
-            if shard.damage:
-                raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {shard.damage}")
+                lies_in = rows.shards(self._db, "key = ?", [page.shard])
+            if not lies_in or lies_in[0].damage:
+                why = lies_in[0].damage if lies_in else "the catalogue does not know its shard"
+                raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {why}")
+            shard = lies_in[0]
             try:
-                return self._snapshots.shard(shard).page(page.row)
+                found = self._snapshots.shard(shard)
+                if found.holds(page.row, row.key, number):
+                    return found.page(page.row)
             except (FileNotFoundError, LibraryDamaged) as error:
                 if self._snapshots.set_aside(shard, error):
                     raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {error}") from error
-                # Merged meanwhile: the page lies elsewhere.
+                continue  # merged meanwhile: the page lies elsewhere
+            raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
 
     def picture_path(self, row: DocumentRow, number: int) -> Path:
         """The page's picture, a JPEG. Raises `PageNotFound`."""
@@ -207,38 +207,20 @@ class Store:
             shards = rows.shards(self._db)
         return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
 
-    def verify(self) -> list[DamagedShard]:
-        """Reads every shard whole; those that are not what was written are quarantined, and named with their documents.
+    def verify(self) -> list[Damage]:
+        """Reads every byte of the library; what is not what was stored is named, with the documents it is part of.
 
-        A shard that is whole again (put back from a copy) serves again.
+        A damaged shard is quarantined; one that is whole again (put back from a copy) serves again.
         """
-        with self._db.read():
-            shards = rows.shards(self._db)
-        found = {row.key: self._damage(row) for row in shards}
-        for row in shards:
-            if bool(found[row.key]) != bool(row.damage) and not self.read_only:
-                with self._db.write():
-                    rows.quarantine(self._db, row, found[row.key])
-        with self._db.read():  # again: a shard that was deleted meanwhile is not damaged
-            return [self._damaged(row, found[row.key]) for row in rows.shards(self._db) if found.get(row.key)]
+        return self._checking.run()
 
-    def damaged(self) -> list[DamagedShard]:
+    def damaged(self) -> list[Damage]:
         """The shards that are quarantined, each with the names of the documents that have pages in it."""
         with self._db.read():
-            return [self._damaged(row, row.damage) for row in rows.shards(self._db, "damage <> ''")]
-
-    def _damaged(self, row: ShardRow, reason: str) -> DamagedShard:
-        return DamagedShard(self.files.shard(row.file_name), reason, rows.names_in(self._db, row.key))
-
-    def _damage(self, row: ShardRow) -> str:
-        path = self.files.shard(row.file_name)
-        try:
-            Shard(path).verify(row.checksum)
-        except FileNotFoundError:
-            return f"shard {path.name} is missing: ingest its documents again"
-        except LibraryDamaged as error:
-            return str(error)
-        return ""
+            return [
+                Damage.of("shard", self.files.shard(row.file_name), row.damage, rows.documents_in(self._db, row.key))
+                for row in rows.shards(self._db, "damage <> ''")
+            ]
 
 
 def _check_folder(path: Path, *, create: bool) -> None:

@@ -4,6 +4,7 @@ What a kill between two steps leaves is said where the steps are; the rule is th
 """
 
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ class Writer:
         rows.pin_encoder(self._db, row.collection, batch.info)
         rows.add_shard(self._db, shard)
         for place, page in enumerate(batch.pages):
-            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place)
+            drawn = zlib.crc32(page.picture)
+            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place, drawn)
             rows.add_page(self._db, new, page.text)
         rows.count_clipped(self._db, row.collection, *batch.clipped())
         if row.visible:

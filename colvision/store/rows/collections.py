@@ -75,6 +75,7 @@ def take_codes(db: Catalogue, key: int, refill: int) -> None:
     sql = "SELECT encoder, components, clipped FROM collections WHERE key = ?"
     encoder, components, clipped = db.one(sql, [refill])
     db.execute("UPDATE shards SET collection = ? WHERE collection = ?", [key, refill])
+    db.execute(f"UPDATE shards SET seal = {SEALS['shards']} WHERE collection = ?", [key])
     sql = "UPDATE collections SET encoder = ?, components = ?, clipped = ? WHERE key = ?"
     db.execute(sql, [encoder, components, clipped, key])
     _seal(db, key)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from colvision.metadata import Metadata, metadata_text
@@ -20,6 +19,7 @@ SELECT key, id, collection, name, source, upload, sha256, extension, bytes, page
     seal = {_SEAL}
 FROM documents"""
 _BROKEN = "its entry in the catalogue is damaged: delete it and ingest its file again"
+_LONG_AGO = datetime.fromtimestamp(0, UTC).isoformat()
 
 
 def now() -> str:
@@ -30,9 +30,11 @@ def now() -> str:
 def _document(row: Row) -> DocumentRow:
     *values, metadata, seen, failed, is_whole = row
     values[5], values[13] = bool(values[5]), bool(values[13])
-    known = json.loads(metadata) if is_whole else {}
-    document = DocumentRow(*(*values, known, seen - failed, failed, bool(is_whole)))
-    return document if is_whole else replace(document, state=DAMAGED, reason=_BROKEN)
+    if is_whole:
+        return DocumentRow(*(*values, json.loads(metadata), seen - failed, failed, True))
+    # What others compute with must be what they expect.
+    values[8], values[9], values[11], values[12], values[16] = 0, seen, DAMAGED, _BROKEN, _LONG_AGO
+    return DocumentRow(*(*values, {}, seen - failed, failed, False))
 
 
 def _seal(db: Catalogue, key: int) -> None:
@@ -106,3 +108,28 @@ def candidates(db: Catalogue, collection: int, sha256: str, source: str, name: s
     """The documents of a collection that a file could be, and all its hidden replacements."""
     where = "collection = ? AND (sha256 = ? OR source = ? OR name = ? OR replaces IS NOT NULL)"
     return documents(db, where, [collection, sha256, source, name])
+
+
+def short_documents(db: Catalogue) -> list[DocumentRow]:
+    """Those that were complete and miss pages: what lay in a damaged shard, or had a damaged entry."""
+    sql = "state IN (?, ?) AND pages > (SELECT count(*) FROM pages WHERE document = documents.key)"
+    return documents(db, sql, [READY, DAMAGED])
+
+
+def mark_damaged(db: Catalogue, reasons: Mapping[str, str]) -> None:
+    """Notes why documents (by id) are damaged, of those that were complete; the others are whole again."""
+    for row in documents(db, "state IN (?, ?)", [READY, DAMAGED]):
+        reason = reasons.get(row.id, "")
+        if row.is_whole and (bool(reason) != (row.state == DAMAGED)):
+            set_state(db, row.key, DAMAGED if reason else READY, reason)
+
+
+def mark_short(db: Catalogue) -> None:
+    """Notes that pages have been lost of documents that were complete."""
+    for row in short_documents(db):
+        set_state(db, row.key, DAMAGED, missing(row))
+
+
+def missing(row: DocumentRow) -> str:
+    count = row.pages - row.stored - row.failed
+    return f"{count} of the {row.pages} pages of {row.name!r} are lost: ingest its file again"

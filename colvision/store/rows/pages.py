@@ -7,11 +7,13 @@ from colvision.errors import LibraryDamaged, PageNotFound
 from colvision.page import PdfGeometry
 from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DocumentRow, NewPage, PageRow
-from colvision.store.schema import SEALS, row_seal
+from colvision.store.schema import SEALS, row_seal, text_sum
 
 _PAGE = f"""
 SELECT reason, key, number, height, width, geometry, shard, row, seal = {SEALS["pages"]} FROM pages
 WHERE document = ? AND number = ?"""
+_ITS_TEXT = "LEFT JOIN page_text ON page_text.rowid = pages.key"
+_IS_TEXT = "(pages.text IS text_sum(CAST(page_text.text AS BLOB)))"
 
 
 def numbers(db: Catalogue, key: int) -> set[int]:
@@ -51,11 +53,12 @@ def _geometry(text: str | None) -> PdfGeometry | None:
 
 def add_page(db: Catalogue, new: NewPage, text: str) -> None:
     geometry = json.dumps([*new.geometry.crop, new.geometry.rotation]) if new.geometry else None
-    seal = row_seal(new.document, new.number, None, new.height, new.width, geometry)
+    said = text_sum(text)
+    seal = row_seal(new.document, new.number, None, new.height, new.width, geometry, new.picture, said)
     sql = """
-        INSERT INTO pages (document, number, height, width, geometry, shard, row, seal)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-    values = [new.document, new.number, new.height, new.width, geometry, new.shard, new.row, seal]
+        INSERT INTO pages (document, number, height, width, geometry, shard, row, picture, text, seal)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    values = [new.document, new.number, new.height, new.width, geometry, new.shard, new.row, new.picture, said, seal]
     key = db.insert(sql, values)
     if text:
         db.execute("INSERT INTO page_text (rowid, text) VALUES (?, ?)", [key, text])
@@ -63,15 +66,24 @@ def add_page(db: Catalogue, new: NewPage, text: str) -> None:
 
 def add_failed_pages(db: Catalogue, key: int, failed: Iterable[tuple[int, str]]) -> None:
     for number, reason in failed:
-        seal = row_seal(key, number, reason, None, None, None)
+        seal = row_seal(key, number, reason, None, None, None, None, None)
         sql = "INSERT INTO pages (document, number, reason, seal) VALUES (?, ?, ?, ?)"
         db.execute(sql, [key, number, reason, seal])
 
 
 def page_text(db: Catalogue, row: PageRow) -> str:
-    """The page's text layer, "" where it has none."""
-    found = db.all("SELECT text FROM page_text WHERE rowid = ?", [row.key])
-    return str(found[0][0]) if found else ""
+    """The page's text layer, "" where it has none. Raises `LibraryDamaged` when it is not what was stored."""
+    found = db.all(f"SELECT page_text.text, {_IS_TEXT} FROM pages {_ITS_TEXT} WHERE pages.key = ?", [row.key])
+    text, is_whole = found[0] if found else (None, False)
+    if not is_whole:
+        raise LibraryDamaged(f"the text of page {row.number} is damaged: run `colvision verify --repair`")
+    return text or ""
+
+
+def broken_texts(db: Catalogue) -> list[tuple[int, int, int]]:
+    """(page key, key of the document, number) of the pages whose text has changed since it was written."""
+    sql = f"SELECT pages.key, pages.document, pages.number FROM pages {_ITS_TEXT} WHERE NOT {_IS_TEXT}"
+    return [(key, document, number) for key, document, number in db.all(sql)]
 
 
 def forget_damaged_pages(db: Catalogue, key: int) -> None:
@@ -99,6 +111,32 @@ def has_text(db: Catalogue, key: int) -> bool:
     return bool(db.all(sql, [key]))
 
 
+def pictures(db: Catalogue) -> list[tuple[str, int, int | None, int]]:
+    """(sha256 of the file, page, crc32 of its picture, key of the document) of every stored page."""
+    sql = """
+        SELECT documents.sha256, pages.number, pages.picture, documents.key FROM pages
+        JOIN documents ON documents.key = pages.document WHERE pages.reason IS NULL
+        ORDER BY documents.sha256, pages.number"""
+    return [(sha256, number, picture, key) for sha256, number, picture, key in db.all(sql)]
+
+
+def set_picture(db: Catalogue, key: int, number: int, picture: int) -> None:
+    """Notes that a page of a document was drawn again."""
+    db.execute("UPDATE pages SET picture = ? WHERE document = ? AND number = ?", [picture, key, number])
+    db.execute(f"UPDATE pages SET seal = {SEALS['pages']} WHERE document = ? AND number = ?", [key, number])
+
+
+def broken_pages(db: Catalogue) -> list[tuple[int, int, int]]:
+    """(page key, key of the document, number) of the entries that have changed since they were written."""
+    sql = f"SELECT key, document, number FROM pages WHERE seal IS NOT {SEALS['pages']}"
+    return [(key, document, number) for key, document, number in db.all(sql)]
+
+
+def forget_page(db: Catalogue, key: int) -> None:
+    """Removes one page: it can be stored again."""
+    forget_pages(db, "key = ?", [key])
+
+
 def purge_text(db: Catalogue) -> None:
     """Takes the words of removed pages out of the text's word lists, which FTS5 leaves there until it merges them.
 
@@ -106,3 +144,13 @@ def purge_text(db: Catalogue) -> None:
     read them any more.
     """
     db.execute("INSERT INTO page_text (page_text) VALUES ('optimize')")
+
+
+def check_text(db: Catalogue) -> None:
+    """Raises `LibraryDamaged` when the lists that text is found by do not fit the text."""
+    db.execute("INSERT INTO page_text (page_text) VALUES ('integrity-check')")
+
+
+def rebuild_text(db: Catalogue) -> None:
+    """Makes the lists that text is found by again, from the text."""
+    db.execute("INSERT INTO page_text (page_text) VALUES ('rebuild')")

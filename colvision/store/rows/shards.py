@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from colvision.store.catalogue import Catalogue, Value
-from colvision.store.records import DAMAGED, READY, ShardRow
+from colvision.store.records import DAMAGED, READY, DocumentRow, ShardRow
 from colvision.store.rows.collections import next_generation
 from colvision.store.rows.documents import documents, set_state
+from colvision.store.schema import SEALS
 
-_SHARD = "SELECT key, collection, pages, vectors, bytes, checksum, damage, format FROM shards"
+_SHARD = (
+    f"SELECT key, collection, pages, vectors, bytes, checksum, damage, format, seal = {SEALS['shards']} FROM shards"
+)
 
 
 def next_shard(db: Catalogue) -> int:
@@ -17,12 +20,17 @@ def next_shard(db: Catalogue) -> int:
 
 
 def add_shard(db: Catalogue, new: ShardRow) -> None:
-    db.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new)
+    db.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", new[:-1])
+    _seal(db, new.key)
+
+
+def _seal(db: Catalogue, key: int) -> None:
+    db.execute(f"UPDATE shards SET seal = {SEALS['shards']} WHERE key = ?", [key])
 
 
 def shards(db: Catalogue, where: str = "TRUE", values: Sequence[Value] = ()) -> list[ShardRow]:
     """Shards for which the SQL condition holds, oldest first."""
-    return [ShardRow(*row) for row in db.all(f"{_SHARD} WHERE {where} ORDER BY key", values)]
+    return [ShardRow(*(*row[:-1], bool(row[-1]))) for row in db.all(f"{_SHARD} WHERE {where} ORDER BY key", values)]
 
 
 def named_pages(db: Catalogue, collection: int) -> dict[int, int]:
@@ -39,6 +47,14 @@ def pages_in(db: Catalogue, shard: int) -> list[tuple[int, int, int, int]]:
     return [(row, document, number, key) for row, document, number, key in db.all(sql, [shard])]
 
 
+def visible_pages(db: Catalogue, collection: int, shard: int) -> int:
+    """How many pages of the visible documents of a collection lie in a shard."""
+    sql = """
+        SELECT count(*) FROM pages JOIN documents ON documents.key = pages.document
+        WHERE pages.shard = ? AND documents.collection = ? AND documents.visible"""
+    return int(db.one(sql, [shard, collection])[0])
+
+
 def move_pages(db: Catalogue, to: ShardRow, pages: Sequence[int], left: Iterable[int]) -> None:
     """Adds a shard that holds copies of `pages` (keys), in this order, and removes the shards they `left`."""
     add_shard(db, to)
@@ -49,9 +65,9 @@ def move_pages(db: Catalogue, to: ShardRow, pages: Sequence[int], left: Iterable
     next_generation(db, to.collection)
 
 
-def names_in(db: Catalogue, shard: int) -> tuple[str, ...]:
-    """The names of the documents that have pages in a shard."""
-    return tuple(row.name for row in documents(db, "key IN (SELECT document FROM pages WHERE shard = ?)", [shard]))
+def documents_in(db: Catalogue, shard: int) -> list[DocumentRow]:
+    """The documents that have pages in a shard."""
+    return documents(db, "key IN (SELECT document FROM pages WHERE shard = ?)", [shard])
 
 
 def quarantine(db: Catalogue, shard: ShardRow, damage: str) -> None:
@@ -60,7 +76,9 @@ def quarantine(db: Catalogue, shard: ShardRow, damage: str) -> None:
     Its complete documents are `damaged` for as long as one of their shards is.
     """
     db.execute("UPDATE shards SET damage = ? WHERE key = ?", [damage, shard.key])
-    for row in documents(db, "key IN (SELECT document FROM pages WHERE shard = ?)", [shard.key]):
+    if shard.is_whole:
+        _seal(db, shard.key)
+    for row in documents_in(db, shard.key):
         others = db.one(
             "SELECT max(damage) FROM shards WHERE key IN (SELECT shard FROM pages WHERE document = ?)", [row.key]
         )[0]
