@@ -1,14 +1,17 @@
 """The REST API under /api/v1: the same use cases as the page, which itself uses nothing else but Gradio's upload."""
 
+from os import PathLike, stat_result
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 import colvision
 from app.judgements import Verdict
@@ -27,6 +30,7 @@ from colvision.errors import (
     PageNotFound,
     UnsupportedFile,
 )
+from colvision.search import Mode
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 VIEWER = Path(__file__).resolve().parent / "inspector"
@@ -69,8 +73,19 @@ def create_api(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _explain_request)
     for routes in (_library_routes, _job_routes, _question_routes, _file_routes):
         app.include_router(routes(service), prefix="/api/v1")
-    app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
+    app.mount("/viewer", _Viewer(directory=VIEWER), name="viewer")
     return app
+
+
+class _Viewer(StaticFiles):
+    """The browser asks whether a file has changed: after an update no old script meets a new page."""
+
+    def file_response(
+        self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def _explain_error(_: Request, error: Exception) -> Response:
@@ -165,24 +180,34 @@ def _job_routes(service: Service) -> APIRouter:
     return router
 
 
+class _Asked(BaseModel):
+    """A question as the address of a request has it."""
+
+    q: str
+    collection: str = "default"
+    document: str = Field("", description="search this document only, by name or id")
+    where: str = Field("", description="search only pages that this holds for: page in 3-9 and machine=pump")
+    mode: Mode = Field("auto", description="exact compares every page's codes")
+    text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
+
+    def question(self) -> Question:
+        return Question(self.q, self.collection, self.document or None, self.where, self.mode, self.text_fusion)
+
+
 def _question_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.get("/search")
-    def search(q: str, k: int = 10, collection: str = "default", document: str | None = None) -> AnswerView:
-        """The pages that match best, of a collection or of one document of it."""
-        return service.questions.ask(Question.of(q, collection=collection, document=document), k=k)
+    def search(asked: Annotated[_Asked, Depends()], k: int = 10) -> AnswerView:
+        """The pages that match best."""
+        return service.questions.ask(asked.question(), k=k)
 
     @router.get("/explain")
     def explain(
-        q: str,
-        document: str,
-        page: Annotated[int, Query(ge=1, le=_MOST)],
-        collection: str = "default",
-        within: str | None = None,
+        asked: Annotated[_Asked, Depends()], page_of: str, page: Annotated[int, Query(ge=1, le=_MOST)]
     ) -> ExplanationView:
-        """Why a page matches; `collection` and `within`, a document, are what the search was limited to."""
-        return service.questions.explain(Question.of(q, collection=collection, document=within), document, page)
+        """Why a page of the document `page_of` matches; the question is the one that was searched for."""
+        return service.questions.explain(asked.question(), page_of, page)
 
     @router.post("/judgements", status_code=204)
     def judge(
@@ -193,7 +218,7 @@ def _question_routes(service: Service) -> APIRouter:
         verdict: Verdict = "",
     ) -> None:
         """Whether a page answers a question, in the words of its reader; "" takes that back."""
-        service.questions.judge(Question.of(q, collection=collection), document, page, verdict)
+        service.questions.judge(Question(q, collection), document, page, verdict)
 
     @router.get("/judgements", response_class=Response)
     def read_judgements() -> Response:

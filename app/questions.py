@@ -10,23 +10,29 @@ from app.views import AnswerView, ExplanationView
 from app.why import view_answer, view_explanation
 from colvision.errors import EncoderMismatch, PageNotFound
 from colvision.library import Library
-from colvision.search import Answer
+from colvision.search import Answer, Mode
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a collection, or of one `document` of it (an id or a name)."""
+    """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
+
+    `where`, `mode` and `text_fusion` are those of `Library.search`.
+    """
 
     text: str
     collection: str = "default"
     document: str | None = None
+    where: str = ""
+    mode: Mode = "auto"
+    text_fusion: bool | None = None
 
-    @classmethod
-    def of(cls, text: str, *, collection: str = "default", document: str | None = None) -> "Question":
+    def __post_init__(self) -> None:
         """The same question however its words are spaced."""
-        return cls(" ".join(text.split()), collection, document or None)
+        for name in ("text", "where"):
+            object.__setattr__(self, name, " ".join(getattr(self, name).split()))
 
 
 class Questions:
@@ -64,6 +70,8 @@ class Questions:
 
     def _check(self, question: Question, k: int) -> None:
         letters, quota = len(question.text), self._quota
+        if len(question.where) > quota.where_letters:
+            raise Refused(f"the filter has {len(question.where):,} letters, the limit is {quota.where_letters}")
         if not letters:
             raise Refused("type a few words to search for")
         if letters > quota.query_letters:
@@ -72,7 +80,14 @@ class Questions:
             raise Refused(f"{k} results were asked for; expected 1 to {quota.hits}")
 
     def _answer(self, question: Question, k: int) -> Answer:
-        answer = self._library.search(question.text, k=k, document=question.document, collection=question.collection)
+        answer = self._library.search(
+            question.text,
+            k=k,
+            collection=question.collection,
+            document=question.document,
+            where=question.where or None,
+            mode=question.mode,
+        )
         with self._turn:
             self._answers[question] = answer
             self._answers.move_to_end(question)

@@ -31,6 +31,7 @@ class Quota:
     queue: int = 50  # files that wait or are being read
     free_bytes: int = 2**30  # the disk keeps at least this much
     query_letters: int = 300
+    where_letters: int = 500  # of a filter
     hits: int = 50
     name_letters: int = 60  # of a collection
     judgements: int = 20_000

@@ -24,6 +24,7 @@ def build_page(quota: Quota) -> gr.Blocks:
         "ENDINGS": ",".join(_ENDINGS),
         "FILE_BYTES": str(quota.file_bytes),
         "QUERY_LETTERS": str(quota.query_letters),
+        "WHERE_LETTERS": str(quota.where_letters),
         "NAME_LETTERS": str(quota.name_letters),
     }
 

@@ -87,10 +87,13 @@ class WordView:
 class HitView:
     """A page that was found. `strength` (0..1) is the score as a share of the highest that this query can reach.
 
-    `verdict` is what a reader said of it for this question: relevant, irrelevant or "".
+    `text_score` is that of the text layer (BM25), where it was asked, too. `terms` is what the score holds beside the
+    words' contributions, by name. `verdict` is what a reader said of the page for this question: relevant, irrelevant
+    or "".
     """
 
     rank: int
+    text_score: float | None
     document: str
     document_id: str
     page: int
@@ -98,17 +101,24 @@ class HitView:
     score: float
     strength: float
     words: tuple[WordView, ...]
+    terms: dict[str, float]
     verdict: str
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """`pages` were searched; `notice` says in words when no page matches well."""
+    """`pages` were searched; `notice` says in words when no page matches well.
+
+    `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
+    `arms` were asked: maxsim, and text where the text layers know a word of the query.
+    """
 
     query: str
     hits: tuple[HitView, ...]
     pages: int
     mode: str
+    candidates: int
+    arms: tuple[str, ...]
     timing_ms: dict[str, float]
     notice: str
 
@@ -146,13 +156,17 @@ class ScaleView:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationView:
-    """Why a page matched: `map` is base64 of (words, rows, cols) uint8, see `ScaleView`."""
+    """Why a page matched: `map` is base64 of (words, rows, cols) uint8, see `ScaleView`.
+
+    The contributions of `matches` and the `terms`, by name, sum to `score`.
+    """
 
     document: str
     document_id: str
     page: int
     pages: int
     score: float
+    terms: dict[str, float]
     rows: int
     cols: int
     matches: tuple[MatchView, ...]

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from app.views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
 from colvision.embedding import Floats, Link, QueryEmbedding, ScoredQuery
 from colvision.explain import Explanation, TokenMatch
+from colvision.scoring import highest_score
 from colvision.search import Answer, Hit
 
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
-_FOUND = 0.5  # a word is more likely on the page than not
 
 
 class Word(NamedTuple):
@@ -34,23 +34,24 @@ def words_of(embedding: QueryEmbedding) -> list[Word]:
 
 def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str]) -> AnswerView:
     """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged."""
-    hits = tuple(
-        _hit(rank, hit, pages.get(hit.document_id, hit.page), verdict(hit)) for rank, hit in enumerate(answer.hits, 1)
-    )
+    hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit)) for hit in answer.hits)
     return AnswerView(
         query=answer.query.embedding.text,
         hits=hits,
         pages=answer.pages,
         mode=answer.mode,
         timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
-        notice=_notice(hits, answer.query.link),
+        candidates=answer.candidates,
+        arms=answer.arms,
+        notice=answer.notice,
     )
 
 
-def _hit(rank: int, hit: Hit, pages: int, verdict: str) -> HitView:
+def _hit(hit: Hit, pages: int, verdict: str) -> HitView:
     words = tuple(_word(word, hit) for word in words_of(hit.query.embedding))
     return HitView(
-        rank=rank,
+        rank=hit.rank,
+        text_score=hit.text_score,
         document=hit.document,
         document_id=hit.document_id,
         page=hit.page,
@@ -58,6 +59,7 @@ def _hit(rank: int, hit: Hit, pages: int, verdict: str) -> HitView:
         score=hit.score,
         strength=_share(hit.score, hit.query),
         words=words,
+        terms=dict(hit.terms),
         verdict=verdict,
     )
 
@@ -74,22 +76,13 @@ def _word(word: Word, hit: Hit) -> WordView:
 
 
 def _share(score: float, query: ScoredQuery) -> float:
-    highest = float(query.weights.sum())
+    highest = highest_score(query)
     return min(max(score / highest, 0.0), 1.0) if highest > 0 else 0.0
 
 
 def _strength(similarity: float, link: Link) -> float:
     value = float(link(np.array([similarity], dtype=np.float32))[0])
     return min(max(value, 0.0), 1.0)
-
-
-def _notice(hits: Sequence[HitView], link: Link) -> str:
-    if not link.is_probability or not hits:
-        return ""
-    strengths = [word.strength for hit in hits for word in hit.words]
-    if max(strengths, default=0.0) < _FOUND:
-        return "No page matches well: none of these words was found with confidence. The nearest pages are shown."
-    return ""
 
 
 def view_explanation(why: Explanation, hit: Hit, pages: int, top: float) -> ExplanationView:
@@ -107,6 +100,7 @@ def view_explanation(why: Explanation, hit: Hit, pages: int, top: float) -> Expl
         page=hit.page,
         pages=pages,
         score=why.score,
+        terms=dict(why.terms),
         rows=rows,
         cols=cols,
         matches=tuple(_match(word, why) for word in words),

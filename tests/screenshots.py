@@ -28,12 +28,14 @@ class Shot:
     act: Callable[[Page], None] = lambda page: None
 
 
+NOT_A_PDF = {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"not a PDF"}
 QUESTION = "/?q=setting+the+relief+valve"
-READING = Shot("reading")
+READING = Shot("reading", act=lambda page: page.set_input_files("#cv-drop input", files=[NOT_A_PDF]))
 SHOTS = (
     Shot("welcome"),
     Shot("search", QUESTION),
     Shot("dark", QUESTION, scheme="dark", act=lambda page: page.get_by_role("radio", name="relief").click()),
+    Shot("options", QUESTION, act=lambda page: page.get_by_role("button", name="Options").click()),
     Shot("tablet", QUESTION, size=(1024, 768)),
     Shot("phone", QUESTION, size=(390, 844)),
     Shot("phone-page", QUESTION, size=(390, 844), act=lambda page: page.locator(".cv-card").first.click()),
@@ -65,7 +67,7 @@ def main() -> None:
         with drive.serving(*command) as address:
             library = f"{address}/api/v1/library"
             ask = drive.new_page(browser).request
-            drive.wait_until(lambda: ask.get(library).json()["pages"] > 0, MINUTES * 60)
+            drive.wait_until(lambda: any(job["page"] for job in ask.get(library).json()["jobs"]), MINUTES * 60)
             take(browser, address, READING)
             drive.wait_until(lambda: not ask.get(library).json()["jobs"], MINUTES * 60)
             for shot in SHOTS:

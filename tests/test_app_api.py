@@ -54,7 +54,7 @@ def test_an_upload_becomes_a_job_and_then_a_document(client, service, tmp_path):
 def test_a_search_and_its_explanation_are_json(client, document):
     answer = client.get("/api/v1/search", params={"q": "spare parts", "k": 1}).json()
     assert [(hit["document_id"], hit["page"]) for hit in answer["hits"]] == [(document, 2)]
-    why = client.get("/api/v1/explain", params={"q": "spare parts", "document": document, "page": 2}).json()
+    why = client.get("/api/v1/explain", params={"q": "spare parts", "page_of": document, "page": 2}).json()
     assert [match["word"] for match in why["matches"]] == ["spare", "parts"]
 
 
@@ -66,7 +66,7 @@ def test_a_collection_of_its_own_is_filled_and_searched(client, service, documen
     assert [(each["name"], each["pages"]) for each in collections] == [("default", 2), ("cranes north", 1)]
     hits = client.get("/api/v1/search", params={"q": "valve", "collection": "cranes north"}).json()["hits"]
     assert [hit["document"] for hit in hits] == ["crane.tiff"]
-    asked = {"q": "valve", "collection": "cranes north", "document": hits[0]["document_id"], "page": 1}
+    asked = {"q": "valve", "collection": "cranes north", "page_of": hits[0]["document_id"], "page": 1}
     assert client.get("/api/v1/explain", params=asked).json()["matches"][0]["cell"] == [0, 1]
     assert client.get("/api/v1/search", params={"q": "valve", "collection": "boats"}).status_code == 404
 
@@ -88,6 +88,13 @@ def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, do
     for response in (picture, file):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "no-store" in response.headers["cache-control"]
+
+
+def test_the_browser_asks_whether_a_script_of_the_page_has_changed(client):
+    first = client.get("/viewer/main.js")
+    again = client.get("/viewer/main.js", headers={"if-none-match": first.headers["etag"]})
+    assert [each.headers["cache-control"] for each in (first, again)] == ["no-cache"] * 2
+    assert (first.status_code, again.status_code) == (200, 304)
 
 
 def test_a_file_of_unknown_kind_is_never_shown_inline(client, service, tmp_path):
@@ -161,7 +168,7 @@ def test_a_number_that_no_page_or_job_can_have_is_a_sentence(client, document, n
     page = f"/api/v1/documents/{document}/pages"
     for method, path, name in [
         ("get", f"{page}/{number}/image", "page: "),
-        ("get", f"/api/v1/explain?q=valve&document={document}&page={number}", "page: "),
+        ("get", f"/api/v1/explain?q=valve&page_of={document}&page={number}", "page: "),
         ("post", f"/api/v1/jobs/{number}/cancel", "key: "),
         ("delete", f"/api/v1/jobs/{number}", "key: "),
         ("get", f"{page}/1/image?width={number}", "width"),

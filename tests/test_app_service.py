@@ -27,7 +27,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(Question.of(text, **limits), k=k)
+    return service.questions.ask(Question(text, **limits), k=k)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
     assert (best.document, best.page, best.pages, answer.pages) == ("pump.tiff", 3, 3, 3)
     assert [word.word for word in best.words] == ["oil", "filter"]
     assert set(answer.timing_ms) == {"encode", "score", "total"}
-    why = service.questions.explain(Question.of("oil filter"), best.document_id, best.page)
+    why = service.questions.explain(Question("oil filter"), best.document_id, best.page)
     assert [match.cell for match in why.matches] == [(0, 0), (0, 1)]
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
 
@@ -77,7 +77,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
 def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload):
     upload()
     hit = ask(service, "spare parts").hits[0]
-    why = service.questions.explain(Question.of("spare parts"), hit.document_id, hit.page)
+    why = service.questions.explain(Question("spare parts"), hit.document_id, hit.page)
     codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
     exact = service.library.explain_page("spare parts", hit.document_id, hit.page).similarity_map
     step = (why.scale.high - why.scale.low) / 254
@@ -89,7 +89,7 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
 def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
     upload()
     best = ask(service, "valve", k=1).hits[0]
-    why = service.questions.explain(Question.of("valve"), best.document_id, 2)
+    why = service.questions.explain(Question("valve"), best.document_id, 2)
     assert why.page == 2
     assert why.scale.shown_to == pytest.approx(best.words[0].similarity, abs=1e-6)
 
@@ -97,7 +97,7 @@ def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload
 def test_a_page_can_be_explained_without_a_search_before(service, upload):
     upload()
     document = service.overview().documents[0]
-    assert service.questions.explain(Question.of("valve"), document.id, 1).matches[0].cell == (0, 1)
+    assert service.questions.explain(Question("valve"), document.id, 1).matches[0].cell == (0, 1)
 
 
 def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, monkeypatch):
@@ -105,7 +105,7 @@ def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, mon
     upload()
     for text in ("oil", "valve", "oil", "spare"):
         ask(service, text)
-    assert [Question.of(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
+    assert [Question(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
         True,
         False,
         True,
@@ -117,6 +117,15 @@ def test_a_search_can_be_limited_to_one_document(service, upload):
     upload("press.tiff", [["bleed", "press"]])
     press = next(each for each in service.overview().documents if each.name == "press.tiff")
     assert {hit.document for hit in ask(service, "bleed", document=press.id).hits} == {"press.tiff"}
+
+
+def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(service, upload):
+    upload()
+    assert [hit.page for hit in ask(service, "bleed", where="page in 2-3", mode="exact").hits] in ([2, 3], [3, 2])
+    with pytest.raises(ValueError, match="no document has metadata 'machine'"):
+        ask(service, "bleed", where="machine=pump")
+    with pytest.raises(Refused, match="the limit is 500"):
+        ask(service, "bleed", where="x" * 501)
 
 
 def test_the_same_file_again_is_said_to_be_there_already(service, upload):
@@ -140,7 +149,7 @@ def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
         with pytest.raises(DocumentNotFound):
             reach(document)
     with pytest.raises((DocumentNotFound, PageNotFound)):
-        service.questions.explain(Question.of("valve"), document, 1)
+        service.questions.explain(Question("valve"), document, 1)
 
 
 def test_deleting_a_document_that_is_being_read_stops_its_job(service, tmp_path):
@@ -223,8 +232,8 @@ def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(librar
     upload()
     document = service.overview().documents[0].id
     for page, verdict in ((3, "relevant"), (1, "irrelevant"), (2, "relevant"), (2, "")):
-        service.questions.judge(Question.of("oil  filter"), document, page, verdict)
-    service.questions.judge(Question.of("hook"), document, 1, "irrelevant")
+        service.questions.judge(Question("oil  filter"), document, page, verdict)
+    service.questions.judge(Question("hook"), document, 1, "irrelevant")
     again = Service(library, service.settings)
     assert [hit.verdict for hit in ask(again, "oil filter").hits] == ["relevant", "", "irrelevant"]
     path = tmp_path / "judged.jsonl"
@@ -232,7 +241,7 @@ def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(librar
     (query,) = read_queries(path)
     assert (query.text, query.gold) == ("oil filter", frozenset([PageId("pump", 3)]))
     with pytest.raises(PageNotFound):
-        again.questions.judge(Question.of("oil"), document, 9, "relevant")
+        again.questions.judge(Question("oil"), document, 9, "relevant")
     again.delete(document)
     assert (again.export_judgements(), again.overview().judgements) == ("", 0)
 
@@ -242,9 +251,9 @@ def test_judgements_have_a_limit(library, upload):
     service = Service(library, Settings(library.path, quota=Quota(judgements=1)))
     document = service.overview().documents[0].id
     for verdict in ("relevant", "irrelevant"):
-        service.questions.judge(Question.of("oil"), document, 1, verdict)
+        service.questions.judge(Question("oil"), document, 1, verdict)
     with pytest.raises(Refused, match="1 pages are judged, the limit"):
-        service.questions.judge(Question.of("oil"), document, 2, "relevant")
+        service.questions.judge(Question("oil"), document, 2, "relevant")
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])
@@ -280,7 +289,7 @@ def test_a_kept_answer_of_another_encoder_is_asked_for_again(library, upload):
         changed = Service(other, Settings(other.path))
         other.reencode()
         document = changed.overview().documents[0].id
-        kept = Question.of("valve")
+        kept = Question("valve")
         changed.questions.ask(kept)
         with open_library(library.path, encoder=ToyEncoder(seed=4)) as third:
             third.reencode()

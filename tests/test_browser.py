@@ -63,6 +63,11 @@ def upload(page, path):
     page.set_input_files("#cv-drop input[type=file]", path)
 
 
+def held(page, address):
+    """How many pages the library holds."""
+    return sum(each["pages"] for each in page.request.get(f"{address}/api/v1/library").json()["collections"])
+
+
 def ink(page):
     """The colours of the page picture as drawn, as one number."""
     return page.evaluate(
@@ -369,6 +374,21 @@ def test_any_page_can_be_probed_without_a_search(page, server):
     expect(page.locator("#cv-rows")).to_contain_text("valve")
 
 
+def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, server):
+    drive.show(page, f"{server}/?q=oil&vs=exact")
+    others = page.locator("#cv-others .cv-card")
+    expect(others.first).to_contain_text("same place")
+    expect(page.locator("#cv-compared")).to_contain_text("every page in full")
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    others.first.click()
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(others.first).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Options").click()
+    page.select_option("#cv-vs", "in archive")
+    expect(others.first).to_contain_text("old.tiff")
+
+
 def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
     drive.show(page, f"{server}/?q=bleed")
     thumb = page.get_by_role("button", name="page 1 of 3 of pump.tiff answers the question")
@@ -383,16 +403,23 @@ def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
     expect(thumb).to_have_attribute("aria-pressed", "false")
 
 
-def test_the_number_of_results_is_an_option_and_in_the_address(page, server):
+def test_how_a_search_is_made_is_set_under_options_and_in_the_address(page, server):
     drive.show(page, f"{server}/?q=oil")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()
     page.get_by_role("button", name="Options").click()
     page.select_option("#cv-k", "5")
     expect(page).to_have_url(re.compile("k=5"))
+    page.fill("#cv-where", "page=1 and document=pump.tiff")
+    page.press("#cv-where", "Tab")
+    expect(page.locator("#cv-results .cv-card")).to_have_count(1)
+    page.fill("#cv-where", "colour=red")
+    page.press("#cv-where", "Tab")
+    expect(page.locator("#cv-message")).to_contain_text("no document has metadata 'colour'", ignore_case=True)
     page.keyboard.press("Escape")
     expect(page.locator("#cv-settings")).to_be_hidden()
     page.reload()
     expect(page.locator("#cv-k")).to_have_value("5")
+    expect(page.locator("#cv-where")).to_have_value("colour=red")
 
 
 def test_a_collection_of_another_encoder_is_encoded_again_from_the_page(chromium, tmp_path):
@@ -426,7 +453,7 @@ def test_the_first_start_loads_the_sample_manual_and_finds_a_page_in_it(chromium
         page = drive.new_page(chromium)
         drive.show(page, address)
         expect(page.locator(".cv-row", has_text="sample-manual.pdf")).to_be_visible()
-        drive.wait_until(lambda: page.request.get(f"{address}/api/v1/library").json()["pages"] > 0, 240)
+        drive.wait_until(lambda: held(page, address) > 0, 240)
         search(page, "hydraulic oil")
         expect(page.locator("#cv-title")).to_contain_text("sample-manual")
         expect(page.locator("#cv-unit")).to_contain_text("match probability")

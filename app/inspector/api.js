@@ -23,13 +23,12 @@ const named = (values) => {
 };
 const part = encodeURIComponent;
 
-// `asked` is a question as the address has it: { q, c, in, k }.
-const question = ({ q, c, in: within }) => ({ q, collection: c, document: within });
-const explained = ({ q, c, in: within }) => ({ q, collection: c, within });
+// `asked` is a question as the address has it.
+const question = ({ q, c, in: within, where, mode, text }) => ({ q, collection: c, document: within, where, mode, text_fusion: text });
 
 export const readLibrary = () => call("/library");
 export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
-export const explain = (asked, document, page) => call(`/explain?${named({ ...explained(asked), document, page })}`);
+export const explain = (asked, document, page) => call(`/explain?${named({ ...question(asked), page_of: document, page })}`);
 export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
 export const judge = ({ q, c }, document, page, verdict) =>
   call(`/judgements?${named({ q, collection: c, document, page, verdict })}`, { method: "POST" });

@@ -173,6 +173,7 @@ export function progress(job) {
   const speed = job.pages_per_second ? ` · ${job.pages_per_second.toFixed(1)} pages/s` : "";
   const left = job.seconds_left ? ` · ${inTime(job.seconds_left)} left` : "";
   const failed = job.failed_pages ? ` · ${job.failed_pages} failed` : "";
-  const running = job.pages ? `Page ${job.page} of ${job.pages}${speed}${left}${failed}` : "Opening the file";
+  const opening = job.kind === "reencode" ? "Starting" : "Opening the file";
+  const running = job.pages ? `Page ${job.page} of ${job.pages}${speed}${left}${failed}` : opening;
   return [bar, make("p", { class: "cv-meta" }, job.state === "queued" ? "Queued" : running)];
 }

@@ -4,6 +4,7 @@ import { readAddress, writeAddress } from "./address.js";
 import * as api from "./api.js";
 import { Banner } from "./banner.js";
 import { Collections, FIRST } from "./collections.js";
+import { Compare } from "./compare.js";
 import { byId, make, plural, say } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
@@ -41,10 +42,12 @@ class Desk {
     this.uploads = new Uploads({ collection, added: () => this.shelf.refresh() });
     this.banner = new Banner({ act: (action) => this.shelf.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
-    this.results = new Results({
-      choose: (hit) => this.open(hit.document_id, hit.page, { push: true }),
+    const cards = {
+      choose: (hit, asked) => this.open(hit.document_id, hit.page, { push: true, asked }),
       judged: () => this.shelf.refresh(),
-    });
+    };
+    this.results = new Results(byId("cv-results"), cards);
+    this.compare = new Compare(cards);
     this.inspector = new Inspector({
       page: (page) => this.open(this.state.doc, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
@@ -111,6 +114,7 @@ class Desk {
     byId("cv-work").classList.remove("is-busy");
     this.answer = null;
     this.results.clear();
+    this.compare.hide();
     say(byId("cv-summary"), "");
     say(byId("cv-message"), "");
     this.layout();
@@ -142,17 +146,19 @@ class Desk {
     }
     byId("cv-work").classList.remove("is-busy");
     this.results.show(this.answer, this.state);
+    this.compare.show(this.state, this.answer, signal);
     this.summarise();
     this.layout();
     if (keep) return;
     const best = this.answer?.hits[0];
-    if (best && WIDE.matches) await this.open(best.document_id, best.page);
+    if (best && WIDE.matches && !this.state.vs) await this.open(best.document_id, best.page);
     else this.inspector.hide();
   }
 
   // What the search was limited to may have been deleted since the link was made.
   complain(error) {
     const line = byId("cv-message");
+    if (this.held?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
     if (error.status !== 404) return say(line, error.message);
     const [gone, wider] = this.state.in ? ["document", { in: "" }] : ["collection", { c: FIRST }];
     const search = () => {
@@ -165,16 +171,19 @@ class Desk {
 
   summarise() {
     const added = this.held && !this.state.in ? this.held.pages - this.pagesThen : 0;
-    summarise(this.answer, { added, again: () => this.search({ keep: true }), judged: this.library?.judgements ?? 0 });
+    const isLimited = Boolean(this.state.in || this.state.where);
+    const again = () => this.search({ keep: true });
+    summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited });
   }
 
-  async open(doc, page, { push = false, word = "", probe = "" } = {}) {
+  // `asked` is the question of the list that was clicked: the compared one may be asked in another way.
+  async open(doc, page, { push = false, word = "", probe = "", asked = this.state } = {}) {
     this.drawer(false);
     this.remember({ doc, page, word, probe }, { push });
     this.results.mark(doc, page);
     this.layout(true);
     const q = probe || (this.answer ? this.state.q : "");
-    await this.inspector.show({ asked: { ...this.state, q }, doc, page, word, probe });
+    await this.inspector.show({ asked: { ...asked, q }, doc, page, word, probe });
   }
 
   close() {
@@ -228,8 +237,10 @@ class Desk {
     const wasStale = this.held?.needs_reencoding;
     this.library = library;
     this.pagesThen ??= this.held?.pages ?? null;
+    this.compare.offer(library.collections, this.state);
     this.collections.show(library.collections, this.state.c);
     this.banner.show(library, this.state.c);
+    if (this.held?.needs_reencoding) say(byId("cv-message"), "");
     this.limits(library.documents.filter((each) => each.collection === this.state.c));
     this.summarise();
     this.offerExamples();

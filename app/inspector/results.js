@@ -10,9 +10,9 @@ const THUMB = "M2.5 7h2v6.5h-2zM4.5 7.5l3-5.5c1 0 1.7.7 1.4 1.9l-.6 2.4h4a1.3 1.
 const VERDICTS = [["relevant", "answers the question", THUMB], ["irrelevant", "does not answer the question", THUMB]];
 
 export class Results {
-  constructor(events) {
-    this.events = events; // choose(hit), judged()
-    this.list = byId("cv-results");
+  constructor(list, events) {
+    this.events = events; // choose(hit, asked), judged(), note(hit) -> a few words on its card
+    this.list = list;
   }
 
   clear() {
@@ -49,17 +49,20 @@ export class Results {
   }
 
   card(hit) {
+    const asked = this.asked;
+    const note = this.events.note?.(hit);
     const place = `page ${hit.page} of ${hit.pages}`;
     const image = make("img", { src: api.pictureOf(hit.document_id, hit.page, THUMBNAIL), alt: "", loading: "lazy" });
     const bar = make("span", { class: "cv-score-bar", role: "img", "aria-label": `Score ${hit.score.toFixed(2)}` }, make("i"));
     bar.firstChild.style.width = `${(hit.strength * 100).toFixed(1)}%`;
-    const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit),
+    const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, asked),
       "aria-label": `Result ${hit.rank}: ${hit.document}, ${place}, score ${hit.score.toFixed(2)}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),
     make("span", { class: "cv-facts" },
       make("span", { class: "cv-place" }, make("b", {}, String(hit.rank)), place),
       make("span", { class: "cv-document", title: hit.document }, hit.document),
-      make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2))),
+      make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2)), text(hit)),
+      note ? make("span", { class: "cv-note" }, note) : null,
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
     return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, this.judge(hit, place));
   }
@@ -98,6 +101,9 @@ export class Results {
     this.list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }
 }
+
+const text = ({ text_score: score }) =>
+  score === null ? null : make("span", { class: "cv-figure", title: "score of the text layer (BM25)" }, `text ${score.toFixed(1)}`);
 
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");

@@ -2,13 +2,20 @@
 
 import { byId } from "./dom.js";
 
-const FIELDS = { k: "cv-k" }; // the address's name for a setting, and where it is set
+// A setting's name in the address, and where it is set.
+const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text: "cv-text", vs: "cv-vs" };
 
 export class Settings {
   constructor(events) {
     this.events = events; // changed(settings)
     byId("cv-more").addEventListener("click", () => this.reveal(byId("cv-settings").hidden));
-    for (const id of Object.values(FIELDS)) byId(id).addEventListener("change", () => this.events.changed(this.read()));
+    for (const id of Object.values(FIELDS)) byId(id).addEventListener("change", () => this.change());
+  }
+
+  change() {
+    const settings = this.read();
+    this.show(settings);
+    this.events.changed(settings);
   }
 
   reveal(shown) {
@@ -26,5 +33,7 @@ export class Settings {
 
   show(state) {
     for (const [name, id] of Object.entries(FIELDS)) byId(id).value = state[name];
+    const changed = ["where", "text", "vs"].some((name) => state[name]) || state.mode !== "auto";
+    byId("cv-more").textContent = changed ? "Options (changed)" : "Options";
   }
 }

@@ -3,21 +3,23 @@
 import { JUDGEMENTS } from "./api.js";
 import { byId, make, plural } from "./dom.js";
 
-const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
+export const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
 
 // `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
-export function summarise(answer, { added, again, judged }) {
+export function summarise(answer, { added, again, judged, isLimited }) {
   const line = byId("cv-summary");
   line.replaceChildren();
   line.hidden = !answer;
   if (!answer) return;
   if (answer.pages === 0) {
-    line.append("There is no page to search yet: add a document first.");
+    line.append(isLimited ? "No page is within the limits of this search." : "There is no page to search yet: add a document first.");
     return;
   }
   const { total = 0, ...parts } = answer.timing_ms;
-  const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`).join(", ");
-  line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed})`));
+  const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`);
+  if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
+  if (answer.arms.includes("text")) listed.push("pictures and text layer");
+  line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
     line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));

@@ -7,7 +7,15 @@ const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
 export function fillRows(heat, page, choose) {
   byId("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
+  byId("cv-terms").replaceChildren(...Object.entries(page.why?.terms ?? {}).map(term));
   byId("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
+}
+
+// What the score holds beside the words themselves.
+const TERMS = { frequency: "How often they stand there", order: "One after the other, as asked", near: "Near each other" };
+
+function term([name, value]) {
+  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, TERMS[name] ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
 }
 
 function row(match, number, { heat, page, choose }) {

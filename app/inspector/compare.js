@@ -1,0 +1,59 @@
+// The same question asked in another way, beside the first: which pages move, come and go.
+
+import * as api from "./api.js";
+import { byId, make, say } from "./dom.js";
+import { Results } from "./results.js";
+import { spent } from "./summary.js";
+
+// What is changed for the second list, by its name in the address.
+const WAYS = {
+  pictures: ["pictures only", { text: "false" }],
+  text: ["with the text layer", { text: "true" }],
+  exact: ["every page in full", { mode: "exact" }],
+};
+const OTHER = "in "; // before the name of a collection
+
+export class Compare {
+  constructor(events) {
+    this.list = new Results(byId("cv-others"), { ...events, note: (hit) => this.moved(hit) });
+  }
+
+  offer(collections, { c, vs }) {
+    const others = collections.filter((each) => each.name !== c).map((each) => OTHER + each.name);
+    const options = [["", "nothing"], ...Object.entries(WAYS).map(([way, [name]]) => [way, name]), ...others.map((name) => [name, name])];
+    const drawn = JSON.stringify(options);
+    if (drawn !== this.drawn) byId("cv-vs").replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+    this.drawn = drawn;
+    byId("cv-vs").value = vs;
+  }
+
+  hide() {
+    byId("cv-others").hidden = true;
+    say(byId("cv-compared"), "");
+    this.list.clear();
+  }
+
+  async show(asked, answer, signal) {
+    this.hide();
+    const [name, change] = asked.vs.startsWith(OTHER) ? [asked.vs, { c: asked.vs.slice(OTHER.length), in: "" }] : WAYS[asked.vs] ?? [];
+    if (!change || !answer) return;
+    this.ranks = new Map(answer.hits.map((hit) => [`${hit.document_id} ${hit.page}`, hit.rank]));
+    this.isElsewhere = "c" in change;
+    try {
+      const other = await api.search({ ...asked, ...change }, signal);
+      if (signal.aborted) return;
+      this.list.show(other, { ...asked, ...change });
+      byId("cv-others").hidden = false;
+      say(byId("cv-compared"), `on the right: ${name}, ${spent(other.timing_ms.total ?? 0)} ms`);
+    } catch (error) {
+      if (!signal.aborted) say(byId("cv-compared"), error.message);
+    }
+  }
+
+  moved(hit) {
+    if (this.isElsewhere) return "";
+    const rank = this.ranks.get(`${hit.document_id} ${hit.page}`);
+    if (rank === undefined) return "not on the left";
+    return rank === hit.rank ? "same place" : `${rank} on the left`;
+  }
+}
