@@ -138,9 +138,7 @@ def doctor(
     from colvision.encoders import load_encoder
 
     with _told():
-        report = examine(
-            load_encoder(encoder, device=device, dtype=dtype, max_patches=max_patches, adapter=adapter)
-        )
+        report = examine(load_encoder(encoder, device=device, dtype=dtype, max_patches=max_patches, adapter=adapter))
     _show(str(report))
     if not report.passed:
         raise typer.Exit(_FAILED)
@@ -212,6 +210,9 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="Save the ranked pages as a TREC run.")] = None,
     against: Annotated[Path | None, typer.Option(help="Compare with this TREC run, query by query.")] = None,
     point: Annotated[Path | None, typer.Option(help="Point at the words in this file.")] = None,
+    text_fusion: Annotated[
+        bool, typer.Option("--text-fusion", help="Ask the pages' own text beside their pictures.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
@@ -229,7 +230,7 @@ def evaluate(
         asked = evaluation.read_queries(queries)
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))
-        options = evaluation.EvaluationOptions(against=against, point=point, library=library)
+        options = evaluation.EvaluationOptions(text_fusion=text_fusion, against=against, point=point, library=library)
         report, answers = evaluation.evaluate(corpus, asked, options=options, progress=show)
         if run is not None:
             evaluation.write_run(answers, run)

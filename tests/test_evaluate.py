@@ -3,9 +3,11 @@
 import itertools
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from pdf_files import text_file, written
 from toy import ToyEncoder, save_document
 
 from colvision.embedding import Link, PatchGrid, QueryEmbedding, ScoredQuery
@@ -18,6 +20,7 @@ from colvision.evaluation.queries import Query
 from colvision.evaluation.report import compare
 from colvision.evaluation.runs import Ranked, Run, rank, write_run
 from colvision.explain import Explanation
+from colvision.fusion import TEXT_WEIGHT, UNREAD
 from colvision.page import Box, PageId
 
 MANUALS = {
@@ -402,7 +405,7 @@ def explanation(similarity_map, cells):
     vectors = np.eye(t, 4, dtype=np.float32)
     embedding = QueryEmbedding.of_words("w", [f"w{i}" for i in range(t)], vectors)
     scored = ScoredQuery(embedding, np.ones(t, np.float32), Link(), 0, "toy")
-    return Explanation(scored, PatchGrid(cells), similarity_map.astype(np.float32), (), 0.0, None)
+    return Explanation(scored, PatchGrid(cells), similarity_map.astype(np.float32), (), {}, 0.0, None)
 
 
 def test_a_hit_is_the_centre_of_the_best_patch_in_a_box_grown_by_half_a_patch():
@@ -453,3 +456,61 @@ def test_words_of_pages_that_are_not_searched_are_an_error(manuals, questions, c
     options = EvaluationOptions(cache=cache, point=path)
     with pytest.raises(InputError, match="none of the words"):
         evaluate(find_corpus(manuals), read_queries(questions), encoder=ToyEncoder(), options=options)
+
+
+def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
+    (tmp_path / "manuals").mkdir()
+    written(tmp_path / "manuals", text_file("bleed the pump", "close the valve", "spare parts", "wiring"), "pump.pdf")
+    rows = [{"query_id": "q", "text": "valve", "gold": [{"doc": "pump", "page": 1}]}]
+    queries = read_queries(write_lines(tmp_path / "queries.jsonl", rows))
+    reports = {}
+    for text_fusion in (False, True):
+        options = EvaluationOptions(cache=tmp_path / "cache", text_fusion=text_fusion)
+        reports[text_fusion], run = evaluate(
+            find_corpus(tmp_path / "manuals"), queries, encoder=ToyEncoder(), options=options
+        )
+    assert run.ranking("q")[0] == page(2)
+    assert [report.setting.arms for report in reports.values()] == [("maxsim",), ("maxsim", "text")]
+    assert "BM25" not in str(reports[False])
+    assert "arms: maxsim, text" in str(reports[True])
+    assert reports[True].as_dict()["scoring"]["text"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
+
+
+def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(manuals, tmp_path):
+    corpus = find_corpus(manuals, level="light", pages=[page(2, "fan")])
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: corpus.files(tmp_path, progress=lambda step: None), range(3)))
+    assert len({each for files in made for each in files}) == 1
+    assert [path.name for path in made[0][0].parent.iterdir()] == ["fan.pdf"]
+    assert made[0][0].read_bytes().endswith(b"%%EOF\n")
+
+
+def test_a_scan_that_is_interrupted_leaves_nothing_behind(manuals, tmp_path):
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_corpus(manuals, level="light", pages=[page(1), page(2)]).files(tmp_path, progress=interrupt)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_measures_equal_trec_eval_where_its_definitions_are_ours():
+    trec = pytest.importorskip("pytrec_eval", reason="pytrec_eval is not installed: pip install pytrec-eval-terrier")
+    rng = np.random.default_rng(5)
+    pages = [page(number) for number in range(1, 201)]
+    queries, answers = [], {}
+    for number in range(100):
+        gold = {pages[i] for i in rng.integers(0, 60, rng.integers(1, 14))}
+        queries.append(query(gold, query_id=f"q{number}"))
+        scores = rng.permutation(100)[: rng.integers(1, 100)].astype(
+            float
+        )  # distinct: trec_eval breaks ties its own way
+        answers[f"q{number}"] = rank(map(Ranked, [pages[i] for i in rng.permutation(len(scores))], scores.tolist()))
+    wanted = {"ndcg_cut_5", "ndcg_cut_10", "recall_1", "recall_10", "P_1", "P_5", "P_10", "recip_rank"}
+    judged = {each.query_id: {str(gold): 1 for gold in each.gold} for each in queries}
+    theirs = trec.RelevanceEvaluator(judged, wanted).evaluate(
+        {key: {str(found.page): found.score for found in answer} for key, answer in answers.items()}
+    )
+    names = ("ndcg_cut_5", "ndcg_cut_10", "recall_1", "recall_10", "P_1", "P_5", "P_10", "recip_rank")
+    for query_id, ours in measure_run(Run("run", answers), queries).items():
+        assert ours == pytest.approx([theirs[query_id][name] for name in names], abs=1e-9)

@@ -43,12 +43,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """`against`: a TREC run to compare with; `point`: a file of words to point at.
+    """`text_fusion` asks the text layers beside the pictures. `against`: a TREC run to compare with; `point`: a file of
+    words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
 
     soft_idf: bool = True
+    text_fusion: bool = False
     against: Path | None = None
     point: Path | None = None
     library: Path | None = None
@@ -80,9 +82,10 @@ def evaluate(
         check_same_pages(theirs, name, corpus.page_ids())
     folders = Folders(options.library, options.cache or default_cache())
     with open_corpus(corpus, loaded, folders=folders, progress=progress) as searched:
-        run = searched.answer(queries, soft_idf=options.soft_idf, progress=progress)
+        soft_idf, text_fusion = options.soft_idf, options.text_fusion
+        run = searched.answer(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
         report = Report(
-            setting=searched.setting(soft_idf=options.soft_idf),
+            setting=searched.setting(soft_idf=soft_idf, text_fusion=text_fusion),
             rows=rows(run, queries),
             against=name,
             comparisons=compare(run, theirs, queries) if theirs is not None else (),

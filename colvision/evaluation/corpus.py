@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from colvision.errors import InputError
 from colvision.evaluation import scans
+from colvision.evaluation.whole import whole_file
 from colvision.page import PageId
 from colvision.pdf.trusted import TrustedPdf
 
@@ -102,16 +103,15 @@ class Corpus:
     def _make(self, source: Source, path: Path) -> Iterator[int]:
         """Yields how many pages are made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        if self.level == "clean":
-            with TrustedPdf(source.path) as pdf:
-                pdf.write_excerpt(source.numbers, part)
-            yield len(source.numbers)
-        else:
-            written = scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
-            for done, _ in enumerate(written, 1):
-                yield done
-        part.replace(path)
+        with whole_file(path) as part:
+            if self.level == "clean":
+                with TrustedPdf(source.path) as pdf:
+                    pdf.write_excerpt(source.numbers, part)
+                yield len(source.numbers)
+            else:
+                written = scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
+                for done, _ in enumerate(written, 1):
+                    yield done
 
 
 def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId] | None = None) -> Corpus:

@@ -13,6 +13,7 @@ from colvision.evaluation.metrics import LABELS, Measures, by_group, mean, measu
 from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import Run
+from colvision.fusion import TEXT_WEIGHT, UNREAD
 
 _NDCG10 = LABELS.index("nDCG@10")  # the headline: the measure whose interval the table shows
 
@@ -29,15 +30,23 @@ class Setting:
     failed_pages: int
     corpus: str
     soft_idf: bool
+    arms: tuple[str, ...]
 
     def __str__(self) -> str:
-        link, failed = self.encoder.link, f" ({self.failed_pages} failed)" if self.failed_pages else ""
-        idf = ", soft idf" if self.soft_idf and link.is_probability else ""
+        failed = f" ({self.failed_pages} failed)" if self.failed_pages else ""
         return (
             f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}, renderer {', '.join(self.renderers)}, "
             f"level {self.level}, {self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
-            f"scoring: {_link(link)}{idf}"
+            f"arms: {', '.join(self.arms)}, scoring: {'; '.join(self._scoring())}"
         )
+
+    def _scoring(self) -> Iterator[str]:
+        link = self.encoder.link
+        yield _link(link) + (", soft idf" if self.soft_idf and link.is_probability else "")
+        if link.is_probability:
+            yield "word frequency, order and nearness of the best pages"
+        if "text" in self.arms:
+            yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the picture's share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,11 @@ class Report:
             "pages": setting.pages,
             "failed_pages": setting.failed_pages,
             "corpus": setting.corpus,
+            "arms": list(setting.arms),
             "scoring": {
                 "link": {"slope": info.link.slope, "midpoint": info.link.midpoint},
                 "soft_idf": setting.soft_idf and info.link.is_probability,
+                "text": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "text" in setting.arms else None,
             },
             "groups": [{"group": row.group, "queries": row.queries, **_values(row.mean, row)} for row in self.rows],
         }

@@ -19,11 +19,15 @@ from colvision.library import Library, open_library
 from colvision.page import PageId
 from colvision.report import IngestReport
 from colvision.report import Progress as Ingested
+from colvision.search import Hit
 
 
 def default_cache() -> Path:
     """Where scans and libraries of evaluations are kept: `evaluation` in the user's cache directory for colvision."""
     return Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "evaluation"
+
+
+_TOGETHER = 32  # queries that share a pass over the pages; between two of them progress is told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +39,7 @@ class Searched:
     corpus: Corpus
     documents: dict[str, Source]  # by document id
 
-    def setting(self, *, soft_idf: bool) -> Setting:
+    def setting(self, *, soft_idf: bool, text_fusion: bool) -> Setting:
         documents = self.library.documents(collection=self.name)
         return Setting(
             encoder=self.library.encoder.info,
@@ -46,16 +50,27 @@ class Searched:
             failed_pages=sum(document.failed for document in documents),
             corpus=self.corpus.digest,
             soft_idf=soft_idf,
+            arms=("maxsim", "text") if text_fusion else ("maxsim",),
         )
 
-    def answer(self, queries: Sequence[Query], *, soft_idf: bool = True, progress: Progress) -> Run:
+    def answer(
+        self, queries: Sequence[Query], *, soft_idf: bool = True, text_fusion: bool = False, progress: Progress
+    ) -> Run:
         """The best pages for every query, `DEPTH` of them where there are as many."""
         answers = {}
-        for done, query in enumerate(queries, 1):
-            hits = self.library.search(query.text, k=DEPTH, collection=self.name, soft_idf=soft_idf)
-            answers[query.query_id] = rank(Ranked(self._page(hit.document_id, hit.page), hit.score) for hit in hits)
-            progress(Step("searching", done, len(queries)))
+        for first in range(0, len(queries), _TOGETHER):
+            asked = queries[first : first + _TOGETHER]
+            texts = [query.text for query in asked]
+            found = self.library.search_many(
+                texts, k=DEPTH, collection=self.name, soft_idf=soft_idf, text_fusion=text_fusion
+            )
+            for query, hits in zip(asked, found, strict=True):
+                answers[query.query_id] = rank(map(self._ranked, hits))
+            progress(Step("searching", first + len(asked), len(queries)))
         return Run("-".join(self.library.encoder.info.name.split()), answers)
+
+    def _ranked(self, hit: Hit) -> Ranked:
+        return Ranked(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
 
     def point(self, words: Sequence[Word], *, progress: Progress) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.
