@@ -59,7 +59,11 @@ class Store:
         self.repair = Repair(turn, self._db, self.files, self._merging)
         self._checking = Checking(self._db, self.files)
         if not self.read_only:
-            self.files.make()
+            try:
+                self.files.make()
+            except OSError as error:
+                self.close()
+                raise turn.unwritable(error) from error
 
     def close(self) -> None:
         self._snapshots.close()
