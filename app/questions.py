@@ -87,6 +87,7 @@ class Questions:
             document=question.document,
             where=question.where or None,
             mode=question.mode,
+            text_fusion=question.text_fusion,
         )
         with self._turn:
             self._answers[question] = answer

@@ -1,6 +1,7 @@
 """The use cases of the application: what a library holds, what comes in, what is asked. No web framework in here."""
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,12 @@ class Service:
         self.questions = Questions(library, settings.quota, self.judgements)
 
     def warm(self) -> None:
-        """Loads the encoder ahead of the first query. A failure is left to that query, which can show it."""
-        try:
-            self.library.encoder.encode_queries(["page"])
-        except ColvisionError:
-            return
+        """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
+
+        A failure is left to the user's own query, which can show it.
+        """
+        with suppress(ColvisionError):
+            self.library.search("page", k=1)
 
     def overview(self) -> LibraryView:
         """Documents, jobs and sizes, in one answer."""

@@ -85,7 +85,7 @@ class WordView:
 
 @dataclass(frozen=True, slots=True)
 class HitView:
-    """A page that was found. `strength` (0..1) is the score as a share of the highest that this query can reach.
+    """A page that was found. `strength` (0..1) is what its words bring as a share of the most that they can.
 
     `text_score` is that of the text layer (BM25), where it was asked, too. `terms` is what the score holds beside the
     words' contributions, by name. `verdict` is what a reader said of the page for this question: relevant, irrelevant

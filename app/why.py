@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
-from colvision.embedding import Floats, Link, QueryEmbedding, ScoredQuery
+from colvision.embedding import Floats, Link, QueryEmbedding
 from colvision.explain import Explanation, TokenMatch
-from colvision.scoring import highest_score
 from colvision.search import Answer, Hit
 
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
@@ -57,7 +56,7 @@ def _hit(hit: Hit, pages: int, verdict: str) -> HitView:
         page=hit.page,
         pages=pages,
         score=hit.score,
-        strength=_share(hit.score, hit.query),
+        strength=_share(hit),
         words=words,
         terms=dict(hit.terms),
         verdict=verdict,
@@ -75,9 +74,10 @@ def _word(word: Word, hit: Hit) -> WordView:
     )
 
 
-def _share(score: float, query: ScoredQuery) -> float:
-    highest = highest_score(query)
-    return min(max(score / highest, 0.0), 1.0) if highest > 0 else 0.0
+def _share(hit: Hit) -> float:
+    """Without the score's extra terms: those say how the words stand together, not whether they were seen."""
+    highest = float(hit.query.weights.sum())
+    return min(max(float(hit.contributions.sum()) / highest, 0.0), 1.0) if highest > 0 else 0.0
 
 
 def _strength(similarity: float, link: Link) -> float:

@@ -60,17 +60,6 @@ def page_terms(query: ScoredQuery, similarity: Floats, grid: PatchGrid) -> Mappi
     return terms
 
 
-def highest_score(query: ScoredQuery) -> float:
-    """No page scores higher: every token surely there, often, in order and near the others."""
-    weights = query.weights.astype(np.float64)
-    whole = float(weights.sum())
-    if not query.link.is_probability:
-        return whole
-    smaller = np.minimum.outer(weights, weights)
-    neighbours = _ORDER * float(np.diagonal(smaller, 1).sum())
-    return whole * (1 + _FREQUENCY) + neighbours + _NEAR * float(np.triu(smaller, 1).sum()) / max(1, len(weights) - 1)
-
-
 def _frequency(query: ScoredQuery, times: NDArray[np.float64], vectors: int) -> float:
     length = vectors / query.mean_vectors
     return _FREQUENCY * float((query.weights * times / (times + _K1 * (1 - _B + _B * length))).sum())

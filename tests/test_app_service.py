@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pdf_files import text_file, written
 from PIL import Image
 from toy import ToyEncoder, save_document
 
@@ -117,6 +118,14 @@ def test_a_search_can_be_limited_to_one_document(service, upload):
     upload("press.tiff", [["bleed", "press"]])
     press = next(each for each in service.overview().documents if each.name == "press.tiff")
     assert {hit.document for hit in ask(service, "bleed", document=press.id).hits} == {"press.tiff"}
+
+
+def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(service, tmp_path):
+    service.library.ingest(written(tmp_path, text_file("the flange", "a gasket")))
+    asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
+    assert [answer.arms for answer in asked.values()] == [("maxsim", "text"), ("maxsim",)]
+    assert asked[True].hits[0].page == 2 and asked[True].hits[0].text_score > 0
+    assert asked[False].hits[0].text_score is None
 
 
 def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(service, upload):
