@@ -8,7 +8,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -75,17 +75,18 @@ def examine(encoder: Encoder, *, score: Score = code_scores) -> Report:
     began = time.perf_counter()
     embeddings = list(encoder.encode_pages(pages))
     seconds = time.perf_counter() - began
-    findings = [
-        *(encoder.examined() if isinstance(encoder, Examined) else ()),
-        _pages_differ(embeddings),
-        _alone_and_together(encoder, pages, embeddings),
-        _order(encoder, pages, embeddings),
-        _queries(encoder),
-        _padding(embeddings, score),
-        _planted(encoder),
-        _cost(embeddings, seconds),
-    ]
-    return Report(encoder.info.name, encoder.info.fingerprint, tuple(findings))
+    checks: Mapping[str, Callable[[], Finding]] = {
+        "different pages": lambda: _pages_differ(embeddings),
+        "alone and in a batch": lambda: _alone_and_together(encoder, pages, embeddings),
+        "order": lambda: _order(encoder, pages, embeddings),
+        "queries": lambda: _queries(encoder),
+        "padding": lambda: _padding(embeddings, score),
+        "planted patches": lambda: _planted(encoder),
+        "cost here": lambda: _cost(embeddings, seconds),
+    }
+    inside = encoder.examined() if isinstance(encoder, Examined) else ()
+    findings = (*inside, *(_checked(name, check) for name, check in checks.items()))
+    return Report(encoder.info.name, encoder.info.fingerprint, findings)
 
 
 def approve(encoder: Encoder, *, folder: Path | None = None) -> None:
@@ -105,7 +106,15 @@ def approve(encoder: Encoder, *, folder: Path | None = None) -> None:
     if not report.passed:
         raise EncoderError(f"{info.name} is not fit to fill a library; `colvision doctor` found:\n{report}")
     kept.mkdir(parents=True, exist_ok=True)
-    write_file(file, what.encode())
+    write_file(file, [what.encode()])
+
+
+def _checked(name: str, check: Callable[[], Finding]) -> Finding:
+    """What an encoder refuses to encode, or encodes to something that is no embedding, is a finding as well."""
+    try:
+        return check()
+    except (ValueError, EncoderError) as error:
+        return Finding(name, False, str(error))
 
 
 def _pages_differ(embeddings: Sequence[PageEmbedding]) -> Finding:
