@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
-from colvision.maxsim import int8
+from colvision.maxsim import compiled, int8
 
 RANGE = 0.6
 
@@ -83,6 +83,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     codes, starts = corpus(rng, rng.integers(1, 60, 200))
     query = unit(rng, 33)
     whole = maxsim.token_maxima(query, codes, starts, RANGE)
+    monkeypatch.setattr(compiled, "tiles", lambda: None)
     monkeypatch.setattr(int8, "_PRODUCT", 3300)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), whole)
 
@@ -92,6 +93,8 @@ def test_float32_gives_the_same_numbers_where_there_is_no_int8_product(monkeypat
     codes, starts = corpus(rng, [30, 2, 400])
     query = unit(rng, 9)
     fast = maxsim.token_maxima(query, codes, starts, RANGE)
+    monkeypatch.setattr(compiled, "tiles", lambda: None)
+    np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
     monkeypatch.setattr(int8, "_int8_matmul_works", lambda: False)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
 
@@ -202,8 +205,8 @@ def test_torch_keeps_the_threads_it_had_outside_the_pool():
         import threading, numpy as np, torch
         from colvision import maxsim
         torch.set_num_threads(3)
-        codes = np.ones((9, 64), np.int8)
-        maxsim.token_maxima(np.ones((2, 64), np.float32), codes, np.array([0, 9]), 1.0)
+        codes = np.ones((9, 96), np.int8)  # a dim that AMX does not take from torch
+        maxsim.token_maxima(np.ones((2, 96), np.float32), codes, np.array([0, 9]), 1.0)
         seen = [torch.get_num_threads()]
         later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
         later.start(), later.join()

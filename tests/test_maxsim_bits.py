@@ -14,6 +14,8 @@ from colvision import maxsim
 from colvision.maxsim import bits as bits_module
 from colvision.maxsim import compiled
 
+CACHES = (compiled._numba_works, compiled._least_distances, compiled._segment_maxima, compiled._tiles)
+
 
 def corpus(rng, lengths, dim):
     vectors = rng.standard_normal((int(np.sum(lengths)), dim)).astype(np.float32)
@@ -67,7 +69,7 @@ def test_without_numba_the_numbers_are_the_same_and_it_is_said_once(monkeypatch,
     expected = maxsim.bit_maxima(query, bits, starts)
     codes = maxsim.quantise(vectors, 3.0)
     expected_whole = maxsim.token_maxima(query, codes, starts, 3.0)
-    for remembered in (compiled._numba_works, compiled._least_distances, compiled._segment_maxima):
+    for remembered in CACHES:
         remembered.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
     if not count:
@@ -77,7 +79,7 @@ def test_without_numba_the_numbers_are_the_same_and_it_is_said_once(monkeypatch,
             np.testing.assert_array_equal(maxsim.bit_maxima(query, bits, starts), expected)
             np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, 3.0), expected_whole)
     finally:
-        for remembered in (compiled._numba_works, compiled._least_distances, compiled._segment_maxima):
+        for remembered in CACHES:
             remembered.cache_clear()
     assert [record.message.split(":")[1] for record in caplog.records] == [
         " search gives the same answers, several times slower"

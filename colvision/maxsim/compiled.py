@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from colvision.maxsim.amx import Tiles
     from colvision.maxsim.loops import LeastDistances, SegmentMaxima
 
 _log = logging.getLogger("colvision.maxsim")
@@ -24,6 +25,12 @@ def segment_maxima() -> "SegmentMaxima | None":
         return _segment_maxima()
 
 
+def tiles() -> "Tiles | None":
+    """int8 MaxSim in one pass, where the processor has AMX."""
+    with _compiling:
+        return _tiles()
+
+
 @cache
 def _least_distances(words: int) -> "LeastDistances | None":
     if not _numba_works():
@@ -40,6 +47,22 @@ def _segment_maxima() -> "SegmentMaxima | None":
     from colvision.maxsim import loops
 
     return loops.segment_maxima()
+
+
+@cache
+def _tiles() -> "Tiles | None":
+    if not _numba_works():
+        return None
+    from colvision.maxsim import amx
+
+    if not amx.works():
+        return None
+    try:
+        tiles = amx.Tiles.compiled()
+    except RuntimeError as error:  # an LLVM that names its intrinsics otherwise
+        _log.warning("AMX cannot be used (%s): int8 search gives the same answers, half as fast", error)
+        return None
+    return tiles if tiles.agrees() else None
 
 
 @cache

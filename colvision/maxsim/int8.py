@@ -6,17 +6,23 @@ float32, alone or in a batch, gives the same number.
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.maxsim import compiled
 from colvision.maxsim.codes import STEPS, Codes, Floats
 from colvision.maxsim.reduction import segment_maxima
 from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
 from colvision.maxsim.tensors import tensor
 from colvision.maxsim.threads import multiply_alone, spread
 
+if TYPE_CHECKING:
+    from colvision.maxsim.amx import Tiles
+
 _PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
+_TILED, _TILED_BLOCK = 64, 32_768  # dimensions in a tile; page vectors in one turn of a thread: 4 MB at 128
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
@@ -39,12 +45,30 @@ def token_maxima(
         return np.zeros((len(wanted.pages), len(query)), dtype=np.float32)
     tokens, scales = query_codes(query, code_range)
 
+    tiles = compiled.tiles() if query.shape[1] % _TILED == 0 else None
+    if tiles is None:
+        maxima = _by_products(tokens, codes, starts, wanted)
+    else:
+        maxima = _by_tiles(tiles, tokens, np.ascontiguousarray(codes), (starts, wanted))
+    return maxima.astype(np.float32) * scales
+
+
+def _by_tiles(tiles: "Tiles", tokens: Codes, codes: Codes, places: tuple[Starts, Chosen]) -> NDArray[np.int32]:
+    starts, wanted = places
+    packed = tiles.pack(tokens)
+
+    def best(block: Chosen) -> NDArray[np.int32]:
+        return tiles.maxima(codes, starts[block.pages], starts[block.pages + 1], packed)[:, : len(tokens)]
+
+    return np.concatenate(spread(best, wanted.blocks(_TILED_BLOCK)))
+
+
+def _by_products(tokens: Codes, codes: Codes, starts: Starts, wanted: Chosen) -> NDArray[np.int32]:
     def best(block: Chosen) -> NDArray[np.int32]:
         multiply_alone()
         return segment_maxima(_products(block.rows(codes, starts), tokens), block.ends)
 
-    blocks = wanted.blocks(max(_PRODUCT // len(query), 1))
-    return np.concatenate(spread(best, blocks)).astype(np.float32) * scales
+    return np.concatenate(spread(best, wanted.blocks(max(_PRODUCT // len(tokens), 1))))
 
 
 def query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:

@@ -23,7 +23,7 @@ Places = NDArray[np.int64]
 LeastDistances = Callable[[Words, Words, Places, Places, Int32s], None]
 Products = NDArray[np.int32] | NDArray[np.float32]
 SegmentMaxima = Callable[[Products, Places, Products], None]
-_Loop = TypeVar("_Loop", LeastDistances, SegmentMaxima)
+_Loop = TypeVar("_Loop", bound=Callable[..., None])
 
 _BITS = "Array(uint64, 2, 'C', readonly=True)"
 _PLACES = "Array(int64, 1, 'C', readonly=True)"
@@ -52,7 +52,7 @@ def _emit_wide(_: object) -> tuple[object, object]:
 
 
 _popcount: Callable[[int], int] = intrinsic(_emit_popcount)
-_wide: Callable[[], None] = intrinsic(_emit_wide)
+wide: Callable[[], None] = intrinsic(_emit_wide)
 
 
 def _least_of_four(columns: Words, rows: int, query: Words, t: int, words: int) -> tuple[int, int, int, int]:
@@ -94,7 +94,7 @@ def least_distances(words: int) -> LeastDistances:
     """
 
     def loop(query: Words, bits: Words, firsts: Places, lasts: Places, found: Int32s) -> None:
-        _wide()
+        wide()
         tokens = query.shape[0]
         columns = np.empty((words, np.max(lasts - firsts)), np.uint64)
         for page in range(len(firsts)):
@@ -108,7 +108,7 @@ def least_distances(words: int) -> LeastDistances:
             for t in range(tokens - tokens % 4, tokens):
                 found[page, t] = _least_of_one(columns, rows, query, t, words)
 
-    return _compiled(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
+    return kept(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
 
 
 def segment_maxima() -> SegmentMaxima:
@@ -118,7 +118,7 @@ def segment_maxima() -> SegmentMaxima:
     """
 
     def loop(products: Products, ends: Places, maxima: Products) -> None:
-        _wide()
+        wide()
         tokens = products.shape[1]
         for page in range(len(ends) - 1):
             row, last = ends[page], ends[page + 1]
@@ -136,11 +136,14 @@ def segment_maxima() -> SegmentMaxima:
             maxima[page, :] = best
 
     kinds = [f"void({kind}[:, ::1], {_PLACES}, {kind}[:, ::1])" for kind in ("int32", "float32")]
-    return _compiled(loop, kinds)
+    return kept(loop, kinds)
 
 
-def _compiled(loop: _Loop, signatures: list[str]) -> _Loop:
-    """Kept on the disk beside this file or in the user's cache; where neither can be written, in memory only."""
+def kept(loop: _Loop, signatures: list[str]) -> _Loop:
+    """The loop, compiled: kept beside its file or in the user's cache, or in memory where neither can be written.
+
+    numba forgets what it kept when the loop's own file changes, not those whose names it uses.
+    """
     try:
         return cast(_Loop, njit(signatures, nogil=True, cache=True)(loop))
     except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError):
