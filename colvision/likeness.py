@@ -1,0 +1,58 @@
+"""A page as the query: what looks like it, or holds the same printed words. No encoder runs.
+
+Several hundred patches would make a slow query of near-equal tokens, most of them paper. So it is cut to those that
+are least alike: each next one is the patch farthest, by its cosine, from all that are taken (Gonzalez 1985).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.embedding import Floats, Kind, PatchGrid, QueryEmbedding
+
+MOST_TOKENS = 64  # three times a query in words; the fourth row of a hundred patches of paper adds nothing to the first
+
+
+def page_query(
+    vectors: Floats, kind: NDArray[np.uint8], grid: PatchGrid, *, text: str, most: int = MOST_TOKENS
+) -> QueryEmbedding:
+    """(n, dim) vectors of a page, of any length, -> at most `most` of its patches as a query, from the top left.
+
+    Every token is a word, named by its place, and counts 1 / tokens: the score is the mean similarity, or the mean
+    weighted probability where the link is one. A page without patches asks with all that it has.
+    """
+    patches = np.flatnonzero(kind == Kind.PATCH)
+    rows = patches if len(patches) else np.arange(len(vectors))
+    unit = vectors[rows] / np.maximum(np.linalg.norm(vectors[rows], axis=1, keepdims=True), 1e-6)
+    taken = np.sort(_least_alike(unit, most))
+    places = _places(grid)
+    words = tuple(places.get(int(rows[i]), "the whole page") for i in taken)
+    tokens = len(taken)
+    return QueryEmbedding(
+        text=text,
+        vectors=unit[taken].astype(np.float32),
+        tokens=words,
+        is_query=np.ones(tokens, dtype=np.bool_),
+        weights=np.full(tokens, 1 / tokens, dtype=np.float32),
+        words=words,
+        word=np.arange(tokens, dtype=np.int32),
+    )
+
+
+def _least_alike(unit: Floats, most: int) -> NDArray[np.int64]:
+    """Places of the vectors, the one most unlike the mean first."""
+    if len(unit) <= most:
+        return np.arange(len(unit), dtype=np.int64)
+    taken = [int(np.argmin(unit @ unit.mean(axis=0)))]
+    nearest = unit @ unit[taken[0]]  # (n,) cosine to the nearest that is taken
+    while len(taken) < most:
+        taken.append(int(np.argmin(nearest)))
+        nearest = np.maximum(nearest, unit @ unit[taken[-1]])
+    return np.array(taken, dtype=np.int64)
+
+
+def _places(grid: PatchGrid) -> dict[int, str]:
+    """Vector -> its first cell in words; rows and columns are counted from 1 for people."""
+    places: dict[int, str] = {}
+    for row, col in np.argwhere(grid.cells >= 0).tolist():
+        places.setdefault(int(grid.cells[row, col]), f"row {row + 1}, column {col + 1}")
+    return places
