@@ -12,6 +12,7 @@ from colvision.embedding import Encoder, ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
+from colvision.asking_pages import image_query, stored_query, without_page
 from colvision.ingest import (
     COMMIT_BYTES,
     IngestOptions,
@@ -159,6 +160,41 @@ class Library:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         options = SearchOptions(k, where=_filter(where), soft_idf=soft_idf, text_fusion=text_fusion)
         return self._asking.many(texts, collection, options)
+
+    def search_like(
+        self,
+        document: str,
+        page: int,
+        *,
+        k: int = 10,
+        where: Filter | str | None = None,
+        collection: str | None = None,
+    ) -> Answer:
+        """The `k` pages most like a stored one, which is not among them: from its codes, without the encoder.
+
+        The 64 patches of the page that are least alike ask, in equal parts: see `likeness`. Raises `DocumentNotFound`,
+        `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
+        """
+        row = self._store.find(document, collection=collection)
+        name = self._collection_of(row)
+        query = stored_query(self._store, name, row, page)
+        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where), soft_idf=False))
+        return without_page(answer, row.id, page, k)
+
+    def search_image(
+        self,
+        image: str | Path | Image.Image,
+        *,
+        k: int = 10,
+        where: Filter | str | None = None,
+        collection: str = "default",
+    ) -> Answer:
+        """The `k` pages most like a picture, or the first page of a file: `encode_pages`, then as `search_like`.
+
+        Raises `InputError` for a file that cannot be read, `CollectionNotFound`, `EncoderMismatch`.
+        """
+        query = image_query(self.encoder, image)
+        return self._asking.vectors(query, collection, SearchOptions(k, where=_filter(where), soft_idf=False))
 
     def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
         """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.
