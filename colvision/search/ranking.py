@@ -17,7 +17,7 @@ from colvision.store.text import TextScores
 
 Scores = NDArray[np.float64]
 
-_TERM_PAGES = 200  # best pages by MaxSim whose extra terms are computed; hits are among them
+_TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
