@@ -8,11 +8,11 @@ from types import TracebackType
 from PIL import Image
 
 from colvision.asking import Asking
+from colvision.asking_pages import image_query, stored_query, without_page
 from colvision.embedding import Encoder, ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
-from colvision.asking_pages import image_query, stored_query, without_page
 from colvision.ingest import (
     COMMIT_BYTES,
     IngestOptions,
