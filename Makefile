@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test soak check bench bench-search bench-peers bench-app clean setup
+.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
@@ -35,6 +35,9 @@ bench-peers: $(READY)  ## fetch what the figures are compared with, 500 MB, into
 
 bench-app: $(READY)  ## what a user of the app waits for, in chromium
 	$(RUN) -m benchmarks.app
+
+evaluate: $(READY)  ## the tables of docs/evaluation.md: make evaluate DEV=folder of the evaluation set PDFS=folder of its PDFs
+	$(RUN) -m benchmarks.quality $(DEV) $(PDFS)
 
 setup: $(READY)
 

@@ -1,0 +1,116 @@
+"""How the two constants of `colvision.fusion` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
+
+Prints nDCG@10 for neighbouring constants; what constants chosen without a document's questions do on these (each
+document left out in turn); and what happens to pages without a text layer beside pages with one (half of the documents
+lose theirs, four times).
+"""
+
+import sys
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision import evaluation, fusion
+from colvision.encoders import load_encoder
+from colvision.evaluation.metrics import measure
+from colvision.evaluation.searched import Folders, Searched, open_corpus
+from colvision.page import PageId
+from colvision.store import Store
+
+WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)
+UNREAD = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
+Table = NDArray[np.float64]
+_BEST = 200  # pages that a ranking is made of
+
+
+def main(pdfs: Path, questions: Path, listed: Path | None) -> None:
+    pages = evaluation.read_pages_file(listed) if listed else None
+    corpus = evaluation.find_corpus(pdfs, pages=pages)
+    queries = [query for query in evaluation.read_queries(questions) if query.gold <= set(corpus.page_ids())]
+    folders = Folders(None, evaluation.default_cache())
+    with open_corpus(corpus, load_encoder("mini"), folders=folders, progress=lambda step: None) as searched:
+        names, match, text = shares(searched, queries)
+    types = np.array([query.type for query in queries])
+    owner = np.array([min(query.gold).document for query in queries])
+
+    def told(name: str, found: Table) -> None:
+        means = "  ".join(f"{kind} {found[types == kind].mean():.3f}" for kind in sorted(set(types.tolist())))
+        print(f"{name:44s} {means}  all {found.mean():.3f}")
+
+    told("pixels alone", measured(names, match, queries))
+    told("text alone", measured(names, text, queries))
+    by_choice = {}
+    for weight, unread in product(WEIGHTS, UNREAD):
+        by_choice[weight, unread] = measured(names, ordered(match, text, weight, unread), queries)
+        told(f"text weight {weight:g}, unread {unread:g}", by_choice[weight, unread])
+    without = np.zeros(len(queries))
+    for document in np.unique(owner):
+        rest = owner != document
+        best = max(by_choice, key=lambda choice: by_choice[choice][rest].mean())
+        without[~rest] = by_choice[best][~rest]
+    told("chosen without the question's document", without)
+    mixed(names, match, text, (queries, owner))
+
+
+def shares(searched: Searched, queries: Sequence[evaluation.Query]) -> tuple[list[PageId], Table, Table]:
+    """(pages, what MaxSim gives (queries, pages), what BM25 gives): of the best pages either way, 0 elsewhere."""
+    names = sorted(searched.corpus.page_ids())
+    at = {page: place for place, page in enumerate(names)}
+    match, text = np.zeros((2, len(queries), len(names)))
+    with Store(searched.library.path, read_only=True) as store:
+        for i, query in enumerate(queries):
+            most_text = store.text_scores(searched.name, query.text).best
+            for text_fusion in (False, True):
+                answer = searched.library.search(query.text, k=_BEST, collection=searched.name, text_fusion=text_fusion)
+                most = float(answer.query.contributions(np.ones_like(answer.query.weights)).sum())
+                for hit in answer:
+                    source = searched.documents[hit.document_id]
+                    place = at[PageId(source.name, source.numbers[hit.page - 1])]
+                    match[i, place] = hit.score / most
+                    text[i, place] = (hit.text_score or 0.0) / most_text if text_fusion else text[i, place]
+    return names, match, text
+
+
+def ordered(match: Table, text: Table, weight: float, unread: float) -> Table:
+    """`fusion.fuse` with other constants."""
+    return match + weight * np.maximum(text, unread * match)
+
+
+def measured(names: Sequence[PageId], worth: Table, queries: Sequence[evaluation.Query]) -> Table:
+    """(queries,) nDCG@10."""
+    found = []
+    for row, query in zip(worth, queries, strict=True):
+        best = np.argsort(-np.round(row, 9), kind="stable")[:160]
+        found.append(measure([names[i] for i in best], query).ndcg10)
+    return np.array(found)
+
+
+def mixed(
+    names: Sequence[PageId], match: Table, text: Table, asked: tuple[Sequence[evaluation.Query], NDArray[np.str_]]
+) -> None:
+    queries, owner = asked
+    documents = np.array([page.document for page in names])
+    for unread in UNREAD:
+        scans, others = [], []
+        for seed in range(4):
+            lost = np.random.default_rng(seed).permutation(np.unique(documents))[::2]
+            left = np.where(np.isin(documents, lost), 0.0, text)
+            found = measured(names, ordered(match, left, fusion.TEXT_WEIGHT, unread), queries)
+            pixels = measured(names, match, queries)
+            is_scan = np.isin(owner, lost)
+            if is_scan.all() or not is_scan.any():
+                raise SystemExit("questions about at least two documents are needed to take the text of some away")
+            scans.append((found - pixels)[is_scan].mean())
+            others.append((found - pixels)[~is_scan].mean())
+        print(
+            f"half the documents without text, unread {unread:g}: questions about these {np.mean(scans):+.3f}, "
+            f"about the others {np.mean(others):+.3f} beside pixels alone"
+        )
+
+
+if __name__ == "__main__":
+    given = [Path(each) for each in sys.argv[1:]]
+    main(given[0], given[1], given[2] if len(given) > 2 else None)
