@@ -112,10 +112,11 @@ def _paths(paths: Iterable[str | Path]) -> Iterator[Path]:
 def _measured(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_Measured]:
     """Pages from places spread evenly over all pages, so that neither covers nor one long file stand for the rest."""
     pages = sum(file.pages for file in files)
-    wanted = sorted({int((i + 0.5) * pages / SAMPLE_PAGES) for i in range(min(SAMPLE_PAGES, pages))})
+    count = min(SAMPLE_PAGES, pages)
+    wanted = {int((i + 0.5) * pages / count) for i in range(count)}
     first = 0
     for file in files:
-        numbers = [place - first + 1 for place in wanted if first <= place < first + file.pages]
+        numbers = [place - first + 1 for place in sorted(wanted) if first <= place < first + file.pages]
         first += file.pages
         for number in numbers:
             started = time.monotonic()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.cli.common import bytes_of
 
 FONT = ImageFont.load_default(34)
 
@@ -56,9 +57,12 @@ def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(ma
 def test_search_prints_the_agreed_json_and_nothing_else(library):
     answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
     found = json.loads(answer.stdout)
-    assert found.keys() == {"hits", "arms", "timing_ms"}
+    assert found.keys() == {"hits", "notice", "pages", "mode", "candidates", "arms", "timing_ms"}
     (hit,) = found["hits"]
-    assert (hit["document"], hit["page"]) == ("pump.tiff", 2)
+    assert (hit["rank"], hit["document"], hit["page"]) == (1, "pump.tiff", 2)
+    (document,) = json.loads(run("list", "--json", library=library).stdout)
+    assert hit["document_id"] == document["id"]
+    assert (found["notice"], found["pages"], found["mode"], found["candidates"]) == ("", 2, "exact", 2)
     assert hit["score"] > 0
     assert {"encode", "score", "total"} <= found["timing_ms"].keys()
 
@@ -69,6 +73,56 @@ def test_search_for_people_names_page_and_words(library):
     assert "gearbox" in answer.stdout
     assert "searched 2 pages" in answer.stderr
     assert "searched" not in answer.stdout
+
+
+def test_words_need_no_quotes_and_the_library_may_come_before_the_command(library, monkeypatch):
+    monkeypatch.setenv("COLVISION_LIBRARY", "no-such-folder")  # what is typed counts more
+    words = ["--library", str(library), "search", "bleed", "the", "pump", "-k", "1"]
+    answer = CliRunner().invoke(main, words)
+    assert answer.exit_code == 0, answer.output
+    assert "pump.tiff, page 2" in answer.stdout.splitlines()[0]
+
+
+def test_a_question_that_no_page_answers_is_told_so(library):
+    answer = run("search", "zyzzyva", "quokka", library=library)
+    assert "No page matches well" in answer.stderr and "No page" not in answer.stdout
+    assert "No page matches well" in json.loads(run("search", "zyzzyva", "--json", library=library).stdout)["notice"]
+    assert "No page matches well" not in run("search", "hydraulic", "pump", library=library).stderr
+
+
+def test_a_filter_in_words_limits_the_search(manuals, tmp_path):
+    run("ingest", manuals / "pump.tiff", "--meta", "year=2011", library=tmp_path / "library")
+    found = json.loads(
+        run("search", "valve", "--where", "year>=2010 and page=1", "--json", library=tmp_path / "library").stdout
+    )
+    assert [hit["page"] for hit in found["hits"]] == [1]
+    wrong = run("search", "valve", "--where", "year>>2010", library=tmp_path / "library", code=2)
+    assert "expected a value for 'year'" in wrong.stderr
+
+
+def test_a_plan_counts_pages_and_bytes_before_anything_is_ingested(manuals):
+    answer = CliRunner().invoke(main, ["plan", str(manuals), "--json"])
+    assert answer.exit_code == 0, answer.output
+    planned = json.loads(answer.stdout)
+    assert (planned["files"], planned["pages"], planned["sampled"]) == (1, 2, 2)
+    assert list(planned["failed"]) == [str(manuals / "broken.pdf")]
+    assert planned["bytes"] > planned["int8"] > planned["bits"] > 0 and planned["seconds"] > 0
+    table = CliRunner().invoke(main, ["plan", str(manuals)])
+    assert "2 of 1 files" in table.stdout and "broken.pdf" in table.stderr
+
+
+def test_a_pooled_ingest_keeps_fewer_vectors(manuals, library, tmp_path):
+    run("ingest", manuals / "pump.tiff", "--pool", "2", "--max-memory", "64MB", library=tmp_path / "library")
+
+    def vectors(folder):
+        return json.loads(run("status", "--json", library=folder).stdout)["collections"][0]["vectors"]
+
+    assert vectors(tmp_path / "library") < 0.6 * vectors(library)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("512MB", 512 << 20), ("1.5 GiB", 3 << 29), ("100000", 100_000)])
+def test_sizes_are_read_as_people_write_them(text, expected):
+    assert bytes_of(text) == expected
 
 
 def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):
@@ -134,6 +188,7 @@ def test_every_command_that_a_message_names_can_be_run():
         (["search", "?!"], 2, "no letter or digit"),
         (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
         (["search"], 2, "Missing argument"),
+        (["search", "pump", "--max-memory", "much"], 2, "'much' is no size"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
         (["explain", "pump", "--document", "pump.tiff", "--page", "1", "--out", "no/x.png"], 2, "there is no folder"),
         (["delete", "no.pdf"], 1, "no document 'no.pdf'"),

@@ -1,0 +1,41 @@
+"""The `colvision` command: thin. Results go to stdout, everything else to stderr; 0 done, 1 failed, 2 wrong usage."""
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import colvision
+from colvision.cli import asking, filling, keeping, measuring
+from colvision.cli.common import LIBRARY_VARIABLE, show
+
+__all__ = ["main"]
+
+main = typer.Typer(
+    help="Find the page by looking at it: search scanned manuals and PDFs, and see why a page matched.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@main.callback(invoke_without_command=True)
+def _before(
+    library: Annotated[
+        Path | None, typer.Option(help="The folder that holds the library, for whichever command follows.")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        show(colvision.__version__)
+        raise typer.Exit
+    if library is not None:  # where every command looks, those that other packages bring as well
+        os.environ[LIBRARY_VARIABLE] = str(library)
+
+
+for _commands in (filling.commands, asking.commands, keeping.commands, measuring.commands):
+    main.add_typer(_commands)
+for _point in entry_points(group="colvision.commands"):  # the app brings its own command, if it is installed
+    main.command(_point.name)(_point.load())

@@ -1,0 +1,95 @@
+"""Commands that ask a library."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import colvision
+from colvision.cli.common import JsonOption, LibraryOption, MemoryOption, Words, errors_told, existing, say, show
+
+commands = typer.Typer()
+
+
+@commands.command()
+def search(
+    words: Words,
+    library: LibraryOption,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
+    document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Only where this holds: machine=pump and year>=2010 or page in 3-9.")
+    ] = None,
+    mode: Annotated[
+        Literal["auto", "exact"], typer.Option(help="exact compares every page's codes, whatever the size.")
+    ] = "auto",
+    text_fusion: Annotated[
+        bool | None,
+        typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
+    ] = None,
+    max_memory: MemoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the pages that match best."""
+    text = " ".join(words)
+    with errors_told(), existing(library, max_memory=max_memory) as opened:
+        opened.encoder.encode_queries([text])  # loads it, which is no part of the search's time
+        answer = opened.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
+    if as_json:
+        show(json.dumps(_as_dict(answer)))
+        return
+    for hit in answer:
+        tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
+        parts = " ".join(f"{token} {value:.2f}" for token, value in tokens)
+        printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
+        show(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}  ({parts}{printed})")
+    if answer.notice:
+        say.print(answer.notice)
+    asked = " by their pixels and their text" if "text" in answer.arms else ""
+    how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
+    say.print(f"searched {answer.pages} pages{asked}{how} in {answer.timing_ms['total']:.0f} ms")
+
+
+def _as_dict(answer: colvision.Answer) -> dict[str, object]:
+    hits = [
+        {
+            "rank": hit.rank,
+            "document": hit.document,
+            "document_id": hit.document_id,
+            "page": hit.page,
+            "score": round(hit.score, 6),
+            "text_score": hit.text_score,
+        }
+        for hit in answer
+    ]
+    return {
+        "hits": hits,
+        "notice": answer.notice,
+        "pages": answer.pages,
+        "mode": answer.mode,
+        "candidates": answer.candidates,
+        "arms": answer.arms,
+        "timing_ms": {part: round(spent, 3) for part, spent in answer.timing_ms.items()},
+    }
+
+
+@commands.command()
+def explain(
+    words: Words,
+    library: LibraryOption,
+    document: Annotated[str, typer.Option(help="The document (name or id).", show_default=False)],
+    page: Annotated[int, typer.Option(min=1, help="The page, from 1.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where to save the picture.", show_default=False)],
+    word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
+) -> None:
+    """Save the page as a PNG with the patches that matched, and show what each word found."""
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
+    with errors_told(), existing(library) as opened:
+        why = opened.explain_page(" ".join(words), document, page)
+        why.heatmap(word).save(out, format="PNG")
+    for match in why.matches:
+        place = f"row {match.cell[0] + 1}, column {match.cell[1] + 1}" if match.cell else "the whole page"
+        show(f"{match.token}: {match.contribution:.3f} (similarity {match.similarity:.3f}) at {place}")
+    show(f"score {why.score:.3f}; picture in {out}")

@@ -1,0 +1,111 @@
+"""Commands that look after a library."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from colvision.cli.common import FAILED, LibraryOption, errors_told, existing, progress_bars, say, show, sized
+
+commands = typer.Typer()
+
+
+@commands.command("list")
+def list_documents(
+    library: LibraryOption, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """List the documents."""
+    with errors_told(), existing(library) as opened:
+        documents = opened.documents()
+    if as_json:
+        rows = [
+            {"id": d.id, "name": d.name, "state": d.state, "pages": d.pages, "stored": d.stored,
+             "metadata": dict(d.metadata)}
+            for d in documents
+        ]  # fmt: skip
+        show(json.dumps(rows))
+        return
+    columns = ["document", "pages", "size", "state", "id"]
+    table = Table(*columns, *(["metadata"] if any(d.metadata for d in documents) else []), box=None)
+    for each in documents:
+        state = f"{each.state}: {each.reason}" if each.reason else each.state
+        pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
+        known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())
+        table.add_row(
+            escape(each.name), pages, sized(each.bytes), escape(state), each.id, *([escape(known)] if known else [])
+        )
+    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+@commands.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="The document (name or id).", show_default=False)], library: LibraryOption
+) -> None:
+    """Delete a document: its vectors, pictures, text and the kept file."""
+    with errors_told(), existing(library) as opened:
+        removed = opened.delete(name)
+    show(f"deleted {removed.name} ({removed.stored} pages)")
+
+
+@commands.command()
+def status(
+    library: LibraryOption, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Show what the library holds, and what is wrong with it."""
+    with errors_told(), existing(library) as opened:
+        state = opened.status()
+    if as_json:
+        collections = [
+            {"name": c.name, "encoder": c.encoder.name if c.encoder else None, "documents": c.documents,
+             "pages": c.pages, "failed_pages": c.failed_pages, "vectors": c.vectors, "bytes": c.bytes,
+             "clipped_share": c.clipped_share}
+            for c in state.collections
+        ]  # fmt: skip
+        show(json.dumps({"path": str(state.path), "collections": collections, "warnings": list(state.warnings)}))
+        return
+    show(f"library {state.path}{' (read-only)' if state.read_only else ''}")
+    for c in state.collections:
+        encoder = f"{c.encoder.name} {c.encoder.fingerprint[:12]}" if c.encoder else "none yet"
+        show(
+            f"collection {c.name}: {c.documents} documents, {c.pages} pages ({c.failed_pages} failed), "
+            f"{c.vectors} vectors, {sized(c.bytes)}; encoder {encoder}; clipped {c.clipped_share:.4%}"
+        )
+    for warning in state.warnings:
+        say.print(f"warning: {escape(warning)}")
+    if state.damaged:
+        raise typer.Exit(FAILED)
+
+
+@commands.command()
+def compact(library: LibraryOption) -> None:
+    """Give back the room of what was deleted, and merge small shards."""
+    with errors_told(), existing(library) as opened:
+        done = opened.compact()
+    show(f"{sized(done.bytes_before)} in {done.shards_before} shards became {sized(done.bytes)} in {done.shards}")
+
+
+@commands.command()
+def verify(
+    library: LibraryOption,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what the kept files allow.")] = False,
+) -> None:
+    """Read every byte of the library; name what is damaged, and the documents to ingest again."""
+    with errors_told(), existing(library) as opened, progress_bars() as told_of:
+        done = opened.verify(repair=repair, progress=told_of)
+        shards = sum(collection.shards for collection in opened.status().collections)
+    for damage in done.found:
+        said = damage.reason if damage in done.left else f"{damage.reason}\n  repaired"
+        again = damage in done.left and damage.documents and damage.what != "picture"
+        show(f"{said}\n  ingest again: {', '.join(damage.documents)}" if again else said)
+    for damage in done.left:
+        if damage not in done.found:
+            show(damage.reason)
+    for reason in done.failed:
+        show(reason)
+    if not done.is_whole:
+        raise typer.Exit(FAILED)
+    show("1 shard is whole" if shards == 1 else f"{shards} shards are whole")

@@ -1,0 +1,53 @@
+"""Commands that measure."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from colvision.cli.common import errors_told, say, show
+
+commands = typer.Typer()
+
+
+@commands.command()
+def evaluate(
+    pdf_dir: Annotated[Path, typer.Argument(help="The folder with the PDFs.", show_default=False)],
+    queries: Annotated[Path, typer.Argument(help="Questions with the pages that answer them.", show_default=False)],
+    library: Annotated[Path | None, typer.Option(help="Keep the pages in this library, not in the cache.")] = None,
+    level: Annotated[
+        str, typer.Option(help="Search the PDFs as they are (clean) or as light or heavy scans.")
+    ] = "clean",
+    pages: Annotated[Path | None, typer.Option(help="Search only the pages listed in this file.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Save the ranked pages as a TREC run.")] = None,
+    against: Annotated[Path | None, typer.Option(help="Compare with this TREC run, query by query.")] = None,
+    point: Annotated[Path | None, typer.Option(help="Point at the words in this file.")] = None,
+    text_fusion: Annotated[
+        bool, typer.Option("--text-fusion", help="Ask the pages' own text beside their pictures.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
+    from colvision import evaluation  # a second, which the other commands need not wait for
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with errors_told(), Bar(*columns, console=say, transient=True) as bar:
+        task = bar.add_task("opening the PDFs", total=None)
+
+        def told_of(step: evaluation.Step) -> None:
+            bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
+
+        listed = evaluation.read_pages_file(pages) if pages else None
+        corpus = evaluation.find_corpus(pdf_dir, level=evaluation.level_of(level), pages=listed)
+        asked = evaluation.read_queries(queries)
+        if listed is not None:
+            asked = tuple(query for query in asked if query.gold <= frozenset(listed))
+        options = evaluation.EvaluationOptions(text_fusion=text_fusion, against=against, point=point, library=library)
+        report, answers = evaluation.evaluate(corpus, asked, options=options, progress=told_of)
+        if run is not None:
+            evaluation.write_run(answers, run)
+    show(json.dumps(report.as_dict()) if as_json else str(report))
