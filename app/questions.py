@@ -2,13 +2,15 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.judgements import Judgements, Place, Verdict
 from app.settings import Quota, Refused
 from app.views import AnswerView, ExplanationView
 from app.why import view_answer, view_explanation
-from colvision.errors import EncoderMismatch, PageNotFound
+from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.search import Answer, Mode
 
@@ -54,12 +56,19 @@ class Questions:
         """The pages that match best. Raises `Refused` beyond a limit, `ValueError` for a text without a word."""
         self._check(question, k)
         answer = self._answer(question, k)
-        documents = self._library.documents(collection=question.collection)
         return view_answer(
             answer,
-            {each.id: each.pages for each in documents},
+            self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
         )
+
+    def _pages(self, documents: Iterable[str]) -> dict[str, int]:
+        """How many pages each of them has. Of those that were found alone: a library may hold thousands."""
+        pages = {}
+        for each in documents:
+            with suppress(DocumentNotFound):  # deleted a moment ago
+                pages[each] = self._library.document(each).pages
+        return pages
 
     def judge(self, question: Question, document: str, page: int, verdict: Verdict) -> None:
         """Keeps what a reader says of a page. Raises `Refused`, `DocumentNotFound`, `PageNotFound`."""
