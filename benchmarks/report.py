@@ -34,7 +34,7 @@ def conditions(more: str) -> str:
 def roof(best: Roof) -> str:
     return (
         f"This machine's roof in the same run, one thread: int8 {best.int8 / 1e9:.0f} and float32 "
-        f"{best.float32 / 1e9:.0f} thousand million operations a second (1,024 x 1,024), {best.words / 1e9:.1f} "
+        f"{best.float32 / 1e9:.0f} thousand million operations a second, {best.words / 1e9:.1f} "
         f"thousand million words compared and counted, {best.bytes / 1e9:.1f} GB read."
     )
 

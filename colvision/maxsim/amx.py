@@ -67,7 +67,7 @@ class Tiles:
     def maxima(self, codes: Codes, firsts: Places, lasts: Places, packed: Codes) -> Int32s:
         """`codes` (n, dim), each page's first row and the row after its last -> (pages, 32 * groups)."""
         found = np.empty((len(firsts), TURN * len(packed)), np.int32)
-        self.loop(_shapes(), codes, firsts, lasts, packed, found)
+        self.loop(tiles.shapes(), codes, firsts, lasts, packed, found)
         return found
 
     def agrees(self) -> bool:
@@ -78,15 +78,6 @@ class Tiles:
         expected = np.maximum.reduceat(codes.astype(np.int32) @ tokens.T.astype(np.int32), ends[:-1], axis=0)
         found = self.maxima(codes, ends[:-1], ends[1:], self.pack(tokens))
         return np.array_equal(found[:, : len(tokens)], expected)
-
-
-def _shapes() -> NDArray[np.uint8]:
-    """What `ldtilecfg` reads: palette 1, eight tiles of 16 rows of 64 bytes."""
-    shapes = np.zeros(64, np.uint8)
-    shapes[0] = 1
-    shapes[16:32].view(np.uint16)[:] = BYTES
-    shapes[48:56] = ROWS
-    return shapes
 
 
 def _compiled() -> _Loop:

@@ -8,9 +8,11 @@ Reference, chapter 3.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from numba.core.base import BaseContext
@@ -22,6 +24,15 @@ TURN = 2 * ROWS  # page rows, and query tokens, of one block of sums
 _Emitted = tuple[object, Callable[..., ir.Value]]
 _BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(64), ir.IntType(32)
 _ADDRESS = _BYTE.as_pointer()
+
+
+def shapes() -> NDArray[np.uint8]:
+    """What `ldtilecfg` reads: palette 1, eight tiles of 16 rows of 64 bytes."""
+    shapes = np.zeros(64, np.uint8)
+    shapes[0] = 1
+    shapes[16:32].view(np.uint16)[:] = BYTES
+    shapes[48:56] = ROWS
+    return shapes
 
 
 def _emit(builder: ir.IRBuilder, name: str, *given: ir.Value) -> None:
