@@ -1,10 +1,11 @@
-"""PDFium in this process, without limits, for files that their user chose and trusts: those of an evaluation.
+"""PDFium in this process, without limits, for files that their user chose and trusts: those of an evaluation
+or a fine-tuning.
 
 Simulated scans must equal everyone else's pixel by pixel, which takes PDFium's own grey drawing at a fixed scale;
 `read_pages`, for files from anywhere, draws in colour to a fixed area.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,14 @@ class TrustedPdf:
         finally:
             page.close()
         return picture
+
+    def bookmarks(self) -> Iterator[tuple[str, int]]:
+        """(title, page from 1) of each bookmark that leads to a page of this file, in their order."""
+        for mark in self._document.get_toc():
+            target = mark.get_dest()
+            number = target.get_index() if target is not None else None
+            if number is not None and 0 <= number < len(self):
+                yield str(mark.get_title()), number + 1
 
     def write_excerpt(self, numbers: Iterable[int], path: Path) -> None:
         """A PDF of these pages (from 1), in this order, as they are."""

@@ -1,0 +1,76 @@
+"""Texts and pictures through a model with gradients, in batches of any size and the memory of a few pages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from colvision.encoders.family import Family
+from colvision.encoders.query_tokens import PromptedQuery
+from colvision.finetune.losses import Vectors
+
+Inputs = Mapping[str, Tensor]
+Loss = Callable[[Vectors, Vectors], Tensor]
+T = TypeVar("T")
+
+_QUESTIONS_A_PAGE = 8  # a question has tens of tokens, a page hundreds
+
+
+def query_inputs(family: Family, texts: Sequence[str]) -> Inputs:
+    """What the model is called with for questions, in its prompt, as `encode_queries` calls it."""
+    prompts = family.prompts
+    prompted = [PromptedQuery.of(text, prefix=prompts.query_prefix, suffix=prompts.query_suffix) for text in texts]
+    return family.query_inputs(*family.padded([family.token_ids(each.text) for each in prompted]))
+
+
+def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
+    """What the model is called with for pages, as `encode_pages` calls it."""
+    return family.page_batch([family.fit(image) for image in images]).inputs
+
+
+def vectors_of(family: Family, inputs: Inputs) -> Vectors:
+    """The model's vectors for the inputs of a batch."""
+    placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
+    embeddings = family.model(**placed).embeddings.float()  # (b, s, dim)
+    return Vectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
+
+
+def gradients(
+    family: Family, texts: Sequence[str], images: Sequence[Image.Image], loss: Loss, *, at_once: int
+) -> float:
+    """Adds the gradients of `loss(queries, pages)` to the model's trained weights; returns the loss.
+
+    Only `at_once` pages (or eight times as many questions) are on the device with what their gradients need, and the
+    result is that of the whole batch: all are encoded without gradients first, the loss is taken back to their vectors,
+    and each part is encoded again to take it on (Gao et al. 2021, arXiv:2101.06983). For that the model must give the
+    same vectors twice: it stays in evaluation mode, where nothing is dropped.
+    """
+    asked = [query_inputs(family, part) for part in _parts(texts, _QUESTIONS_A_PAGE * at_once)]
+    shown = [page_inputs(family, part) for part in _parts(images, at_once)]
+    if len(asked) == len(shown) == 1:
+        value = loss(vectors_of(family, asked[0]), vectors_of(family, shown[0]))
+        value.backward()  # type: ignore[no-untyped-call]
+        return float(value.detach())
+    with torch.no_grad():
+        made = [vectors_of(family, inputs) for inputs in (*asked, *shown)]
+    leaves = [Vectors(each.vectors.requires_grad_(), each.real) for each in made]
+    value = loss(_joined(leaves[: len(asked)]), _joined(leaves[len(asked) :]))
+    value.backward()  # type: ignore[no-untyped-call]
+    for inputs, leaf in zip((*asked, *shown), leaves, strict=True):
+        vectors_of(family, inputs).vectors.backward(leaf.vectors.grad)  # type: ignore[no-untyped-call]
+    return float(value.detach())
+
+
+def _joined(parts: Sequence[Vectors]) -> Vectors:
+    """Parts of one batch, padded alike."""
+    rows = [row[real] for part in parts for row, real in zip(*part, strict=True)]
+    ones = [torch.ones(len(row), dtype=torch.bool, device=row.device) for row in rows]
+    return Vectors(pad_sequence(rows, batch_first=True), pad_sequence(ones, batch_first=True))
+
+
+def _parts(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

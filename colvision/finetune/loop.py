@@ -1,0 +1,162 @@
+"""The training: questions and their pages in, the weights of the best check out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from colvision.encoders.family import Family
+from colvision.evaluation import Progress, Step
+from colvision.finetune.forward import gradients
+from colvision.finetune.held_out import Check
+from colvision.finetune.losses import Vectors, in_batch, pairwise, similarity
+from colvision.finetune.negatives import Example
+from colvision.finetune.recipe import Recipe
+from colvision.finetune.state import State, load_state, save_state
+from colvision.page import PageId
+
+_WARM_UP = 0.05  # of the steps, in which the rate rises; then it falls in a line to zero
+_LONGEST_GRADIENT = 1.0
+
+
+class Saving(NamedTuple):
+    """Where the state of a training goes and how often; `digest` stands for all that decides the training."""
+
+    folder: Path
+    digest: str
+    minutes_between: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """What a training works on: the model, the weights that it may change, and where its pages and checks come from."""
+
+    family: Family
+    weights: dict[str, nn.Parameter]
+    examples: Sequence[Example]
+    picture: Callable[[PageId], Image.Image]
+    check: Callable[[int], Check]
+    recipe: Recipe
+
+    def run(self, saving: Saving, *, progress: Progress) -> State:
+        """Trains to the last step or until the checks get no better.
+
+        Leaves the model with the weights of the best check. Every step's questions follow from seed and step alone, so
+        what was interrupted goes on as if it had not been.
+        """
+        optimiser = torch.optim.AdamW(self.weights.values(), lr=self.recipe.rate, weight_decay=0.0)
+        state = load_state(saving.folder, self.weights, optimiser, saving.digest)
+        if not state.checks:
+            self._look(state)
+        saved = time.monotonic()
+        batches = self._batches(state.step)
+        while state.step < self.recipe.steps and state.is_stuck_for < self.recipe.patience:
+            self._step(state, optimiser, *next(batches))
+            is_due = state.step % self.recipe.check_every == 0 or state.step == self.recipe.steps
+            if is_due:
+                self._look(state)
+            if is_due or time.monotonic() - saved >= 60 * saving.minutes_between:
+                save_state(saving.folder, state, self.weights, optimiser, saving.digest)
+                saved = time.monotonic()
+            progress(Step(f"training, loss {state.losses[-1]:.3f}", state.step, self.recipe.steps))
+        batches.close()
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state.best[name])
+        return state
+
+    def _look(self, state: State) -> None:
+        state.checks.append(self.check(state.step))
+        if state.is_stuck_for == 0:
+            state.best = {name: weight.detach().cpu().clone() for name, weight in self.weights.items()}
+
+    def _batches(self, step: int) -> Generator[tuple[Batch, list[Image.Image]]]:
+        """The batches from a step on with their pictures, which are read while the batch before is trained on."""
+        with ThreadPoolExecutor(1) as reader:
+            batch = Batch.of(self.examples, self.recipe, step)
+            pictures = [reader.submit(self.picture, page) for page in batch.pages]
+            while True:
+                step += 1
+                following = Batch.of(self.examples, self.recipe, step)
+                waiting = [reader.submit(self.picture, page) for page in following.pages]
+                yield batch, [picture.result() for picture in pictures]
+                batch, pictures = following, waiting
+
+    def _step(
+        self, state: State, optimiser: torch.optim.Optimizer, batch: Batch, pictures: Sequence[Image.Image]
+    ) -> None:
+        optimiser.zero_grad()
+        loss = batch.loss(self.recipe)
+        state.losses.append(gradients(self.family, batch.texts, pictures, loss, at_once=self.recipe.at_once))
+        nn.utils.clip_grad_norm_(self.weights.values(), _LONGEST_GRADIENT)
+        for group in optimiser.param_groups:
+            group["lr"] = self.recipe.rate * _share(state.step, self.recipe.steps)
+        optimiser.step()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Questions and the pages that stand for and against them, each page once.
+
+    `gold` (q,) is the column of each question's page; `spared` and `wrong` (q, p) say what the other columns are to it.
+    """
+
+    texts: tuple[str, ...]
+    pages: tuple[PageId, ...]
+    gold: Tensor
+    spared: Tensor
+    wrong: Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], recipe: Recipe, step: int) -> Batch:
+        """The questions of a step: every pass over all of them has an order of its own."""
+        size = min(recipe.batch, len(examples))
+        chosen = [
+            examples[_place(recipe.seed, number, len(examples))] for number in range(step * size, (step + 1) * size)
+        ]
+        rng = np.random.default_rng((recipe.seed, 1, step))
+        answers = [example.gold[int(rng.integers(len(example.gold)))] for example in chosen]
+        pages = tuple(dict.fromkeys([*answers, *(page for example in chosen for page in example.negatives)]))
+        return cls(
+            texts=tuple(example.text for example in chosen),
+            pages=pages,
+            gold=torch.tensor([pages.index(page) for page in answers]),
+            spared=torch.tensor([[page in example.spared for page in pages] for example in chosen]),
+            wrong=torch.tensor([[page in example.negatives for page in pages] for example in chosen]),
+        )
+
+    def loss(self, recipe: Recipe) -> Callable[[Vectors, Vectors], Tensor]:
+        """The recipe's loss of these questions and pages, given as vectors."""
+
+        def in_batch_loss(queries: Vectors, pages: Vectors) -> Tensor:
+            similar = similarity(queries, pages)
+            device = similar.device
+            return in_batch(similar, self.gold.to(device), self.spared.to(device), recipe.temperature)
+
+        def pairwise_loss(queries: Vectors, pages: Vectors) -> Tensor:
+            similar = similarity(queries, pages)
+            device = similar.device
+            return pairwise(similar, self.gold.to(device), self.wrong.to(device), recipe.temperature)
+
+        return in_batch_loss if recipe.loss == "in-batch" else pairwise_loss
+
+
+def _place(seed: int, number: int, count: int) -> int:
+    """Which example comes as the `number`th (from 0) of all passes."""
+    turn, place = divmod(number, count)
+    return int(np.random.default_rng((seed, 0, turn)).permutation(count)[place])
+
+
+def _share(step: int, steps: int) -> float:
+    """Of the full rate at a step, counted from 1."""
+    rising = step / max(_WARM_UP * steps, 1)
+    return min(rising, (steps - step + 1) / steps, 1.0)

@@ -1,0 +1,44 @@
+"""Late-interaction losses over padded batches: what is padding can win no maximum and adds to no sum."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Vectors(NamedTuple):
+    """b queries or pages, padded: `vectors` (b, s, dim) of unit length, `real` (b, s) False where there is padding."""
+
+    vectors: Tensor
+    real: Tensor
+
+
+def similarity(queries: Vectors, pages: Vectors) -> Tensor:
+    """(queries, pages) MaxSim as a search scores it, over the number of the query's tokens.
+
+    Tokens of prompts count: they do in the score, and a loss that left them out would train something else.
+    """
+    columns = []
+    for vectors, real in zip(*pages, strict=True):  # a page at a time: all at once would take gigabytes
+        products = queries.vectors @ vectors[real].T  # (queries, t, n)
+        columns.append(products.max(dim=2).values.masked_fill(~queries.real, 0).sum(dim=1))
+    return torch.stack(columns, dim=1) / queries.real.sum(dim=1, keepdim=True)
+
+
+def in_batch(similar: Tensor, gold: Tensor, spared: Tensor, temperature: float) -> Tensor:
+    """Mean InfoNCE (van den Oord et al. 2018, arXiv:1807.03748) of each query's page against the batch's other pages.
+
+    `similar` (q, p); `gold` (q,) is the column of each query's page; pages `spared` (q, p) count neither way.
+    """
+    rivals = spared.scatter(1, gold[:, None], value=False)
+    return functional.cross_entropy(similar.masked_fill(rivals, -torch.inf) / temperature, gold)
+
+
+def pairwise(similar: Tensor, gold: Tensor, wrong: Tensor, temperature: float) -> Tensor:
+    """Mean over queries and their mined pages of softplus(theirs - ours), as ColPali is trained with hard negatives.
+
+    `wrong` (q, p) marks the pages that were mined for a query. A query without any adds nothing.
+    """
+    margins = functional.softplus((similar - similar.gather(1, gold[:, None])) / temperature)  # (q, p)
+    return (margins * wrong).sum() / wrong.sum().clamp(min=1)

@@ -1,0 +1,59 @@
+"""What a fine-tuning is told: where its questions are, and everything that decides the adapter. No torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Loss = Literal["in-batch", "pairwise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the adapter, beside the pages and the questions.
+
+    `batch` questions make a step; `at_once` of their pages are in memory together, which changes no gradient. Each
+    question brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. Every `check_every` steps
+    the questions of documents kept apart are asked; after `patience` checks without progress the training ends.
+    """
+
+    loss: Loss = "in-batch"
+    steps: int = 300
+    batch: int = 16
+    at_once: int = 4
+    negatives: int = 1
+    rate: float = 2e-4
+    rank: int = 32
+    temperature: float = 0.02  # as ColPali is trained (arXiv:2407.01449): similarities are means over query tokens
+    check_every: int = 25
+    patience: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("in-batch", "pairwise"):
+            raise ValueError(f"loss is {self.loss!r}; expected 'in-batch' or 'pairwise'")
+        for name in ("steps", "batch", "at_once", "rank", "check_every", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.negatives < (self.loss == "pairwise"):
+            raise ValueError(f"negatives is {self.negatives}; the {self.loss} loss needs at least 1 a question")
+        if not 0 < self.rate < 1 or not self.temperature > 0:
+            raise ValueError(
+                f"rate {self.rate}, temperature {self.temperature}; expected 0 < rate < 1 and 0 < temperature"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneOptions:
+    """`questions`: a file of questions with their pages; the documents' own headings when None.
+
+    `device`, `dtype` and `max_patches` as `load_encoder` takes them. A run that was killed goes on from what it saved
+    `minutes_between` minutes apart.
+    """
+
+    recipe: Recipe = Recipe()
+    questions: Path | None = None
+    collection: str = "default"
+    device: str | None = None
+    dtype: str | None = None
+    max_patches: int | None = None
+    minutes_between: float = 5.0

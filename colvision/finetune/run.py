@@ -1,0 +1,192 @@
+"""A fine-tuning, from a library to an adapter: questions, split, negatives, training, and the test before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from colvision.durable import write_file
+from colvision.encoders import load_encoder
+from colvision.encoders.adapters import stored_modules
+from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.vlm import VlmEncoder
+from colvision.errors import EncoderError, InputError
+from colvision.evaluation import Progress, Query, Run, write_run
+from colvision.evaluation.report import compare
+from colvision.finetune.held_out import At, Check, HeldOut, check, search_run
+from colvision.finetune.loop import Saving, Training
+from colvision.finetune.lora import Base, attach, write_adapter
+from colvision.finetune.negatives import Example, Mined, examples
+from colvision.finetune.questions import library_pages, questions_of_file, questions_of_headings, split
+from colvision.finetune.recipe import FinetuneOptions, Recipe
+from colvision.finetune.report import FinetuneReport, Parts
+from colvision.finetune.state import State
+from colvision.library import Library
+from colvision.page import PageId
+
+_CHECKED_PAGES = 256  # that a check reads: those that answer, and others of the same documents
+REPORT = "finetune.json"  # written last: an adapter without it is not done
+_DEFAULTS = FinetuneOptions()
+
+
+def finetune(
+    library: Library,
+    encoder: str | Path,
+    out: Path,
+    *,
+    options: FinetuneOptions = _DEFAULTS,
+    progress: Progress = lambda step: None,
+) -> FinetuneReport:
+    """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
+
+    The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. The library may have been filled by
+    any encoder; its own search finds the hard negatives. A run that was killed goes on when it is started again.
+
+    Raises:
+        EncoderError: `encoder` cannot be loaded, or is nothing that LoRA can be trained on.
+        InputError: there are no questions, or too few documents, or `out` holds another training.
+    """
+    checkpoint = _checkpoint(encoder)
+    if (out / REPORT).exists():
+        raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
+    return _Work(library, encoder, checkpoint, options, progress).into(out)
+
+
+def _checkpoint(encoder: str | Path) -> Checkpoint:
+    if str(encoder) == "mini":
+        raise EncoderError(
+            "mini has no language model to adapt: it finds the words that are printed. Fine-tune a ColPali or ColQwen "
+            "checkpoint instead (docs/encoders.md); how mini itself is trained stands in docs/mini.md"
+        )
+    for package in ("transformers", "peft"):
+        require_vlm_extra(package)
+    checkpoint = find_checkpoint(encoder)
+    if checkpoint.adapter is not None:
+        raise EncoderError(
+            f"{checkpoint.name!r} is itself an adapter: fine-tune a whole checkpoint, such as a version of it that was "
+            "merged or converted for transformers"
+        )
+    return checkpoint
+
+
+class _Trained(NamedTuple):
+    state: State
+    base: Base
+    fingerprint: str
+    before: Run
+
+
+class _Work:
+    """One fine-tuning, step by step."""
+
+    def __init__(
+        self,
+        library: Library,
+        encoder: str | Path,
+        checkpoint: Checkpoint,
+        options: FinetuneOptions,
+        progress: Progress,
+    ) -> None:
+        self._library, self._encoder, self._checkpoint = library, encoder, checkpoint
+        self._options, self._progress = options, progress
+        self._pages = library_pages(library, options.collection)
+        self._split = split(self._questions(), seed=options.recipe.seed)
+        self._test = HeldOut.of(self._split.test, self._pages)
+
+    def into(self, out: Path) -> FinetuneReport:
+        trained = self._train(out)
+        after = search_run(self._load(out), self._test, self._picture, progress=self._progress)
+        questions = self._split
+        report = FinetuneReport(
+            folder=out,
+            base=trained.base,
+            fingerprint=trained.fingerprint,
+            recipe=self._options.recipe,
+            parts=Parts.of(questions, pages=len(self._test.pages)),
+            losses=tuple(trained.state.losses),
+            checks=tuple(trained.state.checks),
+            best=trained.state.best_check,
+            test=compare(after, trained.before, questions.test)[0],
+        )
+        write_run(trained.before, out / "before.trec")
+        write_run(after, out / "after.trec")
+        write_file(out / REPORT, [json.dumps(report.as_dict(), indent=2).encode()])
+        shutil.rmtree(out / "training")
+        return report
+
+    def _train(self, out: Path) -> _Trained:
+        """The adapter in `out`, and the test as it was before. The model is gone afterwards: two may be too many."""
+        recipe = self._options.recipe
+        loaded = self._load()
+        lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
+        asked = self._examples()
+        stop = HeldOut.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
+
+        def look(step: int) -> Check:
+            return check(loaded, stop, self._picture, at=At(step, recipe.temperature), progress=self._progress)
+
+        training = Training(loaded.family, lora.trained(), asked, self._picture, look, recipe)
+        fingerprint = loaded.info.fingerprint
+        folder = out / "training"
+        folder.mkdir(parents=True, exist_ok=True)
+        saving = Saving(folder, _digest(fingerprint, asked, stop, recipe), self._options.minutes_between)
+        state = training.run(saving, progress=self._progress)
+        layout = loaded.family.layouts[self._checkpoint.model_type]
+        base = Base.of(self._encoder, self._checkpoint)
+        write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
+        with lora.model.disable_adapter():
+            before = search_run(loaded, self._test, self._picture, progress=self._progress)
+        return _Trained(state, base, fingerprint, before)
+
+    def _questions(self) -> Sequence[Query]:
+        if self._options.questions is not None:
+            return questions_of_file(self._options.questions, self._pages)
+        found = questions_of_headings(self._library, self._options.collection, self._pages)
+        if not found:
+            raise InputError(
+                "the documents have no headings to ask for (no bookmarks, no numbered lines in a text layer): give a "
+                "file of questions"
+            )
+        return found
+
+    def _load(self, adapter: Path | None = None) -> VlmEncoder:
+        options = self._options
+        loaded = load_encoder(
+            self._encoder,
+            device=options.device,
+            dtype=options.dtype,
+            max_patches=options.max_patches,
+            adapter=adapter,
+        )
+        if not isinstance(loaded, VlmEncoder):
+            raise EncoderError(f"{loaded.info.name} is no vision-language encoder: LoRA cannot be trained on it")
+        return loaded
+
+    def _examples(self) -> tuple[Example, ...]:
+        """Negatives come from documents that are neither checked nor tested with."""
+        kept_apart = {*self._split.documents(self._split.stop), *self._split.documents(self._split.test)}
+        trained = [name for name in self._pages if name not in kept_apart]
+        mined = Mined(self._options.collection, trained, self._options.recipe.negatives)
+        return tuple(examples(self._library, self._split.train, mined, progress=self._progress))
+
+    def _picture(self, page: PageId) -> Image.Image:
+        return self._library.page_image(page.document, page.page, collection=self._options.collection)
+
+
+def _digest(fingerprint: str, asked: Sequence[Example], stop: HeldOut, recipe: Recipe) -> str:
+    """Another for anything that another training would differ in."""
+    decides = [
+        fingerprint,
+        asdict(recipe),
+        [(each.text, each.gold, each.negatives, sorted(each.spared)) for each in asked],
+        [(query.text, sorted(query.gold), sorted(query.neutral)) for query in stop.questions],
+        stop.pages,
+    ]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
