@@ -132,7 +132,10 @@ class Store:
                 key = rows.collection(self._db, collection).key
                 found = rows.documents(self._db, "name = ? AND visible AND collection = ?", [document, key])
         if not found:
-            raise DocumentNotFound(f"no document {document!r} in this library: list its documents for names and ids")
+            raise DocumentNotFound(
+                f"no document {document!r} in this library: it was deleted or replaced, or is named otherwise; "
+                "the list of documents shows names and ids"
+            )
         if len(found) > 1:
             ids = ", ".join(row.id for row in found)
             raise DocumentAmbiguous(f"{len(found)} documents are named {document!r}: use one of the ids {ids}")
