@@ -14,8 +14,10 @@ commands = typer.Typer()
 
 @commands.command()
 def search(
-    words: Words,
     library: LibraryOption,
+    words: Annotated[list[str] | None, typer.Argument(help="What to look for; no quotes are needed.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Look for pages like this picture, or this PDF's first page.")] = None,
+    like: Annotated[str | None, typer.Option(metavar="DOCUMENT:PAGE", help="Look for pages like this stored one.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
     document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
     where: Annotated[
@@ -31,24 +33,45 @@ def search(
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the pages that match best."""
-    text = " ".join(words)
+    """Show the pages that match best: words, a picture or a page of the library."""
+    if sum(asked is not None for asked in (words, image, like)) != 1:
+        raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
+    if words is None and (document, mode, text_fusion) != (None, "auto", None):
+        raise typer.BadParameter("--document, --mode and --text-fusion go with words; --where goes with all")
     with errors_told(), existing(library, max_memory=max_memory) as opened:
-        opened.encoder.encode_queries([text])  # loads it, which is no part of the search's time
-        answer = opened.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
+        if image is not None:
+            answer = opened.search_image(image, k=k, where=where)
+        elif like is not None:
+            answer = opened.search_like(*_page_of(like), k=k, where=where)
+        else:
+            text = " ".join(words or ())
+            opened.encoder.encode_queries([text])  # loads it, which is no part of the search's time
+            answer = opened.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
     if as_json:
         show(json.dumps(_as_dict(answer)))
         return
     for hit in answer:
-        tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
-        parts = " ".join(f"{token} {value:.2f}" for token, value in tokens)
-        printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
-        show(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}  ({parts}{printed})")
-    if answer.notice:
+        parts = f"  ({_parts(hit)})" if words else ""  # patches of a page say nothing to a reader
+        show(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{parts}")
+    if answer.notice and words:
         say.print(answer.notice)
     asked = " by their pixels and their text" if "text" in answer.arms else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     say.print(f"searched {answer.pages} pages{asked}{how} in {answer.timing_ms['total']:.0f} ms")
+
+
+def _page_of(like: str) -> tuple[str, int]:
+    """pump.pdf:12 -> the document and its page. Raises `typer.BadParameter`."""
+    document, _, page = like.rpartition(":")
+    if not document or not page.isdecimal():
+        raise typer.BadParameter(f"{like!r} is no DOCUMENT:PAGE, such as pump.pdf:12", param_hint="--like")
+    return document, int(page)
+
+
+def _parts(hit: colvision.Hit) -> str:
+    tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
+    printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
+    return " ".join(f"{token} {value:.2f}" for token, value in tokens) + printed
 
 
 def _as_dict(answer: colvision.Answer) -> dict[str, object]:
