@@ -256,8 +256,7 @@ class Library:
         except OSError as error:
             self._store.find(row.id)  # deleted or replaced since: that is what is wrong
             raise LibraryDamaged(
-                f"the picture of page {page} of {row.name!r} cannot be read ({error}): delete the document, then "
-                "ingest it again"
+                f"the picture of page {page} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
             ) from error
 
     def page_text(self, document: str, page: int, *, collection: str | None = None) -> str:

@@ -1,14 +1,15 @@
 """What a library tells of itself: its documents, its collections, and what is wrong with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from colvision.embedding import EncoderInfo
 from colvision.metadata import Metadata
+from colvision.shard import BITS_A_WORD, SHARD_FORMAT
 from colvision.store import Damage, Store
-from colvision.store.records import DocumentRow
+from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 
 CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
 
@@ -39,8 +40,27 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardBytes:
+    """What the shards of a collection hold, in bytes; `dead` is the part of all of it that deleted pages take."""
+
+    codes: int
+    bits: int
+    master: int
+    grids: int
+    dead: int
+
+    @property
+    def total(self) -> int:
+        return self.codes + self.bits + self.master + self.grids
+
+    @property
+    def dead_share(self) -> float:
+        return self.dead / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards.
+    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards, `parts` what of.
 
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
@@ -53,6 +73,7 @@ class CollectionStatus:
     vectors: int
     shards: int
     bytes: int
+    parts: ShardBytes
     clipped_share: float
     generation: int
     needs_reencoding: bool
@@ -60,7 +81,10 @@ class CollectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a library holds; `warnings` are sentences for the user."""
+    """What a library holds; `warnings` are sentences for the user.
+
+    `files`, `pictures` and `catalogue` are bytes on the disk, beside those of the collections' shards.
+    """
 
     path: Path
     read_only: bool
@@ -68,6 +92,9 @@ class Status:
     collections: tuple[CollectionStatus, ...]
     damaged: tuple[Damage, ...]
     warnings: tuple[str, ...]
+    files: int
+    pictures: int
+    catalogue: int
 
 
 def document_of(row: DocumentRow, collection: str) -> Document:
@@ -98,7 +125,9 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     warnings = [shard.reason for shard in damaged]
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
     name = encoder if isinstance(encoder, str) else encoder.name
-    return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings))
+    files, pictures = store.files.sizes()
+    sizes = files, pictures, store.catalogue_bytes
+    return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
 
 
 def _collection(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:
@@ -115,10 +144,23 @@ def _collection(store: Store, name: str, loaded: EncoderInfo | None) -> Collecti
         vectors=sum(shard.vectors for shard in shards),
         shards=len(shards),
         bytes=sum(shard.bytes for shard in shards),
+        parts=_shard_bytes(row, shards, store.live_pages(name)),
         clipped_share=row.clipped_share,
         generation=row.generation,
         needs_reencoding=bool(pinned and loaded and pinned.fingerprint != loaded.fingerprint),
     )
+
+
+def _shard_bytes(row: CollectionRow, shards: list[ShardRow], live: Mapping[int, int]) -> ShardBytes:
+    """From what the catalogue knows of the shards; no file is opened. `live` is how many pages of each are not dead."""
+    dim = row.info.dim if row.info is not None else 0
+    codes = dim * sum(shard.vectors for shard in shards)
+    has_bits = dim % BITS_A_WORD == 0
+    bits = dim // 8 * sum(shard.vectors for shard in shards if has_bits and shard.format >= SHARD_FORMAT)
+    master = 2 * codes if row.keep == "float16" else 0
+    total = sum(shard.bytes for shard in shards)
+    dead = sum(shard.bytes * (shard.pages - live.get(shard.key, 0)) // shard.pages for shard in shards)
+    return ShardBytes(codes, bits, master, max(0, total - codes - bits - master), dead)
 
 
 def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:

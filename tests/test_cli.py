@@ -150,7 +150,7 @@ def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
 def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path):
     folder = tmp_path / "library"
     run("ingest", manuals / "pump.tiff", library=folder)
-    assert run("verify", library=folder).stdout == "1 shard is whole\n"
+    assert run("verify", library=folder).stdout.startswith("1 shard is whole")
     (shard,) = (folder / "shards").iterdir()
     data = bytearray(shard.read_bytes())
     data[-100] ^= 1
@@ -158,7 +158,7 @@ def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path
     answer = run("verify", library=folder, code=1)
     assert f"shard {shard.name} is damaged" in answer.stdout and "ingest again: pump.tiff" in answer.stdout
     run("ingest", manuals / "pump.tiff", library=folder)
-    assert run("verify", library=folder).stdout == "1 shard is whole\n"
+    assert run("verify", library=folder).stdout.startswith("1 shard is whole")
 
 
 def test_reencode_fills_a_library_of_another_encoder_again(manuals, tmp_path):

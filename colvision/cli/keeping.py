@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from colvision.cli.common import FAILED, LibraryOption, errors_told, existing, progress_bars, say, show, sized
+from colvision.cli.common import FAILED, LibraryOption, counted, errors_told, existing, progress_bars, say, show, sized
 
 commands = typer.Typer()
 
@@ -61,19 +61,26 @@ def status(
     if as_json:
         collections = [
             {"name": c.name, "encoder": c.encoder.name if c.encoder else None, "documents": c.documents,
-             "pages": c.pages, "failed_pages": c.failed_pages, "vectors": c.vectors, "bytes": c.bytes,
-             "clipped_share": c.clipped_share}
+             "pages": c.pages, "failed_pages": c.failed_pages, "vectors": c.vectors, "shards": c.shards,
+             "bytes": c.bytes, "codes": c.parts.codes, "bits": c.parts.bits, "master": c.parts.master,
+             "grids": c.parts.grids, "dead_share": c.parts.dead_share, "clipped_share": c.clipped_share}
             for c in state.collections
         ]  # fmt: skip
-        show(json.dumps({"path": str(state.path), "collections": collections, "warnings": list(state.warnings)}))
+        sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
+        told = {"path": str(state.path), "collections": collections, "bytes": sizes, "warnings": list(state.warnings)}
+        show(json.dumps(told))
         return
     show(f"library {state.path}{' (read-only)' if state.read_only else ''}")
     for c in state.collections:
         encoder = f"{c.encoder.name} {c.encoder.fingerprint[:12]}" if c.encoder else "none yet"
+        parts = {"codes": c.parts.codes, "bits": c.parts.bits, "float16": c.parts.master, "grids": c.parts.grids}
+        held = ", ".join(f"{name} {sized(size)}" for name, size in parts.items() if size)
         show(
             f"collection {c.name}: {c.documents} documents, {c.pages} pages ({c.failed_pages} failed), "
-            f"{c.vectors} vectors, {sized(c.bytes)}; encoder {encoder}; clipped {c.clipped_share:.4%}"
+            f"{c.vectors} vectors; encoder {encoder}; clipped {c.clipped_share:.4%}\n"
+            f"  {counted(c.shards, 'shard')}, {sized(c.bytes)}: {held or 'nothing yet'}; dead {c.parts.dead_share:.0%}"
         )
+    show(f"files {sized(state.files)}, pictures {sized(state.pictures)}, catalogue {sized(state.catalogue)}")
     for warning in state.warnings:
         say.print(f"warning: {escape(warning)}")
     if state.damaged:
@@ -108,4 +115,4 @@ def verify(
         show(reason)
     if not done.is_whole:
         raise typer.Exit(FAILED)
-    show("1 shard is whole" if shards == 1 else f"{shards} shards are whole")
+    show(f"{counted(shards, 'shard')} {'is' if shards == 1 else 'are'} whole, and so is all else")

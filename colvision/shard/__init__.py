@@ -10,12 +10,13 @@ are left out where dim is no multiple of 64; `master`, the vectors before they b
 them.
 """
 
-from colvision.shard.layout import SHARD_FORMAT, Bits, Codes, Master
+from colvision.shard.layout import BITS_A_WORD, SHARD_FORMAT, Bits, Codes, Master
 from colvision.shard.page import Owner, ShardPage
 from colvision.shard.reading import SMALL_BYTES, Shard, file_sha256
 from colvision.shard.writing import write_shard
 
 __all__ = [
+    "BITS_A_WORD",
     "SHARD_FORMAT",
     "SMALL_BYTES",
     "Bits",

@@ -25,6 +25,7 @@ FORMAT_1 = "colvision-shard-1"  # without bits, owners and sums
 ALIGNMENT = 64  # bytes: `codes` starts on a cache line, whatever the header's length
 HEADER_LIMIT = 1 << 20  # bytes: ours takes about 800; a damaged length must not ask for gigabytes
 SEAL_BYTES = 32
+BITS_A_WORD = 64  # of `bits`: without them where the dim is no multiple
 CODES_SUM, GRID_SUM, MASTER_SUM = range(3)  # columns of `sums`
 _WORD = 8  # bytes
 _NAMES: Mapping[str, type[np.generic]] = {

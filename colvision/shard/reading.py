@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from colvision.errors import LibraryDamaged
 from colvision.maxsim import sign_bits
 from colvision.shard.layout import (
     ALIGNMENT,
+    BITS_A_WORD,
     CODES_SUM,
     FORMAT_1,
     GRID_SUM,
@@ -36,7 +37,6 @@ _Number = TypeVar("_Number", bound=np.generic)
 # a time has more shards than that. Below this size a copy in memory costs no more than the search that reads it all.
 SMALL_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
-_BITS_A_WORD = 64
 
 
 class Shard:
@@ -126,7 +126,7 @@ class Shard:
 
         Checked when first asked for, raising `LibraryDamaged`; made from the codes where the file does not hold them.
         """
-        if self._bits is None and self.dim % _BITS_A_WORD == 0:
+        if self._bits is None and self.dim % BITS_A_WORD == 0:
             with self._turn:
                 if self._bits is None:
                     self._bits = self._read_bits()
@@ -140,17 +140,15 @@ class Shard:
             raise self._damaged("the bits of its codes do not match their sum")
         return bits
 
-    def check(self, rows: Iterable[int] | None = None) -> None:
+    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> None:
         """Reads the codes of pages (by row; of all with None), those that were not read before.
 
         Raises `LibraryDamaged` when they are not what was written. A file of format 1 has no sums: only `verify`
         tells.
         """
-        if self._is_checked.all():
-            return
-        for row in range(len(self)) if rows is None else rows:
-            if not self._is_checked[row]:
-                self._check_page(row)
+        wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
+        for row in wanted[~self._is_checked[wanted]].tolist():
+            self._check_page(row)
 
     def _check_page(self, row: int) -> None:
         if self._sum_of(row, CODES_SUM) != word_sum(self.codes[self._rows(row)]):

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 
 from colvision.durable import write_file
 from colvision.maxsim import sign_bits
-from colvision.shard.layout import SEAL_BYTES, TABLES, Buffer, buffer, grid_sum, header_of, seal_of, word_sum
+from colvision.shard.layout import (
+    BITS_A_WORD,
+    SEAL_BYTES,
+    TABLES,
+    Buffer,
+    buffer,
+    grid_sum,
+    header_of,
+    seal_of,
+    word_sum,
+)
 from colvision.shard.page import Owner, ShardPage
-
-_BITS_A_WORD = 64
 
 
 def write_shard(path: Path, pages: Sequence[ShardPage], owners: Sequence[Owner], *, code_range: float) -> str:
@@ -73,8 +81,8 @@ def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) 
     shapes: dict[str, tuple[int, ...]] = {name: table.shape for name, table in tables.items()}
     shapes |= {"codes": (n, dim), "kinds": (n,), "seal": (SEAL_BYTES,)}
     shapes["cells"] = (sum(page.grid.cells.size for page in pages),)
-    if dim % _BITS_A_WORD == 0:
-        shapes["bits"] = (n, dim // _BITS_A_WORD)
+    if dim % BITS_A_WORD == 0:
+        shapes["bits"] = (n, dim // BITS_A_WORD)
     if pages[0].master is not None:
         shapes["master"] = (n, dim)
     return shapes

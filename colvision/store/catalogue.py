@@ -145,7 +145,9 @@ class Catalogue:
 
     def _unusable(self, error: sqlite3.DatabaseError) -> LibraryFormat | LibraryDamaged:
         if isinstance(error, sqlite3.OperationalError):
-            return LibraryFormat(f"{self._path} cannot be opened ({error}): check that it can be read")
+            return LibraryFormat(
+                f"{self._path} cannot be opened ({error}): check that it can be read, and that its disk has room"
+            )
         return self._damaged(error)
 
     def _damaged(self, error: sqlite3.DatabaseError | UnicodeDecodeError | str) -> LibraryDamaged:

@@ -175,7 +175,7 @@ class Drafts:
         try:
             return incoming.fill(path)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise self._turn.unwritable(error) from error
             raise _unreadable(offer, error) from error
 

@@ -97,6 +97,10 @@ class Files:
             write_files((self.picture(sha256, number), [data]) for number, data in pictures.items())
             sync_folder(self._pages / sha256)
 
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the original files, and of the page pictures."""
+        return _bytes_in(self._files), _bytes_in(self._pages)
+
     def sweep(self, shards: set[str], files: set[str]) -> None:
         """Removes what is not among the names that the catalogue knows; only the writer may.
 
@@ -122,3 +126,12 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in list(paths):
         if path.is_file() and not _is_arriving(path):
             path.unlink(missing_ok=True)
+
+
+def _bytes_in(folder: Path) -> int:
+    size = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                size += (Path(at) / name).stat().st_size
+    return size

@@ -189,6 +189,15 @@ class Store:
         with self._db.read():
             return rows.shards(self._db, "collection = ?", [rows.collection(self._db, collection).key])
 
+    def live_pages(self, collection: str) -> dict[int, int]:
+        """{shard: how many of its pages are not dead}."""
+        with self._db.read():
+            return rows.named_pages(self._db, rows.collection(self._db, collection).key)
+
+    @property
+    def catalogue_bytes(self) -> int:
+        return self._db.bytes
+
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted, merges small shards, and brings those of older formats to this one.
 

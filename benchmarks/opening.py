@@ -1,0 +1,152 @@
+"""How long a large library takes to its first answer, and how much memory the process that searches it holds.
+
+    python -m benchmarks.opening [FOLDER] [PAGES]
+
+The library is made of random codes where there is none (100 KB a page); each measurement is a process of its own, over
+warm files.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import machine
+from colvision.embedding import EncoderInfo, PatchGrid, QueryEmbedding
+from colvision.search import SearchOptions, search_pages
+from colvision.shard import SHARD_FORMAT, Owner, ShardPage, write_shard
+from colvision.store import Store, rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.records import READY, NewDocument, NewPage, ShardRow, shard_name
+
+VECTORS, DIM, TOKENS = 700, 128, 20
+SHARD_PAGES, DOCUMENT_PAGES = 4096, 100
+INFO = EncoderInfo("random", "0" * 64, DIM, 0.4)
+_WORDS = (
+    "the",
+    "pump",
+    "is",
+    "bled",
+    "at",
+    "its",
+    "valve",
+    "before",
+    "housing",
+    "taken",
+    "off",
+    "and",
+    "gasket",
+    "new",
+)
+
+
+def make(folder: Path, pages: int) -> None:
+    """A library of random codes, written past the encoder and the writer: hours otherwise."""
+    rng = np.random.default_rng(0)
+    pool = rng.normal(0, 36, (64, VECTORS, DIM)).clip(-127, 127).astype(np.int8)
+    grid, kind = PatchGrid.full(25, 28), np.zeros(VECTORS, dtype=np.uint8)
+    with Store(folder) as store:
+        db = store._db
+        with db.write():
+            rows.pin_encoder(db, 1, INFO)
+        for first in range(0, pages, SHARD_PAGES):
+            numbers = range(first, min(first + SHARD_PAGES, pages))
+            with db.write():
+                owners = [Owner(*_owner(db, number, pages)) for number in numbers]
+                key = rows.next_shard(db)
+                path = store.files.shard(shard_name(key))
+                stored = [ShardPage(np.roll(pool[number % 64], number, axis=0), grid, kind) for number in numbers]
+                checksum = write_shard(path, stored, owners, code_range=INFO.code_range)
+                size = path.stat().st_size
+                new = ShardRow(key, 1, len(owners), len(owners) * VECTORS, size, checksum, "", SHARD_FORMAT)
+                rows.add_shard(db, new)
+                for row, owner in enumerate(owners):
+                    text = " ".join(rng.choice(_WORDS, 200))
+                    rows.add_page(db, NewPage(owner.document, owner.number, 1650, 1275, None, key, row, 0), text)
+                rows.next_generation(db, 1)
+
+
+def _owner(db: Catalogue, number: int, pages: int) -> tuple[int, int]:
+    place = number % DOCUMENT_PAGES
+    if place == 0:
+        name = f"manual-{number // DOCUMENT_PAGES:05d}.pdf"
+        of = min(DOCUMENT_PAGES, pages - number)
+        digest = f"{number:064x}"
+        new = NewDocument(name, 1, name, f"/{name}", False, digest, "pdf", 1, of, "none", True, None, "", {"n": number})
+        row = rows.add_document(db, new)
+        rows.set_state(db, row.key, READY)
+    (key,) = db.one("SELECT max(key) FROM documents")
+    return key, place + 1
+
+
+def measure(folder: Path) -> None:
+    """In this process: seconds to the first answer and to later ones, and megabytes."""
+    rng = np.random.default_rng(1)
+    vectors = rng.standard_normal((TOKENS, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query = QueryEmbedding.of_words("random", [f"w{i}" for i in range(TOKENS)], vectors)
+    warm_up(query)
+    before = memory()
+    started = time.perf_counter()
+    with Store(folder, create=False) as store:
+        opened = time.perf_counter()
+        snapshot = store.snapshot("default")
+        seen = time.perf_counter()
+        answer = search_pages(snapshot, query, info=INFO, options=SearchOptions(k=10))
+        first = time.perf_counter()
+        again = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            search_pages(store.snapshot("default"), query, info=INFO, options=SearchOptions(k=10))
+            again.append(time.perf_counter() - begun)
+        bits = sum(part.shard.bits.nbytes for part in snapshot.parts) / 2**20
+        rss, own = memory()
+        print(
+            f"{snapshot.pages} pages, {len(snapshot.parts)} shards, mode {answer.mode}: opened in "
+            f"{(opened - started) * 1e3:.0f} ms, snapshot {(seen - opened) * 1e3:.0f} ms, first answer after "
+            f"{(first - started) * 1e3:.0f} ms, later ones {min(again) * 1e3:.0f} ms; memory {rss:.0f} MB "
+            f"({own:.0f} MB its own, {before[0]:.0f} MB before), bits {bits:.0f} MB"
+        )
+
+
+def warm_up(query: QueryEmbedding) -> None:
+    """What imports and compiling cost is no part of the opening."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder), 2)
+        with Store(Path(folder)) as store:
+            for mode in ("auto", "exact"):
+                search_pages(store.snapshot("default"), query, info=INFO, options=SearchOptions(k=2, mode=mode))
+
+
+def memory() -> tuple[float, float]:
+    """(resident, resident and no file's) megabytes of this process."""
+    text = Path("/proc/self/status").read_text()
+    found = {
+        line.split(":")[0]: float(line.split()[1]) / 1024
+        for line in text.splitlines()
+        if line.startswith(("Rss", "VmRSS"))
+    }
+    return found["VmRSS"], found["RssAnon"]
+
+
+def main(folder: Path, pages: int) -> None:
+    if not (folder / "catalog.sqlite").exists():
+        make(folder, pages)
+    print(machine())
+    for path in (folder / "shards").iterdir():
+        with path.open("rb") as file:  # warm
+            while file.read(1 << 24):
+                pass
+    for _ in range(3):
+        command = [sys.executable, "-c", f"from benchmarks.opening import *; measure(Path({str(folder)!r}))"]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+if __name__ == "__main__":
+    main(
+        Path(sys.argv[1] if len(sys.argv) > 1 else ".cache/opening"), int(sys.argv[2]) if len(sys.argv) > 2 else 50_000
+    )
