@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import colvision
-from colvision.cli import asking, filling, keeping, measuring
+from colvision.cli import asking, filling, keeping, measuring, training
 from colvision.cli.common import LIBRARY_VARIABLE, show
 
 __all__ = ["main"]
@@ -35,7 +35,7 @@ def _before(
         os.environ[LIBRARY_VARIABLE] = str(library)
 
 
-for _commands in (filling.commands, asking.commands, keeping.commands, measuring.commands):
+for _commands in (filling.commands, asking.commands, keeping.commands, measuring.commands, training.commands):
     main.add_typer(_commands)
 for _point in entry_points(group="colvision.commands"):  # the app brings its own command, if it is installed
     main.command(_point.name)(_point.load())

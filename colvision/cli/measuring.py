@@ -1,8 +1,10 @@
 """Commands that measure."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,7 +13,19 @@ from rich.progress import Progress as Bar
 
 from colvision.cli.common import errors_told, say, show
 
+if TYPE_CHECKING:
+    from colvision.evaluation import Progress
+
 commands = typer.Typer()
+
+
+@contextmanager
+def steps_bar(first: str) -> Iterator["Progress"]:
+    """Shows one bar on stderr for the parts of a long work, moved by what is given back."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, console=say, transient=True) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda step: bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
 
 
 @commands.command()
@@ -34,13 +48,7 @@ def evaluate(
     """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
     from colvision import evaluation  # a second, which the other commands need not wait for
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with errors_told(), Bar(*columns, console=say, transient=True) as bar:
-        task = bar.add_task("opening the PDFs", total=None)
-
-        def told_of(step: evaluation.Step) -> None:
-            bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
-
+    with errors_told(), steps_bar("opening the PDFs") as told_of:
         listed = evaluation.read_pages_file(pages) if pages else None
         corpus = evaluation.find_corpus(pdf_dir, level=evaluation.level_of(level), pages=listed)
         asked = evaluation.read_queries(queries)

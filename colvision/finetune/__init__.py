@@ -1,8 +1,22 @@
 """Fine-tuning a vision-language encoder on one's own pages: `colvision finetune`."""
 
-from colvision.evaluation import Progress
-from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
-from colvision.finetune.report import FinetuneReport, Parts
-from colvision.finetune.run import finetune
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "Parts", "Progress", "Recipe", "finetune"]
+from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
+
+if TYPE_CHECKING:
+    from colvision.finetune.report import FinetuneReport as FinetuneReport
+    from colvision.finetune.report import Parts as Parts
+    from colvision.finetune.run import finetune as finetune
+
+_HOMES = {"FinetuneReport": "report", "Parts": "report", "finetune": "run"}  # they import torch: when first used
+
+__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "Parts", "Recipe", "finetune"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'colvision.finetune' has no attribute {name!r}")
+    found: object = getattr(import_module(f"colvision.finetune.{_HOMES[name]}"), name)
+    return found
