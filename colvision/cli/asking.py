@@ -16,8 +16,12 @@ commands = typer.Typer()
 def search(
     library: LibraryOption,
     words: Annotated[list[str] | None, typer.Argument(help="What to look for; no quotes are needed.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Look for pages like this picture, or this PDF's first page.")] = None,
-    like: Annotated[str | None, typer.Option(metavar="DOCUMENT:PAGE", help="Look for pages like this stored one.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Look for pages like this picture, or this PDF's first page.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="DOCUMENT:PAGE", help="Look for pages like this stored one.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
     document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
     where: Annotated[
