@@ -102,7 +102,8 @@ class QueryEmbedding:
     """A query as vectors: `vectors` (t, dim) float32 of unit length, one a token.
 
     `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
-    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none.
+    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A page that
+    asks `is_page`: its tokens are patches, and say nothing of each other's order.
     """
 
     text: str
@@ -112,6 +113,7 @@ class QueryEmbedding:
     weights: Floats
     words: tuple[str, ...]
     word: Ints
+    is_page: bool = False
 
     def __post_init__(self) -> None:
         t = check_vectors(self.vectors, f"query {self.text!r}")

@@ -35,6 +35,7 @@ def page_query(
         weights=np.full(tokens, 1 / tokens, dtype=np.float32),
         words=words,
         word=np.arange(tokens, dtype=np.int32),
+        is_page=True,
     )
 
 

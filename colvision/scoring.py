@@ -35,7 +35,7 @@ class _Places(NamedTuple):
 
 
 def page_terms(query: ScoredQuery, similarity: Floats, grid: PatchGrid) -> Mapping[str, float]:
-    """The extra terms of one page by name; none where the link is no probability. All are >= 0.
+    """The extra terms of one page by name; none where the link is no probability or a page asks. All are >= 0.
 
     `similarity` (t, n) holds the query tokens against all vectors of the page, whose places `grid` names.
 
@@ -45,7 +45,7 @@ def page_terms(query: ScoredQuery, similarity: Floats, grid: PatchGrid) -> Mappi
       follow each other on a line.
     - near: the same for any two tokens within a few lines and words, over t - 1.
     """
-    if not query.link.is_probability or similarity.shape[0] == 0:
+    if not query.link.is_probability or query.embedding.is_page or similarity.shape[0] == 0:
         return {}
     tokens, vectors = similarity.shape
     token, vector = np.nonzero(similarity > query.link.inverse(_CERTAIN))
