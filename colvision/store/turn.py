@@ -32,7 +32,7 @@ class Turn:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Holds the writer lock; what an earlier kill left behind is removed first.
+        """Holds the writer lock; what an earlier kill or failure left behind is removed first.
 
         Raises `LibraryReadOnly`, `LibraryLocked`, and `LibraryError` for a disk that is full or fails.
         """
@@ -44,6 +44,7 @@ class Turn:
                     self.sweep()
                 yield
         except (OSError, sqlite3.OperationalError) as error:
+            self._is_swept = False  # it may have left files
             raise self.unwritable(error) from error
 
     def sweep(self) -> None:
