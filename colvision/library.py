@@ -178,7 +178,7 @@ class Library:
         row = self._store.find(document, collection=collection)
         name = self._collection_of(row)
         query = stored_query(self._store, name, row, page)
-        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where), soft_idf=False))
+        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where)))
         return without_page(answer, row.id, page, k)
 
     def search_image(
@@ -194,7 +194,7 @@ class Library:
         Raises `InputError` for a file that cannot be read, `CollectionNotFound`, `EncoderMismatch`.
         """
         query = image_query(self.encoder, image)
-        return self._asking.vectors(query, collection, SearchOptions(k, where=_filter(where), soft_idf=False))
+        return self._asking.vectors(query, collection, SearchOptions(k, where=_filter(where)))
 
     def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
         """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.

@@ -17,8 +17,8 @@ def page_query(
 ) -> QueryEmbedding:
     """(n, dim) vectors of a page, of any length, -> at most `most` of its patches as a query, from the top left.
 
-    Every token is a word, named by its place, and counts 1 / tokens: the score is the mean similarity, or the mean
-    weighted probability where the link is one. A page without patches asks with all that it has.
+    Every token is a word, named by its place, and counts 1 / tokens (before soft idf, where the link is a probability):
+    the score is a mean. A page without patches asks with all that it has.
     """
     patches = np.flatnonzero(kind == Kind.PATCH)
     rows = patches if len(patches) else np.arange(len(vectors))
