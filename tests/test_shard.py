@@ -108,6 +108,29 @@ def test_large_shards_are_mapped_and_small_ones_are_read(shard_path, large_path)
     assert str(large.path) in mapped and str(small.path) not in mapped
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads how much of a file a process has in its memory")
+def test_pages_read_here_and_there_do_not_pile_up_in_memory(quick_path):
+    rng = np.random.default_rng(2)
+    pages = [page_of(rng, 2048, 128) for _ in range(64)]  # 16 MB of codes
+    path = quick_path / "3.safetensors"
+    write_shard(path, pages, [Owner(1, number) for number in range(1, 65)], code_range=0.5)
+    shard = Shard(path)
+    for row in rng.permutation(64).tolist():
+        shard.check([row])
+        np.testing.assert_array_equal(shard.page(row).codes, pages[row].codes)
+    assert resident(path) < 8 << 20
+    shard.check()
+    assert int(shard.codes.sum(dtype=np.int64)) == sum(int(page.codes.sum(dtype=np.int64)) for page in pages)
+    assert resident(path) > 14 << 20
+
+
+def resident(path):
+    """Bytes of a mapped file in this process's memory."""
+    smaps = Path("/proc/self/smaps").read_text()
+    (entry,) = [part for part in smaps.split("VmFlags") if str(path) in part]
+    return 1024 * int(next(line.split()[1] for line in entry.splitlines() if line.startswith("Rss:")))
+
+
 _OPEN_MANY = """
 import resource, sys
 from pathlib import Path
