@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 import colvision
@@ -154,7 +155,10 @@ async def _receive(service: Service, request: Request, name: str, collection: st
                 _check_size(received, limit)
                 file.write(part)
         return await run_in_threadpool(service.intake.upload, path, name, collection=collection)
-    except BaseException:  # also when the sender hangs up: what has arrived is of no use
+    except ClientDisconnect as error:
+        path.unlink(missing_ok=True)
+        raise Refused(f"{name} has not arrived: its sender hung up") from error
+    except BaseException:  # what has arrived is of no use
         path.unlink(missing_ok=True)
         raise
 
@@ -183,7 +187,8 @@ def _job_routes(service: Service) -> APIRouter:
 class _Asked(BaseModel):
     """A question as the address of a request has it."""
 
-    q: str
+    q: str = Field("", description="the words to look for")
+    like: str = Field("", description="instead of words: pages like this one, DOCUMENT:PAGE")
     collection: str = "default"
     document: str = Field("", description="search this document only, by name or id")
     where: str = Field("", description="search only pages that this holds for: page in 3-9 and machine=pump")
@@ -191,7 +196,8 @@ class _Asked(BaseModel):
     text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
 
     def question(self) -> Question:
-        return Question(self.q, self.collection, self.document or None, self.where, self.mode, self.text_fusion)
+        document = self.document or None
+        return Question(self.q, self.collection, document, self.where, self.mode, self.text_fusion, self.like)
 
 
 def _question_routes(service: Service) -> APIRouter:

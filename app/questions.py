@@ -21,7 +21,8 @@ _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 class Question:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
-    `where`, `mode` and `text_fusion` are those of `Library.search`.
+    `where`, `mode` and `text_fusion` are those of `Library.search`. Instead of a text, `like` may name a page, as
+    DOCUMENT:PAGE: which other pages are like it?
     """
 
     text: str
@@ -30,11 +31,21 @@ class Question:
     where: str = ""
     mode: Mode = "auto"
     text_fusion: bool | None = None
+    like: str = ""
 
     def __post_init__(self) -> None:
         """The same question however its words are spaced."""
         for name in ("text", "where"):
             object.__setattr__(self, name, " ".join(getattr(self, name).split()))
+        if self.like and self.text:
+            raise ValueError("a search is for words or for pages like another one: leave one of the two out")
+
+    def page(self) -> tuple[str, int]:
+        """The document and the page that are named by `like`. Raises `ValueError`."""
+        document, _, page = self.like.rpartition(":")
+        if not document or not page.isdecimal() or len(page) > 9:
+            raise ValueError(f"{self.like!r} is no DOCUMENT:PAGE, such as pump.pdf:12")
+        return document, int(page)
 
 
 class Questions:
@@ -60,6 +71,7 @@ class Questions:
             answer,
             self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
+            by_page=bool(question.like),
         )
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
@@ -72,7 +84,7 @@ class Questions:
 
     def judge(self, question: Question, document: str, page: int, verdict: Verdict) -> None:
         """Keeps what a reader says of a page. Raises `Refused`, `DocumentNotFound`, `PageNotFound`."""
-        self._check(question, 1)
+        self._check(replace(question, like=""), 1)
         found = self._library.document(document)
         self._library.page_path(found.id, page)
         self._judgements.say(_place(question, found.id, page), verdict)
@@ -81,7 +93,7 @@ class Questions:
         letters, quota = len(question.text), self._quota
         if len(question.where) > quota.where_letters:
             raise Refused(f"the filter has {len(question.where):,} letters, the limit is {quota.where_letters}")
-        if not letters:
+        if not letters and not question.like:
             raise Refused("type a few words to search for")
         if letters > quota.query_letters:
             raise Refused(f"the query has {letters:,} letters, the limit is {quota.query_letters}: use fewer words")
@@ -89,7 +101,16 @@ class Questions:
             raise Refused(f"{k} results were asked for; expected 1 to {quota.hits}")
 
     def _answer(self, question: Question, k: int) -> Answer:
-        answer = self._library.search(
+        answer = self._search_like(question, k) if question.like else self._search(question, k)
+        with self._turn:
+            self._answers[question] = answer
+            self._answers.move_to_end(question)
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        return answer
+
+    def _search(self, question: Question, k: int) -> Answer:
+        return self._library.search(
             question.text,
             k=k,
             collection=question.collection,
@@ -98,12 +119,10 @@ class Questions:
             mode=question.mode,
             text_fusion=question.text_fusion,
         )
-        with self._turn:
-            self._answers[question] = answer
-            self._answers.move_to_end(question)
-            while len(self._answers) > _ANSWERS:
-                self._answers.popitem(last=False)
-        return answer
+
+    def _search_like(self, question: Question, k: int) -> Answer:
+        document, page = question.page()
+        return self._library.search_like(document, page, k=k, where=question.where or None)
 
     def explain(self, question: Question, document: str, page: int) -> ExplanationView:
         """Why this page matches, on the scale of the question's other results.
@@ -126,7 +145,8 @@ class Questions:
         found = self._library.document(document)
         hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
         top = max(float(each.similarity.max()) for each in answer)
-        return view_explanation(self._library.explain(hit, picture=False), hit, found.pages, top)
+        why = self._library.explain(hit, picture=False)
+        return view_explanation(why, hit, found.pages, top, by_page=bool(question.like))
 
 
 def _place(question: Question, document: str, page: int) -> Place:

@@ -16,14 +16,17 @@ _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 
 
 class Word(NamedTuple):
-    """A word of a query and the tokens that spell it."""
+    """A word of a query and the tokens that spell it; of a page that is the query, the patches of which any will do."""
 
     text: str
     tokens: tuple[int, ...]
+    any_token: bool = False
 
 
-def words_of(embedding: QueryEmbedding) -> list[Word]:
-    """The query's words in order, each once a place; words without a token are left out."""
+def words_of(embedding: QueryEmbedding, *, by_page: bool = False) -> list[Word]:
+    """The query's words in order, each once a place; words without a token are left out. A page is one word."""
+    if by_page:
+        return [Word("that page", tuple(np.flatnonzero(embedding.is_query).tolist()), any_token=True)]
     spelt: dict[int, list[int]] = {}
     for token, word in enumerate(embedding.word.tolist()):
         if word >= 0 and embedding.is_query[token]:
@@ -31,9 +34,15 @@ def words_of(embedding: QueryEmbedding) -> list[Word]:
     return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
 
 
-def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str]) -> AnswerView:
-    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged."""
-    hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit)) for hit in answer.hits)
+def view_answer(
+    answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, by_page: bool
+) -> AnswerView:
+    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
+
+    `by_page`: a page was the query; its patches say nothing to a reader one by one.
+    """
+    words = [] if by_page else words_of(answer.query.embedding)
+    hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
     return AnswerView(
         query=answer.query.embedding.text,
         hits=hits,
@@ -42,12 +51,11 @@ def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit
         timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
         candidates=answer.candidates,
         arms=answer.arms,
-        notice=answer.notice,
+        notice="" if by_page else answer.notice,
     )
 
 
-def _hit(hit: Hit, pages: int, verdict: str) -> HitView:
-    words = tuple(_word(word, hit) for word in words_of(hit.query.embedding))
+def _hit(hit: Hit, pages: int, verdict: str, words: Sequence[Word]) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
@@ -57,7 +65,7 @@ def _hit(hit: Hit, pages: int, verdict: str) -> HitView:
         pages=pages,
         score=hit.score,
         strength=_share(hit),
-        words=words,
+        words=tuple(_word(word, hit) for word in words),
         terms=dict(hit.terms),
         verdict=verdict,
     )
@@ -85,9 +93,9 @@ def _strength(similarity: float, link: Link) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def view_explanation(why: Explanation, hit: Hit, pages: int, top: float) -> ExplanationView:
+def view_explanation(why: Explanation, hit: Hit, pages: int, top: float, *, by_page: bool) -> ExplanationView:
     """`top` is the highest similarity among the results: what a map is compared with, so a weak page looks weak."""
-    words = words_of(why.query.embedding)
+    words = words_of(why.query.embedding, by_page=by_page)
     planes = _planes(why.similarity_map, words)  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
@@ -112,10 +120,11 @@ def view_explanation(why: Explanation, hit: Hit, pages: int, top: float) -> Expl
 
 
 def _planes(similarity: Floats, words: Sequence[Word]) -> Floats:
-    """(tokens, rows, cols) -> (words, rows, cols): a word's mean over its tokens in each cell."""
+    """(tokens, rows, cols) -> (words, rows, cols): in each cell a word's mean over its tokens, or their highest."""
     if not words:
         return np.zeros((0, *similarity.shape[1:]), dtype=np.float32)
-    return np.stack([similarity[list(word.tokens)].mean(axis=0) for word in words]).astype(np.float32)
+    chosen = ((word, similarity[list(word.tokens)]) for word in words)  # (tokens of the word, rows, cols)
+    return np.stack([part.max(axis=0) if word.any_token else part.mean(axis=0) for word, part in chosen])
 
 
 def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:

@@ -1,5 +1,6 @@
 """The REST API and the guard in front of it, over a real library with the toy encoder."""
 
+import asyncio
 import io
 import re
 from dataclasses import fields
@@ -180,6 +181,28 @@ def test_a_number_that_no_page_or_job_can_have_is_a_sentence(client, document, n
 def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(client, service):
     response = client.post("/api/v1/documents?name=big.pdf", content=b"%PDF-" + bytes(8 * 2**20))
     assert (response.status_code, "limit of 8 MB" in response.json()["error"]) == (413, True)
+    assert list((service.library.path / "uploads").iterdir()) == []
+
+
+def test_an_upload_whose_sender_hangs_up_leaves_nothing(service):
+    arriving = iter([{"type": "http.request", "body": b"%PDF-", "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(arriving)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/documents",
+        "query_string": b"name=a.pdf",
+        "headers": [],
+    }
+    asyncio.run(create_api(service)(scope, receive, send))
+    assert (sent[0]["status"], b"hung up" in sent[1]["body"]) == (422, True)
     assert list((service.library.path / "uploads").iterdir()) == []
 
 

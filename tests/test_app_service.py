@@ -128,6 +128,24 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
     assert asked[False].hits[0].text_score is None
 
 
+def test_pages_like_another_one_are_found_and_explained_as_a_whole(service, upload):
+    upload()
+    upload("press.tiff", [["oil", "filter", "press"], ["spare"]])
+    pump = next(each for each in service.overview().documents if each.name == "pump.tiff")
+    like = Question("", like=f"{pump.id}:3")
+    answer = service.questions.ask(like)
+    best = answer.hits[0]
+    assert (best.document, best.page, best.words) == ("press.tiff", 1, ())
+    assert (pump.id, 3) not in [(hit.document_id, hit.page) for hit in answer.hits]
+    why = service.questions.explain(like, best.document_id, 1)
+    assert [match.word for match in why.matches] == ["that page"]
+    assert why.matches[0].contribution == pytest.approx(best.score, abs=1e-5)
+    with pytest.raises(ValueError, match="is no DOCUMENT:PAGE"):
+        service.questions.ask(Question("", like="pump"))
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        Question("oil", like=f"{pump.id}:3")
+
+
 def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(service, upload):
     upload()
     assert [hit.page for hit in ask(service, "bleed", where="page in 2-3", mode="exact").hits] in ([2, 3], [3, 2])

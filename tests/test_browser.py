@@ -218,7 +218,7 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     data = save_document(tmp_path / "file.tiff", [["gasket"]]).read_bytes()
     page.request.post(f"{server}/api/v1/documents", params={"name": "gasket.tiff"}, data=data)
     drive.show(page, server)
-    row = page.locator(".cv-row", has_text="gasket.tiff")
+    row = page.locator("#cv-documents .cv-row", has_text="gasket.tiff")
     expect(row.locator(".cv-meta")).to_contain_text("1 page ·")
     document = row.get_attribute("data-document")
     page.select_option("#cv-within", document)
@@ -244,7 +244,7 @@ def test_pages_added_since_a_search_are_told_until_it_is_made_again(page, server
 def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "press.tiff", [[f"word{number}"] for number in range(12)]))
-    row = page.locator(".cv-row", has_text="press.tiff")
+    row = page.locator("#cv-documents .cv-row", has_text="press.tiff")
     expect(row.locator("progress")).to_be_visible()
     page.reload()
     expect(row.get_by_role("button", name="Cancel")).to_be_visible()
@@ -256,7 +256,7 @@ def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server,
 def test_a_reading_can_be_cancelled_and_gone_on_with(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "lathe.tiff", [[f"turn{number}"] for number in range(16)]))
-    row = page.locator(".cv-row", has_text="lathe.tiff")
+    row = page.locator("#cv-documents .cv-row", has_text="lathe.tiff")
     expect(row.locator(".cv-meta")).to_contain_text("of 16")
     row.get_by_role("button", name="Cancel").click()
     expect(row.locator(".cv-meta")).to_contain_text("cancelled", ignore_case=True)
@@ -267,7 +267,7 @@ def test_a_reading_can_be_cancelled_and_gone_on_with(page, server, tmp_path):
 def test_a_click_beside_a_running_job_is_not_lost(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "crane.tiff", [[f"lift{number}"] for number in range(30)]))
-    row = page.locator(".cv-row", has_text="crane.tiff")
+    row = page.locator("#cv-documents .cv-row", has_text="crane.tiff")
     expect(row.locator(".cv-meta")).to_contain_text("of 30 ·")
     button = page.get_by_role("button", name="Delete pump.tiff")
     button.hover()
@@ -297,7 +297,7 @@ def test_a_documents_name_is_only_text_everywhere(page, server, tmp_path):
     data = save_document(tmp_path / "file.tiff", [["nasty"]]).read_bytes()
     page.request.post(f"{server}/api/v1/documents", params={"name": NASTY}, data=data)
     drive.show(page, server)
-    row = page.locator(".cv-row", has_text="onerror")
+    row = page.locator("#cv-documents .cv-row", has_text="onerror")
     expect(row.locator(".cv-meta")).to_contain_text("1 page")
     search(page, "nasty")
     expect(page.locator("#cv-title")).to_contain_text("<img src=x onerror")
@@ -308,7 +308,7 @@ def test_a_documents_name_is_only_text_everywhere(page, server, tmp_path):
 def test_a_deletion_asks_once_and_leaves_nothing(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "mixer.tiff", [["stir"]]))
-    row = page.locator(".cv-row", has_text="mixer.tiff")
+    row = page.locator("#cv-documents .cv-row", has_text="mixer.tiff")
     expect(row.locator(".cv-meta")).to_contain_text("1 page")
     search(page, "stir")
     expect(page.locator("#cv-title")).to_have_text("mixer.tiff")
@@ -343,7 +343,7 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     page.keyboard.press("Enter")
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
-    expect(page.locator(".cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
+    expect(page.locator("#cv-documents .cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
     search(page, "bolt")
     expect(page.locator("#cv-title")).to_have_text("shelf.tiff")
     page.select_option("#cv-collection", "default")
@@ -362,7 +362,9 @@ def test_a_link_into_a_document_that_was_deleted_says_so_and_offers_the_rest(pag
 
 def test_any_page_can_be_probed_without_a_search(page, server):
     drive.show(page, server)
-    page.locator(".cv-row", has_text="pump.tiff").get_by_role("button", name="pump.tiff", exact=True).click()
+    page.locator("#cv-documents .cv-row", has_text="pump.tiff").get_by_role(
+        "button", name="pump.tiff", exact=True
+    ).click()
     expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
     expect(page.locator("#cv-chips")).to_be_hidden()
     page.fill("#cv-probe-text", "valve")
@@ -372,6 +374,15 @@ def test_any_page_can_be_probed_without_a_search(page, server):
     page.reload()
     expect(page.locator("#cv-probe-text")).to_have_value("valve")
     expect(page.locator("#cv-rows")).to_contain_text("valve")
+
+
+def test_more_pages_like_the_open_one_are_found(page, server):
+    drive.show(page, f"{server}/?q=oil")
+    page.get_by_role("button", name="More like this").click()
+    expect(page.locator("#cv-summary")).to_contain_text("like page 3 of pump.tiff")
+    expect(page.locator("#cv-rows")).to_contain_text("that page")
+    expect(page.locator("#cv-query")).to_have_value("")
+    assert "like=" in page.url and "q=" not in page.url
 
 
 def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, server):
@@ -452,7 +463,7 @@ def test_the_first_start_loads_the_sample_manual_and_finds_a_page_in_it(chromium
     with drive.serving(*drive.REAL, "--library", str(tmp_path / "library"), "--port", "0", "--sample") as address:
         page = drive.new_page(chromium)
         drive.show(page, address)
-        expect(page.locator(".cv-row", has_text="sample-manual.pdf")).to_be_visible()
+        expect(page.locator("#cv-documents .cv-row", has_text="sample-manual.pdf")).to_be_visible()
         drive.wait_until(lambda: held(page, address) > 0, 240)
         search(page, "hydraulic oil")
         expect(page.locator("#cv-title")).to_contain_text("sample-manual")

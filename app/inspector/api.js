@@ -24,7 +24,7 @@ const named = (values) => {
 const part = encodeURIComponent;
 
 // `asked` is a question as the address has it.
-const question = ({ q, c, in: within, where, mode, text }) => ({ q, collection: c, document: within, where, mode, text_fusion: text });
+const question = ({ q, like, c, in: within, where, mode, text }) => ({ q, like, collection: c, document: within, where, mode, text_fusion: text });
 
 export const readLibrary = () => call("/library");
 export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });

@@ -9,7 +9,7 @@ const FULL = null; // the width of a picture: as it is kept
 
 export class Inspector {
   constructor(events) {
-    this.events = events; // page(number), word(text), probe(text), close()
+    this.events = events; // page(number), word(text), probe(text), like(), close()
     this.panel = byId("cv-inspector");
     this.canvas = byId("cv-canvas");
     this.word = ALL;
@@ -23,6 +23,7 @@ export class Inspector {
     byId("cv-next").addEventListener("click", () => this.turn(1));
     byId("cv-close").addEventListener("click", () => this.events.close());
     byId("cv-download").addEventListener("click", () => this.download());
+    byId("cv-like").addEventListener("click", () => this.events.like());
     byId("cv-copy").addEventListener("click", () => this.copy());
     byId("cv-smaller").addEventListener("click", () => this.zoom(0.8));
     byId("cv-fit").addEventListener("click", () => this.zoom(null));
@@ -48,11 +49,12 @@ export class Inspector {
     const turn = (this.turnNumber = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
+    const isAsked = asked.q || asked.like;
     try {
       const [image, why, document] = await Promise.all([
         pictureOf(doc, page),
-        asked.q ? api.explain(asked, doc, page) : null,
-        asked.q ? null : api.readDocument(doc),
+        isAsked ? api.explain(asked, doc, page) : null,
+        isAsked ? null : api.readDocument(doc),
       ]);
       if (this.turnNumber !== turn) return;
       say(byId("cv-page-message"), "");

@@ -53,6 +53,7 @@ class Desk {
       word: (word) => this.remember({ word }),
       probe: (probe) => this.open(this.state.doc, this.state.page, { probe }),
       close: () => this.close(),
+      like: () => this.moreLike(),
     });
     byId("cv-ask").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -82,7 +83,7 @@ class Desk {
     this.settings.show(this.state);
     if (this.library) this.libraryChanged(this.library);
     const { doc, page, word, probe } = this.state;
-    if (this.state.q) await this.search({ keep: Boolean(doc) });
+    if (this.isAsked) await this.search({ keep: Boolean(doc) });
     else {
       if (!doc) this.inspector.hide(); // first: the welcome is shown where no page is
       this.blank();
@@ -99,6 +100,7 @@ class Desk {
       this.shelf.show(this.library);
       this.libraryChanged(this.library);
     }
+    this.remember({ like: "" });
     if (this.state.q && this.held) return this.search({ keep: false });
     this.remember({ q: "" });
     return this.blank();
@@ -106,7 +108,26 @@ class Desk {
 
   adjust(settings) {
     this.remember(settings, { push: true });
-    if (this.state.q) this.search({ keep: Boolean(this.state.doc) });
+    if (this.isAsked) this.search({ keep: Boolean(this.state.doc) });
+  }
+
+  get isAsked() {
+    return Boolean(this.state.q || this.state.like);
+  }
+
+  // Pages like the one that is open.
+  moreLike() {
+    const { doc, page } = this.state;
+    byId("cv-query").value = "";
+    this.remember({ q: "", in: "", like: `${doc}:${page}`, doc: "", word: "", probe: "" }, { push: true });
+    return this.search({ keep: false });
+  }
+
+  // A page as the question, in words.
+  get likeWhat() {
+    const [, id, page] = this.state.like.match(/^(.*):(\d+)$/) ?? [];
+    const name = this.library?.documents.find((each) => each.id === id)?.name;
+    return name ? `like page ${page} of ${name}` : this.state.like ? "like a page" : "";
   }
 
   blank() {
@@ -122,7 +143,7 @@ class Desk {
 
   ask(text, within) {
     const q = text.trim().replace(/\s+/g, " ");
-    this.remember({ q, in: within, doc: "", word: "", probe: "" }, { push: true });
+    this.remember({ q, in: within, like: "", doc: "", word: "", probe: "" }, { push: true });
     if (q) return this.search({ keep: false });
     this.inspector.hide();
     return this.blank();
@@ -173,7 +194,7 @@ class Desk {
     const added = this.held && !this.state.in ? this.held.pages - this.pagesThen : 0;
     const isLimited = Boolean(this.state.in || this.state.where);
     const again = () => this.search({ keep: true });
-    summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited });
+    summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited, what: this.likeWhat });
   }
 
   // `asked` is the question of the list that was clicked: the compared one may be asked in another way.
@@ -182,8 +203,8 @@ class Desk {
     this.remember({ doc, page, word, probe }, { push });
     this.results.mark(doc, page);
     this.layout(true);
-    const q = probe || (this.answer ? this.state.q : "");
-    await this.inspector.show({ asked: { ...asked, q }, doc, page, word, probe });
+    const [q, like] = probe || !this.answer ? [probe, ""] : [asked.q, asked.like];
+    await this.inspector.show({ asked: { ...asked, q, like }, doc, page, word, probe });
   }
 
   close() {
@@ -204,7 +225,7 @@ class Desk {
 
   layout(isOpen = !byId("cv-inspector").hidden) {
     const work = byId("cv-work");
-    const isBlank = !this.state.q && !isOpen;
+    const isBlank = !this.isAsked && !isOpen;
     work.classList.toggle("is-blank", isBlank);
     work.classList.toggle("has-page", isOpen);
     work.classList.toggle("has-results", Boolean(this.answer?.hits.length));
@@ -214,7 +235,7 @@ class Desk {
   offerExamples() {
     const hasSample = this.library?.documents.some((document) => document.name.startsWith(SAMPLE) && document.stored);
     const box = byId("cv-examples");
-    box.hidden = !hasSample || Boolean(this.state.q);
+    box.hidden = !hasSample || this.isAsked;
     if (box.hidden || box.childElementCount) return;
     box.append(make("span", {}, "Try"));
     for (const text of EXAMPLES) {
@@ -245,7 +266,7 @@ class Desk {
     this.summarise();
     this.offerExamples();
     if (gone.size) this.leave(gone);
-    else if (wasStale && !this.held?.needs_reencoding && this.state.q) this.restore();
+    else if (wasStale && !this.held?.needs_reencoding && this.isAsked) this.restore();
   }
 
   limits(documents) {
@@ -260,6 +281,6 @@ class Desk {
   leave(gone) {
     if (gone.has(this.state.doc)) this.close();
     if (gone.has(this.state.in)) this.remember({ in: "" });
-    if (this.state.q) this.search({ keep: Boolean(this.state.doc) });
+    if (this.isAsked) this.search({ keep: Boolean(this.state.doc) });
   }
 }

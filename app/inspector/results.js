@@ -64,7 +64,7 @@ export class Results {
       make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2)), text(hit)),
       note ? make("span", { class: "cv-note" }, note) : null,
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
-    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, this.judge(hit, place));
+    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, asked.q ? this.judge(hit, place) : null);
   }
 
   // Whether the page answers the question: pressed again, the verdict is taken back.
@@ -103,7 +103,7 @@ export class Results {
 }
 
 const text = ({ text_score: score }) =>
-  score === null ? null : make("span", { class: "cv-figure", title: "score of the text layer (BM25)" }, `text ${score.toFixed(1)}`);
+  !score ? null : make("span", { class: "cv-figure", title: "score of the text layer (BM25)" }, `text ${score.toFixed(1)}`);
 
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");

@@ -6,7 +6,7 @@ import { byId, make, plural } from "./dom.js";
 export const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
 
 // `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
-export function summarise(answer, { added, again, judged, isLimited }) {
+export function summarise(answer, { added, again, judged, isLimited, what }) {
   const line = byId("cv-summary");
   line.replaceChildren();
   line.hidden = !answer;
@@ -19,7 +19,8 @@ export function summarise(answer, { added, again, judged, isLimited }) {
   const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`);
   if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
   if (answer.arms.includes("text")) listed.push("pictures and text layer");
-  line.append(`Searched ${plural(answer.pages, "page")} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
+  const place = what ? ` for what is ${what}` : "";
+  line.append(`Searched ${plural(answer.pages, "page")}${place} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
     line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));

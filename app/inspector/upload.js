@@ -15,6 +15,7 @@ export class Uploads {
       input.value = ""; // the same file may be chosen again
     });
     for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => this.drag(event));
+    window.addEventListener("beforeunload", (event) => this.waiting.length && event.preventDefault()); // what has not arrived is lost
     window.addEventListener("dragleave", (event) => event.relatedTarget ?? this.zone.classList.remove("is-target"));
   }
 
