@@ -102,11 +102,11 @@ def measure(folder: Path) -> None:
             again.append(time.perf_counter() - begun)
         bits = sum(part.shard.bits.nbytes for part in snapshot.parts if part.shard.bits is not None) / 2**20
         resident, own = memory()
+        spent = f"snapshot after {(seen - started) * 1e3:.0f} ms, first answer after {(first - started) * 1e3:.0f} ms"
+        held = f"memory {resident:.0f} MB ({own:.0f} MB its own, {before:.0f} MB before), bits {bits:.0f} MB"
         print(
-            f"{snapshot.pages} pages, {len(snapshot.parts)} shards, mode {answer.mode}: snapshot after "
-            f"{(seen - started) * 1e3:.0f} ms, first answer after {(first - started) * 1e3:.0f} ms "
-            f"({worked * 1e3:.0f} ms of work), later ones {np.median(again) * 1e3:.0f} ms; memory {resident:.0f} MB ({own:.0f} MB its own, "
-            f"{before:.0f} MB before), bits {bits:.0f} MB"
+            f"{snapshot.pages} pages, {len(snapshot.parts)} shards, mode {answer.mode}: {spent} "
+            f"({worked * 1e3:.0f} ms of work), later ones {np.median(again) * 1e3:.0f} ms; {held}"
         )
 
 
