@@ -1,4 +1,4 @@
-"""A library whose pages show two colours each, and a question for every page: small enough to be learned in a test."""
+"""A library whose pages show three colours each, and a question for every page: learned within a test."""
 
 import itertools
 import json
@@ -26,37 +26,31 @@ COLOURS = {
     "purple": (120, 0, 150),
     "cyan": (0, 230, 230),
     "grey": (128, 128, 128),
-    "brown": (110, 60, 20),
-    "white": (250, 250, 250),
-    "lime": (150, 255, 50),
-    "navy": (0, 0, 90),
-    "olive": (110, 120, 0),
-    "teal": (0, 110, 120),
 }
-_ROWS, _COLS, _PATCH = 2, 4, 28  # of a page; a patch in pixels
+_ROWS, _COLS, _PATCH = 2, 6, 28  # of a page; a patch in pixels
 _PAGES = 20  # of a document
 
 
 def coloured_library(folder: Path, encoder: Encoder) -> colvision.Library:
-    """Six documents of twenty pages, every pair of colours on one of them; `questions.jsonl` lies beside the library.
+    """Six documents of twenty pages, every three of ten colours on one of them; `questions.jsonl` lies beside it.
 
     Pages are stored as small as they are: a real ingest would draw them at 150 dpi, which is most of a test's time.
     """
     rng = np.random.default_rng(11)
-    pairs = rng.permutation(list(itertools.combinations(COLOURS, 2))).tolist()
+    triples = rng.permutation(list(itertools.combinations(COLOURS, 3))).tolist()
     store = Store(folder / "library")
     lines = []
-    for document, start in enumerate(range(0, len(pairs), _PAGES)):
-        own = pairs[start : start + _PAGES]
+    for document, start in enumerate(range(0, len(triples), _PAGES)):
+        own = triples[start : start + _PAGES]
         _add(
             store,
             stores.write(folder, f"colours-{document}.pdf", str(own)),
-            [_page(pair, rng) for pair in own],
+            [_page(colours, rng) for colours in own],
             encoder,
         )
-        for page, pair in enumerate(own):
+        for page, colours in enumerate(own):
             gold = [{"doc": f"colours-{document}", "page": page}]
-            lines.append({"query_id": f"{document}-{page}", "text": " and ".join(pair), "gold": gold})
+            lines.append({"query_id": f"{document}-{page}", "text": " and ".join(colours), "gold": gold})
     (folder / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return colvision.Library(store, encoder)
 
@@ -72,8 +66,8 @@ def _add(store: Store, file: Path, images: list[Image.Image], encoder: Encoder) 
     assert store.writer.finish(draft) == ""
 
 
-def _page(pair: tuple[str, str], rng: np.random.Generator) -> Image.Image:
-    """Each colour on half of the patches, anywhere; never twice the same shade."""
-    names = rng.permutation([pair[0], pair[1]] * (_ROWS * _COLS // 2)).reshape(_ROWS, _COLS)
+def _page(colours: list[str], rng: np.random.Generator) -> Image.Image:
+    """Each colour on a third of the patches, anywhere; never twice the same shade."""
+    names = rng.permutation(colours * (_ROWS * _COLS // len(colours))).reshape(_ROWS, _COLS)
     pixels = np.array([[COLOURS[name] for name in row] for row in names]).repeat(_PATCH, axis=0).repeat(_PATCH, axis=1)
     return Image.fromarray(np.clip(pixels + rng.integers(-15, 16, pixels.shape), 0, 255).astype(np.uint8))
