@@ -62,6 +62,16 @@ def test_an_older_shard_gives_bits_and_pages(older):
         assert shard.owners is None and len(shard.page(1).codes) > 0
 
 
+def test_compacting_brings_older_shards_to_this_format(older):
+    with Store(older) as store:
+        before = store.stored_page(store.find("pump.pdf"), 2).codes.tobytes()
+        assert store.compact().shards == 1
+        (part,) = store.snapshot("default").parts
+        assert part.shard.is_sealed and part.shard.owners.tolist() == [[1, 1], [1, 2], [2, 1]]
+        assert store.stored_page(store.find("pump.pdf"), 2).codes.tobytes() == before
+        assert seen(store) == PAGES and store.verify() == []
+
+
 def test_an_older_library_is_added_to(older, quick_path):
     with Store(older) as store:
         add(store, write(quick_path, "new.pdf", "N"), "parts", encoder=WIDE)
