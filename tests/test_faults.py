@@ -9,7 +9,11 @@ from faults import shim
 from faults.disk import Disk
 from faults.run import run
 from faults.shim import Kind, Operation
+from faults.state import ENCODERS, State, encoded
+from faults.work import Delete, Open, Refill, Swap, Work, filled
 
+from colvision.errors import DocumentNotFound
+from colvision.maxsim import quantise
 from colvision.store import Store
 
 watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "none")
@@ -38,6 +42,24 @@ def test_a_log_whose_catalogue_was_lost_while_it_was_made_is_an_empty_library(lo
     (quick_path / log).write_bytes(bytes(512))
     with Store(quick_path) as store:
         assert store.documents("default") == []
+
+
+def test_a_page_is_found_by_one_who_looked_its_document_up_before_it_was_encoded_again(quick_path):
+    work = Work(quick_path / "library", quick_path, State())
+    for step in (Open(), *filled("a", "a.1.0")):
+        work.do(step)
+    row = work.store.find("a")
+    work.do(Refill())
+    work.do(Swap())
+    page = encoded("a.1.0", 1, 1)
+    assert work.store.page_text(row, 1) == page.text
+    assert work.store.picture_path(row, 1).read_bytes() == page.picture
+    codes = quantise(page.embedding.vectors, ENCODERS[1].info.code_range)
+    np.testing.assert_array_equal(work.store.stored_page(row, 1).codes, codes)
+    work.do(Delete("a"))
+    with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):
+        work.store.page_text(row, 1)
+    work.close()
 
 
 def operation(kind, path="", fd=3, *, data=b"", offset=0, flags=0o100, failed=False):

@@ -20,7 +20,7 @@ from colvision.store.refill import Refill
 from colvision.store.repair import Repair
 from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.text import TextLayers, TextScores
-from colvision.store.turn import Turn
+from colvision.store.turn import Turn, gone
 from colvision.store.writer import Writer
 
 _Found = TypeVar("_Found")
@@ -142,19 +142,20 @@ class Store:
         return found[0]
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
-        """Raises `PageNotFound`, saying why."""
+        """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""
         with self._db.read():
-            return rows.page(self._db, row, number)
+            return rows.page(self._db, self._as_it_is(row), number)
 
     def page_text(self, row: DocumentRow, number: int) -> str:
-        """The page's own text layer, "" where it has none. Raises `PageNotFound`."""
+        """The page's own text layer, "" where it has none. Raises as `page` does."""
         with self._db.read():
-            return rows.page_text(self._db, rows.page(self._db, row, number))
+            return rows.page_text(self._db, rows.page(self._db, self._as_it_is(row), number))
 
     def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
-        """The page's codes and grid. Raises `PageNotFound`; `LibraryDamaged` when its shard is quarantined."""
+        """The page's codes and grid. Raises as `page` does; `LibraryDamaged` when its shard is quarantined."""
         while True:
             with self._db.read():
+                row = self._as_it_is(row)
                 page = rows.page(self._db, row, number)
                 lies_in = rows.shards(self._db, "key = ?", [page.shard])
             if not lies_in or lies_in[0].damage:
@@ -171,8 +172,15 @@ class Store:
                 continue  # merged meanwhile: the page lies elsewhere
             raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
 
+    def _as_it_is(self, row: DocumentRow) -> DocumentRow:
+        """A document whose collection was encoded again since `row` was read has its id and another key."""
+        found = rows.documents(self._db, "key = ? OR (id = ? AND visible)", [row.key, row.id])
+        if not found:
+            raise gone(row)
+        return found[0]
+
     def picture_path(self, row: DocumentRow, number: int) -> Path:
-        """The page's picture, a JPEG. Raises `PageNotFound`."""
+        """The page's picture, a JPEG. Raises as `page` does."""
         self.page(row, number)
         return self.files.picture(row.sha256, number)
 
