@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import colvision
@@ -15,6 +16,7 @@ from app.settings import Settings, sample_files
 from app.views import CollectionView, DocumentView, LibraryView
 from colvision.errors import ColvisionError, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
+from colvision.maxsim import token_maxima
 
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _WIDTHS = range(64, 2001)  # pixels of a page picture that a client may ask for
@@ -44,8 +46,11 @@ class Service:
     def warm(self) -> None:
         """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
 
-        A failure is left to the user's own query, which can show it.
+        In an empty library nothing is compared, so one vector is. A failure is left to the user's own query, which can
+        show it.
         """
+        vector = np.ones((1, 128))
+        token_maxima(vector.astype(np.float32), vector.astype(np.int8), np.array([0, 1]), 1.0)
         with suppress(ColvisionError):
             self.library.search("page", k=1)
 
