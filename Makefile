@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup
+.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
@@ -38,6 +38,11 @@ bench-app: $(READY)  ## what a user of the app waits for, in chromium
 
 evaluate: $(READY)  ## the tables of docs/evaluation.md: make evaluate DEV=folder of the evaluation set PDFS=folder of its PDFs
 	$(RUN) -m benchmarks.quality $(DEV) $(PDFS)
+
+bench-mini: $(READY)  ## what mini reads, case by case, what it costs, how often it finds nothing rightly
+	$(RUN) -m benchmarks.mini
+	$(RUN) -m benchmarks.encode
+	$(RUN) -m benchmarks.absent
 
 setup: $(READY)
 
