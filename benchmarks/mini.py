@@ -27,6 +27,7 @@ from colvision.shard import ShardPage
 
 _WORDS = 25  # asked for on every page, and as many that are not there
 _SHORTEST = 4  # letters
+_AROUND = (320, 110)  # pixels to each side of the best patch in a picture
 
 
 @dataclass
@@ -98,15 +99,18 @@ def _known(value: float) -> str:
 
 
 def picture(encoder: Encoder, case: Case, path: Path) -> str:
-    """Saves the upper part of a page of the case with the heatmap of one of its words; returns the word."""
+    """Saves what is around the best patch for a word of the case, with the heatmap on it; returns the word."""
     sheet: Printed = printed(case, 0)
     (embedding,) = encoder.encode_pages([sheet.page])
     word = next(word for word in sorted(sheet.words, key=len, reverse=True) if _is_asked(word) and len(word) < 12)
     asked = (case.ask or str)(word)
-    heatmap = _explained(encoder, asked, embedding, sheet.page.image).heatmap()
-    heatmap.crop((0, 0, heatmap.width, int(heatmap.height * 0.45))).convert("P", palette=Image.Palette.ADAPTIVE).save(
-        path, optimize=True
-    )
+    why = _explained(encoder, asked, embedding, sheet.page.image)
+    heatmap = why.heatmap()
+    box = why.regions()[0].pixels(heatmap.size)
+    left = int(min(max(0, box.left - _AROUND[0]), max(0, heatmap.width - 2 * _AROUND[0])))
+    top = int(min(max(0, box.top - _AROUND[1]), max(0, heatmap.height - 2 * _AROUND[1])))
+    around = heatmap.crop((left, top, left + 2 * _AROUND[0], top + 2 * _AROUND[1]))
+    around.convert("P", palette=Image.Palette.ADAPTIVE).save(path, optimize=True)
     return asked
 
 
@@ -114,18 +118,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=4, help="of every case")
     parser.add_argument("--pictures", type=Path, help="a folder for a picture of every case")
+    parser.add_argument("--case", nargs="+", help="only cases of these names")
     options = parser.parse_args()
     torch.set_num_threads(1)
     encoder = load_encoder("mini")
     print(f"{machine()}; mini {encoder.info.fingerprint[:12]}; {options.pages} pages a case\n")
     print("| printed | words | read | false | apart | pointed |")
     print("|---|---|---|---|---|---|")
-    for case in CASES:
+    cases = [case for case in CASES if not options.case or case.name in options.case]
+    for case in cases:
         print(row(encoder, case, measure(encoder, case, options.pages)), flush=True)
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
-        for number, case in enumerate(CASES, start=1):
-            name = f"{number:02d}-{''.join(c if c.isalnum() else '-' for c in case.name)}.png"
+        for case in cases:
+            name = "-".join("".join(c if c.isalnum() else " " for c in case.name).split()) + ".png"
             print(f"{name}: {picture(encoder, case, options.pictures / name)!r}")
 
 

@@ -28,7 +28,7 @@ _SMALLEST, _LARGEST = 0.12, 2.0  # of that area: below it a page is enlarged, ab
 _INK = -1.0  # logit: a patch is kept from a probability of print of about a quarter on
 _LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
 # A page whose letters are named with less confidence than this may lie on its side or stand on its head. Of 50 scans of
-# the development set, light and heavy, upright ones have .67 to .89 (5 % to 95 %), those on their head .44 to .61 (at most
+# the development set, light and heavy, upright ones have .67 to .89 (5 % to 95 %), those on their head .44 to .61 (most
 # .63), those on their side .24 to .36; the upright reading of a page always had the highest legibility.
 _DOUBTFUL = 0.66
 _FEW_LETTERS = 60  # cells: two lines or so; strokes of a drawing are taken for some
