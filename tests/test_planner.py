@@ -83,6 +83,14 @@ def test_queries_that_come_together_get_the_answers_that_each_gets_alone(large, 
         np.testing.assert_array_equal(answer.query.weights, alone.query.weights)
 
 
+def test_queries_that_want_the_same_pages_share_the_second_stage_and_its_answers(large, pages):
+    rng = np.random.default_rng(2)
+    alike = [query_near(rng, pages[7], tokens=tokens) for tokens in (3, 5, 8, 8, 8, 8)] * 2
+    together = search_many(large, [Request(query) for query in alike], info=PLAIN)
+    for query, answer in zip(alike, together, strict=True):
+        assert ranked(answer) == ranked(search_pages(large, query, info=PLAIN)) and answer.mode == "rerank"
+
+
 def test_little_memory_means_smaller_batches_and_the_same_answers(large, queries):
     requests = [Request(query, SearchOptions(mode="exact")) for query in queries * 2]
     search_many(large, requests[:1], info=PLAIN)  # what is loaded once is no part of it

@@ -18,13 +18,22 @@ _Result = TypeVar("_Result")
 
 
 def spread(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
-    """`work` of every block, in order, in the pool's threads."""
+    """`work` of every block, in order, in the pool's threads.
+
+    A thread of the pool works itself: one that waited for others of the pool could wait for ever.
+    """
+    if getattr(_state, "is_ours", False):
+        return [work(block) for block in blocks]
     return list(_pool().map(work, blocks))
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="maxsim")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="maxsim", initializer=_mark)
+
+
+def _mark() -> None:
+    _state.is_ours = True
 
 
 def _cores() -> int:

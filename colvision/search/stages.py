@@ -1,26 +1,23 @@
 """The two ways of comparing a query with pages: their int8 codes, and the signs of those.
 
-Pages are rows of a `Table`: the live pages of a snapshot in one order. The parts of a snapshot run side by side.
+Pages are rows of a `Table`: the live pages of a snapshot in one order. Pieces of them run side by side.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.embedding import Floats
 from colvision.maxsim import bit_maxima, token_maxima
+from colvision.maxsim.threads import spread
 from colvision.shard import ShardPage
 from colvision.store import Part, Snapshot
 
 Pages = NDArray[np.int64]  # sorted rows of a table
-_Result = TypeVar("_Result")
+_PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +62,13 @@ class Table:
         return self.snapshot.parts[part].shard.page(int(self.rows[part][row - self.starts[part]]))
 
     def pieces(self, pages: Pages) -> Iterator["Piece"]:
-        """`pages` by the part that holds them, in order."""
+        """`pages` by the part that holds them, in order, no piece of more than `_PIECE`."""
         bounds = np.searchsorted(pages, self.starts)
         for part, rows, start, first, last in zip(
             self.snapshot.parts, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
         ):
-            if first < last:
-                yield Piece(part, rows[pages[first:last] - start])
+            for begin in range(first, last, _PIECE):
+                yield Piece(part, rows[pages[begin : min(begin + _PIECE, last)] - start])
 
 
 class Piece(NamedTuple):
@@ -98,7 +95,7 @@ def code_maxima(table: Table, pages: Pages, query: Floats, code_range: float) ->
         return token_maxima(query, shard.codes, shard.starts, code_range, pages=piece.chosen)
 
     nothing = np.zeros((0, len(query)), np.float32)
-    return np.concatenate([nothing, *_side_by_side(compare, list(table.pieces(pages)))])
+    return np.concatenate([nothing, *spread(compare, table.pieces(pages))])
 
 
 def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -115,18 +112,4 @@ def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, start
         return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
 
     nothing = np.zeros((0, len(starts)), np.float32)
-    return np.concatenate([nothing, *_side_by_side(compare, list(table.pieces(pages)))])
-
-
-def _side_by_side(work: Callable[[Piece], _Result], pieces: list[Piece]) -> list[_Result]:
-    return list((map if len(pieces) < 2 else _pool().map)(work, pieces))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Not the kernels' own pool: a thread of it that waited for others of it could wait for ever."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="search")
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool's object but not its threads
+    return np.concatenate([nothing, *spread(compare, table.pieces(pages))])
