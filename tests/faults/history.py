@@ -7,13 +7,11 @@ between may find either state.
 
 import mmap
 import os
-import struct
 from pathlib import Path
 
 from faults.state import State
 
-_PLACE = struct.Struct("=q")
-_ACKNOWLEDGED, _BEGUN = 0, _PLACE.size  # where the places in the record stand in the shared memory
+_ACKNOWLEDGED, _BEGUN = 0, 1
 
 
 class History:
@@ -21,30 +19,31 @@ class History:
 
     def __init__(self, path: Path, state: State) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT)
-        self._shared = mmap.mmap(-1, 2 * _PLACE.size)
+        # Whole numbers that are set at once: `struct` would write a zero first, which others could see.
+        self._places = memoryview(mmap.mmap(-1, 16)).cast("q")
         self.acknowledge(state)
 
     @property
     def acknowledged(self) -> int:
         """The place of the newest state that is known to hold."""
-        return int(_PLACE.unpack_from(self._shared, _ACKNOWLEDGED)[0])
+        return self._places[_ACKNOWLEDGED]
 
     @property
     def begun(self) -> int:
         """The end of the record. A half line beyond it, of one who died while writing, is written over."""
-        return int(_PLACE.unpack_from(self._shared, _BEGUN)[0])
+        return self._places[_BEGUN]
 
     def announce(self, state: State) -> None:
         """Before a change: what it leads to."""
         line = state.to_json() + b"\n"
         os.pwrite(self._file, line, self.begun)
-        _PLACE.pack_into(self._shared, _BEGUN, self.begun + len(line))
+        self._places[_BEGUN] += len(line)
 
     def acknowledge(self, state: State) -> None:
         """After a change, or after a kill: what holds now, the ids known."""
         place = self.begun
         self.announce(state)
-        _PLACE.pack_into(self._shared, _ACKNOWLEDGED, place)
+        self._places[_ACKNOWLEDGED] = place
 
     def since(self, place: int) -> list[State]:
         """The states that were to be found at some time since the one at `place` was acknowledged."""
