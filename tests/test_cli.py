@@ -196,7 +196,7 @@ def test_every_option_is_in_the_docs():
     [
         (["search", "?!"], 2, "no letter or digit"),
         (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
-        (["search"], 2, "Missing argument"),
+        (["search"], 2, "ask with words, or with --image"),
         (["search", "pump", "--max-memory", "much"], 2, "'much' is no size"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
         (["explain", "pump", "--document", "pump.tiff", "--page", "1", "--out", "no/x.png"], 2, "there is no folder"),
