@@ -28,7 +28,15 @@ from colvision.encoders.late_interaction import LateInteraction, LateInteraction
 from tests.tiny import sharpen, text_for_tokenizers
 
 DIM = 32
-_QWEN = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
+_QWEN = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 _GEMMA = ("<pad>", "<eos>", "<bos>", "<image>")
 _TILES = (
     "<|endoftext|>",
@@ -113,7 +121,7 @@ def qwen_config(model_type: str, tokens: PreTrainedTokenizerFast) -> dict[str, o
         "image_token_id": token("<|image_pad|>"),
         "vision_start_token_id": token("<|vision_start|>"),
         "vision_end_token_id": token("<|vision_end|>"),
-        "video_token_id": len(tokens),
+        "video_token_id": token("<|video_pad|>"),
     }
 
 
@@ -189,7 +197,7 @@ def tile_parts(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def save_colpali(folder: Path, seed: int = 0) -> Path:
-    tokens = _paligemma_parts(folder)
+    tokens = paligemma_parts(folder)
     config = ColPaliConfig(vlm_config=paligemma_config(tokens), embedding_dim=DIM)
     return _save_native(ColPaliForRetrieval, config, folder, seed)
 
@@ -271,7 +279,7 @@ MODERNVBERT = (("vlm.", "model."), ("embedding_proj_layer.", "custom_text_proj."
 Renames = tuple[tuple[str, str], ...]
 # model_type of the plain model -> its parts and configuration, the class that runs it, the names it is stored by
 OLD: Mapping[str, tuple[Callable[[Path], dict[str, object]], type, type, Renames]] = {
-    "paligemma": (lambda f: paligemma_config(_paligemma_parts(f)), ColPaliForRetrieval, ColPaliConfig, PALIGEMMA),
+    "paligemma": (lambda f: paligemma_config(paligemma_parts(f)), ColPaliForRetrieval, ColPaliConfig, PALIGEMMA),
     "qwen2_vl": (lambda f: qwen_config("qwen2_vl", qwen_parts(f)), ColQwen2ForRetrieval, ColQwen2Config, _QWEN_OLD),
     "qwen2_5_vl": (lambda f: qwen_config("qwen2_5_vl", qwen_parts(f)), ColQwen2ForRetrieval, ColQwen2Config, _QWEN_OLD),
     "qwen3_vl": (
@@ -313,7 +321,7 @@ def _save_qwen3(folder: Path, model_type: str, seed: int) -> Path:
     return save_plain(model, folder, config, _QWEN_NEW)
 
 
-def _paligemma_parts(folder: Path) -> PreTrainedTokenizerFast:
+def paligemma_parts(folder: Path) -> PreTrainedTokenizerFast:
     tokens = tokenizer(_GEMMA, "<pad>", bos_token="<bos>", eos_token="<eos>", padding_side="right")
     tokens.save_pretrained(folder)
     SiglipImageProcessorPil(size={"height": 112, "width": 112}).save_pretrained(folder)
