@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini
+.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
@@ -43,6 +43,22 @@ bench-mini: $(READY)  ## what mini reads, case by case, what it costs, how often
 	$(RUN) -m benchmarks.mini
 	$(RUN) -m benchmarks.encode
 	$(RUN) -m benchmarks.absent
+
+# The originals need other versions than we do: each set lies in a folder of its own, beside PyTorch from $(VENV).
+# torchvision has no build for a CPU's PyTorch: one imports it, so a name stands in for it (tests/oracles/newer.py).
+ORACLES := .build/oracles
+oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the original implementations
+	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
+	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
+	@for set in older newer; do \
+	    $(PYTHON) -m pip --python $(RUN) install -q --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
+	done
+	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
+	PYTHONPATH=$(ORACLES)/older $(RUN) tests/oracles/original.py older $(ORACLES)/parts tests/oracles
+	PYTHONPATH=$(ORACLES)/newer $(RUN) tests/oracles/original.py newer $(ORACLES)/parts tests/oracles
+
+bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU
+	$(RUN) -m benchmarks.vlm
 
 setup: $(READY)
 
