@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from colvision.errors import ColvisionError, LibraryDamaged, LibraryFormat
+from colvision.errors import CollectionNotFound, ColvisionError, LibraryDamaged, LibraryFormat
 from colvision.library import Library
 from colvision.store import Store
-from colvision.store.catalogue import FILE_NAME
 from faults.reader import QUERIES, is_equal, scores
 from faults.state import ENCODERS, State, encoded
 from faults.work import Open, Step, Work, filled
@@ -92,18 +91,26 @@ class Look:
         """Raises `AssertionError` for a fault."""
         try:
             with Library(Store(self._path), ENCODERS[0]) as library:
-                state = self._state(library)
-                self._answers(library, state)
-                self._pages(library, state)
+                state = self._states[-1]
+                try:
+                    state = self._state(library)
+                    self._answers(library, state)
+                    self._pages(library, state)
+                except CollectionNotFound:  # the catalogue no longer finds it by its name
+                    self._missing += 1
                 named = library.verify().found
                 if self._missing:
-                    paths = {damage.path for damage in named}
-                    assert paths & {self._harmed, self._path / FILE_NAME}, f"{self._missing} losses, named {paths}"
+                    self._check_named({damage.path for damage in named})
                     return "missing"
                 return "named" if named else "nothing" if state == self._states[-1] else "earlier"
         except (LibraryDamaged, LibraryFormat) as error:
             assert "catalog.sqlite" in str(error), f"refused without naming the file: {error}"
             return "refused"
+
+    def _check_named(self, paths: set[Path]) -> None:
+        """A damaged file by its path; a damaged catalogue may show in whatever it names."""
+        is_catalogue = self._harmed.parent == self._path
+        assert paths if is_catalogue else self._harmed in paths, f"{self._missing} losses, named {paths}"
 
     def _state(self, library: Library) -> State:
         """The newest state that the list of documents fits; documents that are missing must be known to be."""
