@@ -8,8 +8,10 @@ from random import Random
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
+from typer.testing import CliRunner
 
 import colvision
+from colvision.cli import main
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.evaluation.pointing import is_hit
 from colvision.page import Box
@@ -74,3 +76,15 @@ def test_a_codes_range_is_wide_enough_for_real_pages(found):
     _, _, library, collection = found
     (shares,) = [each.clipped_share for each in library.status().collections if each.name == collection]
     assert shares < 0.001
+
+
+def test_what_the_command_explains_adds_up_to_the_score(found, tmp_path):
+    _, _, library, collection = found
+    (document,) = library.documents(collection=collection)
+    command = ["explain", "relief valve", "--document", document.id, "--page", "11", "--out", str(tmp_path / "why.png")]
+    answer = CliRunner().invoke(main, [*command, "--library", str(library.path)])
+    assert answer.exit_code == 0, answer.output
+    values = [float(value) for value in re.findall(r"^[a-z]+: ([\d.]+)", answer.stdout, re.MULTILINE)]
+    score = float(re.search(r"^score ([\d.]+)", answer.stdout, re.MULTILINE).group(1))
+    assert len(values) == 2 + 3  # words, and frequency, order, nearness
+    assert sum(values) == pytest.approx(score, abs=0.01)

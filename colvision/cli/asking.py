@@ -74,8 +74,9 @@ def _page_of(like: str) -> tuple[str, int]:
 
 def _parts(hit: colvision.Hit) -> str:
     tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
+    terms = "".join(f"; {name} {value:.2f}" for name, value in hit.terms.items())
     printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
-    return " ".join(f"{token} {value:.2f}" for token, value in tokens) + printed
+    return " ".join(f"{token} {value:.2f}" for token, value in tokens) + terms + printed
 
 
 def _as_dict(answer: colvision.Answer) -> dict[str, object]:
@@ -86,6 +87,7 @@ def _as_dict(answer: colvision.Answer) -> dict[str, object]:
             "document_id": hit.document_id,
             "page": hit.page,
             "score": round(hit.score, 6),
+            "terms": {name: round(value, 6) for name, value in hit.terms.items()},
             "text_score": hit.text_score,
         }
         for hit in answer
@@ -119,4 +121,6 @@ def explain(
     for match in why.matches:
         place = f"row {match.cell[0] + 1}, column {match.cell[1] + 1}" if match.cell else "the whole page"
         show(f"{match.token}: {match.contribution:.3f} (similarity {match.similarity:.3f}) at {place}")
+    for name, value in why.terms.items():
+        show(f"{name}: {value:.3f}")
     show(f"score {why.score:.3f}; picture in {out}")
