@@ -11,16 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
 from colvision.encoders.adapters import with_lora
 from colvision.encoders.checkpoint import find_checkpoint
-from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
-from colvision.page import Page
-from tests.tiny import save_tiny_colqwen2
+from tests.tiny import load, save_tiny_colqwen2, vectors
 
 PROJECTION = "embedding_proj_layer.weight"
 ADAPTER_LAYERS = r"vlm\.language_model\..*\.(q_proj|v_proj)|embedding_proj_layer"
@@ -35,16 +32,6 @@ def pristine(tmp_path_factory) -> Path:
 def folder(pristine, tmp_path) -> Path:
     """A checkpoint that a test may spoil."""
     return Path(shutil.copytree(pristine, tmp_path / "checkpoint"))
-
-
-def load(folder: Path, **options: object) -> VlmEncoder:
-    return load_encoder(folder, device="cpu", dtype="float32", **options)
-
-
-def vectors(encoder: VlmEncoder) -> np.ndarray:
-    pixels = np.random.default_rng(5).integers(0, 256, (140, 84, 3), dtype=np.uint8)
-    [embedding] = encoder.encode_pages([Page(Image.fromarray(pixels))])
-    return embedding.vectors
 
 
 def rewrite_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:

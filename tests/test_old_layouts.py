@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from colvision.encoders import load_encoder
 from colvision.encoders.adapters import with_lora
 from colvision.encoders.checkpoint import Checkpoint
 from colvision.encoders.layouts import Layout, Prompts
 from colvision.encoders.vlm import VlmEncoder
 from colvision.encoders.weights import load_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from colvision.page import Page
+from tests.tiny import load, vectors
 from tests.tiny_families import OLD, save_old, stored_name
 
 _LAYERS = "down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj"
@@ -48,16 +46,6 @@ class Repositories(NamedTuple):
     adapter: Path
     plain: np.ndarray
     adapted: np.ndarray
-
-
-def load(folder: Path, **options: object) -> VlmEncoder:
-    return load_encoder(folder, device="cpu", dtype="float32", **options)
-
-
-def vectors(encoder: VlmEncoder) -> np.ndarray:
-    pixels = np.random.default_rng(5).integers(0, 256, (140, 84, 3), dtype=np.uint8)
-    [embedding] = encoder.encode_pages([Page(Image.fromarray(pixels))])
-    return embedding.vectors
 
 
 def save_adapter(encoder: VlmEncoder, folder: Path, model_type: str, base: Path) -> None:

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
@@ -14,7 +16,10 @@ from transformers import (
     Qwen2VLImageProcessorPil,
 )
 
+from colvision.encoders import load_encoder
 from colvision.encoders.mini.model import PageTower, QueryTower
+from colvision.encoders.vlm import VlmEncoder
+from colvision.page import Page
 
 PATCHES = 48  # the most a page becomes: keeps a page below 10 ms
 _SPECIAL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
@@ -106,3 +111,15 @@ def sharpen(model: torch.nn.Module) -> None:
 def text_for_tokenizers() -> tuple[str, ...]:
     """What small tokenizers are trained on."""
     return _TRAINING_TEXT
+
+
+def load(folder: Path, **options: object) -> VlmEncoder:
+    """A checkpoint as the tests compare it: on the CPU, in float32."""
+    return load_encoder(folder, device="cpu", dtype="float32", **options)
+
+
+def vectors(encoder: VlmEncoder) -> np.ndarray:
+    """The vectors of one page of noise, always the same."""
+    pixels = np.random.default_rng(5).integers(0, 256, (140, 84, 3), dtype=np.uint8)
+    [embedding] = encoder.encode_pages([Page(Image.fromarray(pixels))])
+    return embedding.vectors
