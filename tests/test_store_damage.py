@@ -1,14 +1,15 @@
 """Damage to a library is found and named, and the rest keeps serving."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
-from stores import TOY, add, begin, encoded, seen, write
+from stores import TOY, add, begin, encoded, on_disk, seen, write
 
-from colvision.errors import (
-    LibraryDamaged,
-)
+from colvision.errors import LibraryDamaged
 from colvision.store import Store
+from colvision.store.catalogue import FILE_NAME
 from colvision.store.records import DAMAGED, READY
 
 
@@ -69,3 +70,69 @@ def test_a_shard_that_is_put_back_serves_again(store, quick_path):
     shutil.move(quick_path / "kept", path)
     assert store.verify() == [] and seen(store) == {("a.pdf", 1)}
     assert store.find("a.pdf").state == READY
+
+
+def set_back(store, quick_path):
+    """Adds two documents to a library of one, and puts the catalogue back that it had before."""
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    store.close()
+    shutil.copy(store.path / FILE_NAME, quick_path / "older")
+    with Store(store.path) as later:
+        for name in ("b", "c"):
+            add(later, write(quick_path, f"{name}.pdf", name), name)
+        kept = on_disk(later)
+    shutil.copy(quick_path / "older", store.path / FILE_NAME)
+    return kept
+
+
+@pytest.mark.parametrize("note", ["whole", "damaged", "gone"])
+def test_an_older_catalogue_costs_no_file_of_what_came_after_it(store, quick_path, note):
+    """Where nothing says how far it had come the numbers of the shards do."""
+    kept = set_back(store, quick_path)
+    place = store.path / "catalog.reached"
+    if note == "damaged":
+        place.write_bytes(place.read_bytes().replace(b" ", b"7"))
+    elif note == "gone":
+        place.unlink()
+    with Store(store.path) as older:
+        assert [damage.what for damage in older.verify()] == ["log"]
+        add(older, write(quick_path, "d.pdf", "D"), "two")
+        moved = {str(path.relative_to(store.path / "lost")) for path in older.files.set_aside_files()}
+        assert kept <= moved | on_disk(older)
+        assert len(moved) == 2 * 3  # a shard, a file and a picture of each
+        assert seen(older) == {("a.pdf", 1), ("d.pdf", 1)}
+        assert "in its files/ again" in older.verify()[0].reason
+
+
+def test_a_note_that_is_older_or_damaged_raises_no_alarm(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    place = store.path / "catalog.reached"
+    older = place.read_bytes()
+    add(store, write(quick_path, "b.pdf", "B"), "two")
+    for line in (older, b"", bytes(30), b"9" * 30, place.read_bytes()[:-3]):
+        place.write_bytes(line)
+        assert store.verify() == []
+    store.writer.delete(store.find("b.pdf"))
+    assert len(on_disk(store)) == 3 and store.verify() == []
+
+
+def test_a_collection_that_only_half_of_the_catalogue_knows_is_damage_and_is_repaired(store, quick_path):
+    add(store, write(quick_path, "a.pdf", "A"), "one")
+    store.close()
+    path = store.path / FILE_NAME
+    with closing(sqlite3.connect(path)) as raw:
+        (root,) = raw.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_collections_1'"
+        ).fetchone()
+        (size,) = raw.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    data[data.index(b"default", (root - 1) * size)] ^= 1
+    path.write_bytes(data)
+    with Store(store.path) as half:
+        with pytest.raises(LibraryDamaged, match=r"catalog\.sqlite is damaged .* run `colvision verify --repair`"):
+            half.documents("default")
+        with pytest.raises(LibraryDamaged, match="in one place and not in another"):
+            begin(half, write(quick_path, "b.pdf", "B"))
+        assert [damage.what for damage in half.verify()] == ["catalogue"]
+        half.repair.catalogue()
+        assert half.verify() == [] and seen(half) == {("a.pdf", 1)}

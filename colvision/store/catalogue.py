@@ -16,6 +16,7 @@ from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
 from colvision.store.schema import APPLICATION, FORMAT, IS_SCHEMA_WHOLE, SCHEMA, UPGRADES, row_seal, text_sum
 
 FILE_NAME = "catalog.sqlite"
+COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
 _BUSY_SECONDS = 30.0
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
@@ -152,8 +153,7 @@ class Catalogue:
 
     def _damaged(self, error: sqlite3.DatabaseError | UnicodeDecodeError | str) -> LibraryDamaged:
         return LibraryDamaged(
-            f"{self._path} is damaged ({error}): put a copy of the whole library folder back, or ingest its files/ "
-            "folder into a new library",
+            f"{self._path} is damaged ({error}): {COPY_BACK}",
             path=self._path,
         )
 

@@ -15,11 +15,11 @@ from PIL import Image
 from colvision.errors import LibraryDamaged
 from colvision.shard import Shard, file_sha256
 from colvision.store import rows
-from colvision.store.catalogue import FILE_NAME, Catalogue
+from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue
 from colvision.store.files import Files
+from colvision.store.reached import Reached
 from colvision.store.records import Damage, DocumentRow, ShardRow, What
 
-COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
 _LASTING: frozenset[What] = frozenset({"shard", "file", "entry"})  # damage that a document is marked for
 
 
@@ -30,11 +30,12 @@ class Checking:
         self._db = catalogue
         self._files = files
         self._catalogue = catalogue.folder / FILE_NAME
+        self._reached = Reached(catalogue, files)
 
     def run(self) -> list[Damage]:
         """All that is damaged; it is noted in the catalogue, unless that cannot be written or is damaged itself."""
         try:
-            found = list(self._in_catalogue())
+            found = [*self._reached.damage(), *self._in_catalogue()]
             if any(damage.what == "catalogue" for damage in found):
                 return found
             for checked in (self._shards, self._originals, self._pictures):

@@ -1,6 +1,6 @@
 """The files of a library beside its catalogue: shards, original files, page pictures; and what a kill left behind.
 
-shards/00000001.safetensors    files/<sha256>.pdf    pages/<sha256>/0001.jpg
+shards/00000001.safetensors    files/<sha256>.pdf    pages/<sha256>/0001.jpg    lost/ with the same below it
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _QUALITY = 85
 _READ_BYTES = 1 << 20
 _INCOMING = "incoming-"
 _DIGEST = re.compile("[0-9a-f]{64}")
+_SHARD = re.compile(r"(\d{8,})\.safetensors")
 
 
 class Incoming:
@@ -71,7 +72,9 @@ class Files:
     """Where everything of one library lies."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._shards, self._files, self._pages = (folder / name for name in ("shards", "files", "pages"))
+        self.lost = folder / "lost"  # what `set_aside` has moved there
 
     def make(self) -> None:
         for folder in (self._shards, self._files, self._pages):
@@ -101,17 +104,53 @@ class Files:
         """Bytes of the original files, and of the page pictures."""
         return _bytes_in(self._files), _bytes_in(self._pages)
 
+    def newest_shard(self) -> int:
+        """The largest number of a shard's file, 0 without one."""
+        found = (_SHARD.fullmatch(path.name) for path in self._shards.iterdir()) if self._shards.is_dir() else ()
+        return max((int(each[1]) for each in found if each), default=0)
+
     def sweep(self, shards: set[str], files: set[str]) -> None:
         """Removes what is not among the names that the catalogue knows; only the writer may.
 
         What is not of a kind that a library puts there is left alone: systems and people leave things in folders.
         """
-        _remove(path for path in self._shards.iterdir() if path.name not in shards)
-        _remove(path for path in self._files.iterdir() if path.name not in files)
+        for path in self._unnamed(shards, files):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def set_aside(self, shards: set[str], files: set[str]) -> None:
+        """Moves whole files that `sweep` would remove to `lost`, durably; only the writer may."""
+        left: set[Path] = set()
+        for path in self._unnamed(shards, files):
+            for file in path.iterdir() if path.is_dir() else [path]:
+                if file.suffix != TEMPORARY:
+                    target = self.lost / file.relative_to(self._folder)
+                    self._make_lost(target.parent)
+                    file.replace(target)
+                    left |= {file.parent, target.parent}
+        for folder in sorted(left):
+            sync_folder(folder)
+
+    def _make_lost(self, folder: Path) -> None:
+        for each in reversed((folder, *folder.parents)):
+            if each.is_relative_to(self.lost):
+                make_folder(each)
+
+    def set_aside_files(self) -> list[Path]:
+        return sorted(path for path in self.lost.rglob("*") if path.is_file())
+
+    def _unnamed(self, shards: set[str], files: set[str]) -> Iterator[Path]:
+        """Files, and folders of pictures, that are not named and that nobody is writing."""
+        for folder, names in ((self._shards, shards), (self._files, files)):
+            for path in list(folder.iterdir()):
+                if path.name not in names and path.is_file() and not _is_arriving(path):
+                    yield path
         digests = {Path(name).stem for name in files}
-        for folder in self._pages.iterdir():
+        for folder in list(self._pages.iterdir()):
             if _DIGEST.fullmatch(folder.name) and folder.name not in digests and folder.is_dir():
-                shutil.rmtree(folder)
+                yield folder
 
 
 def _is_arriving(path: Path) -> bool:
@@ -120,12 +159,6 @@ def _is_arriving(path: Path) -> bool:
         return False
     with path.open("rb+") as file:
         return not try_lock(file)
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in list(paths):
-        if path.is_file() and not _is_arriving(path):
-            path.unlink(missing_ok=True)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -128,14 +128,15 @@ class NewPage(NamedTuple):
     picture: int
 
 
-What = Literal["catalogue", "text", "entry", "shard", "file", "picture", "document"]
+What = Literal["catalogue", "log", "text", "entry", "shard", "file", "picture", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Something of a library that is not what was stored: what, its file, why, and the documents that it is part of.
 
-    "entry" is a row of the catalogue that has changed, "document" one that misses pages. `documents` are names, `ids`
+    "log" is a catalogue that has lost its newest changes, "entry" a row of it that has changed, "document" one that
+    misses pages. `documents` are names, `ids`
     the same documents' ids.
     """
 

@@ -15,6 +15,7 @@ from colvision.store.drafts import Drafts
 from colvision.store.files import Files
 from colvision.store.jobs import Jobs
 from colvision.store.merge import Merging
+from colvision.store.reached import Reached
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
 from colvision.store.repair import Repair
@@ -239,12 +240,16 @@ class Store:
         return self._checking.run()
 
     def damaged(self) -> list[Damage]:
-        """The shards that are quarantined, each with the names of the documents that have pages in it."""
+        """What is known to be damaged without looking: a lost log, and the shards that are quarantined.
+
+        Each shard with the names of the documents that have pages in it.
+        """
         with self._db.read():
-            return [
+            shards = [
                 Damage.of("shard", self.files.shard(row.file_name), row.damage, rows.documents_in(self._db, row.key))
                 for row in rows.shards(self._db, "damage <> ''")
             ]
+        return [*Reached(self._db, self.files).damage(), *shards]
 
 
 def _check_folder(path: Path, *, create: bool) -> None:

@@ -2,7 +2,7 @@
 
 Every change is: files first, each whole and durable, then one transaction of the catalogue, then the removal of files
 that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row without
-its file; the next writer sweeps them.
+its file; the next writer sweeps them. Where the catalogue was set back it moves them to lost/ instead: see `reached`.
 """
 
 import sqlite3
@@ -16,6 +16,7 @@ from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.files import Files
 from colvision.store.lock import writer_lock
+from colvision.store.reached import Reached
 from colvision.store.records import CollectionRow, DocumentRow
 
 LOCK_NAME = "writer.lock"
@@ -28,6 +29,7 @@ class Turn:
         self._path = path
         self._db = catalogue
         self._files = files
+        self._reached = Reached(catalogue, files)
         self._is_swept = False
 
     @contextmanager
@@ -43,15 +45,21 @@ class Turn:
                 if not self._is_swept:
                     self.sweep()
                 yield
+                self._reached.note()
         except (OSError, sqlite3.OperationalError) as error:
             self._is_swept = False  # it may have left files
             raise self.unwritable(error) from error
 
     def sweep(self) -> None:
-        """Removes the files that no row names. Only in a turn, and outside a transaction."""
+        """Removes the files that no row names, or sets them aside. Only in a turn, and outside a transaction."""
         with self._db.read():
             shards = {row.file_name for row in rows.shards(self._db)}
             files = {row.file_name for row in rows.documents(self._db)}
+        if behind := self._reached.behind():
+            self._files.set_aside(shards, files)
+            # Killed here: the catalogue is still behind, and the next writer goes on.
+            with self._db.write():
+                rows.go_beyond(self._db, behind)
         self._files.sweep(shards, files)
         self._is_swept = True
 
@@ -71,10 +79,14 @@ def check_encoder(collection: CollectionRow, info: EncoderInfo) -> None:
     """Raises `EncoderMismatch` unless the collection is empty or was filled by an encoder of this fingerprint."""
     pinned = collection.info
     if pinned is not None and pinned.fingerprint != info.fingerprint:
+        wanted, here = pinned.options or pinned.name, info.options
+        advice = f"open the library with {wanted}, or run"
+        if here == wanted:
+            advice = "its files have changed since: put back those of then, or run"
         raise EncoderMismatch(
             f"collection {collection.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
-            f"not by {info.name} ({info.fingerprint[:12]}): open the library with {pinned.name}, or run "
-            f"`colvision reencode` to fill the collection again with {info.name} from the kept files"
+            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `{f'colvision reencode {here}'.strip()}` to fill "
+            f"the collection again with {info.name} from the kept files"
         )
 
 

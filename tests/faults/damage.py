@@ -1,10 +1,11 @@
 """Damages a library's files at random and looks at all that it then says: `python -m faults.damage FOLDER TRIALS`.
 
 Prints, for every kind of file, how often nothing came of it, pages were missing and were named, the library was refused
-in words, or a lost log took it back to an earlier state; and every fault: an answer that is wrong, a loss that `verify`
-does not name, an exception that is not one of ours.
+in words, or a lost log took it back to an earlier state, which was named; and every fault: an answer that is wrong, a
+loss that `verify` does not name, a file that the next writer removed for it, an exception that is not one of ours.
 """
 
+import hashlib
 import shutil
 import sys
 from collections import Counter
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from colvision.errors import CollectionNotFound, ColvisionError, LibraryDamaged, LibraryFormat
+from colvision.errors import ColvisionError, LibraryDamaged, LibraryFormat
 from colvision.library import Library
 from colvision.store import Store
 from faults.reader import QUERIES, is_equal, scores
@@ -24,6 +25,7 @@ from faults.work import Open, Step, Work, filled
 KINDS = {
     "catalogue": "catalog.sqlite",
     "log": "catalog.sqlite-wal",
+    "note": "catalog.reached",
     "shard": "shards/*",
     "original": "files/*",
     "picture": "pages/*/*.jpg",
@@ -91,18 +93,17 @@ class Look:
         """Raises `AssertionError` for a fault."""
         try:
             with Library(Store(self._path), ENCODERS[0]) as library:
-                state = self._states[-1]
-                try:
-                    state = self._state(library)
-                    self._answers(library, state)
-                    self._pages(library, state)
-                except CollectionNotFound:  # the catalogue no longer finds it by its name
-                    self._missing += 1
+                state = self._state(library)
+                self._answers(library, state)
+                self._pages(library, state)
                 named = library.verify().found
                 if self._missing:
                     self._check_named({damage.path for damage in named})
                     return "missing"
-                return "named" if named else "nothing" if state == self._states[-1] else "earlier"
+                if state != self._states[-1]:
+                    assert any(damage.what == "log" for damage in named), "an earlier state, and not a word"
+                    return "earlier"
+                return "named" if named else "nothing"
         except (LibraryDamaged, LibraryFormat) as error:
             assert "catalog.sqlite" in str(error), f"refused without naming the file: {error}"
             return "refused"
@@ -150,6 +151,23 @@ class Look:
                 self._missing += (picture != page.picture) + (original != held.version)
 
 
+def contents(library: Path) -> Counter[str]:
+    """The digests of all that lies beside the catalogue."""
+    folders = (library / name for name in ("shards", "files", "pages", "lost"))
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+
+
+def check_next_writer(library: Path) -> None:
+    """Who adds a document to a library that was set back removes nothing. Raises `AssertionError`."""
+    before = contents(library)
+    work = Work(library, library.parent, State())
+    for step in (Open(), *filled("z", "z.1.0")):
+        work.do(step)
+    work.close()
+    assert not before - contents(library), "files were removed"
+
+
 def trial(folder: Path, base: Base, kind: str, seed: int) -> tuple[str, str]:
     """(outcome, fault): damages one file of a copy of a library; ("", "") where it has no such file."""
     library, rng = folder / "damaged", np.random.default_rng(seed)
@@ -160,10 +178,13 @@ def trial(folder: Path, base: Base, kind: str, seed: int) -> tuple[str, str]:
         return "", ""
     harmed = files[int(rng.integers(len(files)))]
     how = harm(harmed, rng)
-    # Only a lost log may take a library back: it says nothing of what it has lost.
+    # Only a lost log may take a library back: SQLite says nothing of what it has lost.
     states = base.states if kind == "log" else base.states[-1:]
     try:
-        return Look(library, states, harmed=harmed).outcome(), ""
+        outcome = Look(library, states, harmed=harmed).outcome()
+        if kind == "log":
+            check_next_writer(library)
+        return outcome, ""
     except Exception as error:  # noqa: BLE001 (which errors come through is what this asks)
         return "fault", f"{how} (seed {seed}): {error!r}"
 

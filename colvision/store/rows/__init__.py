@@ -51,6 +51,7 @@ from colvision.store.rows.pages import (
     rebuild_text,
     set_picture,
 )
+from colvision.store.rows.reached import go_beyond, reached
 from colvision.store.rows.shards import (
     add_shard,
     documents_in,
@@ -87,6 +88,7 @@ __all__ = [
     "forget_document",
     "forget_failed_pages",
     "forget_page",
+    "go_beyond",
     "has_text",
     "is_taken",
     "keep_master",
@@ -106,6 +108,7 @@ __all__ = [
     "pin_encoder",
     "purge_text",
     "quarantine",
+    "reached",
     "rebuild_text",
     "refill_of",
     "set_metadata",

@@ -1,11 +1,12 @@
 """Collections, as rows."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 
-from colvision.embedding import EncoderInfo, Link
+from colvision.embedding import EncoderInfo, Link, LoadedFrom
 from colvision.errors import CollectionNotFound, LibraryDamaged
-from colvision.store.catalogue import Catalogue, Row
+from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Row
 from colvision.store.records import CollectionRow
 from colvision.store.schema import SEALS
 
@@ -17,14 +18,13 @@ SELECT key, name, refills, generation, encoder, components, clipped, keep, seal 
 def _collection(row: Row) -> CollectionRow:
     key, name, refills, generation, encoder, components, clipped, keep, is_whole = row
     if not is_whole:
-        raise LibraryDamaged(
-            f"the catalogue's entry of collection {name!r} is damaged: put a copy of the whole library folder back, or "
-            "ingest its files/ folder into a new library"
-        )
+        raise LibraryDamaged(f"{FILE_NAME} is damaged (the entry of collection {name!r} has changed): {COPY_BACK}")
     info = None
     if encoder is not None:
         fields = json.loads(encoder)
-        info = EncoderInfo(**{**fields, "link": Link(**fields["link"])})
+        source = fields.get("loaded_from")
+        parts = {"link": Link(**fields["link"]), "loaded_from": LoadedFrom(**source) if source else None}
+        info = EncoderInfo(**{**fields, **parts})
     return CollectionRow(key, name, refills, generation, info, components, clipped, keep)
 
 
@@ -38,19 +38,26 @@ def collections(db: Catalogue) -> list[CollectionRow]:
 
 
 def collection(db: Catalogue, name: str) -> CollectionRow:
-    """Raises `CollectionNotFound`, naming those there are."""
+    """Raises `CollectionNotFound`, naming those there are; `LibraryDamaged` where the catalogue contradicts itself."""
     found = db.all(f"{_COLLECTION} WHERE name = ?", [name])
-    if not found:
-        names = ", ".join(repr(row.name) for row in collections(db))
-        raise CollectionNotFound(f"no collection {name!r} in this library: it has {names}")
-    return _collection(found[0])
+    if found:
+        return _collection(found[0])
+    names = [row.name for row in collections(db)]
+    if not names:
+        raise LibraryDamaged(f"{FILE_NAME} is damaged (it names no collection): {COPY_BACK}")
+    if name in names:
+        lost = f"it names collection {name!r} in one place and not in another"
+        raise LibraryDamaged(f"{FILE_NAME} is damaged ({lost}): run `colvision verify --repair`")
+    raise CollectionNotFound(f"no collection {name!r} in this library: it has {', '.join(map(repr, names))}")
 
 
 def ensure_collection(db: Catalogue, name: str) -> int:
-    """The key of a collection, which is made if missing."""
-    if db.execute("INSERT INTO collections (name) VALUES (?) ON CONFLICT (name) DO NOTHING", [name]):
-        db.execute(f"UPDATE collections SET seal = {_SEAL} WHERE name = ?", [name])
-    return int(db.one("SELECT key FROM collections WHERE name = ?", [name])[0])
+    """The key of a collection, which is made if missing. Raises `LibraryDamaged`, see `collection`."""
+    with suppress(CollectionNotFound):
+        return collection(db, name).key
+    key = db.insert("INSERT INTO collections (name) VALUES (?)", [name])
+    _seal(db, key)
+    return key
 
 
 def collection_of(db: Catalogue, key: int) -> CollectionRow:

@@ -1,0 +1,20 @@
+"""How far a catalogue has come: a number that grows with every document, every shard and every generation."""
+
+from colvision.store.catalogue import Catalogue
+
+_COUNTED = ("collections", "documents", "shards")  # SQLite counts their keys, and gives none twice
+
+
+def reached(db: Catalogue) -> int:
+    sql = """
+        SELECT (SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN (?, ?, ?))
+            + (SELECT coalesce(sum(generation), 0) FROM collections WHERE name IS NOT NULL)"""
+    return int(db.one(sql, _COUNTED)[0])
+
+
+def go_beyond(db: Catalogue, steps: int) -> None:
+    """Leaves out the keys and the generations that changes which are lost may have used."""
+    for table in _COUNTED:
+        if not db.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = ?", [steps, table]):
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, steps])
+    db.execute("UPDATE collections SET generation = generation + ?", [steps])
