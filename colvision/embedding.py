@@ -4,6 +4,7 @@ Everything is rows before columns; nothing is padded.
 """
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -188,12 +189,31 @@ class ScoredQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedFrom:
+    """What `load_encoder` was given, of all that decides the vectors: enough to load the same encoder again.
+
+    `name` and `adapter` are absolute paths, or a hub id with its commit.
+    """
+
+    name: str
+    max_patches: int | None = None
+    adapter: str | None = None
+
+    def options(self, name: str = "") -> str:
+        """As the command line takes them, with another `name` where one is given."""
+        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
+        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
+        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}"
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderInfo:
     """What a collection remembers of the encoder that filled it.
 
     `fingerprint` changes with weights, adapter, prompts, resolution and link; `code_range` is the largest absolute
     vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse. `pool` is
-    how many patches share a vector (1: every patch has its own).
+    how many patches share a vector (1: every patch has its own). `loaded_from` is None for mini, and for encoders that
+    only a program knows how to make.
     """
 
     name: str
@@ -203,10 +223,18 @@ class EncoderInfo:
     link: Link = Link()
     versions: Mapping[str, str] = field(default_factory=dict)
     pool: int = 1
+    loaded_from: LoadedFrom | None = None
 
     def __post_init__(self) -> None:
         if self.dim < 1 or not 0 < self.code_range <= 1:
             raise ValueError(f"encoder {self.name!r}: dim {self.dim}, code_range {self.code_range} (expected 0..1]")
+
+    @property
+    def options(self) -> str:
+        """What chooses this encoder on the command line; "" where nothing does."""
+        if self.loaded_from is not None:
+            return self.loaded_from.options()
+        return "--encoder mini" if self.name == "mini" else ""
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """A library: what `open_library` returns. It wires store, encoder, search and explain; no arithmetic, no SQL."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,8 +10,8 @@ from PIL import Image
 
 from colvision.asking import Asking
 from colvision.asking_pages import image_query, stored_query, without_page
-from colvision.embedding import Encoder, ScoredQuery
-from colvision.encoders import load_encoder
+from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
+from colvision.encoders.choice import EncoderChoice
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import (
@@ -41,19 +42,22 @@ __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
 def open_library(
     path: str | Path,
     *,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder | EncoderChoice | None = None,
     create: bool = True,
     read_only: bool = False,
     max_memory: int | None = None,
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
-    `encoder` is an encoder, or the name of one (see `load_encoder`) that is loaded by the first search or ingest.
+    `encoder` is an encoder, or the name of one (see `load_encoder`) that is loaded by the first search or ingest, or an
+    `EncoderChoice`. None: the one that filled the library's first collection, from where it was loaded then; mini for
+    an empty library, and for one that was filled by an encoder without a name.
     `max_memory` bounds the bytes that an ingest gathers before it stores them, and those that a search works with (as
     far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
     """
-    return Library(Store(Path(path), create=create, read_only=read_only), encoder, max_memory=max_memory)
+    chosen = EncoderChoice(encoder) if encoder is None or isinstance(encoder, str) else encoder
+    return Library(Store(Path(path), create=create, read_only=read_only), chosen, max_memory=max_memory)
 
 
 class Library:
@@ -62,7 +66,7 @@ class Library:
     Wherever a document is asked for, its name or its id will do. Close it, or use it as a context manager.
     """
 
-    def __init__(self, store: Store, encoder: str | Encoder, *, max_memory: int | None = None) -> None:
+    def __init__(self, store: Store, encoder: Encoder | EncoderChoice, *, max_memory: int | None = None) -> None:
         if max_memory is not None and max_memory < 1:
             raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
         self._store = store
@@ -84,9 +88,12 @@ class Library:
     def encoder(self) -> Encoder:
         """The library's encoder, loaded when it is first needed. Raises `EncoderError`."""
         with self._loading:
-            if isinstance(self._encoder, str):
-                self._encoder = load_encoder(self._encoder)
+            if isinstance(self._encoder, EncoderChoice):
+                self._encoder = self._encoder.load(self._filled_by())
             return self._encoder
+
+    def _filled_by(self) -> EncoderInfo | None:
+        return next((row.info for row in self._store.collections() if row.info is not None), None)
 
     def close(self) -> None:
         self._store.close()
@@ -186,15 +193,18 @@ class Library:
         image: str | Path | Image.Image,
         *,
         k: int = 10,
+        document: str | Iterable[str] | None = None,
         where: Filter | str | None = None,
         collection: str = "default",
     ) -> Answer:
         """The `k` pages most like a picture, or the first page of a file: `encode_pages`, then as `search_like`.
 
-        Raises `InputError` for a file that cannot be read, `CollectionNotFound`, `EncoderMismatch`.
+        Raises `InputError` for a file that cannot be read, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
         """
+        options = SearchOptions(k, self._ids(document, collection), _filter(where))
+        started = time.perf_counter()
         query = image_query(self.encoder, image)
-        return self._asking.vectors(query, collection, SearchOptions(k, where=_filter(where)))
+        return self._asking.vectors(query, collection, options, encode=time.perf_counter() - started)
 
     def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
         """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.
@@ -338,7 +348,9 @@ class Library:
 
     def status(self) -> Status:
         """What the library holds, and what is wrong with it."""
-        return status_of(self._store, self._encoder if isinstance(self._encoder, str) else self._encoder.info)
+        encoder = self._encoder  # may be loaded by another thread at this moment
+        known = encoder.expected(self._filled_by()) if isinstance(encoder, EncoderChoice) else encoder.info
+        return status_of(self._store, known)
 
     def _ids(self, document: str | Iterable[str] | None, collection: str) -> frozenset[str] | None:
         if document is None:

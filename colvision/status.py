@@ -174,7 +174,7 @@ def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[
     if status.needs_reencoding:
         yield (
             f"collection {status.name!r} was filled by {status.encoder.name}, the library is open with {loaded.name}: "
-            "open it with the first, or run `colvision reencode`"
+            f"open it with the first, or run `colvision reencode {loaded.options or '--encoder NAME'}`"
         )
     elif dict(loaded.versions) != dict(status.encoder.versions):
         yield (

@@ -166,7 +166,7 @@ def test_reencode_fills_a_library_of_another_encoder_again(manuals, tmp_path):
     with colvision.open_library(folder, encoder=ToyEncoder()) as library:
         library.ingest(manuals / "pump.tiff")
     refused = run("search", "pump", library=folder, code=1)
-    assert "`colvision reencode`" in refused.stderr
+    assert "`colvision reencode --encoder mini`" in refused.stderr
     assert "pump.tiff: replaced, 2 pages" in run("reencode", library=folder).stdout
     assert "pump.tiff, page 2" in run("search", "hydraulic pump", library=folder).stdout.splitlines()[0]
     assert "no collection 'spares'" in run("reencode", "--collection", "spares", library=folder, code=1).stderr

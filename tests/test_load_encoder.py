@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
 from colvision.encoders.adapters import with_lora
-from colvision.encoders.checkpoint import find_checkpoint
+from colvision.encoders.checkpoint import Hub, find_checkpoint
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from tests.tiny import load, save_tiny_colqwen2, vectors
 
@@ -212,9 +212,10 @@ def test_a_cached_hub_checkpoint_is_found_at_its_revision(pristine, tmp_path):
         shutil.copytree(folder, repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("a" * 40)
-    assert find_checkpoint("nobody/tiny", cache=tmp_path).folder.name == "a" * 40
-    checkpoint = find_checkpoint("nobody/tiny@" + "b" * 40, cache=tmp_path)
-    assert checkpoint.folder.name == "b" * 40
+    hub = Hub(cache=tmp_path, fetch=False)
+    assert find_checkpoint("nobody/tiny", hub=hub).source == "nobody/tiny@" + "a" * 40
+    checkpoint = find_checkpoint("nobody/tiny@" + "b" * 40, hub=hub)
+    assert (checkpoint.folder.name, checkpoint.source) == ("b" * 40, "nobody/tiny@" + "b" * 40)
     assert (checkpoint.name, checkpoint.model_type) == ("nobody/tiny", "colqwen2")
 
 

@@ -7,7 +7,23 @@ from typing import Annotated, Literal
 import typer
 
 import colvision
-from colvision.cli.common import JsonOption, LibraryOption, MemoryOption, Words, errors_told, existing, say, show
+from colvision.cli.common import (
+    AdapterOption,
+    DeviceOption,
+    DtypeOption,
+    EncoderOption,
+    JsonOption,
+    LibraryOption,
+    MaxPatchesOption,
+    MemoryOption,
+    Words,
+    errors_told,
+    existing,
+    say,
+    show,
+)
+from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Options
 
 commands = typer.Typer()
 
@@ -34,6 +50,11 @@ def search(
         bool | None,
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +63,12 @@ def search(
         raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
     if words is None and (document, mode, text_fusion) != (None, "auto", None):
         raise typer.BadParameter("--document, --mode and --text-fusion go with words; --where goes with all")
-    with errors_told(), existing(library, max_memory=max_memory) as opened:
+    with (
+        errors_told(),
+        existing(
+            library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)), max_memory=max_memory
+        ) as opened,
+    ):
         if image is not None:
             answer = opened.search_image(image, k=k, where=where)
         elif like is not None:
@@ -111,11 +137,19 @@ def explain(
     page: Annotated[int, typer.Option(min=1, help="The page, from 1.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Where to save the picture.", show_default=False)],
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
     """Save the page as a PNG with the patches that matched, and show what each word found."""
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
-    with errors_told(), existing(library) as opened:
+    with (
+        errors_told(),
+        existing(library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))) as opened,
+    ):
         why = opened.explain_page(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
     for match in why.matches:

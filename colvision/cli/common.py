@@ -16,10 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
 import colvision
+from colvision.encoders.choice import EncoderChoice
 from colvision.errors import ColvisionError, DocumentNotFound
 
 FAILED, MISUSED = 1, 2  # exit codes
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
+ENCODER_VARIABLE = "COLVISION_ENCODER"
 _KILOBYTE = 1024
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -41,6 +43,25 @@ LibraryOption = Annotated[
         help="The folder that holds the library.",
     ),
 ]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        envvar=ENCODER_VARIABLE,
+        metavar="NAME",
+        show_default="the one that filled the library, else mini",
+        help="mini, a checkpoint folder, or a hub id (owner/name, owner/name@revision).",
+    ),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 or mps; the fastest there is without.")
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option("--dtype", help="float32, bfloat16 or float16; the fastest that is exact enough without."),
+]
+MaxPatchesOption = Annotated[int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.")]
+AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MemoryOption = Annotated[
     int | None,
@@ -110,8 +131,10 @@ def errors_told() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def existing(library: Path, *, max_memory: int | None = None) -> colvision.Library:
-    return colvision.open_library(library, create=False, max_memory=max_memory)
+def existing(
+    library: Path, *, encoder: EncoderChoice | None = None, max_memory: int | None = None
+) -> colvision.Library:
+    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory)
 
 
 def show(line: str) -> None:

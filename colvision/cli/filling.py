@@ -11,8 +11,13 @@ from rich.markup import escape
 import colvision
 from colvision.cli.common import (
     FAILED,
+    AdapterOption,
+    DeviceOption,
+    DtypeOption,
+    EncoderOption,
     JsonOption,
     LibraryOption,
+    MaxPatchesOption,
     MemoryOption,
     duration_text,
     errors_told,
@@ -22,6 +27,8 @@ from colvision.cli.common import (
     show,
     sized,
 )
+from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Options
 from colvision.metadata import parse_metadata
 
 commands = typer.Typer()
@@ -41,15 +48,25 @@ def ingest(
     pool: Annotated[
         int | None, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new library only).")
     ] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
     max_memory: MemoryOption = None,
 ) -> None:
     """Read documents into the library; a run that was interrupted goes on where it stopped."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
-    with errors_told(), colvision.open_library(library, max_memory=max_memory) as opened, progress_bars() as told_of:
+    with errors_told():
+        chosen = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))
         metadata = parse_metadata(meta) if meta else None
-        report = opened.ingest(paths, metadata=metadata, keep=keep, pool=pool, progress=told_of)
+        with (
+            colvision.open_library(library, encoder=chosen, max_memory=max_memory) as opened,
+            progress_bars() as told_of,
+        ):
+            report = opened.ingest(paths, metadata=metadata, keep=keep, pool=pool, progress=told_of)
     show(str(report))
     if report.failed:
         raise typer.Exit(FAILED)
@@ -57,10 +74,20 @@ def ingest(
 
 @commands.command()
 def reencode(
-    library: LibraryOption, collection: Annotated[str, typer.Option(help="Which collection.")] = "default"
+    library: LibraryOption,
+    collection: Annotated[str, typer.Option(help="Which collection.")] = "default",
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
-    """Encode a collection again, from the kept files, when it was filled by another encoder."""
-    with errors_told(), existing(library) as opened, progress_bars() as told_of:
+    """Encode a collection again, from the kept files, by another encoder."""
+    with (
+        errors_told(),
+        existing(library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))) as opened,
+        progress_bars() as told_of,
+    ):
         report = opened.reencode(collection=collection, progress=told_of)
     show(str(report) if report.files else "no document is left to encode")
     if report.failed:
@@ -70,17 +97,16 @@ def reencode(
 @commands.command()
 def doctor(
     encoder: Annotated[str, typer.Argument(help="mini, a checkpoint folder or a hub id.", show_default=False)],
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the fastest there is.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
-    max_patches: Annotated[int | None, typer.Option(min=1, help="The most patches a page becomes.")] = None,
-    adapter: Annotated[Path | None, typer.Option(help="The folder of a LoRA adapter.")] = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
 ) -> None:
     """Encode a few generated pages and say in words whether the encoder does what a search needs of it."""
     from colvision.doctor import examine  # numba and PIL's fonts: a second that the other commands need not wait for
-    from colvision.encoders import load_encoder
 
     with errors_told():
-        report = examine(load_encoder(encoder, device=device, dtype=dtype, max_patches=max_patches, adapter=adapter))
+        report = examine(EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None))
     show(str(report))
     if not report.passed:
         raise typer.Exit(FAILED)
@@ -89,14 +115,18 @@ def doctor(
 @commands.command()
 def plan(
     paths: Annotated[list[Path], typer.Argument(help="PDF and image files, or folders of them.", show_default=False)],
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried."""
-    from colvision.encoders import load_encoder
     from colvision.plan import plan_files
 
     with errors_told():
-        planned = plan_files(paths, load_encoder("mini"))
+        planned = plan_files(paths, EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None))
     if as_json:
         show(json.dumps({**asdict(planned), "bytes": planned.bytes, "failed": dict(planned.failed)}))
         return

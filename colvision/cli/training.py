@@ -1,15 +1,21 @@
 """Commands that train."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import colvision
-from colvision.cli.common import JsonOption, LibraryOption, errors_told, existing, show
+from colvision.cli.common import (
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LibraryOption,
+    MaxPatchesOption,
+    errors_told,
+    existing,
+    show,
+)
 from colvision.cli.measuring import steps_bar
 from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
 
@@ -43,9 +49,9 @@ def finetune(
     ] = _USUAL.check_every,
     patience: Annotated[int, typer.Option(help="Checks without progress that end the training.")] = _USUAL.patience,
     seed: Annotated[int, typer.Option(help="Of the split, the order and the first weights.")] = _USUAL.seed,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the fastest without.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; what the device is fast in without.")] = None,
-    max_patches: Annotated[int | None, typer.Option(help="The most patches a page becomes.")] = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a LoRA adapter for a checkpoint on your own pages; a run that was interrupted goes on where it stopped."""
@@ -53,7 +59,7 @@ def finetune(
 
     with (
         errors_told(),
-        _searchable(library, collection, encoder) as opened,
+        existing(library) as opened,
         steps_bar("reading the questions") as told_of,
     ):
         recipe = Recipe(
@@ -72,13 +78,3 @@ def finetune(
         options = FinetuneOptions(recipe, questions, collection, device, dtype, max_patches)
         report = train(opened, encoder, out, options=options, progress=told_of)
     show(json.dumps(report.as_dict()) if as_json else str(report))
-
-
-@contextmanager
-def _searchable(library: Path, collection: str, encoder: str) -> Iterator[colvision.Library]:
-    """The library with the encoder that filled it, which finds the negatives: mini, or the one to be trained."""
-    with existing(library) as opened:
-        filled_by = {each.name: each.encoder for each in opened.status().collections}.get(collection)
-    name = "mini" if filled_by is None or filled_by.name == "mini" else encoder
-    with colvision.open_library(library, create=False, encoder=name) as opened:
-        yield opened

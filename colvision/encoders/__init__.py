@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colvision.encoders.checkpoint import find_checkpoint, require_vlm_extra
+from colvision.encoders.checkpoint import Hub, find_checkpoint, require_vlm_extra
 from colvision.encoders.options import Options
 from colvision.errors import EncoderNotFound
 
@@ -43,11 +43,15 @@ def load_encoder(
         WeightsMismatch: a weight is missing, unexpected or of another shape.
         MissingExtra: transformers or peft is not installed.
     """
-    options = Options(device, dtype, max_patches, None if adapter is None else Path(adapter))
+    return load(name, Options(device, dtype, max_patches, None if adapter is None else Path(adapter)))
+
+
+def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
+    """As `load_encoder`; without `fetch`, a hub id must be in the hub's cache."""
     if str(name) == "mini":
         return _mini(options)
     require_vlm_extra("transformers")
-    checkpoint = find_checkpoint(name)
+    checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:
         raise EncoderNotFound(

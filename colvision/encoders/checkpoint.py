@@ -34,16 +34,18 @@ _INCIDENTAL = ("_name_or_path", "base_model_name_or_path", "transformers_version
 class Checkpoint:
     """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id.
 
-    `adapter` is the folder that was asked for when it holds an adapter alone: then `folder` is its base.
+    `adapter` is the folder that was asked for when it holds an adapter alone: then `folder` is its base. `source` finds
+    it again: the absolute path that was asked for, or the hub id at its commit.
     """
 
     name: str
     folder: Path
     model_type: str
+    source: str
     adapter: Path | None = None
 
     @classmethod
-    def read(cls, folder: Path, name: str) -> Checkpoint:
+    def read(cls, folder: Path, name: str, source: str = "") -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights."""
         config = folder / "config.json"
         if not config.is_file():
@@ -57,7 +59,8 @@ class Checkpoint:
                 f"checkpoint {name!r} lacks {', '.join(missing[:3])} in {folder}: "
                 "copy all its safetensors files there (pickled weights are not read)"
             )
-        return cls(name, folder, str(json.loads(config.read_bytes()).get("model_type", "")))
+        model_type = str(json.loads(config.read_bytes()).get("model_type", ""))
+        return cls(name, folder, model_type, source or str(folder.resolve()))
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights: one, or those that the sharded checkpoint's table names."""
@@ -75,20 +78,31 @@ def require_vlm_extra(package: str) -> None:
         raise MissingExtra(f"this encoder needs {package}, which is not installed: pip install 'colvision[vlm]'")
 
 
-def find_checkpoint(name: str | Path, *, cache: Path | None = None) -> Checkpoint:
-    """A folder, or a hub id looked up in the hub's cache (`cache`; None: where huggingface_hub keeps it), then fetched.
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Where hub ids are looked up: in `cache` (None: the hub's own), then, with `fetch`, on the net."""
 
-    The cache comes first even when a newer revision is out: a library stays with the weights that filled it.
+    cache: Path | None = None
+    fetch: bool = True
+
+
+_USUAL_HUB = Hub()
+
+
+def find_checkpoint(name: str | Path, *, hub: Hub = _USUAL_HUB) -> Checkpoint:
+    """A folder, or a hub id.
+
+    The hub's cache comes first even when a newer revision is out: a library stays with the weights that filled it.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _read(folder, folder.resolve().name, cache)
+        return _read(folder, folder.resolve().name, hub)
     hub_id = _HUB_ID.fullmatch(name) if isinstance(name, str) else None
     if hub_id is None:
         raise EncoderNotFound(
             f"no encoder {str(name)!r}: expected 'mini', a checkpoint folder or a hub id 'owner/name'"
         )
-    return _from_hub(hub_id["id"], hub_id["revision"], cache)
+    return _from_hub(hub_id["id"], hub_id["revision"], hub)
 
 
 def fingerprint(folders: Iterable[Path], settings: Iterable[str]) -> str:
@@ -137,14 +151,14 @@ def _weight_files(folder: Path) -> list[str]:
     return sorted(set(weight_map.values()))
 
 
-def _read(folder: Path, name: str, cache: Path | None) -> Checkpoint:
+def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
     """The checkpoint in a folder; for a folder with an adapter alone, the base that it names, and the adapter."""
     config = folder / "adapter_config.json"
     if (folder / "config.json").is_file() or not config.is_file():
-        return Checkpoint.read(folder, name)
-    base = json.loads(config.read_bytes()).get("base_model_name_or_path")
+        return Checkpoint.read(folder, name, source)
+    base = _base_of(json.loads(config.read_bytes()), folder)
     try:
-        found = find_checkpoint(base, cache=cache) if base else None
+        found = find_checkpoint(base, hub=hub) if base else None
     except EncoderNotFound as error:
         raise EncoderNotFound(
             f"{name!r} holds an adapter, and the checkpoint that it was trained on, {base!r}, is not here: place that "
@@ -155,23 +169,40 @@ def _read(folder: Path, name: str, cache: Path | None) -> Checkpoint:
             f"{name!r} holds an adapter, not a checkpoint: "
             f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
         )
-    return replace(found, name=name, adapter=folder)
+    return replace(found, name=name, adapter=folder, source=source or str(folder.resolve()))
 
 
-def _from_hub(hub_id: str, revision: str | None, cache: Path | None) -> Checkpoint:
+def _base_of(config: Mapping[str, object], folder: Path) -> str:
+    """The base that an adapter's configuration names, at the revision that it names; "" for none."""
+    base, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if not isinstance(base, str):
+        return ""
+    if not revision:
+        return base
+    if Path(base).expanduser().is_dir():
+        raise EncoderNotFound(
+            f"{folder.name!r} holds an adapter for revision {revision!r} of {base!r}, which is a folder here and tells "
+            f"no revision: load that folder and pass adapter={str(folder)!r} if it is the right one"
+        )
+    return f"{base}@{revision}"
+
+
+def _from_hub(hub_id: str, revision: str | None, hub: Hub) -> Checkpoint:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     reason = ""
-    for offline in (True, False):
+    for offline in (True, False) if hub.fetch else (True,):
         try:
-            folder = snapshot_download(
-                hub_id, revision=revision, cache_dir=cache, allow_patterns=list(_FILES), local_files_only=offline
+            found = snapshot_download(
+                hub_id, revision=revision, cache_dir=hub.cache, allow_patterns=list(_FILES), local_files_only=offline
             )
-            return _read(Path(folder), hub_id, cache)
+            folder = Path(found)  # the cache names it by its commit
+            return _read(folder, hub_id, hub, f"{hub_id}@{folder.name}")
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, EncoderNotFound) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
     raise EncoderNotFound(
-        f"encoder {hub_id!r} is neither a folder here nor in the hub's cache, and could not be fetched ({reason}): "
+        f"encoder {hub_id!r} is neither a folder here nor in the hub's cache, and "
+        f"{'could not be' if hub.fetch else 'is not'} fetched{f' ({reason})' if hub.fetch else ''}: "
         "place its config.json, *.safetensors, tokenizer and processor files in a folder and pass the folder"
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from colvision.embedding import LoadedFrom
 from colvision.encoders.adapters import add_adapters
 from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.family import Family, Source
@@ -24,6 +25,11 @@ class Origin(NamedTuple):
     @property
     def name(self) -> str:
         return self.checkpoint.name if self.adapter is None else f"{self.checkpoint.name} + {self.adapter.name}"
+
+    @property
+    def loaded_from(self) -> LoadedFrom:
+        adapter = None if self.adapter is None else str(self.adapter.resolve())
+        return LoadedFrom(self.checkpoint.source, self.max_patches, adapter)
 
     @property
     def adapters(self) -> list[Path]:

@@ -46,9 +46,13 @@ class VlmEncoder:
             "transformers": transformers.__version__,
             "dtype": str(self.family.model.dtype).removeprefix("torch."),
         }
-        code_range = measure_code_range(self.encode_pages)
         return EncoderInfo(
-            self.origin.name, self.origin.fingerprint(self.family), self.family.dim, code_range, versions=versions
+            self.origin.name,
+            self.origin.fingerprint(self.family),
+            self.family.dim,
+            measure_code_range(self.encode_pages),
+            versions=versions,
+            loaded_from=self.origin.loaded_from,
         )
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:

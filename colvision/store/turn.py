@@ -79,14 +79,14 @@ def check_encoder(collection: CollectionRow, info: EncoderInfo) -> None:
     """Raises `EncoderMismatch` unless the collection is empty or was filled by an encoder of this fingerprint."""
     pinned = collection.info
     if pinned is not None and pinned.fingerprint != info.fingerprint:
-        wanted, here = pinned.options or pinned.name, info.options
+        wanted, here = pinned.options or pinned.name, info.options or "--encoder NAME"
         advice = f"open the library with {wanted}, or run"
         if here == wanted:
             advice = "its files have changed since: put back those of then, or run"
         raise EncoderMismatch(
             f"collection {collection.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
-            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `{f'colvision reencode {here}'.strip()}` to fill "
-            f"the collection again with {info.name} from the kept files"
+            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {here}` to fill the "
+            f"collection again with {info.name} from the kept files"
         )
 
 
