@@ -31,3 +31,10 @@ def cache_of_its_own(tmp_path_factory):
 def store(quick_path):
     with Store(quick_path / "library") as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory):
+    from judged import made  # what evaluates is not light, and most tests need none of it
+
+    return made(tmp_path_factory.mktemp("evaluation"))

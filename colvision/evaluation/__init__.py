@@ -43,14 +43,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """`text_fusion` asks the text layers beside the pictures. `against`: a TREC run to compare with; `point`: a file of
-    words to point at.
+    """`text_fusion` asks the text layers beside the pictures; `pool` 2 or 3 keeps one vector for about so many patches.
+    `against`: a TREC run to compare with; `point`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
 
     soft_idf: bool = True
     text_fusion: bool = False
+    pool: int = 1
     against: Path | None = None
     point: Path | None = None
     library: Path | None = None
@@ -81,7 +82,7 @@ def evaluate(
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
     folders = Folders(options.library, options.cache or default_cache())
-    with open_corpus(corpus, loaded, folders=folders, progress=progress) as searched:
+    with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
         soft_idf, text_fusion = options.soft_idf, options.text_fusion
         run = searched.answer(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
         report = Report(

@@ -34,9 +34,11 @@ class Setting:
 
     def __str__(self) -> str:
         failed = f" ({self.failed_pages} failed)" if self.failed_pages else ""
+        pooled = f", pool {self.encoder.pool}" if self.encoder.pool > 1 else ""
         return (
-            f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}, renderer {', '.join(self.renderers)}, "
-            f"level {self.level}, {self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
+            f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}{pooled}, "
+            f"renderer {', '.join(self.renderers)}, level {self.level}, "
+            f"{self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
             f"arms: {', '.join(self.arms)}, scoring: {'; '.join(self._scoring())}"
         )
 
@@ -93,6 +95,7 @@ class Report:
         setting, info = self.setting, self.setting.encoder
         report: dict[str, object] = {
             "encoder": {"name": info.name, "fingerprint": info.fingerprint, "versions": dict(info.versions)},
+            "pool": info.pool,
             "renderers": list(setting.renderers),
             "level": setting.level,
             "documents": setting.documents,

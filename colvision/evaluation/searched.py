@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -38,11 +38,12 @@ class Searched:
     name: str
     corpus: Corpus
     documents: dict[str, Source]  # by document id
+    pool: int = 1  # patches that share a vector
 
     def setting(self, *, soft_idf: bool, text_fusion: bool) -> Setting:
         documents = self.library.documents(collection=self.name)
         return Setting(
-            encoder=self.library.encoder.info,
+            encoder=replace(self.library.encoder.info, pool=self.pool),
             renderers=tuple(sorted({document.renderer for document in documents})),
             level=self.corpus.level,
             documents=len(documents),
@@ -110,21 +111,25 @@ class Folders:
 
 
 @contextmanager
-def open_corpus(corpus: Corpus, encoder: Encoder, *, folders: Folders, progress: Progress) -> Iterator[Searched]:
+def open_corpus(
+    corpus: Corpus, encoder: Encoder, *, folders: Folders, progress: Progress, pool: int = 1
+) -> Iterator[Searched]:
     """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
 
-    Raises `InputError` for a file that cannot be ingested.
+    With `pool` 2 or 3 it keeps one vector for about so many patches. Raises `InputError` for a file that cannot be
+    ingested.
     """
-    name = collection_name(corpus, encoder.info)
+    name = collection_name(corpus, replace(encoder.info, pool=pool))
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
     with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
-        report = opened.ingest(paths, collection=name, progress=_Told(corpus, progress))
-        yield Searched(opened, name, corpus, _documents(corpus, report))
+        report = opened.ingest(paths, collection=name, pool=pool, progress=_Told(corpus, progress))
+        yield Searched(opened, name, corpus, _documents(corpus, report), pool)
 
 
 def collection_name(corpus: Corpus, info: EncoderInfo) -> str:
-    """Another for other files, pages, level or encoder, so that every page in it belongs to the evaluation."""
-    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}"
+    """Another for other files, pages, level, encoder or pool: every page in it belongs to the evaluation."""
+    pooled = f"-pool{info.pool}" if info.pool > 1 else ""
+    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}{pooled}"
 
 
 def is_readable(encoder: Encoder, text: str) -> bool:
