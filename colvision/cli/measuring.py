@@ -11,7 +11,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from colvision.cli.common import errors_told, say, show
+from colvision.cli.common import (
+    AdapterOption,
+    DeviceOption,
+    DtypeOption,
+    EncoderOption,
+    MaxPatchesOption,
+    errors_told,
+    say,
+    show,
+)
+from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Options
 
 if TYPE_CHECKING:
     from colvision.evaluation import Progress
@@ -44,6 +55,11 @@ def evaluate(
         bool, typer.Option("--text-fusion", help="Ask the pages' own text beside their pictures.")
     ] = False,
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
+    encoder: EncoderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    max_patches: MaxPatchesOption = None,
+    adapter: AdapterOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
@@ -58,7 +74,8 @@ def evaluate(
         options = evaluation.EvaluationOptions(
             text_fusion=text_fusion, pool=pool, against=against, point=point, library=library
         )
-        report, answers = evaluation.evaluate(corpus, asked, options=options, progress=told_of)
+        loaded = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None)
+        report, answers = evaluation.evaluate(corpus, asked, encoder=loaded, options=options, progress=told_of)
         if run is not None:
             evaluation.write_run(answers, run)
     show(json.dumps(report.as_dict()) if as_json else str(report))
