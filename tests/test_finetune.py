@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 import colvision
 from colvision.encoders import load_encoder
 from colvision.encoders.adapters import stored_modules
-from colvision.encoders.checkpoint import find_checkpoint
+from colvision.encoders.checkpoint import find_checkpoint, fingerprint
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError, InputError
 from colvision.finetune import FinetuneOptions, Recipe, finetune
@@ -316,6 +316,7 @@ def test_a_short_run_finds_pages_better_that_it_never_saw(world, saved, tmp_path
     written = json.loads((tmp_path / "out" / "finetune.json").read_text())
     assert written["test"]["difference"]["ndcg10"] == report.test.difference.ndcg10
     assert written["base"]["fingerprint"] == load(saved("colqwen2")).info.fingerprint
+    assert written["base"]["files"] == fingerprint([saved("colqwen2")], ())
     with pytest.raises(InputError, match="holds an adapter that is done"):
         finetune(world[0], saved("colqwen2"), tmp_path / "out", options=options(world, recipe))
 
@@ -403,7 +404,7 @@ def test_mini_is_refused_in_words(world, tmp_path):
 def test_a_checkpoint_that_is_an_adapter_is_refused(world, saved, trained_adapter, tmp_path):
     shutil.copytree(trained_adapter[0], tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = str(saved("colqwen2"))
+    config |= {"base_model_name_or_path": str(saved("colqwen2")), "revision": None}
     (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(EncoderError, match="is itself an adapter"):
         finetune(world[0], tmp_path / "adapter", tmp_path / "out", options=options(world))

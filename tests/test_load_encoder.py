@@ -14,13 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import with_lora
 from colvision.encoders.checkpoint import Hub, find_checkpoint
-from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
+from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.tiny import load, save_tiny_colqwen2, vectors
 
 PROJECTION = "embedding_proj_layer.weight"
-ADAPTER_LAYERS = r"vlm\.language_model\..*\.(q_proj|v_proj)|embedding_proj_layer"
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +153,6 @@ def test_a_folder_without_a_checkpoint_says_what_belongs_there(tmp_path):
         load_encoder(tmp_path)
 
 
-def test_an_adapter_alone_asks_for_its_checkpoint(tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(EncoderNotFound, match=r"holds an adapter, not a checkpoint: .* pass adapter="):
-        load_encoder(tmp_path)
-
-
 @pytest.mark.parametrize("name", ["minnie", "/no/such/folder", "too/many/parts", Path("no/folder")])
 def test_a_name_that_can_be_nothing_is_refused(name):
     with pytest.raises(EncoderNotFound, match="expected 'mini', a checkpoint folder or a hub id"):
@@ -282,65 +274,3 @@ def test_the_fingerprint_is_that_of_the_content_not_of_the_copy(folder, pristine
     (folder / "README.md").write_text("unrelated")
     os.utime(folder / "model.safetensors", (0, 0))
     assert load(folder).info.fingerprint == load(pristine).info.fingerprint
-
-
-@pytest.fixture(scope="module")
-def adapted(pristine, tmp_path_factory) -> tuple[Path, np.ndarray]:
-    """A LoRA adapter as peft saves it, and the page vectors of the model that it was saved from."""
-    from peft import LoraConfig
-
-    encoder = load(pristine)
-    config = LoraConfig(r=4, target_modules=ADAPTER_LAYERS)
-    wrapped = with_lora(encoder.family.model, config)
-    torch.manual_seed(1)
-    for name, weight in wrapped.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.2)
-    folder = tmp_path_factory.mktemp("adapter")
-    wrapped.eval().save_pretrained(folder)
-    return folder, vectors(encoder)
-
-
-def test_an_adapter_gives_the_vectors_of_the_model_it_was_saved_from(pristine, adapted):
-    folder, expected = adapted
-    with_adapter = load(pristine, adapter=folder)
-    np.testing.assert_allclose(vectors(with_adapter), expected, rtol=0, atol=1e-6)
-    plain = load(pristine)
-    assert np.abs(vectors(plain) - expected).max() > 0.01
-    assert with_adapter.info.fingerprint != plain.info.fingerprint
-    assert with_adapter.info.name == f"{pristine.name} + {folder.name}"
-
-
-def test_an_adapter_of_the_old_layout_is_refused(pristine, adapted, tmp_path):
-    """Its layers would be filled with fresh, idle LoRA weights and the trained ones dropped, without an exception."""
-    old = Path(shutil.copytree(adapted[0], tmp_path / "old"))
-    weights = load_file(old / "adapter_model.safetensors")
-    renamed = {key.replace("vlm.language_model.", "model."): weight for key, weight in weights.items()}
-    save_file(renamed, old / "adapter_model.safetensors")
-    with pytest.raises(WeightsMismatch, match=r"adapter 'old' does not fit .* 8 missing .* 8 unexpected"):
-        load(pristine, adapter=old)
-
-
-def test_an_adapter_for_layers_that_are_not_there_is_refused(pristine, adapted, tmp_path):
-    other = Path(shutil.copytree(adapted[0], tmp_path / "other"))
-    rewrite_json(other / "adapter_config.json", target_modules=["no_such_layer"])
-    with pytest.raises(WeightsMismatch, match="adapter 'other' does not fit"):
-        load(pristine, adapter=other)
-
-
-def test_an_adapter_of_another_rank_is_refused(pristine, adapted, tmp_path):
-    other = Path(shutil.copytree(adapted[0], tmp_path / "other"))
-    rewrite_json(other / "adapter_config.json", r=8)
-    with pytest.raises(WeightsMismatch, match=r"10 of another shape"):
-        load(pristine, adapter=other)
-
-
-def test_an_adapter_without_peft_asks_for_the_extra(pristine, adapted, monkeypatch):
-    monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(MissingExtra, match=r"needs peft, .* pip install 'colvision\[vlm\]'"):
-        load(pristine, adapter=adapted[0])
-
-
-def test_an_empty_adapter_folder_is_refused(pristine, tmp_path):
-    with pytest.raises(EncoderNotFound, match=r"holds no adapter_config\.json"):
-        load(pristine, adapter=tmp_path)

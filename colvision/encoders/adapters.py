@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.checkpoint import Checkpoint, require_vlm_extra
+from colvision.encoders.checkpoint import Checkpoint, fingerprint, require_vlm_extra
 from colvision.encoders.layouts import Layout
 from colvision.encoders.weights import refuse
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
+REPORT = "finetune.json"  # beside an adapter that `colvision finetune` has made
 _PREFIX = "base_model.model."  # before every name in an adapter's file
 
 
@@ -57,6 +59,7 @@ class _Adapter(NamedTuple):
         for file in ("adapter_config.json", "adapter_model.safetensors"):
             if not (folder / file).is_file():
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
+        _check_base(folder, checkpoint)
         what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
         config = PeftConfig.from_pretrained(str(folder))
         if not isinstance(config, LoraConfig):
@@ -65,6 +68,18 @@ class _Adapter(NamedTuple):
         if not layout.is_native:
             _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
         return cls(config, _renamed(load_file(folder / "adapter_model.safetensors"), layout), what)
+
+
+def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
+    """Layers of another checkpoint may have the same names and sizes: what the adapter would add to them is noise."""
+    file = folder / REPORT
+    base = json.loads(file.read_bytes())["base"] if file.is_file() else {}
+    trained_on = base.get("files")
+    if trained_on and trained_on != (here := fingerprint([checkpoint.folder], ())):
+        raise WeightsMismatch(
+            f"adapter {folder.name!r} was trained on {base.get('name')} (files {trained_on[:12]}), not on what lies in "
+            f"{checkpoint.folder} ({here[:12]}): load the checkpoint that it was trained on"
+        )
 
 
 def _add(wrapped: PeftModel | None, model: PreTrainedModel, name: str, adapter: _Adapter) -> PeftModel:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from colvision.errors import EncoderNotFound, MissingExtra
@@ -126,8 +127,16 @@ def _parts(folder: Path) -> Iterator[tuple[str, str]]:
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
     for name in (*_TOKENIZER, *weights):
         if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                yield name, hashlib.file_digest(file, "sha256").hexdigest()
+            file = folder / name
+            found = file.stat()
+            yield name, _sha256(file, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Remembered while size and time of change stay: gigabytes are asked for twice when an adapter names its base."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _without_incidentals(config: Mapping[str, object]) -> dict[str, object]:

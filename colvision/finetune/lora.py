@@ -17,7 +17,7 @@ from torch import nn
 
 from colvision.durable import write_file
 from colvision.encoders.adapters import with_lora
-from colvision.encoders.checkpoint import Checkpoint
+from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -69,17 +69,19 @@ class Lora:
 
 
 class Base(NamedTuple):
-    """What an adapter's file says of its checkpoint: a hub id and its commit, or a folder."""
+    """What an adapter's file says of its checkpoint: a hub id and its commit, or a folder; a sha256 over its files."""
 
     name: str
     revision: str | None
+    files: str = ""
 
     @classmethod
     def of(cls, name: str | Path, checkpoint: Checkpoint) -> "Base":
         """By the rule of `load_encoder`: a folder comes before the hub, whose cache names a folder by its commit."""
+        files = fingerprint([checkpoint.folder], ())
         if Path(name).expanduser().is_dir():
-            return cls(str(checkpoint.folder.resolve()), None)
-        return cls(checkpoint.name, checkpoint.folder.name)
+            return cls(str(checkpoint.folder.resolve()), None, files)
+        return cls(checkpoint.name, checkpoint.folder.name, files)
 
 
 def attach(model: "PreTrainedModel", *, rank: int, seed: int) -> Lora:

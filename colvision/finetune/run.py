@@ -14,7 +14,7 @@ from PIL import Image
 
 from colvision.durable import write_file
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import stored_modules
+from colvision.encoders.adapters import REPORT, stored_modules
 from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError, InputError
@@ -32,7 +32,6 @@ from colvision.library import Library
 from colvision.page import PageId
 
 _CHECKED_PAGES = 256  # that a check reads: those that answer, and others of the same documents
-REPORT = "finetune.json"  # written last: an adapter without it is not done
 _DEFAULTS = FinetuneOptions()
 
 
@@ -54,7 +53,7 @@ def finetune(
         InputError: there are no questions, or too few documents, or `out` holds another training.
     """
     checkpoint = _checkpoint(encoder)
-    if (out / REPORT).exists():
+    if (out / REPORT).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
     return _Work(library, encoder, checkpoint, options, progress).into(out)
 
