@@ -16,38 +16,49 @@ from faults.state import State
 from faults.work import Open, Step, Work, anything
 
 
-def change(work: Work, step: Step, history: History) -> None:
-    history.announce(step.after(work.state))
-    work.do(step)
-    history.acknowledge(work.state)
+class Crowd:
+    """A new library, to be changed by `work` as `history` says, and readers who look at it until `dismissed`."""
+
+    def __init__(self, folder: Path, *, readers: int, seed: int) -> None:
+        self.work = Work(folder / "library", folder, State())
+        self.work.do(Open())
+        self.work.close()
+        self.history, self._bell = History(folder / "history", self.work.state), Bell()
+        Forked(warm_up).result()
+        self._readers = [Forked(lambda i=i: self._reader(seed + i)) for i in range(readers)]
+
+    def _reader(self, seed: int) -> str:
+        return Reader(self.work.path, self.history, seed).until(self._bell)
+
+    def change(self, step: Step) -> None:
+        self.history.announce(step.after(self.work.state))
+        self.work.do(step)
+        self.history.acknowledge(self.work.state)
+
+    def dismissed(self) -> list[str]:
+        """What each reader says: how many answers it has checked, or its fault."""
+        self._bell.ring()
+        return [each.result() for each in self._readers]
 
 
-def beside_a_writer(folder: Path, *, seconds: float, readers: int, seed: int) -> tuple[int, list[str]]:
-    """(changes, what each reader says: how many answers it has checked, or its fault)."""
-    work = Work(folder / "library", folder, State())
-    work.do(Open())
-    work.close()
-    history, bell = History(folder / "history", work.state), Bell()
-    Forked(warm_up).result()
-    looking = [Forked(lambda i=i: Reader(work.path, history, seed + i).until(bell)) for i in range(readers)]
-    work.open()
-    changes, end = 0, time.monotonic() + seconds
-    for step in anything(np.random.default_rng(seed), work.state, 0):
-        change(work, step, history)
-        changes += 1
-        if time.monotonic() > end:
-            break
-    work.close()
-    bell.ring()
-    return changes, [each.result() for each in looking]
+def tell(counts: str, said: list[str]) -> None:
+    answers = sum(int(each) for each in said if each.isdigit())
+    faults = [each for each in said if not each.isdigit()]
+    sys.stdout.write(f"{counts}, {answers} answers, {len(faults)} faults\n")
+    sys.stdout.writelines(f"{fault}\n" for fault in faults)
 
 
 def main(folder: Path, seconds: float, readers: int) -> None:
-    changes, said = beside_a_writer(folder, seconds=seconds, readers=readers, seed=1)
-    answers = sum(int(each) for each in said if each.isdigit())
-    faults = [each for each in said if not each.isdigit()]
-    sys.stdout.write(f"{changes} changes, {readers} readers, {answers} answers, {len(faults)} faults\n")
-    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    crowd = Crowd(folder, readers=readers, seed=1)
+    crowd.work.open()
+    changes, end = 0, time.monotonic() + seconds
+    for step in anything(np.random.default_rng(1), crowd.work.state, 0):
+        crowd.change(step)
+        changes += 1
+        if time.monotonic() > end:
+            break
+    crowd.work.close()
+    tell(f"{changes} changes, {readers} readers", crowd.dismissed())
 
 
 if __name__ == "__main__":

@@ -10,21 +10,20 @@ import numpy as np
 
 from colvision.store import Store
 from colvision.store.turn import Turn
-from faults.crowd import change
+from faults.crowd import Crowd, tell
 from faults.history import History
-from faults.processes import Bell, Forked
-from faults.reader import Reader, warm_up
+from faults.processes import Forked
 from faults.state import State, held, litter
-from faults.work import Open, Work, anything
+from faults.work import anything
 
 _SECONDS = 0.4  # a writer lives no longer: it makes five to ten changes meanwhile
 
 
-def _write(work: Work, history: History, seed: int, cycle: int) -> str:
+def _write(crowd: Crowd, seed: int, cycle: int) -> str:
     """Changes a library until it is killed."""
-    work.open()
-    for step in anything(np.random.default_rng([seed, cycle]), work.state, cycle):
-        change(work, step, history)
+    crowd.work.open()
+    for step in anything(np.random.default_rng([seed, cycle]), crowd.work.state, cycle):
+        crowd.change(step)
     return "unreachable"
 
 
@@ -40,32 +39,18 @@ def check(path: Path, history: History) -> State:
     return found
 
 
-def killed(folder: Path, *, kills: int, readers: int, seed: int) -> tuple[int, list[str]]:
-    """(kills that came in the middle of a change, what each reader says)."""
-    work = Work(folder / "library", folder, State())
-    work.do(Open())
-    work.close()
-    history, bell = History(folder / "history", work.state), Bell()
-    Forked(warm_up).result()
-    looking = [Forked(lambda i=i: Reader(work.path, history, seed + i).until(bell)) for i in range(readers)]
+def main(folder: Path, kills: int, readers: int, seed: int = 1) -> None:
+    crowd = Crowd(folder, readers=readers, seed=seed)
+    work, history = crowd.work, crowd.history
     rng, amid = np.random.default_rng(seed), 0
     for cycle in range(kills):
-        writer = Forked(lambda cycle=cycle: _write(work, history, seed, cycle))
+        writer = Forked(lambda cycle=cycle: _write(crowd, seed, cycle))
         if not writer.kill(after=rng.uniform(0.0, _SECONDS)):
             raise AssertionError("the writer ended by itself")
         amid += len(history.since(history.acknowledged)) > 1
         work.state = check(work.path, history)
         history.acknowledge(work.state)
-    bell.ring()
-    return amid, [each.result() for each in looking]
-
-
-def main(folder: Path, kills: int, readers: int) -> None:
-    amid, said = killed(folder, kills=kills, readers=readers, seed=1)
-    answers = sum(int(each) for each in said if each.isdigit())
-    faults = [each for each in said if not each.isdigit()]
-    sys.stdout.write(f"{kills} kills, {amid} amid a change, {answers} answers, {len(faults)} faults\n")
-    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    tell(f"{kills} kills, {amid} amid a change", crowd.dismissed())
 
 
 if __name__ == "__main__":
