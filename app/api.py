@@ -11,15 +11,16 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 import colvision
 from app.judgements import Verdict
+from app.pictures import PictureGone
 from app.questions import Question
+from app.receiving import received
 from app.service import Service
 from app.settings import Refused
-from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView
+from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, PictureView
 from colvision.errors import (
     CollectionNotFound,
     ColvisionError,
@@ -49,6 +50,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
     (DocumentNotFound, 404),
     (PageNotFound, 404),
+    (PictureGone, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
     (Refused, 422),
@@ -72,7 +74,7 @@ def create_api(service: Service) -> FastAPI:
     for kind in (ColvisionError, ValueError):
         app.add_exception_handler(kind, _explain_error)
     app.add_exception_handler(RequestValidationError, _explain_request)
-    for routes in (_library_routes, _job_routes, _question_routes, _file_routes):
+    for routes in (_library_routes, _job_routes, _question_routes, _picture_routes, _file_routes):
         app.include_router(routes(service), prefix="/api/v1")
     app.mount("/viewer", _Viewer(directory=VIEWER), name="viewer")
     return app
@@ -114,7 +116,9 @@ def _library_routes(service: Service) -> APIRouter:
         request: Request, name: Annotated[str, Query(min_length=1, max_length=300)], collection: str = "default"
     ) -> JobView:
         """The body is the file itself; `name` is what its document will be called. A new collection is made."""
-        return await _receive(service, request, name, collection)
+        path = service.intake.spool.new(name)
+        async with received(request, path, name, limit=service.settings.quota.file_bytes):
+            return await run_in_threadpool(service.intake.upload, path, name, collection=collection)
 
     @router.post("/sample", status_code=202)
     def add_sample() -> list[JobView]:
@@ -144,30 +148,6 @@ def _library_routes(service: Service) -> APIRouter:
     return router
 
 
-async def _receive(service: Service, request: Request, name: str, collection: str) -> JobView:
-    limit = service.settings.quota.file_bytes
-    path = service.intake.spool.new(name)
-    try:
-        received = 0
-        with path.open("xb") as file:
-            async for part in request.stream():
-                received += len(part)
-                _check_size(received, limit)
-                file.write(part)
-        return await run_in_threadpool(service.intake.upload, path, name, collection=collection)
-    except ClientDisconnect as error:
-        path.unlink(missing_ok=True)
-        raise Refused(f"{name} has not arrived: its sender hung up") from error
-    except BaseException:  # what has arrived is of no use
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _check_size(received: int, limit: int) -> None:
-    if received > limit:
-        raise LimitExceeded(f"the file is larger than the limit of {limit >> 20:,} MB: split it into parts")
-
-
 def _job_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
@@ -189,6 +169,7 @@ class _Asked(BaseModel):
 
     q: str = Field("", description="the words to look for")
     like: str = Field("", description="instead of words: pages like this one, DOCUMENT:PAGE")
+    picture: str = Field("", description="instead of words: pages like a picture, by the token of POST /pictures")
     collection: str = "default"
     document: str = Field("", description="search this document only, by name or id")
     where: str = Field("", description="search only pages that this holds for: page in 3-9 and machine=pump")
@@ -196,8 +177,16 @@ class _Asked(BaseModel):
     text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
 
     def question(self) -> Question:
-        document = self.document or None
-        return Question(self.q, self.collection, document, self.where, self.mode, self.text_fusion, self.like)
+        return Question(
+            self.q,
+            self.collection,
+            self.document or None,
+            self.where,
+            self.mode,
+            self.text_fusion,
+            self.like,
+            self.picture,
+        )
 
 
 def _question_routes(service: Service) -> APIRouter:
@@ -231,6 +220,28 @@ def _question_routes(service: Service) -> APIRouter:
         """Questions with the pages that answer them: JSON lines for `colvision evaluate`."""
         headers = {**_KEPT_BY_NOBODY, "Content-Disposition": 'attachment; filename="judgements.jsonl"'}
         return Response(service.export_judgements(), media_type="application/jsonl", headers=headers)
+
+    return router
+
+
+def _picture_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/pictures", status_code=201)
+    async def add_picture(
+        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the picture"
+    ) -> PictureView:
+        """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
+        path = service.intake.spool.new(name)
+        async with received(request, path, name, limit=service.settings.quota.picture_bytes):
+            taken = await run_in_threadpool(service.pictures.take, path, name)
+        path.unlink()
+        return taken
+
+    @router.get("/pictures/{token}", response_class=Response)
+    def read_picture(token: str) -> Response:
+        """A picture that is asked with, as it was understood: a JPEG."""
+        return Response(service.pictures.data(token), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 
     return router
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.judgements import Judgements, Place, Verdict
+from app.pictures import Pictures
 from app.settings import Quota, Refused
 from app.views import AnswerView, ExplanationView
 from app.why import view_answer, view_explanation
@@ -22,7 +23,7 @@ class Question:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
     `where`, `mode` and `text_fusion` are those of `Library.search`. Instead of a text, `like` may name a page, as
-    DOCUMENT:PAGE: which other pages are like it?
+    DOCUMENT:PAGE, or `picture` a kept picture by its token: which pages are like it?
     """
 
     text: str
@@ -32,13 +33,19 @@ class Question:
     mode: Mode = "auto"
     text_fusion: bool | None = None
     like: str = ""
+    picture: str = ""
 
     def __post_init__(self) -> None:
         """The same question however its words are spaced."""
         for name in ("text", "where"):
             object.__setattr__(self, name, " ".join(getattr(self, name).split()))
-        if self.like and self.text:
-            raise ValueError("a search is for words or for pages like another one: leave one of the two out")
+        if sum(map(bool, (self.text, self.like, self.picture))) > 1:
+            raise ValueError("a search is for words, or for pages like another one or like a picture: ask with one")
+
+    @property
+    def whole(self) -> str:
+        """What asks as a whole, "" where words do: single patches say nothing to a reader."""
+        return "that page" if self.like else "the picture" if self.picture else ""
 
     def page(self) -> tuple[str, int]:
         """The document and the page that are named by `like`. Raises `ValueError`."""
@@ -51,9 +58,10 @@ class Question:
 class Questions:
     """What a user asks of one library; safe to share between threads."""
 
-    def __init__(self, library: Library, quota: Quota, judgements: Judgements) -> None:
+    def __init__(self, library: Library, quota: Quota, judgements: Judgements, pictures: Pictures) -> None:
         self._library = library
         self._judgements = judgements
+        self._pictures = pictures
         self._quota = quota
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._turn = threading.Lock()
@@ -71,7 +79,7 @@ class Questions:
             answer,
             self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
-            by_page=bool(question.like),
+            whole=question.whole,
         )
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
@@ -84,7 +92,7 @@ class Questions:
 
     def judge(self, question: Question, document: str, page: int, verdict: Verdict) -> None:
         """Keeps what a reader says of a page. Raises `Refused`, `DocumentNotFound`, `PageNotFound`."""
-        self._check(replace(question, like=""), 1)
+        self._check(replace(question, like="", picture=""), 1)
         found = self._library.document(document)
         self._library.page_path(found.id, page)
         self._judgements.say(_place(question, found.id, page), verdict)
@@ -93,7 +101,7 @@ class Questions:
         letters, quota = len(question.text), self._quota
         if len(question.where) > quota.where_letters:
             raise Refused(f"the filter has {len(question.where):,} letters, the limit is {quota.where_letters}")
-        if not letters and not question.like:
+        if not letters and not question.whole:
             raise Refused("type a few words to search for")
         if letters > quota.query_letters:
             raise Refused(f"the query has {letters:,} letters, the limit is {quota.query_letters}: use fewer words")
@@ -101,7 +109,7 @@ class Questions:
             raise Refused(f"{k} results were asked for; expected 1 to {quota.hits}")
 
     def _answer(self, question: Question, k: int) -> Answer:
-        answer = self._search_like(question, k) if question.like else self._search(question, k)
+        answer = self._search(question, k)
         with self._turn:
             self._answers[question] = answer
             self._answers.move_to_end(question)
@@ -110,19 +118,22 @@ class Questions:
         return answer
 
     def _search(self, question: Question, k: int) -> Answer:
+        where = question.where or None
+        if question.like:
+            return self._library.search_like(*question.page(), k=k, where=where)
+        document, collection = question.document, question.collection
+        if question.picture:
+            image = self._pictures.image(question.picture)
+            return self._library.search_image(image, k=k, where=where, document=document, collection=collection)
         return self._library.search(
             question.text,
             k=k,
-            collection=question.collection,
-            document=question.document,
-            where=question.where or None,
+            collection=collection,
+            document=document,
+            where=where,
             mode=question.mode,
             text_fusion=question.text_fusion,
         )
-
-    def _search_like(self, question: Question, k: int) -> Answer:
-        document, page = question.page()
-        return self._library.search_like(document, page, k=k, where=question.where or None)
 
     def explain(self, question: Question, document: str, page: int) -> ExplanationView:
         """Why this page matches, on the scale of the question's other results.
@@ -146,7 +157,7 @@ class Questions:
         hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
         top = max(float(each.similarity.max()) for each in answer)
         why = self._library.explain(hit, picture=False)
-        return view_explanation(why, hit, found.pages, top, by_page=bool(question.like))
+        return view_explanation(why, hit, found.pages, top, whole=question.whole)
 
 
 def _place(question: Question, document: str, page: int) -> Place:

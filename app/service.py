@@ -11,6 +11,7 @@ from PIL import Image
 import colvision
 from app.intake import Intake
 from app.judgements import Judgements
+from app.pictures import Pictures
 from app.questions import Questions
 from app.settings import Settings, sample_files
 from app.views import CollectionView, DocumentView, LibraryView
@@ -41,7 +42,8 @@ class Service:
         self.settings = settings
         self.intake = Intake(library, settings.quota)
         self.judgements = Judgements(library.path, settings.quota)
-        self.questions = Questions(library, settings.quota, self.judgements)
+        self.pictures = Pictures(library.path, settings.quota)
+        self.questions = Questions(library, settings.quota, self.judgements, self.pictures)
 
     def warm(self) -> None:
         """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.

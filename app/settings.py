@@ -35,10 +35,17 @@ class Quota:
     hits: int = 50
     name_letters: int = 60  # of a collection
     judgements: int = 20_000
+    picture_bytes: int = 20 * 2**20  # of a picture that is asked with
+    picture_pixels: int = 100_000_000
+    pictures: int = 100  # that are kept, so that a link to an answer goes on working
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""
         return Limits(file_bytes=self.file_bytes, pages=self.pages)
+
+    def picture_limits(self) -> Limits:
+        """Those of a picture that is asked with."""
+        return Limits(file_bytes=self.picture_bytes, pages=self.pages, image_pixels=self.picture_pixels)
 
     def in_words(self) -> str:
         """What the drop zone says."""

@@ -23,6 +23,7 @@ def build_page(quota: Quota) -> gr.Blocks:
         "LIMITS": quota.in_words(),
         "ENDINGS": ",".join(_ENDINGS),
         "FILE_BYTES": str(quota.file_bytes),
+        "PICTURE_BYTES": str(quota.picture_bytes),
         "QUERY_LETTERS": str(quota.query_letters),
         "WHERE_LETTERS": str(quota.where_letters),
         "NAME_LETTERS": str(quota.name_letters),

@@ -70,6 +70,15 @@ class LibraryView:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureView:
+    """A picture that can be asked with as `picture=TOKEN`; `width` and `height` in pixels, as it was drawn."""
+
+    token: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class WordView:
     """What one word of the query found on a page.
 

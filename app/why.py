@@ -23,10 +23,12 @@ class Word(NamedTuple):
     any_token: bool = False
 
 
-def words_of(embedding: QueryEmbedding, *, by_page: bool = False) -> list[Word]:
-    """The query's words in order, each once a place; words without a token are left out. A page is one word."""
-    if by_page:
-        return [Word("that page", tuple(np.flatnonzero(embedding.is_query).tolist()), any_token=True)]
+def words_of(embedding: QueryEmbedding, *, whole: str = "") -> list[Word]:
+    """The query's words in order, each once a place; words without a token are left out. A page or picture is one word,
+    which is called `whole`.
+    """
+    if whole:
+        return [Word(whole, tuple(np.flatnonzero(embedding.is_query).tolist()), any_token=True)]
     spelt: dict[int, list[int]] = {}
     for token, word in enumerate(embedding.word.tolist()):
         if word >= 0 and embedding.is_query[token]:
@@ -34,14 +36,12 @@ def words_of(embedding: QueryEmbedding, *, by_page: bool = False) -> list[Word]:
     return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
 
 
-def view_answer(
-    answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, by_page: bool
-) -> AnswerView:
+def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, whole: str) -> AnswerView:
     """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
 
-    `by_page`: a page was the query; its patches say nothing to a reader one by one.
+    `whole` names the page or picture that was the query: its patches say nothing to a reader one by one.
     """
-    words = [] if by_page else words_of(answer.query.embedding)
+    words = [] if whole else words_of(answer.query.embedding)
     hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
     return AnswerView(
         query=answer.query.embedding.text,
@@ -51,7 +51,7 @@ def view_answer(
         timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
         candidates=answer.candidates,
         arms=answer.arms,
-        notice="" if by_page else answer.notice,
+        notice="" if whole else answer.notice,
     )
 
 
@@ -93,9 +93,9 @@ def _strength(similarity: float, link: Link) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def view_explanation(why: Explanation, hit: Hit, pages: int, top: float, *, by_page: bool) -> ExplanationView:
+def view_explanation(why: Explanation, hit: Hit, pages: int, top: float, *, whole: str) -> ExplanationView:
     """`top` is the highest similarity among the results: what a map is compared with, so a weak page looks weak."""
-    words = words_of(why.query.embedding, by_page=by_page)
+    words = words_of(why.query.embedding, whole=whole)
     planes = _planes(why.similarity_map, words)  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]

@@ -39,15 +39,15 @@ class Asking:
         answer = self._waiting.ask(asked)
         return _timed(answer, (encoded - started, read - encoded, time.perf_counter() - started))
 
-    def vectors(self, query: QueryEmbedding, collection: str, options: SearchOptions) -> Answer:
-        """A query that is encoded already, such as a page; its text layers are not asked.
+    def vectors(self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0) -> Answer:
+        """A query that is encoded already, in `encode` seconds, such as a page; its text layers are not asked.
 
         Raises `CollectionNotFound`, `EncoderMismatch`.
         """
         started = time.perf_counter()
         self._check(collection)
         answer = self._waiting.ask(_Asked(collection, Request(query, options)))
-        return _timed(answer, (0.0, 0.0, time.perf_counter() - started))
+        return _timed(answer, (encode, 0.0, encode + time.perf_counter() - started))
 
     def many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""

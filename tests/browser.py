@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 90_000  # a busy machine takes 20 s to show Gradio's page alone
+expect.set_options(timeout=PATIENCE_MS)
 REAL = (sys.executable, "-m", "app")
 TOY = (sys.executable, str(Path(__file__).with_name("toy_app.py")))
 
@@ -77,3 +78,15 @@ def wait_until(condition, seconds: float = PATIENCE_MS / 1000) -> None:  # any c
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.2)
+
+
+def search(page: Page, text: str) -> None:
+    """Types a question and waits for its answer."""
+    page.fill("#cv-query", text)
+    page.press("#cv-query", "Enter")
+    expect(page.locator("#cv-summary")).to_contain_text("Searched")
+
+
+def upload(page: Page, path: Path) -> None:
+    """Chooses a file to be read in."""
+    page.set_input_files("#cv-drop input[type=file]", path)

@@ -1,9 +1,12 @@
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from toy import ToyEncoder, save_document
 
+from colvision.library import open_library
 from colvision.store import Store
 
 
@@ -38,3 +41,41 @@ def judged(tmp_path_factory):
     from judged import made  # what evaluates is not light, and most tests need none of it
 
     return made(tmp_path_factory.mktemp("evaluation"))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    import browser as drive  # it imports playwright, which other tests can do without
+
+    if drive.CHROMIUM is None:
+        pytest.skip("the browser tests need Debian's chromium: it is not installed")
+    with drive.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One application for all browser tests; every test adds what it needs under names of its own."""
+    import browser as drive
+
+    folder = tmp_path_factory.mktemp("app")
+    with open_library(folder / "library", encoder=ToyEncoder()) as library:
+        library.ingest(save_document(folder / "pump.tiff", [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]))
+        library.ingest(save_document(folder / "old.tiff", [["elsewhere"]]), collection="archive")
+    with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
+        yield address
+
+
+@pytest.fixture
+def page(chromium, server):
+    """A tab that has asked no other machine for anything when the test ends, and has met no error."""
+    import browser as drive
+
+    page = drive.new_page(chromium)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    foreign = [url for url in asked if urlsplit(url).hostname not in (None, "127.0.0.1")]
+    page.context.close()
+    assert (foreign, errors) == ([], [])

@@ -1,7 +1,7 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
 const NAMES = { // "page" would be a page of Gradio's
-  c: "c", q: "q", like: "like", in: "in", where: "where", mode: "mode", text: "text", k: "k", vs: "vs", doc: "doc", page: "p", word: "word", probe: "probe",
+  c: "c", q: "q", like: "like", picture: "picture", in: "in", where: "where", mode: "mode", text: "text", k: "k", vs: "vs", doc: "doc", page: "p", word: "word", probe: "probe",
 };
 const USUAL = { c: "default", mode: "auto", k: "10" }; // left out of the address
 

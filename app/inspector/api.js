@@ -24,7 +24,8 @@ const named = (values) => {
 const part = encodeURIComponent;
 
 // `asked` is a question as the address has it.
-const question = ({ q, like, c, in: within, where, mode, text }) => ({ q, like, collection: c, document: within, where, mode, text_fusion: text });
+const question = ({ q, like, picture, c, in: within, where, mode, text }) =>
+  ({ q, like, picture, collection: c, document: within, where, mode, text_fusion: text });
 
 export const readLibrary = () => call("/library");
 export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
@@ -41,6 +42,8 @@ export const forget = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pictureOf = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
+export const askedPicture = (token) => `${ROOT}/pictures/${part(token)}`;
+export const sendPicture = (file) => call(`/pictures?${named({ name: file.name })}`, { method: "POST", body: file });
 export const fileOf = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 

@@ -49,7 +49,7 @@ export class Inspector {
     const turn = (this.turnNumber = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
-    const isAsked = asked.q || asked.like;
+    const isAsked = asked.q || asked.like || asked.picture;
     try {
       const [image, why, document] = await Promise.all([
         pictureOf(doc, page),

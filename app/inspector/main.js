@@ -2,6 +2,7 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import * as api from "./api.js";
+import { Asked, likeWhat } from "./asked.js";
 import { Banner } from "./banner.js";
 import { Collections, FIRST } from "./collections.js";
 import { Compare } from "./compare.js";
@@ -55,12 +56,22 @@ class Desk {
       close: () => this.close(),
       like: () => this.moreLike(),
     });
+    this.asked = new Asked({
+      picture: (picture) => this.ask({ picture }),
+      remove: () => this.ask({}).then(() => byId("cv-query").focus()),
+      complain: (sentence) => {
+        this.asked.show(this.state, this.library);
+        say(byId("cv-message"), sentence);
+      },
+    });
     byId("cv-ask").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.ask(byId("cv-query").value, byId("cv-within").value);
+      const q = byId("cv-query").value.trim();
+      this.ask(q ? { q } : { picture: this.state.picture });
     });
     byId("cv-within").addEventListener("change", () => {
-      if (this.state.q) this.ask(byId("cv-query").value, byId("cv-within").value);
+      const { q, picture } = this.state;
+      if (q || picture) this.ask({ q, picture });
     });
     for (const id of ["cv-drawer-open", "cv-drawer-close"]) byId(id).addEventListener("click", () => this.drawer());
   }
@@ -79,8 +90,8 @@ class Desk {
   async restore() {
     const address = location.href;
     this.state = readAddress();
-    byId("cv-query").value = this.state.q;
     this.settings.show(this.state);
+    this.showQuestion();
     if (this.library) this.libraryChanged(this.library);
     const { doc, page, word, probe } = this.state;
     if (this.isAsked) await this.search({ keep: Boolean(doc) });
@@ -101,9 +112,9 @@ class Desk {
       this.libraryChanged(this.library);
     }
     this.remember({ like: "" });
-    if (this.state.q && this.held) return this.search({ keep: false });
-    this.remember({ q: "" });
-    return this.blank();
+    if (!this.held) this.remember({ q: "", picture: "" });
+    this.showQuestion();
+    return this.isAsked ? this.search({ keep: false }) : this.blank();
   }
 
   adjust(settings) {
@@ -112,22 +123,20 @@ class Desk {
   }
 
   get isAsked() {
-    return Boolean(this.state.q || this.state.like);
+    return Boolean(this.state.q || this.state.like || this.state.picture);
+  }
+
+  showQuestion() {
+    byId("cv-query").value = this.state.q;
+    this.asked.show(this.state, this.library);
   }
 
   // Pages like the one that is open.
   moreLike() {
     const { doc, page } = this.state;
-    byId("cv-query").value = "";
-    this.remember({ q: "", in: "", like: `${doc}:${page}`, doc: "", word: "", probe: "" }, { push: true });
+    this.remember({ q: "", picture: "", in: "", like: `${doc}:${page}`, doc: "", word: "", probe: "" }, { push: true });
+    this.showQuestion();
     return this.search({ keep: false });
-  }
-
-  // A page as the question, in words.
-  get likeWhat() {
-    const [, id, page] = this.state.like.match(/^(.*):(\d+)$/) ?? [];
-    const name = this.library?.documents.find((each) => each.id === id)?.name;
-    return name ? `like page ${page} of ${name}` : this.state.like ? "like a page" : "";
   }
 
   blank() {
@@ -141,10 +150,12 @@ class Desk {
     this.layout();
   }
 
-  ask(text, within) {
-    const q = text.trim().replace(/\s+/g, " ");
-    this.remember({ q, in: within, like: "", doc: "", word: "", probe: "" }, { push: true });
-    if (q) return this.search({ keep: false });
+  // With words or with a picture; with neither, nothing is asked any more.
+  async ask({ q = "", picture = "" }) {
+    const words = q.trim().replace(/\s+/g, " ");
+    this.remember({ q: words, picture, in: byId("cv-within").value, like: "", doc: "", word: "", probe: "" }, { push: true });
+    this.showQuestion();
+    if (this.isAsked) return this.search({ keep: false });
     this.inspector.hide();
     return this.blank();
   }
@@ -194,7 +205,7 @@ class Desk {
     const added = this.held && !this.state.in ? this.held.pages - this.pagesThen : 0;
     const isLimited = Boolean(this.state.in || this.state.where);
     const again = () => this.search({ keep: true });
-    summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited, what: this.likeWhat });
+    summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited, what: likeWhat(this.state, this.library) });
   }
 
   // `asked` is the question of the list that was clicked: the compared one may be asked in another way.
@@ -203,8 +214,8 @@ class Desk {
     this.remember({ doc, page, word, probe }, { push });
     this.results.mark(doc, page);
     this.layout(true);
-    const [q, like] = probe || !this.answer ? [probe, ""] : [asked.q, asked.like];
-    await this.inspector.show({ asked: { ...asked, q, like }, doc, page, word, probe });
+    const probed = probe || !this.answer ? { q: probe, like: "", picture: "" } : {};
+    await this.inspector.show({ asked: { ...asked, ...probed }, doc, page, word, probe });
   }
 
   close() {
@@ -239,11 +250,7 @@ class Desk {
     if (box.hidden || box.childElementCount) return;
     box.append(make("span", {}, "Try"));
     for (const text of EXAMPLES) {
-      const ask = () => {
-        byId("cv-query").value = text;
-        this.ask(text, byId("cv-within").value);
-      };
-      box.append(make("button", { type: "button", class: "cv-example", onclick: ask }, text));
+      box.append(make("button", { type: "button", class: "cv-example", onclick: () => this.ask({ q: text }) }, text));
     }
   }
 
@@ -262,6 +269,7 @@ class Desk {
     this.collections.show(library.collections, this.state.c);
     this.banner.show(library, this.state.c);
     if (this.held?.needs_reencoding) say(byId("cv-message"), "");
+    if (!this.asked.isSending) this.asked.show(this.state, library);
     this.limits(library.documents.filter((each) => each.collection === this.state.c));
     this.summarise();
     this.offerExamples();

@@ -22,9 +22,10 @@ export class Uploads {
   // A file may be dropped anywhere: beside the box, the browser would leave the page for it.
   drag(event) {
     if (!event.dataTransfer?.types.includes("Files")) return;
+    const isTaken = event.defaultPrevented; // by the question
     event.preventDefault();
-    this.zone.classList.toggle("is-target", event.type === "dragover");
-    if (event.type === "drop") this.add([...event.dataTransfer.files]);
+    this.zone.classList.toggle("is-target", event.type === "dragover" && !isTaken);
+    if (event.type === "drop" && !isTaken) this.add([...event.dataTransfer.files]);
   }
 
   add(files) {
