@@ -54,7 +54,8 @@ EncoderOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 or mps; the fastest there is without.")
+    str | None,
+    typer.Option("--device", help="cpu, mps, cuda (all GPUs), cuda:1 or cuda:0,cuda:1; the fastest there is without."),
 ]
 DtypeOption = Annotated[
     str | None,

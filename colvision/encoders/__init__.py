@@ -23,7 +23,7 @@ __all__ = ["load_encoder"]
 def load_encoder(
     name: str | Path,
     *,
-    device: str | None = None,
+    device: str | tuple[str, ...] | None = None,
     dtype: str | None = None,
     max_patches: int | None = None,
     adapter: str | Path | None = None,
@@ -33,7 +33,8 @@ def load_encoder(
     Args:
         name: `"mini"`, a checkpoint folder, or a hub id `"owner/name"`, at a revision `"owner/name@revision"`.
             A folder is looked for before the hub; a folder called mini is `"./mini"`.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the fastest there is when None.
+        device: `"cpu"`, `"cuda"` (all there are), `"cuda:1"`, `"mps"`; several as `"cuda:0,cuda:1"` or a tuple; the
+            fastest there is when None. Pages are shared among several; a question uses the first.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; bfloat16 where the device computes in it, else float32.
         max_patches: the most patches a page becomes; the checkpoint's own limit when None.
         adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
@@ -64,8 +65,8 @@ def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
     module, _, name_of_class = family.partition(":")
     family_class = getattr(import_module(f"colvision.encoders.{module}"), name_of_class)
     origin = Origin(family_class, checkpoint, options.adapter, options.max_patches)
-    place = options.torch_device()
-    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin)
+    place, *others = options.torch_devices()
+    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others)
 
 
 def _mini(options: Options) -> Encoder:

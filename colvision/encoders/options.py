@@ -17,7 +17,7 @@ _DTYPES = ("float32", "bfloat16", "float16")
 class Options:
     """None means: the best of this machine, or what the checkpoint says itself."""
 
-    device: str | None = None
+    device: str | tuple[str, ...] | None = None
     dtype: str | None = None
     max_patches: int | None = None
     adapter: Path | None = None
@@ -28,18 +28,26 @@ class Options:
         if self.max_patches is not None and self.max_patches < 1:
             raise ValueError(f"max_patches is {self.max_patches}; expected at least 1")
 
-    def torch_device(self) -> torch.device:
-        """The device asked for, or the fastest there is. Raises ValueError for one that this machine lacks."""
+    def torch_devices(self) -> list[torch.device]:
+        """The devices asked for, or the fastest there is; "cuda" and None are all of the machine's GPUs.
+
+        Raises ValueError for one that this machine lacks, and for devices of several kinds.
+        """
         import torch
 
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-        if self.device is None:
-            return torch.device(next(kind for kind, available in there.items() if available))
-        kind = self.device.partition(":")[0]
-        if not there.get(kind, False):
-            found = ", ".join(kind for kind, available in there.items() if available)
-            raise ValueError(f"device {self.device!r} is not on this machine; torch finds {found}")
-        return torch.device(self.device)
+        there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+        asked = tuple(self.device.split(",")) if isinstance(self.device, str) else self.device
+        names = asked or (next(kind for kind, count in there.items() if count),)
+        for name in names:
+            kind, _, number = name.partition(":")
+            if int(number or 0) >= there.get(kind, 0):
+                found = ", ".join(f"{count} x {kind}" for kind, count in there.items() if count)
+                raise ValueError(f"device {name!r} is not on this machine; torch finds {found}")
+        if len({name.partition(":")[0] for name in names}) > 1:
+            raise ValueError(f"devices {', '.join(names)} are of several kinds: give several of one")
+        if names == ("cuda",) and there["cuda"] > 1:
+            names = tuple(f"cuda:{number}" for number in range(there["cuda"]))
+        return [torch.device(name) for name in names]
 
     def torch_dtype(self, device: torch.device) -> torch.dtype:
         """bfloat16 where the device computes in it, else float32, unless the caller chose."""

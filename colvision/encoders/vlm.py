@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,6 +22,7 @@ from colvision.encoders.family import Family, PageBatch
 from colvision.encoders.finding import Finding
 from colvision.encoders.origin import Origin
 from colvision.encoders.query_tokens import PromptedQuery, Span
+from colvision.encoders.several import Lanes
 from colvision.errors import EncoderError
 from colvision.page import Page
 
@@ -30,11 +35,17 @@ _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent fro
 
 
 class VlmEncoder:
-    """An `Encoder` of any family. A page's prompt tokens stay in its multi-vector, without a place on the page."""
+    """An `Encoder` of any family. A page's prompt tokens stay in its multi-vector, without a place on the page.
 
-    def __init__(self, family: Family, origin: Origin) -> None:
+    `others`: devices beside that of `family`, of the same kind, which get a replica each when there are pages enough.
+    """
+
+    def __init__(self, family: Family, origin: Origin, others: Sequence[torch.device] = ()) -> None:
         self.family = family
         self.origin = origin
+        self._others = others
+        self._replicas = [family]
+        self._loading = threading.Lock()
         self._budget = _BATCH_TOKENS[family.model.device.type]  # tokens; less once the device's memory ran out
         self._window = _WINDOW_BATCHES[family.model.device.type] * self._budget
 
@@ -58,46 +69,54 @@ class VlmEncoder:
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         """One embedding a page, in order.
 
-        The model works in a thread of its own while the next pages are read and prepared here: two windows of pages
-        are held, no more. Within a window, pages of nearly the same size share a batch.
+        Models work in threads of their own while the next pages are read here: one window of pages is held, and as
+        many more as give every device a batch. Within a window, pages of nearly the same size share a batch.
         """
-        fitted = (self.family.fit(page.image) for page in pages)
-        with ThreadPoolExecutor(1, thread_name_prefix="encoder") as worker:
-            running: _Window | None = None
-            for images in windows(fitted, self.family.patches, self._window):
-                started = self._start(images, worker)
-                if running is not None:
-                    yield from _in_order(running)
-                running = started
-            if running is not None:
-                yield from _in_order(running)
+        found = windows((self.family.fit(page.image) for page in pages), self.family.patches, self._window)
+        first = next(found, [])
+        replicas = self._replicas_for(first)
+        ahead = math.ceil(len(replicas) * self._budget / self._window)
+        running: deque[_Window] = deque()
+        with Lanes(replicas, self._encode) as lanes:
+            for images in chain([first], found):
+                running.append(self._start(images, lanes))
+                if len(running) > ahead:
+                    yield from _in_order(running.popleft())
+            while running:
+                yield from _in_order(running.popleft())
 
-    def _start(self, images: Sequence[Image.Image], worker: ThreadPoolExecutor) -> _Window:
-        started: _Window = []
-        for places in sorted_batches([self.family.patches(image) for image in images], self._budget):
-            batch = [images[place] for place in places]
-            started.append((places, worker.submit(self._encode, batch, self.family.page_batch(batch))))
-        return started
+    def _replicas_for(self, images: Sequence[Image.Image]) -> Sequence[Family]:
+        """All for more than a batch; loaded before any works, since loading changes defaults that threads share."""
+        if sum(map(self.family.patches, images)) <= self._budget:
+            return [self.family]
+        with self._loading:
+            for device in self._others[len(self._replicas) - 1 :]:
+                self._replicas.append(self.origin.load(device, self.family.model.dtype))
+        return self._replicas
 
-    def _encode(self, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
+    def _start(self, images: Sequence[Image.Image], lanes: Lanes) -> _Window:
+        batches_of = sorted_batches([self.family.patches(image) for image in images], self._budget)
+        return [(places, lanes.submit([images[place] for place in places])) for places in batches_of]
+
+    def _encode(self, family: Family, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
         """Out of memory, the batch is halved, and those after it are smaller, too."""
         try:
-            vectors = self.vectors(batch.inputs)
+            vectors = _vectors(family, batch.inputs)
         except torch.cuda.OutOfMemoryError as error:
             if len(images) == 1:
                 raise EncoderError(
                     f"{self.origin.name} ran out of the device's memory on a single page of "
-                    f"{self.family.patches(images[0])} patches: load it with a smaller max_patches"
+                    f"{family.patches(images[0])} patches: load it with a smaller max_patches"
                 ) from error
         else:
             return [PageEmbedding(*page) for page in zip(vectors, batch.grids, batch.kinds, strict=True)]
         middle = len(images) // 2
-        longest = max(self.family.patches(image) for image in images)
+        longest = max(family.patches(image) for image in images)
         self._budget = max(1, min(self._budget, longest * len(images) // 2))
-        if self.family.model.device.type == "cuda":
+        if family.model.device.type == "cuda":
             torch.cuda.empty_cache()
         halves = (images[:middle], images[middle:])
-        return [page for half in halves for page in self._encode(half, self.family.page_batch(half))]
+        return [page for half in halves for page in self._encode(family, half, family.page_batch(half))]
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         """One embedding a text, in order; prefix and augmentation tokens count in the score, as in training.
@@ -130,14 +149,17 @@ class VlmEncoder:
         cut = prompted.length_of(_QUERY_TOKENS, spans)
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
 
-    @torch.inference_mode()
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
-        model = self.family.model
-        placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-        embeddings = model(**placed).embeddings.float()
-        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
-        return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+        return _vectors(self.family, inputs)
+
+
+@torch.inference_mode()
+def _vectors(family: Family, inputs: Mapping[str, Tensor]) -> list[Floats]:
+    placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
+    embeddings = family.model(**placed).embeddings.float()
+    unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+    return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 
 
 _Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and what comes

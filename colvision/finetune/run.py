@@ -16,6 +16,7 @@ from colvision.durable import write_file
 from colvision.encoders import load_encoder
 from colvision.encoders.adapters import REPORT, stored_modules
 from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.options import Options
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError, InputError
 from colvision.evaluation import Progress, Query, Run, write_run
@@ -159,7 +160,7 @@ class _Work:
         options = self._options
         loaded = load_encoder(
             self._encoder,
-            device=options.device,
+            device=str(Options(options.device).torch_devices()[0]),  # a replica elsewhere would not be trained
             dtype=options.dtype,
             max_patches=options.max_patches,
             adapter=adapter,

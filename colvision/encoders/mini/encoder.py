@@ -19,6 +19,7 @@ from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.model import DIM, PageTower, QueryTower
 from colvision.encoders.mini.words import query_words
 from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.maxsim.threads import multiply_alone, spread
 from colvision.page import Page
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
@@ -74,7 +75,7 @@ class MiniEncoder:
 
         Raises `ValueError` for a text without a letter or digit.
         """
-        return [self._encode_query(text) for text in texts]
+        return spread(self._encode_query, texts)
 
     def _encode_page(self, page: Page) -> PageEmbedding:
         vectors, cells, legibility, confidence = self._read(at_reading_size(page))
@@ -100,6 +101,8 @@ class MiniEncoder:
         return _Read(np.ascontiguousarray(vectors, dtype=np.float32), cells, *_legibility(reading.letters[0], kept))
 
     def _encode_query(self, text: str) -> QueryEmbedding:
+        """In a thread of the pool: with OpenMP's threads products so small take ten times longer on a busy machine."""
+        multiply_alone()
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
