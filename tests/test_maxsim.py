@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,24 @@ def test_the_map_holds_the_numbers_that_the_score_compared():
     maxima = maxsim.token_maxima(query, codes, starts, RANGE)
     table = maxsim.similarities(query, codes[50:], RANGE)
     np.testing.assert_array_equal(table.max(axis=1), maxima[1])
+
+
+def test_a_map_is_multiplied_by_one_thread_whatever_torch_does_elsewhere(monkeypatch):
+    """OpenMP's threads wait for each other on a busy machine: a product of 20 microseconds takes milliseconds then."""
+    rng = np.random.default_rng(6)
+    codes, _ = corpus(rng, [50])
+    threads, multiply = [], int8._products
+
+    def watched(rows, tokens):
+        threads.append(torch.get_num_threads())
+        return multiply(rows, tokens)
+
+    monkeypatch.setattr(int8, "_products", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    maxsim.similarities(unit(rng, 8), codes, RANGE)
+    assert (threads, torch.get_num_threads()) == ([1], 2)
+    torch.set_num_threads(before)
 
 
 def test_read_only_and_strided_codes_are_read_as_they_are():

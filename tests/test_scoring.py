@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from colvision import scoring
 from colvision.embedding import Link, PatchGrid, QueryEmbedding, ScoredQuery
 from colvision.scoring import page_terms
 
@@ -26,18 +27,23 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
     return table
 
 
+def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
+    """Of one page."""
+    return {name: float(values[0]) for name, values in page_terms(asked, [table], [grid]).items()}
+
+
 def test_without_a_probability_there_are_no_terms():
-    assert page_terms(query("bleed pump", link=Link()), page(2, (0, 0, 0)), GRID) == {}
+    assert terms_of(query("bleed pump", link=Link()), page(2, (0, 0, 0)), GRID) == {}
 
 
 def test_a_page_that_has_none_of_the_words_gets_nothing():
-    assert sum(page_terms(query("bleed pump"), page(2), GRID).values()) == 0.0
+    assert sum(terms_of(query("bleed pump"), page(2), GRID).values()) == 0.0
 
 
 def test_words_in_the_order_of_the_query_count_more_than_the_other_way_round():
     asked = query("bleed pump")
-    as_asked = page_terms(asked, page(2, (0, 1, 2), (1, 1, 3)), GRID)
-    reversed_ = page_terms(asked, page(2, (1, 1, 2), (0, 1, 3)), GRID)
+    as_asked = terms_of(asked, page(2, (0, 1, 2), (1, 1, 3)), GRID)
+    reversed_ = terms_of(asked, page(2, (1, 1, 2), (0, 1, 3)), GRID)
     assert as_asked["order"] == pytest.approx(1.0, abs=0.01)
     assert reversed_["order"] == 0.0
     assert as_asked["near"] == pytest.approx(reversed_["near"])
@@ -45,36 +51,34 @@ def test_words_in_the_order_of_the_query_count_more_than_the_other_way_round():
 
 def test_a_line_further_down_is_near_and_the_far_end_of_the_page_is_not():
     asked = query("bleed pump")
-    assert page_terms(asked, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
-    assert page_terms(asked, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
+    assert terms_of(asked, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
+    assert terms_of(asked, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
 
 
 def test_a_pair_counts_as_much_as_its_less_telling_word():
-    terms = page_terms(query("the pump", weights=(0.2, 3.0)), page(2, (0, 1, 2), (1, 1, 3)), GRID)
+    terms = terms_of(query("the pump", weights=(0.2, 3.0)), page(2, (0, 1, 2), (1, 1, 3)), GRID)
     assert terms["order"] == pytest.approx(0.2, abs=0.01)
     assert terms["near"] == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_word_that_stands_more_often_counts_more_and_less_on_a_longer_page():
     asked = query("pump")
-    once = page_terms(asked, page(1, (0, 0, 0)), GRID)["frequency"]
-    often = page_terms(asked, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
+    once = terms_of(asked, page(1, (0, 0, 0)), GRID)["frequency"]
+    often = terms_of(asked, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
     table = np.concatenate([page(1, (0, 0, 0)), page(1)], axis=1)
-    on_a_longer_page = page_terms(asked, table, PatchGrid.full(12, 8))["frequency"]
+    on_a_longer_page = terms_of(asked, table, PatchGrid.full(12, 8))["frequency"]
     assert on_a_longer_page < once < often
 
 
 def test_frequency_is_saturated_as_in_bm25():
     chance = float(LINK(np.array([0.95], np.float32))[0])
-    assert page_terms(query("pump"), page(1, (0, 0, 0)), GRID)["frequency"] == pytest.approx(
-        0.4 * chance / (chance + 2)
-    )
+    assert terms_of(query("pump"), page(1, (0, 0, 0)), GRID)["frequency"] == pytest.approx(0.4 * chance / (chance + 2))
 
 
 def test_a_vector_without_a_place_is_counted_but_is_nobodys_neighbour():
     cells = np.arange(48, dtype=np.int32).reshape(6, 8)
     cells[1, 3] = -1
-    terms = page_terms(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
+    terms = terms_of(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
     assert terms["order"] == terms["near"] == 0.0
     assert terms["frequency"] > 0
 
@@ -82,7 +86,7 @@ def test_a_vector_without_a_place_is_counted_but_is_nobodys_neighbour():
 def test_a_vector_of_several_cells_stands_where_it_is_met_first():
     cells = np.arange(48, dtype=np.int32).reshape(6, 8)
     cells[5, 7] = cells[1, 3]
-    terms = page_terms(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
+    terms = terms_of(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
     assert terms["order"] == pytest.approx(1.0, abs=0.01)
 
 
@@ -102,7 +106,7 @@ def test_terms_equal_what_loops_over_every_pair_of_patches_give():
     assert (chance > 0).sum(axis=(1, 2)).max() <= 16
     weights = asked.weights
     smaller = np.minimum.outer(weights, weights)
-    terms = page_terms(asked, table, GRID)
+    terms = terms_of(asked, table, GRID)
     assert terms["order"] == pytest.approx(sum(order[i, i + 1] * smaller[i, i + 1] for i in range(3)), rel=1e-5)
     pairs = sum(near[i, j] * smaller[i, j] for i in range(4) for j in range(i + 1, 4))
     assert terms["near"] == pytest.approx(pairs / 3, rel=1e-5)
@@ -110,7 +114,7 @@ def test_terms_equal_what_loops_over_every_pair_of_patches_give():
 
 def test_on_a_page_full_of_matches_no_word_crowds_out_another():
     table = np.full((3, 48), 0.9, np.float32)
-    terms = page_terms(query("a b c"), table, GRID)
+    terms = terms_of(query("a b c"), table, GRID)
     assert terms["order"] == pytest.approx(2.0, abs=0.01)
 
 
@@ -118,3 +122,36 @@ def test_the_similarity_of_a_probability_is_the_links_inverse():
     assert float(LINK(np.array([LINK.inverse(0.2)], np.float32))[0]) == pytest.approx(0.2, rel=1e-4)
     with pytest.raises(ValueError, match="identity"):
         Link().inverse(0.5)
+
+
+def some_pages(tokens: int, pages: int) -> tuple[list[np.ndarray], list[PatchGrid]]:
+    """Pages of different sizes, some of whose cells have no vector."""
+    rng = np.random.default_rng(1)
+    tables, grids = [], []
+    for _ in range(pages):
+        rows, cols = (int(side) for side in rng.integers(2, 12, 2))
+        cells = np.full(rows * cols, -1, np.int32)
+        filled = np.sort(rng.permutation(rows * cols)[: rows * cols // 2])
+        cells[filled] = np.arange(len(filled))
+        grids.append(PatchGrid(cells.reshape(rows, cols)))
+        tables.append(np.where(rng.random((tokens, len(filled))) < 0.3, 0.7, 0.1).astype(np.float32))
+    return tables, grids
+
+
+def test_pages_scored_together_get_what_each_gets_alone():
+    asked = query("a b c", weights=(1.0, 2.0, 0.5))
+    tables, grids = some_pages(3, 9)
+    together = page_terms(asked, tables, grids)
+    for place, (table, grid) in enumerate(zip(tables, grids, strict=True)):
+        alone = terms_of(asked, table, grid)
+        assert {name: float(values[place]) for name, values in together.items()} == pytest.approx(alone)
+    assert together["order"].max() > 0
+
+
+def test_however_few_pairs_are_compared_at_once_the_terms_are_the_same(monkeypatch):
+    asked, (tables, grids) = query("a b c"), some_pages(3, 4)
+    expected = page_terms(asked, tables, grids)
+    monkeypatch.setattr(scoring, "_PAIRS", 5)
+    found = page_terms(asked, tables, grids)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)

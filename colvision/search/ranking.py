@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from colvision.embedding import Floats, ScoredQuery
 from colvision.fusion import fuse, share
 from colvision.maxsim import similarities
+from colvision.maxsim.threads import spread
 from colvision.scoring import page_terms
 from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
 from colvision.search.stages import Pages, Table
+from colvision.shard import ShardPage
 from colvision.store.text import TextScores
 
 Scores = NDArray[np.float64]
 
+_TOGETHER = 16  # pages whose vectors a thread compares before it takes the next
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
@@ -44,8 +47,8 @@ def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...
     k = scored.options.k
     has_terms = scored.query.link.is_probability
     chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
-    terms = [_terms(table, int(scored.pages[i]), scored.query, code_range) if has_terms else {} for i in chosen]
-    scores = scores[chosen] + np.array([sum(each.values()) for each in terms], dtype=np.float64)
+    terms = _terms(table, scored.pages[chosen], scored.query, code_range) if has_terms else {}
+    scores = scores[chosen] + sum(terms.values())
     worth = order(scores, chosen)
     names = [table.snapshot.documents[key].name for key in table.document[scored.pages[chosen]].tolist()]
     best = sorted(range(len(chosen)), key=lambda j: (-worth[j], names[j], int(table.page[scored.pages[chosen[j]]])))[:k]
@@ -61,7 +64,7 @@ def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...
                 score=float(scores[j]),
                 similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
                 contributions=contributions[i].copy(),
-                terms=terms[j],
+                terms={name: float(values[j]) for name, values in terms.items()},
                 query=scored.query,
                 rank=rank,
                 text_score=None if order.texts is None else float(order.texts[i]),
@@ -100,9 +103,15 @@ class _Order:
         return fuse(share(scores, best=self.best, floor=self.floor), share(texts, best=self.text_best))
 
 
-def _terms(table: Table, page: int, query: ScoredQuery, code_range: float) -> Mapping[str, float]:
-    stored = table.stored(page)
-    return page_terms(query, similarities(query.embedding.vectors, stored.codes, code_range), stored.grid)
+def _terms(table: Table, pages: Pages, query: ScoredQuery, code_range: float) -> Mapping[str, Scores]:
+    stored = [table.stored(page) for page in pages.tolist()]
+    groups = [stored[first : first + _TOGETHER] for first in range(0, len(stored), _TOGETHER)]
+
+    def compare(group: list[ShardPage]) -> list[Floats]:
+        return [similarities(query.embedding.vectors, page.codes, code_range) for page in group]
+
+    compared = [each for group in spread(compare, groups) for each in group]
+    return page_terms(query, compared, [page.grid for page in stored])
 
 
 def _top(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -56,6 +56,7 @@ class Shard:
         self.path = path
         self._map: mmap.mmap | None = None
         self._touched = 0
+        self._is_scanned = False
         with path.open("rb") as file:
             size = path.stat().st_size
             if size < 8:
@@ -119,6 +120,7 @@ class Shard:
         if len(self._kinds) != len(self.codes):
             raise ValueError(f"{len(self._kinds)} kinds for {len(self.codes)} vectors")
         self._is_checked = np.full(len(counts), not self.is_sealed)
+        self._is_grid_checked = self._is_checked.copy()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -156,13 +158,16 @@ class Shard:
         wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
         for row in wanted[~self._is_checked[wanted]].tolist():
             self._check_page(row)
-        if rows is not None:
-            self._touch(len(wanted))
+        self._is_scanned |= rows is None
+        self._touch(len(wanted))
 
     def _touch(self, pages: int) -> None:
-        """Lets go of codes, before some more of them are read, when many were read here and there."""
+        """Lets go of codes, before some more of them are read, when many were read here and there.
+
+        Not where searches read all of them anyway: every one would bring them back, 4 KB at a time.
+        """
         self._touched += pages * self.codes.nbytes // len(self)
-        if self._map is None or self._touched < _TOUCHED_BYTES or sys.platform == "win32":
+        if self._map is None or self._is_scanned or self._touched < _TOUCHED_BYTES or sys.platform == "win32":
             return
         self._touched = 0
         place = self._places["codes"]
@@ -195,14 +200,21 @@ class Shard:
         """
         if not 0 <= row < len(self):
             raise ValueError(f"row {row} of shard {self.path.name}, which holds {len(self)} pages")
-        self.check([row])
+        if not self._is_checked[row]:
+            self._check_page(row)
+        self._touch(1)
         cells = self._cells[int(self._cell_starts[row]) : int(self._cell_starts[row + 1])]
         kind = self._kinds[self._rows(row)]
-        if self.is_sealed and self._sum_of(row, GRID_SUM) != grid_sum(kind, cells):
-            raise self._damaged(f"the grid of its page {row + 1} does not match its sum")
+        if not self._is_grid_checked[row]:
+            self._check_grid(row, kind, cells)
         master = self._master(row)
         rows, cols = (int(side) for side in self._shapes[row])
         return ShardPage(self.codes[self._rows(row)], PatchGrid(cells.reshape(rows, cols)), kind, master)
+
+    def _check_grid(self, row: int, kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> None:
+        if self._sum_of(row, GRID_SUM) != grid_sum(kind, cells):
+            raise self._damaged(f"the grid of its page {row + 1} does not match its sum")
+        self._is_grid_checked[row] = True
 
     def _master(self, row: int) -> NDArray[np.float16] | None:
         if self.master is None:
