@@ -84,7 +84,9 @@ def free_socket(host: str, port: int) -> socket.socket:
     """A listening socket at the first free port from `port` on. Raises `ValueError` when there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + _TRIES, 65535) + 1):
-        listening = socket.socket(family)
+        # Of a socket that does not name its protocol asyncio does not know that it is TCP, and leaves Nagle's delay on:
+        # the body of an answer then waits 40 ms for the browser to acknowledge its head.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))

@@ -1,5 +1,6 @@
 """Starting the application: the worker process that is kept alive, ports, and the command itself."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -157,6 +158,28 @@ def test_the_next_free_port_is_taken():
         port = taken.getsockname()[1]
         with start.free_socket("127.0.0.1", port) as found:
             assert port < found.getsockname()[1] <= port + 20
+
+
+def test_what_is_answered_is_sent_at_once():
+    """Not when the browser has acknowledged what came before, which takes 40 ms."""
+
+    async def no_delay(listening):
+        told = asyncio.get_running_loop().create_future()
+
+        async def connected(_, writer):
+            told.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(connected, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            value = await told
+            writer.close()
+            await writer.wait_closed()
+            return value
+
+    with start.free_socket("127.0.0.1", 0) as listening:
+        assert asyncio.run(no_delay(listening))
 
 
 def test_an_address_of_another_machine_is_a_sentence():
