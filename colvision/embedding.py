@@ -198,12 +198,14 @@ class LoadedFrom:
     name: str
     max_patches: int | None = None
     adapter: str | None = None
+    quantise: str | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""
         patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
         adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
-        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}"
+        bits = f" --quantise {self.quantise}" if self.quantise else ""
+        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from colvision.cli.common import (
     LibraryOption,
     MaxPatchesOption,
     MemoryOption,
+    QuantiseOption,
     Words,
     errors_told,
     existing,
@@ -55,6 +56,7 @@ def search(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +68,9 @@ def search(
     with (
         errors_told(),
         existing(
-            library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)), max_memory=max_memory
+            library,
+            encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise)),
+            max_memory=max_memory,
         ) as opened,
     ):
         if image is not None:
@@ -142,13 +146,16 @@ def explain(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
 ) -> None:
     """Save the page as a PNG with the patches that matched, and show what each word found."""
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     with (
         errors_told(),
-        existing(library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))) as opened,
+        existing(
+            library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise))
+        ) as opened,
     ):
         why = opened.explain_page(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")

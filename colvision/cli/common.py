@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 
 import colvision
 from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Quantise
 from colvision.errors import ColvisionError, DocumentNotFound
 
 FAILED, MISUSED = 1, 2  # exit codes
@@ -63,6 +64,9 @@ DtypeOption = Annotated[
 ]
 MaxPatchesOption = Annotated[int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.")]
 AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.")]
+QuantiseOption = Annotated[
+    Quantise | None, typer.Option("--quantise", help="The encoder's backbone in fewer bits: less memory, less exact.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MemoryOption = Annotated[
     int | None,

@@ -19,6 +19,7 @@ from colvision.cli.common import (
     LibraryOption,
     MaxPatchesOption,
     MemoryOption,
+    QuantiseOption,
     duration_text,
     errors_told,
     existing,
@@ -53,6 +54,7 @@ def ingest(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
     max_memory: MemoryOption = None,
 ) -> None:
     """Read documents into the library; a run that was interrupted goes on where it stopped."""
@@ -60,7 +62,7 @@ def ingest(
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
     with errors_told():
-        chosen = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))
+        chosen = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise))
         metadata = parse_metadata(meta) if meta else None
         with (
             colvision.open_library(library, encoder=chosen, max_memory=max_memory) as opened,
@@ -81,11 +83,14 @@ def reencode(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
 ) -> None:
     """Encode a collection again, from the kept files, by another encoder."""
     with (
         errors_told(),
-        existing(library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter))) as opened,
+        existing(
+            library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise))
+        ) as opened,
         progress_bars() as told_of,
     ):
         report = opened.reencode(collection=collection, progress=told_of)
@@ -101,12 +106,13 @@ def doctor(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
 ) -> None:
     """Encode a few generated pages and say in words whether the encoder does what a search needs of it."""
     from colvision.doctor import examine  # numba and PIL's fonts: a second that the other commands need not wait for
 
     with errors_told():
-        report = examine(EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None))
+        report = examine(EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise)).load(None))
     show(str(report))
     if not report.passed:
         raise typer.Exit(FAILED)
@@ -120,13 +126,16 @@ def plan(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried."""
     from colvision.plan import plan_files
 
     with errors_told():
-        planned = plan_files(paths, EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None))
+        planned = plan_files(
+            paths, EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise)).load(None)
+        )
     if as_json:
         show(json.dumps({**asdict(planned), "bytes": planned.bytes, "failed": dict(planned.failed)}))
         return

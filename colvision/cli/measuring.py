@@ -17,6 +17,7 @@ from colvision.cli.common import (
     DtypeOption,
     EncoderOption,
     MaxPatchesOption,
+    QuantiseOption,
     errors_told,
     say,
     show,
@@ -60,6 +61,7 @@ def evaluate(
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
     adapter: AdapterOption = None,
+    quantise: QuantiseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
@@ -74,7 +76,7 @@ def evaluate(
         options = evaluation.EvaluationOptions(
             text_fusion=text_fusion, pool=pool, against=against, point=point, library=library
         )
-        loaded = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter)).load(None)
+        loaded = EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise)).load(None)
         report, answers = evaluation.evaluate(corpus, asked, encoder=loaded, options=options, progress=told_of)
         if run is not None:
             evaluation.write_run(answers, run)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colvision.encoders.checkpoint import Hub, find_checkpoint, require_vlm_extra
-from colvision.encoders.options import Options
+from colvision.encoders.options import Options, Quantise
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def load_encoder(
     dtype: str | None = None,
     max_patches: int | None = None,
     adapter: str | Path | None = None,
+    quantise: Quantise | None = None,
 ) -> Encoder:
     """The encoder of this name, ready to encode: loaded completely or refused.
 
@@ -38,13 +39,15 @@ def load_encoder(
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; bfloat16 where the device computes in it, else float32.
         max_patches: the most patches a page becomes; the checkpoint's own limit when None.
         adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
+        quantise: `"int8"` or `"4bit"`: the weights of the backbone in fewer bits, the projection as it is. Another
+            encoder to a collection: vectors differ a little.
 
     Raises:
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
         WeightsMismatch: a weight is missing, unexpected or of another shape.
-        MissingExtra: transformers or peft is not installed.
+        MissingExtra: transformers or peft is not installed, or what `quantise` needs.
     """
-    return load(name, Options(device, dtype, max_patches, None if adapter is None else Path(adapter)))
+    return load(name, Options(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
 
 
 def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
@@ -64,14 +67,14 @@ def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
 
     module, _, name_of_class = family.partition(":")
     family_class = getattr(import_module(f"colvision.encoders.{module}"), name_of_class)
-    origin = Origin(family_class, checkpoint, options.adapter, options.max_patches)
+    origin = Origin(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
     place, *others = options.torch_devices()
     return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others)
 
 
 def _mini(options: Options) -> Encoder:
     if options != Options(device=options.device) or options.device not in (None, "cpu"):
-        raise ValueError("mini runs on the CPU as it is: it takes no device, dtype, max_patches or adapter")
+        raise ValueError("mini runs on the CPU as it is: it takes none of these options")
     from colvision.encoders import mini
 
     return mini.load()

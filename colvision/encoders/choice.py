@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from colvision.encoders import load
-from colvision.encoders.options import Options
+from colvision.encoders.options import Options, Quantise
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class EncoderChoice:
     def __post_init__(self) -> None:
         given = self.options
         if self.name is None and given != Options(given.device, given.dtype):
-            raise ValueError("max_patches and adapter are options of an encoder: name that, too (--encoder)")
+            raise ValueError("max_patches, adapter and quantise belong to an encoder: name that, too (--encoder)")
 
     def expected(self, filled_by: EncoderInfo | None) -> str:
         """Its name, before it is loaded."""
@@ -59,4 +59,9 @@ class EncoderChoice:
 
     def _as_then(self, source: LoadedFrom) -> Options:
         adapter = None if source.adapter is None else Path(source.adapter)
-        return replace(self.options, max_patches=source.max_patches, adapter=adapter)
+        return replace(
+            self.options,
+            max_patches=source.max_patches,
+            adapter=adapter,
+            quantise=cast("Quantise | None", source.quantise),
+        )

@@ -1,14 +1,16 @@
-"""How an encoder is loaded: where it computes, in which precision, at which resolution, with which adapter."""
+"""How an encoder is loaded: where it computes, in which precision and how few bits, at which resolution, adapted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     import torch
+
+Quantise = Literal["int8", "4bit"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -21,10 +23,13 @@ class Options:
     dtype: str | None = None
     max_patches: int | None = None
     adapter: Path | None = None
+    quantise: Quantise | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(_DTYPES)}")
+        if self.quantise not in (None, *get_args(Quantise)):
+            raise ValueError(f"quantise is {self.quantise!r}; expected {' or '.join(map(repr, get_args(Quantise)))}")
         if self.max_patches is not None and self.max_patches < 1:
             raise ValueError(f"max_patches is {self.max_patches}; expected at least 1")
 

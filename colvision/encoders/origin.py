@@ -11,6 +11,8 @@ from colvision.embedding import LoadedFrom
 from colvision.encoders.adapters import add_adapters
 from colvision.encoders.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.family import Family, Source
+from colvision.encoders.options import Quantise
+from colvision.encoders.quantised import arguments, to_int8
 from colvision.encoders.weights import load_weights
 
 
@@ -21,6 +23,7 @@ class Origin(NamedTuple):
     checkpoint: Checkpoint
     adapter: Path | None
     max_patches: int | None
+    quantise: Quantise | None = None
 
     @property
     def name(self) -> str:
@@ -29,7 +32,7 @@ class Origin(NamedTuple):
     @property
     def loaded_from(self) -> LoadedFrom:
         adapter = None if self.adapter is None else str(self.adapter.resolve())
-        return LoadedFrom(self.checkpoint.source, self.max_patches, adapter)
+        return LoadedFrom(self.checkpoint.source, self.max_patches, adapter, self.quantise)
 
     @property
     def adapters(self) -> list[Path]:
@@ -39,13 +42,19 @@ class Origin(NamedTuple):
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
         layout = self.family.layouts[self.checkpoint.model_type]
         model_class, unused = self.family.model_class(), self.family.unused_weights
-        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused)
+        more = arguments(self.quantise, device, dtype)
+        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, more=more)
         if self.adapters:
             add_adapters(model, self.adapters, self.checkpoint, layout)
-        return self.family(model.to(device), Source(self.checkpoint.processor_folder(), layout, self.max_patches))
+        if not more:  # else it is where it belongs, in fewer bits
+            model = model.to(device)
+            if self.quantise is not None:
+                to_int8(model)
+        return self.family(model, Source(self.checkpoint.processor_folder(), layout, self.max_patches))
 
     def fingerprint(self, family: Family) -> str:
         """sha256 over weights, adapters, prompts and resolution of the loaded family."""
         said = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
         settings = (self.checkpoint.model_type, str(family.revision), *said, str(family.max_patches))
-        return fingerprint([self.checkpoint.folder, *self.adapters], settings)
+        bits = () if self.quantise is None else (self.quantise,)
+        return fingerprint([self.checkpoint.folder, *self.adapters], (*settings, *bits))

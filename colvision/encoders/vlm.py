@@ -55,7 +55,7 @@ class VlmEncoder:
         versions = {
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "dtype": str(self.family.model.dtype).removeprefix("torch."),
+            "dtype": " in ".join(filter(None, (self.origin.quantise, _name(self.family.model.dtype)))),
         }
         return EncoderInfo(
             self.origin.name,
@@ -152,6 +152,10 @@ class VlmEncoder:
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         return _vectors(self.family, inputs)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 @torch.inference_mode()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,8 @@ from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
 _PROJECTION = "embedding_proj_layer.weight"
@@ -29,11 +32,13 @@ def load_weights(
     dtype: torch.dtype,
     *,
     unused: Collection[str] = (),
+    more: Mapping[str, object] = NOTHING,
 ) -> PreTrainedModel:
     """The model with exactly its checkpoint's weights, in evaluation mode.
 
     transformers fills a weight that it does not find with random numbers and only logs it, so what it reports is
-    read here. `unused` names weights that may lie in the checkpoint although the model has no use for them.
+    read here. `unused` names weights that may lie in the checkpoint although the model has no use for them;
+    `more` goes to transformers as it is.
 
     Raises:
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
@@ -53,6 +58,7 @@ def load_weights(
         trust_remote_code=False,
         ignore_mismatched_sizes=True,  # so that they are reported with the others instead of raised one way of three
         output_loading_info=True,
+        **more,
     )
     refuse(
         f"checkpoint {checkpoint.name!r} does not fit {model_class.__name__}",

@@ -18,13 +18,13 @@ from torch import nn
 from colvision.durable import write_file
 from colvision.encoders.adapters import with_lora
 from colvision.encoders.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.quantised import PROJECTIONS
 from colvision.errors import EncoderError
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-_PROJECTIONS = ("embedding_proj_layer", "multi_vector_head.proj")
 _NUMBERED = re.compile(r"(?P<blocks>.+?)\.\d+\.(?P<layer>.+)")
 _PREFIX = "base_model.model."  # before every name in an adapter's file
 
@@ -37,8 +37,8 @@ def target_names(model: "PreTrainedModel") -> tuple[str, ...]:
     """
     linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     blocks = _language_blocks(model)
-    chosen = tuple(name for name in linear if name.startswith(blocks) or name in _PROJECTIONS)
-    if not any(name in _PROJECTIONS for name in chosen) or not any(name.startswith(blocks) for name in chosen):
+    chosen = tuple(name for name in linear if name.startswith(blocks) or name in PROJECTIONS)
+    if not any(name in PROJECTIONS for name in chosen) or not any(name.startswith(blocks) for name in chosen):
         raise EncoderError(
             f"{type(model).__name__} has no language blocks and projection where colvision looks for them: "
             "it cannot be fine-tuned; choose a checkpoint of a family in docs/encoders.md"

@@ -1,0 +1,107 @@
+"""Backbones in 8 or 4 bits: less memory for a little exactness. The projection to page vectors stays as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from colvision.encoders.options import Quantise
+from colvision.errors import MissingExtra
+
+PROJECTIONS = ("embedding_proj_layer", "multi_vector_head.proj")  # where the families keep it
+_LARGEST = 127  # int8 without its lowest value, which has no opposite
+
+
+def arguments(quantise: Quantise | None, device: torch.device, dtype: torch.dtype) -> Mapping[str, object]:
+    """What `from_pretrained` is told beside all else: nothing where the weights are quantised later, or not at all.
+
+    Raises `MissingExtra` without bitsandbytes, ValueError for a device that it does not know.
+    """
+    if quantise is None or (quantise, device.type) == ("int8", "cpu"):
+        return {}
+    if device.type != "cuda":
+        raise ValueError(
+            f"quantise={quantise!r} is not for {device.type}: int8 is for CUDA devices and CPUs, 4bit for CUDA devices"
+        )
+    for package in ("bitsandbytes", "accelerate"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(
+                f"quantise={quantise!r} on {device.type} needs {package}, which is not installed: "
+                "pip install 'colvision[quantise]'"
+            )
+    from transformers import BitsAndBytesConfig
+
+    few = {"load_in_8bit": True} if quantise == "int8" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    config = BitsAndBytesConfig(**few, bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=list(PROJECTIONS))
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
+def to_int8(model: nn.Module) -> None:
+    """Puts `Int8Linear` in the place of every linear layer but the projection and those of adapters."""
+    for name, part in list(model.named_modules()):
+        if type(part) is nn.Linear and ".lora_" not in name and not name.startswith(PROJECTIONS):
+            parent, _, own = name.rpartition(".")
+            setattr(model.get_submodule(parent), own, Int8Linear(part))
+
+
+def quantised_weights(model: nn.Module) -> Iterator[str]:
+    """The names of the weights that are no longer those of the files."""
+    for name, part in model.named_modules():
+        weight = None if isinstance(part, Int8Linear) else getattr(part, "weight", None)
+        if isinstance(part, Int8Linear) or getattr(weight, "dtype", None) in (torch.int8, torch.uint8):
+            yield f"{name}.weight"
+
+
+class Int8Linear(nn.Module):
+    """A linear layer with weights as int8, one scale a row; what comes in gets one scale a token as it comes.
+
+    So a token's result does not depend on its neighbours. A product of int8 is exact, and rounding is all that is lost.
+    """
+
+    codes: Tensor
+    scale: Tensor
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight = linear.weight.detach().float()
+        scale = _scale(weight)  # (out, 1)
+        self.dtype = linear.weight.dtype
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.register_buffer("codes", (weight / scale).round_().to(torch.int8))  # (out, in)
+        self.register_buffer("scale", scale)
+        self.bias = linear.bias
+
+    @property
+    def weight(self) -> Tensor:
+        """As it would be multiplied with: some models ask for its dtype, adapters for its shape."""
+        return (self.codes * self.scale).to(self.dtype)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        if not _has_int_mm():
+            return nn.functional.linear(states, self.weight.to(states.dtype), self.bias)
+        rows = states.reshape(-1, self.in_features).float()
+        scale = _scale(rows)  # (rows, 1)
+        codes = (rows / scale).round_().to(torch.int8)
+        made = torch._int_mm(codes, self.codes.T).float().mul_(scale).mul_(self.scale.T)
+        if self.bias is not None:
+            made += self.bias
+        return made.to(states.dtype).reshape(*states.shape[:-1], self.out_features)
+
+
+def _scale(rows: Tensor) -> Tensor:
+    return rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny * _LARGEST) / _LARGEST
+
+
+@cache
+def _has_int_mm() -> bool:
+    """A private name of torch's, and once for CUDA alone: tried with a shape that it refused on GPUs."""
+    try:
+        product = torch._int_mm(torch.ones(1, 3, dtype=torch.int8), torch.ones(3, 2, dtype=torch.int8))
+    except (AttributeError, RuntimeError):
+        return False
+    return bool((product == 3).all())
