@@ -1,8 +1,8 @@
 """How the two constants of `colvision.fusion` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
 
-Prints nDCG@10 for neighbouring constants; what constants chosen without a document's questions do on these (each
-document left out in turn); and what happens to pages without a text layer beside pages with one (half of the documents
-lose theirs, four times).
+Prints nDCG@10 for neighbouring constants, and of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); what
+constants chosen without a document's questions do on these (each document left out in turn); and what happens to pages
+without a text layer beside pages with one (half of the documents lose theirs, four times).
 """
 
 import sys
@@ -22,6 +22,7 @@ from colvision.store import Store
 
 WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)
 UNREAD = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
+RANK_CONSTANTS = (5, 10, 20, 60)
 Table = NDArray[np.float64]
 _BEST = 200  # pages that a ranking is made of
 
@@ -46,6 +47,9 @@ def main(pdfs: Path, questions: Path, listed: Path | None) -> None:
     for weight, unread in product(WEIGHTS, UNREAD):
         by_choice[weight, unread] = measured(names, ordered(match, text, weight, unread), queries)
         told(f"text weight {weight:g}, unread {unread:g}", by_choice[weight, unread])
+    for constant in RANK_CONSTANTS:
+        by_rank = reciprocal(match, constant) + reciprocal(text, constant)
+        told(f"reciprocal ranks, constant {constant}", measured(names, by_rank, queries))
     without = np.zeros(len(queries))
     for document in np.unique(owner):
         rest = owner != document
@@ -77,6 +81,12 @@ def shares(searched: Searched, queries: Sequence[evaluation.Query]) -> tuple[lis
 def ordered(match: Table, text: Table, weight: float, unread: float) -> Table:
     """`fusion.fuse` with other constants."""
     return match + weight * np.maximum(text, unread * match)
+
+
+def reciprocal(worth: Table, constant: float) -> Table:
+    """1 / (constant + rank) of the pages that are found at all, 0 of the others."""
+    ranks = np.argsort(np.argsort(-worth, axis=1, kind="stable"), axis=1) + 1
+    return np.where(worth > 0, 1 / (constant + ranks), 0.0)
 
 
 def measured(names: Sequence[PageId], worth: Table, queries: Sequence[evaluation.Query]) -> Table:

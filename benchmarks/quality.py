@@ -70,15 +70,20 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path(".build/evaluation"))
     args = parser.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)
-    queries = evaluation.read_queries(args.eval / "dev" / "queries.jsonl")
-    listed = args.eval / "dev" / "sub.pages"
-    known = frozenset(evaluation.read_pages_file(listed))
-    small = Part("sub", listed, tuple(query for query in queries if query.gold <= known))
-    lines = [part for each in (small, Part("all", None, queries)) for part in tables(args, each)]
+    lines = [line for part in parts(args.eval) for line in tables(args, part)]
     text = DOCS.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
     print(f"written: {DOCS}")
+
+
+def parts(folder: Path) -> tuple[Part, Part]:
+    """The listed pages of the evaluation set, and all of it."""
+    queries = evaluation.read_queries(folder / "dev" / "queries.jsonl")
+    listed = folder / "dev" / "sub.pages"
+    known = frozenset(evaluation.read_pages_file(listed))
+    small = Part("sub", listed, tuple(query for query in queries if query.gold <= known))
+    return small, Part("all", None, queries)
 
 
 def tables(args: argparse.Namespace, part: Part) -> Iterator[str]:
@@ -109,7 +114,7 @@ def ours(args: argparse.Namespace, level: evaluation.Level, part: Part, *, text_
     corpus = evaluation.find_corpus(args.pdfs, level=level, pages=listed)
     point = None if text_fusion or part.pages is None else words(args, level)
     options = evaluation.EvaluationOptions(text_fusion=text_fusion, point=point)
-    report, run = evaluation.evaluate(corpus, part.queries, options=options, progress=_show)
+    report, run = evaluation.evaluate(corpus, part.queries, options=options, progress=show_step)
     evaluation.write_run(run, args.runs / f"mini{'-text' if text_fusion else ''}-{level}-{part.name}.trec")
     return report, run
 
@@ -171,7 +176,7 @@ def differences(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[s
             yield f"| {first} | {second} | {' | '.join(cells)} |"
 
 
-def _show(step: evaluation.Step) -> None:
+def show_step(step: evaluation.Step) -> None:
     end = "\n" if step.done == step.total else "\r"
     print(f"{step.what}: {step.done} of {step.total}   ", end=end, file=sys.stderr, flush=True)
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from judged import CountingEncoder
 
-from benchmarks import report
+from benchmarks import report, smaller
 from benchmarks.made import CODE_RANGE, TOKENS, Sizes, make, read
+from benchmarks.quality import Part
 from benchmarks.turns import Answered, take_turns
 from colvision import maxsim
+from colvision.evaluation import find_corpus
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,3 +66,13 @@ def test_a_page_of_the_docs_without_a_place_for_the_tables_is_refused(tmp_path):
     page.write_text("nothing\n")
     with pytest.raises(ValueError, match="put both where the tables are to stand"):
         report.write(page, "search", "text")
+
+
+def test_what_codes_cost_is_measured_with_one_reading_of_each_page(judged):
+    counting = CountingEncoder(dim=64)
+    encoder = smaller.Remembering(counting)
+    for _ in range(2):
+        said = list(smaller.codes(find_corpus(judged.manuals), Part("all", None, judged.queries), encoder))
+    assert said[0] == "the 10 best by int8 codes hold 0.5000 of the 10 best by float32"  # the five pages there are
+    assert said[-1].endswith("MaxSim alone: 1.0000 by float32, 1.0000 by int8 codes")
+    assert counting.encoded == 5
