@@ -19,6 +19,9 @@ from transformers.models.neomme.processing_neomme import NeoMMEProcessor
 
 from colvision.embedding import Kind, PageEmbedding
 from colvision.encoders import load_encoder
+from colvision.encoders.colpali import ColPali
+from colvision.encoders.colqwen import ColQwen2
+from colvision.encoders.origin import attention
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError, EncoderNotFound, WeightsMismatch
 from colvision.page import Page
@@ -435,3 +438,30 @@ def test_pages_are_read_in_the_thread_that_asks_and_come_in_their_order(saved):
     for page, embedding in zip(pages(), embeddings, strict=True):
         [alone] = encode(encoder, page)
         np.testing.assert_allclose(alone.vectors, embedding.vectors, rtol=0, atol=2e-5)
+
+
+# Attention
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_torchs_own_attention_is_the_plain_one(saved, get, name):
+    """And it is what a checkpoint is loaded with, picture and language alike."""
+    plain = load_encoder(saved(name), device="cpu", dtype="float32")
+    parts = [part for part in plain.family.model.modules() if type(part).__name__.endswith("Attention")]
+    assert {part.config._attn_implementation for part in parts if hasattr(part, "config")} == {"sdpa"}
+    plain.family.model.set_attn_implementation("eager")
+    assert {part.config._attn_implementation for part in parts if hasattr(part, "config")} == {"eager"}
+    pages = [noise(56, 90), noise(320, 120, 1)]
+    for one, other in zip(encode(plain, *pages), encode(get(name), *pages), strict=True):
+        np.testing.assert_allclose(one.vectors, other.vectors, rtol=0, atol=1e-5)
+    queries = [each.encode_queries(["bleed the pump", "oil"]) for each in (plain, get(name))]
+    for one, other in zip(*queries, strict=True):
+        np.testing.assert_allclose(one.vectors, other.vectors, rtol=0, atol=1e-5)
+
+
+def test_flash_attention_is_for_causal_models_on_cuda_in_bfloat16():
+    cuda, cpu, half, full = torch.device("cuda"), torch.device("cpu"), torch.bfloat16, torch.float32
+    assert attention(ColQwen2, cuda, half, has_flash=True) == "flash_attention_2"
+    others = [(ColPali, cuda, half), (ColQwen2, cpu, half), (ColQwen2, cuda, full)]
+    assert {attention(*other, has_flash=True) for other in others} == {"sdpa"}
+    assert attention(ColQwen2, cuda, half, has_flash=False) == "sdpa"

@@ -43,6 +43,7 @@ class _ColQwen(Family):
 
     revision: ClassVar[int] = 1
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
+    takes_flash: ClassVar[bool] = True
     has_grid_positions: ClassVar[bool] = True
 
     def __init__(self, model: PreTrainedModel, source: Source) -> None:

@@ -29,6 +29,7 @@ def examine_model(encoder: VlmEncoder) -> Iterator[Finding]:
     if family.model.device.type == "cuda":
         held = torch.cuda.max_memory_allocated(family.model.device) / 2**30
         yield Finding("device memory", None, f"{held:.1f} GB at most so far")
+    yield Finding("attention", None, encoder.info.versions["attention"])
     yield _uses_grid_positions(encoder) if family.has_grid_positions else _without_grid_positions()
     needed = 4 * sum(weight.numel() for weight in family.model.parameters())
     if needed > _free_memory():

@@ -62,6 +62,7 @@ class Family(ABC):
     unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
     padding_side: ClassVar[Literal["left", "right"]] = "left"
     adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
+    takes_flash: ClassVar[bool] = False  # whether flash-attention can mask as the model was trained: causally, padded
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel

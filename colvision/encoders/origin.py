@@ -42,11 +42,12 @@ class Origin(NamedTuple):
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
         layout = self.family.layouts[self.checkpoint.model_type]
         model_class, unused = self.family.model_class(), self.family.unused_weights
-        more = arguments(self.quantise, device, dtype)
+        few = arguments(self.quantise, device, dtype)
+        more = {**few, "attn_implementation": attention(self.family, device, dtype, has_flash=_has_flash())}
         model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, more=more)
         if self.adapters:
             add_adapters(model, self.adapters, self.checkpoint, layout)
-        if not more:  # else it is where it belongs, in fewer bits
+        if not few:  # else it is where it belongs, in fewer bits
             model = model.to(device)
             if self.quantise is not None:
                 to_int8(model)
@@ -58,3 +59,15 @@ class Origin(NamedTuple):
         settings = (self.checkpoint.model_type, str(family.revision), *said, str(family.max_patches))
         bits = () if self.quantise is None else (self.quantise,)
         return fingerprint([self.checkpoint.folder, *self.adapters], (*settings, *bits))
+
+
+def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
+    """PyTorch's own attention, unless flash-attention is installed and made for this model, device and precision."""
+    can = has_flash and family.takes_flash and device.type == "cuda" and dtype is torch.bfloat16
+    return "flash_attention_2" if can else "sdpa"
+
+
+def _has_flash() -> bool:
+    from transformers.utils import is_flash_attn_2_available
+
+    return bool(is_flash_attn_2_available())

@@ -98,6 +98,7 @@ class _Tiles(Family):
 class ColIdefics3(_Tiles):
     """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
 
+    takes_flash: ClassVar[bool] = True
     _renames = (
         (r"^(?:linear|custom_text_proj)\.", "embedding_proj_layer."),
         (rf"^model\.({_PARTS})\.", r"vlm.\1."),

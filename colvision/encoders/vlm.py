@@ -55,6 +55,7 @@ class VlmEncoder:
         versions = {
             "torch": torch.__version__,
             "transformers": transformers.__version__,
+            "attention": self.family.model.config._attn_implementation,
             "dtype": " in ".join(filter(None, (self.origin.quantise, _name(self.family.model.dtype)))),
         }
         return EncoderInfo(
