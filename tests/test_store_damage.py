@@ -104,12 +104,28 @@ def test_an_older_catalogue_costs_no_file_of_what_came_after_it(store, quick_pat
         assert "in its files/ again" in older.verify()[0].reason
 
 
+def test_a_reader_who_quarantines_what_is_missing_does_not_hide_that_the_catalogue_is_older(store, quick_path):
+    for name in ("a", "b"):
+        add(store, write(quick_path, f"{name}.pdf", name), name)
+    store.close()
+    shutil.copy(store.path / FILE_NAME, quick_path / "older")
+    with Store(store.path) as later:
+        later.compact()
+        (merged,) = later.shards("default")
+        codes = later.files.shard(merged.file_name).read_bytes()
+    shutil.copy(quick_path / "older", store.path / FILE_NAME)
+    with Store(store.path) as older:
+        assert seen(older) == set() and len(older.damaged()) == 3
+        add(older, write(quick_path, "c.pdf", "C"), "three")
+        assert (older.path / "lost" / "shards" / merged.file_name).read_bytes() == codes
+
+
 def test_a_note_that_is_older_or_damaged_raises_no_alarm(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     place = store.path / "catalog.reached"
     older = place.read_bytes()
     add(store, write(quick_path, "b.pdf", "B"), "two")
-    for line in (older, b"", bytes(30), b"9" * 30, place.read_bytes()[:-3]):
+    for line in (older, b"", bytes(30), b"9" * 90, place.read_bytes()[:-3]):
         place.write_bytes(line)
         assert store.verify() == []
     store.writer.delete(store.find("b.pdf"))

@@ -2,9 +2,10 @@
 
 SQLite's log holds the newest commits until they are copied into the catalogue. Where the log is lost or cut SQLite
 opens the state before, without a word, and to that state the files of all that came later are leftovers. So every turn
-of a writer ends with a note of a number that only grows, and none removes a file that a lost change may have made.
+of a writer ends with a note of numbers that only grow, and none removes a file that a lost change may have made.
 """
 
+import re
 import zlib
 from contextlib import suppress
 
@@ -12,9 +13,10 @@ from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.files import Files
 from colvision.store.records import Damage
+from colvision.store.rows.reached import Numbers
 
 NOTE_NAME = "catalog.reached"
-_DIGITS = 20  # a note has one length, so that it is written in place by one write
+_NOTE = re.compile(rb"(\d{20}) (\d{20}) [0-9a-f]{8}\n")  # of one length: it is written in place by one write
 
 
 class Reached:
@@ -35,6 +37,7 @@ class Reached:
             reached = rows.reached(self._db)
         with suppress(OSError), self._path.open("r+b" if self._path.exists() else "wb") as file:
             file.write(_line(reached))
+            file.truncate()
 
     def behind(self) -> int:
         """How far the catalogue is behind; 0 as it should be.
@@ -44,7 +47,8 @@ class Reached:
         noted, newest = self._noted(), self._files.newest_shard()  # before the catalogue, which others take further
         with self._db.read():
             reached, free = rows.reached(self._db), rows.next_shard(self._db)
-        return max(0, noted - reached, newest + 1 - free if newest > free else 0)
+        beyond = newest + 1 - free if newest > free else 0
+        return max(0, noted.keys - reached.keys, noted.generations - reached.generations, beyond)
 
     def damage(self) -> list[Damage]:
         """What was lost, until the library is put right or what was set aside is removed."""
@@ -62,16 +66,17 @@ class Reached:
             )
         return [Damage("log", self._db.folder / FILE_NAME, reason) for reason in found]
 
-    def _noted(self) -> int:
-        """0 for a note that is not there, or not whole."""
+    def _noted(self) -> Numbers:
+        """Zeros for a note that is not there, or not whole."""
         try:
             line = self._path.read_bytes()
         except FileNotFoundError:
-            return 0
-        number = line[:_DIGITS]
-        return int(number) if number.isdigit() and line == _line(int(number)) else 0
+            return Numbers(0, 0)
+        found = _NOTE.fullmatch(line)
+        noted = Numbers(int(found[1]), int(found[2])) if found else Numbers(0, 0)
+        return noted if line == _line(noted) else Numbers(0, 0)
 
 
-def _line(reached: int) -> bytes:
-    number = b"%0*d" % (_DIGITS, reached)
-    return b"%s %08x\n" % (number, zlib.crc32(number))
+def _line(reached: Numbers) -> bytes:
+    numbers = b"%020d %020d" % reached
+    return b"%s %08x\n" % (numbers, zlib.crc32(numbers))

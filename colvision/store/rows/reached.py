@@ -1,15 +1,24 @@
-"""How far a catalogue has come: a number that grows with every document, every shard and every generation."""
+"""How far a catalogue has come: numbers that grow with every document and every shard, and with every generation."""
+
+from typing import NamedTuple
 
 from colvision.store.catalogue import Catalogue
 
 _COUNTED = ("collections", "documents", "shards")  # SQLite counts their keys, and gives none twice
 
 
-def reached(db: Catalogue) -> int:
+class Numbers(NamedTuple):
+    """Only a writer in its turn takes `keys`; readers who quarantine a shard make `generations`, too."""
+
+    keys: int
+    generations: int
+
+
+def reached(db: Catalogue) -> Numbers:
     sql = """
-        SELECT (SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN (?, ?, ?))
-            + (SELECT coalesce(sum(generation), 0) FROM collections WHERE name IS NOT NULL)"""
-    return int(db.one(sql, _COUNTED)[0])
+        SELECT (SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN (?, ?, ?)),
+            (SELECT coalesce(sum(generation), 0) FROM collections WHERE name IS NOT NULL)"""
+    return Numbers(*map(int, db.one(sql, _COUNTED)))
 
 
 def go_beyond(db: Catalogue, steps: int) -> None:
