@@ -79,3 +79,34 @@ def page(chromium, server):
     foreign = [url for url in asked if urlsplit(url).hostname not in (None, "127.0.0.1")]
     page.context.close()
     assert (foreign, errors) == ([], [])
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """The folder of a family's tiny checkpoint, made once: tests that spoil it take a copy."""
+    folders = {}
+
+    def folder_of(name):
+        from tests.families import ALL  # it imports transformers, which other tests can do without
+
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp(name)
+            ALL[name](folders[name])
+        return folders[name]
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def get(saved):
+    """A family's encoder over its tiny checkpoint, loaded once: tests that change it load their own."""
+    loaded = {}
+
+    def encoder(name):
+        from colvision.encoders import load_encoder
+
+        if name not in loaded:
+            loaded[name] = load_encoder(saved(name), device="cpu", dtype="float32")
+        return loaded[name]
+
+    return encoder

@@ -1,77 +1,21 @@
-"""Every family of vision-language encoders on tiny random weights: what goes wrong elsewhere, tested by family."""
+"""Every family of vision-language encoders on tiny random weights: what holds for all of them."""
 
 import sys
-import threading
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import (
-    ColModernVBertProcessor,
-    ColPaliProcessor,
-    Idefics3ImageProcessorPil,
-    Idefics3Processor,
-    SiglipImageProcessorPil,
-)
-from transformers.models.neomme.processing_neomme import NeoMMEProcessor
 
-from colvision.embedding import Kind, PageEmbedding
+from colvision.embedding import Kind
 from colvision.encoders import load_encoder
 from colvision.encoders.colpali import ColPali
 from colvision.encoders.colqwen import ColQwen2
 from colvision.encoders.origin import attention
-from colvision.encoders.vlm import VlmEncoder
-from colvision.errors import EncoderError, EncoderNotFound, WeightsMismatch
+from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.page import Page
-from tests.tiny import save_tiny_colqwen2
-from tests.tiny_families import SAVERS, tokenizer
-
-ALL = {"colqwen2": save_tiny_colqwen2, **SAVERS}
-FOLLOWS_THE_PAGE = [name for name in ALL if name != "colpali"]
-TILES = ["colsmol", "colmodernvbert"]
-Get = Callable[[str], VlmEncoder]
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """The folder of a family's checkpoint, made once."""
-    folders = {}
-
-    def folder_of(name: str):
-        if name not in folders:
-            folders[name] = tmp_path_factory.mktemp(name)
-            ALL[name](folders[name])
-        return folders[name]
-
-    return folder_of
-
-
-@pytest.fixture(scope="module")
-def get(saved) -> Get:
-    loaded = {}
-
-    def encoder(name: str) -> VlmEncoder:
-        if name not in loaded:
-            loaded[name] = load_encoder(saved(name), device="cpu", dtype="float32")
-        return loaded[name]
-
-    return encoder
-
-
-def noise(height: int, width: int, seed: int = 0) -> Page:
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Page(Image.fromarray(pixels))
-
-
-def encode(encoder: VlmEncoder, *pages: Page) -> list[PageEmbedding]:
-    return list(encoder.encode_pages(pages))
-
-
-def as_transformers(encoder: VlmEncoder, **inputs: torch.Tensor) -> np.ndarray:
-    with torch.no_grad():
-        return encoder.family.model(**inputs).embeddings[0].numpy()
+from tests.families import ALL, FOLLOWS_THE_PAGE, encode, noise
+from tests.tiny_families import tokenizer
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -196,189 +140,6 @@ def test_nothing_loads_torchvision(get):
     assert "torchvision" not in sys.modules
 
 
-# ColPali: all tokens see each other, padding is on the right
-
-
-def colpali_processor(folder) -> ColPaliProcessor:
-    pictures = SiglipImageProcessorPil.from_pretrained(folder)
-    pictures.image_seq_length = 64
-    return ColPaliProcessor(pictures, get_tokenizer(folder), query_prefix="Question: ")
-
-
-def get_tokenizer(folder):
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
-
-
-def test_colpali_pages_and_queries_are_those_of_transformers(saved, get):
-    encoder, processor = get("colpali"), colpali_processor(saved("colpali"))
-    page = noise(300, 180)
-    made = processor(images=[page.image])
-    [ours] = encode(encoder, page)
-    expected = as_transformers(encoder, **{key: made[key] for key in made if key != "labels"})
-    np.testing.assert_allclose(ours.vectors, expected, rtol=0, atol=1e-5)
-    [query] = encoder.encode_queries(["bleed the pump"])
-    asked = processor(text=["bleed the pump"])
-    np.testing.assert_allclose(query.vectors, as_transformers(encoder, **asked), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("what", ["page", "query"])
-def test_colpali_reads_both_ways(get, what):
-    """As it was trained: the first token sees the last."""
-    encoder = get("colpali")
-    family = encoder.family
-    if what == "page":
-        inputs = dict(family.page_batch([family.fit(noise(300, 180).image)]).inputs)
-    else:
-        inputs = dict(family.query_inputs(*family.padded([family.token_ids("<bos>Question: bleed the pump")])))
-    before = as_transformers(encoder, **inputs)
-    inputs["input_ids"] = inputs["input_ids"].clone()
-    inputs["input_ids"][0, -1] += 1
-    assert np.abs(as_transformers(encoder, **inputs) - before)[0].max() > 1e-3
-
-
-def test_colpali_pads_on_the_right_and_counts_from_one(get):
-    family = get("colpali").family
-    ids, mask = family.padded([[5, 6, 7, 8], [9, family.tokenizer.pad_token_id]])
-    assert mask.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
-    assert family.query_inputs(ids, mask)["position_ids"][0].tolist() == [1, 2, 3, 4]
-
-
-def test_pictures_of_another_size_than_colpali_was_made_for_are_refused(saved, tmp_path):
-    for file in saved("colpali").iterdir():
-        if file.name != "preprocessor_config.json":
-            (tmp_path / file.name).symlink_to(file)
-    SiglipImageProcessorPil(size={"height": 224, "width": 224}).save_pretrained(tmp_path)
-    with pytest.raises(WeightsMismatch, match="the model expects 112 x 112"):
-        load_encoder(tmp_path, device="cpu", dtype="float32")
-
-
-# Tiles: tile by tile, the whole page last
-
-
-def tile_processor(name: str, folder) -> Callable[[Page], list[int]]:
-    """transformers' own processor: a page's token ids."""
-    pictures, tokens = Idefics3ImageProcessorPil.from_pretrained(folder), get_tokenizer(folder)
-    if name == "colmodernvbert":
-        own = ColModernVBertProcessor(pictures, tokens, image_seq_len=16)
-        return lambda page: own.process_images([page.image])["input_ids"][0].tolist()
-    own = Idefics3Processor(pictures, tokens, image_seq_len=16)
-    prompt = "<|im_start|>user\n<image>Describe the image.<end_of_utterance>"
-    return lambda page: own(text=[prompt], images=[page.image], return_tensors="pt")["input_ids"][0].tolist()
-
-
-@pytest.mark.parametrize("name", TILES)
-def test_tokens_of_a_page_in_tiles_are_those_of_transformers(saved, get, name):
-    expected = tile_processor(name, saved(name))
-    family = get(name).family
-    for page in (noise(320, 180), noise(100, 400)):
-        ids = family.page_batch([family.fit(page.image)]).inputs["input_ids"]
-        assert ids[0].tolist() == expected(page)
-
-
-@pytest.mark.parametrize("name", TILES)
-def test_the_view_of_the_whole_page_has_no_place_on_it(get, name):
-    [embedding] = encode(get(name), noise(320, 180))
-    assert (embedding.grid.rows, embedding.grid.cols) == (16, 12)
-    whole = np.flatnonzero(embedding.kind == Kind.GLOBAL)
-    assert len(whole) == 16
-    assert whole.min() > np.flatnonzero(embedding.kind == Kind.PATCH).max()
-
-
-@pytest.mark.parametrize("name", TILES)
-def test_rows_of_the_grid_cross_the_tiles(get, name):
-    """Tokens run tile by tile: a row of the page is taken from all tiles beside each other."""
-    [embedding] = encode(get(name), noise(320, 180))
-    patches = np.flatnonzero(embedding.kind == Kind.PATCH)  # tile by tile, (4 tiles, 3 tiles, 4, 4) tokens
-    beside = np.concatenate([patches[tile * 16 + 4 : tile * 16 + 8] for tile in range(3)])
-    np.testing.assert_array_equal(embedding.grid.cells[1], beside)
-    below = np.concatenate([patches[tile * 16 : tile * 16 + 4] for tile in range(3, 6)])
-    np.testing.assert_array_equal(embedding.grid.cells[4], below)
-
-
-@pytest.mark.parametrize("name", TILES)
-def test_a_page_that_is_one_tile_is_its_own_only_view(saved, name):
-    encoder = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=16)
-    [embedding] = encode(encoder, noise(320, 180))
-    assert (embedding.grid.rows, embedding.grid.cols) == (4, 4)
-    assert not np.any(embedding.kind == Kind.GLOBAL)
-
-
-# Qwen3-VL and Qwen3.5: our own projection over the backbone
-
-
-@pytest.mark.parametrize("name", ["colqwen2.5", "colqwen3", "colqwen3.5"])
-def test_patches_of_every_qwen_have_positions_in_rows_and_columns(get, name):
-    """The backbone, left to compute its own positions, gives the same vectors; in one line it gives others."""
-    encoder = get(name)
-    family, page = encoder.family, noise(224, 140)
-    [ours] = encode(encoder, page)
-    made = family.pictures(images=[page.image], return_tensors="pt")
-    ids = family.page_batch([page.image]).inputs["input_ids"]
-    with torch.no_grad():
-        states = family.model.vlm(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            pixel_values=made["pixel_values"],
-            image_grid_thw=made["image_grid_thw"],
-            mm_token_type_ids=(ids == family.image_token_id).int(),
-        ).last_hidden_state[0]
-        expected = torch.nn.functional.normalize(family.model.embedding_proj_layer(states), dim=-1).numpy()
-    np.testing.assert_allclose(ours.vectors, expected, rtol=0, atol=1e-5)
-    inputs = dict(family.page_batch([page.image]).inputs)
-    inputs["position_ids"] = torch.arange(ids.shape[1])[None]
-    assert np.abs(expected - as_transformers(encoder, **inputs)).max() > 0.05
-
-
-def test_a_patch_of_the_newer_qwens_is_32_pixels_wide(get):
-    [embedding] = encode(get("colqwen3"), noise(160, 96))
-    assert (embedding.grid.rows, embedding.grid.cols) == (5, 3)
-
-
-# NeoMME: patches cut by ourselves
-
-
-def test_patches_of_neomme_are_cut_row_by_row_with_colours_innermost(get):
-    family = get("neomme").family
-    page = noise(96, 64)
-    pixels = np.asarray(page.image, dtype=np.float32) / 255 * 2 - 1
-    cut = family.page_batch([family.fit(page.image)]).inputs["pixel_values"].numpy()
-    assert cut.shape == (6, 3 * 32 * 32)
-    np.testing.assert_allclose(cut[3], pixels[32:64, 32:64].ravel(), atol=1e-6)
-
-
-def test_positions_of_neomme_are_those_of_its_processor(get):
-    family = get("neomme").family
-    images = [noise(160, 96).image, noise(64, 64).image]  # 5 x 3 and 2 x 2 patches
-    inputs = family.page_batch([family.fit(image) for image in images]).inputs
-    for number, (rows, cols) in enumerate([(5, 3), (2, 2)]):
-        expected = NeoMMEProcessor._image_positions(rows, cols)  # (tokens, axes)
-        np.testing.assert_array_equal(inputs["position_ids"][:, number, : len(expected)], expected.T)
-
-
-def test_the_tokens_of_a_neomme_page_are_marker_image_and_rows(get):
-    family = get("neomme").family
-    [ids] = family.page_batch([family.fit(noise(64, 96).image)]).inputs["input_ids"]
-    shown = family.tokenizer.convert_ids_to_tokens(ids)
-    assert shown == ["<doc>", "<img>", *2 * ["<img>", "<img>", "<img>", "<row>"]]
-
-
-def test_a_query_of_neomme_scores_by_the_mean(get):
-    short, long = get("neomme").encode_queries(["oil", "bleed the hydraulic pump"])
-    for query in (short, long):
-        assert query.weights.sum() == pytest.approx(1)
-
-
-def test_a_template_that_drops_the_query_is_refused(saved, tmp_path):
-    for file in saved("neomme").iterdir():
-        if file.name != "chat_template.jinja":
-            (tmp_path / file.name).symlink_to(file)
-    (tmp_path / "chat_template.jinja").write_text("{{ query_token }}")
-    with pytest.raises(WeightsMismatch, match="expected the query once"):
-        load_encoder(tmp_path, device="cpu", dtype="float32")
-
-
 def test_tokens_of_another_model_are_refused(saved, tmp_path):
     for file in saved("colmodernvbert").iterdir():
         if "token" not in file.name:
@@ -386,58 +147,6 @@ def test_tokens_of_another_model_are_refused(saved, tmp_path):
     tokenizer(("<|endoftext|>", "<image>"), "<|endoftext|>").save_pretrained(tmp_path)
     with pytest.raises(WeightsMismatch, match="the tokenizer in .* is not this model's"):
         load_encoder(tmp_path, device="cpu", dtype="float32")
-
-
-# Batches
-
-
-def test_out_of_memory_halves_the_batch_and_goes_on(saved):
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
-    pages = [noise(140, 84, seed) for seed in range(6)]
-    expected = encode(encoder, *pages)
-    sizes = []
-
-    def refuse_large(module: torch.nn.Module, args: object, inputs: dict[str, torch.Tensor]) -> None:
-        sizes.append(len(inputs["input_ids"]))
-        if sizes[-1] > 2:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-    encoder.family.model.register_forward_pre_hook(refuse_large, with_kwargs=True)
-    again = encode(encoder, *pages)
-    assert max(sizes) == 6 and sizes.count(2) + sizes.count(1) >= 3
-    for left, right in zip(expected, again, strict=True):
-        np.testing.assert_allclose(left.vectors, right.vectors, rtol=0, atol=1e-5)
-    sizes.clear()
-    encode(encoder, *pages)
-    assert max(sizes) < 6, "the next batches are as small from the start"
-
-
-def test_a_single_page_that_is_too_large_for_the_memory_says_what_to_do(saved):
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
-
-    def refuse(module: torch.nn.Module, args: object) -> None:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-    encoder.family.model.register_forward_pre_hook(refuse)
-    with pytest.raises(EncoderError, match="a single page of 15 patches: load it with a smaller max_patches"):
-        encode(encoder, noise(140, 84), noise(140, 84, 1))
-
-
-def test_pages_are_read_in_the_thread_that_asks_and_come_in_their_order(saved):
-    """What ingest counts while pages are read must not be counted from two threads."""
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
-    readers = set()
-
-    def pages():
-        for seed in range(12):
-            readers.add(threading.get_ident())
-            yield noise(60 + 40 * (seed * 5 % 12), 90, seed)
-
-    embeddings = list(encoder.encode_pages(pages()))
-    assert readers == {threading.get_ident()}
-    for page, embedding in zip(pages(), embeddings, strict=True):
-        [alone] = encode(encoder, page)
-        np.testing.assert_allclose(alone.vectors, embedding.vectors, rtol=0, atol=2e-5)
 
 
 # Attention

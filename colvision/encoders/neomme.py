@@ -29,15 +29,18 @@ if TYPE_CHECKING:
 
 _DOCUMENT, _IMAGE, _ROW = "<doc>", "<img>", "<row>"
 _PROMPTS = Prompts(_DOCUMENT + _IMAGE, _IMAGE, query_prefix="<query>", query_suffix=augmentation("<mask>"))
+_HALF = (0.5, 0.5, 0.5)
 _ASKED = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from the chat template
 
 
 class _Pictures(NamedTuple):
-    """What the checkpoint says of its pages: least and most pixels, the longest side, how colours are scaled."""
+    """What the checkpoint says of its pages: least and most pixels, the longest side, how it is scaled."""
 
     least: int
     most: int | None
     max_side: int | None
+    resample: Image.Resampling
+    factor: float
     mean: Sequence[float]
     std: Sequence[float]
 
@@ -93,7 +96,7 @@ class NeoMME(Family):
         if rows * cols > self.max_patches:  # rounded up, or a sliver that had to become a patch wide
             rows, cols = (rows, self.max_patches // rows) if rows <= cols else (self.max_patches // cols, cols)
         size = (max(1, cols) * self._patch, max(1, rows) * self._patch)
-        return image.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+        return image.convert("RGB").resize(size, self._pictures.resample)
 
     def patches(self, image: Image.Image) -> int:
         return int(image.width // self._patch) * int(image.height // self._patch)
@@ -107,7 +110,7 @@ class NeoMME(Family):
     def _cut(self, pixels: np.ndarray) -> np.ndarray:
         """(height, width, 3) of 0..255 -> (rows * cols, patch * patch * 3), row by row."""
         mean, std = (np.asarray(values, dtype=np.float32) for values in (self._pictures.mean, self._pictures.std))
-        scaled = (pixels / np.float32(255) - mean) / std
+        scaled = (pixels * np.float32(self._pictures.factor) - mean) / std
         rows, cols = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
         parts = scaled.reshape(rows, self._patch, cols, self._patch, 3).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(parts.reshape(rows * cols, -1), dtype=np.float32)
@@ -160,12 +163,15 @@ def _read_pictures(folder: Path, patch: int) -> _Pictures:
             f"the image processor in {folder} cuts patches of {said['patch_size']} pixels, the model expects {patch}: "
             "take all files from one checkpoint"
         )
-    size = said.get("size") or {}
-    half = (0.5, 0.5, 0.5)
+    said = {name: value for name, value in said.items() if value is not None}
+    resized, scaled, centred = (said.get(f"do_{what}", True) for what in ("resize", "rescale", "normalize"))
+    size = said.get("size", {}) if resized else {}
     return _Pictures(
         least=size.get("min_pixels") or 1,
         most=size.get("max_pixels"),
-        max_side=said.get("max_side"),
-        mean=said.get("image_mean") or half,
-        std=said.get("image_std") or half,
+        max_side=said.get("max_side") if resized else None,
+        resample=Image.Resampling(said.get("resample", Image.Resampling.BILINEAR)),
+        factor=said.get("rescale_factor", 1 / 255) if scaled else 1.0,
+        mean=said.get("image_mean", _HALF) if centred else (0.0, 0.0, 0.0),
+        std=said.get("image_std", _HALF) if centred else (1.0, 1.0, 1.0),
     )
