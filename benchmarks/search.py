@@ -54,7 +54,7 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bits", type=int, default=100_000, help="pages of which only sign bits are compared")
     parser.add_argument("--peers", type=int, default=5000, help="the largest size that others are given; 0: none")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--queries", type=int, default=10)
+    parser.add_argument("--queries", type=int, default=20, help="ours are asked all of them, in the rounds or after")
     parser.add_argument("--seconds", type=float, default=5, help="that each number of clients asks; 0 for none")
     parser.add_argument("--write", type=Path, help="the page of the docs whose tables are to be replaced")
     return parser.parse_args(given)

@@ -30,7 +30,10 @@ def take_turns(
     queries: int,
     rounds: int,
 ) -> dict[str, Measured]:
-    """Each round asks every way one query, in turn; the round before the first only warms up."""
+    """Each round asks every way one query, in turn; the round before the first only warms up.
+
+    Afterwards the ways of this process are asked the queries that are left, whose answers count for the recall alone.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     kept: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(-1, rounds):
@@ -44,6 +47,12 @@ def take_turns(
             if turn >= 0:
                 seconds[name].append(spent)
                 kept[name].append(len(set(answer) & set(best(query))) / len(best(query)))
+    for name, way in ways.items():
+        for query in range(rounds, queries):
+            answer = way(query)
+            if isinstance(answer, Answered):
+                break
+            kept[name].append(len(set(answer) & set(best(query))) / len(best(query)))
     return {
         name: Measured(statistics.median(seconds[name]), min(seconds[name]), statistics.mean(kept[name]))
         for name in ways
