@@ -155,9 +155,8 @@ class Questions:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
         hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
-        top = max(float(each.similarity.max()) for each in answer)
         why = self._library.explain(hit, picture=False)
-        return view_explanation(why, hit, found.pages, top, whole=question.whole)
+        return view_explanation(why, hit, found.pages, answer, whole=question.whole)
 
 
 def _place(question: Question, document: str, page: int) -> Place:

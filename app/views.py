@@ -152,6 +152,8 @@ class ScaleView:
 
     Code 0 is a cell without a vector; code c is `low + (c - 1) / 254 * (high - low)`. A probability scale colours by
     the logistic of `slope` and `midpoint`, else by the place of the similarity between `shown_from` and `shown_to`.
+    Where a page or a picture asks, the values are leads (`is_lead`): by how much a similarity is above the mean of the
+    results.
     """
 
     low: float
@@ -161,6 +163,7 @@ class ScaleView:
     midpoint: float
     shown_from: float
     shown_to: float
+    is_lead: bool
 
 
 @dataclass(frozen=True, slots=True)

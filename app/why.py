@@ -12,6 +12,7 @@ from colvision.embedding import Floats, Link, QueryEmbedding
 from colvision.explain import Explanation, TokenMatch
 from colvision.search import Answer, Hit
 
+_PLACES = 5  # of a page or picture that asks, which are shown one by one
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 
 
@@ -23,17 +24,28 @@ class Word(NamedTuple):
     any_token: bool = False
 
 
-def words_of(embedding: QueryEmbedding, *, whole: str = "") -> list[Word]:
-    """The query's words in order, each once a place; words without a token are left out. A page or picture is one word,
-    which is called `whole`.
-    """
-    if whole:
-        return [Word(whole, tuple(np.flatnonzero(embedding.is_query).tolist()), any_token=True)]
+def words_of(embedding: QueryEmbedding) -> list[Word]:
+    """The query's words in order, each once a place; words without a token are left out."""
     spelt: dict[int, list[int]] = {}
     for token, word in enumerate(embedding.word.tolist()):
         if word >= 0 and embedding.is_query[token]:
             spelt.setdefault(word, []).append(token)
     return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
+
+
+def places_of(why: Explanation, whole: str, usual: Floats) -> list[Word]:
+    """What of a page or picture that asks tells this page from the other results, and all the rest as one word.
+
+    `usual` (t,) are the mean similarities of the results: what every page has says nothing of this one.
+    """
+    lead = np.array([match.similarity for match in why.matches]) - usual
+    telling: dict[tuple[int, int] | None, int] = {}
+    for token in np.argsort(-lead, kind="stable").tolist():
+        if len(telling) < _PLACES:
+            telling.setdefault(why.matches[token].cell, token)
+    rest = tuple(token for token in range(len(lead)) if token not in telling.values())
+    places = [Word(f"place {number}", (token,)) for number, token in enumerate(telling.values(), start=1)]
+    return [*places, Word(f"the rest of {whole}", rest, any_token=True)] if rest else places
 
 
 def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, whole: str) -> AnswerView:
@@ -93,14 +105,21 @@ def _strength(similarity: float, link: Link) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def view_explanation(why: Explanation, hit: Hit, pages: int, top: float, *, whole: str) -> ExplanationView:
-    """`top` is the highest similarity among the results: what a map is compared with, so a weak page looks weak."""
-    words = words_of(why.query.embedding, whole=whole)
-    planes = _planes(why.similarity_map, words)  # (words, rows, cols)
+def view_explanation(why: Explanation, hit: Hit, pages: int, answer: Answer, *, whole: str) -> ExplanationView:
+    """`answer` holds the other results: what a map is compared with, so that a weak page looks weak.
+
+    The map of a page or picture that asks shows by how much a place is more alike than is usual among the results: on
+    any page there is something as alike as the frame of a table.
+    """
+    results = np.stack([each.similarity for each in answer])  # (hits, tokens)
+    usual = results.mean(axis=0) if whole else np.zeros(results.shape[1], np.float32)
+    words = places_of(why, whole, usual) if whole else words_of(why.query.embedding)
+    planes = _planes(why.similarity_map - usual[:, None, None], words)  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
     known = planes[np.isfinite(planes)]
-    shown_from = float(np.median(known)) if known.size else 0.0
+    shown_from = float(np.median(known)) if known.size and not whole else 0.0
+    shown_to = max(float((results - usual).max()), shown_from + 1e-6)
     link = why.query.link
     return ExplanationView(
         document=hit.document,
@@ -114,16 +133,16 @@ def view_explanation(why: Explanation, hit: Hit, pages: int, top: float, *, whol
         matches=tuple(_match(word, why) for word in words),
         map=base64.b64encode(codes.tobytes()).decode("ascii"),
         scale=ScaleView(
-            low, high, link.is_probability, link.slope, link.midpoint, shown_from, max(top, shown_from + 1e-6)
+            low, high, link.is_probability, link.slope, link.midpoint, shown_from, shown_to, is_lead=bool(whole)
         ),
     )
 
 
-def _planes(similarity: Floats, words: Sequence[Word]) -> Floats:
+def _planes(values: Floats, words: Sequence[Word]) -> Floats:
     """(tokens, rows, cols) -> (words, rows, cols): in each cell a word's mean over its tokens, or their highest."""
     if not words:
-        return np.zeros((0, *similarity.shape[1:]), dtype=np.float32)
-    chosen = ((word, similarity[list(word.tokens)]) for word in words)  # (tokens of the word, rows, cols)
+        return np.zeros((0, *values.shape[1:]), dtype=np.float32)
+    chosen = ((word, values[list(word.tokens)]) for word in words)  # (tokens of the word, rows, cols)
     return np.stack([part.max(axis=0) if word.any_token else part.mean(axis=0) for word, part in chosen])
 
 

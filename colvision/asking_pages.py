@@ -7,13 +7,16 @@ from PIL import Image
 
 from colvision.embedding import Encoder, QueryEmbedding
 from colvision.errors import DamagedFile
-from colvision.likeness import page_query
+from colvision.likeness import joined, page_query
 from colvision.maxsim import dequantise
 from colvision.page import Page
 from colvision.pdf import FailedPage, read_pages
 from colvision.search import Answer
 from colvision.store import Store
 from colvision.store.records import DocumentRow
+
+_SHEET = 1275, 1650  # (width, height) in pixels: US Letter at 150 dpi
+_LEAST_ASPECT, _GREATEST_ASPECT = 1.0, 1.5  # height / width: A4 has 1.41, Letter 1.29; others are parts of pages
 
 
 def stored_query(store: Store, collection: str, row: DocumentRow, page: int) -> QueryEmbedding:
@@ -25,10 +28,34 @@ def stored_query(store: Store, collection: str, row: DocumentRow, page: int) -> 
 
 
 def image_query(encoder: Encoder, image: str | Path | Image.Image) -> QueryEmbedding:
-    """A picture, or the first page of a file, encoded as a page. Raises `InputError`."""
-    page = Page(image.convert("RGB"), source="a picture") if isinstance(image, Image.Image) else _first_page(image)
-    [embedding] = encoder.encode_pages([page])
-    return page_query(embedding.vectors, embedding.kind, embedding.grid, text=page.source)
+    """A picture, or the first page of a file, encoded as a page. Raises `InputError`.
+
+    Nobody says how large a picture was on its page, so it asks as if it were a whole page and as if it were half as
+    high and wide, in equal parts; a PDF knows its size. See `docs/search.md` for what that finds.
+    """
+    page = Page(image, source="a picture") if isinstance(image, Image.Image) else _first_page(image)
+    sheets = [page] if page.geometry is not None else [replace(page, image=sheet) for sheet in _sheets(page.image)]
+    queries = [
+        page_query(embedding.vectors, embedding.kind, embedding.grid, text=page.source)
+        for embedding in encoder.encode_pages(sheets)
+    ]
+    return joined(queries, text=page.source)
+
+
+def _sheets(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """The picture as a page, and at half its size on a blank one."""
+    is_like_a_page = _LEAST_ASPECT <= image.height / image.width <= _GREATEST_ASPECT
+    whole = image.convert("RGB") if is_like_a_page else _laid_on(_SHEET, image, 1.0)
+    return whole, _laid_on(whole.size, image, 0.5)
+
+
+def _laid_on(sheet: tuple[int, int], image: Image.Image, share: float) -> Image.Image:
+    """White paper with the picture at the top left, at this share of the size at which it would fit."""
+    scale = share * min(sheet[0] / image.width, sheet[1] / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    paper = Image.new("RGB", sheet, "white")
+    paper.paste(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), (0, 0))
+    return paper
 
 
 def without_page(answer: Answer, document_id: str, page: int, k: int) -> Answer:

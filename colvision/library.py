@@ -179,13 +179,13 @@ class Library:
     ) -> Answer:
         """The `k` pages most like a stored one, which is not among them: from its codes, without the encoder.
 
-        The 64 patches of the page that are least alike ask, in equal parts: see `likeness`. Raises `DocumentNotFound`,
-        `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
+        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `likeness`. Raises
+        `DocumentNotFound`, `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
         name = self._collection_of(row)
         query = stored_query(self._store, name, row, page)
-        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where)))
+        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where), soft_idf=False))
         return without_page(answer, row.id, page, k)
 
     def search_image(
@@ -199,9 +199,10 @@ class Library:
     ) -> Answer:
         """The `k` pages most like a picture, or the first page of a file: `encode_pages`, then as `search_like`.
 
-        Raises `InputError` for a file that cannot be read, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
+        A picture without a size on paper asks at two, as a page and as a quarter of one. Raises `InputError` for a file
+        that cannot be read, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
         """
-        options = SearchOptions(k, self._ids(document, collection), _filter(where))
+        options = SearchOptions(k, self._ids(document, collection), _filter(where), soft_idf=False)
         started = time.perf_counter()
         query = image_query(self.encoder, image)
         return self._asking.vectors(query, collection, options, encode=time.perf_counter() - started)

@@ -2,7 +2,14 @@
 
 Several hundred patches would make a slow query of near-equal tokens, most of them paper. So it is cut to those that
 are least alike: each next one is the patch farthest, by its cosine, from all that are taken (Gonzalez 1985).
+
+The score is the mean similarity, whatever the encoder's link: two patches that both hold print are more alike than a
+word and the patch that holds it, so nearly all of mini's match probabilities would be 1. Of the sample manual's 40
+pages, born-digital and as a scan, similarities put the same page of the other file first for all 40, the next one 16 %
+below it; probabilities with soft idf for 38, the next one 0.7 % below.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +24,8 @@ def page_query(
 ) -> QueryEmbedding:
     """(n, dim) vectors of a page, of any length, -> at most `most` of its patches as a query, from the top left.
 
-    Every token is a word, named by its place, and counts 1 / tokens (before soft idf, where the link is a probability):
-    the score is a mean. A page without patches asks with all that it has.
+    Every token is a word, named by its place, and counts 1 / tokens: the score is a mean. A page without patches asks
+    with all that it has.
     """
     patches = np.flatnonzero(kind == Kind.PATCH)
     rows = patches if len(patches) else np.arange(len(vectors))
@@ -35,6 +42,21 @@ def page_query(
         weights=np.full(tokens, 1 / tokens, dtype=np.float32),
         words=words,
         word=np.arange(tokens, dtype=np.int32),
+        is_page=True,
+    )
+
+
+def joined(queries: Sequence[QueryEmbedding], *, text: str) -> QueryEmbedding:
+    """Queries of pages as one, in which each counts as much as another: its score is the mean of theirs."""
+    words = tuple(word for query in queries for word in query.words)
+    return QueryEmbedding(
+        text=text,
+        vectors=np.concatenate([query.vectors for query in queries]),
+        tokens=words,
+        is_query=np.concatenate([query.is_query for query in queries]),
+        weights=np.concatenate([query.weights for query in queries]).astype(np.float32) / np.float32(len(queries)),
+        words=words,
+        word=np.arange(len(words), dtype=np.int32),
         is_page=True,
     )
 

@@ -56,8 +56,22 @@ def test_a_picture_becomes_a_token_that_finds_the_pages_like_it(client):
     assert (best["page"], best["words"], answer["notice"]) == (3, [], "")
     asked = {"picture": sent["token"], "page_of": best["document_id"], "page": 3}
     why = client.get("/api/v1/explain", params=asked).json()
-    assert [match["word"] for match in why["matches"]] == ["the picture"]
-    assert why["matches"][0]["contribution"] == pytest.approx(best["score"], abs=1e-5)
+    assert [match["word"] for match in why["matches"]][:: len(why["matches"]) - 1] == [
+        "place 1",
+        "the rest of the picture",
+    ]
+    assert sum(match["contribution"] for match in why["matches"]) == pytest.approx(best["score"], abs=1e-5)
+
+
+def test_what_tells_a_page_from_the_other_results_is_shown_first(client):
+    """The picture holds a word of every page; "filter" stands on one of them only."""
+    asked = {"picture": send(client, picture(["bleed", "spare", "filter"])).json()["token"]}
+    best = client.get("/api/v1/search", params=asked | {"where": "page=3"}).json()["hits"][0]
+    client.get("/api/v1/search", params=asked)
+    place = {"page_of": best["document_id"], "page": 3}
+    why = client.get("/api/v1/explain", params=asked | place).json()
+    assert (why["matches"][0]["word"], why["matches"][0]["cell"]) == ("place 1", [0, 1])
+    assert why["scale"]["is_lead"] and 0 < why["scale"]["shown_to"] < 1
 
 
 def test_the_same_picture_has_the_same_token_whatever_its_name(client):

@@ -80,11 +80,12 @@ def test_a_page_is_not_encoded_to_be_asked_with(library, monkeypatch):
 def test_a_picture_finds_its_page_and_the_match_is_explained(library):
     answer = library.search_image(text_page(HOOK, shape=PAGE_SHAPE), k=2)
     assert answer[0].page == 2
-    assert answer[0].score == pytest.approx(1, abs=0.05)
+    assert answer[0].score > answer[1].score
+    assert answer[0].similarity.max() == pytest.approx(1, abs=0.02)  # where it asks at the page's own size
     why = library.explain(answer[0])
     assert why.score == pytest.approx(answer[0].score, abs=1e-5)
     assert all(match.cell is not None and match.word for match in why.matches)
-    assert len(answer.query.embedding.tokens) <= MOST_TOKENS
+    assert len(answer.query.embedding.tokens) <= 2 * MOST_TOKENS
 
 
 def test_a_picture_may_be_a_file(library, tmp_path):
@@ -133,6 +134,17 @@ def by_mini(quick_path):
     with open_library(quick_path / "library") as library:
         library.ingest([quick_path / "pump.png", quick_path / "crane.png"])
     return quick_path
+
+
+def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_path):
+    """Cut from the page it is as large as half of it, though a picture alone could be a whole page."""
+    with Image.open(by_mini / "crane.png") as page:
+        page.crop((40, 60, 390, 330)).save(tmp_path / "part.png")
+    with open_library(by_mini / "library") as library:
+        answer = library.search_image(tmp_path / "part.png", k=2)
+    assert answer[0].document == "crane.png"
+    as_a_page, as_a_quarter = answer[0].similarity.reshape(2, MOST_TOKENS).mean(axis=1)
+    assert as_a_quarter > as_a_page
 
 
 def run(folder, *words, code=0):

@@ -59,6 +59,7 @@ export class Inspector {
       if (this.turnNumber !== turn) return;
       say(byId("cv-page-message"), "");
       byId("cv-probe-text").value = probe;
+      this.panel.classList.toggle("is-whole", Boolean(asked.like || asked.picture));
       this.take({ image, why, doc, page, name: why?.document ?? document.name, pages: why?.pages ?? document.pages });
       this.choose(this.numberOf(word), { silent: true });
       this.reveal();
@@ -96,12 +97,12 @@ export class Inspector {
 
   legend() {
     if (!this.heat) return;
-    const { is_probability, shown_from, shown_to } = this.heat.scale;
+    const { is_probability, is_lead, shown_from, shown_to } = this.heat.scale;
     byId("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
     byId("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
     byId("cv-unit").textContent = is_probability
       ? "match probability, the same on every page"
-      : "similarity, from this page's median to the best match of the results";
+      : is_lead ? "similarity beyond the mean of the results" : "similarity, from this page's median to the best match of the results";
     byId("cv-measure").textContent = is_probability ? "Match" : "Similarity";
   }
 
@@ -212,7 +213,7 @@ export class Inspector {
     const row = Math.min(this.heat.rows - 1, Math.floor((y / frame.height) * this.heat.rows));
     const col = Math.min(this.heat.cols - 1, Math.floor((x / frame.width) * this.heat.cols));
     const found = this.heat.cell(row, col, this.word);
-    const measured = found && `${this.heat.matches[found.word].word} · similarity ${this.heat.similarity(found.code).toFixed(2)}`;
+    const measured = found && `${this.heat.matches[found.word].word} · ${this.heat.scale.is_lead ? "lead" : "similarity"} ${this.heat.similarity(found.code).toFixed(2)}`;
     const chance = found && this.heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";
     tip.replaceChildren(make("b", {}, found ? measured + chance : "Blank here"), make("span", {}, `row ${row + 1}, column ${col + 1}`));
     tip.hidden = false;

@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.embedding import EncoderInfo, Floats, QueryEmbedding, ScoredQuery
+from colvision.embedding import EncoderInfo, Floats, Link, QueryEmbedding, ScoredQuery
 from colvision.search.filters import Columns
 from colvision.search.hits import Answer
 from colvision.search.options import Request, SearchOptions
@@ -200,7 +200,8 @@ class _Search:
     def _query(self, request: Request, weights: Floats) -> ScoredQuery:
         generation = self.table.snapshot.generation
         mean_vectors = self.table.mean_vectors
-        return ScoredQuery(request.query, weights, self.info.link, generation, self.info.fingerprint, mean_vectors)
+        link = Link() if request.query.is_page else self.info.link  # it was calibrated for words: see `likeness`
+        return ScoredQuery(request.query, weights, link, generation, self.info.fingerprint, mean_vectors)
 
 
 def _best_texts(scores: NDArray[np.float64]) -> Pages:
