@@ -2,7 +2,7 @@
 
 A scan compares the int8 codes of all pages. Above `FIRST_STAGE_PAGES` a first stage compares their sign bits and only
 its candidates' codes are compared: for plain MaxSim (identity link) alone. A link that is a steep probability needs
-more than signs tell: among 1,685 manual pages of `mini`, the best 200 by sign bits hold .75 of the ten best, and
+more than signs tell: among 1,685 scanned pages of `mini`, the best 200 by sign bits hold .62 of the ten best, and
 its soft idf needs the exact similarities of the whole collection anyway. So such collections are scanned.
 """
 
