@@ -13,7 +13,7 @@ from torch import Tensor
 from colvision.embedding import Kind
 from colvision.encoders.family import Family, Sheet, Source
 from colvision.encoders.layouts import Layout, Prompts, augmentation
-from colvision.encoders.processing import load_pictures, load_tokenizer, stated
+from colvision.encoders.processing import load_pictures, stated
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -54,22 +54,27 @@ class ColPali(Family):
     def __init__(self, model: PreTrainedModel, source: Source) -> None:
         from transformers import SiglipImageProcessorPil
 
-        self.model = model
-        self.tokenizer = load_tokenizer(source.folder)
+        super().__init__(model, source)
         self.pictures = load_pictures(SiglipImageProcessorPil, source.folder)
-        self.prompts = _prompts(source.folder, source.layout.prompts)
-        self.dim = model.config.embedding_dim
-        config = model.config.vlm_config
-        self.image_token_id = config.image_token_id
-        side = config.vision_config.image_size // config.vision_config.patch_size
+        vision = model.config.vlm_config.vision_config
+        side = vision.image_size // vision.patch_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.max_patches = self._cells.size
-        self._check_pictures(source.folder, config.vision_config.image_size)
-        self.check_tokenizer(source.folder, config.text_config.vocab_size)
+        self._check_pictures(source.folder, vision.image_size)
         if source.max_patches not in (None, self.max_patches):
             raise ValueError(
                 f"max_patches is {source.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
             )
+
+    def stated_prompts(self, source: Source) -> Prompts:
+        """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""
+        usual, said = source.layout.prompts, stated(source.folder)
+        page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
+        return replace(
+            usual,
+            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else usual.page,
+            query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else usual.query_prefix,
+        )
 
     def _check_pictures(self, folder: Path, side: int) -> None:
         size = dict(self.pictures.size)
@@ -102,14 +107,3 @@ class ColPali(Family):
         Some versions of transformers read that from here, others from the configuration.
         """
         return {**super().inputs(ids, mask, pixels), "token_type_ids": torch.zeros_like(ids)}
-
-
-def _prompts(folder: Path, usual: Prompts) -> Prompts:
-    """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""
-    said = stated(folder)
-    page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
-    return replace(
-        usual,
-        page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else usual.page,
-        query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else usual.query_prefix,
-    )

@@ -18,7 +18,7 @@ from torch import Tensor
 from colvision.embedding import Kind
 from colvision.encoders.family import Family, Sheet, Source
 from colvision.encoders.layouts import Layout, Prompts, augmentation
-from colvision.encoders.processing import load_pictures, load_tokenizer, prompts_of
+from colvision.encoders.processing import load_pictures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,18 +49,13 @@ class _ColQwen(Family):
     def __init__(self, model: PreTrainedModel, source: Source) -> None:
         from transformers import Qwen2VLImageProcessorPil
 
-        self.model = model
-        self.tokenizer = load_tokenizer(source.folder)
+        super().__init__(model, source)
         self.pictures = load_pictures(Qwen2VLImageProcessorPil, source.folder)
-        self.prompts = prompts_of(source.folder, source.layout.prompts)
-        self.dim = model.config.embedding_dim
-        self.image_token_id = model.config.vlm_config.image_token_id
         self._merge = self.pictures.merge_size
         self._cell = self.pictures.patch_size * self._merge  # pixels
         if source.max_patches is not None:
             self._limit(source.max_patches)
         self.max_patches = self.pictures.size["longest_edge"] // self._cell**2
-        self.check_tokenizer(source.folder, model.config.vlm_config.get_text_config().vocab_size)
 
     def _limit(self, max_patches: int) -> None:
         if max_patches < _FEWEST_PATCHES:

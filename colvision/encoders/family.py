@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colvision.embedding import Ints, Kind, PatchGrid
 from colvision.encoders.layouts import Layout, Prompts
+from colvision.encoders.processing import load_tokenizer, prompts_of
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -77,8 +78,19 @@ class Family(ABC):
     def model_class() -> type[PreTrainedModel]:
         """The class that holds the weights: `model_class().config_class` takes `vlm_config` and `embedding_dim`."""
 
-    @abstractmethod
-    def __init__(self, model: PreTrainedModel, source: Source) -> None: ...
+    def __init__(self, model: PreTrainedModel, source: Source) -> None:
+        """What all families have; pictures and `max_patches` are each family's own."""
+        config = getattr(model.config, "vlm_config", model.config)
+        self.model = model
+        self.tokenizer = load_tokenizer(source.folder)
+        self.prompts = self.stated_prompts(source)
+        self.dim = model.config.embedding_dim
+        self.image_token_id = config.image_token_id
+        self.check_tokenizer(source.folder, config.get_text_config().vocab_size)
+
+    def stated_prompts(self, source: Source) -> Prompts:
+        """Those that the checkpoint states, and the usual ones of its layout where it states none."""
+        return prompts_of(source.folder, source.layout.prompts)
 
     @abstractmethod
     def fit(self, image: Image.Image) -> Image.Image:

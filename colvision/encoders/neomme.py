@@ -19,7 +19,7 @@ from torch import Tensor
 from colvision.embedding import Kind
 from colvision.encoders.family import Family, Sheet, Source
 from colvision.encoders.layouts import Layout, Prompts, augmentation
-from colvision.encoders.processing import lacks_pictures, load_tokenizer, stated
+from colvision.encoders.processing import lacks_pictures, stated
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -68,15 +68,14 @@ class NeoMME(Family):
         return model_class
 
     def __init__(self, model: PreTrainedModel, source: Source) -> None:
-        self.model = model
-        self.tokenizer = load_tokenizer(source.folder)
-        self.prompts = _with_template(source.layout.prompts, self.tokenizer)
-        self.dim = model.config.embedding_dim
-        self.image_token_id = model.config.image_token_id
+        super().__init__(model, source)
         self._patch = model.config.patch_size
         self._pictures = _read_pictures(source.folder, self._patch)
         self.max_patches = self._most_patches(source.max_patches)
-        self.check_tokenizer(source.folder, model.config.vocab_size)
+
+    def stated_prompts(self, source: Source) -> Prompts:
+        """A query's as the checkpoint's chat template writes it."""
+        return _with_template(source.layout.prompts, self.tokenizer)
 
     def _most_patches(self, asked: int | None) -> int:
         """The smallest of what was asked, what the checkpoint says, and what fits its context beside the markers."""
@@ -142,7 +141,6 @@ class NeoMME(Family):
 
 
 def _with_template(usual: Prompts, tokenizer: PreTrainedTokenizerFast) -> Prompts:
-    """A query's prompt as the checkpoint's chat template writes it."""
     if not tokenizer.chat_template:
         return usual
     asked = [{"role": "user", "content": [{"type": "text", "text": _ASKED}]}]

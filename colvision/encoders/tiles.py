@@ -15,7 +15,7 @@ from torch import Tensor
 from colvision.embedding import Ints, Kind
 from colvision.encoders.family import Family, Sheet, Source
 from colvision.encoders.layouts import Layout, Prompts, augmentation
-from colvision.encoders.processing import load_pictures, load_tokenizer, prompts_of
+from colvision.encoders.processing import load_pictures
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,13 +38,9 @@ class _Tiles(Family):
     def __init__(self, model: PreTrainedModel, source: Source) -> None:
         from transformers import Idefics3ImageProcessorPil
 
-        self.model = model
-        self.tokenizer = load_tokenizer(source.folder)
+        super().__init__(model, source)
         self.pictures = load_pictures(Idefics3ImageProcessorPil, source.folder)
-        self.prompts = prompts_of(source.folder, source.layout.prompts)
-        self.dim = model.config.embedding_dim
         config = model.config.vlm_config
-        self.image_token_id = config.image_token_id
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
         self._tile = self.pictures.max_image_size["longest_edge"]  # pixels
@@ -52,7 +48,6 @@ class _Tiles(Family):
             self._limit(source.max_patches)
         tiles = math.ceil(self.pictures.size["longest_edge"] / self._tile)
         self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
-        self.check_tokenizer(source.folder, config.get_text_config().vocab_size)
 
     def _limit(self, max_patches: int) -> None:
         """As many tiles a side as a square page may have."""
