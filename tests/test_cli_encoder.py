@@ -15,6 +15,7 @@ import colvision
 from colvision.cli import main
 from colvision.embedding import EncoderInfo, LoadedFrom
 from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Options
 from colvision.errors import EncoderNotFound
 from tests.tiny import save_tiny_colqwen2
 
@@ -150,6 +151,15 @@ def test_what_a_library_names_is_never_fetched(library):
     named = replace(filled_by(library), loaded_from=LoadedFrom("nobody/nothing"))
     with pytest.raises(EncoderNotFound, match="neither a folder here nor in the hub's cache, and is not fetched"):
         EncoderChoice().load(named)
+
+
+def test_what_a_library_knows_of_an_encoder_is_not_measured_again_if_it_is_the_same(library, checkpoint):
+    """Three pages: seconds for a large model, before every question."""
+    known = replace(filled_by(library), code_range=0.123)
+    options = Options("cpu", "float32")
+    assert EncoderChoice(options=options).load(known).info.code_range == 0.123
+    assert EncoderChoice(checkpoint, replace(options, max_patches=30)).load(known).info.code_range == 0.123
+    assert EncoderChoice(checkpoint, options).load(known).info.code_range != 0.123
 
 
 def test_an_encoder_that_has_no_name_is_told_by_its_own(manual, tmp_path):

@@ -15,7 +15,7 @@ from colvision.encoders.options import Options, Quantise
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
-    from colvision.embedding import Encoder
+    from colvision.embedding import Encoder, EncoderInfo
 
 __all__ = ["load_encoder"]
 
@@ -50,8 +50,11 @@ def load_encoder(
     return load(name, Options(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
 
 
-def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
-    """As `load_encoder`; without `fetch`, a hub id must be in the hub's cache."""
+def load(name: str | Path, options: Options, *, fetch: bool = True, known: EncoderInfo | None = None) -> Encoder:
+    """As `load_encoder`; without `fetch`, a hub id must be in the hub's cache.
+
+    What is `known` of the encoder, from a collection, is believed if the fingerprint turns out to be the same.
+    """
     if str(name) == "mini":
         return _mini(options)
     require_vlm_extra("transformers")
@@ -69,7 +72,7 @@ def load(name: str | Path, options: Options, *, fetch: bool = True) -> Encoder:
     family_class = getattr(import_module(f"colvision.encoders.{module}"), name_of_class)
     origin = Origin(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
     place, *others = options.torch_devices()
-    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others)
+    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others, known)
 
 
 def _mini(options: Options) -> Encoder:

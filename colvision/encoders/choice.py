@@ -45,12 +45,12 @@ class EncoderChoice:
         Raises `EncoderNotFound`, `WeightsMismatch`, with the options that name it; `MissingExtra`.
         """
         if self.name is not None:
-            return load(self.name, self.options)
+            return load(self.name, self.options, known=filled_by)
         if filled_by is None or filled_by.loaded_from is None:
             return load(_MINI, self.options)
         source = filled_by.loaded_from
         try:
-            return load(source.name, self._as_then(source), fetch=False)
+            return load(source.name, self._as_then(source), fetch=False, known=filled_by)
         except (EncoderNotFound, WeightsMismatch) as error:
             raise type(error)(
                 f"{filled_by.name} (fingerprint {filled_by.fingerprint[:12]}), which filled this library, was loaded "

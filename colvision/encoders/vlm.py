@@ -40,8 +40,15 @@ class VlmEncoder:
     `others`: devices beside that of `family`, of the same kind, which get a replica each when there are pages enough.
     """
 
-    def __init__(self, family: Family, origin: Origin, others: Sequence[torch.device] = ()) -> None:
+    def __init__(
+        self,
+        family: Family,
+        origin: Origin,
+        others: Sequence[torch.device] = (),
+        known: EncoderInfo | None = None,
+    ) -> None:
         self.family = family
+        self._known = known
         self.origin = origin
         self._others = others
         self._replicas = [family]
@@ -51,21 +58,30 @@ class VlmEncoder:
 
     @cached_property
     def info(self) -> EncoderInfo:
-        """The first time it is asked for, three small generated pages are encoded to measure `code_range`."""
+        """The first time it is asked for, three small generated pages are encoded to measure `code_range`.
+
+        Unless that is known: a question on the command line would wait for it every time.
+        """
         versions = {
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "attention": self.family.model.config._attn_implementation,
             "dtype": " in ".join(filter(None, (self.origin.quantise, _name(self.family.model.dtype)))),
         }
+        fingerprint = self.origin.fingerprint(self.family)
         return EncoderInfo(
             self.origin.name,
-            self.origin.fingerprint(self.family),
+            fingerprint,
             self.family.dim,
-            measure_code_range(self.encode_pages),
+            self._code_range(fingerprint),
             versions=versions,
             loaded_from=self.origin.loaded_from,
         )
+
+    def _code_range(self, fingerprint: str) -> float:
+        if self._known is not None and self._known.fingerprint == fingerprint:
+            return self._known.code_range
+        return measure_code_range(self.encode_pages)
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         """One embedding a page, in order.
