@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from colvision.errors import LibraryDamaged
 from colvision.shard import Shard
 from colvision.store import rows
-from colvision.store.catalogue import Catalogue
+from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.files import Files
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 
@@ -168,7 +168,7 @@ class Snapshots:
             known = sum(rows.visible_pages(self._db, snapshot.collection.key, shard) for shard in aside - opened.keys())
         if missing != known:
             raise LibraryDamaged(
-                f"{missing - known} pages of collection {snapshot.collection.name!r} are not where the catalogue says: "
+                f"{missing - known} pages of collection {snapshot.collection.name!r} are not where {FILE_NAME} says: "
                 "run `colvision verify --repair`"
             )
 

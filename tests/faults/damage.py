@@ -120,6 +120,7 @@ class Look:
             if listed == [(held.name, held.id, len(held.pages)) for held in state.documents]:
                 return state
         newest = self._states[-1]
+        listed = [(each.name, each.id, each.stored) for each in library.documents() if each.state != "damaged"]
         known = {(held.name, held.id) for held in newest.documents}
         assert {(name, id_) for name, id_, _ in listed} <= known, f"documents {listed}"
         self._missing += len(newest.documents) - len(listed)
