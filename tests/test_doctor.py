@@ -23,13 +23,11 @@ from colvision.encoders.colqwen import ColQwen2
 from colvision.encoders.family import Family, PageBatch, Source
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError
-from tests.tiny import save_tiny_colqwen2
-from tests.tiny_families import SAVERS
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("tiny-colqwen2"))
+def folder(saved) -> Path:
+    return saved("colqwen2")
 
 
 def load(folder: Path, **options: object) -> VlmEncoder:
@@ -48,9 +46,8 @@ def as_family(folder: Path, family: type[Family]) -> VlmEncoder:
 
 
 @pytest.mark.parametrize("name", ["colpali", "colqwen3.5", "colsmol", "neomme"])
-def test_a_sound_encoder_passes(tmp_path, name):
-    SAVERS[name](tmp_path)
-    report = examine(load(tmp_path))
+def test_a_sound_encoder_passes(get, name):
+    report = examine(get(name))
     assert report.passed, str(report)
     assert str(report).endswith("nothing is wrong")
 

@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from colvision.encoders import load_encoder
 from colvision.encoders.checkpoint import Hub, find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from tests.tiny import load, save_tiny_colqwen2, vectors
+from tests.tiny import load, vectors
 
 PROJECTION = "embedding_proj_layer.weight"
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("pristine"))
+def pristine(saved) -> Path:
+    return saved("colqwen2")
 
 
 @pytest.fixture

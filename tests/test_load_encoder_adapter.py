@@ -20,8 +20,8 @@ LAYERS = r"vlm\.language_model\..*\.(q_proj|v_proj)|embedding_proj_layer"
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("pristine"))
+def pristine(saved) -> Path:
+    return saved("colqwen2")
 
 
 def rewrite_json(file: Path, **values: object) -> None:

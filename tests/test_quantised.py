@@ -14,15 +14,13 @@ from colvision.encoders.quantised import Int8Linear, arguments
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import MissingExtra
 from colvision.page import Page
-from tests.tiny import load, save_tiny_colqwen2
-from tests.tiny_families import SAVERS
-
-ALL = {"colqwen2": save_tiny_colqwen2, **SAVERS}
+from tests.families import ALL
+from tests.tiny import load
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("tiny-colqwen2"))
+def folder(saved) -> Path:
+    return saved("colqwen2")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +37,8 @@ def vectors(encoder: VlmEncoder) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_int8_stays_near_float_in_every_family(tmp_path, name):
-    ALL[name](tmp_path)
-    exact, rough = load(tmp_path), load(tmp_path, quantise="int8")
+def test_int8_stays_near_float_in_every_family(saved, get, name):
+    exact, rough = get(name), load(saved(name), quantise="int8")
     exact_ones, rough_ones = vectors(exact), vectors(rough)
     cosines = np.sum(exact_ones * rough_ones, axis=1)
     assert np.median(cosines) > 0.995 and cosines.mean() > 0.99 and not np.array_equal(exact_ones, rough_ones)

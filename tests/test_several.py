@@ -17,14 +17,14 @@ from colvision.encoders.options import Options
 from colvision.encoders.origin import Origin
 from colvision.encoders.vlm import VlmEncoder
 from colvision.page import Page
-from tests.tiny import load, save_tiny_colqwen2
+from tests.tiny import load
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("tiny-colqwen2"))
+def folder(saved) -> Path:
+    return saved("colqwen2")
 
 
 class Watched(Origin):
