@@ -32,6 +32,7 @@ from colvision.errors import (
     PageNotFound,
     UnsupportedFile,
 )
+from colvision.metadata import parse_metadata
 from colvision.search import Mode
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
@@ -113,12 +114,16 @@ def _library_routes(service: Service) -> APIRouter:
 
     @router.post("/documents", status_code=202)
     async def add_document(
-        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)], collection: str = "default"
+        request: Request,
+        name: Annotated[str, Query(min_length=1, max_length=300)],
+        collection: str = "default",
+        meta: Annotated[tuple[str, ...], Query(description="NAME=VALUE, noted with the document")] = (),
     ) -> JobView:
         """The body is the file itself; `name` is what its document will be called. A new collection is made."""
         path = service.intake.spool.new(name)
         async with received(request, path, name, limit=service.settings.quota.file_bytes):
-            return await run_in_threadpool(service.intake.upload, path, name, collection=collection)
+            metadata = parse_metadata(meta) or None
+            return await run_in_threadpool(service.intake.upload, path, name, collection=collection, metadata=metadata)
 
     @router.post("/sample", status_code=202)
     def add_sample() -> list[JobView]:

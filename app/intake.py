@@ -9,6 +9,7 @@ from app.spool import Spool
 from app.views import JobView
 from colvision.errors import InputError
 from colvision.library import Document, Library
+from colvision.metadata import Metadata, metadata_text
 from colvision.pdf import inspect_file
 from colvision.store.identity import document_name
 from colvision.store.jobs import Job, State
@@ -27,17 +28,30 @@ class Intake:
         self.spool = Spool(library.path)
         self.spool.sweep(job.path for job in library.jobs.all(states=_ACTIVE))
 
-    def upload(self, path: Path, name: str, *, collection: str = "default") -> JobView:
-        """Takes a file over (it is moved) and queues it. Raises `Refused` and the errors of `inspect_file`."""
+    def upload(
+        self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
+    ) -> JobView:
+        """Takes a file over (it is moved) and queues it; `metadata` is noted with the document that it becomes.
+
+        Raises `Refused`, the errors of `inspect_file`, and `ValueError` for what no metadata can be.
+        """
         shown = document_name(name)
         wanted = self._collection_name(collection)
+        self._check_metadata(metadata or {})
         self._check_room(path.stat().st_size, shown)
         try:
             inspect_file(path, limits=self._quota.limits())
         except InputError as error:  # it names the file, which has a random name by now
             raise type(error)(str(error).replace(path.name, shown)) from error
         kept = self.spool.keep(path, shown)
+        if metadata:
+            self.spool.note(kept, metadata)
         return _view(self._library.jobs.queue(str(kept), shown, collection=wanted))
+
+    def _check_metadata(self, metadata: Metadata) -> None:
+        letters, most = len(metadata_text(metadata)), self._quota.metadata_letters
+        if letters > most:
+            raise Refused(f"what is noted with the file takes {letters:,} letters as JSON, the limit is {most:,}")
 
     def _collection_name(self, name: str) -> str:
         wanted = " ".join(name.split())

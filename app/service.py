@@ -135,6 +135,7 @@ def _document(document: Document) -> DocumentView:
         failed=document.failed,
         bytes=document.bytes,
         added=document.added.isoformat(),
+        metadata=document.metadata,
     )
 
 

@@ -34,6 +34,7 @@ class Quota:
     where_letters: int = 500  # of a filter
     hits: int = 50
     name_letters: int = 60  # of a collection
+    metadata_letters: int = 500  # of what is noted with a file
     judgements: int = 20_000
     picture_bytes: int = 20 * 2**20  # of a picture that is asked with
     picture_pixels: int = 100_000_000

@@ -1,11 +1,14 @@
 """Uploads that wait to be read: a folder in the library, outside what the catalogue names."""
 
+import json
 import secrets
 import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from colvision.durable import write_file
+from colvision.metadata import Metadata, Scalar, metadata_text
 from colvision.store.identity import extension_of
 
 _FOLDER = "uploads"
@@ -31,14 +34,26 @@ class Spool:
         shutil.move(path, kept)
         return kept
 
+    def note(self, path: Path, metadata: Metadata) -> None:
+        """Keeps beside an upload what its sender says of it."""
+        write_file(_beside(path), [metadata_text(metadata).encode()])
+
+    def noted(self, path: str) -> Metadata | None:
+        """What was noted beside the upload of a job, None where nothing was, or where it is no upload."""
+        if not path or not self._holds(Path(path)) or not _beside(Path(path)).is_file():
+            return None
+        noted: dict[str, Scalar] = json.loads(_beside(Path(path)).read_text(encoding="utf-8"))
+        return noted
+
     def drop(self, path: str) -> None:
         """Removes the upload of a job that is done with; any other file is left alone, as is a job without one."""
         if path and self._holds(Path(path)):
+            _beside(Path(path)).unlink(missing_ok=True)
             Path(path).unlink(missing_ok=True)
 
     def sweep(self, waiting: Iterable[str]) -> None:
         """Removes old uploads that nothing waits for: what a kill left behind. Newer ones may still be arriving."""
-        wanted = {Path(path).name for path in waiting}
+        wanted = {name for path in waiting for name in (Path(path).name, _beside(Path(path)).name)}
         oldest = time.time() - _ARRIVAL_SECONDS
         for path in list(self._folder.rglob("*")):
             if path.is_file() and path.name not in wanted and path.stat().st_mtime < oldest:
@@ -46,3 +61,8 @@ class Spool:
 
     def _holds(self, path: Path) -> bool:
         return path.resolve().parent == self._folder
+
+
+def _beside(path: Path) -> Path:
+    """Where the metadata of an upload is."""
+    return path.with_name(f"{path.name}.json")

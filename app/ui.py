@@ -26,6 +26,7 @@ def build_page(quota: Quota) -> gr.Blocks:
         "PICTURE_BYTES": str(quota.picture_bytes),
         "QUERY_LETTERS": str(quota.query_letters),
         "WHERE_LETTERS": str(quota.where_letters),
+        "METADATA_LETTERS": str(quota.metadata_letters),
         "NAME_LETTERS": str(quota.name_letters),
     }
 

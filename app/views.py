@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from colvision.metadata import Metadata
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionView:
@@ -19,7 +21,10 @@ class CollectionView:
 
 @dataclass(frozen=True, slots=True)
 class DocumentView:
-    """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image."""
+    """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
+
+    `metadata` is what was noted with it: a filter can ask for it.
+    """
 
     id: str
     name: str
@@ -32,6 +37,7 @@ class DocumentView:
     failed: int
     bytes: int
     added: str
+    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import time
 from app.spool import Spool
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
-from colvision.store.jobs import State
+from colvision.store.jobs import Job, State
 from colvision.store.lock import Holder
 
 _POLL_SECONDS = 0.25
@@ -31,11 +31,16 @@ def work(library: Library, *, parent: int) -> None:
         if job is None:
             time.sleep(_POLL_SECONDS)
             continue
-        try:
-            library.run_job(job)
-        except ColvisionError as error:
-            sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
-        spool.drop(job.path)
+        read_in(library, spool, job)
+
+
+def read_in(library: Library, spool: Spool, job: Job) -> None:
+    """Works on one job, with what was noted beside its upload; the upload is dropped."""
+    try:
+        library.run_job(job, metadata=spool.noted(job.path))
+    except ColvisionError as error:
+        sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
+    spool.drop(job.path)
 
 
 def end_with(parent: int) -> None:

@@ -283,12 +283,13 @@ class Library:
         row = self._store.find(document, collection=collection)
         return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(row))
 
-    def run_job(self, job: Job) -> Job:
+    def run_job(self, job: Job, *, metadata: Metadata | None = None) -> Job:
         """Works on a job that the caller has claimed (a file, or a whole collection), and ends it; returns it as it is.
 
-        An error of the library itself fails the job with its message and is raised again.
+        `metadata` is noted with the document that a file becomes. An error of the library itself fails the job with its
+        message and is raised again.
         """
-        return run_job(self._store, lambda: self.encoder, job)
+        return run_job(self._store, lambda: self.encoder, job, metadata=metadata)
 
     def ingest_again(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from colvision.embedding import Encoder
 from colvision.errors import ColvisionError
 from colvision.ingest import IngestOptions, Upload, Watch, encode_again, ingest_files
+from colvision.metadata import Metadata
 from colvision.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.store import Store
 from colvision.store.jobs import Job, State
@@ -22,15 +23,19 @@ _STATES: Mapping[FileOutcome, State] = {
 }
 
 
-def run_job(store: Store, encoder: Callable[[], Encoder], job: Job) -> Job:
+def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, metadata: Metadata | None = None) -> Job:
     """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
 
-    An error of the library itself fails the job with its message and is raised again.
+    `metadata` is noted with the document that a file becomes. An error of the library itself fails the job with its
+    message and is raised again.
     """
     note = _Note(store, job)
-    work = _reencode if job.is_reencoding else _ingest
     try:
-        state, reason, document = work(store, encoder(), job, note)
+        if job.is_reencoding:
+            state, reason, document = _reencode(store, encoder(), job, note)
+        else:
+            options = IngestOptions(job.collection, job.replace, metadata)
+            state, reason, document = _ingest(store, encoder(), job, options, note)
     except ColvisionError as error:
         store.jobs.finish(job, "failed", reason=str(error))
         raise
@@ -61,11 +66,11 @@ class _Note:
         return Watch(tell, lambda: self.is_stopped)
 
 
-def _ingest(store: Store, encoder: Encoder, job: Job, note: _Note) -> tuple[State, str, str]:
-    options = IngestOptions(collection=job.collection, replace=job.replace)
+def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions, note: _Note) -> tuple[State, str, str]:
     upload = Upload(Path(job.path), job.name)
     file = ingest_files(store, encoder, [upload], options=options, watch=note.watch(note.tell)).files[0]
-    reason = "the same bytes as a document that is already here" if file.outcome == "same" else file.reason
+    noted = ": what was noted with it is now known of that" if file.metadata_changed else ""
+    reason = f"the same bytes as a document that is already here{noted}" if file.outcome == "same" else file.reason
     return _STATES[file.outcome], reason, file.document_id
 
 

@@ -6,8 +6,13 @@ from urllib.parse import urlsplit
 import pytest
 from toy import ToyEncoder, save_document
 
+from app.service import Service
+from app.settings import Settings
+from app.worker import read_in
 from colvision.library import open_library
 from colvision.store import Store
+
+PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
 
 
 @pytest.fixture
@@ -43,6 +48,26 @@ def judged(tmp_path_factory):
     return made(tmp_path_factory.mktemp("evaluation"))
 
 
+@pytest.fixture
+def service(quick_path):
+    """The use cases of the application over an empty library with the toy encoder."""
+    with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        yield Service(library, Settings(library.path))
+
+
+@pytest.fixture
+def upload(service, tmp_path):
+    """Uploads a file with these words and reads it, as the worker would."""
+
+    def uploading(name="pump.tiff", pages=PUMP, **noted):
+        path = save_document(tmp_path / "file.tiff", pages)
+        job = service.intake.upload(path, name, metadata=noted)
+        read_in(service.library, service.intake.spool, service.library.jobs.claim("test"))
+        return job
+
+    return uploading
+
+
 @pytest.fixture(scope="module")
 def chromium():
     import browser as drive  # it imports playwright, which other tests can do without
@@ -60,7 +85,7 @@ def server(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("app")
     with open_library(folder / "library", encoder=ToyEncoder()) as library:
-        library.ingest(save_document(folder / "pump.tiff", [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]))
+        library.ingest(save_document(folder / "pump.tiff", PUMP))
         library.ingest(save_document(folder / "old.tiff", [["elsewhere"]]), collection="archive")
     with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address

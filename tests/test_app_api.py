@@ -17,6 +17,7 @@ from app.api import VIEWER, create_api
 from app.guard import Guard
 from app.service import Service
 from app.settings import LIBRARY_VARIABLE, TOKEN_VARIABLE, Quota, Settings
+from app.worker import read_in
 from colvision.library import open_library
 
 HOME = "http://127.0.0.1:7860"
@@ -50,6 +51,18 @@ def test_an_upload_becomes_a_job_and_then_a_document(client, service, tmp_path):
     service.library.run_job(service.library.jobs.claim("test"))
     view = client.get("/api/v1/library").json()
     assert [(each["name"], each["state"], each["stored"]) for each in view["documents"]] == [("pump.tiff", "ready", 2)]
+
+
+def test_facts_are_noted_with_an_upload_and_a_wrong_one_is_a_sentence(client, service, tmp_path):
+    data = save_document(tmp_path / "pump.tiff", PUMP).read_bytes()
+    address = "/api/v1/documents?name=pump.tiff"
+    client.post(f"{address}&meta=machine%3Dpump%2C+press&meta=year=2010", content=data)
+    read_in(service.library, service.intake.spool, service.library.jobs.claim("test"))
+    noted = client.get("/api/v1/documents/pump.tiff").json()["metadata"]
+    assert noted == {"machine": "pump, press", "year": 2010}
+    refused = client.post(f"{address}&meta=pump", content=data)
+    assert (refused.status_code, "expected name=value" in refused.json()["error"]) == (422, True)
+    assert list((service.library.path / "uploads").iterdir()) == []
 
 
 def test_a_search_and_its_explanation_are_json(client, document):

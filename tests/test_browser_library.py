@@ -60,6 +60,17 @@ def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server,
     expect(page.locator("#cv-title")).to_have_text("press.tiff")
 
 
+def test_facts_are_noted_with_new_files_and_shown_with_their_document(page, server, tmp_path):
+    drive.show(page, server)
+    page.get_by_text("Note facts with new files").click()
+    page.fill("#cv-noted", "machine=winch, site=Halle 3, north")
+    upload(page, save_document(tmp_path / "winch.tiff", [["rope"]]))
+    row = page.locator("#cv-documents .cv-row", has_text="winch.tiff")
+    expect(row.locator(".cv-meta").last).to_have_text("machine=winch, site=Halle 3, north")
+    drive.show(page, f"{server}/?q=rope&where=machine%3Dwinch")
+    expect(page.locator("#cv-results .cv-card")).to_have_count(1)
+
+
 def test_a_reading_can_be_cancelled_and_gone_on_with(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "lathe.tiff", [[f"turn{number}"] for number in range(16)]))

@@ -48,10 +48,10 @@ export const fileOf = (document, page) => `${ROOT}/documents/${part(document)}/f
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 
 // `tell` hears the share that was sent, 0 to 1: fetch cannot say that.
-export function upload(file, collection, { tell, signal }) {
+export function upload({ file, collection, meta }, { tell, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `${ROOT}/documents?${named({ name: file.name, collection })}`);
+    request.open("POST", `${ROOT}/documents?${named({ name: file.name, collection })}${meta.map((pair) => `&meta=${part(pair)}`).join("")}`);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => tell(total ? loaded / total : 1);
     request.onload = () => (request.status < 300 ? resolve(request.response) : reject(new Error(sentence(request))));

@@ -112,7 +112,9 @@ export class Shelf {
   settled(document) {
     const failed = document.failed ? `, ${plural(document.failed, "page")} could not be read` : "";
     const size = `${plural(document.pages, "page")} · ${inBytes(document.bytes)}`;
-    if (document.state === "ready") return [make("p", { class: "cv-meta" }, size + failed)];
+    const noted = Object.entries(document.metadata).map(([name, value]) => `${name}=${value}`).join(", ");
+    const lines = [size + failed, noted].filter(Boolean);
+    if (document.state === "ready") return lines.map((line) => make("p", { class: "cv-meta" }, line));
     const reason = document.reason ? `: ${document.reason}` : "";
     const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
     const goOn = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,

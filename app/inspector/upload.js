@@ -31,8 +31,9 @@ export class Uploads {
   add(files) {
     const isIdle = !this.waiting.length;
     const collection = this.events.collection();
+    const meta = byId("cv-noted").value.split(/,(?=[^,=]*=)/).map((pair) => pair.trim()).filter(Boolean); // a value may hold a comma
     for (const file of files) {
-      const sending = { file, collection, row: make("li", { class: "cv-row" }), stop: new AbortController() };
+      const sending = { file, collection, meta, row: make("li", { class: "cv-row" }), stop: new AbortController() };
       this.list.append(sending.row);
       this.waiting.push(sending);
       this.show(sending, "Waits to be sent", 0);
@@ -54,12 +55,12 @@ export class Uploads {
   }
 
   async send(sending) {
-    const { file, collection, stop } = sending;
+    const { file, stop } = sending;
     const most = Number(this.zone.dataset.bytes);
     if (file.size > most) throw new Error(`it is larger than the limit of ${Math.round(most / 2 ** 20)} MB: split it into parts`);
     const tell = (share) => this.show(sending, share < 1 ? `Sending, ${Math.round(share * 100)} %` : "Checking the file", share);
     tell(0);
-    await api.upload(file, collection, { tell, signal: stop.signal });
+    await api.upload(sending, { tell, signal: stop.signal });
     this.events.added();
   }
 
