@@ -1,6 +1,7 @@
 """Encoders on the command line: named once, and remembered by the library that they filled."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,16 @@ def test_what_filled_a_library_is_not_named_again(library, checkpoint, tmp_path)
     assert score == pytest.approx(next(hit["score"] for hit in found["hits"] if hit["page"] == 2), abs=1e-3)
     with Image.open(out) as picture:
         assert picture.format == "PNG"
+
+
+def test_pieces_of_words_are_shown_as_words_and_what_the_model_adds_as_one(library, tmp_path):
+    lines = run("search", "bleed the pump", *EXACT, library=library).stdout.splitlines()
+    assert len(lines) == 2 and all(re.search(r"\(bleed \S+ the \S+ pump \S+ \(prompt\) \S+\)$", line) for line in lines)
+    asked = ("bleed the pump", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "why.png")
+    *parts, score = run("explain", *asked, *EXACT, library=library).stdout.splitlines()
+    assert [part.partition(":")[0] for part in parts] == ["bleed", "the", "pump", "(prompt)"]
+    shares = [float(part.partition(": ")[2].split()[0]) for part in parts]
+    assert sum(shares) == pytest.approx(float(score.split()[1].rstrip(";")), abs=3e-3)
 
 
 def test_the_library_tells_how_its_encoder_was_loaded(library, checkpoint):

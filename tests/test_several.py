@@ -131,7 +131,11 @@ def test_devices_are_named_in_a_row_or_one_by_one(folder, device):
 
 @pytest.mark.parametrize(
     ("device", "message"),
-    [("cpu,tpu", "device 'tpu' is not on this machine; torch finds"), ("cpu:7", "device 'cpu:7'")],
+    [
+        ("cpu,tpu", "device 'tpu' is not on this machine; torch finds"),
+        ("cpu:7", "device 'cpu:7'"),
+        ("cuda:x", "device 'cuda:x'"),
+    ],
 )
 def test_a_device_that_is_not_there_is_refused(device, message):
     with pytest.raises(ValueError, match=message):

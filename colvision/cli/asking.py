@@ -1,6 +1,7 @@
 """Commands that ask a library."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from colvision.cli.common import (
     say,
     show,
 )
+from colvision.embedding import QueryEmbedding
 from colvision.encoders.choice import EncoderChoice
 from colvision.encoders.options import Options
 
@@ -103,10 +105,18 @@ def _page_of(like: str) -> tuple[str, int]:
 
 
 def _parts(hit: colvision.Hit) -> str:
-    tokens = zip(hit.query.embedding.tokens, hit.contributions.tolist(), strict=True)
+    shares = (f"{word} {hit.contributions[tokens].sum():.2f}" for word, tokens in _words(hit.query.embedding))
     terms = "".join(f"; {name} {value:.2f}" for name, value in hit.terms.items())
     printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
-    return " ".join(f"{token} {value:.2f}" for token, value in tokens) + terms + printed
+    return " ".join(shares) + terms + printed
+
+
+def _words(query: QueryEmbedding) -> Iterator[tuple[str, list[int]]]:
+    """The words of a query with their tokens; what a model puts around them, and punctuation, comes last as one."""
+    for number, word in [*enumerate(query.words), (-1, "(prompt)")]:
+        tokens = [token for token, of in enumerate(query.word.tolist()) if of == number]
+        if tokens:
+            yield word, tokens
 
 
 def _as_dict(answer: colvision.Answer) -> dict[str, object]:
@@ -159,9 +169,12 @@ def explain(
     ):
         why = opened.explain_page(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
-    for match in why.matches:
-        place = f"row {match.cell[0] + 1}, column {match.cell[1] + 1}" if match.cell else "the whole page"
-        show(f"{match.token}: {match.contribution:.3f} (similarity {match.similarity:.3f}) at {place}")
+    for asked, tokens in _words(why.query.embedding):
+        matches = [why.matches[token] for token in tokens]
+        best = max(matches, key=lambda match: match.contribution)
+        place = f"row {best.cell[0] + 1}, column {best.cell[1] + 1}" if best.cell else "the whole page"
+        share = sum(match.contribution for match in matches)
+        show(f"{asked}: {share:.3f} (similarity {best.similarity:.3f}) at {place}")
     for name, value in why.terms.items():
         show(f"{name}: {value:.3f}")
     show(f"score {why.score:.3f}; picture in {out}")

@@ -23,6 +23,7 @@ from colvision.errors import ColvisionError, DocumentNotFound
 FAILED, MISUSED = 1, 2  # exit codes
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
 ENCODER_VARIABLE = "COLVISION_ENCODER"
+_ENCODER = "Encoder"  # the panel of --help
 _KILOBYTE = 1024
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -52,20 +53,37 @@ EncoderOption = Annotated[
         metavar="NAME",
         show_default="the one that filled the library, else mini",
         help="mini, a checkpoint folder, or a hub id (owner/name, owner/name@revision).",
+        rich_help_panel=_ENCODER,
     ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", help="cpu, mps, cuda (all GPUs), cuda:1 or cuda:0,cuda:1; the fastest there is without."),
+    typer.Option(
+        "--device",
+        help="cpu, mps, cuda (all GPUs), cuda:1 or cuda:0,cuda:1; the fastest there is without.",
+        rich_help_panel=_ENCODER,
+    ),
 ]
 DtypeOption = Annotated[
     str | None,
-    typer.Option("--dtype", help="float32, bfloat16 or float16; the fastest that is exact enough without."),
+    typer.Option(
+        "--dtype",
+        help="float32, bfloat16 or float16; the fastest that is exact enough without.",
+        rich_help_panel=_ENCODER,
+    ),
 ]
-MaxPatchesOption = Annotated[int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.")]
-AdapterOption = Annotated[Path | None, typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.")]
+MaxPatchesOption = Annotated[
+    int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.", rich_help_panel=_ENCODER)
+]
+AdapterOption = Annotated[
+    Path | None,
+    typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.", rich_help_panel=_ENCODER),
+]
 QuantiseOption = Annotated[
-    Quantise | None, typer.Option("--quantise", help="The encoder's backbone in fewer bits: less memory, less exact.")
+    Quantise | None,
+    typer.Option(
+        "--quantise", help="The encoder's backbone in fewer bits: less memory, less exact.", rich_help_panel=_ENCODER
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MemoryOption = Annotated[

@@ -45,7 +45,7 @@ class Options:
         names = asked or (next(kind for kind, count in there.items() if count),)
         for name in names:
             kind, _, number = name.partition(":")
-            if int(number or 0) >= there.get(kind, 0):
+            if not (number or "0").isdecimal() or int(number or 0) >= there.get(kind, 0):
                 found = ", ".join(f"{count} x {kind}" for kind, count in there.items() if count)
                 raise ValueError(f"device {name!r} is not on this machine; torch finds {found}")
         if len({name.partition(":")[0] for name in names}) > 1:
