@@ -102,13 +102,15 @@ class WordView:
 class HitView:
     """A page that was found. `strength` (0..1) is what its words bring as a share of the most that they can.
 
-    `text_score` is that of the text layer (BM25), where it was asked, too. `terms` is what the score holds beside the
+    `text_score` is that of the text layer (BM25), where it was asked, too, and `fused` (of 1) is then what the order is
+    of: both scores as shares of the best there could be. `terms` is what the score holds beside the
     words' contributions, by name. `verdict` is what a reader said of the page for this question: relevant, irrelevant
     or "".
     """
 
     rank: int
     text_score: float | None
+    fused: float | None
     document: str
     document_id: str
     page: int

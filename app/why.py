@@ -71,6 +71,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Sequence[Word]) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
+        fused=hit.fused,
         document=hit.document,
         document_id=hit.document_id,
         page=hit.page,

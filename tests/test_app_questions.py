@@ -87,7 +87,18 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
     asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
     assert [answer.arms for answer in asked.values()] == [("maxsim", "text"), ("maxsim",)]
     assert asked[True].hits[0].page == 2 and asked[True].hits[0].text_score > 0
-    assert asked[False].hits[0].text_score is None
+    assert asked[False].hits[0].text_score is None and asked[False].hits[0].fused is None
+    orders = [hit.fused for hit in asked[True].hits]
+    assert orders == sorted(orders, reverse=True) and 0 < orders[0] <= 1
+
+
+def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):
+    monkeypatch.setattr("colvision.search.planner.FIRST_STAGE_PAGES", 1)
+    with open_library(quick_path / "staged", encoder=ToyEncoder(dim=64)) as library:
+        library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
+        answer = ask(Service(library, Settings(library.path)), "oil filter")
+    assert list(answer.timing_ms) == ["encode", "first_stage", "rerank", "total"]
+    assert (answer.mode, answer.hits[0].page) == ("rerank", 3)
 
 
 def test_pages_like_another_one_are_found_and_explained_as_a_whole(service, upload):

@@ -102,8 +102,9 @@ export class Results {
   }
 }
 
-const text = ({ text_score: score }) =>
-  !score ? null : make("span", { class: "cv-figure", title: "score of the text layer (BM25)" }, `text ${score.toFixed(1)}`);
+const text = ({ text_score: score, fused }) =>
+  !score ? null : make("span", { class: "cv-figure",
+    title: `score of the text layer (BM25); with the pictures it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
 
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");
