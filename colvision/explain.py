@@ -149,7 +149,8 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
         for i in range(len(table))
     )
-    terms = {name: float(of_pages[0]) for name, of_pages in page_terms(query, [table], [stored.grid]).items()}
+    of_pages = page_terms(query, table, [stored.grid], np.array([0, len(stored.codes)]))
+    terms = {name: float(values[0]) for name, values in of_pages.items()}
     score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
     return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
 

@@ -65,11 +65,13 @@ class _Pairs(NamedTuple):
         return _Pairs(self.page[entries], self.earlier[entries], self.later[entries], self.chance[entries])
 
 
-def page_terms(query: ScoredQuery, similarity: Sequence[Floats], grids: Sequence[PatchGrid]) -> Mapping[str, Values]:
+def page_terms(
+    query: ScoredQuery, similarity: Floats, grids: Sequence[PatchGrid], starts: Whole
+) -> Mapping[str, Values]:
     """The extra terms of pages, by name: (pages,) each. None where the link is no probability or a page asks.
 
-    `similarity` holds a page's query tokens against all its vectors, (t, n), `grids` the places of those. All terms
-    are >= 0:
+    `similarity` (t, n) holds the query tokens against all vectors of the pages end to end, `grids` the places of each
+    page's, `starts` (pages + 1,) where they begin. All terms are >= 0:
 
     - frequency: for each token weight * f / (f + k1 * (1 - b + b * length)), f its expected number of patches and
       length the page's number of vectors over the collection's mean.
@@ -80,8 +82,7 @@ def page_terms(query: ScoredQuery, similarity: Sequence[Floats], grids: Sequence
     tokens = len(query.weights)
     if not query.link.is_probability or query.embedding.is_page or tokens == 0 or not grids:
         return {}
-    starts = np.cumsum([0, *(table.shape[1] for table in similarity)], dtype=np.int64)  # (pages + 1,)
-    found = _found(query, np.concatenate(similarity, axis=1), starts)
+    found = _found(query, similarity, starts)
     terms = {"frequency": _FREQUENCY * _frequency(query, found, np.diff(starts))}
     if tokens > 1:
         places = _places(_most_probable(found, tokens), grids, starts)

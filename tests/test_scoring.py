@@ -29,7 +29,10 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
     """Of one page."""
-    return {name: float(values[0]) for name, values in page_terms(asked, [table], [grid]).items()}
+    return {
+        name: float(values[0])
+        for name, values in page_terms(asked, table, [grid], np.array([0, table.shape[1]])).items()
+    }
 
 
 def test_without_a_probability_there_are_no_terms():
@@ -124,8 +127,8 @@ def test_the_similarity_of_a_probability_is_the_links_inverse():
         Link().inverse(0.5)
 
 
-def some_pages(tokens: int, pages: int) -> tuple[list[np.ndarray], list[PatchGrid]]:
-    """Pages of different sizes, some of whose cells have no vector."""
+def some_pages(tokens: int, pages: int) -> tuple[np.ndarray, list[PatchGrid], np.ndarray]:
+    """Similarities, grids and starts of pages of different sizes, some of whose cells have no vector."""
     rng = np.random.default_rng(1)
     tables, grids = [], []
     for _ in range(pages):
@@ -135,23 +138,23 @@ def some_pages(tokens: int, pages: int) -> tuple[list[np.ndarray], list[PatchGri
         cells[filled] = np.arange(len(filled))
         grids.append(PatchGrid(cells.reshape(rows, cols)))
         tables.append(np.where(rng.random((tokens, len(filled))) < 0.3, 0.7, 0.1).astype(np.float32))
-    return tables, grids
+    return np.concatenate(tables, axis=1), grids, np.cumsum([0, *(table.shape[1] for table in tables)])
 
 
 def test_pages_scored_together_get_what_each_gets_alone():
     asked = query("a b c", weights=(1.0, 2.0, 0.5))
-    tables, grids = some_pages(3, 9)
-    together = page_terms(asked, tables, grids)
-    for place, (table, grid) in enumerate(zip(tables, grids, strict=True)):
-        alone = terms_of(asked, table, grid)
+    tables, grids, starts = some_pages(3, 9)
+    together = page_terms(asked, tables, grids, starts)
+    for place, grid in enumerate(grids):
+        alone = terms_of(asked, tables[:, starts[place] : starts[place + 1]], grid)
         assert {name: float(values[place]) for name, values in together.items()} == pytest.approx(alone)
     assert together["order"].max() > 0
 
 
 def test_however_few_pairs_are_compared_at_once_the_terms_are_the_same(monkeypatch):
-    asked, (tables, grids) = query("a b c"), some_pages(3, 4)
-    expected = page_terms(asked, tables, grids)
+    asked, pages = query("a b c"), some_pages(3, 4)
+    expected = page_terms(asked, *pages)
     monkeypatch.setattr(scoring, "_PAIRS", 5)
-    found = page_terms(asked, tables, grids)
+    found = page_terms(asked, *pages)
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)

@@ -14,12 +14,11 @@ from colvision.scoring import page_terms
 from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
 from colvision.search.stages import Pages, Table
-from colvision.shard import ShardPage
 from colvision.store.text import TextScores
 
 Scores = NDArray[np.float64]
 
-_TOGETHER = 16  # pages whose vectors a thread compares before it takes the next
+_TOGETHER = 16  # pages that are compared in one product: a product a page takes five times as long
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
@@ -105,13 +104,14 @@ class _Order:
 
 def _terms(table: Table, pages: Pages, query: ScoredQuery, code_range: float) -> Mapping[str, Scores]:
     stored = [table.stored(page) for page in pages.tolist()]
-    groups = [stored[first : first + _TOGETHER] for first in range(0, len(stored), _TOGETHER)]
+    starts = np.cumsum([0, *(len(page.codes) for page in stored)], dtype=np.int64)
 
-    def compare(group: list[ShardPage]) -> list[Floats]:
-        return [similarities(query.embedding.vectors, page.codes, code_range) for page in group]
+    def compare(first: int) -> Floats:
+        codes = np.concatenate([page.codes for page in stored[first : first + _TOGETHER]])
+        return similarities(query.embedding.vectors, codes, code_range)
 
-    compared = [each for group in spread(compare, groups) for each in group]
-    return page_terms(query, compared, [page.grid for page in stored])
+    compared = spread(compare, range(0, len(stored), _TOGETHER))
+    return page_terms(query, np.concatenate(compared, axis=1), [page.grid for page in stored], starts)
 
 
 def _top(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:

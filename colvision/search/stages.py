@@ -91,7 +91,7 @@ def code_maxima(table: Table, pages: Pages, query: Floats, code_range: float) ->
 
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
-        shard.check(piece.rows.tolist() if piece.chosen is not None else None)
+        shard.check(piece.rows, is_scan=len(pages) == len(table))
         return token_maxima(query, shard.codes, shard.starts, code_range, pages=piece.chosen)
 
     nothing = np.zeros((0, len(query)), np.float32)

@@ -149,16 +149,17 @@ class Shard:
             raise self._damaged("the bits of its codes do not match their sum")
         return bits
 
-    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> None:
+    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None, *, is_scan: bool = False) -> None:
         """Reads the codes of pages (by row; of all with None), those that were not read before.
 
+        `is_scan`: every page of the shard is compared, these now, so that none is let go of from here on.
         Raises `LibraryDamaged` when they are not what was written. A file of format 1 has no sums: only `verify`
         tells.
         """
         wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
         for row in wanted[~self._is_checked[wanted]].tolist():
             self._check_page(row)
-        self._is_scanned |= rows is None
+        self._is_scanned |= is_scan
         self._touch(len(wanted))
 
     def _touch(self, pages: int) -> None:
