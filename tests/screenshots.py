@@ -11,6 +11,9 @@ import browser as drive
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from app.settings import sample_files
+from colvision.pdf import read_pages
+
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 MINUTES = 15.0  # for 40 pages on a machine that is busy with other things
 _COLOURS = 256  # of a palette, in an octree: it keeps colours that are rare, as those of a heatmap are
@@ -30,11 +33,26 @@ class Shot:
 
 NOT_A_PDF = {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"not a PDF"}
 QUESTION = "/?q=setting+the+relief+valve"
+
+
+def ask_with_a_part(page: Page) -> None:
+    """As a reader does who has a piece of the wiring diagram on the screen."""
+    [diagram] = read_pages(sample_files()[0], numbers=[8])
+    width, height = diagram.image.size
+    data = io.BytesIO()
+    diagram.image.crop((width // 12, height // 10, width - width // 20, height // 2)).save(data, "PNG")
+    page.set_input_files(
+        "#cv-picture", files=[{"name": "part.png", "mimeType": "image/png", "buffer": data.getvalue()}]
+    )
+    page.wait_for_selector("#cv-rows tr")
+
+
 READING = Shot("reading", act=lambda page: page.set_input_files("#cv-drop input", files=[NOT_A_PDF]))
 SHOTS = (
     Shot("welcome"),
     Shot("search", QUESTION),
     Shot("dark", QUESTION, scheme="dark", act=lambda page: page.get_by_role("radio", name="relief").click()),
+    Shot("picture", act=ask_with_a_part),
     Shot("options", QUESTION, act=lambda page: page.get_by_role("button", name="Options").click()),
     Shot("tablet", QUESTION, size=(1024, 768)),
     Shot("phone", QUESTION, size=(390, 844)),
