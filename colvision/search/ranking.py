@@ -46,7 +46,7 @@ def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...
     k = scored.options.k
     has_terms = scored.query.link.is_probability
     chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
-    terms = _terms(table, scored.pages[chosen], scored.query, code_range) if has_terms else {}
+    terms = _terms(table, scored.pages[chosen], scored.query, code_range) if has_terms and len(chosen) else {}
     scores = scores[chosen] + sum(terms.values())
     worth = order(scores, chosen)
     names = [table.snapshot.documents[key].name for key in table.document[scored.pages[chosen]].tolist()]
