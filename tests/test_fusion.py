@@ -364,7 +364,7 @@ def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage
 
 
 def test_the_command_says_what_was_asked(manuals, monkeypatch):
-    monkeypatch.setattr("colvision.library.load_encoder", lambda name: Calibrated())
+    monkeypatch.setattr("colvision.encoders.choice.load", lambda *given, **options: Calibrated())
     asked = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
     answer = CliRunner().invoke(main, [*asked, "--text-fusion"])
     assert answer.exit_code == 0, answer.output
