@@ -16,7 +16,7 @@ def test_more_pages_like_the_open_one_are_found(page, server):
     drive.show(page, f"{server}/?q=oil")
     page.get_by_role("button", name="More like this").click()
     expect(page.locator("#cv-summary")).to_contain_text("like page 3 of pump.tiff")
-    expect(page.locator("#cv-rows")).to_contain_text("that page")
+    expect(page.locator("#cv-rows")).to_contain_text("place 1")
     expect(page.locator("#cv-query")).to_have_value("")
     assert "like=" in page.url and "q=" not in page.url
 
@@ -53,7 +53,7 @@ def test_a_picture_finds_its_page_and_is_shown_as_the_question_until_words_take_
     drive.show(page, server)
     choose(page, photo)
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-rows")).to_contain_text("the picture")
+    expect(page.locator("#cv-rows")).to_contain_text("place 1")
     expect(page.get_by_role("img", name="The picture that is asked with")).to_be_visible()
     assert "picture=" in page.url
     page.reload()
