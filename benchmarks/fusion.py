@@ -1,4 +1,4 @@
-"""How the two constants of `colvision.fusion` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
+"""How the constants of `colvision.search.fusion` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
 
 Prints nDCG@10 for neighbouring constants, and of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); what
 constants chosen without a document's questions do on these (each document left out in turn); and what happens to pages
@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision import evaluation, fusion
+from colvision import evaluation
 from colvision.encoders import load_encoder
 from colvision.evaluation.metrics import measure
 from colvision.evaluation.searched import Folders, Searched, open_corpus
 from colvision.page import PageId
+from colvision.search import fusion
 from colvision.store import Store
 
 WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)

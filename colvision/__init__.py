@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from colvision.encoders import load_encoder as load_encoder
     from colvision.errors import ColvisionError as ColvisionError
     from colvision.explain import Explanation as Explanation
+    from colvision.ingest import FileReport as FileReport
+    from colvision.ingest import IngestReport as IngestReport
+    from colvision.ingest import Progress as Progress
     from colvision.ingest import Upload as Upload
     from colvision.library import Library as Library
     from colvision.library import open_library as open_library
     from colvision.page import Page as Page
-    from colvision.report import FileReport as FileReport
-    from colvision.report import IngestReport as IngestReport
-    from colvision.report import Progress as Progress
     from colvision.search import Answer as Answer
     from colvision.search import Hit as Hit
     from colvision.status import CollectionStatus as CollectionStatus
@@ -36,14 +36,14 @@ _HOMES = {
     "Encoder": "embedding",
     "EncoderInfo": "embedding",
     "Explanation": "explain",
-    "FileReport": "report",
+    "FileReport": "ingest",
     "Hit": "search",
-    "IngestReport": "report",
+    "IngestReport": "ingest",
     "Library": "library",
     "Page": "page",
     "PageEmbedding": "embedding",
     "PatchGrid": "embedding",
-    "Progress": "report",
+    "Progress": "ingest",
     "QueryEmbedding": "embedding",
     "Status": "status",
     "Upload": "ingest",

@@ -8,15 +8,16 @@ from types import TracebackType
 
 from PIL import Image
 
-from colvision.asking import Asking
-from colvision.asking_pages import image_query, stored_query, without_page
 from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
 from colvision.encoders.choice import EncoderChoice
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import (
     COMMIT_BYTES,
+    FileReport,
     IngestOptions,
+    IngestReport,
+    Progress,
     Upload,
     Watch,
     encode_again,
@@ -24,12 +25,13 @@ from colvision.ingest import (
     ingest_again,
     ingest_files,
 )
+from colvision.ingest.queued import run_job
 from colvision.metadata import Metadata
 from colvision.pdf import FailedPage
-from colvision.queued import run_job
 from colvision.repair import Verification, verify_library
-from colvision.report import FileReport, IngestReport, Progress
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
+from colvision.search.asking import Asking
+from colvision.search.asking_pages import image_query, stored_query, without_page
 from colvision.search.planner import SEARCH_BYTES
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import Compaction, Store

@@ -8,8 +8,8 @@ from pdf_files import text_file, written
 from toy import ToyEncoder
 
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
-from colvision.fusion import TEXT_WEIGHT, UNREAD
 from colvision.library import open_library
+from colvision.search.fusion import TEXT_WEIGHT, UNREAD
 
 
 def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 import colvision
 from colvision.cli import main
 from colvision.embedding import Link
-from colvision.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.pdf import read_pages
+from colvision.pdf.text_layer import is_legible
 from colvision.search import planner
+from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.store import Store
-from colvision.text_layer import is_legible
 
 PUMP = (
     "bleed the pump and close the valve",

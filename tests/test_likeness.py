@@ -10,7 +10,7 @@ from colvision.cli import main
 from colvision.embedding import Kind, PatchGrid
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
-from colvision.likeness import MOST_TOKENS, page_query
+from colvision.search.likeness import MOST_TOKENS, page_query
 
 VALVE = ["bleed", "valve", "pump", "oil", "seal"]
 HOOK = ["hook", "rope", "crane", "load", "mast"]

@@ -3,8 +3,8 @@
 import pytest
 
 from colvision.errors import InputError
+from colvision.ingest.plan import SAMPLE_PAGES, plan_files
 from colvision.library import open_library
-from colvision.plan import SAMPLE_PAGES, plan_files
 from colvision.search.planner import FIRST_STAGE_PAGES, has_first_stage
 from tests.toy import ToyEncoder, save_document
 

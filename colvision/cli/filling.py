@@ -130,7 +130,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried."""
-    from colvision.plan import plan_files
+    from colvision.ingest.plan import plan_files
 
     with errors_told():
         planned = plan_files(

@@ -13,7 +13,7 @@ from colvision.evaluation.metrics import LABELS, Measures, by_group, mean, measu
 from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import Run
-from colvision.fusion import TEXT_WEIGHT, UNREAD
+from colvision.search.fusion import TEXT_WEIGHT, UNREAD
 
 _NDCG10 = LABELS.index("nDCG@10")  # the headline: the measure whose interval the table shows
 

@@ -15,10 +15,10 @@ from colvision.evaluation.pointing import Pointing, Word, is_hit, summarise
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import Setting
 from colvision.evaluation.runs import DEPTH, Ranked, Run, rank
+from colvision.ingest import IngestReport
+from colvision.ingest import Progress as Ingested
 from colvision.library import Library, open_library
 from colvision.page import PageId
-from colvision.report import IngestReport
-from colvision.report import Progress as Ingested
 from colvision.search import Hit
 
 

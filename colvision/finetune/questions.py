@@ -12,8 +12,8 @@ from colvision.errors import DamagedFile, InputError
 from colvision.evaluation import Query, read_queries
 from colvision.library import Library
 from colvision.page import PageId
+from colvision.pdf.text_layer import is_legible
 from colvision.pdf.trusted import TrustedPdf
-from colvision.text_layer import is_legible
 
 _NUMBER = re.compile(  # 3.2, 3., A.1, B), Chapter 4:, Anhang C
     r"(?:(?i:chapter|section|appendix|part|kapitel|anhang|teil)\s+(?:\d+(?:\.\d+)*|[A-Z])"

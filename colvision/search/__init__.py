@@ -1,4 +1,4 @@
-"""From an encoded query to ranked pages. Opens no model and no file: the snapshot holds the stored codes."""
+"""From a question to ranked pages: `asking` encodes it and shares passes, the rest compares it with stored codes."""
 
 from colvision.search.filters import Filter
 from colvision.search.hits import Answer, Hit

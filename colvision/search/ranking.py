@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.embedding import Floats, ScoredQuery
-from colvision.fusion import fuse, share
 from colvision.maxsim import similarities
 from colvision.maxsim.threads import spread
 from colvision.scoring import page_terms
+from colvision.search.fusion import fuse, share
 from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
 from colvision.search.stages import Pages, Table

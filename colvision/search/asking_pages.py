@@ -7,11 +7,11 @@ from PIL import Image
 
 from colvision.embedding import Encoder, QueryEmbedding
 from colvision.errors import DamagedFile
-from colvision.likeness import joined, page_query
 from colvision.maxsim import dequantise
 from colvision.page import Page
 from colvision.pdf import FailedPage, read_pages
-from colvision.search import Answer
+from colvision.search.hits import Answer
+from colvision.search.likeness import joined, page_query
 from colvision.store import Store
 from colvision.store.records import DocumentRow
 

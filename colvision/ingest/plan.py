@@ -10,7 +10,7 @@ from pathlib import Path
 
 from colvision.embedding import Encoder, PageEmbedding
 from colvision.errors import InputError
-from colvision.ingest import Upload, find_files
+from colvision.ingest.sources import Upload, find_files
 from colvision.page import Page
 from colvision.pdf import Limits, inspect_file, read_pages
 from colvision.search.planner import has_first_stage

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from colvision.embedding import Encoder
 from colvision.errors import ColvisionError
-from colvision.ingest import IngestOptions, Upload, Watch, encode_again, ingest_files
+from colvision.ingest.documents import encode_again, ingest_files
+from colvision.ingest.options import IngestOptions, Watch
+from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
+from colvision.ingest.sources import Upload
 from colvision.metadata import Metadata
-from colvision.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.store import Store
 from colvision.store.jobs import Job, State
 

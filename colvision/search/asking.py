@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from colvision.embedding import Encoder, EncoderInfo, QueryEmbedding
-from colvision.search import Answer, Request, SearchOptions, search_many
+from colvision.search.hits import Answer
+from colvision.search.options import Request, SearchOptions
+from colvision.search.planner import search_many
 from colvision.search.waiting import Waiting
 from colvision.store import Snapshot, Store
 from colvision.store.records import CollectionRow

@@ -1,0 +1,22 @@
+"""Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
+
+from colvision.ingest.documents import encode_again, fill_document, ingest_again, ingest_files
+from colvision.ingest.options import COMMIT_BYTES, IngestOptions, Watch
+from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
+from colvision.ingest.sources import Upload, find_files
+
+__all__ = [
+    "COMMIT_BYTES",
+    "FileOutcome",
+    "FileReport",
+    "IngestOptions",
+    "IngestReport",
+    "Progress",
+    "Upload",
+    "Watch",
+    "encode_again",
+    "fill_document",
+    "find_files",
+    "ingest_again",
+    "ingest_files",
+]

@@ -1,0 +1,50 @@
+"""How an ingest works, and who looks on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from colvision.ingest.report import Progress
+from colvision.metadata import Metadata, metadata_text
+from colvision.pdf import Limits
+from colvision.store.records import Keep
+
+COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
+
+    `replace`, `metadata`: see `Offer`. `keep` "float16" has a new collection keep its vectors beside their codes, at
+    three times the size; `pool` has it keep one vector for about so many patches, None for what it was begun with.
+    """
+
+    collection: str = "default"
+    replace: bool = False
+    metadata: Metadata | None = None
+    keep: Keep = "codes"
+    pool: int | None = None
+    commit_pages: int = 64
+    commit_seconds: float = 10.0
+    commit_bytes: int = COMMIT_BYTES
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if self.commit_pages < 1 or self.commit_seconds < 0:
+            raise ValueError(f"a commit every {self.commit_pages} pages or {self.commit_seconds} s: expected 1 or more")
+        metadata_text(self.metadata or {})  # refused before the first file is read
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: `progress` hears of every page, `cancel` is asked before every page."""
+
+    progress: Callable[[Progress], None] | None = None
+    cancel: Callable[[], bool] | None = None
+
+    def is_cancelled(self) -> bool:
+        return self.cancel is not None and self.cancel()
+
+    def tell(self, progress: Progress) -> None:
+        if self.progress is not None:
+            self.progress(progress)

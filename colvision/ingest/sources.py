@@ -1,0 +1,37 @@
+"""What is given to an ingest: files, folders of them, and uploads."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from colvision.pdf import is_supported
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file whose own path says nothing, and the name that its sender gave it."""
+
+    path: Path
+    name: str
+
+
+def find_files(paths: Iterable[str | Path | Upload], *, outside: Path) -> Iterator[Path | Upload]:
+    """The files themselves, and of folders the supported files in them, in the order of their names.
+
+    Hidden files and folders are skipped, and so is the library's own folder `outside`.
+    """
+    for path in paths:
+        if isinstance(path, Upload) or not Path(path).is_dir():
+            yield path if isinstance(path, Upload) else Path(path)
+        else:
+            yield from _walk(Path(path), outside.resolve())
+
+
+def _walk(folder: Path, outside: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(here, name).resolve() != outside
+        )
+        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if is_supported(file))
