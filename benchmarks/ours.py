@@ -57,8 +57,10 @@ def reranked(made: Made, size: int) -> Way:
 
 
 def _agreement(made: Made, size: int, query: Floats) -> np.ndarray:
-    return maxsim.bit_maxima(query, made.bits[: made.starts[size]], made.starts[: size + 1]).sum(axis=1)
+    maxima = maxsim.bit_maxima(query, made.bits[: made.starts[size]], made.starts[: size + 1])
+    return maxima.astype(np.float32) @ np.ones(len(query), np.float32)
 
 
 def _ten(scores: np.ndarray) -> Sequence[int]:
-    return np.argsort(-scores, kind="stable")[:10].tolist()
+    best = np.argpartition(-scores, 9)[:10]
+    return best[np.argsort(-scores[best], kind="stable")].tolist()

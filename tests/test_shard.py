@@ -1,5 +1,6 @@
 """One immutable shard: what is written is what is read, and damage is found."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,16 +110,18 @@ def test_large_shards_are_mapped_and_small_ones_are_read(shard_path, large_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads how much of a file a process has in its memory")
-def test_pages_read_here_and_there_do_not_pile_up_in_memory(quick_path):
+def test_pages_copied_here_and_there_do_not_pile_up_in_memory(quick_path):
     rng = np.random.default_rng(2)
     pages = [page_of(rng, 2048, 128) for _ in range(64)]  # 16 MB of codes
     path = quick_path / "3.safetensors"
     write_shard(path, pages, [Owner(1, number) for number in range(1, 65)], code_range=0.5)
     shard = Shard(path)
-    for row in rng.permutation(64).tolist():
-        shard.check([row])
-        np.testing.assert_array_equal(shard.page(row).codes, pages[row].codes)
-    assert resident(path) < 8 << 20
+    before = resident(path)
+    for row in rng.permutation(63):
+        codes, starts = shard.read_codes(np.array([row, row + 1]))
+        np.testing.assert_array_equal(codes, np.concatenate([page.codes for page in pages[row : row + 2]]))
+        assert starts.tolist() == [0, 2048, 4096]
+    assert resident(path) < before + (1 << 20)
     shard.check()
     assert int(shard.codes.sum(dtype=np.int64)) == sum(int(page.codes.sum(dtype=np.int64)) for page in pages)
     assert resident(path) > 14 << 20
@@ -199,6 +202,29 @@ def test_a_page_is_checked_alone(shard_path):
     with pytest.raises(LibraryDamaged, match="codes of its page 2"):
         shard.check([1])
     assert len(shard.page(2).codes) == 12
+
+
+@pytest.mark.parametrize("path", ["shard_path", "large_path"])
+def test_copied_codes_are_checked_and_are_those_of_their_pages(path, request):
+    shard = Shard(request.getfixturevalue(path))
+    rows = np.unique([0, len(shard) - 1])
+    codes, starts = shard.read_codes(rows)
+    for place, row in enumerate(rows.tolist()):
+        np.testing.assert_array_equal(codes[starts[place] : starts[place + 1]], shard.page(row).codes)
+    data = bytearray(shard.path.read_bytes())
+    begin = 8 + int.from_bytes(data[:8], "little")
+    data[begin + 5] ^= 1  # a code of the first page
+    shard.path.write_bytes(data)
+    with pytest.raises(LibraryDamaged, match="codes of its page 1"):
+        Shard(shard.path).read_codes(rows)
+
+
+def test_a_shard_that_is_cut_while_it_is_open_is_damaged_and_no_crash(large_path):
+    """Reading beyond the end of a mapped file would end the process."""
+    shard = Shard(large_path)
+    os.truncate(large_path, 1 << 19)
+    with pytest.raises(LibraryDamaged, match="ends within the codes of its page"):
+        shard.read_codes(np.array([len(shard) - 1]))
 
 
 @pytest.mark.parametrize("size", [0, 7, 100, 500])

@@ -24,7 +24,7 @@ from colvision.search.weights import soft_idf
 from colvision.store import Snapshot
 from colvision.store.text import TextScores
 
-FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages: 14 ms at 14 us a page
+FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages, a few milliseconds
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/made.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01

@@ -18,6 +18,8 @@ from colvision.store import Part, Snapshot
 
 Pages = NDArray[np.int64]  # sorted rows of a table
 _PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
+_COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
+_FEW = 2  # fewer than one in so many pages are copied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,14 +63,14 @@ class Table:
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.snapshot.parts[part].shard.page(int(self.rows[part][row - self.starts[part]]))
 
-    def pieces(self, pages: Pages) -> Iterator["Piece"]:
-        """`pages` by the part that holds them, in order, no piece of more than `_PIECE`."""
+    def pieces(self, pages: Pages, most: int) -> Iterator["Piece"]:
+        """`pages` by the part that holds them, in order, no piece of more than `most`."""
         bounds = np.searchsorted(pages, self.starts)
         for part, rows, start, first, last in zip(
             self.snapshot.parts, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
         ):
-            for begin in range(first, last, _PIECE):
-                yield Piece(part, rows[pages[begin : min(begin + _PIECE, last)] - start])
+            for begin in range(first, last, most):
+                yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
 
 
 class Piece(NamedTuple):
@@ -86,16 +88,21 @@ class Piece(NamedTuple):
 def code_maxima(table: Table, pages: Pages, query: Floats, code_range: float) -> Floats:
     """Each page's best similarity for each query token, from the int8 codes: (pages, t).
 
-    Raises `LibraryDamaged` for codes that are not what was written.
+    Many are compared where they are mapped, a few are copied. Raises `LibraryDamaged` for codes that are not what was
+    written.
     """
+    is_scan = len(pages) * _FEW >= len(table)
 
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
-        shard.check(piece.rows, is_scan=len(pages) == len(table))
-        return token_maxima(query, shard.codes, shard.starts, code_range, pages=piece.chosen)
+        if is_scan:
+            shard.check(piece.rows)
+            return token_maxima(query, shard.codes, shard.starts, code_range, pages=piece.chosen)
+        return token_maxima(query, *shard.read_codes(piece.rows), code_range)
 
     nothing = np.zeros((0, len(query)), np.float32)
-    return np.concatenate([nothing, *spread(compare, table.pieces(pages))])
+    pieces = table.pieces(pages, _PIECE if is_scan else _COPIED)
+    return np.concatenate([nothing, *spread(compare, pieces)])
 
 
 def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -112,4 +119,4 @@ def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, start
         return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
 
     nothing = np.zeros((0, len(starts)), np.float32)
-    return np.concatenate([nothing, *spread(compare, table.pieces(pages))])
+    return np.concatenate([nothing, *spread(compare, table.pieces(pages, _PIECE))])

@@ -2,8 +2,9 @@
 
 import hashlib
 import mmap
-import sys
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from colvision.shard.layout import (
     Bits,
     Codes,
     Place,
+    buffer,
     grid_sum,
     read_header,
     seal_of,
@@ -33,14 +35,12 @@ from colvision.shard.layout import (
 from colvision.shard.page import ShardPage
 
 _Number = TypeVar("_Number", bound=np.generic)
+_threads = threading.local()
 
 # A file that is mapped stays open, and systems let a process open about 1,000: a library that grew by a page or two at
 # a time has more shards than that. Below this size a copy in memory costs no more than the search that reads it all.
 SMALL_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
-# Of codes that were read here and there, beyond which a shard lets go of them: what is mapped counts as this process's
-# memory although the system keeps it anyway, and 30 reranks of 500 pages each touch 2 GB.
-_TOUCHED_BYTES = 2 << 20
 
 
 class Shard:
@@ -54,9 +54,7 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._map: mmap.mmap | None = None
-        self._touched = 0
-        self._is_scanned = False
+        self._handle: int | None = None
         with path.open("rb") as file:
             size = path.stat().st_size
             if size < 8:
@@ -64,8 +62,10 @@ class Shard:
             if size < SMALL_BYTES:
                 self._data = _aligned(file.read())
             else:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._data = memoryview(self._map)
+                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                if hasattr(os, "preadv"):
+                    self._handle = os.dup(file.fileno())
+                    weakref.finalize(self, os.close, self._handle)
         self._turn = threading.Lock()
         try:
             self._read()
@@ -149,35 +149,46 @@ class Shard:
             raise self._damaged("the bits of its codes do not match their sum")
         return bits
 
-    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None, *, is_scan: bool = False) -> None:
+    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> None:
         """Reads the codes of pages (by row; of all with None), those that were not read before.
 
-        `is_scan`: every page of the shard is compared, these now, so that none is let go of from here on.
         Raises `LibraryDamaged` when they are not what was written. A file of format 1 has no sums: only `verify`
         tells.
         """
         wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
         for row in wanted[~self._is_checked[wanted]].tolist():
-            self._check_page(row)
-        self._is_scanned |= is_scan
-        self._touch(len(wanted))
+            self._check_page(row, self.codes[self._rows(row)])
 
-    def _touch(self, pages: int) -> None:
-        """Lets go of codes, before some more of them are read, when many were read here and there.
+    def read_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
+        """The codes of a few pages (sorted rows) end to end, and where each begins: checked, and copied.
 
-        Not where searches read all of them anyway: every one would bring them back, 4 KB at a time.
+        Copied past the map: what is read through it stays part of this process's memory, 2 MB for a page of 90 KB where
+        the system keeps files in large pieces, and a page that is met for the first time costs more than its copy.
+        Raises `LibraryDamaged`.
         """
-        self._touched += pages * self.codes.nbytes // len(self)
-        if self._map is None or self._is_scanned or self._touched < _TOUCHED_BYTES or sys.platform == "win32":
-            return
-        self._touched = 0
-        place = self._places["codes"]
-        begin, end = -(-place.begin // mmap.PAGESIZE), place.end // mmap.PAGESIZE
-        if begin < end:
-            self._map.madvise(mmap.MADV_DONTNEED, begin * mmap.PAGESIZE, (end - begin) * mmap.PAGESIZE)
+        counts = self.starts[rows + 1] - self.starts[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        codes = _scratch(int(starts[-1]) * self.dim).reshape(-1, self.dim)
+        for row, begin, end in zip(rows.tolist(), starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            self._copy(row, codes[begin:end])
+            if not self._is_checked[row]:
+                self._check_page(row, codes[begin:end])
+        return codes, starts
 
-    def _check_page(self, row: int) -> None:
-        if self._sum_of(row, CODES_SUM) != word_sum(self.codes[self._rows(row)]):
+    def _copy(self, row: int, into: Codes) -> None:
+        if self._handle is None:
+            into[:] = self.codes[self._rows(row)]
+            return
+        place = self._places["codes"].begin + int(self.starts[row]) * self.dim
+        try:
+            count = os.preadv(self._handle, [buffer(into)], place)
+        except OSError as error:
+            raise self._damaged(f"the codes of its page {row + 1} cannot be read: {error.strerror}") from error
+        if count != into.nbytes:
+            raise self._damaged(f"it ends within the codes of its page {row + 1}")
+
+    def _check_page(self, row: int, codes: Codes) -> None:
+        if self._sum_of(row, CODES_SUM) != word_sum(codes):
             raise self._damaged(f"the codes of its page {row + 1} do not match their sum")
         self._is_checked[row] = True
 
@@ -201,9 +212,7 @@ class Shard:
         """
         if not 0 <= row < len(self):
             raise ValueError(f"row {row} of shard {self.path.name}, which holds {len(self)} pages")
-        if not self._is_checked[row]:
-            self._check_page(row)
-        self._touch(1)
+        self.check([row])
         cells = self._cells[int(self._cell_starts[row]) : int(self._cell_starts[row + 1])]
         kind = self._kinds[self._rows(row)]
         if not self._is_grid_checked[row]:
@@ -237,6 +246,14 @@ class Shard:
             "again, which `colvision verify` names",
             path=self.path,
         )
+
+
+def _scratch(size: int) -> Codes:
+    """This thread's bytes, those of before: new memory costs as much as what is copied into it."""
+    room: Codes | None = getattr(_threads, "room", None)
+    if room is None or len(room) < size:
+        room = _threads.room = np.empty(size, dtype=np.int8)
+    return room[:size]
 
 
 def _aligned(data: bytes) -> memoryview:
