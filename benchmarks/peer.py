@@ -8,6 +8,7 @@ sentence-transformers for scipy): only the modules that score are loaded, beside
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -36,13 +37,21 @@ class Peer:
         if "missing" in told:
             raise MissingPeer(f"{name}: {told['missing']}")
         self.bytes_a_page: float = told["bytes a page"]
+        self._tell(signal.SIGSTOP)
 
     def __call__(self, query: int) -> Answered:
+        """It runs only while it is asked: some keep threads busy after an answer, on the core that the next one has."""
         assert self._child.stdin is not None
+        self._tell(signal.SIGCONT)
         self._child.stdin.write(f"{query}\n")
         self._child.stdin.flush()
         told = self._read()
+        self._tell(signal.SIGSTOP)
         return Answered(told["seconds"], told["best"])
+
+    def _tell(self, what: signal.Signals) -> None:
+        if self._child.poll() is None:
+            self._child.send_signal(what)
 
     def _read(self) -> dict:
         assert self._child.stdout is not None
@@ -54,6 +63,7 @@ class Peer:
 
     def __exit__(self, *_: object) -> None:
         assert self._child.stdin is not None
+        self._tell(signal.SIGCONT)
         self._child.stdin.close()
         self._child.wait(60)
 
