@@ -160,12 +160,11 @@ class Shard:
             self._check_page(row, self.codes[self._rows(row)])
 
     def read_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
-        """The codes of a few pages (sorted rows) end to end, and where each begins: checked, and copied into memory that
-        this thread's next call takes again.
+        """The codes of a few pages (sorted rows) end to end, and where each begins: checked, and copied.
 
-        Copied past the map: what is read through it stays part of this process's memory, 2 MB for a page of 90 KB where
-        the system keeps files in large pieces, and a page that is met for the first time costs more than its copy.
-        Raises `LibraryDamaged`.
+        The copy is good until this thread's next call. It goes past the map: what is read through that stays
+        part of this process's memory, 2 MB for a page of 90 KB where the system keeps files in large pieces, and a page
+        that is met for the first time costs more than its copy. Raises `LibraryDamaged`.
         """
         counts = self.starts[rows + 1] - self.starts[rows]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
