@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from colvision.maxsim.amx import Tiles
 
 _PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
-_TILED, _TILED_BLOCK = 64, 32_768  # dimensions in a tile; page vectors in one turn of a thread: 4 MB at 128
+_TILED, _TILED_BLOCK = 64, 131_072  # dimensions in a tile; page vectors in one turn of a thread: 17 MB at 128
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
