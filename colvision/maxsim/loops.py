@@ -8,6 +8,7 @@ from pickle import UnpicklingError  # noqa: TID251  numba's own cache is pickled
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, uint64
 from numba.core import types
 from numba.extending import intrinsic
@@ -25,6 +26,7 @@ Products = NDArray[np.int32] | NDArray[np.float32]
 SegmentMaxima = Callable[[Products, Places, Products], None]
 _Loop = TypeVar("_Loop", bound=Callable[..., None])
 
+_LINE = 64  # bytes that a cache takes at once
 _BITS = "Array(uint64, 2, 'C', readonly=True)"
 _PLACES = "Array(int64, 1, 'C', readonly=True)"
 
@@ -51,6 +53,20 @@ def _emit_wide(_: object) -> tuple[object, object]:
     return types.none(), generate
 
 
+def _emit_fetch(_: object, address: object) -> tuple[object, object]:
+    """The 64 bytes at an address, `array.ctypes.data` and more, towards the second-level cache."""
+
+    def generate(context: "BaseContext", builder: "IRBuilder", _signature: object, given: list["Value"]) -> "Value":
+        name, byte, word = "llvm.prefetch.p0", ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(prefetch, [builder.inttoptr(given[0], byte), word(0), word(2), word(1)])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+_fetch: Callable[[int], None] = intrinsic(_emit_fetch)
 _popcount: Callable[[int], int] = intrinsic(_emit_popcount)
 wide: Callable[[], None] = intrinsic(_emit_wide)
 
@@ -90,7 +106,8 @@ def least_distances(words: int) -> LeastDistances:
 
     It takes query (t, words), bits (n, words), each page's first row and the row after its last (pages,), and fills
     found (pages, t) with each page's fewest differing bits. Lanes are a page's rows, turned to columns once for all
-    tokens: 1.9 us a page of 700 x 128 and 20 tokens, where lanes of tokens took 5.5 and one token a turn 2.4.
+    tokens: where lanes of tokens took 5.5 us a page of 700 x 128 and 20 tokens and one token a turn 2.4, this takes 1.9
+    in the cache. Each four tokens fetch a part of the next page, so that it does from memory, too, not 2.7.
     """
 
     def loop(query: Words, bits: Words, firsts: Places, lasts: Places, found: Int32s) -> None:
@@ -98,12 +115,19 @@ def least_distances(words: int) -> LeastDistances:
         tokens = query.shape[0]
         columns = np.empty((words, np.max(lasts - firsts)), np.uint64)
         for page in range(len(firsts)):
+            following = min(page + 1, len(firsts) - 1)
+            ahead = bits.ctypes.data + firsts[following] * words * 8
+            end = bits.ctypes.data + lasts[following] * words * 8
+            share = (end - ahead) // max(tokens // 4, 1) + _LINE
             first = firsts[page]
             rows = lasts[page] - first
             for row in range(rows):
                 for w in range(words):
                     columns[w, row] = bits[first + row, w]
             for t in range(0, tokens - 3, 4):
+                for line in range(ahead, min(ahead + share, end), _LINE):
+                    _fetch(line)
+                ahead += share
                 found[page, t : t + 4] = _least_of_four(columns, rows, query, t, words)
             for t in range(tokens - tokens % 4, tokens):
                 found[page, t] = _least_of_one(columns, rows, query, t, words)
