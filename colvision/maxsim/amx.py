@@ -1,8 +1,8 @@
 """int8 MaxSim on the tiles of AMX (Intel, from Sapphire Rapids on): products and maxima in one pass, nothing kept.
 
-A page of 700 x 128 and 20 query tokens takes 6.0 us where reading its codes alone takes 5.5, and 1.6 us a query where 32
-come at once (one core); `torch._int_mm` and a pass over its products took 16 and 10 where this took 7.6 and 3, on a busy
-one. Only `compiled` imports this file.
+A page of 700 x 128 and 20 query tokens takes 6.0 us where reading its codes alone takes 5.5, and 1.6 us a query where
+32 come at once (one core). On a busy one `torch._int_mm` and a pass over its products took 16 and 10, this 7.6 and 3.
+Only `compiled` imports this file.
 """
 
 import ctypes
