@@ -48,6 +48,27 @@ def test_pages_added_since_a_search_are_told_until_it_is_made_again(page, server
     expect(page.locator("#cv-summary")).not_to_contain_text("added since")
 
 
+def test_pages_that_a_search_has_met_are_not_told_as_added_since(page, server, tmp_path):
+    drive.show(page, server)
+    library = f"{server}/api/v1/library"
+    page.route(library, lambda route: route.abort())  # the list of documents comes late
+    data = save_document(tmp_path / "file.tiff", [["spindle"]]).read_bytes()
+    page.request.post(f"{server}/api/v1/documents", params={"name": "spindle.tiff"}, data=data)
+    for _ in range(400):
+        if "ready" in [each["state"] for each in documents(page, library) if each["name"] == "spindle.tiff"]:
+            break
+        page.wait_for_timeout(50)
+    search(page, "spindle")
+    page.unroute(library)
+    expect(page.locator("#cv-documents .cv-row", has_text="spindle.tiff")).to_be_visible()
+    expect(page.locator("#cv-summary")).to_contain_text("Searched")
+    expect(page.locator("#cv-summary")).not_to_contain_text("added since")
+
+
+def documents(page, library):
+    return page.request.get(library).json()["documents"]
+
+
 def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server, tmp_path):
     drive.show(page, server)
     upload(page, save_document(tmp_path / "press.tiff", [[f"word{number}"] for number in range(12)]))

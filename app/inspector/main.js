@@ -170,6 +170,7 @@ class Desk {
       const answer = await api.search(this.state, signal);
       if (signal.aborted) return;
       this.answer = answer;
+      if (!this.state.in && !this.state.where) this.pagesThen = answer.pages; // the list of documents may be older
       say(byId("cv-message"), this.answer.notice);
     } catch (error) {
       if (signal.aborted) return;
