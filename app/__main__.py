@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.settings import TOKEN_VARIABLE, Settings, default_library
+from app.settings import ENCODER_VARIABLE, TOKEN_VARIABLE, Settings, chosen_encoder, default_library
 from colvision.errors import ColvisionError, MissingExtra
 
 if TYPE_CHECKING:
@@ -25,9 +25,19 @@ def command(
     library: Annotated[Path | None, typer.Option(help="The library's folder; made if missing.")] = None,
     port: Annotated[int, typer.Option(help="The next free port from here on is taken.")] = 7860,
     host: Annotated[str, typer.Option(help="An address beyond this machine needs COLVISION_TOKEN.")] = "127.0.0.1",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            envvar=ENCODER_VARIABLE,
+            show_default="the one that filled the library, else mini",
+            help="mini, a checkpoint folder or a hub id.",
+        ),
+    ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
+    if encoder:
+        os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
         settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
         serve(settings, sample=sample)
@@ -42,7 +52,10 @@ def serve(settings: Settings, *, sample: bool = False) -> None:
     from app.service import Service
     from colvision.library import open_library
 
-    with open_library(settings.library) as library, free_socket(settings.host, settings.port) as listening:
+    with (
+        open_library(settings.library, encoder=chosen_encoder()) as library,
+        free_socket(settings.host, settings.port) as listening,
+    ):
         serve_service(Service(library, settings), listening, sample=sample)
 
 

@@ -11,6 +11,7 @@ from colvision.errors import ColvisionError
 from colvision.pdf import Limits
 
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
+ENCODER_VARIABLE = "COLVISION_ENCODER"
 TOKEN_VARIABLE = "COLVISION_TOKEN"
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
@@ -82,6 +83,11 @@ class Settings:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address, under one of the names that the guard lets through."""
     return host in _LOOPBACK
+
+
+def chosen_encoder() -> str | None:
+    """The one that `COLVISION_ENCODER` names; None for the one that filled the library."""
+    return os.environ.get(ENCODER_VARIABLE) or None
 
 
 def default_library() -> Path:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+from app.settings import chosen_encoder
 from app.spool import Spool
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
@@ -68,7 +69,7 @@ def main() -> None:
     parent = int(sys.argv[2])
     end_with(parent)
     be_modest()
-    with open_library(sys.argv[1]) as library:
+    with open_library(sys.argv[1], encoder=chosen_encoder()) as library:
         work(library, parent=parent)
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from app import __main__ as start
 from app.service import Service
-from app.settings import Settings, default_library
+from app.settings import ENCODER_VARIABLE, Settings, default_library
 from app.supervisor import Supervisor
 from app.worker import work
 from colvision.library import open_library
@@ -194,6 +194,19 @@ def run():
     program = typer.Typer()
     program.command()(start.command)
     return lambda *options: CliRunner().invoke(program, options)
+
+
+def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, service, tmp_path, monkeypatch):
+    """One that is not there says so in the job."""
+    monkeypatch.setenv(ENCODER_VARIABLE, "")  # put back afterwards
+    monkeypatch.setattr(start, "serve", lambda settings, *, sample: None)
+    missing = str(tmp_path / "checkpoint")
+    assert run("--encoder", missing).exit_code == 0
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [*Settings(service.library.path).worker, str(service.library.path), str(os.getpid())]):
+        wait_for(lambda: jobs.get(job.key).state == "failed")
+    assert missing in jobs.get(job.key).reason
 
 
 def test_another_address_without_a_token_is_refused_in_a_sentence(run, tmp_path, monkeypatch):
