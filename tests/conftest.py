@@ -73,7 +73,9 @@ def chromium():
     import browser as drive  # it imports playwright, which other tests can do without
 
     if drive.CHROMIUM is None:
-        pytest.skip("the browser tests need Debian's chromium: it is not installed")
+        pytest.skip(
+            "no chromium on the PATH: the page is tested in a real browser only where there is one (apt install chromium)"
+        )
     with drive.chromium() as browser:
         yield browser
 

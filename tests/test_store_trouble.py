@@ -86,7 +86,7 @@ def test_a_full_disk_is_said_and_the_library_opens_afterwards(store, quick_path)
     script = 'mount -t tmpfs -o size=1m none "$1" && cp -r "$0"/. "$1" && shift 2 && "$@"; code=$?; '
     script += f'rm -f "{disk}/ballast"; cp -r "{disk}/." "{store.path}"; exit $code'
     if subprocess.run(["unshare", "-rm", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True).returncode:
-        pytest.skip("this system lets nobody mount")
+        pytest.skip("a disk of its own needs `unshare -rm`, which this system does not allow")
     prefix = ["unshare", "-rm", "sh", "-c", script, store.path, disk, "--"]
     said = child(_FULL, disk, quick_path, prefix)
     assert "make room" in said or "has room" in said, said
