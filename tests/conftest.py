@@ -73,9 +73,7 @@ def chromium():
     import browser as drive  # it imports playwright, which other tests can do without
 
     if drive.CHROMIUM is None:
-        pytest.skip(
-            "no chromium on the PATH: the page is tested in a real browser only where there is one (apt install chromium)"
-        )
+        pytest.skip("no chromium on the PATH: the page is tested in a real browser where there is one")
     with drive.chromium() as browser:
         yield browser
 

@@ -1,6 +1,5 @@
 """PDF files as pages, by both renderers."""
 
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -174,9 +173,8 @@ def test_poppler_draws_where_it_is_installed(tmp_path):
     assert inspect_file(written(tmp_path, text_file("a"))).renderer.startswith("poppler ")
 
 
+@NEEDS_POPPLER
 def test_both_renderers_draw_the_same_page(tmp_path):
-    if not shutil.which("pdftoppm"):
-        pytest.skip("poppler is not installed: pages are drawn by PDFium, which the other tests do")
     path = written(tmp_path, text_file("bleed the hydraulic pump"))
     [one], [other] = (drawn(path, renderer=renderer) for renderer in ("poppler", "pdfium"))
     assert (one.geometry, one.text) == (other.geometry, other.text)
