@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_POPPLER = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="poppler is not installed: pages are drawn by PDFium")
+NEEDS_POPPLER = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="no poppler is installed: PDFium draws")
 BOTH = [pytest.param("poppler", marks=NEEDS_POPPLER), "pdfium"]
 SMALL = 100_000  # pixels of a page, where they do not matter
 
