@@ -14,7 +14,7 @@ test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
-	cd tests && OMP_NUM_THREADS=1 ../$(RUN) -m faults
+	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 
 check: $(READY)  ## format, lint, types, layers
 	$(RUN) -m ruff format --check .

@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +20,13 @@ from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import quote, urlsplit
 
+from playwright.sync_api import Browser, Page
+
 from benchmarks.machine import machine
 from colvision.library import Library, open_library
+from tests.helpers import browser as drive
 
 _ROOT = Path(__file__).parents[1]
-sys.path.append(str(_ROOT / "tests"))
-import browser as drive  # noqa: E402  # the browser tests' server and chromium
-from playwright.sync_api import Browser, Page  # noqa: E402
 
 _SCAN = _ROOT / "data" / "sample-manual-scan.pdf"
 _QUESTIONS = (

@@ -4,13 +4,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from toy import ToyEncoder, save_document
 
 from app.service import Service
 from app.settings import Settings
 from app.worker import read_in
 from colvision.library import open_library
 from colvision.store import Store
+from tests.helpers.toy import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
 
@@ -43,7 +43,7 @@ def store(quick_path):
 
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory):
-    from judged import made  # what evaluates is not light, and most tests need none of it
+    from tests.helpers.evaluation_set import made  # what evaluates is not light, and most tests need none of it
 
     return made(tmp_path_factory.mktemp("evaluation"))
 
@@ -70,7 +70,7 @@ def upload(service, tmp_path):
 
 @pytest.fixture(scope="module")
 def chromium():
-    import browser as drive  # it imports playwright, which other tests can do without
+    from tests.helpers import browser as drive  # it imports playwright, which other tests can do without
 
     if drive.CHROMIUM is None:
         pytest.skip("no chromium on the PATH: the page is tested in a real browser where there is one")
@@ -81,7 +81,7 @@ def chromium():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """One application for all browser tests; every test adds what it needs under names of its own."""
-    import browser as drive
+    from tests.helpers import browser as drive
 
     folder = tmp_path_factory.mktemp("app")
     with open_library(folder / "library", encoder=ToyEncoder()) as library:
@@ -94,7 +94,7 @@ def server(tmp_path_factory):
 @pytest.fixture
 def page(chromium, server):
     """A tab that has asked no other machine for anything when the test ends, and has met no error."""
-    import browser as drive
+    from tests.helpers import browser as drive
 
     page = drive.new_page(chromium)
     asked, errors = [], []
@@ -112,7 +112,7 @@ def saved(tmp_path_factory):
     folders = {}
 
     def folder_of(name):
-        from tests.families import ALL  # it imports transformers, which other tests can do without
+        from tests.helpers.families import ALL  # it imports transformers, which other tests can do without
 
         if name not in folders:
             folders[name] = tmp_path_factory.mktemp(name)

@@ -3,11 +3,9 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from judged import CountingEncoder
 
 from benchmarks import report, smaller
 from benchmarks.made import CODE_RANGE, TOKENS, Sizes, make, read
@@ -15,8 +13,8 @@ from benchmarks.quality import Part
 from benchmarks.turns import Answered, take_turns
 from colvision import maxsim
 from colvision.evaluation import find_corpus
-
-ROOT = Path(__file__).parents[1]
+from tests.helpers import ROOT
+from tests.helpers.evaluation_set import CountingEncoder
 
 
 def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):

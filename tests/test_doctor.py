@@ -10,7 +10,6 @@ from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from toy import ToyEncoder
 from typer.testing import CliRunner
 
 import colvision
@@ -23,6 +22,7 @@ from colvision.encoders.colqwen import ColQwen2
 from colvision.encoders.family import Family, PageBatch, Source
 from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError
+from tests.helpers.toy import ToyEncoder
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from toy import ToyEncoder, save_document
 
 import colvision
 from colvision.embedding import Link
@@ -24,6 +23,7 @@ from colvision.errors import (
 from colvision.library import open_library
 from colvision.search import Filter
 from colvision.store.lock import Holder
+from tests.helpers.toy import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
 CRANE = [["hook", "rope"], ["oil", "tank"]]

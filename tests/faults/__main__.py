@@ -1,15 +1,15 @@
-"""All of it at length: `python -m faults [--kills 1000] [--seconds 300] [--damages 5000] [--every 1] [--only NAME]`."""
+"""All of it at length: `-m tests.faults [--kills 1000] [--seconds 300] [--damages 5000] [--every 1] [--only NAME]`."""
 
 import argparse
 import sys
 import time
 
-from faults import shim
-from faults.run import run
+from tests.faults import shim
+from tests.faults.run import run
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests.faults", description=__doc__)
     parser.add_argument("--kills", type=int, default=1000, help="of a writer at random moments, beside two readers")
     parser.add_argument("--seconds", type=int, default=300, help="for four readers beside a writer")
     parser.add_argument("--damages", type=int, default=5000, help="files damaged, one at a time")

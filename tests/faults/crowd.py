@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faults.history import History
-from faults.processes import Bell, Forked
-from faults.reader import Reader, warm_up
-from faults.state import State
-from faults.work import Open, Step, Work, anything
+from tests.faults.history import History
+from tests.faults.processes import Bell, Forked
+from tests.faults.reader import Reader, warm_up
+from tests.faults.state import State
+from tests.faults.work import Open, Step, Work, anything
 
 
 class Crowd:

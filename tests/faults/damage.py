@@ -18,9 +18,9 @@ import numpy as np
 from colvision.errors import ColvisionError, LibraryDamaged, LibraryFormat
 from colvision.library import Library
 from colvision.store import Store
-from faults.reader import QUERIES, is_equal, scores
-from faults.state import ENCODERS, State, encoded
-from faults.work import Open, Step, Work, filled
+from tests.faults.reader import QUERIES, is_equal, scores
+from tests.faults.state import ENCODERS, State, encoded
+from tests.faults.work import Open, Step, Work, filled
 
 KINDS = {
     "catalogue": "catalog.sqlite",

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from faults.shim import Kind, Operation
+from tests.faults.shim import Kind, Operation
 
 Names = Literal["kept", "dropped", "some"]
 Data = Literal["kept", "dropped", "torn", "zeros", "some"]

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from colvision.errors import ColvisionError
-from faults.disk import Disk, lay_out
-from faults.power_cuts import check
-from faults.shim import Kind, Shim, read_log
-from faults.state import State, held, litter
-from faults.work import Open, Step, Work, everything, filled
+from tests.faults.disk import Disk, lay_out
+from tests.faults.power_cuts import check
+from tests.faults.shim import Kind, Shim, read_log
+from tests.faults.state import State, held, litter
+from tests.faults.work import Open, Step, Work, everything, filled
 
 
 @dataclass(frozen=True, slots=True)

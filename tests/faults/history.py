@@ -9,7 +9,7 @@ import mmap
 import os
 from pathlib import Path
 
-from faults.state import State
+from tests.faults.state import State
 
 _ACKNOWLEDGED, _BEGUN = 0, 1
 

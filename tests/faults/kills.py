@@ -10,11 +10,11 @@ import numpy as np
 
 from colvision.store import Store
 from colvision.store.turn import Turn
-from faults.crowd import Crowd, tell
-from faults.history import History
-from faults.processes import Forked
-from faults.state import State, held, litter
-from faults.work import anything
+from tests.faults.crowd import Crowd, tell
+from tests.faults.history import History
+from tests.faults.processes import Forked
+from tests.faults.state import State, held, litter
+from tests.faults.work import anything
 
 _SECONDS = 0.4  # a writer lives no longer: it makes five to ten changes meanwhile
 

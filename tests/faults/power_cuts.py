@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from colvision.errors import ColvisionError
-from faults.disk import Data, Disk, Names, lay_out
-from faults.shim import Kind, Operation, Shim, read_log
-from faults.state import State, held, litter
-from faults.work import Step, Work, everything, filled
+from tests.faults.disk import Data, Disk, Names, lay_out
+from tests.faults.shim import Kind, Operation, Shim, read_log
+from tests.faults.state import State, held, litter
+from tests.faults.work import Step, Work, everything, filled
 
 # What a cut may do to names and to bytes. ("kept", "kept") is what a kill leaves: the system goes on.
 _FATES: tuple[tuple[Names, Data], ...] = (

@@ -13,9 +13,9 @@ from colvision.library import Library
 from colvision.maxsim import quantise, token_maxima
 from colvision.search import Answer
 from colvision.store import Store
-from faults.history import History
-from faults.processes import Bell
-from faults.state import ENCODERS, State, encoded
+from tests.faults.history import History
+from tests.faults.processes import Bell
+from tests.faults.state import ENCODERS, State, encoded
 
 QUERIES = ("bleed p1", "a 2 p2", "b bleed", "c 4", "p3 0")
 _ALL = 1000  # hits: more than there are pages

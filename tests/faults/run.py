@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faults import shim
-
-_ROOT = Path(__file__).parents[1]
+from tests.faults import shim
+from tests.helpers import ROOT
 
 
 @contextmanager
@@ -26,16 +25,16 @@ def scratch() -> Iterator[Path]:
 
 
 def run(module: str, *arguments: int, preload: bool = False) -> str:
-    """What `python -m faults.MODULE FOLDER ARGUMENTS` prints; `preload` loads the shim into it. Raises `RuntimeError`.
+    """What `-m tests.faults.MODULE FOLDER ARGUMENTS` prints; `preload` loads the shim into it. Raises `RuntimeError`.
 
     One thread each: readers and writers are processes.
     """
-    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     with scratch() as folder:
         if preload:
             environment |= shim.environment(shim.build(folder))
-        command = [sys.executable, "-m", f"faults.{module}", str(folder), *map(str, arguments)]
+        command = [sys.executable, "-m", f"tests.faults.{module}", str(folder), *map(str, arguments)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)

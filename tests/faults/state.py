@@ -5,8 +5,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
-from toy import ToyEncoder, text_page
-
 from colvision.maxsim import quantise
 from colvision.page import Page
 from colvision.shard import ShardPage
@@ -14,6 +12,7 @@ from colvision.store import Store, rows
 from colvision.store.files import picture
 from colvision.store.records import READY, DocumentRow
 from colvision.store.writer import EncodedPage
+from tests.helpers.toy import ToyEncoder, text_page
 
 ENCODERS = (ToyEncoder(), ToyEncoder(seed=1))  # a collection is filled by one of them, and encoded again by the other
 

@@ -13,7 +13,7 @@ from colvision.store import Store
 from colvision.store.drafts import Draft
 from colvision.store.identity import Offer
 from colvision.store.records import INGESTING, READY
-from faults.state import ENCODERS, Held, State, encoded
+from tests.faults.state import ENCODERS, Held, State, encoded
 
 _REASON = "it could not be read"
 _NAMES = ("a", "b", "c", "d", "e", "f", "g", "h")

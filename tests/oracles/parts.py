@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.tiny_families import (
+from tests.helpers.tiny_families import (
     modernvbert_config,
     paligemma_parts,
     qwen_config,

@@ -1,0 +1,157 @@
+"""What comes in, over a real library with the toy encoder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app import intake as intake_module
+from app.questions import Question
+from app.service import Service
+from app.settings import Quota, Refused, Settings
+from colvision.errors import UnsupportedFile
+from colvision.library import open_library
+from tests.helpers.toy import ToyEncoder, save_document
+
+PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
+
+
+def ask(service, text, *, k=10, **limits):
+    return service.questions.ask(Question(text, **limits), k=k)
+
+
+def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    job = service.intake.upload(path, "../../etc/pump\u202e.tiff")
+    assert (job.name, job.state) == ("pump.tiff", "queued")
+    assert not path.exists()
+    assert service.overview().jobs == (job,)
+
+
+def test_the_same_file_again_is_said_to_be_there_already(service, upload):
+    upload()
+    upload("copy of pump.tiff")
+    view = service.overview()
+    assert [each.name for each in view.documents] == ["pump.tiff"]
+    (job,) = view.jobs
+    assert (job.state, job.document) == ("ready", view.documents[0].id)
+    assert "already here" in job.reason
+
+
+def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    assert service.intake.cancel(job.key).state == "cancelled"
+    assert list((service.library.path / "uploads").iterdir()) == []
+    service.intake.forget(job.key)
+    assert service.overview().jobs == ()
+
+
+def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp_path):
+    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    stray = service.library.path / "uploads" / "stray.pdf"
+    stray.write_bytes(b"left by a kill")
+    arriving = stray.with_name("arriving.pdf")
+    arriving.write_bytes(b"half")
+    for path in stray.parent.iterdir():
+        if path != arriving:
+            os.utime(path, (0, 0))
+    Service(service.library, service.settings)
+    assert (stray.exists(), arriving.exists()) == (False, True)
+    assert Path(service.library.jobs.all()[0].path).exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])
+def test_a_collections_name_is_short_and_printable(service, tmp_path, name):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    with pytest.raises(Refused, match="1 to 60 letters"):
+        service.intake.upload(path, "pump.tiff", collection=name)
+
+
+def test_a_refusal_names_the_file_as_its_sender_does(service, tmp_path):
+    path = tmp_path / "0f3a.pdf"
+    path.write_bytes(b"<html>not a PDF</html>")
+    with pytest.raises(UnsupportedFile, match="^manual.pdf"):
+        service.intake.upload(path, "manual.pdf")
+
+
+def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_once(service, upload):
+    upload()
+    with open_library(service.library.path, encoder=ToyEncoder(seed=3)) as other:
+        changed = Service(other, Settings(other.path))
+        assert changed.overview().collections[0].needs_reencoding
+        jobs = [changed.intake.reencode("default") for _ in range(2)]
+        assert jobs[0] == jobs[1] and jobs[0].kind == "reencode"
+        other.run_job(other.jobs.claim("test"))
+        view = changed.overview()
+        assert (view.jobs, view.collections[0].needs_reencoding) == ((), False)
+        assert ask(changed, "valve").hits[0].page == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "sentence"),
+    [
+        (Quota(file_bytes=2**20 // 2), "the limit is 0 MB: split"),
+        (Quota(queue=0), "0 files are waiting, the limit is 0: add"),
+        (Quota(free_bytes=2**60), "make room first"),
+    ],
+)
+def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, quota, sentence):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    with pytest.raises(Refused, match=sentence):
+        limited = Service(service.library, Settings(service.library.path, quota=quota))
+        limited.intake.upload(path, "pump.tiff")
+
+
+def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
+    path = tmp_path / "page.pdf"
+    path.write_bytes(b"<html>not a PDF</html>")
+    with pytest.raises(UnsupportedFile, match="not a PDF"):
+        service.intake.upload(path, "page.pdf")
+
+
+def test_the_sample_manual_is_loaded_once_and_stays_deleted(service, tmp_path, monkeypatch):
+    path = save_document(tmp_path / "sample-manual.tiff", PUMP)
+    monkeypatch.setattr(intake_module, "sample_files", lambda: (path,))
+    assert [job.name for job in service.intake.load_sample_once()] == ["sample-manual.tiff"]
+    service.library.run_job(service.library.jobs.claim("test"))
+    assert path.exists()
+    service.delete("sample-manual.tiff")
+    assert service.intake.load_sample_once() == []
+    assert [job.name for job in service.intake.load_sample()] == ["sample-manual.tiff"]
+
+
+def test_what_is_noted_with_an_upload_is_known_of_its_document_and_filters_a_search(service, upload):
+    upload("pump.tiff", machine="pump", year=2010)
+    upload("press.tiff", [["bleed", "press"]], machine="press")
+    assert {each.name: each.metadata for each in service.overview().documents} == {
+        "pump.tiff": {"machine": "pump", "year": 2010},
+        "press.tiff": {"machine": "press"},
+    }
+    assert {hit.document for hit in service.questions.ask(Question("bleed", where="machine=press")).hits} == {
+        "press.tiff"
+    }
+    assert list((service.library.path / "uploads").iterdir()) == []
+
+
+def test_the_same_file_again_with_other_facts_takes_them_on(service, upload):
+    upload(machine="pump")
+    upload("copy.tiff", machine="press")
+    view = service.overview()
+    assert [each.metadata for each in view.documents] == [{"machine": "press"}]
+    assert "what was noted with it is now known" in view.jobs[0].reason
+
+
+def test_what_was_noted_waits_with_its_upload_for_the_next_start_and_goes_with_it(service, tmp_path):
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
+    for path in (service.library.path / "uploads").iterdir():
+        os.utime(path, (0, 0))
+    again = Service(service.library, service.settings)
+    assert again.intake.spool.noted(service.library.jobs.all()[0].path) == {"year": 2010}
+    again.intake.cancel(job.key)
+    assert list((service.library.path / "uploads").iterdir()) == []
+
+
+def test_facts_beyond_the_limit_are_refused(service, tmp_path):
+    path = save_document(tmp_path / "file.tiff", PUMP)
+    with pytest.raises(Refused, match="the limit is 500"):
+        service.intake.upload(path, "pump.tiff", metadata={"remark": "x" * 500})

@@ -1,0 +1,236 @@
+"""Starting the application: the worker process that is kept alive, ports, and the command itself."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app import __main__ as start
+from app.service import Service
+from app.settings import ENCODER_VARIABLE, Settings, default_library
+from app.supervisor import Supervisor
+from app.worker import work
+from colvision.library import open_library
+from colvision.store.lock import Holder
+from tests.helpers.toy import ToyEncoder, save_document
+from tests.helpers.toy_app import WORKER
+
+PATIENCE = 60.0  # seconds, on a busy machine
+
+
+@pytest.fixture
+def service(quick_path):
+    with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        yield Service(library, Settings(library.path, worker=WORKER))
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.1)
+
+
+def pid_of(worker):
+    return int(worker.split()[-1].partition("/")[0])
+
+
+def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "0.2")
+    pages = [[f"word{number}"] for number in range(12)]
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [*WORKER, str(service.library.path), str(os.getpid())]):
+        wait_for(lambda: jobs.get(job.key).page >= 2)
+        os.kill(pid_of(jobs.get(job.key).worker), signal.SIGKILL)
+        wait_for(lambda: jobs.get(job.key).state == "ready")
+    (document,) = service.overview().documents
+    assert (document.state, document.stored) == ("ready", 12)
+    assert list((service.library.path / "uploads").iterdir()) == []
+
+
+_SUICIDE = """
+import os, sys
+from colvision.library import open_library
+from colvision.store.lock import Holder
+with open_library(sys.argv[1]) as library:
+    if library.jobs.claim(str(Holder.current())) is None:
+        import time; time.sleep(60)
+os.abort()
+"""
+
+
+def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.supervisor._REST_SECONDS", 0.05)
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
+        wait_for(lambda: jobs.get(job.key).state == "failed")
+    assert "3 times" in jobs.get(job.key).reason
+
+
+def test_the_worker_ends_with_the_application(service):
+    """Here it has gone before the worker could even ask for its parent."""
+    script = "import os, subprocess, sys; print(subprocess.Popen([*sys.argv[1:], str(os.getpid())], stdout=2).pid)"
+    command = [sys.executable, "-c", script, *WORKER, str(service.library.path)]
+    pid = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE).stdout)
+    wait_for(lambda: not _is_running(pid))
+
+
+def test_only_the_job_that_killed_its_worker_is_failed(service):
+    """An older one whose worker has died as well is left to the next worker."""
+    jobs = service.library.jobs
+    older = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    keys = [jobs.queue("none.pdf", "none.pdf").key for _ in range(2)]
+    killed.wait()
+    workers = [str(Holder(socket.gethostname(), process.pid, 0)) for process in (older, killed)]
+    assert [jobs.claim(worker).key for worker in workers] == keys
+    older.communicate()
+    supervisor = Supervisor(jobs, [])
+    for _ in range(3):
+        supervisor._count_death(killed.pid)
+    assert [(jobs.get(key).state, jobs.get(key).worker) for key in keys] == [
+        ("running", workers[0]),
+        ("failed", workers[1]),
+    ]
+
+
+def test_the_upload_of_a_job_that_was_failed_is_dropped_by_the_next_worker(service, tmp_path):
+    jobs = service.library.jobs
+    failed = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "oil.tiff")
+    waiting = service.intake.upload(save_document(tmp_path / "file.tiff", [["valve"]]), "valve.tiff")
+    jobs.finish(jobs.claim("test"), "failed", reason="it ended its worker")
+    work(service.library, parent=-1)
+    assert [Path(jobs.get(job.key).path).exists() for job in (failed, waiting)] == [False, True]
+
+
+_STARTS_A_WORKER = """
+import os, subprocess, sys
+subprocess.Popen([*sys.argv[1:], str(os.getpid())]).wait()
+"""
+
+
+def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "1")
+    pages = [[f"word{number}"] for number in range(20)]
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    jobs = service.library.jobs
+    command = [sys.executable, "-c", _STARTS_A_WORKER, *WORKER, str(service.library.path)]
+    with subprocess.Popen(command) as application:
+        wait_for(lambda: jobs.get(job.key).page >= 1)
+        worker = pid_of(jobs.get(job.key).worker)
+        application.terminate()
+    wait_for(lambda: not _is_running(worker))
+    left = jobs.get(job.key)
+    assert (left.state, left.page < left.pages) == ("running", True)
+
+
+def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):
+    planted = tmp_path / "app"
+    planted.mkdir()
+    for name in ("__init__.py", "worker.py"):
+        (planted / name).write_text("raise SystemExit('planted')")
+    command = Settings(tmp_path / "library").worker
+    ended = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
+    assert "usage: python -m app.worker LIBRARY PROCESS" in ended.stderr
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_next_free_port_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start.free_socket("127.0.0.1", port) as found:
+            assert port < found.getsockname()[1] <= port + 20
+
+
+def test_what_is_answered_is_sent_at_once():
+    """Not when the browser has acknowledged what came before, which takes 40 ms."""
+
+    async def no_delay(listening):
+        told = asyncio.get_running_loop().create_future()
+
+        async def connected(_, writer):
+            told.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(connected, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            value = await told
+            writer.close()
+            await writer.wait_closed()
+            return value
+
+    with start.free_socket("127.0.0.1", 0) as listening:
+        assert asyncio.run(no_delay(listening))
+
+
+def test_an_address_of_another_machine_is_a_sentence():
+    with pytest.raises(ValueError, match="cannot serve at 192.0.2.1"):
+        start.free_socket("192.0.2.1", 7860)
+
+
+@pytest.fixture
+def run():
+    import typer
+
+    program = typer.Typer()
+    program.command()(start.command)
+    return lambda *options: CliRunner().invoke(program, options)
+
+
+def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, service, tmp_path, monkeypatch):
+    """One that is not there says so in the job."""
+    monkeypatch.setenv(ENCODER_VARIABLE, "")  # put back afterwards
+    monkeypatch.setattr(start, "serve", lambda settings, *, sample: None)
+    missing = str(tmp_path / "checkpoint")
+    assert run("--encoder", missing).exit_code == 0
+    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
+    jobs = service.library.jobs
+    with Supervisor(jobs, [*Settings(service.library.path).worker, str(service.library.path), str(os.getpid())]):
+        wait_for(lambda: jobs.get(job.key).state == "failed")
+    assert missing in jobs.get(job.key).reason
+
+
+def test_another_address_without_a_token_is_refused_in_a_sentence(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("COLVISION_TOKEN", raising=False)
+    result = run("--host", "0.0.0.0", "--library", str(tmp_path))
+    assert result.exit_code == 2
+    assert "set COLVISION_TOKEN" in result.output
+
+
+def test_a_folder_that_is_no_library_is_refused_in_a_sentence(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run("--library", str(tmp_path))
+    assert (result.exit_code, "is not a library" in result.output) == (2, True)
+
+
+def test_without_the_extra_the_app_says_how_to_install_it_and_makes_no_library(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)  # as if it were not installed
+    result = run("--library", str(tmp_path / "library"))
+    assert (result.exit_code, "pip install 'colvision[app]'" in result.output) == (2, True)
+    assert not (tmp_path / "library").exists()
+
+
+def test_the_library_is_that_of_the_environment_or_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLVISION_LIBRARY", str(tmp_path))
+    assert default_library() == tmp_path
+    monkeypatch.delenv("COLVISION_LIBRARY")
+    assert default_library().name == "colvision"

@@ -1,0 +1,85 @@
+"""What the address holds, and going back, in a real browser."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+from tests.helpers import browser as drive  # it imports playwright
+from tests.helpers.browser import expect, search
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_link_brings_back_query_page_and_word_in_a_fresh_tab(page, server, chromium):
+    drive.show(page, f"{server}/?q=spare+parts")
+    page.get_by_role("radio", name="parts").click()
+    address = page.url
+    fresh = drive.new_page(chromium)
+    drive.show(fresh, address)
+    expect(fresh.locator("#cv-query")).to_have_value("spare parts")
+    expect(fresh.locator("#cv-place")).to_have_text("page 2 of 3")
+    expect(fresh.get_by_role("radio", name="parts")).to_have_attribute("aria-checked", "true")
+    fresh.context.close()
+
+
+def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
+    drive.show(page, server)
+    for text, place in (("oil filter", "page 3 of 3"), ("spare parts", "page 2 of 3")):
+        search(page, text)
+        expect(page.locator("#cv-place")).to_have_text(place)
+    page.evaluate(
+        """() => {
+            const real = window.fetch, later = () => new Promise((done) => setTimeout(done, 1500));
+            window.fetch = async (url, options) => {
+                if (String(url).includes("/search?")) await later();
+                return real(url, options);
+            };
+        }"""
+    )
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("oil filter")
+    page.evaluate("history.back()")
+    expect(page.locator("#cv-query")).to_have_value("")
+    page.wait_for_timeout(3000)
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator("#cv-results .cv-card")).to_have_count(0)
+    assert urlsplit(page.url).query == ""
+
+
+def test_going_back_to_the_start_shows_the_welcome(page, server):
+    drive.show(page, server)
+    search(page, "oil filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    page.go_back()
+    expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
+
+
+def test_a_link_into_a_document_that_was_deleted_says_so_and_offers_the_rest(page, server):
+    drive.show(page, f"{server}/?q=oil&in=gone")
+    expect(page.locator("#cv-message")).to_contain_text(
+        "document that this search was limited to is not in the library"
+    )
+    page.get_by_role("button", name="Search all documents").click()
+    expect(page.locator("#cv-summary")).to_contain_text("Searched")
+    assert "in=" not in page.url
+
+
+def test_how_a_search_is_made_is_set_under_options_and_in_the_address(page, server):
+    drive.show(page, f"{server}/?q=oil")
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    page.get_by_role("button", name="Options").click()
+    page.select_option("#cv-k", "5")
+    expect(page).to_have_url(re.compile("k=5"))
+    page.fill("#cv-where", "page=1 and document=pump.tiff")
+    page.press("#cv-where", "Tab")
+    expect(page.locator("#cv-results .cv-card")).to_have_count(1)
+    page.fill("#cv-where", "colour=red")
+    page.press("#cv-where", "Tab")
+    expect(page.locator("#cv-message")).to_contain_text("no document has metadata 'colour'", ignore_case=True)
+    page.keyboard.press("Escape")
+    expect(page.locator("#cv-settings")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#cv-k")).to_have_value("5")
+    expect(page.locator("#cv-where")).to_have_value("colour=red")

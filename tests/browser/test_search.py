@@ -1,0 +1,175 @@
+"""Searching and looking at a page, in a real browser."""
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+from tests.helpers import browser as drive  # it imports playwright
+from tests.helpers.browser import expect, search
+
+pytestmark = pytest.mark.browser
+
+
+def ink(page):
+    """The colours of the page picture as drawn, as one number."""
+    return page.evaluate(
+        """() => {
+            const canvas = document.querySelector('#cv-canvas');
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            return data.reduce((sum, value, at) => (sum * 31 + value * (at + 1)) % 1000003, 7);
+        }"""
+    )
+
+
+def test_a_search_opens_the_best_page_and_says_what_it_cost(page, server):
+    drive.show(page, server)
+    search(page, "oil filter")
+    expect(page.locator("#cv-summary")).to_be_visible()
+    expect(page.locator("#cv-summary")).to_contain_text("ms (encode")
+    expect(page.locator("#cv-results .cv-card").first).to_contain_text("page 3 of 3")
+    expect(page.locator("#cv-title")).to_have_text("pump.tiff")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("#cv-rows tr")).to_have_count(2)
+    assert "q=oil+filter" in page.url
+
+
+def test_words_patches_and_heat_change_what_is_drawn(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-rows tr")).to_have_count(2)
+    drawn = [ink(page)]
+    page.get_by_role("radio", name="oil").click()
+    drawn.append(ink(page))
+    page.keyboard.press("t")
+    expect(page.get_by_role("radio", name="filter")).to_have_attribute("aria-checked", "true")
+    drawn.append(ink(page))
+    page.uncheck("#cv-heat")
+    drawn.append(ink(page))
+    page.uncheck("#cv-patches")
+    drawn.append(ink(page))
+    assert len(set(drawn)) == len(drawn)
+    assert "word=filter" in page.url
+
+
+def test_a_click_shows_the_heatmap_at_once(page, server):
+    """300 ms is the aim on an idle machine; a busy one gets more before the test calls it slow."""
+    drive.show(page, f"{server}/?q=oil")
+    second = page.locator("#cv-results .cv-card").nth(1)
+    second.wait_for()
+    page.wait_for_timeout(1500)
+    spent = page.evaluate(
+        """async () => {
+            const place = document.querySelector('#cv-place');
+            const before = place.textContent, begun = performance.now();
+            document.querySelectorAll('#cv-results .cv-card')[1].click();
+            while (place.textContent === before) await new Promise((done) => setTimeout(done, 5));
+            return performance.now() - begun;
+        }"""
+    )
+    assert spent < 3000
+
+
+def test_the_keyboard_goes_through_results_and_pages(page, server):
+    drive.show(page, f"{server}/?q=bleed+valve")
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
+    page.keyboard.press("Escape")
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+
+
+def test_zooming_keeps_what_is_in_the_middle(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    middle = """() => {
+        const view = document.querySelector('#cv-stage').getBoundingClientRect();
+        const sheet = document.querySelector('#cv-canvas').getBoundingClientRect();
+        return [(view.x + view.width / 2 - sheet.x) / sheet.width, (view.y + view.height / 2 - sheet.y) / sheet.height];
+    }"""
+    for _ in range(3):
+        page.click("#cv-larger")
+    page.evaluate("document.querySelector('#cv-stage').scrollTo(150, 200)")
+    before = page.evaluate(middle)
+    page.click("#cv-larger")
+    assert page.evaluate(middle) == pytest.approx(before, abs=0.02)
+
+
+def test_a_page_that_cannot_be_shown_can_only_be_closed(page, server):
+    document = page.request.get(f"{server}/api/v1/documents/pump.tiff").json()["id"]
+    drive.show(page, f"{server}/?doc={document}&p=99")
+    expect(page.locator("#cv-page-message")).to_contain_text("Page 99 cannot be shown")
+    expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
+    page.get_by_role("button", name="Close the page").click()
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+
+
+def test_a_saved_image_is_named_after_document_page_and_word(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    page.get_by_role("radio", name="filter").click()
+    with page.expect_download() as download:
+        page.click("#cv-download")
+    assert download.value.suggested_filename == "pump-page-3-filter.png"
+
+
+def test_the_original_opens_at_the_page(page, server):
+    drive.show(page, f"{server}/?q=oil")
+    link = page.locator("#cv-open")
+    expect(link).to_have_text("Open the image")
+    assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
+
+
+def test_any_page_can_be_probed_without_a_search(page, server):
+    drive.show(page, server)
+    page.locator("#cv-documents .cv-row", has_text="pump.tiff").get_by_role(
+        "button", name="pump.tiff", exact=True
+    ).click()
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+    expect(page.locator("#cv-chips")).to_be_hidden()
+    page.fill("#cv-probe-text", "valve")
+    page.press("#cv-probe-text", "Enter")
+    expect(page.locator("#cv-rows tr")).to_have_count(1)
+    assert "probe=valve" in page.url
+    page.reload()
+    expect(page.locator("#cv-probe-text")).to_have_value("valve")
+    expect(page.locator("#cv-rows")).to_contain_text("valve")
+
+
+def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, server):
+    drive.show(page, f"{server}/?q=oil&vs=exact")
+    others = page.locator("#cv-others .cv-card")
+    expect(others.first).to_contain_text("same place")
+    expect(page.locator("#cv-compared")).to_contain_text("every page in full")
+    expect(page.locator("#cv-inspector")).to_be_hidden()
+    others.first.click()
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(others.first).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Options").click()
+    page.select_option("#cv-vs", "in archive")
+    expect(others.first).to_contain_text("old.tiff")
+
+
+def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
+    drive.show(page, f"{server}/?q=bleed")
+    thumb = page.get_by_role("button", name="page 1 of 3 of pump.tiff answers the question")
+    thumb.click()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export 1 judgement").click()
+    assert download.value.suggested_filename == "judgements.jsonl"
+    thumb.click()
+    expect(thumb).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])
+def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
+    page = drive.new_page(chromium, size=size, scheme=scheme)
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(page.get_by_role("button", name="Search", exact=True)).to_be_in_viewport(ratio=1)
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, dark[4:-1].split(","))) < 200) is (scheme == "dark")
+    page.context.close()

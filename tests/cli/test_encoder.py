@@ -1,0 +1,199 @@
+"""Encoders on the command line: named once, and remembered by the library that they filled."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import colvision
+from colvision.cli import main
+from colvision.embedding import EncoderInfo, LoadedFrom
+from colvision.encoders.choice import EncoderChoice
+from colvision.encoders.options import Options
+from colvision.errors import EncoderNotFound
+from tests.helpers.tiny import save_tiny_colqwen2
+from tests.helpers.toy import ToyEncoder
+
+EXACT = ("--device", "cpu", "--dtype", "float32")
+
+
+def run(*words, library=None, code=0):
+    where = [] if library is None else ["--library", str(library)]
+    answer = CliRunner().invoke(main, [*map(str, words), *where])
+    assert answer.exit_code == code, answer.output
+    return answer
+
+
+def filled_by(library: Path) -> EncoderInfo:
+    with colvision.open_library(library) as opened:
+        (collection,) = opened.status().collections
+    return collection.encoder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    return save_tiny_colqwen2(tmp_path_factory.mktemp("checkpoints") / "colqwen2")
+
+
+@pytest.fixture(scope="module")
+def manual(tmp_path_factory) -> Path:
+    rng = np.random.default_rng(4)
+    first, second = (Image.fromarray(rng.integers(0, 256, (196, 140, 3), dtype=np.uint8)) for _ in range(2))
+    file = tmp_path_factory.mktemp("manuals") / "pump.tiff"
+    first.save(file, save_all=True, append_images=[second], compression="tiff_lzw")
+    return file
+
+
+@pytest.fixture(scope="module")
+def library(checkpoint, manual, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "library"
+    answer = run("ingest", manual, "--encoder", checkpoint, "--max-patches", 30, *EXACT, library=folder)
+    assert "pump.tiff: new, 2 pages" in answer.stdout
+    return folder
+
+
+def test_what_filled_a_library_is_not_named_again(library, checkpoint, tmp_path):
+    found = json.loads(run("search", "bleed the pump", "--json", *EXACT, library=library).stdout)
+    assert {(hit["document"], hit["page"]) for hit in found["hits"]} == {("pump.tiff", 1), ("pump.tiff", 2)}
+    named = run(
+        "search",
+        "bleed",
+        "the",
+        "pump",
+        "--json",
+        "--encoder",
+        checkpoint,
+        "--max-patches",
+        30,
+        *EXACT,
+        library=library,
+    )
+    assert json.loads(named.stdout)["hits"] == found["hits"]
+    out = tmp_path / "why.png"
+    asked = ("bleed the pump", "--document", "pump.tiff", "--page", 2, "--out", out)
+    score = float(run("explain", *asked, *EXACT, library=library).stdout.splitlines()[-1].split()[1].rstrip(";"))
+    assert score == pytest.approx(next(hit["score"] for hit in found["hits"] if hit["page"] == 2), abs=1e-3)
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+
+
+def test_pieces_of_words_are_shown_as_words_and_what_the_model_adds_as_one(library, tmp_path):
+    lines = run("search", "bleed the pump", *EXACT, library=library).stdout.splitlines()
+    assert len(lines) == 2 and all(re.search(r"\(bleed \S+ the \S+ pump \S+ \(prompt\) \S+\)$", line) for line in lines)
+    asked = ("bleed the pump", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "why.png")
+    *parts, score = run("explain", *asked, *EXACT, library=library).stdout.splitlines()
+    assert [part.partition(":")[0] for part in parts] == ["bleed", "the", "pump", "(prompt)"]
+    shares = [float(part.partition(": ")[2].split()[0]) for part in parts]
+    assert sum(shares) == pytest.approx(float(score.split()[1].rstrip(";")), abs=3e-3)
+
+
+def test_the_library_tells_how_its_encoder_was_loaded(library, checkpoint):
+    encoder = filled_by(library)
+    assert (encoder.name, encoder.loaded_from.name) == ("colqwen2", str(checkpoint.resolve()))
+    assert encoder.options == f"--encoder {checkpoint.resolve()} --max-patches 30"
+
+
+def test_more_documents_are_read_by_the_same_encoder(library, manual, tmp_path):
+    copy = Path(shutil.copytree(library, tmp_path / "library"))
+    with Image.open(manual) as picture:
+        picture.convert("L").save(tmp_path / "grey.png")
+    assert "grey.png: new, 1 page" in run("ingest", tmp_path / "grey.png", *EXACT, library=copy).stdout
+    assert json.loads(run("search", "oil", "--json", *EXACT, library=copy).stdout)["pages"] == 3
+
+
+def test_another_resolution_is_another_encoder_and_the_message_names_the_options(library, checkpoint):
+    refused = run("search", "oil", "--encoder", checkpoint, *EXACT, library=library, code=1).stderr
+    assert f"open the library with --encoder {checkpoint.resolve()} --max-patches 30, or run" in refused
+    assert f"`colvision reencode --encoder {checkpoint.resolve()}`" in refused
+
+
+def test_a_variable_names_the_encoder_and_what_is_typed_counts_more(library, checkpoint, monkeypatch):
+    monkeypatch.setenv("COLVISION_ENCODER", "mini")
+    refused = run("search", "oil", library=library, code=1).stderr
+    assert "was filled by colqwen2" in refused and "not by mini" in refused
+    run("search", "oil", "--encoder", checkpoint, "--max-patches", 30, *EXACT, library=library)
+
+
+@pytest.fixture
+def moved(checkpoint, manual, tmp_path) -> tuple[Path, Path]:
+    """A library, and the folder of the checkpoint that filled it, which a test may spoil."""
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "own"))
+    run("ingest", manual, "--encoder", folder, *EXACT, library=tmp_path / "library")
+    return tmp_path / "library", folder
+
+
+def test_a_checkpoint_that_has_gone_is_asked_for_by_its_option(moved, tmp_path):
+    library, folder = moved
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    refused = run("search", "oil", *EXACT, library=library, code=1).stderr
+    assert f"own (fingerprint {filled_by(library).fingerprint[:12]}), which filled this library" in refused
+    assert refused.rstrip().endswith("Say where it is: --encoder FOLDER")
+    run("list", library=library)
+    run("search", "oil", "--encoder", elsewhere, *EXACT, library=library)
+
+
+def test_a_checkpoint_that_was_changed_is_never_searched_with(moved):
+    library, folder = moved
+    shutil.rmtree(folder)
+    save_tiny_colqwen2(folder, seed=1)
+    refused = run("search", "oil", *EXACT, library=library, code=1).stderr
+    assert "its files have changed since: put back those of then, or run `colvision reencode" in refused
+    assert "pump.tiff: replaced, 2 pages" in run("reencode", *EXACT, library=library).stdout
+    run("search", "oil", *EXACT, library=library)
+
+
+def test_a_library_is_handed_to_mini_and_back(moved):
+    library, folder = moved
+    assert "replaced, 2 pages" in run("reencode", "--encoder", "mini", library=library).stdout
+    assert filled_by(library).options == "--encoder mini"
+    run("search", "oil", library=library)
+    assert "replaced, 2 pages" in run("reencode", "--encoder", folder, *EXACT, library=library).stdout
+    run("search", "oil", *EXACT, library=library)
+
+
+def test_what_a_library_names_is_never_fetched(library):
+    """A library may come from anywhere: that it names a checkpoint of the hub is not its reader's wish."""
+    named = replace(filled_by(library), loaded_from=LoadedFrom("nobody/nothing"))
+    with pytest.raises(EncoderNotFound, match="neither a folder here nor in the hub's cache, and is not fetched"):
+        EncoderChoice().load(named)
+
+
+def test_what_a_library_knows_of_an_encoder_is_not_measured_again_if_it_is_the_same(library, checkpoint):
+    """Three pages: seconds for a large model, before every question."""
+    known = replace(filled_by(library), code_range=0.123)
+    options = Options("cpu", "float32")
+    assert EncoderChoice(options=options).load(known).info.code_range == 0.123
+    assert EncoderChoice(checkpoint, replace(options, max_patches=30)).load(known).info.code_range == 0.123
+    assert EncoderChoice(checkpoint, options).load(known).info.code_range != 0.123
+
+
+def test_an_encoder_that_has_no_name_is_told_by_its_own(manual, tmp_path):
+    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder()) as opened:
+        opened.ingest(manual)
+    refused = run("search", "oil", library=tmp_path / "library", code=1).stderr
+    assert "was filled by toy-0" in refused and "`colvision reencode --encoder mini`" in refused
+
+
+def test_options_that_belong_to_an_encoder_need_its_name(library):
+    assert "name that, too (--encoder)" in run("search", "oil", "--max-patches", 9, library=library, code=2).stderr
+
+
+def test_a_plan_is_made_for_the_encoder_that_is_named(checkpoint, manual):
+    planned = json.loads(run("plan", manual, "--encoder", checkpoint, *EXACT, "--json").stdout)
+    assert planned["pages"] == 2 and 30 < planned["vectors_per_page"] < 80
+
+
+def test_an_evaluation_runs_with_the_encoder_that_is_named(checkpoint, tmp_path):
+    (tmp_path / "pdfs").mkdir()
+    Image.new("RGB", (140, 196), "white").save(tmp_path / "pdfs" / "pump.pdf")
+    question = {"query_id": "q", "text": "bleed the pump", "gold": [{"doc": "pump", "page": 0}]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(question) + "\n")
+    words = (tmp_path / "pdfs", tmp_path / "questions.jsonl", "--encoder", checkpoint, *EXACT, "--json")
+    found = json.loads(run("evaluate", *words, library=tmp_path / "library").stdout)
+    assert found["encoder"]["name"] == "colqwen2"

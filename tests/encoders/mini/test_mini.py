@@ -1,0 +1,194 @@
+"""mini: words and sizes it works with, weights it refuses, and the training that makes them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from colvision.encoders import mini
+from colvision.encoders.mini import words
+from colvision.encoders.mini.encoder import at_reading_size
+from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
+from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.page import Page, PdfGeometry
+from tests.helpers.tiny import save_random_mini
+
+_FONTS = [path for path in (Path("/usr/share/fonts"), Path("/Library/Fonts")) if path.is_dir()]
+
+
+def test_words_are_folded_runs_of_letters_and_digits():
+    assert words.words_of("Öl-Druck 4711/A2, Ølfilter™!") == ["ol", "druck", "4711", "a2", "ølfiltertm"]
+    assert words.compounds_of("see XJ-4711.A and v1.2, not a b") == ["xj-4711.a", "v1.2"]
+
+
+def test_function_words_count_only_where_there_is_nothing_else():
+    assert words.query_words("How do I bleed the pump, the PUMP?") == ["bleed", "pump"]
+    assert words.query_words("To be or not to be") == ["to", "be", "or", "not"]
+    assert words.query_words("?!") == []
+
+
+def test_features_are_the_same_on_every_machine():
+    assert words.features("pump")[:4] == (681, 6015, 8468, 8638)
+    assert words.features("pump") != words.features("pumps")
+    assert max(words.features("x" * 500)) < words.BUCKETS
+
+
+def _pdf_page(width, height, pixels=(300, 400)):
+    return Page(Image.new("L", pixels, 255), geometry=PdfGeometry((0, 0, width, height)))
+
+
+def test_a_pdf_page_is_read_at_98_dpi_whatever_its_pixels():
+    assert at_reading_size(_pdf_page(612, 792, (612, 792))).shape == (1072, 832)
+    assert at_reading_size(_pdf_page(612, 792, (1275, 1650))).shape == (1072, 832)
+    assert at_reading_size(_pdf_page(363, 272, (800, 600))).shape == (368, 480)
+
+
+def test_an_image_file_is_taken_for_a_letter_page_and_extremes_stay_in_bounds():
+    assert at_reading_size(Page(Image.new("RGB", (612, 792)))).shape == (1088, 832)
+    assert at_reading_size(Page(Image.new("L", (1, 1)))).size == pytest.approx(832 * 1088, rel=0.03)
+    assert at_reading_size(_pdf_page(3000, 4000)).size == pytest.approx(2 * 832 * 1088, rel=0.03)
+    assert max(at_reading_size(Page(Image.new("L", (4000, 2)))).shape) <= 8192
+
+
+@pytest.fixture
+def weights(tmp_path):
+    return save_random_mini(tmp_path / "mini.safetensors")
+
+
+def _change(path: Path, change) -> Path:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata=metadata)
+    return path
+
+
+def test_a_missing_an_unexpected_and_a_misshapen_weight_are_refused(weights):
+    name = "page.patch_head.bias"
+    whole = load_file(weights)[name]
+    for change in (
+        lambda tensors: tensors.pop(name),
+        lambda tensors: tensors.update({"page.patch_head.more": whole}),
+        lambda tensors: tensors.update({name: whole[:5].clone()}),
+    ):
+        kept = weights.read_bytes()
+        with pytest.raises(WeightsMismatch, match="1 weights are missing, unexpected or of another shape"):
+            mini.load(_change(weights, change))
+        weights.write_bytes(kept)
+
+
+def test_damaged_foreign_and_absent_weights_are_refused(tmp_path, weights):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(WeightsMismatch, match="damaged"):
+        mini.load(cut)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, foreign)
+    with pytest.raises(WeightsMismatch, match="no weights of mini"):
+        mini.load(foreign)
+    with pytest.raises(EncoderNotFound, match="install colvision again"):
+        mini.load(tmp_path / "absent.safetensors")
+
+
+def test_other_weights_have_another_fingerprint(tmp_path, weights):
+    first = mini.load(weights).info.fingerprint
+    assert mini.load(weights).info.fingerprint == first
+    other = save_random_mini(tmp_path / "other.safetensors", seed=1)
+    assert mini.load(other).info.fingerprint != first
+
+
+def test_lookalikes_are_never_words_of_the_batch():
+    rng = np.random.default_rng(0)
+    batch = ["pump", "pumps", "bolt", "4711", "a", "oil"]
+    made = lookalikes.lookalikes(batch * 1, 50, rng)
+    assert made
+    assert not set(made) & set(batch)
+
+
+def test_the_loss_is_small_when_patches_are_their_words_and_large_when_they_are_others():
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(6, 128, generator=rng), dim=1)
+    pairs = torch.tensor([[i, i] for i in range(6)])
+    nothing = torch.zeros((0, 2), dtype=torch.long)
+    others = -vectors[:2]
+    right = loss.matching(vectors * 30, vectors, others, pairs, nothing)
+    wrong = loss.matching(vectors.roll(1, 0) * 30, vectors, others, pairs, nothing)
+    assert right[0] < 0.1 < 5 < wrong[0]
+    assert right[1] < 0.1 < 5 < wrong[1]
+    assert (right[2], right[3]) == (1.0, 1.0)
+    assert (wrong[2], wrong[3]) == (0.0, 0.0)
+
+
+def test_a_spared_pair_counts_neither_way():
+    vectors = torch.nn.functional.normalize(torch.randn(3, 128, generator=torch.Generator().manual_seed(1)), dim=1)
+    patches = torch.stack([vectors[0], vectors[0], vectors[2]]) * 30  # the second patch looks like the first word
+    pairs, none = torch.tensor([[0, 0], [2, 2]]), torch.zeros((0, 2), dtype=torch.long)
+    blamed = loss.matching(patches, vectors, vectors[:0], pairs, none)
+    spared = loss.matching(patches, vectors, vectors[:0], pairs, torch.tensor([[1, 0]]))
+    assert spared[1] < 0.01 < 0.3 < blamed[1]
+
+
+needs_fonts = pytest.mark.skipif(
+    not _FONTS or not synthesis.fonts_of(_FONTS), reason="there is no TrueType font on this machine to print pages with"
+)
+
+
+@needs_fonts
+def test_generated_words_lie_on_the_patches_that_their_targets_name():
+    rng = np.random.default_rng(3)
+    printer = synthesis.Printer(synthesis.fonts_of(_FONTS)[:4], ["pump", "valve", "Dichtung", "bolt"], [])
+    checked = 0
+    for _ in range(4):
+        crop = crops.crop_of(printer.print_of(rng), synthesis.DPI, rng)
+        if crop is None:
+            continue
+        patches = set(crop.pairs[:, 0].tolist())
+        assert len(patches) > 10
+        inked = crop.ink.ravel()
+        assert np.mean([inked[patch] for patch in patches]) > 0.95
+        checked += 1
+    assert checked
+
+
+@needs_fonts
+def test_training_runs_from_its_command_and_resumes(tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "words").write_text("pump\nvalve\nseal\nbearing\nfilter\n")
+    command = [sys.executable, "-m", "colvision.encoders.mini.training", str(tmp_path / "run")]
+    command += ["--words", str(tmp_path / "lists"), "--fonts", *map(str, _FONTS)]
+    for steps in ("2", "3"):
+        subprocess.run([*command, "--steps", steps], check=True, capture_output=True, timeout=240)
+        with safe_open(tmp_path / "run" / "checkpoint.safetensors", framework="pt") as file:
+            assert file.metadata()["step"] == steps
+
+
+def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
+    path = Path(mini.__file__).with_name("weights.safetensors")
+    assert path.stat().st_size < 20_000_000
+    with safe_open(path, framework="pt") as file:
+        settings = json.loads(file.metadata()["mini"])
+        assert all(file.get_tensor(name).dtype == torch.float16 for name in file.keys())  # noqa: SIM118  not a mapping
+    assert settings.keys() == {"code_range", "link_slope", "link_midpoint"}
+
+
+def test_other_forms_of_words_follow_english_rules_and_codes_have_none():
+    assert "setting" in forms.forms_of("settings")
+    assert "bleed" in forms.forms_of("bleeding")
+    assert "stop" in forms.forms_of("stopped")
+    assert "battery" in forms.forms_of("batteries")
+    assert "boxes" not in forms.forms_of("box")  # too short to tell
+    assert forms.forms_of("class") == forms.forms_of("bus") == forms.forms_of("a4711") == ()
+
+
+def test_a_patch_belongs_to_the_other_forms_of_its_word_that_the_batch_has():
+    pairs = np.array([[7, 0], [9, 1], [4, 2]])
+    kin = np.array([[0, 2], [2, 0]])  # words 0 and 2 are forms of each other
+    assert loop._with_kin(pairs, kin).tolist() == [[4, 0], [4, 2], [7, 0], [7, 2], [9, 1]]

@@ -1,0 +1,62 @@
+"""Other ways to read and to ask the same pages: text layers beside pictures, simulated scans, fewer vectors."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
+from colvision.library import open_library
+from colvision.search.fusion import TEXT_WEIGHT, UNREAD
+from tests.helpers.evaluation_set import CountingEncoder, page, write_lines
+from tests.helpers.pdf_files import text_file, written
+from tests.helpers.toy import ToyEncoder
+
+
+def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
+    (tmp_path / "manuals").mkdir()
+    written(tmp_path / "manuals", text_file("bleed the pump", "close the valve", "spare parts", "wiring"), "pump.pdf")
+    rows = [{"query_id": "q", "text": "valve", "gold": [{"doc": "pump", "page": 1}]}]
+    queries = read_queries(write_lines(tmp_path / "queries.jsonl", rows))
+    reports = {}
+    for text_fusion in (False, True):
+        options = EvaluationOptions(cache=tmp_path / "cache", text_fusion=text_fusion)
+        reports[text_fusion], run = evaluate(
+            find_corpus(tmp_path / "manuals"), queries, encoder=ToyEncoder(), options=options
+        )
+    assert run.ranking("q")[0] == page(2)
+    assert [report.setting.arms for report in reports.values()] == [("maxsim",), ("maxsim", "text")]
+    assert "BM25" not in str(reports[False])
+    assert "arms: maxsim, text" in str(reports[True])
+    assert reports[True].as_dict()["scoring"]["text"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
+
+
+def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(judged, tmp_path):
+    corpus = find_corpus(judged.manuals, level="light", pages=[page(2, "fan")])
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: corpus.files(tmp_path, progress=lambda step: None), range(3)))
+    assert len({each for files in made for each in files}) == 1
+    assert [path.name for path in made[0][0].parent.iterdir()] == ["fan.pdf"]
+    assert made[0][0].read_bytes().endswith(b"%%EOF\n")
+
+
+def test_a_scan_that_is_interrupted_leaves_nothing_behind(judged, tmp_path):
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_corpus(judged.manuals, level="light", pages=[page(1), page(2)]).files(tmp_path, progress=interrupt)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_pooled_pages_are_a_collection_of_their_own_and_the_report_says_so(judged, tmp_path):
+    encoder, reports = CountingEncoder(), []
+    for pool in (1, 2, 2):
+        options = EvaluationOptions(cache=tmp_path / "cache", library=tmp_path / "library", pool=pool)
+        report, _ = evaluate(find_corpus(judged.manuals), judged.queries, encoder=encoder, options=options)
+        reports.append(report)
+    assert encoder.encoded == 2 * 5
+    assert [report.as_dict()["pool"] for report in reports] == [1, 2, 2]
+    assert ", pool 2, renderer" in str(reports[1]) and "pool" not in str(reports[0])
+    with open_library(tmp_path / "library", encoder=encoder) as library:
+        vectors = [collection.vectors for collection in library.status().collections if collection.pages]
+    assert vectors[1] < 0.7 * vectors[0]

@@ -1,0 +1,32 @@
+"""A writer that dies at random moments, readers beside one that lives. `make soak` does both at length."""
+
+import os
+
+import pytest
+
+from tests.faults.run import run
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="writers and readers are forked, which this system cannot")
+
+
+@forks
+def test_thirty_kills_cost_nothing_that_was_acknowledged_and_no_reader_sees_any():
+    said = run("kills", 30, 2)
+    counts, faults = figures(said)
+    assert not faults, said
+    assert counts["amid a change"] >= 10 and counts["answers"] > 0, said
+
+
+@forks
+def test_four_readers_beside_a_writer_see_whole_states_only():
+    said = run("crowd", 6, 4)
+    counts, faults = figures(said)
+    assert not faults, said
+    assert counts["changes"] > 10 and counts["answers"] >= 4, said
+
+
+def figures(said):
+    """What the first line counts, and whether faults are among it."""
+    parts = (part.split(" ", 1) for part in said.splitlines()[0].split(", "))
+    counts = {name: int(count) for count, name in parts}
+    return counts, counts["faults"]

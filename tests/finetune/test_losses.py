@@ -1,0 +1,124 @@
+"""What a fine-tuning learns from: the losses, their gradients, and the questions and pages of a step."""
+
+import numpy as np
+import pytest
+import torch
+
+from colvision.finetune import Recipe
+from colvision.finetune.forward import gradients, page_inputs, query_inputs, vectors_of
+from colvision.finetune.loop import Batch
+from colvision.finetune.lora import attach
+from colvision.finetune.losses import Vectors, in_batch, pairwise, similarity
+from colvision.finetune.negatives import Example
+from colvision.page import Page, PageId
+from tests.helpers.families import ALL
+from tests.helpers.tiny import load
+from tests.helpers.training_step import PICTURES, TEXTS, contrast
+
+
+def brute_force(queries, pages):
+    table = np.empty((len(queries.vectors), len(pages.vectors)))
+    for q in range(table.shape[0]):
+        for p in range(table.shape[1]):
+            total = tokens = 0.0
+            for t in range(queries.real.shape[1]):
+                if not queries.real[q, t]:
+                    continue
+                products = [
+                    float(queries.vectors[q, t] @ pages.vectors[p, n])
+                    for n in range(pages.real.shape[1])
+                    if pages.real[p, n]
+                ]
+                total, tokens = total + max(products), tokens + 1
+            table[q, p] = total / tokens
+    return table
+
+
+def unit(rng, *shape: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal(shape).astype(np.float32)), dim=-1)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_maxsim_equals_a_loop_and_padding_never_wins(side):
+    rng = np.random.default_rng(8)
+    real_tokens, real_patches = torch.zeros(3, 5, dtype=bool), torch.zeros(4, 7, dtype=bool)
+    for mask, lengths in ((real_tokens, (5, 2, 3)), (real_patches, (7, 1, 4, 6))):
+        for row, length in enumerate(lengths):
+            mask[row, slice(-length, None) if side == "left" else slice(0, length)] = True
+    queries, pages = Vectors(unit(rng, 3, 5, 8), real_tokens), Vectors(-unit(rng, 4, 7, 8).abs(), real_patches)
+    pages.vectors[~pages.real] = 100.0  # would win every maximum, were it looked at
+    np.testing.assert_allclose(similarity(queries, pages).numpy(), brute_force(queries, pages), atol=1e-6)
+
+
+def test_in_batch_loss_is_the_surprise_at_the_gold_page_and_spared_pages_count_neither_way():
+    similar = torch.tensor([[0.9, 0.5, 0.7], [0.2, 0.6, 0.1]])
+    gold = torch.tensor([0, 1])
+    spared = torch.tensor([[True, False, True], [False, True, False]])
+    expected = [
+        -np.log(np.exp(9) / (np.exp(9) + np.exp(5))),
+        -np.log(np.exp(6) / (np.exp(2) + np.exp(6) + np.exp(1))),
+    ]
+    assert float(in_batch(similar, gold, spared, 0.1)) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_the_pairwise_loss_looks_at_mined_pages_alone():
+    similar = torch.tensor([[0.9, 0.5, 0.7], [0.2, 0.6, 0.1]])
+    wrong = torch.tensor([[False, True, True], [False, False, False]])
+    expected = np.mean([np.log1p(np.exp(-4)), np.log1p(np.exp(-2))])
+    assert float(pairwise(similar, torch.tensor([0, 1]), wrong, 0.1)) == pytest.approx(expected, rel=1e-5)
+    assert float(pairwise(similar, torch.tensor([0, 1]), torch.zeros(2, 3, dtype=bool), 0.1)) == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_loss_scores_pages_as_the_search_does(get, name):
+    """Padded on whichever side, prompts and augmentation counted as there."""
+    encoder = get(name)
+    with torch.no_grad():
+        queries = vectors_of(encoder.family, query_inputs(encoder.family, TEXTS))
+        pages = vectors_of(encoder.family, page_inputs(encoder.family, PICTURES))
+        ours = similarity(queries, pages).numpy()
+    stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
+    for row, query in zip(ours, encoder.encode_queries(TEXTS), strict=True):
+        best = np.array([(query.vectors @ page.vectors.T).max(axis=1) for page in stored])
+        np.testing.assert_allclose(row, best @ query.weights / query.weights.sum(), rtol=0, atol=2e-5)
+
+
+def test_parts_of_a_batch_give_the_gradients_of_the_whole(saved):
+    def gradients_with(at_once: int) -> tuple[float, dict[str, torch.Tensor]]:
+        encoder = load(saved("colqwen2"))
+        lora = attach(encoder.family.model, rank=4, seed=0)
+        with torch.no_grad():
+            for weight in lora.trained().values():
+                weight += 0.1
+        loss = gradients(encoder.family, TEXTS, PICTURES, contrast, at_once=at_once)
+        return loss, {name: weight.grad for name, weight in lora.trained().items()}
+
+    (whole_loss, whole), (loss, parts) = gradients_with(8), gradients_with(1)
+    assert loss == pytest.approx(whole_loss, rel=1e-5)
+    largest = max(float(each.abs().max()) for each in whole.values())
+    for name, each in whole.items():
+        torch.testing.assert_close(parts[name], each, rtol=1e-3, atol=1e-5 * largest)
+
+
+def test_a_batch_holds_each_page_once_and_spares_what_may_answer():
+    a, b, c, d = (PageId("manual", number) for number in range(1, 5))
+    examples = [
+        Example("one", (a,), (b, c), frozenset({a, d})),
+        Example("two", (b,), (c,), frozenset({b})),
+        Example("three", (d,), (a,), frozenset({d})),
+    ]
+    batch = Batch.of(examples, Recipe(batch=3), 0)
+    assert sorted(batch.pages) == [a, b, c, d]
+    for text, column, spared, wrong in zip(batch.texts, batch.gold, batch.spared, batch.wrong, strict=True):
+        example = next(each for each in examples if each.text == text)
+        assert batch.pages[column] == example.gold[0]
+        assert {page for page, is_so in zip(batch.pages, spared, strict=True) if is_so} == example.spared
+        assert {page for page, is_so in zip(batch.pages, wrong, strict=True) if is_so} == set(example.negatives)
+
+
+def test_every_question_comes_once_a_pass_in_another_order_each_time():
+    examples = [Example(str(number), (PageId("manual", number),), (), frozenset()) for number in range(1, 7)]
+    steps = [Batch.of(examples, Recipe(batch=2), step).texts for step in range(6)]
+    first, second = sum(steps[:3], ()), sum(steps[3:], ())
+    assert sorted(first) == sorted(second) == list("123456")
+    assert first != second

@@ -1,0 +1,5 @@
+"""What tests share. One way to import it: `from tests.helpers.toy import ToyEncoder`."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]  # of the repository

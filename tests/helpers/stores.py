@@ -1,0 +1,59 @@
+"""Stores for tests: documents of words, printed on pages, read by a small encoder."""
+
+from pathlib import Path
+
+from colvision.page import Page, PdfGeometry
+from colvision.store.files import picture
+from colvision.store.identity import Offer
+from colvision.store.writer import EncodedPage
+from tests.helpers.toy import ToyEncoder, text_page
+
+TOY = ToyEncoder()
+GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
+
+
+def offer(name, *, collection="default", source=None, upload=False, replace=False):
+    return Offer(collection, name, source or f"/manuals/{name}", upload, replace)
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def encoded(number, *words, encoder=TOY):
+    image = text_page(words)
+    embedding = next(iter(encoder.encode_pages([Page(image)])))
+    return EncodedPage(number, embedding, picture(image), *Page(image).shape, GEOMETRY, " ".join(words))
+
+
+def begin(store, path, *, pages=2, encoder=TOY, **options):
+    return store.drafts.begin(path, offer(path.name, **options), encoder.info, pages=pages, renderer="toy 1")
+
+
+def add(store, path, *words, encoder=TOY, **options):
+    """A complete document with one page a word; returns its row."""
+    draft = begin(store, path, pages=len(words), encoder=encoder, **options)
+    pages = [encoded(number, word, encoder=encoder) for number, word in enumerate(words, start=1)]
+    store.writer.commit(draft, [page for page in pages if page.number in draft.missing], encoder.info)
+    assert store.writer.finish(draft) == ""
+    return store.find(draft.row.id)
+
+
+def seen(store, collection="default"):
+    """{(document name, page number)} that a search goes through."""
+    snapshot = store.snapshot(collection)
+    found = [
+        (snapshot.documents[int(document)].name, int(page))
+        for part in snapshot.parts
+        for document, page, live in zip(part.document, part.page, part.live, strict=True)
+        if live
+    ]
+    assert len(found) == len(set(found)) == snapshot.pages
+    return set(found)
+
+
+def on_disk(store):
+    """The names of all files but the catalogue and the lock."""
+    names = (path.relative_to(store.path) for path in store.path.rglob("*") if path.is_file())
+    return {str(name) for name in names if name.parts[0] in ("shards", "files", "pages")}

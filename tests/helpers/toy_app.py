@@ -1,0 +1,18 @@
+"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`."""
+
+import sys
+from pathlib import Path
+
+from app.__main__ import free_socket, serve_service
+from app.service import Service
+from app.settings import Settings
+from colvision.library import open_library
+from tests.helpers.toy import ToyEncoder
+
+WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
+
+if __name__ == "__main__":
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    settings = Settings(folder, port=port, worker=WORKER)
+    with open_library(folder, encoder=ToyEncoder()) as library, free_socket(settings.host, port) as listening:
+        serve_service(Service(library, settings), listening, sample="--sample" in sys.argv)

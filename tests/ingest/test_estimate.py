@@ -1,0 +1,56 @@
+"""What a folder will take, against what it takes."""
+
+import pytest
+
+from colvision.errors import InputError
+from colvision.ingest.plan import SAMPLE_PAGES, plan_files
+from colvision.library import open_library
+from colvision.search.planner import FIRST_STAGE_PAGES, has_first_stage
+from tests.helpers.toy import ToyEncoder, save_document
+
+WORDS = ["bleed", "valve", "pump", "seal", "oil"]
+
+
+@pytest.fixture
+def folder(quick_path):
+    folder = quick_path / "manuals"
+    (folder / "old").mkdir(parents=True)
+    save_document(folder / "pump.pdf", [WORDS] * 6)
+    save_document(folder / "old" / "crane.tiff", [WORDS] * 3)
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing more")
+    (folder / "notes.txt").write_text("not a page")
+    return folder
+
+
+def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
+    encoder = ToyEncoder(dim=64)
+    plan = plan_files([folder], encoder)
+    assert (plan.files, plan.pages, plan.sampled) == (2, 9, SAMPLE_PAGES)
+    ((path, reason),) = plan.failed
+    assert path.endswith("broken.pdf") and "broken.pdf" in reason
+    with open_library(quick_path / "library", encoder=encoder) as library:
+        library.ingest(folder)
+        (state,) = library.status().collections
+        kept = [library.page_path(name, 1).stat().st_size for name in ("pump.pdf", "crane.tiff")]
+        originals = sum(library.original_path(each.id).stat().st_size for each in library.documents())
+    assert plan.vectors_per_page * plan.pages == pytest.approx(state.vectors)
+    assert plan.int8 == state.vectors * (64 + 5) and plan.bits == state.vectors * 8
+    assert plan.float16 == state.vectors * 128
+    assert plan.pictures == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
+    assert plan.originals == originals
+    assert plan.bytes == plan.int8 + plan.bits + plan.pictures + plan.originals
+    assert plan.seconds > 0
+
+
+def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
+    plan = plan_files([folder], ToyEncoder(dim=64))
+    assert plan.memory == plan.int8  # few pages are scanned
+    info = ToyEncoder(dim=64).info
+    assert has_first_stage(info, FIRST_STAGE_PAGES) and not has_first_stage(info, FIRST_STAGE_PAGES - 1)
+    assert not has_first_stage(ToyEncoder(dim=16).info, FIRST_STAGE_PAGES)  # no whole words of bits
+    assert plan_files([folder], ToyEncoder(dim=16)).bits == 0
+
+
+def test_a_folder_without_a_page_is_refused(folder):
+    with pytest.raises(InputError, match="no page of 1 files can be read"):
+        plan_files([folder / "broken.pdf"], ToyEncoder())

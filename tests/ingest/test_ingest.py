@@ -1,0 +1,279 @@
+"""From files to stored pages: streaming, resumable, and honest about what failed."""
+
+import threading
+
+import pytest
+from PIL import Image
+
+from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
+from colvision.ingest import IngestOptions, Upload, Watch, find_files, ingest_files
+from colvision.store import Store
+from colvision.store.records import CANCELLED, FAILED, READY
+from tests.helpers.pdf_files import pages_file
+from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
+
+WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
+
+
+@pytest.fixture(scope="module")
+def manual(tmp_path_factory):
+    """Three pages, as images: quicker to open than a PDF."""
+    return save_document(tmp_path_factory.mktemp("manual") / "pump.tiff", WORDS)
+
+
+@pytest.fixture
+def store(quick_path):
+    with Store(quick_path / "library") as store:
+        yield store
+
+
+def ingest(store, *files, encoder=None, progress=None, cancel=None, **options):
+    watch = Watch(progress, cancel)
+    return ingest_files(store, encoder or ToyEncoder(), files, options=IngestOptions(**options), watch=watch)
+
+
+def codes(store, name):
+    row = store.find(name)
+    return [store.stored_page(row, number).codes.tobytes() for number in range(1, row.pages + 1)]
+
+
+@pytest.fixture
+def three(quick_path):
+    """Three documents of one page each, beside things that are none."""
+    folder = quick_path / "manuals"
+    (folder / "b").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    for name in ("c.tiff", "a.TIFF", "b/b.tiff", ".hidden/no.tiff", ".no.tiff"):
+        save_document(folder / name, [[name.strip("./")[:4]]])
+    (folder / "notes.txt").write_text("no page")
+    return folder
+
+
+def test_a_document_is_read_encoded_and_stored(store, manual):
+    report = ingest(store, manual)
+    (file,) = report.new
+    assert (file.name, file.pages, file.failed_pages, report.pages) == ("pump.tiff", 3, (), 3)
+    row = store.find("pump.tiff")
+    assert (row.state, row.stored, row.source) == (READY, 3, str(manual))
+    assert row.renderer.startswith("pillow")
+
+
+@pytest.mark.parametrize("ahead", [1, 5])
+def test_an_encoder_may_read_ahead(store, manual, ahead, quick_path):
+    ingest(store, manual, encoder=ToyEncoder(ahead=ahead), commit_pages=2)
+    with Store(quick_path / "plain") as plain:
+        ingest(plain, manual)
+        assert codes(store, "pump.tiff") == codes(plain, "pump.tiff")
+
+
+def test_the_same_file_again_is_said_and_not_encoded(store, manual):
+    ingest(store, manual)
+    report = ingest(store, manual, encoder=Refusing())
+    assert [file.name for file in report.same] == ["pump.tiff"] and report.pages == 0
+    assert "pump.tiff: the same bytes as before, nothing to do" in str(report)
+
+
+class Refusing(ToyEncoder):
+    """An encoder that must not be asked for a page."""
+
+    def encode_pages(self, pages):
+        raise AssertionError("a page was encoded")
+
+
+def test_a_changed_file_replaces_its_document(store, quick_path):
+    path = save_document(quick_path / "a.tiff", [["old"], ["old2"]])
+    ingest(store, path)
+    before = codes(store, "a.tiff")
+    save_document(path, [["new"]])
+    report = ingest(store, path)
+    assert [(file.name, file.pages) for file in report.replaced] == [("a.tiff", 1)]
+    assert [row.pages for row in store.documents("default")] == [1]
+    assert codes(store, "a.tiff") != before
+
+
+def test_folders_are_walked_in_the_order_of_names_without_hidden_files(store, three):
+    found = [str(path.relative_to(three)) for path in find_files([three], outside=store.path)]
+    assert found == ["a.TIFF", "c.tiff", "b/b.tiff"]
+
+
+def test_a_library_inside_a_folder_does_not_ingest_itself(quick_path, three):
+    with Store(three / "library") as store:
+        ingest(store, *find_files([three], outside=store.path))
+        assert len(store.documents("default")) == 3
+        again = ingest(store, *find_files([three], outside=store.path))
+        assert len(again.same) == 3 == len(again.files)
+
+
+def test_a_bad_file_does_not_stop_the_others(store, three, quick_path):
+    html = three / "page.pdf"
+    html.write_text("<html>not a PDF</html>")
+    report = ingest(store, three / "missing.pdf", html, three / "a.TIFF", Upload(html, "pump.pdf"))
+    assert [file.name for file in report.failed] == ["missing.pdf", "page.pdf", "pump.pdf"]
+    assert all(file.reason for file in report.failed)
+    assert "page.pdf" not in report.failed[2].reason, "an upload is named as its sender named it"
+    assert [file.name for file in report.new] == ["a.TIFF"]
+    assert "1 new, 3 failed; 1 page in" in str(report)
+
+
+def test_failed_pages_pass_by_and_are_reported(store, quick_path):
+    bad = quick_path / "bad.tiff"
+    save_two_good_pages_and_one_cut(bad)
+    seen = []
+    report = ingest(store, bad, encoder=ToyEncoder(ahead=1), progress=seen.append)
+    (file,) = report.new
+    assert file.pages == 2 and [page.number for page in file.failed_pages] == [2]
+    assert "page 2 failed:" in str(report)
+    assert seen[-1].page == seen[-1].pages == 3 and seen[-1].failed == 1
+    assert store.find("bad.tiff").state == READY
+    assert ingest(store, bad).same, "a page that cannot be read is not tried at each run"
+
+
+def save_two_good_pages_and_one_cut(path):
+    """The second page's compressed pixels are overwritten: libtiff refuses to decode them."""
+    first, *more = (text_page(words, shape=PAGE_SHAPE) for words in WORDS)
+    first.save(path, save_all=True, append_images=more, compression="tiff_lzw")
+    with Image.open(path) as image:
+        image.seek(1)
+        (offset, *_), (length, *_) = image.tag_v2[273], image.tag_v2[279]
+    data = bytearray(path.read_bytes())
+    data[offset : offset + length] = bytes([255]) * length
+    path.write_bytes(data)
+
+
+def test_a_file_without_a_readable_page_fails_and_is_tried_again(store, quick_path):
+    path = quick_path / "strip.pdf"
+    path.write_bytes(pages_file(("/MediaBox [0 0 14400 10]", b"")))
+    for _ in range(2):
+        (file,) = ingest(store, path).failed
+        assert "none of its 1 pages could be read" in file.reason
+        assert store.find("strip.pdf").state == FAILED and store.find("strip.pdf").reason == file.reason
+
+
+def test_cancelling_keeps_what_was_committed_and_a_later_run_goes_on(store, manual, quick_path):
+    seen = []
+    other = save_document(quick_path / "later.tiff", [["word"]])
+    report = ingest(store, manual, other, progress=seen.append, cancel=lambda: len(seen) > 2, commit_pages=1)
+    assert [file.name for file in report.cancelled] == ["pump.tiff", "later.tiff"]
+    stored = store.find("pump.tiff").stored
+    assert 0 < stored < 3 and store.find("pump.tiff").state == CANCELLED
+    assert [row.name for row in store.documents("default")] == ["pump.tiff"]
+    report = ingest(store, manual)
+    (file,) = report.new
+    assert (file.before, file.pages) == (stored, 3 - stored)
+    assert store.find("pump.tiff").state == READY
+    assert f"{3 - stored} page" in str(report) and f"after {stored} of an earlier run" in str(report)
+
+
+def test_a_cancelled_replacement_leaves_the_old_version(store, quick_path):
+    path = save_document(quick_path / "a.tiff", [["old"]])
+    ingest(store, path)
+    before = codes(store, "a.tiff")
+    save_document(path, WORDS)
+    seen = []
+    report = ingest(store, path, progress=seen.append, cancel=lambda: len(seen) > 1, commit_pages=1)
+    assert len(report.cancelled) == 1
+    assert codes(store, "a.tiff") == before and store.find("a.tiff").state == READY
+    report = ingest(store, path)
+    assert report.replaced[0].before + report.replaced[0].pages == 3
+    assert store.find("a.tiff").pages == 3
+
+
+def test_progress_counts_every_page_and_what_is_left(store, manual):
+    seen = []
+    ingest(store, manual, progress=seen.append)
+    assert [(each.page, each.pages) for each in seen] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert seen[0].seconds_left is None and seen[-1].seconds_left == 0
+    assert all(each.pages_per_second > 0 for each in seen[1:])
+
+
+def test_pages_are_committed_by_count_and_by_time(store, manual):
+    commits = []
+
+    def watch(_):
+        commits.append(len(store.shards("default")))
+
+    ingest(store, manual, progress=watch, commit_pages=2)
+    assert len(store.shards("default")) == 2
+    store.writer.delete(store.find("pump.tiff"))
+    ingest(store, manual, commit_seconds=0.0)
+    assert len(store.shards("default")) == 3
+
+
+def test_an_encoder_that_loses_a_page_is_found_out(store, manual):
+    class Losing(ToyEncoder):
+        def encode_pages(self, pages):
+            yield from list(super().encode_pages(pages))[1:]
+
+    with pytest.raises(ValueError, match="left out 1 of the pages"):
+        ingest(store, manual, encoder=Losing())
+    assert store.find("pump.tiff").state != READY
+
+
+def test_an_encoder_that_breaks_leaves_a_document_that_can_be_gone_on_with(store, manual):
+    class Breaking(ToyEncoder):
+        def encode_pages(self, pages):
+            for number, embedding in enumerate(super().encode_pages(pages)):
+                if number == 2:
+                    raise RuntimeError("out of memory")
+                yield embedding
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        ingest(store, manual, encoder=Breaking(), commit_pages=1)
+    assert store.find("pump.tiff").stored == 2
+    assert ingest(store, manual).new[0].before == 2
+
+
+def test_another_encoder_is_refused_before_any_file_is_read(store, manual, quick_path):
+    ingest(store, manual)
+    with pytest.raises(EncoderMismatch, match="colvision reencode"):
+        ingest(store, save_document(quick_path / "b.tiff", [["b"]]), encoder=ToyEncoder(seed=9))
+
+
+def test_a_document_deleted_while_it_is_read_fails_alone(store, manual, three):
+    def delete(progress):
+        if (progress.document, progress.page) == ("pump.tiff", 2):
+            store.writer.delete(store.find("pump.tiff"))
+
+    report = ingest(store, manual, three / "c.tiff", progress=delete, commit_pages=1)
+    assert [file.name for file in report.failed] == ["pump.tiff"]
+    assert "deleted or replaced meanwhile" in report.failed[0].reason
+    assert [row.name for row in store.documents("default")] == ["c.tiff"]
+
+
+def test_a_file_that_is_written_to_while_it_is_read_fails_and_is_ingested_later(store, quick_path):
+    path = save_document(quick_path / "a.tiff", [["one"]])
+    is_read = threading.Event()
+
+    def grow():
+        while not is_read.wait(0.01):
+            with path.open("ab") as file:
+                file.write(b"more")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    report = ingest(store, path)
+    is_read.set()
+    writer.join()
+    assert "was changed while it was read" in report.failed[0].reason
+    assert store.find("a.tiff").state == FAILED
+    assert ingest(store, path).pages == 1
+    assert [(row.state, row.stored) for row in store.documents("default")] == [(READY, 1)]
+
+
+def test_a_library_that_cannot_be_written_stops_the_ingest(store, manual):
+    with Store(store.path, read_only=True) as reader, pytest.raises(LibraryReadOnly):
+        ingest(reader, manual)
+    (store.path / "shards").rename(store.path / "away")
+    (store.path / "shards").write_text("in the way")
+    with pytest.raises(LibraryError, match="could not be written"):
+        ingest(store, manual)
+
+
+def test_nothing_to_ingest_is_said(store, quick_path):
+    (quick_path / "empty").mkdir()
+    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"], outside=store.path)))
+
+
+def test_a_commit_of_no_pages_is_refused():
+    with pytest.raises(ValueError, match="commit every 0 pages"):
+        IngestOptions(commit_pages=0)

@@ -1,0 +1,79 @@
+"""The same weights, pages and questions through colpali-engine and transformers of the time, and through colvision.
+
+`make oracles` makes the reference arrays anew; here they are only compared.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from colvision.encoders import load_encoder
+from colvision.encoders.colqwen import ColQwen2
+from colvision.encoders.family import Family, Source
+from colvision.encoders.vlm import VlmEncoder
+from colvision.page import Page
+from tests.oracles.given import QUESTIONS, pages, weight
+from tests.oracles.parts import CASES, save_parts
+
+KEPT = Path(__file__).parent
+TOLERANCE = 1e-5
+
+
+def checkpoint(name: str, folder: Path) -> Path:
+    """The checkpoint that the original would have saved: its own names, its own form of configuration."""
+    save_parts(name, folder)
+    with np.load(KEPT / f"{name}.npz") as kept:
+        shapes = json.loads(str(kept["weights"]))
+    state = {stored: torch.from_numpy(weight(stored, tuple(shape))) for stored, shape in shapes.items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, tmp_path_factory) -> tuple[str, VlmEncoder]:
+    folder = checkpoint(request.param, tmp_path_factory.mktemp("oracle"))
+    return request.param, load_encoder(folder, device="cpu", dtype="float32")
+
+
+def reference(name: str, key: str) -> np.ndarray:
+    with np.load(KEPT / f"{name}.npz") as kept:
+        return kept[key]
+
+
+def test_pages_are_those_of_the_original(case):
+    name, encoder = case
+    for number, embedding in enumerate(encoder.encode_pages(map(Page, pages()))):
+        np.testing.assert_allclose(embedding.vectors, reference(name, f"page{number}"), rtol=0, atol=TOLERANCE)
+
+
+def test_queries_are_those_of_the_original(case):
+    name, encoder = case
+    for number, query in enumerate(encoder.encode_queries(QUESTIONS)):
+        np.testing.assert_allclose(query.vectors, reference(name, f"query{number}"), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["colqwen2", "colqwen2.5"])
+def test_without_our_positions_pages_are_not_those_of_the_original(tmp_path, name):
+    class InOneLine(ColQwen2):
+        def positions(self, ids, mask, pixels):
+            return Family.positions(self, ids, mask, {})
+
+    folder = checkpoint(name, tmp_path)
+    encoder = load_encoder(folder, device="cpu", dtype="float32")
+    source = Source(folder, encoder.family.layouts[encoder.origin.checkpoint.model_type], None)
+    in_line = VlmEncoder(InOneLine(encoder.family.model, source), encoder.origin)
+    [embedding] = in_line.encode_pages([Page(pages()[0])])
+    expected = reference(name, "page0")
+    assert np.sum(embedding.vectors * expected, axis=1).mean() < 0.95
+
+
+def test_the_reference_arrays_say_what_made_them_and_stay_small():
+    files = [KEPT / f"{name}.npz" for name in CASES]
+    for file in files:
+        with np.load(file) as kept:
+            assert json.loads(str(kept["versions"])).keys() == {"colpali-engine", "transformers", "torch"}
+    assert sum(file.stat().st_size for file in files) < 1 << 20
