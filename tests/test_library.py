@@ -107,6 +107,7 @@ def test_several_searches_together_answer_like_each_alone(library):
 def test_threads_that_search_at_once_get_their_own_answers(library):
     texts = ["bleed valve", "hook", "oil filter", "oil"] * 8
     expected = {text: [(h.document, h.page, h.score) for h in library.search(text)] for text in texts}
+    assert all(expected.values())
     with ThreadPoolExecutor(8) as pool:
         for text, answer in zip(texts, pool.map(library.search, texts), strict=True):
             assert [(h.document, h.page, h.score) for h in answer] == expected[text]

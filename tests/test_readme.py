@@ -36,7 +36,10 @@ def test_every_command_of_the_readme_exists_with_its_options(line):
 
 def test_every_target_and_file_that_the_readme_names_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+    targets = re.findall(r"^make (\w+)", README, flags=re.MULTILINE)
+    paths = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert targets and paths
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
-    for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    for path in paths:
         assert (ROOT / path).exists(), path

@@ -31,18 +31,28 @@ def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
         expect(page.locator("#cv-place")).to_have_text(place)
     page.evaluate(
         """() => {
-            const real = window.fetch, later = () => new Promise((done) => setTimeout(done, 1500));
+            const real = window.fetch, held = new Promise((done) => (window.answerSearches = done));
+            window.searches = { begun: 0, ended: 0 };
             window.fetch = async (url, options) => {
-                if (String(url).includes("/search?")) await later();
-                return real(url, options);
+                if (!String(url).includes("/search?")) return real(url, options);
+                window.searches.begun += 1;
+                try {
+                    await held;
+                    const answer = await real(url, options);
+                    return new Response(await answer.text(), answer);
+                } finally {
+                    setTimeout(() => (window.searches.ended += 1));
+                }
             };
         }"""
     )
     page.evaluate("history.back()")
     expect(page.locator("#cv-query")).to_have_value("oil filter")
+    page.wait_for_function("window.searches.begun")
     page.evaluate("history.back()")
     expect(page.locator("#cv-query")).to_have_value("")
-    page.wait_for_timeout(3000)
+    page.evaluate("window.answerSearches()")
+    page.wait_for_function("window.searches.ended === window.searches.begun")
     expect(page.locator("#cv-inspector")).to_be_hidden()
     expect(page.locator("#cv-results .cv-card")).to_have_count(0)
     assert urlsplit(page.url).query == ""

@@ -54,10 +54,9 @@ def test_pages_that_a_search_has_met_are_not_told_as_added_since(page, server, t
     page.route(library, lambda route: route.abort())  # the list of documents comes late
     data = save_document(tmp_path / "file.tiff", [["spindle"]]).read_bytes()
     page.request.post(f"{server}/api/v1/documents", params={"name": "spindle.tiff"}, data=data)
-    for _ in range(400):
-        if "ready" in [each["state"] for each in documents(page, library) if each["name"] == "spindle.tiff"]:
-            break
-        page.wait_for_timeout(50)
+    drive.wait_until(
+        lambda: ("spindle.tiff", "ready") in {(each["name"], each["state"]) for each in documents(page, library)}
+    )
     search(page, "spindle")
     page.unroute(library)
     expect(page.locator("#cv-documents .cv-row", has_text="spindle.tiff")).to_be_visible()
@@ -111,7 +110,9 @@ def test_a_click_beside_a_running_job_is_not_lost(page, server, tmp_path):
     button = page.get_by_role("button", name="Delete pump.tiff")
     button.hover()
     page.mouse.down()
-    page.wait_for_timeout(2000)
+    for _ in range(3):  # the list comes anew, and would take the button from under the pointer
+        with page.expect_response("**/api/v1/library"):
+            pass
     page.mouse.up()
     expect(page.get_by_role("button", name="Keep")).to_be_focused()
     page.get_by_role("button", name="Keep").click()

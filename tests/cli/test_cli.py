@@ -185,7 +185,9 @@ def test_every_command_that_a_message_names_can_be_run():
 def test_every_option_is_in_the_docs():
     root = Path(colvision.__file__).parents[1]
     texts = [path.read_text(encoding="utf-8") for path in [root / "README.md", *(root / "docs").glob("*.md")]]
-    for name, command in get_command(main).commands.items():
+    commands = get_command(main).commands
+    assert commands
+    for name, command in commands.items():
         options = {option for each in command.params for option in [*each.opts, *each.secondary_opts]}
         missing = [option for option in options if option.startswith("--") and option not in "".join(texts)]
         assert missing == [], f"colvision {name}"

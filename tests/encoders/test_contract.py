@@ -81,6 +81,7 @@ def test_no_pages_give_no_embeddings(encoder):
 def test_a_page_has_the_same_vectors_in_whatever_company_and_order(encoder):
     forwards = encode(encoder, *MANUAL)
     backwards = encode(encoder, *reversed(MANUAL))[::-1]
+    assert len(forwards) == len(MANUAL)
     for left, right in zip(forwards, backwards, strict=True):
         assert_same(left, right, tolerance=1e-5)
 
@@ -100,7 +101,9 @@ def test_the_first_page_comes_out_before_the_input_ends(encoder):
 
 
 def test_vectors_have_unit_length_and_the_size_that_is_declared(encoder):
-    for embedding in encode(encoder, *MANUAL):
+    embeddings = encode(encoder, *MANUAL)
+    assert len(embeddings) == len(MANUAL)
+    for embedding in embeddings:
         assert embedding.vectors.dtype == np.float32
         assert embedding.vectors.shape[1] == encoder.info.dim
         np.testing.assert_allclose(np.linalg.norm(embedding.vectors, axis=1), 1.0, atol=1e-5)

@@ -61,7 +61,9 @@ def test_measures_equal_trec_eval_where_its_definitions_are_ours():
         {key: {str(found.page): found.score for found in answer} for key, answer in answers.items()}
     )
     names = ("ndcg_cut_5", "ndcg_cut_10", "recall_1", "recall_10", "P_1", "P_5", "P_10", "recip_rank")
-    for query_id, ours in measure_run(Run("run", answers), queries).items():
+    measured = measure_run(Run("run", answers), queries)
+    assert len(measured) == len(queries)
+    for query_id, ours in measured.items():
         assert ours == pytest.approx([theirs[query_id][name] for name in names], abs=1e-9)
 
 

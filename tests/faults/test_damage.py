@@ -17,7 +17,9 @@ def test_a_damaged_file_gives_no_wrong_answer_and_is_named():
 
 
 def test_a_library_that_nothing_happened_to_is_found_whole(quick_path):
-    for base in make(quick_path):
+    bases = make(quick_path)
+    assert bases
+    for base in bases:
         assert Look(base.path, base.states, harmed=base.path).outcome() == "nothing"
 
 

@@ -78,6 +78,7 @@ def test_the_loss_scores_pages_as_the_search_does(get, name):
         pages = vectors_of(encoder.family, page_inputs(encoder.family, PICTURES))
         ours = similarity(queries, pages).numpy()
     stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
+    assert len(ours) == len(TEXTS)
     for row, query in zip(ours, encoder.encode_queries(TEXTS), strict=True):
         best = np.array([(query.vectors @ page.vectors.T).max(axis=1) for page in stored])
         np.testing.assert_allclose(row, best @ query.weights / query.weights.sum(), rtol=0, atol=2e-5)
@@ -95,9 +96,11 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(saved):
 
     (whole_loss, whole), (loss, parts) = gradients_with(8), gradients_with(1)
     assert loss == pytest.approx(whole_loss, rel=1e-5)
+    # A temperature of 0.02 makes the rounding of a cosine, which is another one for every instruction set, fifty times
+    # as large: 3e-5 of the largest gradient were seen. A part that is left out or counted twice moves a third of it.
     largest = max(float(each.abs().max()) for each in whole.values())
     for name, each in whole.items():
-        torch.testing.assert_close(parts[name], each, rtol=1e-3, atol=1e-5 * largest)
+        torch.testing.assert_close(parts[name], each, rtol=1e-3, atol=1e-3 * largest)
 
 
 def test_a_batch_holds_each_page_once_and_spares_what_may_answer():

@@ -173,10 +173,12 @@ def test_the_command_refuses_mini_in_a_sentence(store, tmp_path):
 def test_every_option_of_the_command_is_in_the_docs_with_its_usual_value():
     text = DOCS.read_text(encoding="utf-8")
     command = get_command(main).commands["finetune"]
+    usual = {parameter.name: getattr(Recipe(), parameter.name, None) for parameter in command.params}
+    assert len([value for value in usual.values() if value is not None]) > 5
     for parameter in command.params:
         if parameter.name != "help" and parameter.opts[0].startswith("--"):
             assert f"`{parameter.opts[0]}" in text, parameter.opts[0]
-            usual = getattr(Recipe(), parameter.name, None)
-            if usual is not None:
+            value = usual[parameter.name]
+            if value is not None:
                 row = re.search(rf"^\| `{parameter.opts[0]} .*$", text, flags=re.MULTILINE)[0]
-                assert f"| {usual:g} |" in row if isinstance(usual, float | int) else f"| {usual} |" in row, row
+                assert f"| {value:g} |" in row if isinstance(value, float | int) else f"| {value} |" in row, row

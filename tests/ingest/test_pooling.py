@@ -43,16 +43,17 @@ def test_the_factor_belongs_to_the_collection_once_something_is_in_it(quick_path
     with open_library(quick_path / "half", encoder=ToyEncoder()) as library:
         library.ingest(file, pool=2)
         begun = vectors_of(library)
-        more = save_document(quick_path / "more.tiff", PAGES[:1])
+        more = save_document(quick_path / "more.tiff", PAGES * 2)
         library.ingest(more)
-        assert vectors_of(library) == begun * 3 // 2
+        assert vectors_of(library) == begun * 3
         with pytest.raises(LibraryError, match="begun with pool 2, not 3"):
             library.ingest(more, pool=3)
         library.ingest_again("pump.tiff")
-        assert vectors_of(library) == begun * 3 // 2
+        assert vectors_of(library) == begun * 3
     with open_library(quick_path / "half", encoder=ToyEncoder(seed=1)) as library:
         library.reencode()
-        assert vectors_of(library) <= begun * 3 // 2 + 2
+        # How many clusters k-means empties where words repeat is a matter of rounding, and of the processor.
+        assert vectors_of(library) <= 6 * len(PAGES[0]) // 2
         assert library.status().collections[0].encoder.pool == 2
 
 

@@ -46,13 +46,17 @@ def reference(name: str, key: str) -> np.ndarray:
 
 def test_pages_are_those_of_the_original(case):
     name, encoder = case
-    for number, embedding in enumerate(encoder.encode_pages(map(Page, pages()))):
+    embeddings = list(encoder.encode_pages(map(Page, pages())))
+    assert len(embeddings) == len(pages())
+    for number, embedding in enumerate(embeddings):
         np.testing.assert_allclose(embedding.vectors, reference(name, f"page{number}"), rtol=0, atol=TOLERANCE)
 
 
 def test_queries_are_those_of_the_original(case):
     name, encoder = case
-    for number, query in enumerate(encoder.encode_queries(QUESTIONS)):
+    queries = encoder.encode_queries(QUESTIONS)
+    assert len(queries) == len(QUESTIONS)
+    for number, query in enumerate(queries):
         np.testing.assert_allclose(query.vectors, reference(name, f"query{number}"), rtol=0, atol=TOLERANCE)
 
 

@@ -58,7 +58,9 @@ def test_an_answer_prints_as_a_list_of_pages(library):
 
 def test_scores_are_maxsim_by_brute_force(library):
     query = library.encoder.encode_queries(["oil bolt"])[0]
-    for hit in library.search("oil bolt"):
+    answer = library.search("oil bolt")
+    assert len(answer) == 3
+    for hit in answer:
         page = library._store.stored_page(library._store.find(hit.document_id), hit.page)
         rows = maxsim.dequantise(page.codes, 1.0)
         brute = sum(max(float(token @ row) for row in rows) for token in query.vectors)
@@ -67,7 +69,9 @@ def test_scores_are_maxsim_by_brute_force(library):
 
 def test_contributions_and_terms_sum_to_the_score_in_search_and_in_explain(library, sharp):
     for opened in (library, sharp):
-        for hit in opened.search("oil bolt the"):
+        answer = opened.search("oil bolt the")
+        assert len(answer) == 3
+        for hit in answer:
             why = opened.explain(hit)
             extra = sum(hit.terms.values())
             assert float(hit.contributions.sum()) + extra == pytest.approx(hit.score, abs=1e-5)
