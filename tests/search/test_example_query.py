@@ -1,5 +1,7 @@
 """A page or a picture as the query: what is asked with, and what is found."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -49,12 +51,20 @@ def test_codes_that_lost_their_length_ask_with_unit_vectors():
     np.testing.assert_allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=1e-6)
 
 
-@pytest.fixture
-def library(quick_path):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """The folder of a library that holds one manual; every test has a copy."""
+    folder = tmp_path_factory.mktemp("filled")
     pages = [VALVE, HOOK, [*VALVE[:4], "hose"], ["water", "tank", "lid", "tap", "cap"]]
-    save_document(quick_path / "manual.pdf", pages)
+    with open_library(folder / "library", encoder=ToyEncoder(dim=64)) as library:
+        library.ingest(save_document(folder / "manual.pdf", pages))
+    return folder / "library"
+
+
+@pytest.fixture
+def library(quick_path, filled):
+    shutil.copytree(filled, quick_path / "library")
     with open_library(quick_path / "library", encoder=ToyEncoder(dim=64)) as library:
-        library.ingest(quick_path / "manual.pdf")
         yield library
 
 
@@ -122,18 +132,19 @@ def test_a_picture_is_not_compared_with_another_encoders_codes(quick_path, libra
         other.search_image(Image.new("RGB", (96, 80), "white"))
 
 
-@pytest.fixture
-def by_mini(quick_path):
+@pytest.fixture(scope="module")
+def by_mini(tmp_path_factory):
     """A library as the command makes them: words in a font that mini reads."""
+    folder = tmp_path_factory.mktemp("by_mini")
     font = ImageFont.load_default(34)
     for name, lines in (("pump", VALVE), ("crane", HOOK)):
         picture = Image.new("L", (700, 900), 255)
         for number, line in enumerate(lines):
             ImageDraw.Draw(picture).text((60, 80 + 70 * number), f"{line} of the {name}", font=font, fill=0)
-        picture.save(quick_path / f"{name}.png")
-    with open_library(quick_path / "library") as library:
-        library.ingest([quick_path / "pump.png", quick_path / "crane.png"])
-    return quick_path
+        picture.save(folder / f"{name}.png")
+    with open_library(folder / "library") as library:
+        library.ingest([folder / "pump.png", folder / "crane.png"])
+    return folder
 
 
 def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_path):

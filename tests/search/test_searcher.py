@@ -22,25 +22,29 @@ PAGES = {
 }
 
 
-@pytest.fixture
-def library(tmp_path: Path):
-    folder = tmp_path / "scans"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scans")
     for name, words in PAGES.items():
         text_page(words, shape=SHAPE).save(folder / name)
-    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder(dim=64)) as opened:
-        opened.ingest(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, scans):
+    with colvision.open_library(tmp_path_factory.mktemp("library"), encoder=ToyEncoder(dim=64)) as opened:
+        opened.ingest(scans)
         yield opened
 
 
-@pytest.fixture
-def sharp(tmp_path: Path, library):
+@pytest.fixture(scope="module")
+def sharp(tmp_path_factory, scans):
     """The same pages found by an encoder whose link is a probability."""
     encoder = ToyEncoder(dim=64)
     info = encoder.info
     encoder.info = colvision.EncoderInfo(info.name, "sharp", info.dim, info.code_range, Link(slope=30, midpoint=0.8))
-    with colvision.open_library(tmp_path / "sharp", encoder=encoder) as opened:
-        opened.ingest(tmp_path / "scans")
+    with colvision.open_library(tmp_path_factory.mktemp("sharp"), encoder=encoder) as opened:
+        opened.ingest(scans)
         yield opened
 
 
