@@ -5,13 +5,16 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm
+.PHONY: app test quick soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(RUN) -m app --sample --port $(PORT)
 
 test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest
+
+quick: $(READY)  ## the tests that need no model, browser or kill: under a minute
+	$(RUN) -m pytest -m "not slow and not browser"
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults

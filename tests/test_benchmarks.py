@@ -16,6 +16,8 @@ from colvision.evaluation import find_corpus
 from tests.helpers import ROOT
 from tests.helpers.evaluation_set import CountingEncoder
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     page = tmp_path / "benchmarks.md"

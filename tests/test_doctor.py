@@ -24,6 +24,8 @@ from colvision.encoders.vlm import VlmEncoder
 from colvision.errors import EncoderError
 from tests.helpers.toy import ToyEncoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(saved) -> Path:

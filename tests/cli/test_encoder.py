@@ -20,6 +20,8 @@ from colvision.errors import EncoderNotFound
 from tests.helpers.tiny import save_tiny_colqwen2
 from tests.helpers.toy import ToyEncoder
 
+pytestmark = pytest.mark.slow
+
 EXACT = ("--device", "cpu", "--dtype", "float32")
 
 

@@ -16,6 +16,8 @@ from colvision.encoders.checkpoint import Hub, find_checkpoint, fingerprint
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from tests.helpers.tiny import load, save_tiny_colqwen2, vectors
 
+pytestmark = pytest.mark.slow
+
 LAYERS = r"vlm\.language_model\..*\.(q_proj|v_proj)|embedding_proj_layer"
 
 

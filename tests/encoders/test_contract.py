@@ -13,6 +13,8 @@ from colvision.encoders import load_encoder
 from colvision.page import Page
 from tests.helpers.tiny import save_tiny_colqwen2
 
+pytestmark = pytest.mark.slow
+
 Loader = Callable[[], Encoder]
 
 

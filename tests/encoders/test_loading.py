@@ -18,6 +18,8 @@ from colvision.encoders.checkpoint import Hub, find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.tiny import load, vectors
 
+pytestmark = pytest.mark.slow
+
 PROJECTION = "embedding_proj_layer.weight"
 
 

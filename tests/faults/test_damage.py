@@ -10,6 +10,8 @@ from tests.faults.damage import Look, check_next_writer, make
 from tests.faults.run import run
 from tests.helpers.stores import add, write
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_damaged_file_gives_no_wrong_answer_and_is_named():
     said = run("damage", 60)

@@ -16,6 +16,8 @@ from tests.faults.shim import Kind, Operation
 from tests.faults.state import ENCODERS, State, encoded
 from tests.faults.work import Delete, Open, Refill, Swap, Work, filled
 
+pytestmark = pytest.mark.slow
+
 watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "none")
 
 

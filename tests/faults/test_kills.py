@@ -6,6 +6,8 @@ import pytest
 
 from tests.faults.run import run
 
+pytestmark = pytest.mark.slow
+
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="writers and readers are forked, which this system cannot")
 
 

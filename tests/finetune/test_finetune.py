@@ -20,6 +20,8 @@ from colvision.finetune import FinetuneOptions, Recipe, finetune
 from tests.helpers.coloured_pages import coloured_library
 from tests.helpers.tiny import load
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(batch=4, at_once=8, rank=4, rate=1e-2, check_every=2, steps=4, negatives=1)
 
 

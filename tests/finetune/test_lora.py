@@ -19,6 +19,8 @@ from tests.helpers.tiny import load
 from tests.helpers.tiny_families import save_old
 from tests.helpers.training_step import PICTURES, TEXTS, step
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_step_changes_the_language_model_and_the_projection_alone(saved, name):

@@ -15,6 +15,8 @@ from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 from tests.helpers.training_step import PICTURES, TEXTS, contrast
 
+pytestmark = pytest.mark.slow
+
 
 def brute_force(queries, pages):
     table = np.empty((len(queries.vectors), len(pages.vectors)))

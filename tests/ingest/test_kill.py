@@ -15,6 +15,8 @@ from colvision.store import Store
 from tests.helpers import ROOT
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 CHILD = (sys.executable, "-m", "tests.helpers.ingest_process")
 PAGES = 9
 COMMIT_PAGES = 2

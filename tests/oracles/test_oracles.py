@@ -19,6 +19,8 @@ from colvision.page import Page
 from tests.oracles.given import QUESTIONS, pages, weight
 from tests.oracles.parts import CASES, save_parts
 
+pytestmark = pytest.mark.slow
+
 KEPT = Path(__file__).parent
 TOLERANCE = 1e-5
 

@@ -16,6 +16,8 @@ from colvision.evaluation.pointing import is_hit
 from colvision.page import Box
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 DATA = ROOT / "data"
 FLOORS = {  # nDCG@10 by type of question; a step below what the weights of this commit reach
     "sample-manual": {"content": 0.57, "title": 0.95, "known_item": 0.85},

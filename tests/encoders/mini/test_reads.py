@@ -7,6 +7,8 @@ from benchmarks.mini import measure
 from benchmarks.printed import CASES
 from colvision.encoders import mini
 
+pytestmark = pytest.mark.slow
+
 FLOORS = {  # share of words that are told apart from absent ones, and that are pointed at; a step below what is reached
     "body text, 11 pt": (0.9, 0.85),
     "part numbers and codes": (0.82, 0.8),

@@ -10,6 +10,8 @@ from colvision.encoders.mini.encoder import at_reading_size
 from colvision.page import Page
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCAN = ROOT / "data" / "sample-manual-scan.pdf"
 
 

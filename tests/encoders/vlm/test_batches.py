@@ -10,6 +10,8 @@ from colvision.encoders import load_encoder
 from colvision.errors import EncoderError
 from tests.helpers.families import encode, noise
 
+pytestmark = pytest.mark.slow
+
 
 def test_out_of_memory_halves_the_batch_and_goes_on(saved):
     encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")

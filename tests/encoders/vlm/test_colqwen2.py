@@ -15,6 +15,8 @@ from colvision.encoders.vlm import VlmEncoder
 from colvision.page import Page
 from tests.helpers.tiny import PATCHES, save_tiny_colqwen2
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "<|im_start|>user\n<|vision_start|>", "<|vision_end|>Describe the image.<|im_end|><|endoftext|>"
 
 

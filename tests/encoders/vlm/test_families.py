@@ -17,6 +17,8 @@ from colvision.page import Page
 from tests.helpers.families import ALL, FOLLOWS_THE_PAGE, encode, noise
 from tests.helpers.tiny_families import tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_is_the_same_alone_and_in_a_batch(get, name):

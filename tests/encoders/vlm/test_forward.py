@@ -19,6 +19,8 @@ from colvision.errors import WeightsMismatch
 from colvision.page import Page
 from tests.helpers.families import TILES, as_transformers, encode, get_tokenizer, noise
 
+pytestmark = pytest.mark.slow
+
 # ColPali: all tokens see each other, padding is on the right
 
 

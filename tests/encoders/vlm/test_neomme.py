@@ -13,6 +13,8 @@ from colvision.encoders import load_encoder
 from colvision.errors import WeightsMismatch
 from tests.helpers.families import noise
 
+pytestmark = pytest.mark.slow
+
 
 def test_patches_of_neomme_are_cut_row_by_row_with_colours_innermost(get):
     family = get("neomme").family

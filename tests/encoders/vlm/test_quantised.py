@@ -17,6 +17,8 @@ from colvision.page import Page
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(saved) -> Path:

@@ -19,6 +19,8 @@ from colvision.encoders.vlm import VlmEncoder
 from colvision.page import Page
 from tests.helpers.tiny import load
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

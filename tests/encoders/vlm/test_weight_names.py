@@ -19,6 +19,8 @@ from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.tiny import load, vectors
 from tests.helpers.tiny_families import OLD, save_old, stored_name
 
+pytestmark = pytest.mark.slow
+
 _LAYERS = "down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj"
 # What the published adapters of each family were trained on (their `target_modules`), in the old names.
 RULES = {
