@@ -99,7 +99,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(saved):
     (whole_loss, whole), (loss, parts) = gradients_with(8), gradients_with(1)
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     # A temperature of 0.02 makes the rounding of a cosine, which is another one for every instruction set, fifty times
-    # as large: 3e-5 of the largest gradient were seen. A part that is left out or counted twice moves a third of it.
+    # as large: 3e-5 of the largest gradient were seen. A part that counts a tenth less moves it by a fifth or more.
     largest = max(float(each.abs().max()) for each in whole.values())
     for name, each in whole.items():
         torch.testing.assert_close(parts[name], each, rtol=1e-3, atol=1e-3 * largest)
