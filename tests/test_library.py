@@ -83,6 +83,7 @@ def test_a_filter_by_metadata_and_page_cuts_what_is_found(library, files):
         library.search("oil", where="machine=")
 
 
+@pytest.mark.slow
 def test_little_memory_means_more_commits_and_the_same_answers(library, files, quick_path):
     with open_library(quick_path / "small", encoder=ToyEncoder(), max_memory=1000) as small:
         small.ingest(files)
@@ -223,6 +224,7 @@ def test_encoding_again_can_be_cancelled_and_gone_on_with(quick_path, library):
         assert len(other.documents()) == 1
 
 
+@pytest.mark.slow
 def test_a_document_that_comes_while_a_collection_is_encoded_again_is_encoded_too(quick_path, library, files):
     late = save_document(quick_path / "late.tiff", [["anchor"]])
 
@@ -235,6 +237,7 @@ def test_a_document_that_comes_while_a_collection_is_encoded_again_is_encoded_to
         assert best(other, "anchor") == ("late.tiff", 1)
 
 
+@pytest.mark.slow
 def test_a_refill_by_a_third_encoder_starts_anew(quick_path, library):
     with open_library(quick_path / "library", encoder=ToyEncoder(seed=3)) as second:
         seen = []
@@ -347,6 +350,7 @@ def test_a_library_opened_for_reading_searches_and_refuses_to_change(quick_path,
             reader.delete("crane.pdf")
 
 
+@pytest.mark.slow
 def test_searches_of_many_threads_go_on_while_a_document_is_ingested(library, quick_path):
     late = save_document(quick_path / "late.tiff", [["anchor"], ["rudder"]])
     stop, wrong = threading.Event(), []

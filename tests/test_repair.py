@@ -14,6 +14,8 @@ from colvision.store.records import DAMAGED, READY
 from tests.helpers.stores import TOY, add, write
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"pump.tiff": [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]], "seal.tiff": [["gasket"]]}
 
 

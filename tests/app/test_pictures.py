@@ -17,6 +17,8 @@ from colvision.library import open_library
 from tests.helpers.pdf_files import text_file, written
 from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
+pytestmark = pytest.mark.slow
+
 HOME = "http://127.0.0.1:7860"
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 FOREIGN = {"origin": "http://evil.example"}

@@ -18,6 +18,8 @@ from colvision.page import PageId
 from tests.helpers.pdf_files import text_file, written
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 

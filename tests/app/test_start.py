@@ -22,6 +22,8 @@ from colvision.store.lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
 from tests.helpers.toy_app import WORKER
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0  # seconds, on a busy machine
 
 

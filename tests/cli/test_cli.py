@@ -46,6 +46,7 @@ def run(*words, library, code=0):
     return answer
 
 
+@pytest.mark.slow
 def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(manuals, tmp_path):
     answer = run("ingest", manuals, library=tmp_path / "library", code=1)
     assert "pump.tiff: new, 2 pages" in answer.stdout
@@ -83,6 +84,7 @@ def test_words_need_no_quotes_and_the_library_may_come_before_the_command(librar
     assert "pump.tiff, page 2" in answer.stdout.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_question_that_no_page_answers_is_told_so(library):
     answer = run("search", "zyzzyva", "quokka", library=library)
     assert "No page matches well" in answer.stderr and "No page" not in answer.stdout
@@ -90,6 +92,7 @@ def test_a_question_that_no_page_answers_is_told_so(library):
     assert "No page matches well" not in run("search", "hydraulic", "pump", library=library).stderr
 
 
+@pytest.mark.slow
 def test_a_filter_in_words_limits_the_search(manuals, tmp_path):
     run("ingest", manuals / "pump.tiff", "--meta", "year=2011", library=tmp_path / "library")
     found = json.loads(
@@ -100,6 +103,7 @@ def test_a_filter_in_words_limits_the_search(manuals, tmp_path):
     assert "expected a value for 'year'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_a_plan_counts_pages_and_bytes_before_anything_is_ingested(manuals):
     answer = CliRunner().invoke(main, ["plan", str(manuals), "--json"])
     assert answer.exit_code == 0, answer.output
@@ -111,6 +115,7 @@ def test_a_plan_counts_pages_and_bytes_before_anything_is_ingested(manuals):
     assert "2 of 1 files" in table.stdout and "broken.pdf" in table.stderr
 
 
+@pytest.mark.slow
 def test_a_pooled_ingest_keeps_fewer_vectors(manuals, library, tmp_path):
     run("ingest", manuals / "pump.tiff", "--pool", "2", "--max-memory", "64MB", library=tmp_path / "library")
 
@@ -134,6 +139,7 @@ def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):
     assert answer.stdout.splitlines()[-1].startswith("score ")
 
 
+@pytest.mark.slow
 def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
     folder = tmp_path / "library"
     run("ingest", manuals / "pump.tiff", library=folder)
@@ -147,6 +153,7 @@ def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
     assert json.loads(run("search", "pump", "--json", library=folder).stdout)["hits"] == []
 
 
+@pytest.mark.slow
 def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path):
     folder = tmp_path / "library"
     run("ingest", manuals / "pump.tiff", library=folder)
@@ -161,6 +168,7 @@ def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path
     assert run("verify", library=folder).stdout.startswith("1 shard is whole")
 
 
+@pytest.mark.slow
 def test_reencode_fills_a_library_of_another_encoder_again(manuals, tmp_path):
     folder = tmp_path / "library"
     with colvision.open_library(folder, encoder=ToyEncoder()) as library:
@@ -228,6 +236,7 @@ def test_the_app_is_a_command_once_it_is_installed():
     assert "--port" in CliRunner().invoke(main, ["app", "--help"]).stdout
 
 
+@pytest.mark.slow
 def test_a_documents_name_is_shown_as_it_is(manuals, tmp_path):
     odd = tmp_path / "[bold]x.png"
     page("Odd name").save(odd)

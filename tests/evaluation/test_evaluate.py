@@ -11,6 +11,8 @@ from colvision.evaluation.runs import write_run
 from tests.helpers.evaluation_set import CountingEncoder, page, query
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_page_is_found_by_its_own_words(judged):
     corpus = find_corpus(judged.manuals)

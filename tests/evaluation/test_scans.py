@@ -12,6 +12,8 @@ from colvision.pdf import inspect_file, read_pages
 from colvision.pdf.trusted import TrustedPdf
 from tests.helpers.pdf_files import text_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def manual(tmp_path):

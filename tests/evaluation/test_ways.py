@@ -11,6 +11,8 @@ from tests.helpers.evaluation_set import CountingEncoder, page, write_lines
 from tests.helpers.pdf_files import text_file, written
 from tests.helpers.toy import ToyEncoder
 
+pytestmark = pytest.mark.slow
+
 
 def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
     (tmp_path / "manuals").mkdir()

@@ -22,6 +22,7 @@ def folder(quick_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
     encoder = ToyEncoder(dim=64)
     plan = plan_files([folder], encoder)
@@ -42,6 +43,7 @@ def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
     assert plan.seconds > 0
 
 
+@pytest.mark.slow
 def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
     plan = plan_files([folder], ToyEncoder(dim=64))
     assert plan.memory == plan.int8  # few pages are scanned

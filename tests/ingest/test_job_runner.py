@@ -6,6 +6,8 @@ from colvision.library import open_library
 from colvision.store.lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 ME = str(Holder.current())
 
 

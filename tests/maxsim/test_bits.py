@@ -126,6 +126,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     np.testing.assert_array_equal(maxsim.bit_maxima(query, frozen, starts), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 @pytest.mark.parametrize("place", ["nowhere", "torn"])
 def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):

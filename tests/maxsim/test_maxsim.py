@@ -219,6 +219,7 @@ def test_searches_from_many_threads_do_not_disturb_each_other():
             np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_torch_keeps_the_threads_it_had_outside_the_pool():
     code = """if True:
         import threading, numpy as np, torch

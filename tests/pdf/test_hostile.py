@@ -31,6 +31,8 @@ from tests.helpers.pdf_files import (
     written,
 )
 
+pytestmark = pytest.mark.slow
+
 HASTY = Limits(page_seconds=2.0)
 
 

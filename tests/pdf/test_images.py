@@ -13,6 +13,8 @@ from colvision.page import Page
 from colvision.pdf import RENDER_PIXELS, FailedPage, FileInfo, Limits, inspect_file, read_pages
 from colvision.pdf.pillow import to_page
 
+pytestmark = pytest.mark.slow
+
 SMALL = 100_000  # pixels of a page, where they do not matter
 
 

@@ -196,6 +196,7 @@ def test_nothing_is_imported_from_the_working_folder(tmp_path, monkeypatch):
     assert [page.text for page in drawn(written(tmp_path, text_file("a")), renderer="pdfium")] == ["a"]
 
 
+@pytest.mark.slow
 def test_threads_read_side_by_side(tmp_path, renderer):
     paths = [written(tmp_path, text_file(f"one {n}", f"two {n}"), f"{n}.pdf") for n in range(6)]
     with ThreadPoolExecutor(3) as pool:

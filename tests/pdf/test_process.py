@@ -18,6 +18,8 @@ from colvision.pdf import Limits, RendererChoice, read_pages
 from colvision.pdf.wire import Note, Picture, receive, send
 from tests.helpers.pdf_files import BOTH, SLOW, SMALL, text_file, written
 
+pytestmark = pytest.mark.slow
+
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 HASTY = Limits(page_seconds=2.0)
 

@@ -147,6 +147,7 @@ def by_mini(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_path):
     """Cut from the page it is as large as half of it, though a picture alone could be a whole page."""
     with Image.open(by_mini / "crane.png") as page:
@@ -164,12 +165,14 @@ def run(folder, *words, code=0):
     return answer
 
 
+@pytest.mark.slow
 def test_the_command_searches_by_picture_and_by_page(by_mini):
     first = run(by_mini, "--image", str(by_mini / "crane.png"), "-k", "1").stdout
     assert "crane.png, page 1" in first and "(" not in first
     assert "crane.png, page 1" in run(by_mini, "--like", "pump.png:1", "-k", "1").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

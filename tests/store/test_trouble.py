@@ -16,6 +16,8 @@ from tests.helpers import ROOT
 from tests.helpers.stores import TOY, add, begin, encoded, seen, write
 from tests.helpers.toy import ToyEncoder, save_document
 
+pytestmark = pytest.mark.slow
+
 _CHILD = """
 import os, sys
 from pathlib import Path

@@ -158,6 +158,7 @@ def test_generated_words_lie_on_the_patches_that_their_targets_name():
     assert checked
 
 
+@pytest.mark.slow
 @needs_fonts
 def test_training_runs_from_its_command_and_resumes(tmp_path):
     (tmp_path / "lists").mkdir()
