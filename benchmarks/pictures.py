@@ -42,7 +42,10 @@ def parts(pages: dict[int, Image.Image], share: tuple[float, float, int], rng: n
 
 
 def photograph(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Askew on a dark table, blurred, noisy, and darker at the left."""
+    """Askew on a dark table, blurred, noisy, and darker at the left.
+
+    Not `simulate_scan`: a camera sees the page in perspective and the table around it, which no scanner does.
+    """
     width, height = picture.size
     table = Image.new("L", (int(width * 1.2), int(height * 1.2)), 90)
     table.paste(picture, (int(width * 0.1), int(height * 0.1)))

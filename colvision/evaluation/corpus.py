@@ -48,10 +48,11 @@ class Source:
     whole: bool  # all of its pages are searched
 
     def folder(self, level: Level) -> str:
-        """A name for what is made of this file: another for other bytes, pages or wear."""
-        wear = "" if level == "clean" else repr(scans.LEVELS[level])
+        """A name for what is made of this file: another for other bytes, pages or settings of the scan."""
+        # "Wear" is in every digest that was published and in the names of scans that are kept
+        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "Wear")
         pages = "" if self.whole else repr(self.numbers)
-        return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {wear}".encode()).hexdigest()[:_DIGEST]
+        return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {settings}".encode()).hexdigest()[:_DIGEST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,7 @@ class Corpus:
                     pdf.write_excerpt(source.numbers, part)
                 yield len(source.numbers)
             else:
-                written = scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
-                for done, _ in enumerate(written, 1):
-                    yield done
+                yield from scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
 
 
 def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId] | None = None) -> Corpus:

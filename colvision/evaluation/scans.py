@@ -1,8 +1,8 @@
 """Simulated scans: a PDF as an office scanner, or an old photocopier, would have left it; the same on every run.
 
-Each page is drawn in grey, worn by what a `Level` says, and kept as one JPEG: no text layer is left. The seed of a page
-is the sha256 of document, page (from 0) and level, so a page is worn alike alone and with its neighbours. The draws and
-their order are those of our evaluation sets: OCR that was run on their scans stays comparable.
+Each page is drawn in grey, scanned as a `Level` says, and kept as one JPEG: no text layer is left. The seed of a page
+is the sha256 of document, page (from 0) and level, so a page is scanned alike alone and with its neighbours. The draws
+and their order are those of our evaluation sets: OCR that was run on their scans stays comparable.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from colvision.pdf.trusted import TrustedPdf
+from colvision.pdf.writer import write_jpegs
 
 Level = Literal["light", "heavy"]
 Grey = NDArray[np.float32]
@@ -31,7 +32,7 @@ _LARGE_SPECKS = 0.25  # share of the specks that are 2 x 2 pixels, not one
 
 
 @dataclass(frozen=True, slots=True)
-class Wear:
+class ScanSettings:
     """What a machine does to a page, in grey levels (0 black, 255 white) and pixels at 150 dpi."""
 
     turn: float  # degrees, at most, either way
@@ -49,8 +50,8 @@ class Wear:
     jpeg: int  # quality
 
 
-LEVELS: dict[Level, Wear] = {
-    "light": Wear(
+LEVELS: dict[Level, ScanSettings] = {
+    "light": ScanSettings(
         turn=0.6,
         shift=4,
         bleed=0.10,
@@ -65,7 +66,7 @@ LEVELS: dict[Level, Wear] = {
         specks=40,
         jpeg=75,
     ),
-    "heavy": Wear(
+    "heavy": ScanSettings(
         turn=1.5,
         shift=12,
         bleed=0.40,
@@ -86,15 +87,13 @@ LEVELS: dict[Level, Wear] = {
 def write_scan(source: Path, target: Path, *, level: Level, numbers: Iterable[int] | None = None) -> Iterator[int]:
     """Writes the image-only PDF `target` of the pages of `source` (or of `numbers`, from 1, in this order).
 
-    Yields the number of each page once it is written; exhaust it, or no complete PDF is left. The document's id in the
-    seed is the file's stem. One page is in memory at a time. Raises `DamagedFile` for what PDFium cannot open.
+    Yields how many pages are written; exhaust it, or no complete PDF is left. The document's id in the seed is the
+    file's stem. One page is in memory at a time. Raises `DamagedFile` for what PDFium cannot open.
     """
-    with TrustedPdf(source) as pdf, target.open("wb") as file:
-        writer = _ImagePdf(file)
-        for number in range(1, len(pdf) + 1) if numbers is None else numbers:
-            writer.add(scan_page(pdf, number, level=level, document=source.stem))
-            yield number
-        writer.finish()
+    with TrustedPdf(source) as pdf:
+        listed = range(1, len(pdf) + 1) if numbers is None else numbers
+        jpegs = (scan_page(pdf, number, level=level, document=source.stem) for number in listed)
+        yield from write_jpegs(jpegs, target, dpi=_DPI)
 
 
 def scan_page(pdf: TrustedPdf, number: int, *, level: Level, document: str) -> bytes:
@@ -103,26 +102,26 @@ def scan_page(pdf: TrustedPdf, number: int, *, level: Level, document: str) -> b
     back = pdf.grey(behind, dpi=_BACK_DPI) if 1 <= behind <= len(pdf) else None
     seed = hashlib.sha256(f"{document}\0{number - 1}\0{level}".encode()).digest()[:8]
     rng = np.random.default_rng(int.from_bytes(seed, "big"))
-    worn = wear_out(pdf.grey(number, dpi=_DPI), LEVELS[level], rng=rng, back=back)
+    scan = simulate_scan(pdf.grey(number, dpi=_DPI), LEVELS[level], rng=rng, back=back)
     packed = io.BytesIO()
-    worn.save(packed, "JPEG", quality=LEVELS[level].jpeg, optimize=False)
+    scan.save(packed, "JPEG", quality=LEVELS[level].jpeg, optimize=False)
     return packed.getvalue()
 
 
-def wear_out(
-    image: Image.Image, wear: Wear, *, rng: np.random.Generator, back: Image.Image | None = None
+def simulate_scan(
+    image: Image.Image, settings: ScanSettings, *, rng: np.random.Generator, back: Image.Image | None = None
 ) -> Image.Image:
     """A grey picture (L) -> the same page as scanned; `back` is the picture of the page behind, of any size."""
-    if wear.bleed:
-        image = Image.blend(image, image.filter(ImageFilter.MinFilter(3)), wear.bleed)
+    if settings.bleed:
+        image = Image.blend(image, image.filter(ImageFilter.MinFilter(3)), settings.bleed)
     ink = np.asarray(image, dtype=np.float32) / 255.0  # (height, width) 0 = ink, 1 = paper
-    if back is not None and wear.show:
-        ink = np.minimum(ink, 1.0) * (1 - wear.show * (1 - _seen_through(back, image.size)))
-    image = _photograph(ink, wear, rng)
-    light = _light((image.height, image.width), wear, rng)
+    if back is not None and settings.show:
+        ink = np.minimum(ink, 1.0) * (1 - settings.show * (1 - _seen_through(back, image.size)))
+    image = _photograph(ink, settings, rng)
+    light = _light((image.height, image.width), settings, rng)
     page = np.asarray(image, dtype=np.float32) * light
-    page += rng.normal(0, wear.noise, page.shape).astype(np.float32)
-    _sprinkle(page, wear.specks, rng)
+    page += rng.normal(0, settings.noise, page.shape).astype(np.float32)
+    _sprinkle(page, settings.specks, rng)
     return _picture(page)
 
 
@@ -132,26 +131,26 @@ def _seen_through(back: Image.Image, size: tuple[int, int]) -> Grey:
     return np.asarray(mirrored.filter(ImageFilter.GaussianBlur(_BACK_BLUR)), dtype=np.float32) / 255.0
 
 
-def _photograph(ink: Grey, wear: Wear, rng: np.random.Generator) -> Image.Image:
+def _photograph(ink: Grey, settings: ScanSettings, rng: np.random.Generator) -> Image.Image:
     """Ink and paper as grey levels, laid on the glass a little askew, through the lens."""
     height, width = ink.shape
     coarse = rng.normal(0, 1, _FADING_CELLS).astype(np.float32)
     field = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-    black, paper = rng.uniform(*wear.black), rng.uniform(*wear.paper)
-    dark = black + wear.fading * field
+    black, paper = rng.uniform(*settings.black), rng.uniform(*settings.paper)
+    dark = black + settings.fading * field
     page = dark + (paper - dark) * ink
-    angle = rng.uniform(-wear.turn, wear.turn)
-    right, down = rng.integers(-wear.shift, wear.shift + 1, 2)
+    angle = rng.uniform(-settings.turn, settings.turn)
+    right, down = rng.integers(-settings.shift, settings.shift + 1, 2)
     image = _picture(page).rotate(
         angle,
         resample=Image.Resampling.BICUBIC,
         translate=(int(right), int(down)),
         fillcolor=int(paper),
     )
-    return image.filter(ImageFilter.GaussianBlur(rng.uniform(*wear.blur)))
+    return image.filter(ImageFilter.GaussianBlur(rng.uniform(*settings.blur)))
 
 
-def _light(shape: tuple[int, int], wear: Wear, rng: np.random.Generator) -> NDArray[np.float64]:
+def _light(shape: tuple[int, int], settings: ScanSettings, rng: np.random.Generator) -> NDArray[np.float64]:
     """(height, width) the share of light that arrives: a plane, a fall from some centre, the binding's shadow."""
     height, width = shape
     down, right = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -161,10 +160,10 @@ def _light(shape: tuple[int, int], wear: Wear, rng: np.random.Generator) -> NDAr
     plane = np.cos(angle) * (right - 0.5) + np.sin(angle) * (down - 0.5)
     centre_x, centre_y = rng.uniform(0.3, 0.7, 2)
     fall = (right - centre_x) ** 2 + (down - centre_y) ** 2
-    light: NDArray[np.float64] = 1 - wear.shade * (0.5 + plane) * 0.7 - wear.shade * fall
-    if wear.gutter:
+    light: NDArray[np.float64] = 1 - settings.shade * (0.5 + plane) * 0.7 - settings.shade * fall
+    if settings.gutter:
         away = right if rng.random() < 0.5 else 1 - right
-        light -= wear.gutter * np.exp(-away / _GUTTER_WIDTH)
+        light -= settings.gutter * np.exp(-away / _GUTTER_WIDTH)
     return light
 
 
@@ -180,42 +179,3 @@ def _sprinkle(page: NDArray[np.float64], specks: int, rng: np.random.Generator) 
 
 def _picture(page: NDArray[np.float32] | NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
-
-
-class _ImagePdf:
-    """An image-only PDF, written as its pages come: the JPEG streams lie in it as they are (PDF 32000-1, 7.5)."""
-
-    def __init__(self, file: io.BufferedWriter) -> None:
-        self._file = file
-        self._offsets: dict[int, int] = {}
-        self._pages: list[int] = []
-        file.write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
-        self._object(1, b"<</Type/Catalog/Pages 2 0 R>>")
-
-    def add(self, jpeg: bytes) -> None:
-        width, height = Image.open(io.BytesIO(jpeg)).size
-        points = (width * 72 / _DPI, height * 72 / _DPI)
-        image = 3 * len(self._pages) + 3  # 1 and 2 are the catalog and the page tree
-        declared = b"/Width %d/Height %d/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/DCTDecode" % (width, height)
-        self._object(image, _stream(b"/Type/XObject/Subtype/Image" + declared, jpeg))
-        self._object(image + 1, _stream(b"", b"q %.3f 0 0 %.3f 0 0 cm /I Do Q" % points))
-        page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %.3f %.3f]" % points
-        self._object(image + 2, page + b"/Resources<</XObject<</I %d 0 R>>>>/Contents %d 0 R>>" % (image, image + 1))
-        self._pages.append(image + 2)
-
-    def finish(self) -> None:
-        kids = b" ".join(b"%d 0 R" % page for page in self._pages)
-        self._object(2, b"<</Type/Pages/Count %d/Kids[" % len(self._pages) + kids + b"]>>")
-        table = self._file.tell()
-        size = len(self._offsets) + 1
-        rows = b"".join(b"%010d 00000 n \n" % self._offsets[number] for number in sorted(self._offsets))
-        self._file.write(b"xref\n0 %d\n0000000000 65535 f \n" % size + rows)
-        self._file.write(b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (size, table))
-
-    def _object(self, number: int, body: bytes) -> None:
-        self._offsets[number] = self._file.tell()
-        self._file.write(b"%d 0 obj\n" % number + body + b"\nendobj\n")
-
-
-def _stream(entries: bytes, data: bytes) -> bytes:
-    return b"<<" + entries + b"/Length %d>>\nstream\n" % len(data) + data + b"\nendstream"

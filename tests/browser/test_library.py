@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.settings import sample_files
 from colvision.library import open_library
 from tests.helpers.toy import ToyEncoder, save_document
 
@@ -197,7 +196,6 @@ def test_a_collection_of_another_encoder_is_encoded_again_from_the_page(chromium
         page.context.close()
 
 
-@pytest.mark.skipif(not sample_files(), reason="the sample manual has not been made: see data/make_manual.py")
 def test_the_first_start_loads_the_sample_manual_and_finds_a_page_in_it(chromium, tmp_path):
     with drive.serving(*drive.REAL, "--library", str(tmp_path / "library"), "--port", "0", "--sample") as address:
         page = drive.new_page(chromium)

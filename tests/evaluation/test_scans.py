@@ -1,13 +1,15 @@
 """Simulated scans: the same on every run, and the same as those that opponents read."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from colvision.errors import DamagedFile
-from colvision.evaluation.scans import LEVELS, scan_page, wear_out, write_scan
+from colvision.evaluation.corpus import Corpus, Source
+from colvision.evaluation.scans import LEVELS, scan_page, simulate_scan, write_scan
 from colvision.pdf import inspect_file, read_pages
 from colvision.pdf.trusted import TrustedPdf
 from tests.helpers.pdf_files import text_file
@@ -42,13 +44,13 @@ def drawn():
     ],
 )
 def test_the_draws_and_their_order_are_those_of_the_evaluation_sets(drawn, level, expected):
-    worn = wear_out(drawn, LEVELS[level], rng=np.random.default_rng(7), back=drawn.resize((30, 40)))
-    found = np.asarray(worn, dtype=int)[40:80:10, 20:80:20]
+    scan = simulate_scan(drawn, LEVELS[level], rng=np.random.default_rng(7), back=drawn.resize((30, 40)))
+    found = np.asarray(scan, dtype=int)[40:80:10, 20:80:20]
     assert np.abs(found - expected).max() <= 2  # grey levels: another Pillow may round otherwise, other draws differ
 
 
 @pytest.mark.parametrize("level", ["light", "heavy"])
-def test_a_page_is_worn_alike_alone_and_with_its_neighbours(manual, tmp_path, level):
+def test_a_page_is_scanned_alike_alone_and_with_its_neighbours(manual, tmp_path, level):
     with TrustedPdf(manual) as pdf:
         alone = scan_page(pdf, 2, level=level, document="manual")
     _, whole = scanned(manual, tmp_path / "whole.pdf", level=level)
@@ -57,7 +59,7 @@ def test_a_page_is_worn_alike_alone_and_with_its_neighbours(manual, tmp_path, le
     assert alone in part
 
 
-def test_another_document_page_or_level_is_worn_otherwise(manual):
+def test_another_document_page_or_level_is_scanned_otherwise(manual):
     with TrustedPdf(manual) as pdf:
         scans = {
             scan_page(pdf, 1, level="light", document="manual"),
@@ -71,11 +73,11 @@ def test_another_document_page_or_level_is_worn_otherwise(manual):
 def test_the_back_of_a_sheet_shows_through_and_the_last_page_may_have_none(manual):
     with TrustedPdf(manual) as pdf:
         page, back = pdf.grey(1, dpi=150), pdf.grey(2, dpi=50)
-    worn = [
-        np.asarray(wear_out(page, LEVELS["heavy"], rng=np.random.default_rng(0), back=behind), dtype=float)
+    scans = [
+        np.asarray(simulate_scan(page, LEVELS["heavy"], rng=np.random.default_rng(0), back=behind), dtype=float)
         for behind in (None, back)
     ]
-    darker = worn[0] - worn[1]
+    darker = scans[0] - scans[1]
     print_behind = np.asarray(back.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize(page.size)) < 128
     assert darker[print_behind].mean() > 2  # grey levels, of 6 % of about 200
     assert abs(darker[~print_behind].mean()) < 1
@@ -98,6 +100,28 @@ def test_a_listed_part_of_a_manual_is_scanned_in_the_order_asked_for(manual, tmp
     assert 0 < part.index(expected[0]) < part.index(expected[1])
     for jpeg in expected:
         assert Image.open(io.BytesIO(jpeg)).size == pytest.approx((1275, 1650), abs=1)  # PDFium rounds up
+
+
+def test_a_page_of_the_scan_is_filled_by_its_jpeg(manual, tmp_path):
+    scanned(manual, tmp_path / "scan.pdf", level="heavy")
+    with TrustedPdf(manual) as pdf, TrustedPdf(tmp_path / "scan.pdf") as scan:
+        for number in (1, 2, 3):
+            jpeg = np.asarray(Image.open(io.BytesIO(scan_page(pdf, number, level="heavy", document="manual"))))
+            drawn = np.asarray(scan.grey(number, dpi=150))
+            assert drawn.shape == jpeg.shape
+            assert np.corrcoef(drawn.ravel(), jpeg.ravel())[0, 1] > 0.9  # mirrored or upside down: 0.7 at most
+
+
+def test_the_digests_of_earlier_versions_name_the_same_scans():
+    source = Source("manual", Path("manual.pdf"), "0" * 64, (1, 2), whole=False)
+    assert source.folder("light") == "e41bbeb45b0c442a"
+    assert source.folder("heavy") == "8b60d2b5ccaa957d"
+    assert Corpus("heavy", (source,)).digest == "e9f34f252e8148c5"
+
+
+def test_a_scan_is_the_same_to_the_byte_on_every_run(manual, tmp_path):
+    (_, once), (_, again) = (scanned(manual, tmp_path / name, level="light") for name in ("one.pdf", "two.pdf"))
+    assert once == again
 
 
 def test_an_excerpt_keeps_the_pages_as_they_are(manual, tmp_path):

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-
-from tests.helpers import ROOT
+from PIL import ImageFont
 
 NEEDS_POPPLER = pytest.mark.skipif(not shutil.which("pdftoppm"), reason="no poppler is installed: PDFium draws")
 BOTH = [pytest.param("poppler", marks=NEEDS_POPPLER), "pdfium"]
@@ -184,7 +183,7 @@ def unmapped_file(*lines: str) -> bytes:
     """A page that prints well, by glyph numbers of a font that does not say which letters they are."""
     from fontTools.ttLib import TTFont
 
-    font = TTFont(ROOT / "data" / "fonts" / "Roboto-Regular.ttf")
+    font = TTFont(ImageFont.load_default(14).path)  # the one that Pillow brings
     numbers = {chr(code): font.getGlyphID(name) for code, name in font.getBestCmap().items()}
     for table in ("cmap", "post", "GSUB", "GPOS", "GDEF"):
         if table in font:

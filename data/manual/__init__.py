@@ -1,1 +1,0 @@
-"""The sample manual: a PDF writer of our own, drawings, and the pages themselves."""
