@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colvision import maxsim
 from colvision.embedding import Kind, PageEmbedding, PatchGrid
+from colvision.ingest.pooling import pool
 
 
 def unit(rng, rows, dim=64):
@@ -27,14 +27,14 @@ def sparse_page(rng, rows, cols, share=0.7):
 @given(rows=st.integers(1, 12), cols=st.integers(1, 12), factor=st.integers(1, 9), seed=st.integers(0, 99))
 def test_a_pooled_page_has_a_share_of_its_vectors_and_every_inked_cell(rows, cols, factor, seed):
     page = sparse_page(np.random.default_rng(seed), rows, cols)
-    pooled = maxsim.pool(page, factor)
+    pooled = pool(page, factor)
     assert 1 <= len(pooled.vectors) <= -(-len(page.vectors) // factor)
     np.testing.assert_array_equal(pooled.grid.cells >= 0, page.grid.cells >= 0)
 
 
 def test_a_cell_has_the_vector_nearest_to_its_own():
     page = sparse_page(np.random.default_rng(1), 9, 14)
-    pooled = maxsim.pool(page, 3)
+    pooled = pool(page, 3)
     inked = page.grid.cells >= 0
     own = page.vectors[page.grid.cells[inked]]
     given_one = (own * pooled.vectors[pooled.grid.cells[inked]]).sum(axis=1)
@@ -48,7 +48,7 @@ def test_patches_that_are_alike_share_a_vector_and_lose_nothing():
     cells = np.arange(6 * 8).reshape(6, 8)
     quarter = (cells // 8 >= 3) * 2 + (cells % 8 >= 4)
     page = PageEmbedding.from_patches(kinds[quarter.ravel()], PatchGrid(cells.astype(np.int32)))
-    pooled = maxsim.pool(page, 4)
+    pooled = pool(page, 4)
     np.testing.assert_allclose(pooled.vectors[pooled.grid.cells], kinds[quarter], atol=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_a_rectangular_page_keeps_a_hot_patch_where_it_was():
     vectors = np.repeat(unit(rng, 1), 5 * 9, axis=0)
     hot = unit(rng, 1)[0]
     vectors[3 * 9 + 7] = hot
-    pooled = maxsim.pool(PageEmbedding.from_patches(vectors, PatchGrid.full(5, 9)), 3)
+    pooled = pool(PageEmbedding.from_patches(vectors, PatchGrid.full(5, 9)), 3)
     placed = pooled.grid.place((pooled.vectors @ hot)[None])[0]
     assert np.unravel_index(placed.argmax(), placed.shape) == (3, 7)
     assert placed.max() > 0.999
@@ -68,7 +68,7 @@ def test_text_and_global_vectors_are_kept_as_they_are():
     vectors = unit(rng, 11)
     kind = np.array([Kind.TEXT] * 2 + [Kind.PATCH] * 8 + [Kind.GLOBAL], np.uint8)
     page = PageEmbedding(vectors, PatchGrid(np.arange(2, 10, dtype=np.int32).reshape(2, 4)), kind)
-    pooled = maxsim.pool(page, 2)
+    pooled = pool(page, 2)
     others = pooled.kind != Kind.PATCH
     np.testing.assert_array_equal(pooled.vectors[others], vectors[[0, 1, 10]])
     assert pooled.kind[others].tolist() == [Kind.TEXT, Kind.TEXT, Kind.GLOBAL]
@@ -78,17 +78,17 @@ def test_text_and_global_vectors_are_kept_as_they_are():
 def test_pooling_by_one_and_of_one_patch_changes_nothing():
     rng = np.random.default_rng(5)
     page = sparse_page(rng, 4, 4)
-    assert maxsim.pool(page, 1) is page
+    assert pool(page, 1) is page
     single = PageEmbedding.from_patches(unit(rng, 1), PatchGrid(np.array([[-1, 0, 0]], np.int32)))
-    assert maxsim.pool(single, 3) is single
+    assert pool(single, 3) is single
 
 
 def test_patches_that_cancel_out_keep_a_vector_of_unit_length():
     vector = unit(np.random.default_rng(6), 1)
     page = PageEmbedding.from_patches(np.concatenate([vector, -vector]), PatchGrid.full(1, 2))
-    assert len(maxsim.pool(page, 2).vectors) == 1
+    assert len(pool(page, 2).vectors) == 1
 
 
 def test_pooling_by_less_than_one_is_refused():
     with pytest.raises(ValueError, match="pooling by a factor of 0"):
-        maxsim.pool(sparse_page(np.random.default_rng(7), 2, 2), 0)
+        pool(sparse_page(np.random.default_rng(7), 2, 2), 0)
