@@ -150,7 +150,7 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
         for i in range(len(table))
     )
-    terms = page_terms(query, table, stored.grid)
+    terms = page_terms(query, query.link(table), stored.grid)
     score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
     return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
 

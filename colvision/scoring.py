@@ -30,10 +30,11 @@ _REACH_IN_ORDER = 2  # patches to the right in which the next word of the query 
 _REACH_ROWS, _REACH_COLS = 1, 4  # a paragraph's neighbourhood
 
 
-def page_terms(query: ScoredQuery, similarity: Floats, grid: PatchGrid) -> Mapping[str, float]:
+def page_terms(query: ScoredQuery, chance: Floats, grid: PatchGrid) -> Mapping[str, float]:
     """The extra terms of a page, by name. None where the link is no probability or a page asks.
 
-    `similarity` (t, n) holds the query tokens against the page's vectors, `grid` their places. All terms are >= 0:
+    `chance` (t, n) is the link of the query tokens' similarities to the page's vectors, `grid` their places. All terms
+    are >= 0. Raises `ValueError` for a table of another query.
 
     - frequency: for each token weight * f / (f + k1 * (1 - b + b * length)), f its expected number of patches and
       length the page's number of vectors over the collection's mean.
@@ -43,12 +44,14 @@ def page_terms(query: ScoredQuery, similarity: Floats, grid: PatchGrid) -> Mappi
     """
     if not query.link.is_probability or query.embedding.is_page or len(query.weights) == 0:
         return {}
-    is_found = similarity > query.link.inverse(_CERTAIN)
-    chance = np.zeros(similarity.shape, np.float32)  # (t, n), 0 where a patch is no place of the word
-    chance[is_found] = query.link(similarity[is_found])
-    terms = _terms(chance, grid.cells, query.weights, similarity.shape[1] / query.mean_vectors)
-    names = ("frequency", "order", "near") if len(query.weights) > 1 else ("frequency",)
-    return dict(zip(names, terms, strict=False))
+    if len(chance) != len(query.weights):
+        raise ValueError(f"{len(chance)} rows of probabilities for the {len(query.weights)} tokens of the query")
+    cells = np.require(grid.cells, requirements=["C", "A"])  # behind codes of an odd dim a shard's are not aligned
+    weights = np.require(query.weights, np.float32, ["C", "A"])
+    frequency, order, near = _terms(chance, cells, weights, chance.shape[1] / query.mean_vectors)
+    if len(query.weights) == 1:
+        return {"frequency": frequency}
+    return {"frequency": frequency, "order": order, "near": near}
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -64,11 +67,14 @@ def _first_cells(cells: Ints, vectors: int) -> Ints:
 
 
 @njit  # type: ignore[untyped-decorator]
-def _most_probable(chance: Floats) -> Indices:
-    """(n,) of one word -> its `_MOST_PLACES` most probable vectors, the best first."""
-    best, size = np.empty(_MOST_PLACES, np.int64), 0
+def _patches(chance: Floats) -> tuple[float, Indices]:
+    """(n,) of one word -> its expected number of patches, and its `_MOST_PLACES` most probable ones, the best first."""
+    count, best, size = 0.0, np.empty(_MOST_PLACES, np.int64), 0
     for vector in range(len(chance)):
-        if chance[vector] == 0 or (size == _MOST_PLACES and chance[vector] <= chance[best[size - 1]]):
+        if chance[vector] <= _CERTAIN:
+            continue
+        count += chance[vector]
+        if size == _MOST_PLACES and chance[vector] <= chance[best[size - 1]]:
             continue
         size = min(size + 1, _MOST_PLACES)
         place = size - 1
@@ -76,7 +82,7 @@ def _most_probable(chance: Floats) -> Indices:
             best[place] = best[place - 1]
             place -= 1
         best[place] = vector
-    return best[:size]
+    return count, best[:size]
 
 
 @njit  # type: ignore[untyped-decorator]
@@ -98,11 +104,12 @@ def _best_pair(chance: tuple[Floats, Floats], best: tuple[Indices, Indices], fir
 def _page_terms(chance: Floats, cells: Ints, weights: Floats, length: float) -> tuple[float, float, float]:
     """Frequency, order and near: what `page_terms` describes, of `chance` (t, n)."""
     first = _first_cells(cells, chance.shape[1])
-    best = [_most_probable(of_word) for of_word in chance]
+    best = []
     frequency = order = near = 0.0
     for later in range(len(weights)):
-        times = chance[later].sum()
-        frequency += weights[later] * times / (times + _K1 * (1 - _B + _B * length))
+        count, places = _patches(chance[later])
+        best.append(places)
+        frequency += weights[later] * count / (count + _K1 * (1 - _B + _B * length))
         for earlier in range(later):
             in_order, is_near = _best_pair((chance[earlier], chance[later]), (best[earlier], best[later]), first)
             weight = min(weights[earlier], weights[later])
@@ -115,7 +122,7 @@ def _page_terms(chance: Floats, cells: Ints, weights: Floats, length: float) -> 
 _terms = jit_cached(
     _page_terms,
     [
-        "UniTuple(float64, 3)(Array(float32, 2, 'C', readonly=True), Array(int32, 2, 'C', readonly=True), "
+        "UniTuple(float64, 3)(Array(float32, 2, 'A', readonly=True), Array(int32, 2, 'C', readonly=True), "
         "Array(float32, 1, 'C', readonly=True), float64)"
     ],
 )

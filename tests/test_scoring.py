@@ -1,5 +1,7 @@
 """What a score holds beside MaxSim."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,18 +30,22 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
     return table
 
 
+def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
+    return dict(page_terms(asked, asked.link(table), grid))
+
+
 def test_without_a_probability_there_are_no_terms():
-    assert page_terms(query("bleed pump", link=Link()), page(2, (0, 0, 0)), GRID) == {}
+    assert terms_of(query("bleed pump", link=Link()), page(2, (0, 0, 0)), GRID) == {}
 
 
 def test_a_page_that_has_none_of_the_words_gets_nothing():
-    assert sum(page_terms(query("bleed pump"), page(2), GRID).values()) == 0.0
+    assert sum(terms_of(query("bleed pump"), page(2), GRID).values()) == 0.0
 
 
 def test_words_in_the_order_of_the_query_count_more_than_the_other_way_round():
     asked = query("bleed pump")
-    as_asked = page_terms(asked, page(2, (0, 1, 2), (1, 1, 3)), GRID)
-    reversed_ = page_terms(asked, page(2, (1, 1, 2), (0, 1, 3)), GRID)
+    as_asked = terms_of(asked, page(2, (0, 1, 2), (1, 1, 3)), GRID)
+    reversed_ = terms_of(asked, page(2, (1, 1, 2), (0, 1, 3)), GRID)
     assert as_asked["order"] == pytest.approx(1.0, abs=0.01)
     assert reversed_["order"] == 0.0
     assert as_asked["near"] == pytest.approx(reversed_["near"])
@@ -47,36 +53,34 @@ def test_words_in_the_order_of_the_query_count_more_than_the_other_way_round():
 
 def test_a_line_further_down_is_near_and_the_far_end_of_the_page_is_not():
     asked = query("bleed pump")
-    assert page_terms(asked, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
-    assert page_terms(asked, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
+    assert terms_of(asked, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
+    assert terms_of(asked, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
 
 
 def test_a_pair_counts_as_much_as_its_less_telling_word():
-    terms = page_terms(query("the pump", weights=(0.2, 3.0)), page(2, (0, 1, 2), (1, 1, 3)), GRID)
+    terms = terms_of(query("the pump", weights=(0.2, 3.0)), page(2, (0, 1, 2), (1, 1, 3)), GRID)
     assert terms["order"] == pytest.approx(0.2, abs=0.01)
     assert terms["near"] == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_word_that_stands_more_often_counts_more_and_less_on_a_longer_page():
     asked = query("pump")
-    once = page_terms(asked, page(1, (0, 0, 0)), GRID)["frequency"]
-    often = page_terms(asked, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
+    once = terms_of(asked, page(1, (0, 0, 0)), GRID)["frequency"]
+    often = terms_of(asked, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
     table = np.concatenate([page(1, (0, 0, 0)), page(1)], axis=1)
-    on_a_longer_page = page_terms(asked, table, PatchGrid.full(12, 8))["frequency"]
+    on_a_longer_page = terms_of(asked, table, PatchGrid.full(12, 8))["frequency"]
     assert on_a_longer_page < once < often
 
 
 def test_frequency_is_saturated_as_in_bm25():
     chance = float(LINK(np.array([0.95], np.float32))[0])
-    assert page_terms(query("pump"), page(1, (0, 0, 0)), GRID)["frequency"] == pytest.approx(
-        0.4 * chance / (chance + 2)
-    )
+    assert terms_of(query("pump"), page(1, (0, 0, 0)), GRID)["frequency"] == pytest.approx(0.4 * chance / (chance + 2))
 
 
 def test_a_vector_without_a_place_is_counted_but_is_nobodys_neighbour():
     cells = np.arange(48, dtype=np.int32).reshape(6, 8)
     cells[1, 3] = -1
-    terms = page_terms(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
+    terms = terms_of(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
     assert terms["order"] == terms["near"] == 0.0
     assert terms["frequency"] > 0
 
@@ -84,7 +88,7 @@ def test_a_vector_without_a_place_is_counted_but_is_nobodys_neighbour():
 def test_a_vector_of_several_cells_stands_where_it_is_met_first():
     cells = np.arange(48, dtype=np.int32).reshape(6, 8)
     cells[5, 7] = cells[1, 3]
-    terms = page_terms(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
+    terms = terms_of(query("bleed pump"), page(2, (0, 1, 2), (1, 1, 3)), PatchGrid(cells))
     assert terms["order"] == pytest.approx(1.0, abs=0.01)
 
 
@@ -130,16 +134,26 @@ def test_terms_equal_what_loops_over_every_pair_of_patches_give(rows, cols, toke
     expected = oracle(asked, table, grid)
     grid.cells.setflags(write=False)  # as in a mapped shard
     for same in (table, np.asfortranarray(table)):
-        assert page_terms(asked, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+        assert terms_of(asked, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
 def test_on_a_page_full_of_matches_no_word_crowds_out_another():
     table = np.full((3, 48), 0.9, np.float32)
-    terms = page_terms(query("a b c"), table, GRID)
+    terms = terms_of(query("a b c"), table, GRID)
     assert terms["order"] == pytest.approx(2.0, abs=0.01)
 
 
-def test_the_similarity_of_a_probability_is_the_links_inverse():
-    assert float(LINK(np.array([LINK.inverse(0.2)], np.float32))[0]) == pytest.approx(0.2, rel=1e-4)
-    with pytest.raises(ValueError, match="identity"):
-        Link().inverse(0.5)
+def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read_as_they_are():
+    """As in a shard behind codes of 33 dimensions, and from an encoder that knows float64 alone."""
+    asked, table = query("bleed pump", weights=(0.5, 2.0)), page(2, (0, 1, 2), (1, 1, 3))
+    memory = np.zeros(GRID.cells.nbytes + 1, np.uint8)
+    memory[1:] = GRID.cells.reshape(-1).view(np.uint8)
+    odd = PatchGrid(memory[1:].view(np.int32).reshape(6, 8))
+    assert not odd.cells.flags.aligned
+    of_doubles = replace(asked, weights=asked.weights.astype(np.float64))
+    assert terms_of(of_doubles, table, odd) == terms_of(asked, table, GRID)
+
+
+def test_probabilities_of_another_query_are_refused():
+    with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
+        page_terms(query("bleed pump"), page(3), GRID)

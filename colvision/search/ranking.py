@@ -106,14 +106,15 @@ def _terms(table: Table, pages: Pages, query: ScoredQuery, code_range: float) ->
 
     stored = [table.stored(page) for page in pages.tolist()]
 
-    def compare(first: int) -> list[Mapping[str, float]]:
+    def terms_of(first: int) -> list[Mapping[str, float]]:
         together = stored[first : first + _TOGETHER]
-        compared = similarities(query.embedding.vectors, np.concatenate([page.codes for page in together]), code_range)
+        codes = np.concatenate([page.codes for page in together])
+        chance = query.link(similarities(query.embedding.vectors, codes, code_range))  # (t, their vectors)
         ends = np.cumsum([len(page.codes) for page in together])
-        each = zip(np.split(compared, ends[:-1], axis=1), together, strict=True)
-        return [page_terms(query, similarity, page.grid) for similarity, page in each]
+        of_pages = np.split(chance, ends[:-1], axis=1)
+        return [page_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)]
 
-    terms = [of_page for block in parallel_map(compare, range(0, len(stored), _TOGETHER)) for of_page in block]
+    terms = [of_page for block in parallel_map(terms_of, range(0, len(stored), _TOGETHER)) for of_page in block]
     return {name: np.array([of_page[name] for of_page in terms]) for name in terms[0]}
 
 
