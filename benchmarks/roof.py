@@ -38,16 +38,16 @@ def measure() -> Roof:
 
 def _int8() -> float:
     """torch's product of 1,024 x 1,024; where there is AMX, its instructions over what the first-level cache holds."""
-    from colvision.maxsim import compiled
+    from colvision.maxsim import amx
 
-    if compiled.tiles() is None:
+    if amx.tiles() is None:
         import torch
 
         whole = torch.randint(-127, 128, (1024, 1024), dtype=torch.int8)
         return 2 * 1024**3 / _least(lambda: torch._int_mm(whole, whole))
     from numba import njit
 
-    from colvision.maxsim.tiles import BYTES, TURN, add_products, configure, release, shapes
+    from colvision.maxsim.amx import BYTES, TURN, add_products, configure, release, shapes
 
     def loop(shapes: np.ndarray, rows: np.ndarray, turns: int) -> None:
         configure(shapes.ctypes.data)
@@ -62,11 +62,9 @@ def _int8() -> float:
 
 def _words() -> float:
     """Words compared and counted in the first-level cache, with nothing else to do: long pages of one token a turn."""
-    from colvision.maxsim.compiled import least_distances
+    from colvision.maxsim.kernels import least_distances
 
     loop = least_distances(1)
-    if loop is None:
-        return np.inf
     rows, tokens = 2048, 64
     rng = np.random.default_rng(0)
     bits, query = (rng.integers(0, 2**63, (n, 1)).astype(np.uint64) for n in (rows, tokens))

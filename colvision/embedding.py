@@ -3,7 +3,6 @@
 Everything is rows before columns; nothing is padded.
 """
 
-import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,12 +159,6 @@ class Link:
         logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
         chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
         return chance
-
-    def inverse(self, chance: float) -> float:
-        """The similarity of a probability between 0 and 1. Raises `ValueError` where the link is no probability."""
-        if not self.is_probability:
-            raise ValueError("this link is the identity: a similarity has no probability")
-        return self.midpoint + math.log(chance / (1 - chance)) / self.slope
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from colvision.embedding import Floats, PatchGrid, ScoredQuery
 from colvision.maxsim import similarities
 from colvision.page import Box, PdfGeometry
-from colvision.scoring import page_terms
 from colvision.shard import ShardPage
 
 # Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
@@ -140,6 +139,8 @@ def explain_page(
     geometry: PdfGeometry | None = None,
 ) -> Explanation:
     """The similarity map and every token's match, from the same codes and arithmetic as the score."""
+    from colvision.scoring import page_terms  # numba: half a second that a process which explains nothing need not wait
+
     table = similarities(query.embedding.vectors, stored.codes, code_range)  # (t, n)
     winner = table.argmax(axis=1)  # (t,)
     best = table[np.arange(len(table)), winner]
@@ -149,8 +150,7 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
         for i in range(len(table))
     )
-    of_pages = page_terms(query, table, [stored.grid], np.array([0, len(stored.codes)]))
-    terms = {name: float(values[0]) for name, values in of_pages.items()}
+    terms = page_terms(query, query.link(table), stored.grid)
     score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
     return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
 

@@ -3,18 +3,20 @@ whether words that are neighbours in the query are neighbours there.
 
 MaxSim asks of every word alone whether the page has it. A reader of printed words can say more from the same codes: a
 patch holds a word with probability link(similarity), so word counts and word places are there to be had.
+
+The file imports numba: import it once pages are scored.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from colvision.embedding import Floats, PatchGrid, ScoredQuery
+from colvision.embedding import Floats, Ints, PatchGrid, ScoredQuery
+from colvision.maxsim.kernels import jit_cached
 
-Values = NDArray[np.float64]
-Whole = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 # The weights of the three terms; chosen on the development set of docs/evaluation.md, where neighbouring values
 # (0.3-0.5, 0.5-1.5, 0.5-1.5) are within 0.01 of nDCG@10 of these.
@@ -25,53 +27,14 @@ _K1, _B = 2.0, 0.75
 _CERTAIN = 0.05  # probability from which a patch counts as a place of the word
 _MOST_PLACES = 16  # of one word on a page, the most probable first: pairs grow with the square
 _REACH_IN_ORDER = 2  # patches to the right in which the next word of the query begins
-_REACH_NEAR = (1, 4)  # rows and columns: a paragraph's neighbourhood
-_PAIRS = 1 << 20  # of patches, compared at once: 60 MB
+_REACH_ROWS, _REACH_COLS = 1, 4  # a paragraph's neighbourhood
 
 
-class _Found(NamedTuple):
-    """Patches that may hold a word, one entry a word and patch: whose word, on which page, which of the vectors of all
-    pages end to end, and how probably.
-    """
+def page_terms(query: ScoredQuery, chance: Floats, grid: PatchGrid) -> Mapping[str, float]:
+    """The extra terms of a page, by name. None where the link is no probability or a page asks.
 
-    token: Whole
-    page: Whole
-    vector: Whole
-    chance: Floats
-
-    def at(self, entries: NDArray[np.generic]) -> "_Found":
-        return _Found(self.token[entries], self.page[entries], self.vector[entries], self.chance[entries])
-
-
-class _Places(NamedTuple):
-    """Where on their pages the words stand, one entry a word and patch, by page and row."""
-
-    token: Whole
-    page: Whole
-    row: Whole
-    col: Whole
-    chance: Floats
-
-
-class _Pairs(NamedTuple):
-    """Words that stand together on a page, the earlier one of the query and the later one, and how probably."""
-
-    page: Whole
-    earlier: Whole
-    later: Whole
-    chance: Floats
-
-    def at(self, entries: NDArray[np.generic]) -> "_Pairs":
-        return _Pairs(self.page[entries], self.earlier[entries], self.later[entries], self.chance[entries])
-
-
-def page_terms(
-    query: ScoredQuery, similarity: Floats, grids: Sequence[PatchGrid], starts: Whole
-) -> Mapping[str, Values]:
-    """The extra terms of pages, by name: (pages,) each. None where the link is no probability or a page asks.
-
-    `similarity` (t, n) holds the query tokens against all vectors of the pages end to end, `grids` the places of each
-    page's, `starts` (pages + 1,) where they begin. All terms are >= 0:
+    `chance` (t, n) is the link of the query tokens' similarities to the page's vectors, `grid` their places. All terms
+    are >= 0. Raises `ValueError` for a table of another query.
 
     - frequency: for each token weight * f / (f + k1 * (1 - b + b * length)), f its expected number of patches and
       length the page's number of vectors over the collection's mean.
@@ -79,120 +42,87 @@ def page_terms(
       follow each other on a line.
     - near: the same for any two tokens within a few lines and words, over t - 1.
     """
-    tokens = len(query.weights)
-    if not query.link.is_probability or query.embedding.is_page or tokens == 0 or not grids:
+    if not query.link.is_probability or query.embedding.is_page or len(query.weights) == 0:
         return {}
-    found = _found(query, similarity, starts)
-    terms = {"frequency": _FREQUENCY * _frequency(query, found, np.diff(starts))}
-    if tokens > 1:
-        places = _places(_most_probable(found, tokens), grids, starts)
-        in_order, near = _pairs(places)
-        terms["order"] = _ORDER * _worth(query, in_order, len(grids))
-        terms["near"] = _NEAR * _worth(query, near, len(grids)) / (tokens - 1)
-    return terms
+    if len(chance) != len(query.weights):
+        raise ValueError(f"{len(chance)} rows of probabilities for the {len(query.weights)} tokens of the query")
+    cells = np.require(grid.cells, requirements=["C", "A"])  # behind codes of an odd dim a shard's are not aligned
+    weights = np.require(query.weights, np.float32, ["C", "A"])
+    frequency, order, near = _terms(chance, cells, weights, chance.shape[1] / query.mean_vectors)
+    if len(query.weights) == 1:
+        return {"frequency": frequency}
+    return {"frequency": frequency, "order": order, "near": near}
 
 
-def _found(query: ScoredQuery, similarity: Floats, starts: Whole) -> _Found:
-    token, vector = np.nonzero(similarity > query.link.inverse(_CERTAIN))
-    page = np.searchsorted(starts, vector, side="right") - 1
-    return _Found(token, page, vector, query.link(similarity[token, vector]))
+@njit  # type: ignore[untyped-decorator]
+def _first_cells(cells: Ints, vectors: int) -> Ints:
+    """(rows, cols) -> (vectors, 2): row and column of the first cell of each vector, -1 where it has none."""
+    first = np.full((vectors, 2), -1, np.int32)
+    for row in range(cells.shape[0]):
+        for col in range(cells.shape[1]):
+            vector = cells[row, col]
+            if 0 <= vector < vectors and first[vector, 0] < 0:
+                first[vector, 0], first[vector, 1] = row, col
+    return first
 
 
-def _frequency(query: ScoredQuery, found: _Found, vectors: Whole) -> Values:
-    shape = len(vectors), len(query.weights)
-    times = np.bincount(found.page * shape[1] + found.token, found.chance, minlength=shape[0] * shape[1])
-    times = times.reshape(shape)  # (pages, t)
-    length = (vectors / query.mean_vectors)[:, None]
-    worth: Values = (query.weights * times / (times + _K1 * (1 - _B + _B * length))).sum(axis=1)
-    return worth
+@njit  # type: ignore[untyped-decorator]
+def _patches(chance: Floats) -> tuple[float, Indices]:
+    """(n,) of one word -> its expected number of patches, and its `_MOST_PLACES` most probable ones, the best first."""
+    count, best, size = 0.0, np.empty(_MOST_PLACES, np.int64), 0
+    for vector in range(len(chance)):
+        if chance[vector] <= _CERTAIN:
+            continue
+        count += chance[vector]
+        if size == _MOST_PLACES and chance[vector] <= chance[best[size - 1]]:
+            continue
+        size = min(size + 1, _MOST_PLACES)
+        place = size - 1
+        while place > 0 and chance[best[place - 1]] < chance[vector]:
+            best[place] = best[place - 1]
+            place -= 1
+        best[place] = vector
+    return count, best[:size]
 
 
-def _most_probable(found: _Found, tokens: int) -> _Found:
-    """The `_MOST_PLACES` best of each word on each page."""
-    word = found.page * tokens + found.token
-    order = np.lexsort((-found.chance, word))
-    word = word[order]
-    rank = np.arange(len(word)) - np.searchsorted(word, word)
-    return found.at(order[rank < _MOST_PLACES])
+@njit  # type: ignore[untyped-decorator]
+def _best_pair(chance: tuple[Floats, Floats], best: tuple[Indices, Indices], first: Ints) -> tuple[float, float]:
+    """How probably two words follow each other on a line, and how probably they are near each other."""
+    in_order = near = 0.0
+    for one in best[0]:
+        for other in best[1]:
+            down, right = first[other, 0] - first[one, 0], first[other, 1] - first[one, 1]
+            has_places = first[one, 0] >= 0 and first[other, 0] >= 0
+            if has_places and abs(down) <= _REACH_ROWS and abs(right) <= _REACH_COLS:
+                both = chance[0][one] * chance[1][other]
+                near = max(near, both)
+                if down == 0 and 0 <= right <= _REACH_IN_ORDER:
+                    in_order = max(in_order, both)
+    return in_order, near
 
 
-def _places(found: _Found, grids: Sequence[PatchGrid], starts: Whole) -> _Places:
-    """A vector of several cells stands in the first; one of none stands nowhere."""
-    cells = np.concatenate(
-        [
-            np.where(grid.cells < 0, -1, grid.cells + start).ravel()
-            for grid, start in zip(grids, starts[:-1], strict=True)
-        ]
-    )
-    wanted = np.zeros(starts[-1] + 1, dtype=np.bool_)  # the last entry stands for no vector
-    wanted[found.vector] = True
-    first = np.full(starts[-1], -1, dtype=np.int64)
-    here = np.flatnonzero(wanted[cells])[::-1]  # from the end, so that the first one is what stays
-    first[cells[here]] = here
-
-    cell = first[found.vector]
-    found, cell = found.at(cell >= 0), cell[cell >= 0]
-    begins = np.cumsum([0, *(grid.cells.size for grid in grids)], dtype=np.int64)
-    cols = np.array([grid.cols for grid in grids], dtype=np.int64)[found.page]
-    row, col = np.divmod(cell - begins[found.page], cols)
-    order = np.lexsort((row, found.page))
-    found = found.at(order)
-    return _Places(found.token, found.page, row[order], col[order], found.chance)
+def _page_terms(chance: Floats, cells: Ints, weights: Floats, length: float) -> tuple[float, float, float]:
+    """Frequency, order and near: what `page_terms` describes, of `chance` (t, n)."""
+    first = _first_cells(cells, chance.shape[1])
+    best = []
+    frequency = order = near = 0.0
+    for later in range(len(weights)):
+        count, places = _patches(chance[later])
+        best.append(places)
+        frequency += weights[later] * count / (count + _K1 * (1 - _B + _B * length))
+        for earlier in range(later):
+            in_order, is_near = _best_pair((chance[earlier], chance[later]), (best[earlier], best[later]), first)
+            weight = min(weights[earlier], weights[later])
+            near += weight * is_near
+            if earlier == later - 1:
+                order += weight * in_order
+    return _FREQUENCY * frequency, _ORDER * order, _NEAR * near / max(len(weights) - 1, 1)
 
 
-def _pairs(places: _Places) -> tuple[_Pairs, _Pairs]:
-    """Those that follow each other on a line as they do in the query, and those that are near each other."""
-    in_order: list[_Pairs] = []
-    near: list[_Pairs] = []
-    for one, other in _neighbours(places):
-        earlier, later = places.token[one], places.token[other]
-        down, right = places.row[other] - places.row[one], places.col[other] - places.col[one]
-        follows = (later == earlier + 1) & (down == 0) & (right >= 0) & (right <= _REACH_IN_ORDER)
-        is_near = (later > earlier) & (np.abs(right) <= _REACH_NEAR[1])
-        chance = places.chance[one] * places.chance[other]
-        pairs = _Pairs(places.page[one], earlier, later, chance)
-        in_order.append(pairs.at(follows))
-        near.append(pairs.at(is_near))
-    return _joined(in_order), _joined(near)
-
-
-def _neighbours(places: _Places) -> Iterator[tuple[Whole, Whole]]:
-    """Each place with each that is within reach of rows on the same page, itself among them; `_PAIRS` at a time."""
-    reach = _REACH_NEAR[0]
-    line = places.page * (int(places.row.max(initial=0)) + 2 * reach + 1) + places.row  # sorted
-    first, last = np.searchsorted(line, line - reach), np.searchsorted(line, line + reach, side="right")
-    ends = np.cumsum(last - first)
-    begin = 0
-    while begin < len(line):
-        before = ends[begin - 1] if begin else 0
-        end = max(int(np.searchsorted(ends, before + _PAIRS, side="right")), begin + 1)
-        count = (last - first)[begin:end]
-        one = np.repeat(np.arange(begin, end), count)
-        other = (
-            np.arange(len(one))
-            - np.repeat(ends[begin:end] - count - before, count)
-            + np.repeat(first[begin:end], count)
-        )
-        yield one, other
-        begin = end
-
-
-def _joined(pairs: Sequence[_Pairs]) -> _Pairs:
-    nothing = np.zeros(0, np.int64)
-    empty = _Pairs(nothing, nothing, nothing, np.zeros(0, np.float32))
-    page, earlier, later, chance = (np.concatenate(columns) for columns in zip(empty, *pairs, strict=True))
-    return _Pairs(page, earlier, later, chance)
-
-
-def _worth(query: ScoredQuery, pairs: _Pairs, pages: int) -> Values:
-    """The sum over two words of the smaller weight times the best probability: (pages,)."""
-    if not len(pairs.page):
-        return np.zeros(pages, np.float64)
-    order = np.lexsort((pairs.later, pairs.earlier, pairs.page))
-    pairs = pairs.at(order)
-    is_first = [np.diff(column, prepend=-1) != 0 for column in (pairs.page, pairs.earlier, pairs.later)]
-    firsts = np.flatnonzero(np.logical_or.reduce(is_first))
-    weight = np.minimum(query.weights[pairs.earlier[firsts]], query.weights[pairs.later[firsts]])
-    best = np.maximum.reduceat(pairs.chance, firsts)
-    worth: Values = np.bincount(pairs.page[firsts], weight * best, minlength=pages).astype(np.float64)
-    return worth
+_terms = jit_cached(
+    _page_terms,
+    [
+        "UniTuple(float64, 3)(Array(float32, 2, 'A', readonly=True), Array(int32, 2, 'C', readonly=True), "
+        "Array(float32, 1, 'C', readonly=True), float64)"
+    ],
+)

@@ -380,6 +380,12 @@ def test_the_public_names_are_those_that_can_be_imported():
         colvision.nothing  # noqa: B018
 
 
+def test_a_process_that_searches_nothing_does_not_wait_for_numba(tmp_path):
+    code = "import sys, colvision; colvision.open_library(sys.argv[1]).documents(); print('numba' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tmp_path / "library")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, colvision; print(sorted({'torch', 'numpy', 'PIL', 'transformers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

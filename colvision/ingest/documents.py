@@ -11,7 +11,7 @@ from colvision.embedding import Encoder, EncoderInfo
 from colvision.errors import DocumentNotFound, InputError, LibraryLocked
 from colvision.ingest.filling import Filling
 from colvision.ingest.options import IngestOptions, Watch
-from colvision.ingest.pooled import pooled
+from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Upload
 from colvision.pdf import FailedPage, Limits, inspect_file
@@ -31,7 +31,7 @@ def ingest_files(
     """
     approve(encoder)
     started = time.monotonic()
-    encoder = pooled(store, encoder, options.collection, options.pool)
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
     if options.keep == "float16":
         store.writer.keep_master(options.collection)
     reports = []
@@ -112,7 +112,7 @@ def ingest_again(
     Raises `EncoderMismatch`.
     """
     approve(encoder)
-    encoder = pooled(store, encoder, options.collection, options.pool)
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
     try:
         draft = store.drafts.again(row, encoder.info)
         return fill_document(store, encoder, draft, options=options, watch=watch)
@@ -128,7 +128,7 @@ def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, watc
     approve(encoder)
     started = time.monotonic()
     reports: list[FileReport] = []
-    encoder = pooled(store, encoder, options.collection, options.pool)
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
     store.refill.begin(options.collection, encoder.info)
     is_swapped = False
     while not is_swapped and not watch.is_cancelled():

@@ -1,24 +1,34 @@
 """int8 MaxSim on the tiles of AMX (Intel, from Sapphire Rapids on): products and maxima in one pass, nothing kept.
 
-A page of 700 x 128 and 20 query tokens takes 6.0 us where reading its codes alone takes 5.5, and 1.6 us a query where
-32 come at once (one core). On a busy one `torch._int_mm` and a pass over its products took 16 and 10, this 7.6 and 3.
-Only `compiled` imports this file.
+It takes about as long as reading the codes does (docs/benchmarks.md). The first half of the file is the instructions,
+for loops that numba compiles: LLVM's intrinsics under names of what they do here. Tiles 0 to 3 are sums, (rows 0-15,
+rows 16-31) by (tokens 0-15, tokens 16-31); 4 and 5 are rows, 6 and 7 tokens. Addresses are whole numbers,
+`array.ctypes.data`. See Intel's Architecture Instruction Set Extensions Programming Reference, chapter 3.
 """
 
 import ctypes
+import logging
 import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from llvmlite import binding
+from llvmlite import binding, ir
 from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from colvision.maxsim import tiles
-from colvision.maxsim.loops import kept, wide
-from colvision.maxsim.tiles import BYTES, ROWS, TILE, TURN
+from colvision.maxsim.kernels import jit_cached, once, prefer_512_bit
+
+if TYPE_CHECKING:
+    from numba.core.base import BaseContext
+
+ROWS, BYTES = 16, 64  # of a tile
+TILE = ROWS * BYTES
+TURN = 2 * ROWS  # page rows, and query tokens, of one block of sums
 
 Codes = NDArray[np.int8]
 Int32s = NDArray[np.int32]
@@ -28,8 +38,105 @@ _Loop = Callable[[NDArray[np.uint8], Codes, Places, Places, Codes, Int32s], None
 _GIVEN = ["Array(uint8, 1, 'C', readonly=True)", "Array(int8, 2, 'C', readonly=True)"]
 _GIVEN += ["Array(int64, 1, 'C', readonly=True)"] * 2 + ["Array(int8, 4, 'C', readonly=True)", "int32[:, ::1]"]
 
+_Emitted = tuple[object, Callable[..., ir.Value]]
+_BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(64), ir.IntType(32)
+_ADDRESS = _BYTE.as_pointer()
 
-def works() -> bool:
+_log = logging.getLogger("colvision.maxsim")
+
+
+def shapes() -> NDArray[np.uint8]:
+    """What `ldtilecfg` reads: palette 1, eight tiles of 16 rows of 64 bytes."""
+    shapes = np.zeros(64, np.uint8)
+    shapes[0] = 1
+    shapes[16:32].view(np.uint16)[:] = BYTES
+    shapes[48:56] = ROWS
+    return shapes
+
+
+def _emit(builder: ir.IRBuilder, name: str, *given: ir.Value) -> None:
+    kinds = [each.type for each in given]
+    known = builder.module.globals.get(name)
+    builder.call(known or ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name), given)
+
+
+def _at(builder: ir.IRBuilder, address: ir.Value, offset: int = 0) -> ir.Value:
+    return builder.inttoptr(builder.add(address, _WORD(offset)), _ADDRESS)
+
+
+def _emit_configure(_: object, shapes: object) -> _Emitted:
+    def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
+        _emit(builder, "llvm.x86.ldtilecfg", _at(builder, given[0]))
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+def _emit_release(_: object) -> _Emitted:
+    def generate(context: "BaseContext", builder: ir.IRBuilder, *_: object) -> ir.Value:
+        _emit(builder, "llvm.x86.tilerelease")
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+def _emit_clear(_: object) -> _Emitted:
+    def generate(context: "BaseContext", builder: ir.IRBuilder, *_: object) -> ir.Value:
+        for tile in range(4):
+            _emit(builder, "llvm.x86.tilezero", _BYTE(tile))
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+def _emit_add_products(_: object, rows: object, stride: object, tokens: object) -> _Emitted:
+    def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
+        rows, stride, tokens = given
+        later = builder.add(rows, builder.mul(stride, _WORD(ROWS)))
+        load = "llvm.x86.tileloadd64"
+        _emit(builder, load, _BYTE(6), _at(builder, tokens), _WORD(BYTES))
+        _emit(builder, load, _BYTE(4), _at(builder, rows), stride)
+        _emit(builder, load, _BYTE(7), _at(builder, tokens, TILE), _WORD(BYTES))
+        _emit(builder, load, _BYTE(5), _at(builder, later), stride)
+        for tile, (row, token) in enumerate(((4, 6), (4, 7), (5, 6), (5, 7))):
+            _emit(builder, "llvm.x86.tdpbssd", _BYTE(tile), _BYTE(row), _BYTE(token))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
+
+
+def _emit_store(_: object, products: object) -> _Emitted:
+    """The sums as (32, 32) int32."""
+
+    def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
+        width = TURN * 4
+        for tile, offset in enumerate((0, BYTES, ROWS * width, ROWS * width + BYTES)):
+            _emit(builder, "llvm.x86.tilestored64", _BYTE(tile), _at(builder, given[0], offset), _WORD(width))
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+def _emit_fetch(_: object, address: object) -> _Emitted:
+    """2 KB towards the cache; beyond the end of the codes it does nothing."""
+
+    def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
+        for offset in range(0, TURN * BYTES, BYTES):
+            _emit(builder, "llvm.prefetch.p0", _at(builder, given[0], offset), _INT(0), _INT(3), _INT(1))
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+configure: Callable[[int], None] = intrinsic(_emit_configure)
+release: Callable[[], None] = intrinsic(_emit_release)
+clear: Callable[[], None] = intrinsic(_emit_clear)
+add_products: Callable[[int, int, int], None] = intrinsic(_emit_add_products)
+store: Callable[[int], None] = intrinsic(_emit_store)
+fetch: Callable[[int], None] = intrinsic(_emit_fetch)
+
+
+def _works() -> bool:
     """Whether the processor has the tiles and Linux lets this process use them, which it wants to be asked for."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
@@ -38,6 +145,19 @@ def works() -> bool:
         return False
     arch_prctl, ask, tile_data = 158, 0x1023, 18  # Documentation/arch/x86/xstate.rst of the kernel
     return bool(ctypes.CDLL(None).syscall(arch_prctl, ask, tile_data) == 0)
+
+
+@once
+def tiles() -> "Tiles | None":
+    """None where the processor has no AMX, or LLVM does not know its instructions by these names."""
+    if not _works():
+        return None
+    try:
+        compiled = Tiles.compiled()
+    except RuntimeError as error:
+        _log.warning("AMX cannot be used (%s): int8 search gives the same answers, half as fast", error)
+        return None
+    return compiled if compiled.agrees() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +187,7 @@ class Tiles:
     def maxima(self, codes: Codes, firsts: Places, lasts: Places, packed: Codes) -> Int32s:
         """`codes` (n, dim), each page's first row and the row after its last -> (pages, 32 * groups)."""
         found = np.empty((len(firsts), TURN * len(packed)), np.int32)
-        self.loop(tiles.shapes(), codes, firsts, lasts, packed, found)
+        self.loop(shapes(), codes, firsts, lasts, packed, found)
         return found
 
     def agrees(self) -> bool:
@@ -90,10 +210,10 @@ def _compiled() -> _Loop:
     def loop(
         shapes: NDArray[np.uint8], codes: Codes, firsts: Places, lasts: Places, tokens: Codes, maxima: Int32s
     ) -> None:
-        wide()
+        prefer_512_bit()
         dim = codes.shape[1]
         products, short = np.empty((TURN, TURN), np.int32), np.empty((TURN, dim), np.int8)
-        tiles.configure(shapes.ctypes.data)
+        configure(shapes.ctypes.data)
         for page in range(len(firsts)):
             begin, rows = codes.ctypes.data + firsts[page] * dim, lasts[page] - firsts[page]
             if rows < TURN:
@@ -105,11 +225,11 @@ def _compiled() -> _Loop:
                 best[:] = -(2**31)
                 for row in range(0, rows, TURN):
                     _multiply(begin + min(row, rows - TURN) * dim, dim, tokens[group].ctypes.data, group == 0)
-                    tiles.store(products.ctypes.data)
+                    store(products.ctypes.data)
                     _raise(best, products)
-        tiles.release()
+        release()
 
-    return kept(loop, [f"void({', '.join(_GIVEN)})"])
+    return jit_cached(loop, [f"void({', '.join(_GIVEN)})"])
 
 
 def _raise_to(best: Int32s, products: Int32s) -> None:
@@ -124,15 +244,15 @@ def _raise_to(best: Int32s, products: Int32s) -> None:
 
 
 def _multiply_turn(rows: int, dim: int, tokens: int, is_first: bool) -> None:
-    """32 rows by 32 tokens, 64 dimensions at a time.
+    """32 rows by 32 tokens, 64 dimensions at a time; the first group of tokens fetches the next turn's rows meanwhile.
 
-    The first group of tokens fetches the next turn's rows meanwhile: 7.6 us a page instead of 8.5.
+    Without that a page takes an eighth longer.
     """
-    tiles.clear()
+    clear()
     for depth in range(dim // BYTES):
         if is_first:
-            tiles.fetch(rows + TURN * dim + depth * TURN * BYTES)
-        tiles.add_products(rows + depth * BYTES, dim, tokens + depth * 2 * TILE)
+            fetch(rows + TURN * dim + depth * TURN * BYTES)
+        add_products(rows + depth * BYTES, dim, tokens + depth * 2 * TILE)
 
 
 _raise: Callable[[Int32s, Int32s], None] = njit(inline="always")(_raise_to)

@@ -1,41 +1,26 @@
-"""MaxSim over float vectors, as the encoder made them: for a float16 master, and to judge the codes by."""
+"""MaxSim over float vectors, as the encoder made them: to judge the codes by."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from colvision.maxsim.codes import Floats
-from colvision.maxsim.reduction import segment_maxima
-from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
-from colvision.maxsim.tensors import tensor
-from colvision.maxsim.threads import multiply_alone, spread
+from colvision.maxsim.quantisation import Floats
+from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
+from colvision.parallel import parallel_map
 
 _BLOCK = 4_096  # page vectors in one product: 2 MB of float32 at 128 dimensions
 
 
-def exact_maxima(
-    query: Floats, vectors: NDArray[np.float16 | np.float32], starts: Starts, *, pages: Pages | None = None
-) -> Floats:
-    """Each page's best similarity for each query token: (pages, t) float32, computed in float32.
+def exact_maxima(query: Floats, vectors: Floats, starts: Starts, *, pages: Pages | None = None) -> Floats:
+    """Each page's best similarity for each query token: (pages, t) float32.
 
-    `query` (t, dim) float32, `vectors` (n, dim) float16 or float32, `starts` (pages + 1,). float16 is only how they
-    are kept: a processor without a float16 unit multiplies it a hundred times slower. Sums are rounded: the last digit
-    may depend on the page's neighbours, which it never does for codes. Raises `ValueError` as `token_maxima` does.
+    `query` (t, dim), `vectors` (n, dim), `starts` (pages + 1,). Sums are rounded: the last digit may depend on the
+    page's neighbours, which it never does for codes. Raises `ValueError` as `token_maxima` does.
     """
-    wanted = chosen(len(vectors), starts, pages)
-    if len(wanted.pages) == 0 or len(query) == 0:
-        return np.zeros((len(wanted.pages), len(query)), np.float32)
+    selection = select_pages(len(vectors), starts, pages)
+    if len(selection.pages) == 0 or len(query) == 0:
+        return np.zeros((len(selection.pages), len(query)), np.float32)
+    from colvision.maxsim.kernels import segment_maxima
 
-    def best(block: Chosen) -> Floats:
-        products = _float32(block.rows(vectors, starts)) @ query.T  # (rows, t): 30 % faster than (t, rows)
-        return segment_maxima(products, block.ends)
+    def best(block: PageSelection) -> Floats:
+        return segment_maxima(block.rows(vectors, starts) @ query.T, block.ends)  # (rows, t): faster than (t, rows)
 
-    return np.concatenate(spread(best, wanted.blocks(_BLOCK)))
-
-
-def _float32(rows: NDArray[np.float16 | np.float32]) -> Floats:
-    """float16 through torch, which converts several times faster than numpy."""
-    if rows.dtype == np.float32:
-        return rows.astype(np.float32, copy=False)
-    multiply_alone()
-    converted: Floats = tensor(rows).float().numpy()
-    return converted
+    return np.concatenate(parallel_map(best, selection.blocks(_BLOCK)))

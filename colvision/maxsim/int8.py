@@ -5,20 +5,20 @@ a dot product is a whole number of at most dim * 127^2 < 2^24 for dim <= 1024: e
 float32, alone or in a batch, gives the same number.
 """
 
+import ctypes
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.maxsim import compiled
-from colvision.maxsim.codes import STEPS, Codes, Floats
-from colvision.maxsim.reduction import segment_maxima
-from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
-from colvision.maxsim.tensors import tensor
-from colvision.maxsim.threads import multiply_alone, spread
+from colvision.maxsim.quantisation import STEPS, Codes, Floats
+from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
+from colvision.parallel import parallel_map, single_threaded_torch
 
 if TYPE_CHECKING:
+    import torch
+
     from colvision.maxsim.amx import Tiles
 
 _PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
@@ -28,13 +28,13 @@ _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 wo
 
 def similarities(query: Floats, codes: Codes, code_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
-    tokens, scales = query_codes(query, code_range)
+    tokens, scales = _query_codes(query, code_range)
 
     def multiply(rows: Codes) -> NDArray[np.int32]:
-        multiply_alone()
+        single_threaded_torch()
         return _products(rows, tokens)
 
-    products = spread(multiply, [codes])[0]  # never with OpenMP's threads: milliseconds a page on a busy machine
+    products = parallel_map(multiply, [codes])[0]  # never with OpenMP's threads: milliseconds a page on a busy machine
     return products.T.astype(np.float32) * scales[:, None]
 
 
@@ -46,38 +46,42 @@ def token_maxima(
     `query` (t, dim) float32, `codes` (n, dim) int8, `starts` (pages + 1,) with starts[0] = 0, starts[-1] = n, and every
     page at least one vector long. `pages`: sorted rows of the pages to score, in that order; None for all.
     """
-    wanted = chosen(len(codes), starts, pages)
-    if len(wanted.pages) == 0 or len(query) == 0:
-        return np.zeros((len(wanted.pages), len(query)), dtype=np.float32)
-    tokens, scales = query_codes(query, code_range)
+    selection = select_pages(len(codes), starts, pages)
+    if len(selection.pages) == 0 or len(query) == 0:
+        return np.zeros((len(selection.pages), len(query)), dtype=np.float32)
+    tokens, scales = _query_codes(query, code_range)
+    from colvision.maxsim import amx
 
-    tiles = compiled.tiles() if query.shape[1] % _TILED == 0 else None
+    tiles = amx.tiles() if query.shape[1] % _TILED == 0 else None
     if tiles is None:
-        maxima = _by_products(tokens, codes, starts, wanted)
+        maxima = _by_products(tokens, codes, starts, selection)
     else:
-        maxima = _by_tiles(tiles, tokens, np.ascontiguousarray(codes), (starts, wanted))
+        maxima = _by_tiles(tiles, tokens, np.ascontiguousarray(codes), starts, selection)
     return maxima.astype(np.float32) * scales
 
 
-def _by_tiles(tiles: "Tiles", tokens: Codes, codes: Codes, places: tuple[Starts, Chosen]) -> NDArray[np.int32]:
-    starts, wanted = places
+def _by_tiles(
+    tiles: "Tiles", tokens: Codes, codes: Codes, starts: Starts, selection: PageSelection
+) -> NDArray[np.int32]:
     packed = tiles.pack(tokens)
 
-    def best(block: Chosen) -> NDArray[np.int32]:
+    def best(block: PageSelection) -> NDArray[np.int32]:
         return tiles.maxima(codes, starts[block.pages], starts[block.pages + 1], packed)[:, : len(tokens)]
 
-    return np.concatenate(spread(best, wanted.blocks(_TILED_BLOCK)))
+    return np.concatenate(parallel_map(best, selection.blocks(_TILED_BLOCK)))
 
 
-def _by_products(tokens: Codes, codes: Codes, starts: Starts, wanted: Chosen) -> NDArray[np.int32]:
-    def best(block: Chosen) -> NDArray[np.int32]:
-        multiply_alone()
+def _by_products(tokens: Codes, codes: Codes, starts: Starts, selection: PageSelection) -> NDArray[np.int32]:
+    from colvision.maxsim.kernels import segment_maxima
+
+    def best(block: PageSelection) -> NDArray[np.int32]:
+        single_threaded_torch()
         return segment_maxima(_products(block.rows(codes, starts), tokens), block.ends)
 
-    return np.concatenate(spread(best, wanted.blocks(max(_PRODUCT // len(tokens), 1))))
+    return np.concatenate(parallel_map(best, selection.blocks(max(_PRODUCT // len(tokens), 1))))
 
 
-def query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
+def _query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
     """Each token's codes and what one unit of its dot products is worth as a similarity."""
     if query.shape[1] > _LARGEST_DIM:
         raise ValueError(f"vectors of {query.shape[1]} dimensions; int8 MaxSim is exact up to {_LARGEST_DIM}")
@@ -90,14 +94,27 @@ def query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
 def _products(rows: Codes, tokens: Codes) -> NDArray[np.int32]:
     """(n, dim) x (t, dim) -> (n, t) whole numbers.
 
-    Rows first: oneDNN packs its right side, which is the small one then (13 us a page instead of 20, 20 tokens).
+    Rows first: oneDNN packs its right side, which is the small one then.
     """
     if rows.size and _int8_matmul_works():
         import torch
 
-        product: NDArray[np.int32] = torch._int_mm(tensor(rows), tensor(tokens).T).numpy()
+        product: NDArray[np.int32] = torch._int_mm(_tensor(rows), _tensor(tokens).T).numpy()
         return product
     return (rows.astype(np.float32) @ tokens.astype(np.float32).T).astype(np.int32)
+
+
+def _tensor(codes: Codes) -> "torch.Tensor":
+    """The same memory (a copy of a strided array); the caller keeps what it gave alive.
+
+    `torch.from_numpy` warns of read-only memory, which a mapped shard is; we only read.
+    """
+    import torch
+
+    if not codes.flags.c_contiguous:
+        return torch.from_numpy(np.ascontiguousarray(codes))
+    memory = (ctypes.c_uint8 * codes.nbytes).from_address(codes.ctypes.data)
+    return torch.frombuffer(memory, dtype=torch.int8).view(codes.shape)
 
 
 @cache

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from colvision.embedding import Floats, ScoredQuery
 from colvision.maxsim import similarities
-from colvision.maxsim.threads import spread
-from colvision.scoring import page_terms
+from colvision.parallel import parallel_map
 from colvision.search.fusion import fuse, share
 from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
@@ -103,15 +102,20 @@ class _Order:
 
 
 def _terms(table: Table, pages: Pages, query: ScoredQuery, code_range: float) -> Mapping[str, Scores]:
+    from colvision.scoring import page_terms  # numba: half a second that a process which never searches need not wait
+
     stored = [table.stored(page) for page in pages.tolist()]
-    starts = np.cumsum([0, *(len(page.codes) for page in stored)], dtype=np.int64)
 
-    def compare(first: int) -> Floats:
-        codes = np.concatenate([page.codes for page in stored[first : first + _TOGETHER]])
-        return similarities(query.embedding.vectors, codes, code_range)
+    def terms_of(first: int) -> list[Mapping[str, float]]:
+        together = stored[first : first + _TOGETHER]
+        codes = np.concatenate([page.codes for page in together])
+        chance = query.link(similarities(query.embedding.vectors, codes, code_range))  # (t, their vectors)
+        ends = np.cumsum([len(page.codes) for page in together])
+        of_pages = np.split(chance, ends[:-1], axis=1)
+        return [page_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)]
 
-    compared = spread(compare, range(0, len(stored), _TOGETHER))
-    return page_terms(query, np.concatenate(compared, axis=1), [page.grid for page in stored], starts)
+    terms = [of_page for block in parallel_map(terms_of, range(0, len(stored), _TOGETHER)) for of_page in block]
+    return {name: np.array([of_page[name] for of_page in terms]) for name in terms[0]}
 
 
 def _top(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colvision.embedding import Floats
 from colvision.maxsim import bit_maxima, token_maxima
-from colvision.maxsim.threads import spread
+from colvision.parallel import parallel_map
 from colvision.shard import ShardPage
 from colvision.store import Part, Snapshot
 
@@ -102,7 +102,7 @@ def code_maxima(table: Table, pages: Pages, query: Floats, code_range: float) ->
 
     nothing = np.zeros((0, len(query)), np.float32)
     pieces = table.pieces(pages, _PIECE if is_scan else _COPIED)
-    return np.concatenate([nothing, *spread(compare, pieces)])
+    return np.concatenate([nothing, *parallel_map(compare, pieces)])
 
 
 def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -119,4 +119,4 @@ def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, start
         return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
 
     nothing = np.zeros((0, len(starts)), np.float32)
-    return np.concatenate([nothing, *spread(compare, table.pieces(pages, _PIECE))])
+    return np.concatenate([nothing, *parallel_map(compare, table.pieces(pages, _PIECE))])

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
-from colvision.maxsim import compiled, int8
+from colvision.maxsim import amx, int8
 
-pytestmark = pytest.mark.skipif(compiled.tiles() is None, reason="this processor has no AMX, or numba is missing")
+pytestmark = pytest.mark.skipif(amx.tiles() is None, reason="this processor has no AMX")
 
 
 def by_products(monkeypatch, *given, **options):
     with monkeypatch.context() as patch:
-        patch.setattr(compiled, "tiles", lambda: None)
+        patch.setattr(amx, "tiles", lambda: None)
         return maxsim.token_maxima(*given, **options)
 
 

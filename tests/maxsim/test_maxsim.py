@@ -1,8 +1,5 @@
 """MaxSim against a brute-force oracle, and the traps of padded implementations."""
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
-from colvision.maxsim import compiled, int8
+from colvision.maxsim import amx, int8
 
 RANGE = 0.6
 
@@ -84,7 +81,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     codes, starts = corpus(rng, rng.integers(1, 60, 200))
     query = unit(rng, 33)
     whole = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(compiled, "tiles", lambda: None)
+    monkeypatch.setattr(amx, "tiles", lambda: None)
     monkeypatch.setattr(int8, "_PRODUCT", 3300)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), whole)
 
@@ -94,7 +91,7 @@ def test_float32_gives_the_same_numbers_where_there_is_no_int8_product(monkeypat
     codes, starts = corpus(rng, [30, 2, 400])
     query = unit(rng, 9)
     fast = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(compiled, "tiles", lambda: None)
+    monkeypatch.setattr(amx, "tiles", lambda: None)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
     monkeypatch.setattr(int8, "_int8_matmul_works", lambda: False)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
@@ -217,34 +214,3 @@ def test_searches_from_many_threads_do_not_disturb_each_other():
         found_bits = clients.map(lambda query: maxsim.bit_maxima(query, bits, starts), queries)
         for ours, theirs in zip([*found, *found_bits], [*expected, *expected_bits], strict=True):
             np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.slow
-def test_torch_keeps_the_threads_it_had_outside_the_pool():
-    code = """if True:
-        import threading, numpy as np, torch
-        from colvision import maxsim
-        torch.set_num_threads(3)
-        codes = np.ones((9, 96), np.int8)  # a dim that AMX does not take from torch
-        maxsim.token_maxima(np.ones((2, 96), np.float32), codes, np.array([0, 9]), 1.0)
-        seen = [torch.get_num_threads()]
-        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        later.start(), later.join()
-        print(*seen)
-    """
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["3", "3"]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_can_search_after_its_parent_did():
-    rng = np.random.default_rng(16)
-    codes, starts = corpus(rng, [3, 4])
-    bits, query = maxsim.sign_bits(codes), unit(rng, 2)
-    expected = maxsim.bit_maxima(query, bits, starts)
-    child = os.fork()
-    if child == 0:
-        same = np.array_equal(maxsim.bit_maxima(query, bits, starts), expected)
-        os._exit(0 if same else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,9 +1,12 @@
 """What a score holds beside MaxSim."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from colvision import scoring
 from colvision.embedding import Link, PatchGrid, QueryEmbedding, ScoredQuery
 from colvision.scoring import page_terms
 
@@ -15,8 +18,8 @@ def query(words: str, weights: tuple[float, ...] | None = None, link: Link = LIN
     names = words.split()
     vectors = np.eye(len(names), 16, dtype=np.float32)
     embedding = QueryEmbedding.of_words(words, names, vectors)
-    given = np.array(weights or [1.0] * len(names), np.float32)
-    return ScoredQuery(embedding, given, link, 1, "f", mean_vectors=48.0)
+    of_words = np.array(weights or [1.0] * len(names), np.float32)
+    return ScoredQuery(embedding, of_words, link, 1, "f", mean_vectors=48.0)
 
 
 def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
@@ -28,11 +31,7 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 
 def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    """Of one page."""
-    return {
-        name: float(values[0])
-        for name, values in page_terms(asked, table, [grid], np.array([0, table.shape[1]])).items()
-    }
+    return dict(page_terms(asked, asked.link(table), grid))
 
 
 def test_without_a_probability_there_are_no_terms():
@@ -93,26 +92,49 @@ def test_a_vector_of_several_cells_stands_where_it_is_met_first():
     assert terms["order"] == pytest.approx(1.0, abs=0.01)
 
 
-def test_terms_equal_what_loops_over_every_pair_of_patches_give():
-    rng = np.random.default_rng(0)
-    asked = query("a b c d", weights=(0.5, 2.0, 1.0, 3.0))
-    table = rng.uniform(0.0, 0.5, (4, 48)).astype(np.float32)
-    chance = np.where(LINK(table) > 0.05, LINK(table), 0).reshape(4, 6, 8)
-    order, near = np.zeros((4, 4)), np.zeros((4, 4))
-    for i, row, col in np.argwhere(chance > 0).tolist():
-        for j, below, right in np.argwhere(chance > 0).tolist():
-            both = chance[i, row, col] * chance[j, below, right]
-            if row == below and 0 <= right - col <= 2:
-                order[i, j] = max(order[i, j], both)
-            if abs(row - below) <= 1 and abs(right - col) <= 4:
-                near[i, j] = max(near[i, j], both)
-    assert (chance > 0).sum(axis=(1, 2)).max() <= 16
-    weights = asked.weights
-    smaller = np.minimum.outer(weights, weights)
-    terms = terms_of(asked, table, GRID)
-    assert terms["order"] == pytest.approx(sum(order[i, i + 1] * smaller[i, i + 1] for i in range(3)), rel=1e-5)
-    pairs = sum(near[i, j] * smaller[i, j] for i in range(4) for j in range(i + 1, 4))
-    assert terms["near"] == pytest.approx(pairs / 3, rel=1e-5)
+def oracle(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
+    """Every pair of the 16 most probable patches of every two words."""
+    chance = np.where(LINK(table) > 0.05, LINK(table), 0).astype(np.float64)  # (t, n)
+    cell = {int(vector): (row, col) for (row, col), vector in reversed(list(np.ndenumerate(grid.cells)))}
+    places = [[v for v in np.argsort(-of_word, kind="stable")[:16] if of_word[v] > 0] for of_word in chance]
+    tokens = len(table)
+    order, near = np.zeros((tokens, tokens)), np.zeros((tokens, tokens))
+    for i, j in zip(*np.triu_indices(tokens, 1), strict=True):
+        for one in set(places[i]) & cell.keys():
+            for other in set(places[j]) & cell.keys():
+                below, right = np.subtract(cell[other], cell[one])
+                both = chance[i, one] * chance[j, other]
+                if below == 0 and 0 <= right <= 2 and j == i + 1:
+                    order[i, j] = max(order[i, j], both)
+                if abs(below) <= 1 and abs(right) <= 4:
+                    near[i, j] = max(near[i, j], both)
+    times = chance.sum(axis=1)
+    frequency = asked.weights * times / (times + 2 * (0.25 + 0.75 * table.shape[1] / 48))
+    smaller = np.minimum.outer(asked.weights, asked.weights)
+    terms = {"frequency": 0.4 * frequency.sum(), "order": (order * smaller).sum()}
+    return terms | {"near": (near * smaller).sum() / (tokens - 1)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 9),
+    cols=st.integers(1, 9),
+    tokens=st.integers(2, 6),
+    share=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
+    seed=st.integers(0, 999),
+)
+def test_terms_equal_what_loops_over_every_pair_of_patches_give(rows, cols, tokens, share, seed):
+    """Some cells are blank, some share a vector, some vectors have no cell, and values come twice, as in codes."""
+    rng = np.random.default_rng(seed)
+    vectors = int(rng.integers(1, rows * cols + 1))
+    grid = PatchGrid(rng.integers(-1, vectors, (rows, cols), dtype=np.int32))
+    likely = rng.random((tokens, vectors)) < share
+    table = np.where(likely, rng.integers(40, 60, likely.shape) / 100, 0.1).astype(np.float32)
+    asked = query(" ".join("abcdef"[:tokens]), weights=tuple(rng.uniform(0.1, 3, tokens)))
+    expected = oracle(asked, table, grid)
+    grid.cells.setflags(write=False)  # as in a mapped shard
+    for same in (table, np.asfortranarray(table)):
+        assert terms_of(asked, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
 def test_on_a_page_full_of_matches_no_word_crowds_out_another():
@@ -121,41 +143,17 @@ def test_on_a_page_full_of_matches_no_word_crowds_out_another():
     assert terms["order"] == pytest.approx(2.0, abs=0.01)
 
 
-def test_the_similarity_of_a_probability_is_the_links_inverse():
-    assert float(LINK(np.array([LINK.inverse(0.2)], np.float32))[0]) == pytest.approx(0.2, rel=1e-4)
-    with pytest.raises(ValueError, match="identity"):
-        Link().inverse(0.5)
+def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read_as_they_are():
+    """As in a shard behind codes of 33 dimensions, and from an encoder that knows float64 alone."""
+    asked, table = query("bleed pump", weights=(0.5, 2.0)), page(2, (0, 1, 2), (1, 1, 3))
+    memory = np.zeros(GRID.cells.nbytes + 1, np.uint8)
+    memory[1:] = GRID.cells.reshape(-1).view(np.uint8)
+    odd = PatchGrid(memory[1:].view(np.int32).reshape(6, 8))
+    assert not odd.cells.flags.aligned
+    of_doubles = replace(asked, weights=asked.weights.astype(np.float64))
+    assert terms_of(of_doubles, table, odd) == terms_of(asked, table, GRID)
 
 
-def some_pages(tokens: int, pages: int) -> tuple[np.ndarray, list[PatchGrid], np.ndarray]:
-    """Similarities, grids and starts of pages of different sizes, some of whose cells have no vector."""
-    rng = np.random.default_rng(1)
-    tables, grids = [], []
-    for _ in range(pages):
-        rows, cols = (int(side) for side in rng.integers(2, 12, 2))
-        cells = np.full(rows * cols, -1, np.int32)
-        filled = np.sort(rng.permutation(rows * cols)[: rows * cols // 2])
-        cells[filled] = np.arange(len(filled))
-        grids.append(PatchGrid(cells.reshape(rows, cols)))
-        tables.append(np.where(rng.random((tokens, len(filled))) < 0.3, 0.7, 0.1).astype(np.float32))
-    return np.concatenate(tables, axis=1), grids, np.cumsum([0, *(table.shape[1] for table in tables)])
-
-
-def test_pages_scored_together_get_what_each_gets_alone():
-    asked = query("a b c", weights=(1.0, 2.0, 0.5))
-    tables, grids, starts = some_pages(3, 9)
-    together = page_terms(asked, tables, grids, starts)
-    for place, grid in enumerate(grids):
-        alone = terms_of(asked, tables[:, starts[place] : starts[place + 1]], grid)
-        assert {name: float(values[place]) for name, values in together.items()} == pytest.approx(alone)
-    assert together["order"].max() > 0
-
-
-def test_however_few_pairs_are_compared_at_once_the_terms_are_the_same(monkeypatch):
-    asked, pages = query("a b c"), some_pages(3, 4)
-    expected = page_terms(asked, *pages)
-    monkeypatch.setattr(scoring, "_PAIRS", 5)
-    found = page_terms(asked, *pages)
-    assert expected and found.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values)
+def test_probabilities_of_another_query_are_refused():
+    with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
+        page_terms(query("bleed pump"), page(3), GRID)

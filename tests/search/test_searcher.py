@@ -10,7 +10,7 @@ import colvision
 from colvision import maxsim
 from colvision.embedding import Kind, Link, PatchGrid, QueryEmbedding, ScoredQuery
 from colvision.explain import explain_page
-from colvision.search import SearchOptions
+from colvision.search import SearchOptions, ranking
 from colvision.shard import ShardPage
 from tests.helpers.toy import CELL_COLS, CELL_ROWS, ToyEncoder, text_page
 
@@ -46,6 +46,15 @@ def sharp(tmp_path_factory, scans):
     with colvision.open_library(tmp_path_factory.mktemp("sharp"), encoder=encoder) as opened:
         opened.ingest(scans)
         yield opened
+
+
+def test_however_few_pages_are_compared_in_one_product_their_terms_are_those_of_each_alone(sharp, monkeypatch):
+    monkeypatch.setattr(ranking, "_TOGETHER", 2)
+    answer = sharp.search("oil bolt the")
+    assert len(answer) == 3
+    for hit in answer:
+        assert dict(hit.terms) == pytest.approx(dict(sharp.explain(hit).terms), abs=1e-6)
+        assert hit.terms["frequency"] > 0
 
 
 def test_the_page_with_both_words_comes_first(library):

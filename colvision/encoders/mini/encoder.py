@@ -19,8 +19,8 @@ from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.model import DIM, PageTower, QueryTower
 from colvision.encoders.mini.words import query_words
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from colvision.maxsim.threads import multiply_alone, spread
 from colvision.page import Page
+from colvision.parallel import parallel_map, single_threaded_torch
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
 _READING = "2"  # changes with the way pages are brought to size or query words are chosen: part of the fingerprint
@@ -75,7 +75,7 @@ class MiniEncoder:
 
         Raises `ValueError` for a text without a letter or digit.
         """
-        return spread(self._encode_query, texts)
+        return parallel_map(self._encode_query, texts)
 
     def _encode_page(self, page: Page) -> PageEmbedding:
         vectors, cells, legibility, confidence = self._read(at_reading_size(page))
@@ -102,7 +102,7 @@ class MiniEncoder:
 
     def _encode_query(self, text: str) -> QueryEmbedding:
         """In a thread of the pool: with OpenMP's threads products so small take ten times longer on a busy machine."""
-        multiply_alone()
+        single_threaded_torch()
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")

@@ -1,7 +1,5 @@
-"""1-bit MaxSim against counting differing bits one by one, with numba and without."""
+"""1-bit MaxSim against the dot products of signs."""
 
-import importlib.util
-import logging
 import subprocess
 import sys
 
@@ -11,10 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
-from colvision.maxsim import bits as bits_module
-from colvision.maxsim import compiled
-
-CACHES = (compiled._numba_works, compiled._least_distances, compiled._segment_maxima, compiled._tiles)
+from colvision.maxsim import binary
 
 
 def corpus(rng, lengths, dim):
@@ -60,32 +55,6 @@ def test_a_page_whose_every_bit_differs_is_worth_minus_its_dim_beside_any_page()
     assert found.tolist() == [[-128] * 3, [128] * 3]
 
 
-@pytest.mark.parametrize("count", [True, False], ids=["numpy 2", "numpy 1"])
-def test_without_numba_the_numbers_are_the_same_and_it_is_said_once(monkeypatch, caplog, count):
-    rng = np.random.default_rng(2)
-    vectors, starts = corpus(rng, [1, 7, 30, 2], 128)
-    bits = maxsim.sign_bits(vectors)
-    query = rng.standard_normal((6, 128)).astype(np.float32)
-    expected = maxsim.bit_maxima(query, bits, starts)
-    codes = maxsim.quantise(vectors, 3.0)
-    expected_whole = maxsim.token_maxima(query, codes, starts, 3.0)
-    for remembered in CACHES:
-        remembered.cache_clear()
-    monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
-    if not count:
-        monkeypatch.delattr(np, "bitwise_count", raising=False)
-    try:
-        with caplog.at_level(logging.WARNING):
-            np.testing.assert_array_equal(maxsim.bit_maxima(query, bits, starts), expected)
-            np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, 3.0), expected_whole)
-    finally:
-        for remembered in CACHES:
-            remembered.cache_clear()
-    assert [record.message.split(":")[1] for record in caplog.records] == [
-        " search gives the same answers, several times slower"
-    ]
-
-
 def test_bit_i_of_word_w_is_the_sign_of_component_64_w_plus_i():
     vectors = np.full((2, 128), -0.5, np.float32)
     vectors[0, 3] = vectors[1, 64] = 0.5
@@ -120,14 +89,12 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     vectors, starts = corpus(rng, rng.integers(1, 60, 100), 64)
     query = rng.standard_normal((7, 64)).astype(np.float32)
     whole = maxsim.bit_maxima(query, maxsim.sign_bits(vectors), starts)
-    monkeypatch.setattr(bits_module, "_BLOCK", 100)
+    monkeypatch.setattr(binary, "_BLOCK", 100)
     frozen = maxsim.sign_bits(vectors)
     frozen.setflags(write=False)  # as a mapped shard is
     np.testing.assert_array_equal(maxsim.bit_maxima(query, frozen, starts), whole)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 @pytest.mark.parametrize("place", ["nowhere", "torn"])
 def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):
     """The cache of numba: a folder that cannot be written, or one that a power cut left half written."""

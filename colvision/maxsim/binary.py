@@ -6,16 +6,14 @@ agreement = dim - 2 * (bits that differ) = the dot product of the two sign vecto
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.maxsim.codes import Codes, Floats
-from colvision.maxsim.compiled import least_distances
-from colvision.maxsim.segments import Chosen, Pages, Starts, chosen
-from colvision.maxsim.threads import spread
+from colvision.maxsim.quantisation import Codes, Floats
+from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
+from colvision.parallel import parallel_map
 
 Bits = NDArray[np.uint64]
 
 _WORD = 64  # dimensions in a word of bits
 _BLOCK = 262_144  # page vectors in one turn of a thread: 4 MB at 128 dimensions
-_SET_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)  # of a byte
 
 
 def sign_bits(vectors: Floats | Codes) -> Bits:
@@ -36,38 +34,22 @@ def bit_maxima(query: Floats, bits: Bits, starts: Starts, *, pages: Pages | None
     `query` (t, dim) float32, `bits` (n, dim // 64), `starts` (pages + 1,). Raises `ValueError` for arrays that do not
     fit each other and for a page without a vector.
     """
-    wanted = chosen(len(bits), starts, pages)
+    selection = select_pages(len(bits), starts, pages)
     query_bits = sign_bits(query)
     if query_bits.shape[1] != bits.shape[1]:
         raise ValueError(f"the query has {query_bits.shape[1]} words of bits a token, the pages {bits.shape[1]}")
 
-    if len(wanted.pages) == 0 or len(query) == 0:
-        return np.zeros((len(wanted.pages), len(query)), np.int32)
+    if len(selection.pages) == 0 or len(query) == 0:
+        return np.zeros((len(selection.pages), len(query)), np.int32)
+    from colvision.maxsim.kernels import least_distances
+
     loop = least_distances(bits.shape[1])
     query_bits, bits = np.ascontiguousarray(query_bits), np.ascontiguousarray(bits)
 
-    def least(block: Chosen) -> NDArray[np.int32]:
-        if loop is None:
-            return _distances(query_bits, block.rows(bits, starts), block.ends)
-        found = np.empty((len(block.pages), len(query)), np.int32)
-        loop(query_bits, bits, starts[block.pages], starts[block.pages + 1], found)
-        return found
+    def least(block: PageSelection) -> NDArray[np.int32]:
+        distance = np.empty((len(block.pages), len(query)), np.int32)
+        loop(query_bits, bits, starts[block.pages], starts[block.pages + 1], distance)
+        return distance
 
-    distance = np.concatenate(spread(least, wanted.blocks(_BLOCK)))
+    distance = np.concatenate(parallel_map(least, selection.blocks(_BLOCK)))
     return np.int32(query.shape[1]) - 2 * distance
-
-
-def _distances(query: Bits, rows: Bits, ends: Starts) -> NDArray[np.int32]:
-    """Each page's fewest differing bits for each token: (pages, t)."""
-    found = np.empty((len(ends) - 1, len(query)), np.int32)
-    for token, words in enumerate(query):
-        differing = _set_bits(rows ^ words)  # (rows,)
-        found[:, token] = np.minimum.reduceat(differing, ends[:-1])
-    return found
-
-
-def _set_bits(words: Bits) -> NDArray[np.int32]:
-    """(n, w) -> (n,)."""
-    counts = np.bitwise_count(words) if hasattr(np, "bitwise_count") else _SET_BITS[words.view(np.uint8)]  # numpy 2
-    total: NDArray[np.int32] = counts.sum(axis=1, dtype=np.int32)
-    return total

@@ -1,4 +1,4 @@
-"""One pool for all kernels, one thread a core; a kernel's block runs in one thread and lets go of the lock.
+"""One pool of threads, one a core, for what lets go of the interpreter lock: MaxSim's kernels and small models.
 
 torch inside these threads multiplies with one thread: OpenMP's own threads beside ours would wait for each other
 (blocks of a few milliseconds take several times longer on a busy machine). Everybody else's torch, the encoder's
@@ -17,7 +17,7 @@ _Block = TypeVar("_Block")
 _Result = TypeVar("_Result")
 
 
-def spread(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
+def parallel_map(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
     """`work` of every block, in order, in the pool's threads.
 
     A thread of the pool works itself: one that waited for others of the pool could wait for ever.
@@ -29,7 +29,7 @@ def spread(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="maxsim", initializer=_mark)
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="colvision", initializer=_mark)
 
 
 def _mark() -> None:
@@ -43,7 +43,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def multiply_alone() -> None:
+def single_threaded_torch() -> None:
     """Makes torch use one thread in this thread of the pool, and only in it.
 
     `torch.set_num_threads` sets the calling thread's number, and the one that later threads start with: that is put

@@ -1,9 +1,11 @@
-"""The loops that numpy cannot write, for numba to compile. Only `compiled` imports this file, once it is needed.
+"""The loops that numpy cannot write, compiled by numba: imported once something is scored, for numba takes a while.
 
 What a loop uses stands at the level of the module, since numba's cache takes anything else in a closure for new.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Hashable
+from functools import cache, wraps
 from pickle import UnpicklingError  # noqa: TID251  numba's own cache is pickled, and may be torn by a power cut
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -14,6 +16,8 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from colvision.maxsim.selection import Starts
+
 if TYPE_CHECKING:
     from llvmlite.ir import IRBuilder, Value
     from numba.core.base import BaseContext
@@ -21,10 +25,10 @@ if TYPE_CHECKING:
 Int32s = NDArray[np.int32]
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
+_Number = TypeVar("_Number", np.int32, np.float32)
 LeastDistances = Callable[[Words, Words, Places, Places, Int32s], None]
 Products = NDArray[np.int32] | NDArray[np.float32]
-SegmentMaxima = Callable[[Products, Places, Products], None]
-_Loop = TypeVar("_Loop", bound=Callable[..., None])
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 _LINE = 64  # bytes that a cache takes at once
 _BITS = "Array(uint64, 2, 'C', readonly=True)"
@@ -40,7 +44,7 @@ def _emit_popcount(_: object, word: object) -> tuple[object, object]:
     return types.uint64(types.uint64), generate
 
 
-def _emit_wide(_: object) -> tuple[object, object]:
+def _emit_prefer_512_bit(_: object) -> tuple[object, object]:
     """Lets LLVM use vectors of 512 bits in the calling loop, which halves its time; for Intel it prefers 256.
 
     llvmlite names only some of LLVM's function attributes; the set that holds them takes any.
@@ -68,7 +72,7 @@ def _emit_fetch(_: object, address: object) -> tuple[object, object]:
 
 _fetch: Callable[[int], None] = intrinsic(_emit_fetch)
 _popcount: Callable[[int], int] = intrinsic(_emit_popcount)
-wide: Callable[[], None] = intrinsic(_emit_wide)
+prefer_512_bit: Callable[[], None] = intrinsic(_emit_prefer_512_bit)
 
 
 def _least_of_four(columns: Words, rows: int, query: Words, t: int, words: int) -> tuple[int, int, int, int]:
@@ -101,17 +105,29 @@ _least_of_four = njit(inline="always")(_least_of_four)
 _least_of_one = njit(inline="always")(_least_of_one)
 
 
+def once(make: _Function) -> _Function:
+    """Remembers what `make` returns. Threads that ask together wait for one of them: compiling takes seconds."""
+    remembered, compiling = cache(make), threading.Lock()
+
+    @wraps(make)
+    def ask(*given: Hashable) -> object:
+        with compiling:
+            return remembered(*given)
+
+    return cast(_Function, ask)
+
+
+@once
 def least_distances(words: int) -> LeastDistances:
     """The loop over pages of `words` words of bits a vector.
 
     It takes query (t, words), bits (n, words), each page's first row and the row after its last (pages,), and fills
     found (pages, t) with each page's fewest differing bits. Lanes are a page's rows, turned to columns once for all
-    tokens: where lanes of tokens took 5.5 us a page of 700 x 128 and 20 tokens and one token a turn 2.4, this takes 1.9
-    in the cache. Each four tokens fetch a part of the next page, so that it does from memory, too, not 2.7.
+    tokens; each four tokens fetch a part of the next page, so that memory keeps up (docs/benchmarks.md).
     """
 
     def loop(query: Words, bits: Words, firsts: Places, lasts: Places, found: Int32s) -> None:
-        wide()
+        prefer_512_bit()
         tokens = query.shape[0]
         columns = np.empty((words, np.max(lasts - firsts)), np.uint64)
         for page in range(len(firsts)):
@@ -132,17 +148,25 @@ def least_distances(words: int) -> LeastDistances:
             for t in range(tokens - tokens % 4, tokens):
                 found[page, t] = _least_of_one(columns, rows, query, t, words)
 
-    return kept(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
+    return jit_cached(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
 
 
-def segment_maxima() -> SegmentMaxima:
-    """The loop that takes products (n, t) and ends (pages + 1,) and fills maxima (pages, t).
+def segment_maxima(products: NDArray[_Number], ends: Starts) -> NDArray[_Number]:
+    """(n, t) products and ends (pages + 1,), pages not empty -> (pages, t).
 
-    Lanes are tokens, four rows a turn: 1.5 us a page where `np.maximum.reduceat` takes 5 (20 tokens) or 14 (32).
+    Three times as fast as `np.maximum.reduceat` at 20 tokens.
     """
+    maxima = np.empty((len(ends) - 1, products.shape[1]), products.dtype)
+    _segment_loop()(products, ends, maxima)
+    return maxima
+
+
+@once
+def _segment_loop() -> Callable[[Products, Places, Products], None]:
+    """Fills the maxima. Lanes are tokens, four rows a turn."""
 
     def loop(products: Products, ends: Places, maxima: Products) -> None:
-        wide()
+        prefer_512_bit()
         tokens = products.shape[1]
         for page in range(len(ends) - 1):
             row, last = ends[page], ends[page + 1]
@@ -160,15 +184,15 @@ def segment_maxima() -> SegmentMaxima:
             maxima[page, :] = best
 
     kinds = [f"void({kind}[:, ::1], {_PLACES}, {kind}[:, ::1])" for kind in ("int32", "float32")]
-    return kept(loop, kinds)
+    return jit_cached(loop, kinds)
 
 
-def kept(loop: _Loop, signatures: list[str]) -> _Loop:
+def jit_cached(loop: _Function, signatures: list[str]) -> _Function:
     """The loop, compiled: kept beside its file or in the user's cache, or in memory where neither can be written.
 
     numba forgets what it kept when the loop's own file changes, not those whose names it uses.
     """
     try:
-        return cast(_Loop, njit(signatures, nogil=True, cache=True)(loop))
+        return cast(_Function, njit(signatures, nogil=True, cache=True)(loop))
     except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError):
-        return cast(_Loop, njit(signatures, nogil=True)(loop))
+        return cast(_Function, njit(signatures, nogil=True)(loop))

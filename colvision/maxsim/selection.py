@@ -11,19 +11,19 @@ Pages = NDArray[np.int64]
 _Number = TypeVar("_Number", bound=np.generic)
 
 
-class Chosen(NamedTuple):
+class PageSelection(NamedTuple):
     """The pages to score, in order, and where each would begin if they lay end to end: `ends` has one more."""
 
     pages: Pages
     ends: Starts
 
-    def blocks(self, vectors: int) -> Iterator["Chosen"]:
+    def blocks(self, vectors: int) -> Iterator["PageSelection"]:
         """Runs of pages of about `vectors` rows each; a page is never cut."""
         first = 0
         while first < len(self.pages):
             last = int(np.searchsorted(self.ends, self.ends[first] + vectors, side="right")) - 1
             last = min(max(last, first + 1), len(self.pages))
-            yield Chosen(self.pages[first:last], self.ends[first : last + 1] - self.ends[first])
+            yield PageSelection(self.pages[first:last], self.ends[first : last + 1] - self.ends[first])
             first = last
 
     def runs(self, starts: Starts) -> list[tuple[int, int]]:
@@ -39,7 +39,7 @@ class Chosen(NamedTuple):
         return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
 
-def chosen(rows: int, starts: Starts, pages: Pages | None) -> Chosen:
+def select_pages(rows: int, starts: Starts, pages: Pages | None) -> PageSelection:
     """Checks what every kernel relies on. `pages` None means all of them.
 
     Raises `ValueError` when `starts` do not divide the rows into pages of at least one each (on an empty segment
@@ -51,10 +51,10 @@ def chosen(rows: int, starts: Starts, pages: Pages | None) -> Chosen:
     if (lengths < 1).any():
         raise ValueError(f"page {int(np.argmin(lengths))} of the shard has no vector; every page keeps at least one")
     if pages is None:
-        return Chosen(np.arange(len(lengths), dtype=np.int64), starts)
+        return PageSelection(np.arange(len(lengths), dtype=np.int64), starts)
     if len(pages) and (pages[0] < 0 or pages[-1] >= len(lengths) or (np.diff(pages) < 1).any()):
         raise ValueError(f"pages must be sorted, each once, from 0 to {len(lengths) - 1}")
-    return Chosen(pages, np.concatenate([[0], np.cumsum(lengths[pages])]).astype(np.int64))
+    return PageSelection(pages, np.concatenate([[0], np.cumsum(lengths[pages])]).astype(np.int64))
 
 
 def _ends(starts: Starts) -> str:

@@ -1,0 +1,52 @@
+"""The pool of threads, and torch in it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from colvision import maxsim
+from colvision.parallel import parallel_map
+
+
+def test_results_come_in_order_also_from_maps_within_maps():
+    """A thread that waited for others of the pool could wait for ever."""
+    rows = parallel_map(lambda row: parallel_map(lambda col: 100 * row + col, range(3)), range(64))
+    assert rows == [[100 * row + col for col in range(3)] for row in range(64)]
+
+
+def test_an_exception_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        parallel_map(lambda block: 1 // block, [1, 0])
+
+
+def test_torch_keeps_the_threads_it_had_outside_the_pool():
+    code = """if True:
+        import threading, numpy as np, torch
+        from colvision import maxsim
+        torch.set_num_threads(3)
+        codes = np.ones((9, 96), np.int8)  # a dim that AMX does not take from torch
+        maxsim.token_maxima(np.ones((2, 96), np.float32), codes, np.array([0, 9]), 1.0)
+        seen = [torch.get_num_threads()]
+        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        later.start(), later.join()
+        print(*seen)
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["3", "3"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_can_search_after_its_parent_did():
+    rng = np.random.default_rng(16)
+    bits, starts = maxsim.sign_bits(rng.standard_normal((7, 128))), np.array([0, 3, 7])
+    query = rng.standard_normal((2, 128)).astype(np.float32)
+    expected = maxsim.bit_maxima(query, bits, starts)
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(maxsim.bit_maxima(query, bits, starts), expected)
+        os._exit(0 if same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
