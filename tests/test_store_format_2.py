@@ -5,6 +5,7 @@ of which the third cannot be drawn) and crane.tiff (by a job that is done); the 
 its shard. "archive" was ingested with `--keep float16`. One job waits. The encoder is the toy with dim 64.
 """
 
+import json
 import shutil
 import sqlite3
 import zipfile
@@ -15,7 +16,9 @@ import pytest
 from stores import add, write
 from toy import ToyEncoder, save_document
 
+from colvision.errors import LibraryDamaged
 from colvision.library import Library
+from colvision.shard import Shard
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
 
@@ -169,10 +172,77 @@ def test_both_collections_are_encoded_again(library):
         assert other.verify().found == ()
 
 
-def test_damage_from_before_the_upgrade_is_still_found(quick_path):
+def with_float16(library):
+    """The shards of "archive" that hold the vectors that nothing reads."""
+    files = [library._store.files.shard(row.file_name) for row in library._store.shards("archive")]
+    return [path for path in files if not Shard(path).is_current]
+
+
+def test_vectors_that_are_not_read_any_more_go_with_the_next_compaction(library):
+    assert len(with_float16(library)) == 2
+    library.delete("fan.tiff", collection="archive")
+    (path,) = with_float16(library)
+    before = path.stat().st_size
+    library.compact()
+    (row,) = library._store.shards("archive")
+    assert with_float16(library) == [] and row.bytes < before - row.vectors * 64 * 2
+    library.compact()
+    assert library._store.shards("archive") == [row]  # there is nothing left to do
+    assert library.search("motor", collection="archive", k=1)[0].document == "fan.pdf"
+
+
+def test_damage_to_vectors_that_are_not_read_is_found_by_verify_alone(library):
+    path = with_float16(library)[0]
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    data[8 + length + json.loads(data[8 : 8 + length])["master"]["data_offsets"][0]] ^= 1
+    path.write_bytes(data)
+    assert_same_answers(library)
+    (damage,) = library.verify().found
+    assert (damage.what, damage.path) == ("shard", path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "kinds"),
+    [
+        ("UPDATE documents SET name = 'pumq.tiff' WHERE name = 'pump.tiff'", {"entry"}),
+        ("UPDATE pages SET height = height + 1 WHERE number = 2", {"entry"}),
+        ("UPDATE shards SET vectors = vectors + 1 WHERE key = 4", {"shard"}),
+        ("UPDATE collections SET name = 'archivf' WHERE name = 'archive'", {"catalogue"}),
+    ],
+)
+def test_damage_from_before_the_upgrade_is_found_after_it(quick_path, harm, kinds):
     with zipfile.ZipFile(FILE) as file:
         file.extractall(quick_path)
     with closing(sqlite3.connect(quick_path / catalogue.FILE_NAME)) as raw, raw:
-        raw.execute("UPDATE documents SET name = 'pumq.tiff' WHERE name = 'pump.tiff'")
+        raw.execute(harm)
     with Store(quick_path) as store:
-        assert "entry" in {damage.what for damage in store.verify()}
+        assert kinds <= {damage.what for damage in store.verify()}
+
+
+def test_a_library_whose_tables_were_changed_is_not_upgraded(quick_path):
+    with zipfile.ZipFile(FILE) as file:
+        file.extractall(quick_path)
+    with closing(sqlite3.connect(quick_path / catalogue.FILE_NAME)) as raw:
+        raw.execute("DROP INDEX documents_name")
+    with pytest.raises(LibraryDamaged, match="tables are not what was made"):
+        Store(quick_path)
+    with closing(sqlite3.connect(quick_path / catalogue.FILE_NAME)) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone()[0] == 2
+
+
+def definitions(folder):
+    """{table or index: its columns with their types and constraints}."""
+    with closing(sqlite3.connect(folder / catalogue.FILE_NAME)) as raw:
+        names = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')")]
+        return {name: {row[1:] for row in raw.execute(f"PRAGMA table_info ({name})")} for name in names}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_upgraded_library_has_the_tables_of_a_new_one(quick_path, number):
+    """Whatever is added to a table must be added to those of older libraries, too."""
+    with zipfile.ZipFile(FILE.with_name(f"library-format-{number}.zip")) as file:
+        file.extractall(quick_path / "older")
+    for name in ("older", "new"):
+        Store(quick_path / name).close()
+    assert definitions(quick_path / "older") == definitions(quick_path / "new")

@@ -1,4 +1,4 @@
-"""MaxSim over float vectors, as the encoder made them: for a float16 master, and to judge the codes by."""
+"""MaxSim over float vectors, as the encoder made them: to judge the codes by."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from colvision.store.files import Files, Incoming
 from colvision.store.identity import Decision, Offer, Outcome, decide, extension_of, new_id
 from colvision.store.lock import Holder
 from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
-from colvision.store.turn import Turn, check_encoder, gone
+from colvision.store.turn import Turn, gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Drafts:
             known = next((row for row in rows.collections(self._db) if row.name == offer.collection), None)
             if known is None:
                 return None
-            check_encoder(known, info)
+            known.check_encoder(info)
         try:
             with self._db.read():
                 seen = rows.documents(self._db, "collection = ? AND bytes = ?", [known.key, path.stat().st_size])
@@ -70,7 +70,7 @@ class Drafts:
             sha256, size = self._fill(incoming, path, offer)
             with self._turn.taken(), self._db.write():
                 collection = rows.collection_of(self._db, rows.ensure_collection(self._db, offer.collection))
-                check_encoder(collection, info)
+                collection.check_encoder(info)
                 decision = self._decide(offer, collection.key, sha256)
                 new = NewDocument(
                     id=new_id(),
@@ -105,7 +105,7 @@ class Drafts:
             now = rows.document(self._db, row.key)
             if now is None:
                 raise gone(row)
-            check_encoder(rows.collection_of(self._db, now.collection), info)
+            rows.collection_of(self._db, now.collection).check_encoder(info)
             if now.state != READY:
                 return self._draft("new", self._reopen(now))
             return self._draft("replaced", self._copy(now, now.collection))
