@@ -31,9 +31,15 @@ def _document(record: Record) -> DocumentRow:
     if not record["is_intact"]:  # what others compute with must be what they expect
         record |= {"bytes": 0, "pages": record["seen"], "state": DAMAGED, "reason": _BROKEN}
         record |= {"added": _LONG_AGO, "metadata": "{}"}
-    truths = {name: bool(record[name]) for name in ("upload", "visible", "is_intact")}
-    metadata, stored = json.loads(record["metadata"]), record["seen"] - record["failed"]
-    return value_of(DocumentRow, record, metadata=metadata, stored=stored, **truths)
+    return value_of(
+        DocumentRow,
+        record,
+        metadata=json.loads(record["metadata"]),
+        stored=record["seen"] - record["failed"],
+        upload=bool(record["upload"]),
+        visible=bool(record["visible"]),
+        is_intact=bool(record["is_intact"]),
+    )
 
 
 def documents(db: Catalogue, where: str = "TRUE", values: Sequence[Value] = ()) -> list[DocumentRow]:

@@ -1,6 +1,7 @@
 """What is said to SQLite of any table: a row is added, its columns are changed, it is read as a value."""
 
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 from colvision.store.catalogue import Catalogue, Record, Value
@@ -31,5 +32,11 @@ def change(db: Catalogue, table: Table, key: int, **values: Value) -> None:
 
 def value_of(kind: type[_Value], record: Record, **parsed: Any) -> _Value:  # noqa: ANN401  what fields hold
     """A record as a dataclass of this kind; `parsed` are the fields that are no columns as they are."""
-    values = record | parsed
-    return kind(**{each.name: values[each.name] for each in fields(kind)})  # type: ignore[arg-type]
+    record |= parsed
+    names = _field_names(kind)  # type: ignore[arg-type]  # a class is hashable
+    return kind(*map(record.__getitem__, names))
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
