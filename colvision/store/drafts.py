@@ -123,22 +123,9 @@ class Drafts:
             if each.sha256 == row.sha256:
                 return self._reopen(each)
             self._turn.forget(each)
-        new = NewDocument(
-            id=new_id(),
-            collection=collection,
-            name=row.name,
-            source=row.source,
-            upload=row.upload,
-            sha256=row.sha256,
-            extension=row.extension,
-            bytes=row.bytes,
-            pages=row.pages,
-            renderer=row.renderer,
-            visible=False,
-            replaces=row.key,
-            worker=str(Holder.current()),
-            metadata=row.metadata,
-        )
+        same = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
+        worker = str(Holder.current())
+        new = same._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.add_document(self._db, new)
 
     def _decide(self, offer: Offer, collection: int, sha256: str) -> Decision:
