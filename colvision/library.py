@@ -36,7 +36,7 @@ from colvision.search.planner import SEARCH_BYTES
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import Compaction, Store
 from colvision.store.jobs import Job, Jobs
-from colvision.store.records import DocumentRow, Keep
+from colvision.store.records import DocumentRow
 
 __all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
 
@@ -113,7 +113,6 @@ class Library:
         collection: str = "default",
         replace: bool = False,
         metadata: Metadata | None = None,
-        keep: Keep = "codes",
         pool: int | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
@@ -123,13 +122,13 @@ class Library:
         The same bytes again: nothing is done. A path with other bytes than before replaces its document; an `Upload`
         whose name is taken is kept under a name of its own, unless `replace`. Files that fail are in the report.
         `metadata` (names to texts, numbers or truth values) is noted with every document, also with one that is the
-        same; without it, what is known stays. `keep` "float16" has a new collection keep the vectors beside their
-        codes, `pool` 2 or 3 has it keep one vector for so many patches. Raises `EncoderMismatch`, `LibraryReadOnly`,
+        same; without it, what is known stays. `pool` 2 or 3 has a new collection keep one
+        vector for so many patches. Raises `EncoderMismatch`, `LibraryReadOnly`,
         `ValueError` for what no metadata can be, and `LibraryError` when the disk is full or another `pool` was begun.
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
         files = find_files(several, outside=self.path)
-        options = IngestOptions(collection, replace, metadata, keep, pool, commit_bytes=self._commit_bytes)
+        options = IngestOptions(collection, replace, metadata, pool, commit_bytes=self._commit_bytes)
         return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
 
     def search(
@@ -185,9 +184,10 @@ class Library:
         `DocumentNotFound`, `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
-        name = self._collection_of(row)
-        query = stored_query(self._store, name, row, page)
-        answer = self._asking.vectors(query, name, SearchOptions(k + 1, where=_filter(where), soft_idf=False))
+        query = stored_query(self._store, row.collection_name, row, page)
+        answer = self._asking.vectors(
+            query, row.collection_name, SearchOptions(k + 1, where=_filter(where), soft_idf=False)
+        )
         return without_page(answer, row.id, page, k)
 
     def search_image(
@@ -220,12 +220,12 @@ class Library:
     def explain_page(self, text: str, document: str, page: int, *, collection: str = "default") -> Explanation:
         """What a text finds on any page, whether a search would show that page or not."""
         row = self._store.find(document, collection=collection)
-        query = self.search(text, k=1, collection=self._collection_of(row), text_fusion=False).query
+        query = self.search(text, k=1, collection=row.collection_name, text_fusion=False).query
         return self._explain(query, row, page, picture=True)
 
     def _explain(self, query: ScoredQuery, row: DocumentRow, number: int, *, picture: bool) -> Explanation:
         stored = self._store.stored_page(row, number)
-        info = self._store.collection(self._collection_of(row)).info  # asked last: what was read before is not newer
+        info = self._store.collection(row.collection_name).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
         geometry = self._store.page(row, number).geometry
@@ -238,12 +238,11 @@ class Library:
 
     def documents(self, *, collection: str = "default") -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        return [document_of(row, collection) for row in self._store.documents(collection)]
+        return [document_of(row) for row in self._store.documents(collection)]
 
     def document(self, document: str, *, collection: str | None = None) -> Document:
         """Raises `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have."""
-        row = self._store.find(document, collection=collection)
-        return document_of(row, self._collection_of(row))
+        return document_of(self._store.find(document, collection=collection))
 
     def delete(self, document: str, *, collection: str | None = None) -> Document:
         """Removes a document, its file, pictures and text; returns what was removed.
@@ -251,9 +250,8 @@ class Library:
         Raises `DocumentNotFound`, `DocumentAmbiguous`, `LibraryReadOnly`.
         """
         row = self._store.find(document, collection=collection)
-        collection_name = self._collection_of(row)
         self._store.writer.delete(row)
-        return document_of(row, collection_name)
+        return document_of(row)
 
     def page_path(self, document: str, page: int, *, collection: str | None = None) -> Path:
         """The picture of a page: a JPEG file. Raises `PageNotFound`."""
@@ -307,7 +305,7 @@ class Library:
         """
         row = self._store.find(document, collection=collection)
         options, watch = (
-            IngestOptions(self._collection_of(row), commit_bytes=self._commit_bytes),
+            IngestOptions(row.collection_name, commit_bytes=self._commit_bytes),
             Watch(progress, cancel),
         )
         return ingest_again(self._store, self.encoder, row, options=options, watch=watch)
@@ -361,9 +359,6 @@ class Library:
             return None
         names = [document] if isinstance(document, str) else document
         return frozenset(self._store.find(name, collection=collection).id for name in names)
-
-    def _collection_of(self, row: DocumentRow) -> str:
-        return next(each.name or "" for each in self._store.collections() if each.key == row.collection)
 
 
 def _filter(where: Filter | str | None) -> Filter | None:

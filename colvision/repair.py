@@ -23,7 +23,7 @@ class Verification:
     failed: tuple[str, ...] = ()
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         return not self.left
 
 
@@ -75,11 +75,10 @@ def _draw_again(store: Store, damages: Iterable[Damage]) -> None:
 def _encode_again(store: Store, encoder: Callable[[], Encoder], watch: Watch) -> Iterable[str]:
     """Stores the lost pages of damaged documents; yields why that failed."""
     for row in _documents(store):
-        if row.state != DAMAGED or not row.is_whole or row.stored + row.failed == row.pages:
+        if row.state != DAMAGED or not row.is_intact or row.stored + row.failed == row.pages:
             continue
-        name = next(each.name or "" for each in store.collections() if each.key == row.collection)
         try:
-            done = ingest_again(store, encoder(), row, options=IngestOptions(collection=name), watch=watch)
+            done = ingest_again(store, encoder(), row, options=IngestOptions(row.collection_name), watch=watch)
         except EncoderError as error:
             yield f"{row.name} was not repaired: {error}"
             continue

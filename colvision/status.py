@@ -41,17 +41,19 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class ShardBytes:
-    """What the shards of a collection hold, in bytes; `dead` is the part of all of it that deleted pages take."""
+    """What the shards of a collection hold, in bytes; `dead` is the part of all of it that deleted pages take.
+
+    `grids` are all that is neither codes nor bits; also the vectors that shards of an older colvision may hold.
+    """
 
     codes: int
     bits: int
-    master: int
     grids: int
     dead: int
 
     @property
     def total(self) -> int:
-        return self.codes + self.bits + self.master + self.grids
+        return self.codes + self.bits + self.grids
 
     @property
     def dead_share(self) -> float:
@@ -97,11 +99,11 @@ class Status:
     catalogue: int
 
 
-def document_of(row: DocumentRow, collection: str) -> Document:
+def document_of(row: DocumentRow) -> Document:
     return Document(
         id=row.id,
         name=row.name,
-        collection=collection,
+        collection=row.collection_name,
         state=row.state,
         reason=row.reason,
         pages=row.pages,
@@ -157,10 +159,9 @@ def _shard_bytes(row: CollectionRow, shards: list[ShardRow], live: Mapping[int, 
     codes = dim * sum(shard.vectors for shard in shards)
     has_bits = dim % BITS_A_WORD == 0
     bits = dim // 8 * sum(shard.vectors for shard in shards if has_bits and shard.format >= SHARD_FORMAT)
-    master = 2 * codes if row.keep == "float16" else 0
     total = sum(shard.bytes for shard in shards)
     dead = sum(shard.bytes * (shard.pages - live.get(shard.key, 0)) // shard.pages for shard in shards)
-    return ShardBytes(codes, bits, master, max(0, total - codes - bits - master), dead)
+    return ShardBytes(codes, bits, max(0, total - codes - bits), dead)
 
 
 def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:

@@ -265,7 +265,7 @@ def test_a_damaged_document_is_repaired_from_its_kept_file(library):
     assert library.document(name).state == "damaged" and library.status().warnings
     assert {hit.document for hit in library.search("oil")} == {"pump.tiff", "crane.pdf"} - {name}
     assert library.ingest_again(name).pages == 2
-    assert library.verify().is_whole and library.status().warnings == ()
+    assert library.verify().is_intact and library.status().warnings == ()
 
 
 def test_uploads_are_jobs_and_their_end_is_honest(empty, files, quick_path):

@@ -70,7 +70,7 @@ def original_of(library, name):
 
 def test_a_whole_library_is_said_to_be_whole(library):
     done = library.verify(repair=True)
-    assert done.is_whole and done.found == ()
+    assert done.is_intact and done.found == ()
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
@@ -84,7 +84,7 @@ def test_a_damaged_shard_is_named_and_its_pages_come_back(library, harm):
     assert (damage.what, damage.path, damage.documents) == ("shard", path, ("pump.tiff",))
     assert {hit.document for hit in library.search("valve")} == {"seal.tiff"}
     done = library.verify(repair=True)
-    assert done.is_whole and len(done.found) == 1
+    assert done.is_intact and len(done.found) == 1
     assert answers(library) == expected
 
 
@@ -101,7 +101,7 @@ def test_only_the_lost_pages_of_a_damaged_shard_are_encoded_again(library):
                 yield from super().encode_pages([page])
 
     with Library(Store(library.path), Counting()) as other:
-        assert other.verify(repair=True).is_whole
+        assert other.verify(repair=True).is_intact
     assert encoded == [2]
     assert answers(library) == expected
 
@@ -116,7 +116,7 @@ def test_a_damaged_picture_is_named_and_drawn_again(library, harm):
     (damage,) = library.verify().found
     assert (damage.what, damage.path, damage.documents) == ("picture", path, ("pump.tiff",))
     assert library.document("pump.tiff").state == READY
-    assert library.verify(repair=True).is_whole
+    assert library.verify(repair=True).is_intact
     assert answers(library) == expected
 
 
@@ -134,7 +134,7 @@ def test_a_damaged_kept_file_is_named_and_ingesting_it_again_puts_it_right(libra
     assert {hit.document for hit in library.search("valve")} == {"pump.tiff", "seal.tiff"}
     (again,) = library.ingest(kept / "pump.tiff").files
     assert (again.outcome, again.pages) == ("new", 0)
-    assert library.verify().is_whole
+    assert library.verify().is_intact
     assert answers(library) == expected
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_repaired_is_said(library, kept):
     assert [(damage.what, damage.documents) for damage in done.left] == [("file", ("pump.tiff",))]
     assert any("pump.tiff was not repaired" in reason for reason in done.failed)
     library.ingest(kept / "pump.tiff")
-    assert library.verify().is_whole
+    assert library.verify().is_intact
 
 
 def test_a_search_that_meets_damage_answers_from_the_rest(library):
@@ -161,8 +161,8 @@ def test_a_repair_with_another_encoder_says_which_one_it_takes(library):
     flip_code(one(library, "shards/*"))
     with Library(Store(library.path), ToyEncoder(seed=5)) as other:
         done = other.verify(repair=True)
-        assert not done.is_whole and "filled by toy-0" in done.failed[0]
-    assert library.verify(repair=True).is_whole
+        assert not done.is_intact and "filled by toy-0" in done.failed[0]
+    assert library.verify(repair=True).is_intact
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_damaged_word_lists_are_made_again(store, quick_path):
         store._db.execute("UPDATE page_text_data SET block = zeroblob(length(block)) WHERE id > 10")
     assert [damage.what for damage in store.verify()] == ["text"]
     done = Library(store, TOY).verify(repair=True)
-    assert done.is_whole and store.page_text(row, 1) == "bleed"
+    assert done.is_intact and store.page_text(row, 1) == "bleed"
 
 
 def test_a_page_whose_text_has_changed_is_read_again(library):
@@ -266,7 +266,7 @@ def test_a_page_whose_text_has_changed_is_read_again(library):
     with pytest.raises(LibraryDamaged, match="entry of page 2"):
         library._store.page(library._store.find("pump.tiff"), 2)
     assert "entry" in {damage.what for damage in library.verify().found}
-    assert library.verify(repair=True).is_whole
+    assert library.verify(repair=True).is_intact
     assert answers(library) == expected
 
 
@@ -279,7 +279,7 @@ def test_a_document_whose_entry_has_changed_is_left_out_and_can_be_deleted(store
     snapshot = store.snapshot("default")
     assert [each.name for each in snapshot.documents.values()] == ["a.pdf"]
     (found,) = (each for each in store.documents("default") if each.id == row.id)
-    assert (found.state, found.is_whole) == (DAMAGED, False)
+    assert (found.state, found.is_intact) == (DAMAGED, False)
     assert [damage.what for damage in store.verify()] == ["entry"]
     store.writer.delete(found)
     assert store.verify() == []

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -42,10 +42,6 @@ def ingest(
     meta: Annotated[
         list[str] | None, typer.Option(help="Note NAME=VALUE with every document (year=2021); give it several times.")
     ] = None,
-    keep: Annotated[
-        Literal["codes", "float16"],
-        typer.Option(help="What to keep of each vector: its int8 code, or float16 beside it (a new library only)."),
-    ] = "codes",
     pool: Annotated[
         int | None, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new library only).")
     ] = None,
@@ -68,7 +64,7 @@ def ingest(
             colvision.open_library(library, encoder=chosen, max_memory=max_memory) as opened,
             progress_bars() as told_of,
         ):
-            report = opened.ingest(paths, metadata=metadata, keep=keep, pool=pool, progress=told_of)
+            report = opened.ingest(paths, metadata=metadata, pool=pool, progress=told_of)
     show(str(report))
     if report.failed:
         raise typer.Exit(FAILED)
@@ -147,7 +143,6 @@ def plan(
         "page pictures": sized(planned.pictures),
         "kept files": sized(planned.originals),
         "library": sized(planned.bytes),
-        "with --keep float16": sized(planned.bytes + planned.float16),
         "memory for a quick search": sized(planned.memory),
         "time to ingest": duration_text(planned.seconds),
     }

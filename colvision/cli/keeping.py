@@ -62,7 +62,7 @@ def status(
         collections = [
             {"name": c.name, "encoder": c.encoder.name if c.encoder else None, "documents": c.documents,
              "pages": c.pages, "failed_pages": c.failed_pages, "vectors": c.vectors, "shards": c.shards,
-             "bytes": c.bytes, "codes": c.parts.codes, "bits": c.parts.bits, "master": c.parts.master,
+             "bytes": c.bytes, "codes": c.parts.codes, "bits": c.parts.bits,
              "grids": c.parts.grids, "dead_share": c.parts.dead_share, "clipped_share": c.clipped_share}
             for c in state.collections
         ]  # fmt: skip
@@ -73,7 +73,7 @@ def status(
     show(f"library {state.path}{' (read-only)' if state.read_only else ''}")
     for c in state.collections:
         encoder = f"{c.encoder.name} {c.encoder.fingerprint[:12]}" if c.encoder else "none yet"
-        parts = {"codes": c.parts.codes, "bits": c.parts.bits, "float16": c.parts.master, "grids": c.parts.grids}
+        parts = {"codes": c.parts.codes, "bits": c.parts.bits, "grids": c.parts.grids}
         held = ", ".join(f"{name} {sized(size)}" for name, size in parts.items() if size)
         show(
             f"collection {c.name}: {c.documents} documents, {c.pages} pages ({c.failed_pages} failed), "
@@ -113,6 +113,6 @@ def verify(
             show(damage.reason)
     for reason in done.failed:
         show(reason)
-    if not done.is_whole:
+    if not done.is_intact:
         raise typer.Exit(FAILED)
     show(f"{counted(shards, 'shard')} {'is' if shards == 1 else 'are'} whole, and so is all else")

@@ -32,8 +32,6 @@ def ingest_files(
     approve(encoder)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    if options.keep == "float16":
-        store.writer.keep_master(options.collection)
     reports = []
     for file in files:
         offered = file if isinstance(file, Upload) else Upload(file, file.name)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from colvision.ingest.report import Progress
 from colvision.metadata import Metadata, metadata_text
 from colvision.pdf import Limits
-from colvision.store.records import Keep
 
 COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
 
@@ -15,14 +14,13 @@ COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
 
-    `replace`, `metadata`: see `Offer`. `keep` "float16" has a new collection keep its vectors beside their codes, at
-    three times the size; `pool` has it keep one vector for about so many patches, None for what it was begun with.
+    `replace`, `metadata`: see `Offer`. `pool` has a new collection keep one vector for about so many patches, None for
+    what it was begun with.
     """
 
     collection: str = "default"
     replace: bool = False
     metadata: Metadata | None = None
-    keep: Keep = "codes"
     pool: int | None = None
     commit_pages: int = 64
     commit_seconds: float = 10.0

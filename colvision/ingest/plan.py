@@ -25,8 +25,8 @@ class Plan:
     """`pages` of `files`; `failed` files cannot be opened, with reasons.
 
     Bytes on the disk: `int8` codes and `bits` of the vectors, `pictures` of the pages and the `originals` (the kept
-    files) always; `float16` only with `--keep float16`. `memory` is what a search reads, which must fit into the
-    memory that is free for all of it to be quick. `seconds` is the time to ingest, with one process.
+    files). `memory` is what a search reads, which must fit into the memory that is free for all of it to be quick.
+    `seconds` is the time to ingest, with one process.
     """
 
     files: int
@@ -36,7 +36,6 @@ class Plan:
     vectors_per_page: float
     int8: int
     bits: int
-    float16: int
     pictures: int
     originals: int
     memory: int
@@ -44,7 +43,7 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Of the library, without float16."""
+        """Of the library."""
         return self.int8 + self.bits + self.pictures + self.originals
 
 
@@ -94,7 +93,6 @@ def plan_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Limits 
         vectors_per_page=vectors / pages,
         int8=codes,
         bits=bits,
-        float16=int(vectors * info.dim * 2),
         pictures=int(sum(page.picture for page in measured) * share),
         originals=sum(file.bytes for file in files),
         memory=bits if has_first_stage(info, pages) else codes,

@@ -13,7 +13,6 @@ from colvision.search.planner import search_many
 from colvision.search.waiting import Waiting
 from colvision.store import Snapshot, Store
 from colvision.store.records import CollectionRow
-from colvision.store.turn import check_encoder
 
 
 class _Asked(NamedTuple):
@@ -94,7 +93,7 @@ class Asking:
     def _info(self, collection: CollectionRow) -> EncoderInfo:
         """What the collection's codes were made by; the library's own encoder while it is empty."""
         info = self._encoder().info
-        check_encoder(collection, info)
+        collection.check_encoder(info)
         return collection.info or info
 
 

@@ -1,16 +1,15 @@
 """One immutable file of stored pages: what lies in it, how it is written, how it is read (no torch).
 
-    codes int8 (n, dim) | bits uint64 (n, dim / 64) | master float16 (n, dim) | starts int64 (pages + 1,)
-    owners int64 (pages, 2) | sums uint64 (pages, 3) | shapes int32 (pages, 2) | cells int32 (m,) | kinds uint8 (n,)
+    codes int8 (n, dim) | bits uint64 (n, dim / 64) | starts int64 (pages + 1,) | owners int64 (pages, 2)
+    sums uint64 (pages, 2) | shapes int32 (pages, 2) | cells int32 (m,) | kinds uint8 (n,)
 
-Page i owns the rows starts[i] to starts[i + 1] of `codes`, `bits`, `master` and `kinds`; its grid has shapes[i] =
-(rows, cols) and takes rows * cols of `cells`; owners[i] is its document's key and its number in that document. There
-is no padding: a padded row of zeros would win the max of a page that matches badly. `bits`, the signs of the codes,
-are left out where dim is no multiple of 64; `master`, the vectors before they became codes, unless a collection keeps
-them.
+Page i owns the rows starts[i] to starts[i + 1] of `codes`, `bits` and `kinds`; its grid has shapes[i] = (rows, cols)
+and takes rows * cols of `cells`; owners[i] is its document's key and its number in that document. There is no padding:
+a padded row of zeros would win the max of a page that matches badly. `bits`, the signs of the codes, are left out where
+dim is no multiple of 64.
 """
 
-from colvision.shard.layout import BITS_A_WORD, SHARD_FORMAT, Bits, Codes, Master
+from colvision.shard.layout import BITS_A_WORD, SHARD_FORMAT, Bits, Codes
 from colvision.shard.page import Owner, ShardPage
 from colvision.shard.reading import SMALL_BYTES, Shard, file_sha256
 from colvision.shard.writing import write_shard
@@ -21,7 +20,6 @@ __all__ = [
     "SMALL_BYTES",
     "Bits",
     "Codes",
-    "Master",
     "Owner",
     "Shard",
     "ShardPage",

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int8]
 Bits = NDArray[np.uint64]
-Master = NDArray[np.float16]
 Buffer = bytes | memoryview
 
 SHARD_FORMAT = 2
@@ -26,7 +25,7 @@ ALIGNMENT = 64  # bytes: `codes` starts on a cache line, whatever the header's l
 HEADER_LIMIT = 1 << 20  # bytes: ours takes about 800; a damaged length must not ask for gigabytes
 SEAL_BYTES = 32
 BITS_A_WORD = 64  # of `bits`: without them where the dim is no multiple
-CODES_SUM, GRID_SUM, MASTER_SUM = range(3)  # columns of `sums`
+CODES_SUM, GRID_SUM = range(2)  # columns of `sums`
 _WORD = 8  # bytes
 _NAMES: Mapping[str, type[np.generic]] = {
     "I8": np.int8,
@@ -40,7 +39,7 @@ _NAMES: Mapping[str, type[np.generic]] = {
 _TYPES = {
     "codes": "I8",
     "bits": "U64",
-    "master": "F16",
+    "master": "F16",  # vectors that older files may hold beside the codes: not written any more, and never read
     "starts": "I64",
     "owners": "I64",
     "sums": "U64",

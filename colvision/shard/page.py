@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.embedding import PatchGrid
-from colvision.shard.layout import Codes, Master
+from colvision.shard.layout import Codes
 
 
 class Owner(NamedTuple):
@@ -19,20 +19,14 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardPage:
-    """A page as it is stored: `codes` (n, dim) int8 with n >= 1, its grid, `kind` (n,) uint8 of `Kind`.
-
-    `master` (n, dim) float16 are the vectors that the codes were made of, where they are kept.
-    """
+    """A page as it is stored: `codes` (n, dim) int8 with n >= 1, its grid, `kind` (n,) uint8 of `Kind`."""
 
     codes: Codes
     grid: PatchGrid
     kind: NDArray[np.uint8]
-    master: Master | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.codes.dtype != np.int8 or len(self.codes) == 0:
             raise ValueError(f"codes are {self.codes.shape} {self.codes.dtype}; expected (n, dim) int8 with n >= 1")
         if self.kind.shape != (len(self.codes),) or self.kind.dtype != np.uint8:
             raise ValueError(f"kind is {self.kind.shape} {self.kind.dtype}; expected ({len(self.codes)},) uint8")
-        if self.master is not None and (self.master.shape != self.codes.shape or self.master.dtype != np.float16):
-            raise ValueError(f"master is {self.master.shape} {self.master.dtype}; expected {self.codes.shape} float16")

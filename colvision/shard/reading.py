@@ -21,7 +21,6 @@ from colvision.shard.layout import (
     CODES_SUM,
     FORMAT_1,
     GRID_SUM,
-    MASTER_SUM,
     TABLES,
     Bits,
     Codes,
@@ -46,10 +45,10 @@ _READ_BYTES = 1 << 20
 class Shard:
     """A shard, memory-mapped or, below `SMALL_BYTES`, in memory; safe to share between threads.
 
-    `codes` (n, dim) int8, `starts` (pages + 1,) int64, `owners` (pages, 2) int64 (see `Owner`; None in a file of
-    format 1) and `master` (n, dim) float16 (None where it is not kept) are read-only. Raises `FileNotFoundError` when
-    the file has gone, `LibraryDamaged` when its header or tables are not what was written. Codes are to be believed
-    once `check` has passed; `bits` and `page` check what they give.
+    `codes` (n, dim) int8, `starts` (pages + 1,) int64 and `owners` (pages, 2) int64 (see `Owner`; None in a file of
+    format 1) are read-only. Raises `FileNotFoundError` when the file has gone, `LibraryDamaged` when its header or
+    tables are not what was written. Codes are to be believed once `check` has passed; `bits` and `page` check what they
+    give.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +86,6 @@ class Shard:
         self.starts = self._table("starts", np.int64)
         self.owners = self._table("owners", np.int64) if self.is_sealed else None
         self._sums = self._table("sums", np.uint64) if self.is_sealed else None
-        self.master = self._view("master", np.float16) if "master" in self._places else None
         self._bits: Bits | None = None
 
     def _check_seal(self) -> None:
@@ -124,6 +122,11 @@ class Shard:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it holds what a shard that is written today holds: neither less nor the vectors that none reads."""
+        return self.is_sealed and "master" not in self._places
 
     @property
     def dim(self) -> int:
@@ -217,22 +220,13 @@ class Shard:
         kind = self._kinds[self._rows(row)]
         if not self._is_grid_checked[row]:
             self._check_grid(row, kind, cells)
-        master = self._master(row)
         rows, cols = (int(side) for side in self._shapes[row])
-        return ShardPage(self.codes[self._rows(row)], PatchGrid(cells.reshape(rows, cols)), kind, master)
+        return ShardPage(self.codes[self._rows(row)], PatchGrid(cells.reshape(rows, cols)), kind)
 
     def _check_grid(self, row: int, kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> None:
         if self._sum_of(row, GRID_SUM) != grid_sum(kind, cells):
             raise self._damaged(f"the grid of its page {row + 1} does not match its sum")
         self._is_grid_checked[row] = True
-
-    def _master(self, row: int) -> NDArray[np.float16] | None:
-        if self.master is None:
-            return None
-        master = self.master[self._rows(row)]
-        if self._sum_of(row, MASTER_SUM) != word_sum(master):
-            raise self._damaged(f"the master of its page {row + 1} does not match its sum")
-        return master
 
     def verify(self, checksum: str) -> None:
         """Reads the whole file; raises `LibraryDamaged` when its sha256 is not `checksum`."""

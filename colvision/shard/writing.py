@@ -28,13 +28,11 @@ from colvision.shard.page import Owner, ShardPage
 def write_shard(path: Path, pages: Sequence[ShardPage], owners: Sequence[Owner], *, code_range: float) -> str:
     """Writes pages of one dim as a shard that survives a power cut; returns the sha256 of the file in hex.
 
-    Raises `ValueError` for no pages, pages of several dims, or some with a master and some without.
+    Raises `ValueError` for no pages, and for pages of several dims.
     """
     dims = {page.codes.shape[1] for page in pages}
     if len(dims) != 1 or len(pages) != len(owners):
         raise ValueError(f"a shard holds at least one page, all of one dim; got {len(pages)} pages of dims {dims}")
-    if len({page.master is None for page in pages}) != 1:
-        raise ValueError("a shard keeps the master of all its pages or of none")
     return write_file(path, _parts(pages, owners, code_range))
 
 
@@ -49,9 +47,6 @@ def _parts(pages: Sequence[ShardPage], owners: Sequence[Owner], code_range: floa
     if "bits" in shapes:
         for page in pages:
             yield buffer(sign_bits(page.codes))
-    for page in pages:
-        if page.master is not None:
-            yield buffer(page.master)
     small = [buffer(tables[name]) for name in TABLES]
     yield from small
     for page in pages:
@@ -70,10 +65,9 @@ def _tables(pages: Sequence[ShardPage], owners: Sequence[Owner]) -> dict[str, ND
     }
 
 
-def _sums(page: ShardPage) -> tuple[int, int, int]:
-    """In the order of `CODES_SUM`, `GRID_SUM`, `MASTER_SUM`."""
-    master = 0 if page.master is None else word_sum(page.master)
-    return word_sum(page.codes), grid_sum(page.kind, page.grid.cells), master
+def _sums(page: ShardPage) -> tuple[int, int]:
+    """In the order of `CODES_SUM`, `GRID_SUM`."""
+    return word_sum(page.codes), grid_sum(page.kind, page.grid.cells)
 
 
 def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) -> dict[str, tuple[int, ...]]:
@@ -83,6 +77,4 @@ def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) 
     shapes["cells"] = (sum(page.grid.cells.size for page in pages),)
     if dim % BITS_A_WORD == 0:
         shapes["bits"] = (n, dim // BITS_A_WORD)
-    if pages[0].master is not None:
-        shapes["master"] = (n, dim)
     return shapes

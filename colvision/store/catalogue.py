@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
-from colvision.store.schema import APPLICATION, FORMAT, IS_SCHEMA_WHOLE, SCHEMA, UPGRADES, row_seal, text_sum
+from colvision.store.schema import (
+    APPLICATION,
+    CHECKSUMS,
+    FORMAT,
+    IS_SCHEMA_INTACT,
+    SCHEMA,
+    SCHEMA_CHECKED,
+    UPGRADES,
+)
+from colvision.store.table import row_checksum, text_checksum
 
 FILE_NAME = "catalog.sqlite"
 COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
@@ -23,6 +32,7 @@ _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 Value = str | int | float | None
 Row = tuple[Any, ...]  # SQLite knows the types of values, not of columns: the value types of `rows` name them
+Record = dict[str, Any]  # a row by the names of its columns
 
 
 class Catalogue:
@@ -107,7 +117,10 @@ class Catalogue:
         if version < FORMAT:
             with self.write():
                 self._upgrade()
-        if not self.one(IS_SCHEMA_WHOLE)[0]:
+        self._check_schema()
+
+    def _check_schema(self) -> None:
+        if not self.one(IS_SCHEMA_INTACT)[0]:
             raise self._damaged("its tables are not what was made")
 
     def _make(self) -> None:
@@ -122,14 +135,18 @@ class Catalogue:
                     "its files/ folder away and ingest that into a new library",
                     path=self._path,
                 )
-            self._run(SCHEMA)
+            self._run(SCHEMA + CHECKSUMS)
             self.execute(f"PRAGMA application_id = {APPLICATION}")
             self.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _upgrade(self) -> None:
         """In the caller's transaction: killed in the middle it leaves the older format for the next opening."""
-        for version in range(self._pragma("user_version") + 1, FORMAT + 1):
-            self._run(UPGRADES[version])
+        version = self._pragma("user_version")
+        if version >= SCHEMA_CHECKED:
+            self._check_schema()  # what is damaged by now must not get a right checksum
+        for newer in range(version + 1, FORMAT + 1):
+            self._run(UPGRADES[newer])
+        self._run(CHECKSUMS)
         self.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _run(self, script: str) -> None:
@@ -223,6 +240,13 @@ class Catalogue:
         with self._turn, self._told():
             return self._connection.execute(sql, values).fetchall()
 
+    def records(self, sql: str, values: Sequence[Value] = ()) -> list[Record]:
+        """Every row, by the names that the query gives its columns."""
+        with self._turn, self._told():
+            cursor = self._connection.execute(sql, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     @property
     def bytes(self) -> int:
         """The size of the file and of its log."""
@@ -248,11 +272,11 @@ def _connect(database: str) -> sqlite3.Connection:
         database, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.text_factory = _text
-    connection.create_function("row_seal", -1, row_seal, deterministic=True)
-    connection.create_function("text_sum", 1, text_sum, deterministic=True)
+    connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
+    connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
     return connection
 
 
 def _text(data: bytes) -> str:
-    """A damaged text is still read: its row's seal says so."""
+    """A damaged text is still read: its row's checksum says so."""
     return data.decode(errors="replace")

@@ -14,7 +14,7 @@ from colvision.store.files import Files, Incoming
 from colvision.store.identity import Decision, Offer, Outcome, decide, extension_of, new_id
 from colvision.store.lock import Holder
 from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
-from colvision.store.turn import Turn, check_encoder, gone
+from colvision.store.turn import Turn, gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Drafts:
             known = next((row for row in rows.collections(self._db) if row.name == offer.collection), None)
             if known is None:
                 return None
-            check_encoder(known, info)
+            known.check_encoder(info)
         try:
             with self._db.read():
                 seen = rows.documents(self._db, "collection = ? AND bytes = ?", [known.key, path.stat().st_size])
@@ -70,7 +70,7 @@ class Drafts:
             sha256, size = self._fill(incoming, path, offer)
             with self._turn.taken(), self._db.write():
                 collection = rows.collection_of(self._db, rows.ensure_collection(self._db, offer.collection))
-                check_encoder(collection, info)
+                collection.check_encoder(info)
                 decision = self._decide(offer, collection.key, sha256)
                 new = NewDocument(
                     id=new_id(),
@@ -105,7 +105,7 @@ class Drafts:
             now = rows.document(self._db, row.key)
             if now is None:
                 raise gone(row)
-            check_encoder(rows.collection_of(self._db, now.collection), info)
+            rows.collection_of(self._db, now.collection).check_encoder(info)
             if now.state != READY:
                 return self._draft("new", self._reopen(now))
             return self._draft("replaced", self._copy(now, now.collection))
@@ -123,22 +123,9 @@ class Drafts:
             if each.sha256 == row.sha256:
                 return self._reopen(each)
             self._turn.forget(each)
-        new = NewDocument(
-            id=new_id(),
-            collection=collection,
-            name=row.name,
-            source=row.source,
-            upload=row.upload,
-            sha256=row.sha256,
-            extension=row.extension,
-            bytes=row.bytes,
-            pages=row.pages,
-            renderer=row.renderer,
-            visible=False,
-            replaces=row.key,
-            worker=str(Holder.current()),
-            metadata=row.metadata,
-        )
+        same = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
+        worker = str(Holder.current())
+        new = same._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.add_document(self._db, new)
 
     def _decide(self, offer: Offer, collection: int, sha256: str) -> Decision:

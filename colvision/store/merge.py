@@ -67,17 +67,25 @@ class Merging:
         A turn for each run: others may commit in between.
         """
         with self._turn.taken():
-            runs = (run for run in _runs(self._sources(collection)) if len(run) > 1 or _is_worth_it(run[0]))
+            runs = (run for run in _runs(self._sources(collection)) if len(run) > 1 or self._is_worth_it(run[0]))
             run = next(runs, None)
             if run is not None:
                 self._rewrite_all([run])
         return run is not None
 
+    def _is_worth_it(self, source: _Source) -> bool:
+        if source.live < source.row.pages:
+            return True
+        try:
+            return not Shard(self._files.shard(source.row.file_name)).is_current
+        except (FileNotFoundError, LibraryDamaged):
+            return True  # which is met, and told, by who rewrites it
+
     def _sources(self, collection: int) -> list[_Source]:
         with self._db.read():
             named = rows.named_pages(self._db, collection)
             shards = rows.shards(self._db, "collection = ?", [collection])
-        serving = [row for row in shards if row.is_whole and not row.damage]
+        serving = [row for row in shards if row.is_intact and not row.damage]
         return [_Source(row, named[row.key]) for row in serving if named[row.key]]
 
     def _rewrite_all(self, runs: Iterable[Sequence[_Source]]) -> None:
@@ -193,7 +201,3 @@ def _runs(sources: Sequence[_Source]) -> Iterator[Sequence[_Source]]:
             run = []
     if run:
         yield run
-
-
-def _is_worth_it(source: _Source) -> bool:
-    return source.live < source.row.pages or source.row.format < SHARD_FORMAT

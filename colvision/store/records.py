@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from colvision.embedding import EncoderInfo
+from colvision.errors import EncoderMismatch
 from colvision.metadata import Metadata
 from colvision.page import PdfGeometry
 
 INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed", "damaged", "ready"
-Keep = Literal["codes", "float16"]  # float16: the vectors as well, beside their codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,41 @@ class CollectionRow:
     info: EncoderInfo | None
     components: int
     clipped: int
-    keep: Keep
 
     @property
     def clipped_share(self) -> float:
         """Share of vector components beyond the code range, 0..1."""
         return self.clipped / self.components if self.components else 0.0
 
+    def check_encoder(self, info: EncoderInfo) -> None:
+        """Raises `EncoderMismatch` unless it is empty or was filled by an encoder of this fingerprint."""
+        pinned = self.info
+        if pinned is None or pinned.fingerprint == info.fingerprint:
+            return
+        wanted, here = pinned.options or pinned.name, info.options or "--encoder NAME"
+        advice = f"open the library with {wanted}, or run"
+        if here == wanted:
+            advice = "its files have changed since: put back those of then, or run"
+        raise EncoderMismatch(
+            f"collection {self.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
+            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {here}` to fill the "
+            f"collection again with {info.name} from the kept files"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
     """A document; `pages` counts those of the file, `stored` and `failed` those that were read so far.
 
-    `is_whole` is False when its entry in the catalogue is damaged: what it says of itself cannot be believed.
+    `collection_name` is "" in a collection that is being filled to replace another.
+
+    `is_intact` is False when its entry in the catalogue is damaged: what it says of itself cannot be believed.
     """
 
     key: int
     id: str
     collection: int
+    collection_name: str
     name: str
     source: str
     upload: bool
@@ -59,7 +76,7 @@ class DocumentRow:
     metadata: Metadata
     stored: int
     failed: int
-    is_whole: bool
+    is_intact: bool
 
     @property
     def file_name(self) -> str:
@@ -85,8 +102,9 @@ class NewDocument(NamedTuple):
     metadata: Metadata
 
 
-class ShardRow(NamedTuple):
-    """A shard; `damage` says why it is quarantined, `format` is that of its file; `is_whole` as in `DocumentRow`."""
+@dataclass(frozen=True, slots=True)
+class ShardRow:
+    """A shard; `damage` says why it is quarantined, `format` is that of its file; `is_intact` as in `DocumentRow`."""
 
     key: int
     collection: int
@@ -96,14 +114,15 @@ class ShardRow(NamedTuple):
     checksum: str
     damage: str
     format: int
-    is_whole: bool = True
+    is_intact: bool = True
 
     @property
     def file_name(self) -> str:
         return shard_name(self.key)
 
 
-class PageRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PageRow:
     """A stored page: the size of its picture in pixels, its place in a shard (`row` from 0)."""
 
     key: int

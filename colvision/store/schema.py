@@ -1,134 +1,135 @@
-"""The tables of the catalogue, and the steps from an older format to this one.
+"""The tables of the catalogue, and the steps from an older format to this one."""
 
-Rows that an answer is made of carry a seal, a checksum of their columns: SQLite finds a page of its file that lost its
-shape, never a letter that has changed in a name.
-"""
-
-import zlib
 from collections.abc import Mapping
 
-FORMAT = 2  # raise it when an older colvision would misread the library
-APPLICATION = 0x434F4C56  # "COLV", SQLite's own place for telling one program's files from another's
+from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
-SCHEMA = """
-CREATE TABLE collections (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT UNIQUE,                       -- NULL while it is being filled to replace `refills`
-    refills INTEGER,
-    generation INTEGER NOT NULL DEFAULT 0,  -- one more with every change that a search can see
-    encoder TEXT,                           -- JSON, NULL before the first commit
-    components INTEGER NOT NULL DEFAULT 0,  -- vector components quantised, and those beyond the code range
-    clipped INTEGER NOT NULL DEFAULT 0,
-    keep TEXT NOT NULL DEFAULT 'codes',     -- or 'float16': the vectors are kept beside their codes
-    seal INTEGER
-);
-CREATE TABLE documents (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: shards name their pages' documents by it
-    id TEXT NOT NULL UNIQUE,
-    collection INTEGER NOT NULL REFERENCES collections (key),
-    name TEXT NOT NULL,
-    source TEXT NOT NULL,                   -- absolute path, or the name of an upload
-    upload INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    extension TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    pages INTEGER NOT NULL,                 -- of the file; how many are stored is counted in `pages`
-    renderer TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL DEFAULT '',
-    visible INTEGER NOT NULL,
-    replaces INTEGER,                       -- key of the document that this one takes the place of when complete
-    worker TEXT NOT NULL,
-    added TEXT NOT NULL,
-    metadata TEXT NOT NULL DEFAULT '{}',    -- JSON object, see `metadata`
-    seal INTEGER
-);
+FORMAT = 3  # raise it when an older colvision would misread the library
+APPLICATION = 0x434F4C56  # "COLV", SQLite's own place for telling one program's files from another's
+SCHEMA_CHECKED = 2  # since this format a library knows the checksum of its own tables' definitions
+
+COLLECTIONS = Table(
+    "collections",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
+        "name": Column("TEXT UNIQUE"),  # NULL while it is being filled to replace `refills`
+        "refills": Column("INTEGER"),
+        "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
+        "encoder": Column("TEXT"),  # JSON, NULL before the first commit
+        "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond the code range
+        "clipped": unchecked("INTEGER NOT NULL DEFAULT 0"),
+    },
+)
+DOCUMENTS = Table(
+    "documents",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),  # never used again: shards name documents by it
+        "id": Column("TEXT NOT NULL UNIQUE"),
+        "collection": Column("INTEGER NOT NULL REFERENCES collections (key)"),
+        "name": Column("TEXT NOT NULL"),
+        "source": Column("TEXT NOT NULL"),  # absolute path, or the name of an upload
+        "upload": Column("INTEGER NOT NULL"),
+        "sha256": Column("TEXT NOT NULL"),
+        "extension": Column("TEXT NOT NULL"),
+        "bytes": Column("INTEGER NOT NULL"),
+        "pages": Column("INTEGER NOT NULL"),  # of the file; how many are stored is counted in `pages`
+        "renderer": Column("TEXT NOT NULL"),
+        "state": unchecked("TEXT NOT NULL"),
+        "reason": unchecked("TEXT NOT NULL DEFAULT ''"),
+        "visible": Column("INTEGER NOT NULL"),
+        "replaces": Column("INTEGER"),  # key of the document that this one takes the place of when complete
+        "worker": unchecked("TEXT NOT NULL"),
+        "added": Column("TEXT NOT NULL"),
+        "metadata": Column("TEXT NOT NULL DEFAULT '{}'"),  # JSON object, see `metadata`
+    },
+)
+SHARDS = Table(
+    "shards",
+    {
+        # Also the file's name: never used again, so a name never changes its bytes.
+        "key": Column("INTEGER PRIMARY KEY AUTOINCREMENT"),
+        "collection": Column("INTEGER NOT NULL REFERENCES collections (key)"),
+        "pages": Column("INTEGER NOT NULL"),
+        "vectors": Column("INTEGER NOT NULL"),
+        "bytes": Column("INTEGER NOT NULL"),
+        "checksum": Column("TEXT NOT NULL"),  # sha256 of the file
+        "damage": Column("TEXT NOT NULL DEFAULT ''", is_typed=True),  # why it is quarantined
+        "format": Column("INTEGER NOT NULL DEFAULT 1"),
+    },
+)
+PAGES = Table(
+    "pages",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY"),
+        "document": Column("INTEGER NOT NULL REFERENCES documents (key)"),
+        "number": Column("INTEGER NOT NULL"),
+        "reason": Column("TEXT"),  # why it failed; NULL for a stored page
+        "height": Column("INTEGER"),
+        "width": Column("INTEGER"),
+        "geometry": Column("TEXT"),  # JSON [left, bottom, right, top, rotation], NULL for an image file
+        "shard": unchecked("INTEGER REFERENCES shards (key)"),  # merging moves it; a shard says whose its pages are
+        "row": unchecked("INTEGER"),
+        "picture": Column("INTEGER"),  # crc32 of its picture's file; NULL where format 1 drew it
+        "text": Column("INTEGER"),  # crc32 of its text in `page_text`; NULL for none
+    },
+    "UNIQUE (document, number)",
+)
+JOBS = Table(
+    "jobs",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
+        "path": unchecked("TEXT NOT NULL"),
+        "name": unchecked("TEXT NOT NULL"),
+        "collection": unchecked("TEXT NOT NULL"),
+        "replaces": unchecked("INTEGER NOT NULL"),
+        "state": unchecked("TEXT NOT NULL DEFAULT 'queued'"),
+        "reason": unchecked("TEXT NOT NULL DEFAULT ''"),
+        "document": unchecked("TEXT NOT NULL DEFAULT ''"),
+        "page": unchecked("INTEGER NOT NULL DEFAULT 0"),
+        "pages": unchecked("INTEGER NOT NULL DEFAULT 0"),
+        "failed_pages": unchecked("INTEGER NOT NULL DEFAULT 0"),
+        "pages_per_second": unchecked("REAL NOT NULL DEFAULT 0"),
+        "cancel": unchecked("INTEGER NOT NULL DEFAULT 0"),
+        "worker": unchecked("TEXT NOT NULL DEFAULT ''"),
+        "queued": unchecked("TEXT NOT NULL"),
+        "heartbeat": unchecked("REAL NOT NULL DEFAULT 0"),
+        "finished": unchecked("TEXT NOT NULL DEFAULT ''"),
+    },
+)
+_CHECKED = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
+
+_INDEXES = """
 CREATE UNIQUE INDEX documents_name ON documents (collection, name) WHERE visible;
 CREATE INDEX documents_sha256 ON documents (sha256);
 CREATE INDEX documents_source ON documents (source);
-CREATE TABLE shards (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,  -- also the file's name: never used again, so a name never changes its bytes
-    collection INTEGER NOT NULL REFERENCES collections (key),
-    pages INTEGER NOT NULL,
-    vectors INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    checksum TEXT NOT NULL,
-    damage TEXT NOT NULL DEFAULT '',        -- why it is quarantined
-    format INTEGER NOT NULL DEFAULT 1,
-    seal INTEGER
-);
-CREATE TABLE pages (
-    key INTEGER PRIMARY KEY,
-    document INTEGER NOT NULL REFERENCES documents (key),
-    number INTEGER NOT NULL,
-    reason TEXT,                            -- why it failed; NULL for a stored page
-    height INTEGER,
-    width INTEGER,
-    geometry TEXT,                          -- JSON [left, bottom, right, top, rotation], NULL for an image file
-    shard INTEGER REFERENCES shards (key),
-    row INTEGER,
-    picture INTEGER,                        -- crc32 of its picture's file; NULL where an older colvision drew it
-    text INTEGER,                           -- crc32 of its text in `page_text`; NULL for none
-    seal INTEGER,                           -- of the page, not of its place: merging moves it
-    UNIQUE (document, number)
-);
 CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
+"""
+SCHEMA = (
+    "".join(table.create for table in (*_CHECKED, JOBS))
+    + _INDEXES
+    + """
 CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
-CREATE TABLE jobs (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    path TEXT NOT NULL,
-    name TEXT NOT NULL,
-    collection TEXT NOT NULL,
-    replaces INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    reason TEXT NOT NULL DEFAULT '',
-    document TEXT NOT NULL DEFAULT '',
-    page INTEGER NOT NULL DEFAULT 0,
-    pages INTEGER NOT NULL DEFAULT 0,
-    failed_pages INTEGER NOT NULL DEFAULT 0,
-    pages_per_second REAL NOT NULL DEFAULT 0,
-    cancel INTEGER NOT NULL DEFAULT 0,
-    worker TEXT NOT NULL DEFAULT '',
-    queued TEXT NOT NULL,
-    heartbeat REAL NOT NULL DEFAULT 0,
-    finished TEXT NOT NULL DEFAULT ''
-);
+CREATE TABLE schema_seal (sum INTEGER);
+INSERT INTO schema_seal VALUES (NULL);
 INSERT INTO collections (name) VALUES ('default');
 """
+)
 
-# What a seal covers. Text is taken as bytes: a flipped bit may leave it without a meaning.
-_SEALED = {
-    "collections": ("CAST(name AS BLOB)", "refills", "CAST(encoder AS BLOB)", "CAST(keep AS BLOB)"),
-    "documents": (
-        "CAST(id AS BLOB)", "collection", "CAST(name AS BLOB)", "CAST(source AS BLOB)", "upload",
-        "CAST(sha256 AS BLOB)", "CAST(extension AS BLOB)", "bytes", "pages", "CAST(renderer AS BLOB)",
-        "visible", "replaces", "CAST(added AS BLOB)", "CAST(metadata AS BLOB)",
-    ),
-    "shards": (
-        "key", "collection", "pages", "vectors", "bytes", "CAST(checksum AS BLOB)", "typeof(damage)",
-        "CAST(damage AS BLOB)", "format",
-    ),
-    "pages": (
-        "pages.document", "pages.number", "CAST(pages.reason AS BLOB)", "pages.height", "pages.width",
-        "CAST(pages.geometry AS BLOB)", "pages.picture",
-        "pages.text",
-    ),
-}  # fmt: skip
-SEALS: Mapping[str, str] = {table: f"row_seal({', '.join(columns)})" for table, columns in _SEALED.items()}
+_SCHEMA_CHECKSUM = (
+    "(SELECT row_checksum(CAST(group_concat(sql) AS BLOB)) FROM (SELECT sql FROM sqlite_master ORDER BY name))"
+)
+IS_SCHEMA_INTACT = f"SELECT (SELECT sum FROM schema_seal) IS {_SCHEMA_CHECKSUM}"
+# The last step of making and of upgrading. An upgrade takes the checksum of a row away only where it was right.
+CHECKSUMS = "".join(f"{table.set_checksum} WHERE {CHECKSUM} IS NULL;\n" for table in _CHECKED)
+CHECKSUMS += f"UPDATE schema_seal SET sum = {_SCHEMA_CHECKSUM};\n"
 
-_SEAL_ALL = "".join(f"UPDATE {table} SET seal = {seal};\n" for table, seal in SEALS.items())
-_SEAL_SCHEMA = """
-CREATE TABLE schema_seal (sum INTEGER);
-INSERT INTO schema_seal
-SELECT row_seal(CAST(group_concat(sql) AS BLOB)) FROM (SELECT sql FROM sqlite_master ORDER BY name);
+_COLLECTIONS_3 = """
+UPDATE collections SET seal = NULL
+WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB), CAST(keep AS BLOB));
+ALTER TABLE collections DROP COLUMN keep;
 """
-SCHEMA += _SEAL_ALL + _SEAL_SCHEMA
-IS_SCHEMA_WHOLE = """
-SELECT (SELECT sum FROM schema_seal) IS row_seal(CAST(group_concat(sql) AS BLOB))
-FROM (SELECT sql FROM sqlite_master ORDER BY name)"""
-
-# From the format before to each format.
+# From the format before to each format; `CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
 ALTER TABLE collections ADD COLUMN keep TEXT NOT NULL DEFAULT 'codes';
@@ -139,23 +140,11 @@ ALTER TABLE shards ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE shards ADD COLUMN seal INTEGER;
 ALTER TABLE pages ADD COLUMN picture INTEGER;
 ALTER TABLE pages ADD COLUMN text INTEGER;
-UPDATE pages SET text = text_sum((SELECT CAST(text AS BLOB) FROM page_text WHERE rowid = pages.key));
+UPDATE pages SET text = text_checksum((SELECT CAST(text AS BLOB) FROM page_text WHERE rowid = pages.key));
 ALTER TABLE pages ADD COLUMN seal INTEGER;
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
-"""
-    + _SEAL_ALL
-    + _SEAL_SCHEMA,
+CREATE TABLE schema_seal (sum INTEGER);
+INSERT INTO schema_seal VALUES (NULL);
+""",
+    3: _COLLECTIONS_3,
 }
-
-
-def text_sum(text: str | bytes | None) -> int | None:
-    """A checksum of a page's text; the SQL function of the same name, which is given text as bytes."""
-    if not text:
-        return None
-    return zlib.crc32(text.encode() if isinstance(text, str) else text)
-
-
-def row_seal(*values: str | int | float | bytes | None) -> int:
-    """A checksum of a row's columns; the SQL function of the same name, which is given text as bytes."""
-    plain = tuple(value.encode() if isinstance(value, str) else value for value in values)
-    return zlib.crc32(repr(plain).encode())

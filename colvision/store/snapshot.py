@@ -105,9 +105,9 @@ class Snapshots:
                 return collection, newest, []
             shards = [row for row in rows.shards(self._db) if not row.damage and row.key not in self._lost]
         for row in shards:
-            if not row.is_whole:
+            if not row.is_intact:
                 self.set_aside(row, LibraryDamaged(f"the catalogue's entry of shard {row.file_name} is damaged"))
-        return collection, None, [row for row in shards if row.is_whole and row.collection == collection.key]
+        return collection, None, [row for row in shards if row.is_intact and row.collection == collection.key]
 
     def _open(self, shards: list[ShardRow]) -> dict[int, Shard] | None:
         """None when one could not be opened: the catalogue is to be read again, without it."""
@@ -146,7 +146,7 @@ class Snapshots:
                 for key, shard in opened.items()
                 if shard.owners is None or named.get(key) != len(shard)
             }
-        seen = MappingProxyType({row.key: row for row in documents if row.is_whole})
+        seen = MappingProxyType({row.key: row for row in documents if row.is_intact})
         keys = np.fromiter(seen, dtype=np.int64, count=len(seen))
         parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
         lasting = tuple(part for part in parts if part.live.any())

@@ -10,15 +10,14 @@ from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged
 from colvision.shard import ShardPage
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
-from colvision.store.checking import Checking
 from colvision.store.drafts import Drafts
 from colvision.store.files import Files
+from colvision.store.high_water_mark import HighWaterMark
+from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import Jobs
 from colvision.store.merge import Merging
-from colvision.store.reached import Reached
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
-from colvision.store.repair import Repair
 from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.text import TextLayers, TextScores
 from colvision.store.turn import Turn, gone
@@ -58,7 +57,7 @@ class Store:
         self._merging = Merging(turn, self._db, self.files)
         self.writer = Writer(turn, self._db, self.files, self._merging)
         self.repair = Repair(turn, self._db, self.files, self._merging)
-        self._checking = Checking(self._db, self.files)
+        self._verifier = Verifier(self._db, self.files)
         if not self.read_only:
             try:
                 self.files.make()
@@ -237,7 +236,7 @@ class Store:
 
         A damaged shard is quarantined; one that is whole again (put back from a copy) serves again.
         """
-        return self._checking.run()
+        return self._verifier.verify()
 
     def damaged(self) -> list[Damage]:
         """What is known to be damaged without looking: a lost log, and the shards that are quarantined.
@@ -249,7 +248,7 @@ class Store:
                 Damage.of("shard", self.files.shard(row.file_name), row.damage, rows.documents_in(self._db, row.key))
                 for row in rows.shards(self._db, "damage <> ''")
             ]
-        return [*Reached(self._db, self.files).damage(), *shards]
+        return [*HighWaterMark(self._db, self.files).damage(), *shards]
 
 
 def _check_folder(path: Path, *, create: bool) -> None:

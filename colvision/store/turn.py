@@ -2,7 +2,8 @@
 
 Every change is: files first, each whole and durable, then one transaction of the catalogue, then the removal of files
 that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row without
-its file; the next writer sweeps them. Where the catalogue was set back it moves them to lost/ instead: see `reached`.
+its file; the next writer sweeps them. Where the catalogue was set back it moves them to lost/ instead: see
+`high_water_mark`.
 """
 
 import sqlite3
@@ -10,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colvision.embedding import EncoderInfo
-from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryError, LibraryReadOnly
+from colvision.errors import DocumentNotFound, LibraryError, LibraryReadOnly
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.files import Files
+from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.lock import writer_lock
-from colvision.store.reached import Reached
-from colvision.store.records import CollectionRow, DocumentRow
+from colvision.store.records import DocumentRow
 
 LOCK_NAME = "writer.lock"
 
@@ -29,7 +29,7 @@ class Turn:
         self._path = path
         self._db = catalogue
         self._files = files
-        self._reached = Reached(catalogue, files)
+        self._mark = HighWaterMark(catalogue, files)
         self._is_swept = False
 
     @contextmanager
@@ -45,7 +45,7 @@ class Turn:
                 if not self._is_swept:
                     self.sweep()
                 yield
-                self._reached.note()
+                self._mark.save()
         except (OSError, sqlite3.OperationalError) as error:
             self._is_swept = False  # it may have left files
             raise self.unwritable(error) from error
@@ -55,11 +55,11 @@ class Turn:
         with self._db.read():
             shards = {row.file_name for row in rows.shards(self._db)}
             files = {row.file_name for row in rows.documents(self._db)}
-        if behind := self._reached.behind():
+        if lag := self._mark.lag():
             self._files.set_aside(shards, files)
             # Killed here: the catalogue is still behind, and the next writer goes on.
             with self._db.write():
-                rows.go_beyond(self._db, behind)
+                rows.skip_keys(self._db, lag)
         self._files.sweep(shards, files)
         self._is_swept = True
 
@@ -72,21 +72,6 @@ class Turn:
         return LibraryError(
             f"library {self._path} could not be written ({error}): nothing that was stored is lost; make room or "
             "give access, then ingest the same files again to go on"
-        )
-
-
-def check_encoder(collection: CollectionRow, info: EncoderInfo) -> None:
-    """Raises `EncoderMismatch` unless the collection is empty or was filled by an encoder of this fingerprint."""
-    pinned = collection.info
-    if pinned is not None and pinned.fingerprint != info.fingerprint:
-        wanted, here = pinned.options or pinned.name, info.options or "--encoder NAME"
-        advice = f"open the library with {wanted}, or run"
-        if here == wanted:
-            advice = "its files have changed since: put back those of then, or run"
-        raise EncoderMismatch(
-            f"collection {collection.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
-            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {here}` to fill the "
-            f"collection again with {info.name} from the kept files"
         )
 
 

@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from colvision.embedding import EncoderInfo, PageEmbedding
-from colvision.errors import LibraryError
 from colvision.maxsim import clipped_share, quantise
 from colvision.metadata import Metadata
 from colvision.page import PdfGeometry
@@ -22,8 +19,8 @@ from colvision.store.catalogue import Catalogue
 from colvision.store.drafts import Draft
 from colvision.store.files import Files
 from colvision.store.merge import Merging
-from colvision.store.records import FAILED, READY, DocumentRow, Keep, NewPage, ShardRow, shard_name
-from colvision.store.turn import Turn, check_encoder, gone
+from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
+from colvision.store.turn import Turn, gone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +59,10 @@ class Writer:
                 collection = rows.collection_of(self._db, row.collection)
                 known = rows.numbers(self._db, row.key)
                 shard = rows.next_shard(self._db)
-            check_encoder(collection, info)
+            collection.check_encoder(info)
             fresh = [page for page in pages if page.number not in known]
             new_failed = [page for page in failed if page[0] not in known]
-            batch = _Batch(row, fresh, new_failed, collection.info or info, collection.keep)
+            batch = _Batch(row, fresh, new_failed, collection.info or info)
             # Killed after the pictures or after the shard: no row names them. The pages are encoded again and written
             # over them, since neither a page's name nor the next shard's key was used up.
             self._files.write_pictures(row.sha256, {page.number: page.picture for page in fresh})
@@ -152,22 +149,6 @@ class Writer:
             rows.set_metadata(self._db, row.key, metadata)
             rows.next_generation(self._db, row.collection)
 
-    def keep_master(self, name: str) -> None:
-        """Has a collection keep its vectors as float16 beside their codes; only before its first commit.
-
-        Raises `LibraryError` afterwards, unless it keeps them already.
-        """
-        with self._turn.taken(), self._db.write():
-            collection = rows.collection_of(self._db, rows.ensure_collection(self._db, name))
-            if collection.keep == "float16":
-                return
-            if collection.info is not None:
-                raise LibraryError(
-                    f"collection {name!r} has pages without their float16 vectors, which are kept from the first page "
-                    "on or not at all: ingest into a new collection or library, or without this option"
-                )
-            rows.keep_master(self._db, collection.key)
-
     def delete(self, row: DocumentRow) -> None:
         """Removes a document and all that was made of it; its pages are out of reach when this returns.
 
@@ -205,19 +186,16 @@ class _Batch:
     pages: Sequence[EncodedPage]
     failed: Sequence[tuple[int, str]]
     info: EncoderInfo
-    keep: Keep
 
     def quantised(self) -> list[ShardPage]:
         for page in self.pages:
             dim = page.embedding.vectors.shape[1]
             if dim != self.info.dim:
                 raise ValueError(f"page {page.number} of {self.row.name!r} has dim {dim}, expected {self.info.dim}")
-        return [self._stored(page.embedding) for page in self.pages]
-
-    def _stored(self, embedding: PageEmbedding) -> ShardPage:
-        codes = quantise(embedding.vectors, self.info.code_range)
-        master = embedding.vectors.astype(np.float16) if self.keep == "float16" else None
-        return ShardPage(codes, embedding.grid, embedding.kind, master)
+        return [
+            ShardPage(quantise(each.vectors, self.info.code_range), each.grid, each.kind)
+            for each in (page.embedding for page in self.pages)
+        ]
 
     def clipped(self) -> tuple[int, int]:
         """(components, clipped ones) of all vectors."""

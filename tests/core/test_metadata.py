@@ -2,14 +2,11 @@
 
 import math
 
-import numpy as np
 import pytest
 
-from colvision.errors import LibraryError
 from colvision.library import Library
 from colvision.metadata import metadata_text, parse_metadata
-from colvision.store import Store
-from tests.helpers.stores import TOY, add, begin, encoded, write
+from tests.helpers.stores import TOY
 from tests.helpers.toy import save_document
 
 
@@ -86,26 +83,3 @@ def test_another_version_keeps_what_is_known_unless_it_says_otherwise(library, q
 def test_metadata_that_cannot_be_is_refused_before_a_file_is_read(library, quick_path):
     with pytest.raises(ValueError, match="metadata 'a'"):
         library.ingest(quick_path / "no such file.pdf", metadata={"a": None})
-
-
-def test_a_collection_keeps_its_vectors_when_it_is_told_before_the_first_page(store, quick_path):
-    store.writer.keep_master("default")
-    store.writer.keep_master("default")
-    row = add(store, write(quick_path, "a.pdf", "A"), "one")
-    vectors = encoded(1, "one").embedding.vectors
-    np.testing.assert_array_equal(store.stored_page(row, 1).master, vectors.astype(np.float16))
-    with Store(store.path) as other:
-        assert other.collection("default").keep == "float16"
-
-
-def test_a_collection_that_has_pages_cannot_start_to_keep_vectors(store, quick_path):
-    row = add(store, write(quick_path, "a.pdf", "A"), "one")
-    assert store.stored_page(row, 1).master is None
-    with pytest.raises(LibraryError, match="from the first page on or not at all"):
-        store.writer.keep_master("default")
-    assert begin(store, quick_path / "a.pdf", pages=1).outcome == "same"
-
-
-def test_an_ingest_that_is_to_keep_vectors_does(library, store, quick_path):
-    library.ingest(save_document(quick_path / "pump.tiff", [["bleed"]]), keep="float16")
-    assert store.snapshot("default").parts[0].shard.master is not None

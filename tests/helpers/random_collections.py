@@ -29,9 +29,10 @@ def made_pages(rng, pages):
 
 def document(key: int, name: str, **metadata) -> DocumentRow:
     return DocumentRow(
-        key=key, id=f"id{key}", collection=1, name=name, source=name, upload=True, sha256="0" * 64, extension="pdf",
-        bytes=1, pages=PAGES_A_DOCUMENT, renderer="pdfium", state="ready", reason="", visible=True, replaces=None,
-        worker="", added="2026-01-01", stored=PAGES_A_DOCUMENT, failed=0, metadata=metadata, is_whole=True,
+        key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=name, upload=True,
+        sha256="0" * 64, extension="pdf", bytes=1, pages=PAGES_A_DOCUMENT, renderer="pdfium", state="ready", reason="",
+        visible=True, replaces=None, worker="", added="2026-01-01", stored=PAGES_A_DOCUMENT, failed=0,
+        metadata=metadata, is_intact=True,
     )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def made_snapshot(folder: Path, pages, *, shards: int = 3, dead: frozenset[int] 
         write_shard(path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), code_range=CODE_RANGE)
         live = ~np.isin(places, list(dead))
         parts.append(Part(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
-    row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0, keep="codes")
+    row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0)
     return Snapshot(row, documents, tuple(parts))
 
 

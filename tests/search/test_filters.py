@@ -12,9 +12,10 @@ from colvision.store.records import DocumentRow
 
 def document(key, name, **metadata):
     return DocumentRow(
-        key=key, id=f"id{key}", collection=1, name=name, source=name, upload=True, sha256="0" * 64, extension="pdf",
-        bytes=1, pages=4, renderer="pdfium", state="ready", reason="", visible=True, replaces=None, worker="",
-        added=datetime.now(UTC).isoformat(), stored=4, failed=0, metadata=metadata, is_whole=True,
+        key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=name, upload=True,
+        sha256="0" * 64, extension="pdf", bytes=1, pages=4, renderer="pdfium", state="ready", reason="", visible=True,
+        replaces=None, worker="", added=datetime.now(UTC).isoformat(), stored=4, failed=0, metadata=metadata,
+        is_intact=True,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from colvision.errors import LibraryReadOnly
 from colvision.maxsim import sign_bits
 from colvision.search import search_pages
 from colvision.store import Store, catalogue
+from colvision.store.schema import FORMAT
 from tests.helpers.stores import add, seen, write
 from tests.helpers.toy import ToyEncoder
 
@@ -48,11 +49,10 @@ def test_an_older_library_is_upgraded_when_it_is_opened(older):
         assert seen(store) == PAGES
         assert best(store, "valve") == ("pump.pdf", 2)
         row = store.find("pump.pdf")
-        assert (row.is_whole, row.metadata, store.page_text(row, 1)) == (True, {}, "bleed")
+        assert (row.is_intact, row.metadata, store.page_text(row, 1)) == (True, {}, "bleed")
         assert store.page(row, 2).height == 80
-        assert store.collection("default").keep == "codes"
         assert store.verify() == []
-    assert version_of(older) == 2
+    assert version_of(older) == FORMAT
 
 
 def test_an_older_shard_gives_bits_and_pages(older):
@@ -94,6 +94,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from colvision.store import Store, catalogue
+from colvision.store.schema import FORMAT
 run = catalogue.Catalogue._run
 def run_and_die(self, script):
     run(self, script)

@@ -230,11 +230,7 @@ def test_a_reencoding_is_merged_as_well(store, quick_path):
     assert store.verify() == []
 
 
-def test_a_shard_keeps_masters_over_a_merge(store, quick_path):
-    store.writer.keep_master("default")
+def test_a_merged_shard_names_the_owners_of_its_pages(store, quick_path):
     fill(store, quick_path, 3)
-    before = store.stored_page(store.find("001.pdf"), 1).master
     store.compact()
-    after = store.stored_page(store.find("001.pdf"), 1).master
-    np.testing.assert_array_equal(before, after)
     assert Shard(store.files.shard(shards(store)[0].file_name)).owners.tolist() == [[1, 1], [2, 1], [3, 1]]

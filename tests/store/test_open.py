@@ -19,6 +19,7 @@ from colvision.errors import (
 )
 from colvision.store import Store, catalogue
 from colvision.store.lock import writer_lock
+from colvision.store.schema import FORMAT
 from tests.helpers.stores import TOY, add, begin, encoded, seen, write
 
 
@@ -62,7 +63,8 @@ def test_opening_what_is_not_a_library_is_refused(quick_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(3, "reads up to 2: upgrade colvision"), (0, "reads 1 to 2: ingest its")]
+    ("version", "words"),
+    [(FORMAT + 1, f"reads up to {FORMAT}: upgrade colvision"), (0, f"reads 1 to {FORMAT}: ingest its")],
 )
 def test_a_format_that_is_not_known_is_refused_in_words(store, version, words):
     with closing(sqlite3.connect(store.path / catalogue.FILE_NAME)) as raw:

@@ -17,15 +17,14 @@ from colvision.maxsim import sign_bits
 from colvision.shard import SMALL_BYTES, Owner, Shard, ShardPage, write_shard
 
 
-def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0, master: bool = False) -> ShardPage:
+def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> ShardPage:
     """`n` vectors, the last a global one where n > 1, on a one-row grid with `blank` empty cells in front."""
     patches = max(1, n - 1)
     cells = np.concatenate([np.full(blank, -1), np.arange(patches)]).astype(np.int32)[None, :]
     kind = np.zeros(n, dtype=np.uint8)
     kind[patches:] = Kind.GLOBAL
     codes = rng.integers(-127, 128, (n, dim)).astype(np.int8)
-    kept = rng.standard_normal((n, dim)).astype(np.float16) if master else None
-    return ShardPage(codes, PatchGrid(cells), kind, kept)
+    return ShardPage(codes, PatchGrid(cells), kind)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -46,7 +45,7 @@ def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, b
     assert len(shard) == len(counts)
     assert shard.starts.tolist() == [0, *np.cumsum(counts).tolist()]
     np.testing.assert_array_equal(shard.owners, owners)
-    assert shard.bits is None and shard.master is None
+    assert shard.bits is None and shard.is_current
     for row, page in enumerate(pages):
         stored = shard.page(row)
         np.testing.assert_array_equal(stored.codes, page.codes)
@@ -57,14 +56,14 @@ def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, b
 @pytest.fixture
 def shard_path(tmp_path) -> Path:
     rng = np.random.default_rng(3)
-    pages = [page_of(rng, n, 64, master=True) for n in (5, 1, 12)]
+    pages = [page_of(rng, n, 64) for n in (5, 1, 12)]
     write_shard(tmp_path / "1.safetensors", pages, [Owner(3, 1), Owner(3, 2), Owner(9, 1)], code_range=0.5)
     return tmp_path / "1.safetensors"
 
 
 def test_any_safetensors_reader_opens_a_shard(shard_path):
     with safe_open(shard_path, framework="np") as file:
-        tables = {"codes", "bits", "master", "kinds", "cells", "shapes", "starts", "owners", "sums", "seal"}
+        tables = {"codes", "bits", "kinds", "cells", "shapes", "starts", "owners", "sums", "seal"}
         assert set(file.keys()) == tables
         np.testing.assert_array_equal(file.get_tensor("codes"), Shard(shard_path).codes)
         np.testing.assert_array_equal(file.get_tensor("bits"), Shard(shard_path).bits)
@@ -154,27 +153,20 @@ def test_bits_are_the_signs_of_the_codes(shard_path):
     np.testing.assert_array_equal(shard.bits, sign_bits(shard.codes))
 
 
-def test_a_master_comes_back_with_its_page(shard_path):
-    rng = np.random.default_rng(3)
-    pages = [page_of(rng, n, 64, master=True) for n in (5, 1, 12)]
-    for row, page in enumerate(pages):
-        np.testing.assert_array_equal(Shard(shard_path).page(row).master, page.master)
-
-
 def use(path):
     """All that a search or an explanation reads of a shard."""
     shard = Shard(path)
     shard.check()
     found = [shard.codes.tobytes(), shard.bits.tobytes(), shard.starts.tolist(), shard.owners.tolist()]
     pages = [shard.page(row) for row in range(len(shard))]
-    return found + [(page.grid.cells.tolist(), page.kind.tolist(), page.master.tobytes()) for page in pages]
+    return found + [(page.grid.cells.tolist(), page.kind.tolist()) for page in pages]
 
 
 def test_no_flipped_bit_is_ever_believed(quick_path):
     """Every byte of the file, one bit each: what a reader is given is what was written, or it is told of the damage."""
     rng = np.random.default_rng(5)
     shard_path = quick_path / "1.safetensors"
-    pages = [page_of(rng, n, 64, master=True) for n in (2, 1)]
+    pages = [page_of(rng, n, 64) for n in (2, 1)]
     checksum = write_shard(shard_path, pages, [Owner(3, 1), Owner(9, 1)], code_range=0.5)
     whole, expected = shard_path.read_bytes(), use(shard_path)
     for place, bit in enumerate(rng.integers(0, 8, len(whole)).tolist()):
@@ -247,13 +239,6 @@ def test_a_shard_of_two_dims_is_refused(tmp_path):
         )
     with pytest.raises(ValueError, match="at least one page"):
         write_shard(tmp_path / "s", [], [], code_range=1.0)
-
-
-def test_a_shard_with_some_masters_is_refused(tmp_path):
-    rng = np.random.default_rng(1)
-    pages = [page_of(rng, 2, 4), page_of(rng, 2, 4, master=True)]
-    with pytest.raises(ValueError, match="all its pages or of none"):
-        write_shard(tmp_path / "s", pages, [Owner(1, 1), Owner(1, 2)], code_range=1.0)
 
 
 def test_a_shard_leaves_no_temporary_file(shard_path):

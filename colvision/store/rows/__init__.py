@@ -8,7 +8,6 @@ from colvision.store.rows.collections import (
     count_clipped,
     ensure_collection,
     forget_collection,
-    keep_master,
     next_generation,
     pin_encoder,
     refill_of,
@@ -32,6 +31,7 @@ from colvision.store.rows.documents import (
     show_document,
     take_place,
 )
+from colvision.store.rows.keys import growth, skip_keys
 from colvision.store.rows.pages import (
     add_failed_pages,
     add_page,
@@ -51,7 +51,6 @@ from colvision.store.rows.pages import (
     rebuild_text,
     set_picture,
 )
-from colvision.store.rows.reached import go_beyond, reached
 from colvision.store.rows.shards import (
     add_shard,
     documents_in,
@@ -88,10 +87,9 @@ __all__ = [
     "forget_document",
     "forget_failed_pages",
     "forget_page",
-    "go_beyond",
+    "growth",
     "has_text",
     "is_taken",
-    "keep_master",
     "mark_damaged",
     "mark_short",
     "missing",
@@ -108,7 +106,6 @@ __all__ = [
     "pin_encoder",
     "purge_text",
     "quarantine",
-    "reached",
     "rebuild_text",
     "refill_of",
     "set_metadata",
@@ -118,6 +115,7 @@ __all__ = [
     "shards",
     "short_documents",
     "show_document",
+    "skip_keys",
     "take_codes",
     "take_place",
     "visible_pages",

@@ -1,45 +1,58 @@
 """Collections, as rows."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
 
 from colvision.embedding import EncoderInfo, Link, LoadedFrom
 from colvision.errors import CollectionNotFound, LibraryDamaged
-from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Row
+from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Record
 from colvision.store.records import CollectionRow
-from colvision.store.schema import SEALS
+from colvision.store.rows.statements import add, change, value_of
+from colvision.store.schema import COLLECTIONS, SHARDS
 
-_SEAL = SEALS["collections"]
-_COLLECTION = f"""
-SELECT key, name, refills, generation, encoder, components, clipped, keep, seal = {_SEAL} FROM collections"""
-
-
-def _collection(row: Row) -> CollectionRow:
-    key, name, refills, generation, encoder, components, clipped, keep, is_whole = row
-    if not is_whole:
-        raise LibraryDamaged(f"{FILE_NAME} is damaged (the entry of collection {name!r} has changed): {COPY_BACK}")
-    info = None
-    if encoder is not None:
-        fields = json.loads(encoder)
-        source = fields.get("loaded_from")
-        parts = {"link": Link(**fields["link"]), "loaded_from": LoadedFrom(**source) if source else None}
-        info = EncoderInfo(**{**fields, **parts})
-    return CollectionRow(key, name, refills, generation, info, components, clipped, keep)
+_SELECT = COLLECTIONS.select()
+_Kind = TypeVar("_Kind")
 
 
-def _seal(db: Catalogue, key: int) -> None:
-    db.execute(f"UPDATE collections SET seal = {_SEAL} WHERE key = ?", [key])
+def _collection(record: Record) -> CollectionRow:
+    if not record["is_intact"]:
+        changed = f"the entry of collection {record['name']!r} has changed"
+        raise LibraryDamaged(f"{FILE_NAME} is damaged ({changed}): {COPY_BACK}")
+    return value_of(CollectionRow, record, info=_encoder_info(record["encoder"]))
+
+
+def _encoder_info(text: str | None) -> EncoderInfo | None:
+    """Of what was written: the fields that this colvision knows, with defaults for those that there were not yet.
+
+    A newer one may have written more. That is not lost: nothing rewrites what the first commit has pinned.
+    """
+    if text is None:
+        return None
+    found = json.loads(text)
+    source = found.get("loaded_from")
+    parts = {
+        "link": _known(Link, found.get("link") or {}),
+        "loaded_from": _known(LoadedFrom, source) if source else None,
+    }
+    return _known(EncoderInfo, found | parts)
+
+
+def _known(kind: type[_Kind], found: Mapping[str, Any]) -> _Kind:
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in found.items() if name in names})
 
 
 def collections(db: Catalogue) -> list[CollectionRow]:
     """Those that have a name, in the order of their making."""
-    return [_collection(row) for row in db.all(f"{_COLLECTION} WHERE name IS NOT NULL ORDER BY key")]
+    return [_collection(each) for each in db.records(f"{_SELECT} WHERE name IS NOT NULL ORDER BY key")]
 
 
 def collection(db: Catalogue, name: str) -> CollectionRow:
     """Raises `CollectionNotFound`, naming those there are; `LibraryDamaged` where the catalogue contradicts itself."""
-    found = db.all(f"{_COLLECTION} WHERE name = ?", [name])
+    found = db.records(f"{_SELECT} WHERE name = ?", [name])
     if found:
         return _collection(found[0])
     names = [row.name for row in collections(db)]
@@ -55,37 +68,30 @@ def ensure_collection(db: Catalogue, name: str) -> int:
     """The key of a collection, which is made if missing. Raises `LibraryDamaged`, see `collection`."""
     with suppress(CollectionNotFound):
         return collection(db, name).key
-    key = db.insert("INSERT INTO collections (name) VALUES (?)", [name])
-    _seal(db, key)
-    return key
+    return add(db, COLLECTIONS, name=name)
 
 
 def collection_of(db: Catalogue, key: int) -> CollectionRow:
-    return _collection(db.one(f"{_COLLECTION} WHERE key = ?", [key]))
+    return _collection(db.records(f"{_SELECT} WHERE key = ?", [key])[0])
 
 
 def refill_of(db: Catalogue, key: int) -> CollectionRow | None:
     """The nameless collection that is being filled to replace the collection `key`."""
-    found = db.all(f"{_COLLECTION} WHERE refills = ?", [key])
+    found = db.records(f"{_SELECT} WHERE refills = ?", [key])
     return _collection(found[0]) if found else None
 
 
 def add_refill(db: Catalogue, key: int) -> int:
-    """Makes the nameless collection that is to take the place of the collection `key`, and keeps what it keeps."""
-    refill = db.insert("INSERT INTO collections (refills, keep) SELECT key, keep FROM collections WHERE key = ?", [key])
-    _seal(db, refill)
-    return refill
+    """Makes the nameless collection that is to take the place of the collection `key`."""
+    return add(db, COLLECTIONS, refills=key)
 
 
 def take_codes(db: Catalogue, key: int, refill: int) -> None:
     """The collection `key` gets the encoder and the shards of its refill, which is no more."""
-    sql = "SELECT encoder, components, clipped FROM collections WHERE key = ?"
-    encoder, components, clipped = db.one(sql, [refill])
-    db.execute("UPDATE shards SET collection = ? WHERE collection = ?", [key, refill])
-    db.execute(f"UPDATE shards SET seal = {SEALS['shards']} WHERE collection = ?", [key])
-    sql = "UPDATE collections SET encoder = ?, components = ?, clipped = ? WHERE key = ?"
-    db.execute(sql, [encoder, components, clipped, key])
-    _seal(db, key)
+    for (shard,) in db.all("SELECT key FROM shards WHERE collection = ?", [refill]):
+        change(db, SHARDS, shard, collection=key)
+    (taken,) = db.records("SELECT encoder, components, clipped FROM collections WHERE key = ?", [refill])
+    change(db, COLLECTIONS, key, **taken)
     forget_collection(db, refill)
     next_generation(db, key)
 
@@ -96,19 +102,9 @@ def forget_collection(db: Catalogue, key: int) -> None:
 
 
 def pin_encoder(db: Catalogue, key: int, info: EncoderInfo) -> None:
-    """Remembers the encoder of a collection's first commit."""
-    db.execute("UPDATE collections SET encoder = ? WHERE key = ?", [_encoder(info), key])
-    _seal(db, key)
-
-
-def _encoder(info: EncoderInfo) -> str:
-    return json.dumps(asdict(info) | {"versions": dict(info.versions)})
-
-
-def keep_master(db: Catalogue, key: int) -> None:
-    """Vectors are kept as float16 beside their codes from now on."""
-    db.execute("UPDATE collections SET keep = 'float16' WHERE key = ?", [key])
-    _seal(db, key)
+    """Remembers the encoder of a collection's first commit; of the later ones the text stays as it is."""
+    if db.one("SELECT encoder IS NULL FROM collections WHERE key = ?", [key])[0]:
+        change(db, COLLECTIONS, key, encoder=json.dumps(asdict(info) | {"versions": dict(info.versions)}))
 
 
 def next_generation(db: Catalogue, key: int) -> None:

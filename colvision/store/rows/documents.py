@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from colvision.metadata import Metadata, metadata_text
-from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.catalogue import Catalogue, Record, Value
 from colvision.store.records import DAMAGED, INGESTING, READY, DocumentRow, NewDocument
 from colvision.store.rows.pages import forget_pages
-from colvision.store.schema import SEALS
+from colvision.store.rows.statements import add, change, value_of
+from colvision.store.schema import DOCUMENTS
 
-_SEAL = SEALS["documents"]
-_DOCUMENT = f"""
-SELECT key, id, collection, name, source, upload, sha256, extension, bytes, pages, renderer, state, reason, visible,
-    replaces, worker, added, metadata,
-    (SELECT count(*) FROM pages WHERE document = documents.key),
-    (SELECT count(*) FROM pages WHERE document = documents.key AND reason IS NOT NULL),
-    seal = {_SEAL}
-FROM documents"""
+_SELECT = DOCUMENTS.select(
+    # By their own names, so that `where` may name the columns of a document as they are.
+    "LEFT JOIN (SELECT key AS collection, name AS collection_name FROM collections) USING (collection)",
+    collection_name="coalesce(collection_name, '')",
+    seen="(SELECT count(*) FROM pages WHERE document = documents.key)",
+    failed="(SELECT count(*) FROM pages WHERE document = documents.key AND reason IS NOT NULL)",
+)
 _BROKEN = "its entry in the catalogue is damaged: delete it and ingest its file again"
 _LONG_AGO = datetime.fromtimestamp(0, UTC).isoformat()
 
@@ -27,23 +27,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _document(row: Row) -> DocumentRow:
-    *values, metadata, seen, failed, is_whole = row
-    values[5], values[13] = bool(values[5]), bool(values[13])
-    if is_whole:
-        return DocumentRow(*(*values, json.loads(metadata), seen - failed, failed, True))
-    # What others compute with must be what they expect.
-    values[8], values[9], values[11], values[12], values[16] = 0, seen, DAMAGED, _BROKEN, _LONG_AGO
-    return DocumentRow(*(*values, {}, seen - failed, failed, False))
-
-
-def _seal(db: Catalogue, key: int) -> None:
-    db.execute(f"UPDATE documents SET seal = {_SEAL} WHERE key = ?", [key])
+def _document(record: Record) -> DocumentRow:
+    if not record["is_intact"]:  # what others compute with must be what they expect
+        record |= {"bytes": 0, "pages": record["seen"], "state": DAMAGED, "reason": _BROKEN}
+        record |= {"added": _LONG_AGO, "metadata": "{}"}
+    return value_of(
+        DocumentRow,
+        record,
+        metadata=json.loads(record["metadata"]),
+        stored=record["seen"] - record["failed"],
+        upload=bool(record["upload"]),
+        visible=bool(record["visible"]),
+        is_intact=bool(record["is_intact"]),
+    )
 
 
 def documents(db: Catalogue, where: str = "TRUE", values: Sequence[Value] = ()) -> list[DocumentRow]:
     """Documents for which the SQL condition `where` holds, in the order of their names."""
-    return [_document(row) for row in db.all(f"{_DOCUMENT} WHERE {where} ORDER BY name, key", values)]
+    return [_document(each) for each in db.records(f"{_SELECT} WHERE {where} ORDER BY name, key", values)]
 
 
 def document(db: Catalogue, key: int) -> DocumentRow | None:
@@ -53,28 +54,21 @@ def document(db: Catalogue, key: int) -> DocumentRow | None:
 
 
 def add_document(db: Catalogue, new: NewDocument) -> DocumentRow:
-    columns = ", ".join(NewDocument._fields)
-    marks = ", ".join("?" * len(NewDocument._fields))
-    values = [metadata_text(value) if isinstance(value, Mapping) else value for value in new]
-    key = db.insert(
-        f"INSERT INTO documents ({columns}, state, added) VALUES ({marks}, ?, ?)", [*values, INGESTING, now()]
-    )
-    _seal(db, key)
+    columns = new._asdict() | {"metadata": metadata_text(new.metadata)}
+    key = add(db, DOCUMENTS, **columns, state=INGESTING, added=now())
     return documents(db, "key = ?", [key])[0]
 
 
 def set_state(db: Catalogue, key: int, state: str, reason: str = "", worker: str = "") -> None:
-    db.execute("UPDATE documents SET state = ?, reason = ?, worker = ? WHERE key = ?", [state, reason, worker, key])
+    change(db, DOCUMENTS, key, state=state, reason=reason, worker=worker)
 
 
 def set_pages(db: Catalogue, key: int, pages: int) -> None:
-    db.execute("UPDATE documents SET pages = ? WHERE key = ?", [pages, key])
-    _seal(db, key)
+    change(db, DOCUMENTS, key, pages=pages)
 
 
 def set_metadata(db: Catalogue, key: int, metadata: Metadata) -> None:
-    db.execute("UPDATE documents SET metadata = ? WHERE key = ?", [metadata_text(metadata), key])
-    _seal(db, key)
+    change(db, DOCUMENTS, key, metadata=metadata_text(metadata))
 
 
 def forget_document(db: Catalogue, key: int) -> None:
@@ -85,18 +79,15 @@ def forget_document(db: Catalogue, key: int) -> None:
 
 def show_document(db: Catalogue, key: int) -> None:
     """Completes a document: it is visible, and replaces nothing any more."""
-    sql = "UPDATE documents SET state = ?, reason = '', worker = '', visible = 1, replaces = NULL WHERE key = ?"
-    db.execute(sql, [READY, key])
-    _seal(db, key)
+    change(db, DOCUMENTS, key, state=READY, reason="", worker="", visible=True, replaces=None)
 
 
 def take_place(db: Catalogue, key: int, old: DocumentRow) -> None:
     """A document encoded again becomes visible under the id and the name of `old`, whose rows are gone by now."""
-    sql = """
-        UPDATE documents SET id = ?, name = ?, collection = ?, visible = 1, replaces = NULL, added = ?, metadata = ?
-        WHERE key = ?"""
-    db.execute(sql, [old.id, old.name, old.collection, old.added, metadata_text(old.metadata), key])
-    _seal(db, key)
+    change(
+        db, DOCUMENTS, key, id=old.id, name=old.name, collection=old.collection, added=old.added,
+        metadata=metadata_text(old.metadata), visible=True, replaces=None,
+    )  # fmt: skip
 
 
 def is_taken(db: Catalogue, collection: int, name: str) -> bool:
@@ -120,7 +111,7 @@ def mark_damaged(db: Catalogue, reasons: Mapping[str, str]) -> None:
     """Notes why documents (by id) are damaged, of those that were complete; the others are whole again."""
     for row in documents(db, "state IN (?, ?)", [READY, DAMAGED]):
         reason = reasons.get(row.id, "")
-        if row.is_whole and (bool(reason) != (row.state == DAMAGED)):
+        if row.is_intact and (bool(reason) != (row.state == DAMAGED)):
             set_state(db, row.key, DAMAGED if reason else READY, reason)
 
 

@@ -7,13 +7,13 @@ from colvision.errors import LibraryDamaged, PageNotFound
 from colvision.page import PdfGeometry
 from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DocumentRow, NewPage, PageRow
-from colvision.store.schema import SEALS, row_seal, text_sum
+from colvision.store.rows.statements import add, change, value_of
+from colvision.store.schema import PAGES
+from colvision.store.table import text_checksum
 
-_PAGE = f"""
-SELECT reason, key, number, height, width, geometry, shard, row, seal = {SEALS["pages"]} FROM pages
-WHERE document = ? AND number = ?"""
+_SELECT = PAGES.select()
 _ITS_TEXT = "LEFT JOIN page_text ON page_text.rowid = pages.key"
-_IS_TEXT = "(pages.text IS text_sum(CAST(page_text.text AS BLOB)))"
+_IS_TEXT = "(pages.text IS text_checksum(CAST(page_text.text AS BLOB)))"
 
 
 def numbers(db: Catalogue, key: int) -> set[int]:
@@ -29,16 +29,14 @@ def failed_pages(db: Catalogue, key: int) -> list[tuple[int, str]]:
 
 def page(db: Catalogue, row: DocumentRow, number: int) -> PageRow:
     """Raises `PageNotFound`, saying whether the page does not exist, failed, or is not read yet; `LibraryDamaged`."""
-    found = db.all(_PAGE, [row.key, number])
-    if found and not found[0][-1]:
-        raise LibraryDamaged(
-            f"the catalogue's entry of page {number} of {row.name!r} is damaged: run `colvision verify --repair`"
-        )
-    if found and found[0][0] is None:
-        _, key, number, height, width, geometry, shard, place, _ = found[0]
-        return PageRow(key, number, height, width, _geometry(geometry), shard, place)
-    if found:
-        raise PageNotFound(f"page {number} of {row.name!r} could not be read: {found[0][0]}")
+    for record in db.records(f"{_SELECT} WHERE document = ? AND number = ?", [row.key, number]):
+        if not record["is_intact"]:
+            raise LibraryDamaged(
+                f"the catalogue's entry of page {number} of {row.name!r} is damaged: run `colvision verify --repair`"
+            )
+        if record["reason"] is not None:
+            raise PageNotFound(f"page {number} of {row.name!r} could not be read: {record['reason']}")
+        return value_of(PageRow, record, geometry=_geometry(record["geometry"]))
     if 1 <= number <= row.pages:
         raise PageNotFound(f"page {number} of {row.name!r} is not read yet ({row.state}): ingest the file again")
     raise PageNotFound(f"{row.name!r} has pages 1 to {row.pages}, not {number}")
@@ -53,29 +51,22 @@ def _geometry(text: str | None) -> PdfGeometry | None:
 
 def add_page(db: Catalogue, new: NewPage, text: str) -> None:
     geometry = json.dumps([*new.geometry.crop, new.geometry.rotation]) if new.geometry else None
-    said = text_sum(text)
-    seal = row_seal(new.document, new.number, None, new.height, new.width, geometry, new.picture, said)
-    sql = """
-        INSERT INTO pages (document, number, height, width, geometry, shard, row, picture, text, seal)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-    values = [new.document, new.number, new.height, new.width, geometry, new.shard, new.row, new.picture, said, seal]
-    key = db.insert(sql, values)
+    columns = new._asdict() | {"geometry": geometry}
+    key = add(db, PAGES, **columns, text=text_checksum(text))
     if text:
         db.execute("INSERT INTO page_text (rowid, text) VALUES (?, ?)", [key, text])
 
 
 def add_failed_pages(db: Catalogue, key: int, failed: Iterable[tuple[int, str]]) -> None:
     for number, reason in failed:
-        seal = row_seal(key, number, reason, None, None, None, None, None)
-        sql = "INSERT INTO pages (document, number, reason, seal) VALUES (?, ?, ?, ?)"
-        db.execute(sql, [key, number, reason, seal])
+        add(db, PAGES, document=key, number=number, reason=reason)
 
 
 def page_text(db: Catalogue, row: PageRow) -> str:
     """The page's text layer, "" where it has none. Raises `LibraryDamaged` when it is not what was stored."""
     found = db.all(f"SELECT page_text.text, {_IS_TEXT} FROM pages {_ITS_TEXT} WHERE pages.key = ?", [row.key])
-    text, is_whole = found[0] if found else (None, False)
-    if not is_whole:
+    text, is_intact = found[0] if found else (None, False)
+    if not is_intact:
         raise LibraryDamaged(f"the text of page {row.number} is damaged: run `colvision verify --repair`")
     return text or ""
 
@@ -122,13 +113,13 @@ def pictures(db: Catalogue) -> list[tuple[str, int, int | None, int]]:
 
 def set_picture(db: Catalogue, key: int, number: int, picture: int) -> None:
     """Notes that a page of a document was drawn again."""
-    db.execute("UPDATE pages SET picture = ? WHERE document = ? AND number = ?", [picture, key, number])
-    db.execute(f"UPDATE pages SET seal = {SEALS['pages']} WHERE document = ? AND number = ?", [key, number])
+    for (page_key,) in db.all("SELECT key FROM pages WHERE document = ? AND number = ?", [key, number]):
+        change(db, PAGES, page_key, picture=picture)
 
 
 def broken_pages(db: Catalogue) -> list[tuple[int, int, int]]:
     """(page key, key of the document, number) of the entries that have changed since they were written."""
-    sql = f"SELECT key, document, number FROM pages WHERE seal IS NOT {SEALS['pages']}"
+    sql = f"SELECT key, document, number FROM pages WHERE NOT {PAGES.is_intact}"
     return [(key, document, number) for key, document, number in db.all(sql)]
 
 

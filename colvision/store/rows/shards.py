@@ -6,11 +6,10 @@ from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DAMAGED, READY, DocumentRow, ShardRow
 from colvision.store.rows.collections import next_generation
 from colvision.store.rows.documents import documents, set_state
-from colvision.store.schema import SEALS
+from colvision.store.rows.statements import add, change, value_of
+from colvision.store.schema import SHARDS
 
-_SHARD = (
-    f"SELECT key, collection, pages, vectors, bytes, checksum, damage, format, seal = {SEALS['shards']} FROM shards"
-)
+_SELECT = SHARDS.select()
 
 
 def next_shard(db: Catalogue) -> int:
@@ -20,17 +19,13 @@ def next_shard(db: Catalogue) -> int:
 
 
 def add_shard(db: Catalogue, new: ShardRow) -> None:
-    db.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", new[:-1])
-    _seal(db, new.key)
-
-
-def _seal(db: Catalogue, key: int) -> None:
-    db.execute(f"UPDATE shards SET seal = {SEALS['shards']} WHERE key = ?", [key])
+    add(db, SHARDS, **{name: getattr(new, name) for name in SHARDS.columns})
 
 
 def shards(db: Catalogue, where: str = "TRUE", values: Sequence[Value] = ()) -> list[ShardRow]:
     """Shards for which the SQL condition holds, oldest first."""
-    return [ShardRow(*(*row[:-1], bool(row[-1]))) for row in db.all(f"{_SHARD} WHERE {where} ORDER BY key", values)]
+    found = db.records(f"{_SELECT} WHERE {where} ORDER BY key", values)
+    return [value_of(ShardRow, each, is_intact=bool(each["is_intact"])) for each in found]
 
 
 def named_pages(db: Catalogue, collection: int) -> dict[int, int]:
@@ -75,9 +70,7 @@ def quarantine(db: Catalogue, shard: ShardRow, damage: str) -> None:
 
     Its complete documents are `damaged` for as long as one of their shards is.
     """
-    db.execute("UPDATE shards SET damage = ? WHERE key = ?", [damage, shard.key])
-    if shard.is_whole:
-        _seal(db, shard.key)
+    change(db, SHARDS, shard.key, damage=damage)
     for row in documents_in(db, shard.key):
         others = db.one(
             "SELECT max(damage) FROM shards WHERE key IN (SELECT shard FROM pages WHERE document = ?)", [row.key]

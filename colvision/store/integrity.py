@@ -1,12 +1,12 @@
-"""Reading a whole library: is every byte of it what was stored?
+"""Is every byte of a library what was stored, and what of it can be put right without an encoder?
 
-Shards and kept files have a sha256, page pictures a crc32, the catalogue's rows a seal; SQLite looks after the rest of
-its own file, as far as it can. What is found is noted where that can be written: a damaged shard serves no more, and a
-document that something of is damaged says so.
+Shards and kept files have a sha256, page pictures a crc32, the catalogue's rows a checksum; SQLite looks after the rest
+of its own file, as far as it can. What is found is noted where that can be written: a damaged shard serves no more, and
+a document that something of is damaged says so.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -17,30 +17,32 @@ from colvision.shard import Shard, file_sha256
 from colvision.store import rows
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue
 from colvision.store.files import Files
-from colvision.store.reached import Reached
+from colvision.store.high_water_mark import HighWaterMark
+from colvision.store.merge import Merging
 from colvision.store.records import Damage, DocumentRow, ShardRow, What
+from colvision.store.turn import Turn
 
 _LASTING: frozenset[What] = frozenset({"shard", "file", "entry"})  # damage that a document is marked for
 
 
-class Checking:
+class Verifier:
     """Finds what is damaged in a library."""
 
     def __init__(self, catalogue: Catalogue, files: Files) -> None:
         self._db = catalogue
         self._files = files
         self._catalogue = catalogue.folder / FILE_NAME
-        self._reached = Reached(catalogue, files)
+        self._mark = HighWaterMark(catalogue, files)
 
-    def run(self) -> list[Damage]:
+    def verify(self) -> list[Damage]:
         """All that is damaged; it is noted in the catalogue, unless that cannot be written or is damaged itself."""
         try:
-            found = [*self._reached.damage(), *self._in_catalogue()]
+            found = [*self._mark.damage(), *self._in_catalogue()]
             if any(damage.what == "catalogue" for damage in found):
                 return found
-            for checked in (self._shards, self._originals, self._pictures):
-                found += checked()
-            self._mark(found)
+            for check in (self._shards, self._originals, self._pictures):
+                found += check()
+            self._note(found)
             return found + list(self._short())
         except LibraryDamaged as error:
             return [Damage("catalogue", self._catalogue, str(error), ())]
@@ -56,7 +58,7 @@ class Checking:
             detail = "; ".join(said) if said != ["ok"] else f"{len(strays)} rows belong to nothing"
             yield self._said("catalogue", f"{self._catalogue.name} is damaged ({detail}): {COPY_BACK}")
         for row in documents.values():
-            if not row.is_whole:
+            if not row.is_intact:
                 reason = f"the catalogue's entry of document {row.name!r} ({row.id}) is damaged"
                 yield self._said("entry", f"{reason}: delete it and ingest its file again", row)
         for _, key, number in pages:
@@ -96,7 +98,7 @@ class Checking:
 
     def _damage(self, row: ShardRow) -> str:
         path = self._files.shard(row.file_name)
-        if not row.is_whole:
+        if not row.is_intact:
             return f"the catalogue's entry of shard {path.name} is damaged"
         try:
             shard = Shard(path)
@@ -150,7 +152,7 @@ class Checking:
             if keys & documents.keys()
         ]
 
-    def _mark(self, found: list[Damage]) -> None:
+    def _note(self, found: list[Damage]) -> None:
         """Documents whose pages or file are damaged say so; one that misses a picture is found as before."""
         if self._db.read_only:
             return
@@ -164,6 +166,55 @@ class Checking:
             short = rows.short_documents(self._db)
         for row in short:
             yield self._said("document", rows.missing(row), row)
+
+
+class Repair:
+    """What can be put right without an encoder; each step is whole in itself."""
+
+    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files, merging: Merging) -> None:
+        self._turn = turn
+        self._db = catalogue
+        self._files = files
+        self._merging = merging
+
+    def catalogue(self) -> None:
+        """Makes SQLite's own lists again, which helps where they and not the rows are damaged."""
+        with self._turn.taken(), self._db.write():
+            self._db.execute("REINDEX")
+
+    def text(self) -> None:
+        """Makes the lists that text is found by again, from the text."""
+        with self._turn.taken(), self._db.write():
+            rows.rebuild_text(self._db)
+
+    def entries(self) -> None:
+        """Forgets the entries of pages that have changed: those pages are to be stored again."""
+        with self._turn.taken(), self._db.write():
+            for key, *_ in [*rows.broken_pages(self._db), *rows.broken_texts(self._db)]:
+                rows.forget_page(self._db, key)
+            rows.mark_short(self._db)
+            for collection in rows.collections(self._db):
+                rows.next_generation(self._db, collection.key)
+
+    def shards(self) -> None:
+        """Copies what is whole of the quarantined shards; what is not is to be stored again."""
+        with self._turn.taken():
+            with self._db.read():
+                damaged = rows.shards(self._db, "damage <> ''")
+            for row in damaged:
+                self._merging.salvage(row)
+            with self._db.write():
+                rows.mark_short(self._db)
+            self._turn.sweep()
+
+    def pictures(self, sha256: str, drawn: Mapping[int, bytes]) -> None:
+        """Puts page pictures (by number) of a file back."""
+        with self._turn.taken():
+            self._files.write_pictures(sha256, drawn)
+            with self._db.write():
+                for row in rows.documents(self._db, "sha256 = ?", [sha256]):
+                    for number, data in drawn.items():
+                        rows.set_picture(self._db, row.key, number, zlib.crc32(data))
 
 
 def _picture_damage(path: Path, sums: set[int | None]) -> str:
