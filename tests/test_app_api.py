@@ -16,8 +16,8 @@ from app.__main__ import command
 from app.api import VIEWER, create_api
 from app.guard import Guard
 from app.service import Service
-from app.settings import LIBRARY_VARIABLE, TOKEN_VARIABLE, Quota, Settings
-from app.worker import read_in
+from app.settings import Quota, Settings
+from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 
 HOME = "http://127.0.0.1:7860"
@@ -57,7 +57,7 @@ def test_facts_are_noted_with_an_upload_and_a_wrong_one_is_a_sentence(client, se
     data = save_document(tmp_path / "pump.tiff", PUMP).read_bytes()
     address = "/api/v1/documents?name=pump.tiff"
     client.post(f"{address}&meta=machine%3Dpump%2C+press&meta=year=2010", content=data)
-    read_in(service.library, service.intake.spool, service.library.jobs.claim("test"))
+    service.library.run_job(service.library.jobs.claim("test"))
     noted = client.get("/api/v1/documents/pump.tiff").json()["metadata"]
     assert noted == {"machine": "pump, press", "year": 2010}
     refused = client.post(f"{address}&meta=pump", content=data)

@@ -137,10 +137,10 @@ def test_an_explanation_of_a_pdf_page_is_in_points_too(library):
 
 
 def test_any_page_can_be_probed(library):
-    why = library.explain_page("hook", "pump.tiff", 2)
+    why = library.explain("hook", "pump.tiff", 2)
     assert why.score < library.search("hook")[0].score
     with pytest.raises(PageNotFound, match="pages 1 to 2, not 3"):
-        library.explain_page("hook", "pump.tiff", 3)
+        library.explain("hook", "pump.tiff", 3)
 
 
 def test_without_a_picture_an_explanation_is_the_same_and_draws_nothing(library):

@@ -17,6 +17,7 @@ from colvision.errors import LibraryReadOnly
 from colvision.maxsim import sign_bits
 from colvision.search import search_pages
 from colvision.store import Store, catalogue
+from colvision.store.schema import FORMAT
 
 OLDER = Path(__file__).with_name("library-format-1.zip")
 PAGES = {("pump.pdf", 1), ("pump.pdf", 2), ("seal.pdf", 1)}
@@ -52,7 +53,7 @@ def test_an_older_library_is_upgraded_when_it_is_opened(older):
         assert store.page(row, 2).height == 80
         assert store.collection("default").keep == "codes"
         assert store.verify() == []
-    assert version_of(older) == 2
+    assert version_of(older) == FORMAT
 
 
 def test_an_older_shard_gives_bits_and_pages(older):
@@ -94,6 +95,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from colvision.store import Store, catalogue
+from colvision.store.schema import FORMAT
 run = catalogue.Catalogue._run
 def run_and_die(self, script):
     run(self, script)

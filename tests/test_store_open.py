@@ -62,7 +62,7 @@ def test_opening_what_is_not_a_library_is_refused(quick_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(3, "reads up to 2: upgrade colvision"), (0, "reads 1 to 2: ingest its")]
+    ("version", "words"), [(4, "reads up to 3: upgrade colvision"), (0, "reads 1 to 3: ingest its")]
 )
 def test_a_format_that_is_not_known_is_refused_in_words(store, version, words):
     with closing(sqlite3.connect(store.path / catalogue.FILE_NAME)) as raw:

@@ -7,7 +7,7 @@ shape, never a letter that has changed in a name.
 import zlib
 from collections.abc import Mapping
 
-FORMAT = 2  # raise it when an older colvision would misread the library
+FORMAT = 3  # raise it when an older colvision would misread the library
 APPLICATION = 0x434F4C56  # "COLV", SQLite's own place for telling one program's files from another's
 
 SCHEMA = """
@@ -77,9 +77,11 @@ CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
 CREATE TABLE jobs (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
-    path TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'file',      -- or 'resume', 'reencode'
+    path TEXT NOT NULL,                     -- of a file, relative where it lies in the library
     name TEXT NOT NULL,
     collection TEXT NOT NULL,
+    metadata TEXT,                          -- JSON object, NULL where none was given
     replaces INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'queued',
     reason TEXT NOT NULL DEFAULT '',
@@ -89,6 +91,7 @@ CREATE TABLE jobs (
     failed_pages INTEGER NOT NULL DEFAULT 0,
     pages_per_second REAL NOT NULL DEFAULT 0,
     cancel INTEGER NOT NULL DEFAULT 0,
+    dismissed INTEGER NOT NULL DEFAULT 0,   -- the row is removed when the job has ended
     worker TEXT NOT NULL DEFAULT '',
     queued TEXT NOT NULL,
     heartbeat REAL NOT NULL DEFAULT 0,
@@ -128,6 +131,25 @@ IS_SCHEMA_WHOLE = """
 SELECT (SELECT sum FROM schema_seal) IS row_seal(CAST(group_concat(sql) AS BLOB))
 FROM (SELECT sql FROM sqlite_master ORDER BY name)"""
 
+# A re-encoding was a job without a path, and going on with a document one that read its kept file.
+_JOBS_3 = """
+ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
+ALTER TABLE jobs ADD COLUMN metadata TEXT;
+ALTER TABLE jobs ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET kind = 'reencode' WHERE path = '';
+UPDATE jobs SET document = coalesce((
+    SELECT documents.id FROM documents JOIN collections ON collections.key = documents.collection
+    WHERE documents.visible AND collections.name = jobs.collection
+    AND jobs.path LIKE '%files_' || documents.sha256 || '.' || documents.extension
+), '') WHERE state IN ('queued', 'running');
+UPDATE jobs SET kind = 'resume', path = '' WHERE document <> '' AND state IN ('queued', 'running');
+UPDATE jobs SET metadata = upload_metadata(path), path = upload_path(path) WHERE path <> '';
+"""
+_SEAL_SCHEMA_AGAIN = """
+UPDATE schema_seal SET sum =
+(SELECT row_seal(CAST(group_concat(sql) AS BLOB)) FROM (SELECT sql FROM sqlite_master ORDER BY name));
+"""
+
 # From the format before to each format.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -145,6 +167,7 @@ CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 """
     + _SEAL_ALL
     + _SEAL_SCHEMA,
+    3: _JOBS_3 + _SEAL_SCHEMA_AGAIN,
 }
 
 
