@@ -227,6 +227,23 @@ def test_a_job_can_be_cancelled_and_taken_off_the_list(client, tmp_path):
     assert client.get("/api/v1/library").json()["jobs"] == []
 
 
+def test_the_library_is_told_again_only_when_something_has_changed(client, service, document, tmp_path):
+    first = client.get("/api/v1/library")
+    again = client.get("/api/v1/library", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    service.library.jobs.queue(tmp_path / "pump.tiff", "pump.tiff")
+    changed = client.get("/api/v1/library", headers={"if-none-match": first.headers["etag"]})
+    assert (changed.status_code, len(changed.json()["jobs"])) == (200, 1)
+
+
+def test_the_rest_of_a_document_is_queued_as_a_job_of_that_document(client, service, tmp_path):
+    path, seen = save_document(tmp_path / "pump.tiff", PUMP), []
+    half = service.library.ingest(path, progress=seen.append, cancel=lambda: len(seen) > 1).files[0]
+    job = client.post(f"/api/v1/documents/{half.document_id}/continue")
+    told = job.status_code, job.json()["kind"], job.json()["document"]
+    assert told == (202, "resume", half.document_id)
+
+
 def test_a_foreign_host_name_is_refused(client):
     response = client.get("/api/v1/library", headers={"host": "evil.example"})
     assert (response.status_code, "127.0.0.1" in response.json()["error"]) == (400, True)

@@ -117,9 +117,9 @@ export class Shelf {
     if (document.state === "ready") return lines.map((line) => make("p", { class: "cv-meta" }, line));
     const reason = document.reason ? `: ${document.reason}` : "";
     const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
-    const goOn = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
+    const rest = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
       onclick: () => this.act(() => api.resume(document.id)) }, "Read the rest");
-    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, goOn)];
+    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, rest)];
   }
 
   job(job) {
