@@ -44,7 +44,8 @@ class DocumentView:
 class JobView:
     """A file, the rest of a document or a collection, as its `kind` tells, that waits, is worked on, or has ended.
 
-    `document` is the id of the one that is resumed, or that a file becomes, "" while unknown.
+    `document` is the id of the one that is resumed, or that a file becomes: "" before it is claimed, and if it becomes
+    none.
     """
 
     key: int

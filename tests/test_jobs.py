@@ -158,6 +158,14 @@ def test_an_upload_is_named_relative_to_the_library_and_goes_with_the_end_of_its
     raw.close()
 
 
+def test_a_claimed_file_has_the_id_of_its_document_before_that_is_made(jobs):
+    jobs.queue("/a.pdf", "a.pdf")
+    jobs.queue_reencoding("default")
+    first = jobs.claim(dead_worker())
+    assert len(first.document) == 16 and jobs.claim(ME).document == first.document
+    assert jobs.claim(ME).document == ""
+
+
 def test_a_job_that_was_taken_over_keeps_its_upload_when_the_first_worker_ends(jobs):
     jobs.uploads.mkdir()
     path = jobs.uploads / "a.pdf"

@@ -70,7 +70,7 @@ class _JobProgress:
 
 def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
     assert job.path is not None
-    uploads, watch = [Upload(job.path, job.name)], _JobProgress(store, job).watch()
+    uploads, watch = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).watch()
     file = ingest_files(store, encoder, uploads, options=options, watch=watch).files[0]
     noted = ": what was noted with it is now known of that" if file.metadata_changed else ""
     reason = f"the same bytes as a document that is already here{noted}" if file.outcome == "same" else file.reason

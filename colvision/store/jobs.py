@@ -13,6 +13,7 @@ from typing import Literal
 from colvision.metadata import Metadata, metadata_text
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.identity import new_id
 from colvision.store.lock import Holder
 from colvision.store.rows import now
 
@@ -32,7 +33,8 @@ class Job:
     """A "file" to ingest, a document to "resume" from its kept file, or a collection to "reencode".
 
     `path` is that of a file, None for the others. `document` is the id of the one that is resumed, or that a file
-    becomes: "" until its first page is read. `page` of `pages` are done. `metadata` is None where nothing was given.
+    becomes: a new one when it is claimed, "" if it becomes none. `page` of `pages` are done. `metadata` is None where
+    nothing was given.
     """
 
     key: int
@@ -147,8 +149,9 @@ class JobQueue:
         with self._db.write():
             for job in self.active():
                 if job.state == "queued" or self._is_abandoned(job, lease_seconds):
-                    sql = "state = 'running', worker = ?, heartbeat = ?, pages_per_second = 0"
-                    values: list[Value] = [worker or str(Holder.current()), time.time(), job.key]
+                    sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
+                    filled = new_id() if job.kind == "file" and not job.document else job.document
+                    values: list[Value] = [worker or str(Holder.current()), time.time(), filled, job.key]
                     self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
                     return self.get(job.key)
         return None
@@ -171,10 +174,10 @@ class JobQueue:
         with self._db.write():
             return self._db.execute(sql, [*values, job.key, job.worker]) == 1
 
-    def finish(self, job: Job, state: JobState, *, reason: str = "", document: str = "") -> Job:
+    def finish(self, job: Job, state: JobState, *, reason: str = "", document: str | None = None) -> Job:
         """Ends a claimed job as ready, failed or cancelled, and gives it as it is then.
 
-        Nothing is done when another worker has taken it.
+        `document` None leaves the one that is known. Nothing is done when another worker has taken the job.
         """
         mine = "key = ? AND worker = ? AND state = 'running'"
         ended = self._end(mine, [job.key, job.worker], state, reason=reason, document=document)
@@ -198,14 +201,14 @@ class JobQueue:
             self._db.execute(f"DELETE FROM jobs WHERE key = ? AND NOT {_ACTIVE}", [key])
 
     def _end(
-        self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str = ""
+        self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str | None = None
     ) -> list[Job]:
         """Ends the job `where` holds for, if it does, and removes its upload; a dismissed one is forgotten."""
-        sql = "UPDATE jobs SET state = ?, reason = ?, document = ?, finished = ? WHERE key = ?"
+        sql = "UPDATE jobs SET state = ?, reason = ?, document = coalesce(?, document), finished = ? WHERE key = ?"
         ended = []
         with self._db.write():
             for job in self._select(where, values):
-                self._db.execute(sql, [state, reason, document or job.document, now(), job.key])
+                self._db.execute(sql, [state, reason, document, now(), job.key])
                 ended.append(self.get(job.key))
                 self._db.execute("DELETE FROM jobs WHERE key = ? AND dismissed", [job.key])
         for job in ended:  # a kill before this leaves a file that nothing waits for
