@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.settings import ENCODER_VARIABLE, TOKEN_VARIABLE, Settings, chosen_encoder, default_library
+from app.settings import Settings, chosen_encoder
+from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
 
 if TYPE_CHECKING:

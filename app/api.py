@@ -33,20 +33,12 @@ from colvision.errors import (
     UnsupportedFile,
 )
 from colvision.metadata import parse_metadata
+from colvision.pdf import MEDIA_TYPES
 from colvision.search import Mode
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 VIEWER = Path(__file__).resolve().parent / "inspector"
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
-_TYPES = {  # by the ending that the library itself gave the file
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
     (DocumentNotFound, 404),
@@ -107,9 +99,13 @@ async def _explain_request(_: Request, error: Exception) -> Response:
 def _library_routes(service: Service) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/library")
-    def read_library() -> LibraryView:
-        """Documents, jobs and sizes."""
+    @router.get("/library", response_model=LibraryView)
+    def read_library(request: Request, response: Response) -> Response | LibraryView:
+        """Documents, jobs and sizes; 304 for the ETag of an answer when nothing has changed since."""
+        tag = service.revision()  # before the answer is made: it is never newer than that
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        response.headers["ETag"] = tag
         return service.overview()
 
     @router.post("/documents", status_code=202)
@@ -148,7 +144,7 @@ def _library_routes(service: Service) -> APIRouter:
     @router.post("/documents/{document}/continue", status_code=202)
     def continue_document(document: str) -> JobView:
         """Queues the pages that are missing after a cancelled or failed job."""
-        return service.intake.go_on(document)
+        return service.intake.resume(document)
 
     return router
 
@@ -162,9 +158,9 @@ def _job_routes(service: Service) -> APIRouter:
         return service.intake.cancel(key)
 
     @router.delete("/jobs/{key}", status_code=204)
-    def forget_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
+    def dismiss_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
         """Takes an ended job off the list."""
-        service.intake.forget(key)
+        service.intake.dismiss(key)
 
     return router
 
@@ -263,7 +259,7 @@ def _file_routes(service: Service) -> APIRouter:
     def original_file(document: str) -> Response:
         """The kept file; `#page=12` opens a PDF at that page."""
         original = service.original(document)
-        kind = _TYPES.get(original.path.suffix)
+        kind = MEDIA_TYPES.get(original.path.suffix)  # by the ending that the library itself gave the file
         return FileResponse(
             original.path,
             media_type=kind or "application/octet-stream",

@@ -1,20 +1,17 @@
 """What comes in: uploads, the sample manual, documents to go on with, collections to encode again; and their jobs."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from app.settings import Quota, Refused, sample_files
 from app.spool import Spool
 from app.views import JobView
 from colvision.errors import InputError
-from colvision.library import Document, Library
+from colvision.library import Job, Library
 from colvision.metadata import Metadata, metadata_text
 from colvision.pdf import inspect_file
 from colvision.store.identity import document_name
-from colvision.store.jobs import Job, State
 
-_ACTIVE: tuple[State, ...] = ("queued", "running")
 _SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, and may have been deleted on purpose
 
 
@@ -24,9 +21,8 @@ class Intake:
     def __init__(self, library: Library, quota: Quota) -> None:
         self._library = library
         self._quota = quota
-        self._dismissed: set[int] = set()  # jobs of deleted documents: taken off the list when they have stopped
-        self.spool = Spool(library.path)
-        self.spool.sweep(job.path for job in library.jobs.all(states=_ACTIVE))
+        self.spool = Spool(library.jobs.uploads)
+        self.spool.sweep({job.path for job in library.jobs.active()})
 
     def upload(
         self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
@@ -44,9 +40,7 @@ class Intake:
         except InputError as error:  # it names the file, which has a random name by now
             raise type(error)(str(error).replace(path.name, shown)) from error
         kept = self.spool.keep(path, shown)
-        if metadata:
-            self.spool.note(kept, metadata)
-        return _view(self._library.jobs.queue(str(kept), shown, collection=wanted))
+        return _view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
 
     def _check_metadata(self, metadata: Metadata) -> None:
         letters, most = len(metadata_text(metadata)), self._quota.metadata_letters
@@ -67,7 +61,7 @@ class Intake:
             raise Refused(
                 f"{name} has {size >> 20:,} MB, the limit is {quota.file_bytes >> 20:,} MB: split it into parts"
             )
-        waiting = len(self._library.jobs.all(states=_ACTIVE))
+        waiting = len(self._library.jobs.active())
         if waiting >= quota.queue:
             raise Refused(f"{waiting} files are waiting, the limit is {quota.queue}: add {name} when some are done")
         free = shutil.disk_usage(self._library.path).free
@@ -80,7 +74,7 @@ class Intake:
         if not files:
             raise Refused("the sample manual is not installed here: drop a PDF of your own instead")
         (self._library.path / _SAMPLE_MARK).touch()
-        return [_view(self._library.jobs.queue(str(path), path.name)) for path in files]
+        return [_view(self._library.jobs.queue(path, path.name)) for path in files]
 
     def load_sample_once(self) -> list[JobView]:
         """The same on the first start only: a sample manual that was deleted stays deleted."""
@@ -88,78 +82,41 @@ class Intake:
             return []
         return self.load_sample()
 
-    def go_on(self, document: str) -> JobView:
-        """Queues the missing pages of a document that was cancelled or failed. Raises `DocumentNotFound`."""
+    def resume(self, document: str) -> JobView:
+        """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
         found = self._library.document(document)
-        path = self._library.original_path(found.id)
-        return _view(self._library.jobs.queue(str(path), found.name, collection=found.collection))
+        return _view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
 
     def reencode(self, collection: str) -> JobView:
         """Queues a collection that another encoder filled, once. Raises `CollectionNotFound`."""
         self._library.documents(collection=collection)
-        for job in self._library.jobs.all():
-            if job.is_reencoding and job.collection == collection:
-                if job.state in _ACTIVE:
-                    return _view(job)
-                self._library.jobs.forget(job.key)
         return _view(self._library.jobs.queue_reencoding(collection))
 
     def cancel(self, key: int) -> JobView:
         """Raises `ValueError` for a job that there is not."""
         self._library.jobs.cancel(key)
-        job = self._library.jobs.get(key)
-        if job.state == "cancelled":
-            self.spool.drop(job.path)
-        return _view(job)
+        return _view(self._library.jobs.get(key))
 
-    def forget(self, key: int) -> None:
+    def dismiss(self, key: int) -> None:
         """Takes an ended job off the list."""
         self._library.jobs.forget(key)
 
-    def stop_filling(self, document: Document, documents: list[Document]) -> None:
-        """Cancels the job that fills a document, and tells nothing more of it."""
-        for job in self.jobs(documents):
-            if job.document == document.id:
-                self._dismissed.add(job.key)
-                self._library.jobs.cancel(job.key)
-
-    def jobs(self, documents: list[Document]) -> list[JobView]:
-        """Jobs with something to tell, each with the document that it fills or became: first what is being read."""
-        views = []
+    def cancel_job_of(self, document: str) -> None:
+        """Stops what reads a document (an id), and tells nothing more of it."""
         for job in self._library.jobs.all():
-            view = _view(job)
-            if job.key in self._dismissed:
-                self._library.jobs.forget(job.key)
-                continue
-            if job.state == "running":
-                view = replace(view, document=_filled_by(job, documents))
-            if job.state != "ready" or job.reason:
-                views.append(view)
+            if job.document == document:
+                self._library.jobs.cancel(job.key, forget=True)
+
+    def jobs(self) -> list[JobView]:
+        """Jobs with something to tell: first what is worked on."""
+        views = [_view(job) for job in self._library.jobs.all() if job.state != "ready" or job.reason]
         return sorted(views, key=lambda view: (view.state != "running", view.state != "queued"))
-
-
-def _filled_by(job: Job, documents: list[Document]) -> str:
-    """The id of the document that a running job fills, "" while it has none.
-
-    A name alone does not tell: another document of that name may have been left half read.
-    """
-    if job.is_reencoding:
-        return ""
-    try:
-        size = Path(job.path).stat().st_size
-    except OSError:
-        return ""
-    wanted = ("ingesting", job.collection, size)
-    for each in documents:
-        if (each.state, each.collection, each.bytes) == wanted and job.name in (each.name, each.source):
-            return each.id
-    return ""
 
 
 def _view(job: Job) -> JobView:
     return JobView(
         key=job.key,
-        kind="reencode" if job.is_reencoding else "file",
+        kind=job.kind,
         name=job.name,
         collection=job.collection,
         state=job.state,

@@ -13,6 +13,7 @@ from app.views import AnswerView, ExplanationView
 from app.why import view_answer, view_explanation
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
+from colvision.page import parse_page
 from colvision.search import Answer, Mode
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
@@ -46,13 +47,6 @@ class Question:
     def whole(self) -> str:
         """What asks as a whole, "" where words do: single patches say nothing to a reader."""
         return "that page" if self.like else "the picture" if self.picture else ""
-
-    def page(self) -> tuple[str, int]:
-        """The document and the page that are named by `like`. Raises `ValueError`."""
-        document, _, page = self.like.rpartition(":")
-        if not document or not page.isdecimal() or len(page) > 9:
-            raise ValueError(f"{self.like!r} is no DOCUMENT:PAGE, such as pump.pdf:12")
-        return document, int(page)
 
 
 class Questions:
@@ -120,7 +114,7 @@ class Questions:
     def _search(self, question: Question, k: int) -> Answer:
         where = question.where or None
         if question.like:
-            return self._library.search_like(*question.page(), k=k, where=where)
+            return self._library.search_like(*parse_page(question.like), k=k, where=where)
         document, collection = question.document, question.collection
         if question.picture:
             image = self._pictures.image(question.picture)
@@ -154,9 +148,8 @@ class Questions:
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
-        hit = replace(answer[0], document=found.name, document_id=found.id, page=page)
-        why = self._library.explain(hit, picture=False)
-        return view_explanation(why, hit, found.pages, answer, whole=question.whole)
+        why = self._library.explain(answer.query, found.id, page, picture=False)
+        return view_explanation(why, found, page, answer, whole=question.whole)
 
 
 def _place(question: Question, document: str, page: int) -> Place:

@@ -1,6 +1,8 @@
 """The use cases of the application: what a library holds, what comes in, what is asked. No web framework in here."""
 
+import hashlib
 import io
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +20,8 @@ from app.views import CollectionView, DocumentView, LibraryView
 from colvision.errors import ColvisionError, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
 from colvision.maxsim import token_maxima
+from colvision.pdf import MEDIA_TYPES
 
-_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _WIDTHS = range(64, 2001)  # pixels of a page picture that a client may ask for
 
 
@@ -38,6 +40,7 @@ class Service:
     """
 
     def __init__(self, library: Library, settings: Settings) -> None:
+        self._start = secrets.token_hex(8)
         self.library = library
         self.settings = settings
         self.intake = Intake(library, settings.quota)
@@ -56,14 +59,18 @@ class Service:
         with suppress(ColvisionError):
             self.library.search("page", k=1)
 
+    def revision(self) -> str:
+        """An entity tag of the overview: another one when that may have changed, here or in another process."""
+        state = (self._start, self.library.revision, len(self.judgements))
+        return f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
+
     def overview(self) -> LibraryView:
         """Documents, jobs and sizes, in one answer."""
         status = self.library.status()
-        documents = self._documents()
         return LibraryView(
             collections=tuple(map(_collection, status.collections)),
-            documents=tuple(map(_document, documents)),
-            jobs=tuple(self.intake.jobs(documents)),
+            documents=tuple(map(_document, self._documents())),
+            jobs=tuple(self.intake.jobs()),
             judgements=len(self.judgements),
             encoder=status.encoder,
             version=colvision.__version__,
@@ -78,7 +85,7 @@ class Service:
     def delete(self, document: str) -> DocumentView:
         """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
         found = self.library.document(document)
-        self.intake.stop_filling(found, self._documents())
+        self.intake.cancel_job_of(found.id)
         self.questions.forget()
         self.judgements.forget(found.id)
         return _document(self.library.delete(found.id))
@@ -127,7 +134,7 @@ def _document(document: Document) -> DocumentView:
         id=document.id,
         name=document.name,
         collection=document.collection,
-        kind="image" if Path(document.name).suffix.lower() in _IMAGE_ENDINGS else "pdf",
+        kind="image" if MEDIA_TYPES.get(Path(document.name).suffix.lower(), "").startswith("image/") else "pdf",
         state=document.state,
         reason=document.reason,
         pages=document.pages,

@@ -5,14 +5,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
-
+from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError
 from colvision.pdf import Limits
 
-LIBRARY_VARIABLE = "COLVISION_LIBRARY"
-ENCODER_VARIABLE = "COLVISION_ENCODER"
-TOKEN_VARIABLE = "COLVISION_TOKEN"
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -88,12 +84,6 @@ def is_loopback(host: str) -> bool:
 def chosen_encoder() -> str | None:
     """The one that `COLVISION_ENCODER` names; None for the one that filled the library."""
     return os.environ.get(ENCODER_VARIABLE) or None
-
-
-def default_library() -> Path:
-    """The folder of `COLVISION_LIBRARY`, else the user's own data folder."""
-    named = os.environ.get(LIBRARY_VARIABLE)
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("colvision", appauthor=False))
 
 
 def sample_files() -> tuple[Path, ...]:

@@ -6,8 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from colvision.store.jobs import Job, Jobs
-from colvision.store.lock import Holder
+from colvision.library import Job, JobQueue
 
 _POLL_SECONDS = 0.5
 _REST_SECONDS = 2.0  # between two starts: a worker that cannot start must not keep a core busy
@@ -18,7 +17,7 @@ _PATIENCE_SECONDS = 5.0  # for the worker to end by itself
 class Supervisor:
     """Starts the worker and starts it again; use it as a context manager."""
 
-    def __init__(self, jobs: Jobs, command: Sequence[str]) -> None:
+    def __init__(self, jobs: JobQueue, command: Sequence[str]) -> None:
         self._jobs = jobs
         self._command = list(command)
         self._stopping = threading.Event()
@@ -47,9 +46,8 @@ class Supervisor:
 
     def _count_death(self, pid: int) -> None:
         """After the third death on one file the file is failed: the rest of the queue goes on."""
-        for job in self._jobs.all(states=["running"]):
-            holder = Holder.parse(job.worker)
-            if holder is not None and holder.is_here() and holder.pid == pid:
+        for job in self._jobs.active():
+            if job.process == pid:
                 self._deaths[job.key] += 1
                 if self._deaths[job.key] >= _DEATHS:
                     self._fail(job)

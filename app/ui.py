@@ -11,17 +11,17 @@ from fastapi import FastAPI
 from app.api import VIEWER
 from app.service import Service
 from app.settings import Quota
+from colvision.pdf import MEDIA_TYPES
 
 _START = "import('/viewer/main.js').then(viewer => viewer.start())"
 _STYLES = ("tokens", "frame", "shelf", "desk", "cards", "inspector")  # as `css=` Gradio breaks :is(a, b)
-_ENDINGS = (".pdf", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 
 def build_page(quota: Quota) -> gr.Blocks:
     """The places that the viewer fills, and the limits that it tells."""
     limits = {
         "LIMITS": quota.in_words(),
-        "ENDINGS": ",".join(_ENDINGS),
+        "ENDINGS": ",".join(MEDIA_TYPES),
         "FILE_BYTES": str(quota.file_bytes),
         "PICTURE_BYTES": str(quota.picture_bytes),
         "QUERY_LETTERS": str(quota.query_letters),

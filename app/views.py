@@ -1,8 +1,8 @@
 """What the application tells a client: plain values that become JSON as they are."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from colvision.library import JobKind
 from colvision.metadata import Metadata
 
 
@@ -42,13 +42,14 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A file that waits, is being read, or has ended; or a collection that is encoded again (its `kind` tells).
+    """A file, the rest of a document or a collection, as its `kind` tells, that waits, is worked on, or has ended.
 
-    `document` is the id of what a file becomes, "" while unknown.
+    `document` is the id of the one that is resumed, or that a file becomes: "" before it is claimed, and if it becomes
+    none.
     """
 
     key: int
-    kind: Literal["file", "reencode"]
+    kind: JobKind
     name: str
     collection: str
     state: str

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
 from colvision.embedding import Floats, Link, QueryEmbedding
 from colvision.explain import Explanation, TokenMatch
+from colvision.library import Document
 from colvision.search import Answer, Hit
 
 _PLACES = 5  # of a page or picture that asks, which are shown one by one
@@ -106,7 +107,7 @@ def _strength(similarity: float, link: Link) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def view_explanation(why: Explanation, hit: Hit, pages: int, answer: Answer, *, whole: str) -> ExplanationView:
+def view_explanation(why: Explanation, document: Document, page: int, answer: Answer, *, whole: str) -> ExplanationView:
     """`answer` holds the other results: what a map is compared with, so that a weak page looks weak.
 
     The map of a page or picture that asks shows by how much a place is more alike than is usual among the results: on
@@ -123,10 +124,10 @@ def view_explanation(why: Explanation, hit: Hit, pages: int, answer: Answer, *, 
     shown_to = max(float((results - usual).max()), shown_from + 1e-6)
     link = why.query.link
     return ExplanationView(
-        document=hit.document,
-        document_id=hit.document_id,
-        page=hit.page,
-        pages=pages,
+        document=document.name,
+        document_id=document.id,
+        page=page,
+        pages=document.pages,
         score=why.score,
         terms=dict(why.terms),
         rows=rows,

@@ -10,38 +10,24 @@ import threading
 import time
 
 from app.settings import chosen_encoder
-from app.spool import Spool
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
-from colvision.store.jobs import Job, State
-from colvision.store.lock import Holder
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
-_ENDED: tuple[State, ...] = ("ready", "failed", "cancelled")
-_WAITING: tuple[State, ...] = ("queued", "running")
 
 
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
-    name, spool = str(Holder.current()), Spool(library.path)
-    for ended in library.jobs.all(states=_ENDED):  # those that the last worker could not end itself
-        spool.drop(ended.path)
     while os.getppid() == parent:
-        job = library.jobs.claim(name) if library.jobs.all(states=_WAITING) else None  # to claim is to write
+        job = library.jobs.claim() if library.jobs.active() else None  # to claim is to write
         if job is None:
             time.sleep(_POLL_SECONDS)
             continue
-        read_in(library, spool, job)
-
-
-def read_in(library: Library, spool: Spool, job: Job) -> None:
-    """Works on one job, with what was noted beside its upload; the upload is dropped."""
-    try:
-        library.run_job(job, metadata=spool.noted(job.path))
-    except ColvisionError as error:
-        sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
-    spool.drop(job.path)
+        try:
+            library.run_job(job)
+        except ColvisionError as error:
+            sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
 
 
 def end_with(parent: int) -> None:

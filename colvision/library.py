@@ -1,10 +1,12 @@
 """A library: what `open_library` returns. It wires store, encoder, search and explain; no arithmetic, no SQL."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import overload
 
 from PIL import Image
 
@@ -35,10 +37,19 @@ from colvision.search.asking_pages import image_query, stored_query, without_pag
 from colvision.search.planner import SEARCH_BYTES
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import Compaction, Store
-from colvision.store.jobs import Job, Jobs
-from colvision.store.records import DocumentRow
+from colvision.store.jobs import Job, JobKind, JobQueue, JobState
 
-__all__ = ["CollectionStatus", "Document", "Library", "Status", "open_library"]
+__all__ = [
+    "CollectionStatus",
+    "Document",
+    "Job",
+    "JobKind",
+    "JobQueue",
+    "JobState",
+    "Library",
+    "Status",
+    "open_library",
+]
 
 
 def open_library(
@@ -72,7 +83,7 @@ class Library:
         if max_memory is not None and max_memory < 1:
             raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
         self._store = store
-        self._commit_bytes = max_memory or COMMIT_BYTES
+        self._ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
         self._encoder = encoder
         self._loading = threading.Lock()
         self._asking = Asking(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
@@ -82,9 +93,17 @@ class Library:
         return self._store.path
 
     @property
-    def jobs(self) -> Jobs:
-        """Files that wait to be ingested in the background."""
+    def jobs(self) -> JobQueue:
+        """Work that waits for a process in the background, such as the app's: it claims a job and runs it."""
         return self._store.jobs
+
+    @property
+    def revision(self) -> str:
+        """Another text after each change to documents or jobs, by any process, and once the encoder is loaded.
+
+        To compare for as long as this library is open.
+        """
+        return f"{self._store.revision} {isinstance(self._encoder, EncoderChoice)}"
 
     @property
     def encoder(self) -> Encoder:
@@ -128,7 +147,9 @@ class Library:
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
         files = find_files(several, outside=self.path)
-        options = IngestOptions(collection, replace, metadata, pool, commit_bytes=self._commit_bytes)
+        options = dataclasses.replace(
+            self._ingest_options, collection=collection, replace=replace, metadata=metadata, pool=pool
+        )
         return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
 
     def search(
@@ -209,27 +230,47 @@ class Library:
         query = image_query(self.encoder, image)
         return self._asking.vectors(query, collection, options, encode=time.perf_counter() - started)
 
-    def explain(self, hit: Hit, *, picture: bool = True) -> Explanation:
-        """Why a page was found, from its stored vectors; without `picture` none is decoded, and no heatmap is drawn.
+    @overload
+    def explain(self, query: Hit, *, picture: bool = True) -> Explanation: ...
+    @overload
+    def explain(
+        self,
+        query: str | ScoredQuery,
+        document: str,
+        page: int,
+        *,
+        collection: str | None = None,
+        picture: bool = True,
+    ) -> Explanation: ...
+    def explain(
+        self,
+        query: Hit | str | ScoredQuery,
+        document: str | None = None,
+        page: int | None = None,
+        *,
+        collection: str | None = None,
+        picture: bool = True,
+    ) -> Explanation:
+        """Why a page was found, or what a query finds on any page, from the page's stored vectors.
 
-        Raises `DocumentNotFound` when the document was deleted or replaced since, `EncoderMismatch` when the
-        collection was encoded again since.
+        `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or that of an answer, with
+        its weights; a text is weighed as a search of the document's collection does. Without `picture` none is decoded,
+        and no heatmap is drawn. Raises `DocumentNotFound`, also when the document was deleted or replaced since,
+        `DocumentAmbiguous`, `PageNotFound`, and `EncoderMismatch` when the collection was encoded again since.
         """
-        return self._explain(hit.query, self._store.find(hit.document_id), hit.page, picture=picture)
-
-    def explain_page(self, text: str, document: str, page: int, *, collection: str = "default") -> Explanation:
-        """What a text finds on any page, whether a search would show that page or not."""
+        if isinstance(query, Hit):
+            return self.explain(query.query, query.document_id, query.page, picture=picture)
+        if document is None or page is None:
+            raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
         row = self._store.find(document, collection=collection)
-        query = self.search(text, k=1, collection=row.collection_name, text_fusion=False).query
-        return self._explain(query, row, page, picture=True)
-
-    def _explain(self, query: ScoredQuery, row: DocumentRow, number: int, *, picture: bool) -> Explanation:
-        stored = self._store.stored_page(row, number)
+        stored = self._store.stored_page(row, page)
+        if isinstance(query, str):
+            query = self._asking.query(query, row.collection_name)
         info = self._store.collection(row.collection_name).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
-        geometry = self._store.page(row, number).geometry
-        image = self.page_image(row.id, number) if picture else None
+        geometry = self._store.page(row, page).geometry
+        image = self.page_image(row.id, page) if picture else None
         return explain_page(query, stored, code_range=info.code_range, image=image, geometry=geometry)
 
     def collections(self) -> list[str]:
@@ -283,13 +324,12 @@ class Library:
         row = self._store.find(document, collection=collection)
         return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(row))
 
-    def run_job(self, job: Job, *, metadata: Metadata | None = None) -> Job:
-        """Works on a job that the caller has claimed (a file, or a whole collection), and ends it; returns it as it is.
+    def run_job(self, job: Job) -> Job:
+        """Works on a job that the caller has claimed, and ends it; returns it as it is then.
 
-        `metadata` is noted with the document that a file becomes. An error of the library itself fails the job with its
-        message and is raised again.
+        An error of the library itself fails the job with its message and is raised again.
         """
-        return run_job(self._store, lambda: self.encoder, job, metadata=metadata)
+        return run_job(self._store, lambda: self.encoder, job, options=self._ingest_options)
 
     def ingest_again(
         self,
@@ -304,11 +344,8 @@ class Library:
         Raises `DocumentNotFound`, `DocumentAmbiguous`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
-        options, watch = (
-            IngestOptions(row.collection_name, commit_bytes=self._commit_bytes),
-            Watch(progress, cancel),
-        )
-        return ingest_again(self._store, self.encoder, row, options=options, watch=watch)
+        options = dataclasses.replace(self._ingest_options, collection=row.collection_name)
+        return ingest_again(self._store, self.encoder, row, options=options, watch=Watch(progress, cancel))
 
     def reencode(
         self,
@@ -322,8 +359,8 @@ class Library:
         The old codes serve the encoder that made them until all documents are done. Cancelled or killed, it goes on
         when it is run again. Raises `CollectionNotFound`, `LibraryError`.
         """
-        options, watch = IngestOptions(collection, commit_bytes=self._commit_bytes), Watch(progress, cancel)
-        return encode_again(self._store, self.encoder, options=options, watch=watch)
+        options = dataclasses.replace(self._ingest_options, collection=collection)
+        return encode_again(self._store, self.encoder, options=options, watch=Watch(progress, cancel))
 
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.
@@ -346,7 +383,8 @@ class Library:
         again, everything else is. With `repair`, lost pages are read and encoded again from the kept files, pictures
         drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
-        return verify_library(self._store, lambda: self.encoder, repair=repair, watch=Watch(progress, cancel))
+        options = self._ingest_options if repair else None
+        return verify_library(self._store, lambda: self.encoder, repair=options, watch=Watch(progress, cancel))
 
     def status(self) -> Status:
         """What the library holds, and what is wrong with it."""

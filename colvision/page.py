@@ -66,6 +66,14 @@ class PdfGeometry:
         return x, y
 
 
+def parse_page(text: str) -> tuple[str, int]:
+    """`pump.pdf:12` -> the document (a name or an id) and its page. Raises `ValueError`."""
+    document, _, page = text.rpartition(":")
+    if not document or not page.isdecimal() or len(page) > 9:
+        raise ValueError(f"{text!r} is no DOCUMENT:PAGE, such as pump.pdf:12")
+    return document, int(page)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page as a picture.

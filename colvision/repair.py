@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colvision.embedding import Encoder
 from colvision.errors import EncoderError, InputError
@@ -28,18 +28,20 @@ class Verification:
 
 
 def verify_library(
-    store: Store, encoder: Callable[[], Encoder], *, repair: bool = False, watch: Watch | None = None
+    store: Store, encoder: Callable[[], Encoder], *, repair: IngestOptions | None = None, watch: Watch | None = None
 ) -> Verification:
-    """Reads all of a library and, with `repair`, puts right what can be. `encoder` is called when pages are lost.
+    """Reads all of a library and puts right what can be, as `repair` says; None leaves it as it is.
+
+    `encoder` is called when pages are lost.
 
     Raises `LibraryReadOnly` for a repair where nothing can be written.
     """
     found = tuple(store.verify())
-    if not (repair and found):
+    if repair is None or not found:
         return Verification(found, found)
     _in_store(store, {damage.what for damage in found})
     _draw_again(store, [damage for damage in found if damage.what == "picture"])
-    failed = tuple(_encode_again(store, encoder, watch or Watch()))
+    failed = tuple(_encode_again(store, encoder, repair, watch or Watch()))
     return Verification(found, tuple(store.verify()), failed)
 
 
@@ -72,13 +74,14 @@ def _draw_again(store: Store, damages: Iterable[Damage]) -> None:
         store.repair.pictures(sha256, drawn)
 
 
-def _encode_again(store: Store, encoder: Callable[[], Encoder], watch: Watch) -> Iterable[str]:
+def _encode_again(store: Store, encoder: Callable[[], Encoder], options: IngestOptions, watch: Watch) -> Iterable[str]:
     """Stores the lost pages of damaged documents; yields why that failed."""
     for row in _documents(store):
         if row.state != DAMAGED or not row.is_intact or row.stored + row.failed == row.pages:
             continue
         try:
-            done = ingest_again(store, encoder(), row, options=IngestOptions(row.collection_name), watch=watch)
+            own = replace(options, collection=row.collection_name)
+            done = ingest_again(store, encoder(), row, options=own, watch=watch)
         except EncoderError as error:
             yield f"{row.name} was not repaired: {error}"
             continue

@@ -7,7 +7,6 @@ import pytest
 
 from app.service import Service
 from app.settings import Settings
-from app.worker import read_in
 from colvision.library import open_library
 from colvision.store import Store
 from tests.helpers.toy import ToyEncoder, save_document
@@ -62,7 +61,7 @@ def upload(service, tmp_path):
     def uploading(name="pump.tiff", pages=PUMP, **noted):
         path = save_document(tmp_path / "file.tiff", pages)
         job = service.intake.upload(path, name, metadata=noted)
-        read_in(service.library, service.intake.spool, service.library.jobs.claim("test"))
+        service.library.run_job(service.library.jobs.claim("test"))
         return job
 
     return uploading

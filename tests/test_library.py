@@ -138,11 +138,21 @@ def test_an_explanation_of_a_pdf_page_is_in_points_too(library):
     assert region.points is not None and region.points.top > region.points.bottom
 
 
+def test_a_hit_is_explained_by_its_query_its_document_and_its_page(library):
+    hit = library.search("oil filter")[0]
+    why = library.explain(hit)
+    for query, document in ((hit.query, hit.document_id), (hit.query, hit.document), ("oil filter", hit.document)):
+        again = library.explain(query, document, hit.page)
+        assert (again.matches, again.score, again.terms) == (why.matches, why.score, why.terms)
+    with pytest.raises(ValueError, match="needs the document and the page"):
+        library.explain(hit.query)
+
+
 def test_any_page_can_be_probed(library):
-    why = library.explain_page("hook", "pump.tiff", 2)
+    why = library.explain("hook", "pump.tiff", 2)
     assert why.score < library.search("hook")[0].score
     with pytest.raises(PageNotFound, match="pages 1 to 2, not 3"):
-        library.explain_page("hook", "pump.tiff", 3)
+        library.explain("hook", "pump.tiff", 3)
 
 
 def test_without_a_picture_an_explanation_is_the_same_and_draws_nothing(library):

@@ -3,19 +3,23 @@
 const ROOT = "/api/v1";
 const DOWN = "The server does not answer. Start it again, then reload this page.";
 
-async function call(path, options = {}) {
-  let response;
+async function answered(path, options) {
   try {
-    response = await fetch(ROOT + path, options);
+    return await fetch(ROOT + path, options);
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(DOWN);
   }
+}
+
+async function content(response) {
   if (response.status === 204) return null;
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
   const failed = new Error(body?.error ?? `The server answered ${response.status}. Reload this page.`);
   throw Object.assign(failed, { status: response.status });
 }
+
+const call = async (path, options = {}) => content(await answered(path, options));
 
 const named = (values) => {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
@@ -27,7 +31,16 @@ const part = encodeURIComponent;
 const question = ({ q, like, picture, c, in: within, where, mode, text }) =>
   ({ q, like, picture, collection: c, document: within, where, mode, text_fusion: text });
 
-export const readLibrary = () => call("/library");
+
+// The library as it was read last, for as long as the server says that nothing has changed.
+const read = { tag: "", library: null };
+export async function readLibrary() {
+  const response = await answered("/library", { headers: read.tag ? { "If-None-Match": read.tag } : {} });
+  if (response.status === 304) return read.library;
+  const library = await content(response);
+  return Object.assign(read, { tag: response.headers.get("ETag"), library }).library;
+}
+
 export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
 export const explain = (asked, document, page) => call(`/explain?${named({ ...question(asked), page_of: document, page })}`);
 export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
@@ -36,9 +49,9 @@ export const judge = ({ q, c }, document, page, verdict) =>
 export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
-export const goOn = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });
+export const resume = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
-export const forget = (job) => call(`/jobs/${job}`, { method: "DELETE" });
+export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pictureOf = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;

@@ -33,7 +33,7 @@ export class Banner {
   offer(collection, job, encoder) {
     const ended = job?.reason ? ` ${job.reason}` : "";
     if (!collection.needs_reencoding) {
-      const dismiss = make("button", { type: "button", class: "cv-button", onclick: () => this.events.act(() => api.forget(job.key)) }, "Dismiss");
+      const dismiss = make("button", { type: "button", class: "cv-button", onclick: () => this.events.act(() => api.dismiss(job.key)) }, "Dismiss");
       return [make("p", {}, ended), dismiss];
     }
     const other = collection.encoder === encoder ? `an earlier ${encoder}` : collection.encoder;

@@ -67,12 +67,12 @@ export class Shelf {
     this.library = library;
     const focused = document.activeElement?.dataset?.key;
     const here = library.documents.filter((each) => each.collection === collection);
-    const jobs = library.jobs.filter((job) => job.kind === "file" && job.collection === collection);
+    const jobs = library.jobs.filter((job) => job.kind !== "reencode" && job.collection === collection);
     const filling = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
-    const known = new Set(here.map((each) => each.id));
+    const known = new Map(here.map((each) => [each.id, each]));
     byId("cv-documents").replaceChildren(
       ...here.filter((each) => filling.has(each.id)).map((each) => this.document(each, filling.get(each.id))),
-      ...jobs.filter((job) => !known.has(job.document) || job.state === "ready").map((job) => this.job(job)),
+      ...jobs.filter((job) => isTold(job, known.get(job.document))).map((job) => this.job(job)),
       ...here.filter((each) => !filling.has(each.id)).map((each) => this.document(each)),
     );
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
@@ -117,9 +117,9 @@ export class Shelf {
     if (document.state === "ready") return lines.map((line) => make("p", { class: "cv-meta" }, line));
     const reason = document.reason ? `: ${document.reason}` : "";
     const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
-    const goOn = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
-      onclick: () => this.act(() => api.goOn(document.id)) }, "Read the rest");
-    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, goOn)];
+    const rest = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
+      onclick: () => this.act(() => api.resume(document.id)) }, "Read the rest");
+    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, rest)];
   }
 
   job(job) {
@@ -129,7 +129,7 @@ export class Shelf {
     else {
       const dismiss = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss",
         "aria-label": `Dismiss ${job.name}`, "data-key": `dismiss-${job.key}`,
-        onclick: () => this.act(() => api.forget(job.key)) }, "×");
+        onclick: () => this.act(() => api.dismiss(job.key)) }, "×");
       const isSame = job.state === "ready";
       const reason = job.reason ? `: ${job.reason}` : "";
       const text = isSame ? `Not added${reason}` : `${job.state}${reason}`;
@@ -166,6 +166,12 @@ export class Shelf {
 }
 
 export const isActive = (job) => job.state === "queued" || job.state === "running";
+
+// Whether a job has a line of its own: where its document is here, only if that does not tell what went wrong.
+function isTold(job, document) {
+  if (!document || job.state === "ready") return true;
+  return job.state === "failed" && document.state !== "ready" && document.reason !== job.reason;
+}
 
 // A bar and what it means, for a file that is read or a collection that is encoded again.
 export function progress(job) {

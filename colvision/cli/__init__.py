@@ -9,7 +9,8 @@ import typer
 
 import colvision
 from colvision.cli import asking, filling, keeping, measuring, training
-from colvision.cli.common import LIBRARY_VARIABLE, show
+from colvision.cli.common import show
+from colvision.environment import LIBRARY_VARIABLE
 
 __all__ = ["main"]
 

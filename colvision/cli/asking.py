@@ -27,6 +27,7 @@ from colvision.cli.common import (
 from colvision.embedding import QueryEmbedding
 from colvision.encoders.choice import EncoderChoice
 from colvision.encoders.options import Options
+from colvision.page import parse_page
 
 commands = typer.Typer()
 
@@ -78,7 +79,7 @@ def search(
         if image is not None:
             answer = opened.search_image(image, k=k, where=where)
         elif like is not None:
-            answer = opened.search_like(*_page_of(like), k=k, where=where)
+            answer = opened.search_like(*parse_page(like), k=k, where=where)
         else:
             text = " ".join(words or ())
             opened.encoder.encode_queries([text])  # loads it, which is no part of the search's time
@@ -94,14 +95,6 @@ def search(
     asked = " by their pixels and their text" if "text" in answer.arms else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     say.print(f"searched {answer.pages} pages{asked}{how} in {answer.timing_ms['total']:.0f} ms")
-
-
-def _page_of(like: str) -> tuple[str, int]:
-    """pump.pdf:12 -> the document and its page. Raises `typer.BadParameter`."""
-    document, _, page = like.rpartition(":")
-    if not document or not page.isdecimal():
-        raise typer.BadParameter(f"{like!r} is no DOCUMENT:PAGE, such as pump.pdf:12", param_hint="--like")
-    return document, int(page)
 
 
 def _parts(hit: colvision.Hit) -> str:
@@ -167,7 +160,7 @@ def explain(
             library, encoder=EncoderChoice(encoder, Options(device, dtype, max_patches, adapter, quantise))
         ) as opened,
     ):
-        why = opened.explain_page(" ".join(words), document, page)
+        why = opened.explain(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
     for asked, tokens in _words(why.query.embedding):
         matches = [why.matches[token] for token in tokens]

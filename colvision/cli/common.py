@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import platformdirs
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -18,21 +17,15 @@ from rich.progress import Progress as Bar
 import colvision
 from colvision.encoders.choice import EncoderChoice
 from colvision.encoders.options import Quantise
+from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
 from colvision.errors import ColvisionError, DocumentNotFound
 
 FAILED, MISUSED = 1, 2  # exit codes
-LIBRARY_VARIABLE = "COLVISION_LIBRARY"
-ENCODER_VARIABLE = "COLVISION_ENCODER"
 _ENCODER = "Encoder"  # the panel of --help
 _KILOBYTE = 1024
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 say = Console(stderr=True, highlight=False)
-
-
-def default_library() -> Path:
-    """The folder used without `--library`: `colvision` in the user's data directory."""
-    return Path(platformdirs.user_data_dir("colvision", appauthor=False))
 
 
 LibraryOption = Annotated[

@@ -94,7 +94,7 @@ class Searched:
     def _is_hit(self, word: Word, document: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
-        why = self.library.explain_page(word.text, document, number, collection=self.name)
+        why = self.library.explain(word.text, document, number, collection=self.name)
         return is_hit(why, word.boxes)
 
     def _page(self, document: str, number: int) -> PageId:

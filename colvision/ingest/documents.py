@@ -45,10 +45,10 @@ def ingest_files(
 def _ingest_file(
     store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, watch: Watch
 ) -> FileReport:
-    path, given = (file.path, file.name) if isinstance(file, Upload) else (file, file.name)
-    name = document_name(given)
-    source = name if isinstance(file, Upload) else str(path.absolute())
-    offer = Offer(options.collection, name, source, isinstance(file, Upload), options.replace, options.metadata)
+    given = file if isinstance(file, Upload) else Upload(file, file.name)
+    path, name = given.path, document_name(given.name)
+    source = name if file is given else str(path.absolute())
+    offer = Offer(options.collection, name, source, file is given, options.replace, options.metadata, given.document_id)
     try:
         draft = _open_draft(store, encoder.info, path, offer, limits=options.limits)
         is_other = options.metadata is not None and draft.row.metadata != options.metadata

@@ -114,8 +114,8 @@ class Filling:
         self._tell()
 
     def _tell(self) -> None:
-        pages = self._draft.row.pages
+        row = self._draft.row
         spent = self._times[-1] - self._times[0]
         speed = (len(self._times) - 1) / spent if spent > 0 else 0.0
-        left = (pages - self._done) / speed if speed else None
-        self._watch.tell(Progress(self._draft.row.name, self._done, pages, self._failures, speed, left))
+        left = (row.pages - self._done) / speed if speed else None
+        self._watch.tell(Progress(row.name, self._done, row.pages, self._failures, speed, left, row.id))

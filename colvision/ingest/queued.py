@@ -1,22 +1,21 @@
-"""Works on one job of the queue: reads a file in, or encodes a collection again; notes how far it is, and ends it."""
+"""Works on one job of the queue: ingests a file, goes on with a document, encodes a collection again; and ends it."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from colvision.embedding import Encoder
 from colvision.errors import ColvisionError
-from colvision.ingest.documents import encode_again, ingest_files
+from colvision.ingest.documents import encode_again, ingest_again, ingest_files
 from colvision.ingest.options import IngestOptions, Watch
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Upload
-from colvision.metadata import Metadata
 from colvision.store import Store
-from colvision.store.jobs import Job, State
+from colvision.store.jobs import Job, JobState
+from colvision.store.records import READY
 
 _NOTE_SECONDS = 0.5  # between two notes of a job's progress: each one is flushed to the disk
-_STATES: Mapping[FileOutcome, State] = {
+_STATES: Mapping[FileOutcome, JobState] = {
     "new": "ready",
     "replaced": "ready",
     "same": "ready",
@@ -25,27 +24,23 @@ _STATES: Mapping[FileOutcome, State] = {
 }
 
 
-def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, metadata: Metadata | None = None) -> Job:
+def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions) -> Job:
     """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
 
-    `metadata` is noted with the document that a file becomes. An error of the library itself fails the job with its
-    message and is raised again.
+    `options` are the library's; the job has its own of what it adds. An error of the library itself fails the job with
+    its message and is raised again.
     """
-    note = _Note(store, job)
+    work = {"file": _ingest, "resume": _resume, "reencode": _reencode}[job.kind]
+    options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata)
     try:
-        if job.is_reencoding:
-            state, reason, document = _reencode(store, encoder(), job, note)
-        else:
-            options = IngestOptions(job.collection, job.replace, metadata)
-            state, reason, document = _ingest(store, encoder(), job, options, note)
+        state, reason, document = work(store, encoder(), job, options)
     except ColvisionError as error:
         store.jobs.finish(job, "failed", reason=str(error))
         raise
-    store.jobs.finish(job, state, reason=reason, document=document)
-    return store.jobs.get(job.key)
+    return store.jobs.finish(job, state, reason=reason, document=document)
 
 
-class _Note:
+class _JobProgress:
     """Writes down how far a job is, and hears that it was cancelled."""
 
     def __init__(self, store: Store, job: Job) -> None:
@@ -53,45 +48,59 @@ class _Note:
         self._told = 0.0
         self.is_stopped = False
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         page, pages = progress.page, progress.pages
         if time.monotonic() - self._told < _NOTE_SECONDS and page < pages:
             return
         self._told = time.monotonic()
         speed = progress.pages_per_second
         goes_on = self._store.jobs.progress(
-            self._job, page=page, pages=pages, failed=progress.failed, pages_per_second=speed
+            self._job,
+            page=page,
+            pages=pages,
+            failed=progress.failed,
+            pages_per_second=speed,
+            document=progress.document_id,
         )
         self.is_stopped |= not goes_on
 
-    def watch(self, tell: Callable[[Progress], None]) -> Watch:
-        return Watch(tell, lambda: self.is_stopped)
+    def watch(self, report: Callable[[Progress], None] | None = None) -> Watch:
+        return Watch(report or self.report, lambda: self.is_stopped)
 
 
-def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions, note: _Note) -> tuple[State, str, str]:
-    upload = Upload(Path(job.path), job.name)
-    file = ingest_files(store, encoder, [upload], options=options, watch=note.watch(note.tell)).files[0]
+def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+    assert job.path is not None
+    uploads, watch = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).watch()
+    file = ingest_files(store, encoder, uploads, options=options, watch=watch).files[0]
     noted = ": what was noted with it is now known of that" if file.metadata_changed else ""
     reason = f"the same bytes as a document that is already here{noted}" if file.outcome == "same" else file.reason
     return _STATES[file.outcome], reason, file.document_id
 
 
-def _reencode(store: Store, encoder: Encoder, job: Job, note: _Note) -> tuple[State, str, str]:
+def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+    row = store.find(job.document)
+    if row.state == READY:  # completed since it was queued: nothing is missing
+        return "ready", "", row.id
+    file = ingest_again(store, encoder, row, options=options, watch=_JobProgress(store, job).watch())
+    return _STATES[file.outcome], file.reason, file.document_id
+
+
+def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
     pages = sum(row.pages for row in store.refill.waiting(job.collection))
+    noted = _JobProgress(store, job)
     done: dict[str, Progress] = {}  # by document
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         """As of the whole collection, not of the document at hand."""
         done[progress.document] = progress
         page = sum(each.page for each in done.values())
         failed = sum(each.failed for each in done.values())
-        note.tell(replace(progress, page=page, pages=max(pages, page), failed=failed))
+        noted.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
 
-    options = IngestOptions(collection=job.collection)
-    report = encode_again(store, encoder, options=options, watch=note.watch(tell))
-    if note.is_stopped:
+    again = encode_again(store, encoder, options=options, watch=noted.watch(report))
+    if noted.is_stopped:
         return "cancelled", "", ""
-    return "ready", _left_out(report), ""
+    return "ready", _left_out(again), ""
 
 
 def _left_out(report: IngestReport) -> str:

@@ -19,6 +19,7 @@ class Progress:
     failed: int
     pages_per_second: float
     seconds_left: float | None
+    document_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

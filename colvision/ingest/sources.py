@@ -10,10 +10,11 @@ from colvision.pdf import is_supported
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file whose own path says nothing, and the name that its sender gave it."""
+    """A file whose own path says nothing, and the name that its sender gave it; a new document gets `document_id`."""
 
     path: Path
     name: str
+    document_id: str = ""
 
 
 def find_files(paths: Iterable[str | Path | Upload], *, outside: Path) -> Iterator[Path | Upload]:

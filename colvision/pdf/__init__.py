@@ -13,13 +13,14 @@ from typing import Literal
 
 from colvision.errors import LimitExceeded
 from colvision.page import Page
-from colvision.pdf.kinds import is_supported, kind_of, measure
+from colvision.pdf.kinds import MEDIA_TYPES, is_supported, kind_of, measure
 from colvision.pdf.limits import RENDER_PIXELS, Limits
 from colvision.pdf.reader import FailedPage, Reader
 from colvision.pdf.renderers import RendererChoice, choose, name_and_version
 from colvision.pdf.wire import Job
 
 __all__ = [
+    "MEDIA_TYPES",
     "RENDER_PIXELS",
     "FailedPage",
     "FileInfo",

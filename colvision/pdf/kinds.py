@@ -1,12 +1,21 @@
 """What a file is: by its name for walking folders, by its first bytes for opening it."""
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from colvision.errors import DamagedFile, InputError, UnsupportedFile
 from colvision.pdf.wire import FileKind
 
-SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+MEDIA_TYPES: Mapping[str, str] = {  # by the ending of a file's name, with its dot
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
 
 _HEAD = 1024  # bytes; a PDF's header may stand anywhere in them (PDF 32000-1, Annex H.3, note 13)
 _STARTS: tuple[tuple[bytes, FileKind], ...] = (
@@ -21,7 +30,7 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
 
 def is_supported(path: str | Path) -> bool:
     """Whether the name looks like a file we read: for walking folders. The content decides when it is opened."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in MEDIA_TYPES
 
 
 def measure(path: Path) -> int:

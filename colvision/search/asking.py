@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from colvision.embedding import Encoder, EncoderInfo, QueryEmbedding
+from colvision.embedding import Encoder, EncoderInfo, QueryEmbedding, ScoredQuery
 from colvision.search.hits import Answer
 from colvision.search.options import Request, SearchOptions
-from colvision.search.planner import search_many
+from colvision.search.planner import scored_query, search_many
 from colvision.search.waiting import Waiting
 from colvision.store import Snapshot, Store
 from colvision.store.records import CollectionRow
@@ -49,6 +49,17 @@ class Asking:
         self._check(collection)
         answer = self._waiting.ask(_Asked(collection, Request(query, options)))
         return _timed(answer, (encode, 0.0, encode + time.perf_counter() - started))
+
+    def query(self, text: str, collection: str) -> ScoredQuery:
+        """A text with the weights that a search of a collection gives its tokens; no page is ranked.
+
+        Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`.
+        """
+        self._check(collection)
+        embedding = self._encoder().encode_queries([text])[0]
+        return self._store.serve(
+            collection, lambda snapshot: scored_query(snapshot, embedding, info=self._info(snapshot.collection))
+        )
 
     def many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""

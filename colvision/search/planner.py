@@ -66,6 +66,19 @@ def search_many(
     return [answers[i] for i in range(len(requests))]
 
 
+def scored_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo) -> ScoredQuery:
+    """A query with the weights that a search of the whole collection gives its tokens.
+
+    Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
+    """
+    search = _Search(Table.of(snapshot), info, None, SEARCH_BYTES)
+    request = Request(query)
+    if not info.link.is_probability:
+        return search.query(request, query.weights)
+    [scored] = search.scanned([request], query.vectors)
+    return scored.query
+
+
 def has_first_stage(info: EncoderInfo, pages: int) -> bool:
     """Whether a search of so many pages by this encoder compares sign bits first."""
     return pages >= FIRST_STAGE_PAGES and not info.link.is_probability and info.dim % 64 == 0
@@ -130,7 +143,7 @@ class _Search:
             spent = {"first_stage": (staged - started) * 1000, "rerank": (time.perf_counter() - staged) * 1000}
             mode = "rerank"
         else:
-            found = self._scanned(requests, vectors)
+            found = self.scanned(requests, vectors)
             spent, mode = {"score": (time.perf_counter() - started) * 1000}, "exact"
         answers = []
         for scored in found:
@@ -173,7 +186,7 @@ class _Search:
                 maxima = self._maxima(pages, request.query.vectors)
             else:
                 maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self._query(request, request.query.weights)
+            query = self.query(request, request.query.weights)
             found.append(Scored(query, request.options, request.texts, pages, maxima))
             begin = end
         return found
@@ -181,7 +194,7 @@ class _Search:
     def _maxima(self, pages: Pages, vectors: Floats) -> Floats:
         return code_maxima(self.table, pages, vectors, self.info.code_range)
 
-    def _scanned(self, requests: Sequence[Request], vectors: Floats) -> list[Scored]:
+    def scanned(self, requests: Sequence[Request], vectors: Floats) -> list[Scored]:
         is_weighed = self.info.link.is_probability and any(request.options.soft_idf for request in requests)
         compared = np.arange(len(self.table), dtype=np.int64) if is_weighed else self.pages
         maxima = self._maxima(compared, vectors)
@@ -193,11 +206,11 @@ class _Search:
             if is_weighed and request.options.soft_idf:
                 weights = weights * soft_idf(self.info.link(own))
             kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(Scored(self._query(request, weights), request.options, request.texts, self.pages, kept))
+            found.append(Scored(self.query(request, weights), request.options, request.texts, self.pages, kept))
             begin = end
         return found
 
-    def _query(self, request: Request, weights: Floats) -> ScoredQuery:
+    def query(self, request: Request, weights: Floats) -> ScoredQuery:
         generation = self.table.snapshot.generation
         mean_vectors = self.table.mean_vectors
         link = Link() if request.query.is_page else self.info.link  # it was calibrated for words: see `likeness`

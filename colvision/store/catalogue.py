@@ -9,10 +9,12 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
+from colvision.store import uploads
 from colvision.store.schema import (
     APPLICATION,
     CHECKSUMS,
@@ -59,7 +61,7 @@ class Catalogue:
 
     def _open(self) -> None:
         self._stamp = self._seen()
-        self._connection = _connect(self._uri())
+        self._connection = _connect(self._uri(), self.folder)
         self._end = weakref.finalize(self, self._connection.close)
         if not self.read_only:
             self.execute("PRAGMA journal_mode = WAL")
@@ -70,7 +72,7 @@ class Catalogue:
 
     def _copy_to_memory(self) -> None:
         """An older format where nothing can be written: a copy in memory is upgraded."""
-        copy = _connect(":memory:")
+        copy = _connect(":memory:", self.folder)
         with self._connection as on_disk:
             on_disk.backup(copy)
         self._end()
@@ -248,6 +250,13 @@ class Catalogue:
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     @property
+    def revision(self) -> str:
+        """Another text after every change, by this process or another; to compare while the catalogue is open."""
+        with self._turn, self._told():
+            self._refresh()
+            return f"{self._stamp}-{self._pragma('data_version')}-{self._connection.total_changes}"
+
+    @property
     def bytes(self) -> int:
         """The size of the file and of its log."""
         files = (self._path, self._path.with_name(FILE_NAME + "-wal"))
@@ -267,13 +276,15 @@ class Catalogue:
             self._end()
 
 
-def _connect(database: str) -> sqlite3.Connection:
+def _connect(database: str, folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         database, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.text_factory = _text
     connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
     connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
+    connection.create_function("upload_path", 1, partial(uploads.upgraded_path, folder))
+    connection.create_function("upload_metadata", 1, partial(uploads.upgraded_metadata, folder))
     return connection
 
 

@@ -73,7 +73,7 @@ class Drafts:
                 collection.check_encoder(info)
                 decision = self._decide(offer, collection.key, sha256)
                 new = NewDocument(
-                    id=new_id(),
+                    id=self._new_id(offer),
                     collection=collection.key,
                     name=decision.name,
                     source=offer.source,
@@ -127,6 +127,11 @@ class Drafts:
         worker = str(Holder.current())
         new = same._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.add_document(self._db, new)
+
+    def _new_id(self, offer: Offer) -> str:
+        """The one that was offered, unless an earlier run has used it."""
+        is_used = bool(rows.documents(self._db, "id = ?", [offer.id]))
+        return offer.id if offer.id and not is_used else new_id()
 
     def _decide(self, offer: Offer, collection: int, sha256: str) -> Decision:
         found = rows.candidates(self._db, collection, sha256, offer.source, offer.name)

@@ -25,7 +25,8 @@ class Offer:
     """A file offered to a collection.
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
-    place of a document of the same name. `metadata` None leaves what is known of the document as it is.
+    place of a document of the same name. `metadata` None leaves what is known of the document as it is. A new document
+    gets `id`, if that is not "".
     """
 
     collection: str
@@ -34,6 +35,7 @@ class Offer:
     upload: bool
     replace: bool
     metadata: Metadata | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,50 @@
-"""Work that waits: files to ingest, who works on them, how far they are. States survive a restart.
+"""Work that waits: what it needs, who works on it, how far it is. States survive a restart.
 
 Each change is a short transaction of its own, outside the writer lock.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from colvision.metadata import Metadata, metadata_text
+from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.identity import new_id
 from colvision.store.lock import Holder
 from colvision.store.rows import now
 
-State = Literal["queued", "running", "ready", "failed", "cancelled"]
+JobKind = Literal["file", "resume", "reencode"]
+JobState = Literal["queued", "running", "ready", "failed", "cancelled"]
 
 LEASE_SECONDS = 300.0  # silence after which a worker of another machine counts as dead: a slow page takes a minute
+_ACTIVE = "state IN ('queued', 'running')"
 _COLUMNS = (
-    "key, path, name, collection, replaces, state, reason, document, page, pages, failed_pages, pages_per_second, "
-    "cancel, worker, queued, finished"
+    *("key", "kind", "path", "name", "collection", "metadata", "replaces", "state", "reason", "document"),
+    *("page", "pages", "failed_pages", "pages_per_second", "cancel", "worker", "queued", "finished"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to ingest, or a collection to encode again: such a job has no `path`.
+    """A "file" to ingest, a document to "resume" from its kept file, or a collection to "reencode".
 
-    `page` of `pages` are done, `document` is the id of what a file became.
+    `path` is that of a file, None for the others. `document` is the id of the one that is resumed, or that a file
+    becomes: a new one when it is claimed, "" if it becomes none. `page` of `pages` are done. `metadata` is None where
+    nothing was given.
     """
 
     key: int
-    path: str
+    kind: JobKind
+    path: Path | None
     name: str
     collection: str
+    metadata: Metadata | None
     replace: bool
-    state: State
+    state: JobState
     reason: str
     document: str
     page: int
@@ -46,8 +57,14 @@ class Job:
     finished: str
 
     @property
-    def is_reencoding(self) -> bool:
-        return not self.path
+    def is_active(self) -> bool:
+        return self.state in ("queued", "running")
+
+    @property
+    def process(self) -> int | None:
+        """The number of the process that works on it, if that is one of this machine."""
+        holder = Holder.parse(self.worker)
+        return holder.pid if holder is not None and holder.is_here() else None
 
     @property
     def seconds_left(self) -> float | None:
@@ -55,28 +72,54 @@ class Job:
         return (self.pages - self.page) / self.pages_per_second if self.pages_per_second else None
 
 
-def _job(row: Row) -> Job:
-    values = list(row)
-    values[4], values[12] = bool(row[4]), bool(row[12])
-    return Job(*values)
+class JobQueue:
+    """The jobs of a library, in the order in which they were added.
 
-
-class Jobs:
-    """The jobs of a library."""
+    A file in the folder `uploads` belongs to its job: it is removed when the job ends.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._db = catalogue
+        self._folder = catalogue.folder.resolve()
+        self.uploads = self._folder / uploads.FOLDER
 
-    def queue(self, path: str, name: str, *, collection: str = "default", replace: bool = False) -> Job:
-        """Adds a file to the end of the queue; `name` is what the user calls it."""
-        sql = "INSERT INTO jobs (path, name, collection, replaces, queued) VALUES (?, ?, ?, ?, ?)"
+    def queue(
+        self,
+        path: str | Path,
+        name: str,
+        *,
+        collection: str = "default",
+        metadata: Metadata | None = None,
+        replace: bool = False,
+    ) -> Job:
+        """Adds a file to ingest; `name` is what the user calls it."""
+        noted = None if metadata is None else metadata_text(metadata)
+        sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, noted, replace, now()]
         with self._db.write():
-            key = self._db.insert(sql, [path, name, collection, replace, now()])
+            key = self._db.insert(sql, values)
         return self.get(key)
 
+    def queue_resume(self, document: str, name: str, *, collection: str = "default") -> Job:
+        """Adds the missing pages of a document (an id), unless a job that reads it waits or runs: then gives that."""
+        return self._queue_once("resume", (name, collection, document), "document = ?", [document])
+
     def queue_reencoding(self, collection: str) -> Job:
-        """Adds the encoding again of a whole collection, from the kept files."""
-        return self.queue("", collection, collection=collection)
+        """Adds the encoding again of a whole collection, unless it waits or runs already: then gives that job."""
+        same = "kind = 'reencode' AND collection = ?"
+        return self._queue_once("reencode", (collection, collection, ""), same, [collection])
+
+    def _queue_once(self, kind: JobKind, what: tuple[str, str, str], same: str, values: Sequence[Value]) -> Job:
+        """`what` is its name, collection and document; of the `same` jobs those that have ended leave the list."""
+        sql = (
+            "INSERT INTO jobs (kind, path, name, collection, document, replaces, queued) VALUES (?, '', ?, ?, ?, 0, ?)"
+        )
+        with self._db.write():
+            if waiting := self._select(f"{same} AND {_ACTIVE} AND NOT cancel", values):
+                return waiting[0]
+            self._db.execute(f"DELETE FROM jobs WHERE {same} AND NOT {_ACTIVE}", values)
+            key = self._db.insert(sql, [kind, *what, now()])
+        return self.get(key)
 
     def get(self, key: int) -> Job:
         """Raises `ValueError` for a job that there is not."""
@@ -85,66 +128,108 @@ class Jobs:
             raise ValueError(f"no job {key} in this library")
         return found[0]
 
-    def all(self, *, states: Sequence[State] = ()) -> list[Job]:
-        """All jobs, or those in one of the `states`, oldest first."""
-        return self._select(f"state IN ({', '.join('?' * len(states))})" if states else "TRUE", states)
+    def all(self) -> list[Job]:
+        """All jobs, oldest first."""
+        return self._select("TRUE", [])
 
-    def claim(self, worker: str, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
+    def active(self) -> list[Job]:
+        """Those that wait or are worked on, oldest first."""
+        return self._select(_ACTIVE, [])
+
+    def claim(self, worker: str | None = None, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
         """Takes the oldest job that waits or whose worker has died; None when there is nothing to do.
 
-        `worker` names the caller: `str(Holder.current())` lets others see at once that it died; of any other name
-        only silence for `lease_seconds` tells.
+        `worker` names the caller, None this process: of such a name others see at once that it died, of any other name
+        only silence for `lease_seconds` tells. A claimed job is given to `Library.run_job`.
         """
-        with self._db.write():
-            self._end_cancelled(lease_seconds)
-            waiting = self._select("state = 'queued' OR state = 'running'", [])
-            job = next(
-                (job for job in waiting if job.state == "queued" or self._is_abandoned(job, lease_seconds)), None
-            )
-            if job is None:
-                return None
-            sql = "UPDATE jobs SET state = 'running', worker = ?, heartbeat = ?, pages_per_second = 0 WHERE key = ?"
-            self._db.execute(sql, [worker, time.time(), job.key])
-            return self.get(job.key)
-
-    def progress(self, job: Job, *, page: int, pages: int, failed: int = 0, pages_per_second: float = 0.0) -> bool:
-        """Notes how far a claimed job is; False asks to stop: it was cancelled, or another worker has taken it."""
-        sql = """
-            UPDATE jobs SET page = ?, pages = ?, failed_pages = ?, pages_per_second = ?, heartbeat = ?
-            WHERE key = ? AND worker = ? AND state = 'running' AND NOT cancel"""
-        values: list[Value] = [page, pages, failed, pages_per_second, time.time(), job.key, job.worker]
-        with self._db.write():
-            return self._db.execute(sql, values) == 1
-
-    def finish(self, job: Job, state: State, *, reason: str = "", document: str = "") -> None:
-        """Ends a claimed job as ready, failed or cancelled; does nothing when another worker has taken it."""
-        sql = """
-            UPDATE jobs SET state = ?, reason = ?, document = ?, finished = ?
-            WHERE key = ? AND worker = ? AND state = 'running'"""
-        with self._db.write():
-            self._db.execute(sql, [state, reason, document, now(), job.key, job.worker])
-
-    def cancel(self, key: int) -> None:
-        """A waiting job ends at once; a running one is asked to stop; an ended one stays as it is."""
-        with self._db.write():
-            self._db.execute("UPDATE jobs SET cancel = 1 WHERE key = ? AND state IN ('queued', 'running')", [key])
-            sql = "UPDATE jobs SET state = 'cancelled', finished = ? WHERE key = ? AND state = 'queued'"
-            self._db.execute(sql, [now(), key])
-
-    def forget(self, key: int) -> None:
-        """Removes an ended job from the list."""
-        with self._db.write():
-            self._db.execute("DELETE FROM jobs WHERE key = ? AND state NOT IN ('queued', 'running')", [key])
-
-    def _end_cancelled(self, lease_seconds: float) -> None:
-        """Ends what was cancelled and has no worker left to end it: done again, a deleted document would come back."""
+        # What was cancelled and has no worker left to end it: done again, a deleted document would come back.
         for job in self._select("state = 'running' AND cancel", []):
             if self._is_abandoned(job, lease_seconds):
-                sql = "UPDATE jobs SET state = 'cancelled', finished = ? WHERE key = ?"
-                self._db.execute(sql, [now(), job.key])
+                self._end("key = ?", [job.key], "cancelled")
+        with self._db.write():
+            for job in self.active():
+                if job.state == "queued" or self._is_abandoned(job, lease_seconds):
+                    sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
+                    filled = new_id() if job.kind == "file" and not job.document else job.document
+                    values: list[Value] = [worker or str(Holder.current()), time.time(), filled, job.key]
+                    self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
+                    return self.get(job.key)
+        return None
+
+    def progress(
+        self,
+        job: Job,
+        *,
+        page: int,
+        pages: int,
+        failed: int = 0,
+        pages_per_second: float = 0.0,
+        document: str = "",
+    ) -> bool:
+        """Notes how far a claimed job is; False asks to stop: it was cancelled, or another worker has taken it."""
+        sql = """
+            UPDATE jobs SET page = ?, pages = ?, failed_pages = ?, pages_per_second = ?, heartbeat = ?, document = ?
+            WHERE key = ? AND worker = ? AND state = 'running' AND NOT cancel"""
+        values: list[Value] = [page, pages, failed, pages_per_second, time.time(), document or job.document]
+        with self._db.write():
+            return self._db.execute(sql, [*values, job.key, job.worker]) == 1
+
+    def finish(self, job: Job, state: JobState, *, reason: str = "", document: str | None = None) -> Job:
+        """Ends a claimed job as ready, failed or cancelled, and gives it as it is then.
+
+        `document` None leaves the one that is known. Nothing is done when another worker has taken the job.
+        """
+        mine = "key = ? AND worker = ? AND state = 'running'"
+        ended = self._end(mine, [job.key, job.worker], state, reason=reason, document=document)
+        return next(iter(ended or self._select("key = ?", [job.key])), job)
+
+    def cancel(self, key: int, *, forget: bool = False) -> None:
+        """A waiting job ends at once; a running one is asked to stop; an ended one stays as it is.
+
+        With `forget` it is taken off the list as soon as it has ended, or now.
+        """
+        sql = f"UPDATE jobs SET cancel = 1, dismissed = dismissed OR ? WHERE key = ? AND {_ACTIVE}"
+        with self._db.write():
+            self._db.execute(sql, [forget, key])
+        self._end("key = ? AND state = 'queued'", [key], "cancelled")
+        if forget:
+            self.forget(key)
+
+    def forget(self, key: int) -> None:
+        """Takes an ended job off the list."""
+        with self._db.write():
+            self._db.execute(f"DELETE FROM jobs WHERE key = ? AND NOT {_ACTIVE}", [key])
+
+    def _end(
+        self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str | None = None
+    ) -> list[Job]:
+        """Ends the job `where` holds for, if it does, and removes its upload; a dismissed one is forgotten."""
+        sql = "UPDATE jobs SET state = ?, reason = ?, document = coalesce(?, document), finished = ? WHERE key = ?"
+        ended = []
+        with self._db.write():
+            for job in self._select(where, values):
+                self._db.execute(sql, [state, reason, document, now(), job.key])
+                ended.append(self.get(job.key))
+                self._db.execute("DELETE FROM jobs WHERE key = ? AND dismissed", [job.key])
+        for job in ended:  # a kill before this leaves a file that nothing waits for
+            if job.path is not None and job.path.parent == self.uploads:
+                job.path.unlink(missing_ok=True)
+        return ended
 
     def _select(self, where: str, values: Sequence[Value]) -> list[Job]:
-        return [_job(row) for row in self._db.all(f"SELECT {_COLUMNS} FROM jobs WHERE {where} ORDER BY key", values)]
+        found = self._db.all(f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE {where} ORDER BY key", values)
+        return [self._job(row) for row in found]
+
+    def _job(self, row: Row) -> Job:
+        values = dict(zip(_COLUMNS, row, strict=True))
+        path, metadata = values.pop("path"), values.pop("metadata")
+        return Job(
+            path=self._folder / path if path else None,
+            metadata=None if metadata is None else json.loads(metadata),
+            replace=bool(values.pop("replaces")),
+            cancel=bool(values.pop("cancel")),
+            **values,
+        )
 
     def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
         holder = Holder.parse(job.worker)

@@ -78,9 +78,11 @@ JOBS = Table(
     "jobs",
     {
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
-        "path": unchecked("TEXT NOT NULL"),
+        "kind": unchecked("TEXT NOT NULL DEFAULT 'file'"),  # or 'resume', 'reencode'
+        "path": unchecked("TEXT NOT NULL"),  # of a file, relative where it lies in the library
         "name": unchecked("TEXT NOT NULL"),
         "collection": unchecked("TEXT NOT NULL"),
+        "metadata": unchecked("TEXT"),  # JSON object, NULL where none was given
         "replaces": unchecked("INTEGER NOT NULL"),
         "state": unchecked("TEXT NOT NULL DEFAULT 'queued'"),
         "reason": unchecked("TEXT NOT NULL DEFAULT ''"),
@@ -90,6 +92,7 @@ JOBS = Table(
         "failed_pages": unchecked("INTEGER NOT NULL DEFAULT 0"),
         "pages_per_second": unchecked("REAL NOT NULL DEFAULT 0"),
         "cancel": unchecked("INTEGER NOT NULL DEFAULT 0"),
+        "dismissed": unchecked("INTEGER NOT NULL DEFAULT 0"),  # the row is removed when the job has ended
         "worker": unchecked("TEXT NOT NULL DEFAULT ''"),
         "queued": unchecked("TEXT NOT NULL"),
         "heartbeat": unchecked("REAL NOT NULL DEFAULT 0"),
@@ -129,6 +132,20 @@ UPDATE collections SET seal = NULL
 WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB), CAST(keep AS BLOB));
 ALTER TABLE collections DROP COLUMN keep;
 """
+# A re-encoding was a job without a path, and going on with a document one that read its kept file.
+_JOBS_3 = """
+ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
+ALTER TABLE jobs ADD COLUMN metadata TEXT;
+ALTER TABLE jobs ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET kind = 'reencode' WHERE path = '';
+UPDATE jobs SET document = coalesce((
+    SELECT documents.id FROM documents JOIN collections ON collections.key = documents.collection
+    WHERE documents.visible AND collections.name = jobs.collection
+    AND jobs.path LIKE '%files_' || documents.sha256 || '.' || documents.extension
+), '') WHERE state IN ('queued', 'running');
+UPDATE jobs SET kind = 'resume', path = '' WHERE document <> '' AND state IN ('queued', 'running');
+UPDATE jobs SET metadata = upload_metadata(path), path = upload_path(path) WHERE path <> '';
+"""
 # From the format before to each format; `CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -146,5 +163,5 @@ CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
-    3: _COLLECTIONS_3,
+    3: _COLLECTIONS_3 + _JOBS_3,
 }

@@ -14,7 +14,7 @@ from colvision.store.drafts import Drafts
 from colvision.store.files import Files
 from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.integrity import Repair, Verifier
-from colvision.store.jobs import Jobs
+from colvision.store.jobs import JobQueue
 from colvision.store.merge import Merging
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.refill import Refill
@@ -48,7 +48,7 @@ class Store:
         _check_folder(path, create=create and not read_only)
         self._db = Catalogue(path, create=create, read_only=read_only)
         self.files = Files(path)
-        self.jobs = Jobs(self._db)
+        self.jobs = JobQueue(self._db)
         self._snapshots = Snapshots(self._db, self.files)
         self._texts = TextLayers(self._db)
         turn = self._turn = Turn(path, self._db, self.files)
@@ -79,6 +79,11 @@ class Store:
     @property
     def read_only(self) -> bool:
         return self._db.read_only
+
+    @property
+    def revision(self) -> str:
+        """See `Catalogue.revision`."""
+        return self._db.revision
 
     def collections(self) -> list[CollectionRow]:
         with self._db.read():

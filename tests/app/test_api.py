@@ -15,8 +15,8 @@ from app.__main__ import command
 from app.api import VIEWER, create_api
 from app.guard import Guard
 from app.service import Service
-from app.settings import LIBRARY_VARIABLE, TOKEN_VARIABLE, Quota, Settings
-from app.worker import read_in
+from app.settings import Quota, Settings
+from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 from tests.helpers import ROOT
 from tests.helpers.toy import ToyEncoder, save_document
@@ -58,7 +58,7 @@ def test_facts_are_noted_with_an_upload_and_a_wrong_one_is_a_sentence(client, se
     data = save_document(tmp_path / "pump.tiff", PUMP).read_bytes()
     address = "/api/v1/documents?name=pump.tiff"
     client.post(f"{address}&meta=machine%3Dpump%2C+press&meta=year=2010", content=data)
-    read_in(service.library, service.intake.spool, service.library.jobs.claim("test"))
+    service.library.run_job(service.library.jobs.claim("test"))
     noted = client.get("/api/v1/documents/pump.tiff").json()["metadata"]
     assert noted == {"machine": "pump, press", "year": 2010}
     refused = client.post(f"{address}&meta=pump", content=data)
@@ -226,6 +226,23 @@ def test_a_job_can_be_cancelled_and_taken_off_the_list(client, tmp_path):
     assert client.post(f"/api/v1/jobs/{key}/cancel").json()["state"] == "cancelled"
     assert client.delete(f"/api/v1/jobs/{key}").status_code == 204
     assert client.get("/api/v1/library").json()["jobs"] == []
+
+
+def test_the_library_is_told_again_only_when_something_has_changed(client, service, document, tmp_path):
+    first = client.get("/api/v1/library")
+    again = client.get("/api/v1/library", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    service.library.jobs.queue(tmp_path / "pump.tiff", "pump.tiff")
+    changed = client.get("/api/v1/library", headers={"if-none-match": first.headers["etag"]})
+    assert (changed.status_code, len(changed.json()["jobs"])) == (200, 1)
+
+
+def test_the_rest_of_a_document_is_queued_as_a_job_of_that_document(client, service, tmp_path):
+    path, seen = save_document(tmp_path / "pump.tiff", PUMP), []
+    half = service.library.ingest(path, progress=seen.append, cancel=lambda: len(seen) > 1).files[0]
+    job = client.post(f"/api/v1/documents/{half.document_id}/continue")
+    told = job.status_code, job.json()["kind"], job.json()["document"]
+    assert told == (202, "resume", half.document_id)
 
 
 def test_a_foreign_host_name_is_refused(client):

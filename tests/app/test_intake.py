@@ -1,7 +1,6 @@
 """What comes in, over a real library with the toy encoder."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -42,7 +41,7 @@ def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
     job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     assert service.intake.cancel(job.key).state == "cancelled"
     assert list((service.library.path / "uploads").iterdir()) == []
-    service.intake.forget(job.key)
+    service.intake.dismiss(job.key)
     assert service.overview().jobs == ()
 
 
@@ -57,7 +56,7 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
             os.utime(path, (0, 0))
     Service(service.library, service.settings)
     assert (stray.exists(), arriving.exists()) == (False, True)
-    assert Path(service.library.jobs.all()[0].path).exists()
+    assert service.library.jobs.all()[0].path.exists()
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])
@@ -141,14 +140,18 @@ def test_the_same_file_again_with_other_facts_takes_them_on(service, upload):
     assert "what was noted with it is now known" in view.jobs[0].reason
 
 
-def test_what_was_noted_waits_with_its_upload_for_the_next_start_and_goes_with_it(service, tmp_path):
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
+def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(service, tmp_path, quick_path):
+    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
     for path in (service.library.path / "uploads").iterdir():
-        os.utime(path, (0, 0))
-    again = Service(service.library, service.settings)
-    assert again.intake.spool.noted(service.library.jobs.all()[0].path) == {"year": 2010}
-    again.intake.cancel(job.key)
-    assert list((service.library.path / "uploads").iterdir()) == []
+        os.utime(path, (0, 0))  # so old that it is swept if nothing waits for it
+    service.library.close()
+    moved = service.library.path.rename(quick_path / "moved")
+    with open_library(moved, encoder=ToyEncoder()) as library:
+        again = Service(library, Settings(moved))
+        assert library.run_job(library.jobs.claim("test")).state == "ready"
+        (document,) = again.overview().documents
+        assert (document.stored, document.metadata) == (3, {"year": 2010})
+        assert list((moved / "uploads").iterdir()) == []
 
 
 def test_facts_beyond_the_limit_are_refused(service, tmp_path):

@@ -44,7 +44,7 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
     hit = ask(service, "spare parts").hits[0]
     why = service.questions.explain(Question("spare parts"), hit.document_id, hit.page)
     codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
-    exact = service.library.explain_page("spare parts", hit.document_id, hit.page).similarity_map
+    exact = service.library.explain("spare parts", hit.document_id, hit.page).similarity_map
     step = (why.scale.high - why.scale.low) / 254
     back = why.scale.low + (codes.astype(np.float64) - 1) * step
     assert np.array_equal(codes == 0, np.isnan(exact))

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from app.questions import Question
+from app.service import Service
 from app.settings import Settings, is_loopback
 from colvision.errors import DocumentNotFound, PageNotFound
-from colvision.ingest import Upload
-from tests.helpers.toy import save_document
+from colvision.library import open_library
+from tests.helpers.toy import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -37,45 +38,93 @@ class Killed(BaseException):
     """What ends a reading without a word to the library."""
 
 
-def _kill(*_):
-    raise Killed
-
-
 @pytest.fixture
-def leave_half_read(service, tmp_path):
-    """Starts to read a document and stops there, as a kill would; gives its id."""
+def leave_half_read(service, tmp_path, monkeypatch):
+    """Uploads a document and claims its job, reads nothing but the number of its pages and stops, as a kill would."""
+
+    def kill(_):
+        raise Killed
 
     def leaving(name, pages=PUMP):
-        known = {each.id for each in service.overview().documents}
-        with pytest.raises(Killed):
-            service.library.ingest(Upload(save_document(tmp_path / "half.tiff", pages), name), progress=_kill)
-        return next(each.id for each in service.overview().documents if each.id not in known)
+        service.intake.upload(save_document(tmp_path / "half.tiff", pages), name)
+        job = service.library.jobs.claim("test")
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(service.library.encoder, "encode_pages", kill)
+            service.library.run_job(job)
+        return job
 
     return leaving
 
 
 @pytest.mark.parametrize("name", ["press.tiff", "pump.tiff"])
-def test_deleting_a_half_read_document_leaves_another_ones_job_alone(service, tmp_path, leave_half_read, name):
-    stale = leave_half_read(name)
-    service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
-    key = service.library.jobs.claim("test").key
-    assert [job.document for job in service.overview().jobs] == [""]
-    service.delete(stale)
-    assert not service.library.jobs.get(key).cancel
-    assert [job.key for job in service.overview().jobs] == [key]
+def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_deleted(service, leave_half_read, name):
+    jobs = service.library.jobs
+    other, job = leave_half_read(name, [["oil"]]), leave_half_read("pump.tiff")
+    filled = {each.key: each.document for each in service.overview().jobs}
+    assert set(filled.values()) == {each.id for each in service.overview().documents} and len(filled) == 2
+    service.delete(filled[job.key])
+    assert (jobs.get(job.key).cancel, jobs.get(other.key).cancel) == (True, False)
+    assert [each.key for each in service.overview().jobs] == [other.key, job.key], "it is still being stopped"
+    assert jobs.finish(job, "cancelled").state == "cancelled"
+    assert [each.key for each in service.overview().jobs] == [other.key]
 
 
-def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_deleted(service, tmp_path, leave_half_read):
-    other = leave_half_read("pump.tiff", [["oil"]])
-    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
-    job = service.library.jobs.claim("test")
-    document = leave_half_read("pump.tiff")  # by the name of "pump (2).tiff"
-    assert [(each.key, each.document) for each in service.overview().jobs] == [(job.key, document)]
-    assert document != other
+def test_a_job_of_a_deleted_document_is_never_told_of_again_after_a_restart(service, leave_half_read):
+    """The worker and the application have gone: the next worker ends the job, the next application is silent."""
+    job = leave_half_read("pump.tiff")
+    service.delete("pump.tiff")
+    again = Service(service.library, service.settings)
+    assert again.library.jobs.claim("next", lease_seconds=-1.0) is None
+    assert again.overview().jobs == ()
+    with pytest.raises(ValueError, match=f"no job {job.key}"):
+        again.library.jobs.get(job.key)
+    assert list(again.library.jobs.uploads.iterdir()) == []
+
+
+def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_half_read, monkeypatch):
+    job = leave_half_read("pump.tiff")
+    service.library.jobs.finish(job, "failed", reason="killed")
+    document = service.overview().documents[0]
+    queued = [service.intake.resume(document.id) for _ in range(2)]
+    assert queued[0] == queued[1] and (queued[0].kind, queued[0].document) == ("resume", document.id)
+    monkeypatch.setattr("colvision.store.files.Incoming.fill", lambda *_: pytest.fail("the kept file is copied"))
+    kept = service.library.original_path(document.id).stat()
+    ended = service.library.run_job(service.library.jobs.claim("test"))
+    assert (ended.state, ended.document, ended.page) == ("ready", document.id, 3)
+    assert service.library.original_path(document.id).stat() == kept
+    assert [(each.state, each.stored) for each in service.overview().documents] == [("ready", 3)]
+    assert ask(service, "filter").hits[0].page == 3
+
+
+def test_nothing_is_left_to_read_of_a_document_that_was_completed_meanwhile(service, upload):
+    upload()
+    document = service.overview().documents[0].id
+    service.intake.resume(document)
+    assert service.library.run_job(service.library.jobs.claim("test")).state == "ready"
+    assert [each.id for each in service.overview().documents] == [document]
+
+
+def test_the_revision_changes_with_documents_jobs_and_judgements_and_with_nothing_else(service, upload, tmp_path):
+    seen = [service.revision()]
+
+    def is_new():
+        seen.append(service.revision())
+        return seen[-1] not in seen[:-1]
+
+    upload()
+    assert is_new()
+    document = service.overview().documents[0].id
+    ask(service, "valve")
+    service.picture(document, 1)
+    assert not is_new()
+    service.questions.judge(Question("valve"), document, 1, "relevant")
+    assert is_new()
+    with open_library(service.library.path, encoder=ToyEncoder()) as other:
+        other.jobs.queue(tmp_path / "file.tiff", "pump.tiff")
+    assert is_new()
     service.delete(document)
-    assert service.library.jobs.get(job.key).cancel
-    service.library.jobs.finish(job, "cancelled")
-    assert service.overview().jobs == ()
+    assert is_new()
+    assert Service(service.library, service.settings).revision() not in seen
 
 
 def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):

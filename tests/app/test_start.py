@@ -7,16 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from app import __main__ as start
 from app.service import Service
-from app.settings import ENCODER_VARIABLE, Settings, default_library
+from app.settings import Settings
 from app.supervisor import Supervisor
-from app.worker import work
+from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
@@ -60,6 +59,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path,
 
 _SUICIDE = """
 import os, sys
+from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.lock import Holder
 with open_library(sys.argv[1]) as library:
@@ -103,15 +103,6 @@ def test_only_the_job_that_killed_its_worker_is_failed(service):
         ("running", workers[0]),
         ("failed", workers[1]),
     ]
-
-
-def test_the_upload_of_a_job_that_was_failed_is_dropped_by_the_next_worker(service, tmp_path):
-    jobs = service.library.jobs
-    failed = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "oil.tiff")
-    waiting = service.intake.upload(save_document(tmp_path / "file.tiff", [["valve"]]), "valve.tiff")
-    jobs.finish(jobs.claim("test"), "failed", reason="it ended its worker")
-    work(service.library, parent=-1)
-    assert [Path(jobs.get(job.key).path).exists() for job in (failed, waiting)] == [False, True]
 
 
 _STARTS_A_WORKER = """

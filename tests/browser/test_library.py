@@ -206,3 +206,10 @@ def test_the_first_start_loads_the_sample_manual_and_finds_a_page_in_it(chromium
         expect(page.locator("#cv-title")).to_contain_text("sample-manual")
         expect(page.locator("#cv-unit")).to_contain_text("match probability")
         page.context.close()
+
+
+def test_a_library_that_has_not_changed_is_not_sent_again(page, server):
+    drive.show(page, server)
+    with page.expect_response(lambda each: each.url.endswith("/api/v1/library") and each.status == 304):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#cv-documents .cv-row", has_text="pump.tiff").first).to_be_visible()

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from colvision.search import Filter, Request, SearchOptions, parse_filter, search_many, search_pages
+from colvision.search import Filter, Request, SearchOptions, parse_filter, planner, search_many, search_pages
 from colvision.search.planner import FIRST_STAGE_PAGES
 from colvision.search.stages import Table
 from tests.helpers.random_collections import PAGES_A_DOCUMENT, PLAIN, SHARP, made_pages, made_snapshot, query_near
@@ -66,6 +66,24 @@ def test_a_probability_link_is_scanned_whatever_the_size(large, queries):
 def test_more_pages_than_candidates_can_be_asked_for(large, queries):
     answer = search_pages(large, queries[0], info=PLAIN, options=SearchOptions(k=300))
     assert len(answer) == 300 and answer.candidates == 1200
+
+
+@pytest.mark.parametrize(("info", "scans"), [(PLAIN, 0), (SHARP, 1)], ids=["plain", "sharp"])
+def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_takes(
+    large, queries, monkeypatch, info, scans
+):
+    searched = search_pages(large, queries[0], info=info).query
+    maxima, compared = planner.code_maxima, []
+    monkeypatch.setattr(planner, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
+    monkeypatch.setattr(planner, "best_hits", lambda *_: pytest.fail("pages are ranked"))
+    query = planner.scored_query(large, queries[0], info=info)
+    assert (query.weights.tolist(), query.link, query.fingerprint, query.mean_vectors) == (
+        searched.weights.tolist(),
+        searched.link,
+        searched.fingerprint,
+        searched.mean_vectors,
+    )
+    assert len(compared) == scans
 
 
 @pytest.mark.parametrize("info", [PLAIN, SHARP], ids=["plain", "sharp"])

@@ -154,7 +154,7 @@ def test_the_heatmap_colours_the_winning_patch_and_leaves_blank_paper_alone(libr
 
 
 def test_a_probe_of_any_page_needs_no_search_result(library):
-    why = library.explain_page("nut", "valve.png", 1)
+    why = library.explain("nut", "valve.png", 1)
     assert why.matches[0].cell == (0, 3)
 
 

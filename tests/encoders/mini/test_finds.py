@@ -50,8 +50,7 @@ def test_the_best_patch_lies_on_the_word(found):
     (document,) = library.documents(collection=collection)
     words = words_of(DATA / f"{name}.pdf")
     hits = [
-        is_hit(library.explain_page(word, document.id, page, collection=collection), boxes)
-        for page, word, boxes in words
+        is_hit(library.explain(word, document.id, page, collection=collection), boxes) for page, word, boxes in words
     ]
     assert len(hits) > 60
     assert sum(hits) / len(hits) > POINTING_FLOOR
