@@ -55,6 +55,7 @@ def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(ma
     assert "the same bytes as before" in again.stdout
 
 
+@pytest.mark.slow
 def test_search_prints_the_agreed_json_and_nothing_else(library):
     answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
     found = json.loads(answer.stdout)

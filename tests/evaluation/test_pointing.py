@@ -44,6 +44,7 @@ def test_a_share_of_words_is_over_words_not_over_pages():
     assert (pointing.words, pointing.share) == (4, 0.75)
 
 
+@pytest.mark.slow
 def test_words_that_are_printed_on_the_pages_are_pointed_at(judged, tmp_path):
     rows, cols = 1500 // 16, 1400 // 32
     first, second = [0.0, 0.0, 1 / cols, 1 / rows], [1 / cols, 0.0, 2 / cols, 1 / rows]

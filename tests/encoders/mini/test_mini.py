@@ -98,6 +98,7 @@ def test_damaged_foreign_and_absent_weights_are_refused(tmp_path, weights):
         mini.load(tmp_path / "absent.safetensors")
 
 
+@pytest.mark.slow
 def test_other_weights_have_another_fingerprint(tmp_path, weights):
     first = mini.load(weights).info.fingerprint
     assert mini.load(weights).info.fingerprint == first
