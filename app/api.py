@@ -14,13 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 import colvision
-from app.judgements import Verdict
-from app.pictures import PictureGone
-from app.questions import Question
-from app.receiving import received
-from app.service import Service
-from app.settings import Refused
-from app.views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, PictureView
+from colvision.core.metadata import parse_metadata
 from colvision.errors import (
     CollectionNotFound,
     ColvisionError,
@@ -32,9 +26,16 @@ from colvision.errors import (
     PageNotFound,
     UnsupportedFile,
 )
-from colvision.metadata import parse_metadata
 from colvision.pdf import MEDIA_TYPES
 from colvision.search import Mode
+
+from .request_body import save_request_body
+from .services.images import QueryImageExpired
+from .services.judgements import Verdict
+from .services.library import LibraryService
+from .services.search import SearchRequest
+from .settings import LimitReached
+from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 VIEWER = Path(__file__).resolve().parent / "inspector"
@@ -43,10 +44,10 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
     (DocumentNotFound, 404),
     (PageNotFound, 404),
-    (PictureGone, 410),
+    (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
-    (Refused, 422),
+    (LimitReached, 422),
     (UnsupportedFile, 415),
     (InputError, 422),
     (EncoderError, 503),
@@ -55,7 +56,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
 )
 
 
-def create_api(service: Service) -> FastAPI:
+def create_api(service: LibraryService) -> FastAPI:
     """The application without its page: routes, files of the viewer, errors as sentences."""
     app = FastAPI(
         title="colvision",
@@ -96,7 +97,7 @@ async def _explain_request(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": f"{name}: {first['msg']}"}, 422)
 
 
-def _library_routes(service: Service) -> APIRouter:
+def _library_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.get("/library", response_model=LibraryView)
@@ -117,7 +118,7 @@ def _library_routes(service: Service) -> APIRouter:
     ) -> JobView:
         """The body is the file itself; `name` is what its document will be called. A new collection is made."""
         path = service.intake.spool.new(name)
-        async with received(request, path, name, limit=service.settings.quota.file_bytes):
+        async with save_request_body(request, path, name, limit=service.settings.quota.file_bytes):
             metadata = parse_metadata(meta) or None
             return await run_in_threadpool(service.intake.upload, path, name, collection=collection, metadata=metadata)
 
@@ -149,7 +150,7 @@ def _library_routes(service: Service) -> APIRouter:
     return router
 
 
-def _job_routes(service: Service) -> APIRouter:
+def _job_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.post("/jobs/{key}/cancel")
@@ -177,8 +178,8 @@ class _Asked(BaseModel):
     mode: Mode = Field("auto", description="exact compares every page's codes")
     text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
 
-    def question(self) -> Question:
-        return Question(
+    def question(self) -> SearchRequest:
+        return SearchRequest(
             self.q,
             self.collection,
             self.document or None,
@@ -190,7 +191,7 @@ class _Asked(BaseModel):
         )
 
 
-def _question_routes(service: Service) -> APIRouter:
+def _question_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.get("/search")
@@ -214,7 +215,7 @@ def _question_routes(service: Service) -> APIRouter:
         verdict: Verdict = "",
     ) -> None:
         """Whether a page answers a question, in the words of its reader; "" takes that back."""
-        service.questions.judge(Question(q, collection), document, page, verdict)
+        service.questions.judge(SearchRequest(q, collection), document, page, verdict)
 
     @router.get("/judgements", response_class=Response)
     def read_judgements() -> Response:
@@ -225,16 +226,16 @@ def _question_routes(service: Service) -> APIRouter:
     return router
 
 
-def _picture_routes(service: Service) -> APIRouter:
+def _picture_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.post("/pictures", status_code=201)
     async def add_picture(
         request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the picture"
-    ) -> PictureView:
+    ) -> QueryImageView:
         """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
         path = service.intake.spool.new(name)
-        async with received(request, path, name, limit=service.settings.quota.picture_bytes):
+        async with save_request_body(request, path, name, limit=service.settings.quota.picture_bytes):
             taken = await run_in_threadpool(service.pictures.take, path, name)
         path.unlink()
         return taken
@@ -247,7 +248,7 @@ def _picture_routes(service: Service) -> APIRouter:
     return router
 
 
-def _file_routes(service: Service) -> APIRouter:
+def _file_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.get("/documents/{document}/pages/{page}/image", response_class=Response)

@@ -15,7 +15,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
 
 
-class Refused(ColvisionError):
+class LimitReached(ColvisionError):
     """What the user asked for is beyond a limit of the application; the message says which."""
 
 
@@ -27,11 +27,11 @@ class Quota:
     pages: int = 5_000  # of one document
     queue: int = 50  # files that wait or are being read
     free_bytes: int = 2**30  # the disk keeps at least this much
-    query_letters: int = 300
-    where_letters: int = 500  # of a filter
+    query_characters: int = 300
+    where_characters: int = 500  # of a filter
     hits: int = 50
-    name_letters: int = 60  # of a collection
-    metadata_letters: int = 500  # of what is noted with a file
+    name_characters: int = 60  # of a collection
+    metadata_characters: int = 500  # of what is noted with a file
     judgements: int = 20_000
     picture_bytes: int = 20 * 2**20  # of a picture that is asked with
     picture_pixels: int = 100_000_000
@@ -62,7 +62,7 @@ class Settings:
     port: int = 7860
     token: str = ""
     quota: Quota = Quota()
-    worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "app.worker"))
+    worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from colvision.core.metadata import Metadata
 from colvision.library import JobKind
-from colvision.metadata import Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class LibraryView:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureView:
+class QueryImageView:
     """A picture that can be asked with as `picture=TOKEN`; `width` and `height` in pixels, as it was drawn."""
 
     token: str
@@ -128,7 +128,7 @@ class AnswerView:
     """`pages` were searched; `notice` says in words when no page matches well.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
-    `arms` were asked: maxsim, and text where the text layers know a word of the query.
+    `retrievers` were asked: maxsim, and text where the text layers know a word of the query.
     """
 
     query: str
@@ -136,7 +136,7 @@ class AnswerView:
     pages: int
     mode: str
     candidates: int
-    arms: tuple[str, ...]
+    retrievers: tuple[str, ...]
     timing_ms: dict[str, float]
     notice: str
 

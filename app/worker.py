@@ -1,4 +1,4 @@
-"""Reads queued files, one at a time, in a process of its own: `python -m app.worker LIBRARY PROCESS`.
+"""Reads queued files, one at a time, in a process of its own: `python -m colvision.app.worker LIBRARY PROCESS`.
 
 It runs at low priority, so that the page stays quick, and ends at once, in the middle of a file too, when the process
 that started it (its number is the second argument: it may have gone before this one knows its parent) has gone.
@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 
-from app.settings import chosen_encoder
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
+
+from .settings import chosen_encoder
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
@@ -30,18 +31,18 @@ def work(library: Library, *, parent: int) -> None:
             sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Ends this process as soon as the process `parent` has gone: a job that is cut short goes on at the next start."""
-    threading.Thread(target=_outlive_nobody, args=[parent], name="colvision-parent", daemon=True).start()
+    threading.Thread(target=_watch_parent, args=[parent], name="colvision-parent", daemon=True).start()
 
 
-def _outlive_nobody(parent: int) -> None:
+def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     os._exit(0)
 
 
-def be_modest() -> None:
+def lower_priority() -> None:
     """Steps back behind whatever the user is doing."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
@@ -49,12 +50,12 @@ def be_modest() -> None:
 
 
 def main() -> None:
-    """The process that `app.supervisor` starts."""
+    """The process that `colvision.app.supervisor` starts."""
     if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m app.worker LIBRARY PROCESS")
+        raise SystemExit("usage: python -m colvision.app.worker LIBRARY PROCESS")
     parent = int(sys.argv[2])
-    end_with(parent)
-    be_modest()
+    exit_with_parent(parent)
+    lower_priority()
     with open_library(sys.argv[1], encoder=chosen_encoder()) as library:
         work(library, parent=parent)
 

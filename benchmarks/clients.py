@@ -13,13 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from colvision.core.encoder import EncoderInfo
 
 from benchmarks.made import CODE_RANGE, DIM, Made, read
-from colvision.embedding import EncoderInfo, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.page import Page, PdfGeometry
 from colvision.library import Library, open_library
-from colvision.page import Page, PdfGeometry
 from colvision.store import Store
-from colvision.store.identity import Offer
+from colvision.store.identity import SourceFile
 from colvision.store.writer import EncodedPage
 
 _CLIENTS = (1, 8, 64)
@@ -74,7 +75,7 @@ def _fill(folder: Path, made: Made, pages: int) -> None:
     file = folder.with_name("made-up.pdf")
     file.write_bytes(b"%PDF-")
     with Store(folder) as store:
-        offer = Offer("default", file.name, str(file), upload=True, replace=False)
+        offer = SourceFile("default", file.name, str(file), upload=True, replace=False)
         draft = store.drafts.begin(file, offer, info, pages=pages, renderer="none")
         for first in range(0, pages, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, pages))

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import machine
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.page import Page
 from colvision.pdf import read_pages
 
 _SAMPLE = Path(__file__).parents[1] / "data" / "sample-manual-scan.pdf"

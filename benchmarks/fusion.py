@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision import evaluation
+from colvision.core.page import PageId
 from colvision.encoders import load_encoder
+from colvision.evaluation.corpus_library import CorpusLibrary, Folders, open_corpus
 from colvision.evaluation.metrics import measure
-from colvision.evaluation.searched import Folders, Searched, open_corpus
-from colvision.page import PageId
 from colvision.search import fusion
 from colvision.store import Store
 
@@ -60,7 +60,7 @@ def main(pdfs: Path, questions: Path, listed: Path | None) -> None:
     mixed(names, match, text, (queries, owner))
 
 
-def shares(searched: Searched, queries: Sequence[evaluation.Query]) -> tuple[list[PageId], Table, Table]:
+def shares(searched: CorpusLibrary, queries: Sequence[evaluation.Query]) -> tuple[list[PageId], Table, Table]:
     """(pages, what MaxSim gives (queries, pages), what BM25 gives): of the best pages either way, 0 elsewhere."""
     names = sorted(searched.corpus.page_ids())
     at = {page: place for place, page in enumerate(names)}

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from colvision.core.encoder import Encoder
+from colvision.core.query import ScoredQuery
 from PIL import Image
 
 from benchmarks.machine import machine
 from benchmarks.printed import CASES, Case, Printed, printed
-from colvision.embedding import Encoder, PageEmbedding, QueryEmbedding, ScoredQuery
+from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.encoders import load_encoder
 from colvision.evaluation.pointing import is_hit
 from colvision.explain import Explanation, explain_page
 from colvision.maxsim import quantise
-from colvision.shard import ShardPage
+from colvision.store.shards import ShardPage
 
 _WORDS = 25  # asked for on every page, and as many that are not there
 _SHORTEST = 4  # letters
@@ -69,25 +71,28 @@ def _is_asked(word: str) -> bool:
 
 def _explained(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
     return explain_page(
-        _asked(encoder, text), _stored(encoder, embedding), code_range=encoder.info.code_range, image=image
+        _asked(encoder, text),
+        _stored(encoder, embedding),
+        quantisation_range=encoder.info.quantisation_range,
+        image=image,
     )
 
 
 def _asked(encoder: Encoder, text: str) -> ScoredQuery:
     query: QueryEmbedding = encoder.encode_queries([text])[0]
-    return ScoredQuery(query, query.weights, encoder.info.link, 0, encoder.info.fingerprint)
+    return ScoredQuery(query, query.weights, encoder.info.calibration, 0, encoder.info.fingerprint)
 
 
 def _stored(encoder: Encoder, embedding: PageEmbedding) -> ShardPage:
-    return ShardPage(quantise(embedding.vectors, encoder.info.code_range), embedding.grid, embedding.kind)
+    return ShardPage(quantise(embedding.vectors, encoder.info.quantisation_range), embedding.grid, embedding.kind)
 
 
 def row(encoder: Encoder, case: Case, found: Found) -> str:
     """A line of the table."""
     there, elsewhere = np.array(found.there), np.array(found.elsewhere)
-    link = encoder.info.link
-    read = float((link(there.astype(np.float32)) > 0.5).mean())
-    wrong = float((link(elsewhere.astype(np.float32)) > 0.5).mean()) if len(elsewhere) else float("nan")
+    calibration = encoder.info.calibration
+    read = float((calibration(there.astype(np.float32)) > 0.5).mean())
+    wrong = float((calibration(elsewhere.astype(np.float32)) > 0.5).mean()) if len(elsewhere) else float("nan")
     apart = float((there[:, None] > elsewhere[None, :]).mean()) if len(elsewhere) else float("nan")
     pointed = f"{np.mean(found.pointed):.2f}" if found.pointed else ""
     cells = [case.name, str(len(there)), f"{read:.2f}", _known(wrong), _known(apart), pointed]

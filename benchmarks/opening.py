@@ -14,14 +14,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from colvision.core.encoder import EncoderInfo
 
 from benchmarks.machine import machine
-from colvision.embedding import EncoderInfo, PatchGrid, QueryEmbedding
+from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.search import SearchOptions, search_pages
-from colvision.shard import SHARD_FORMAT, Owner, ShardPage, write_shard
 from colvision.store import Store, rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.records import READY, NewDocument, NewPage, ShardRow, shard_name
+from colvision.store.shards import SHARD_FORMAT, PageRef, ShardPage, write_shard
 
 VECTORS, DIM, TOKENS = 700, 128, 20
 SHARD_PAGES, DOCUMENT_PAGES = 4096, 100
@@ -56,11 +57,11 @@ def make(folder: Path, pages: int) -> None:
         for first in range(0, pages, SHARD_PAGES):
             numbers = range(first, min(first + SHARD_PAGES, pages))
             with db.write():
-                owners = [Owner(*_owner(db, number, pages)) for number in numbers]
+                owners = [PageRef(*_owner(db, number, pages)) for number in numbers]
                 key = rows.next_shard(db)
                 path = store.files.shard(shard_name(key))
                 stored = [ShardPage(np.roll(pool[number % 64], number, axis=0), grid, kind) for number in numbers]
-                checksum = write_shard(path, stored, owners, code_range=INFO.code_range)
+                checksum = write_shard(path, stored, owners, quantisation_range=INFO.quantisation_range)
                 size = path.stat().st_size
                 new = ShardRow(key, 1, len(owners), len(owners) * VECTORS, size, checksum, "", SHARD_FORMAT)
                 rows.add_shard(db, new)

@@ -8,7 +8,7 @@ from benchmarks.made import CODE_RANGE, TOKENS, Floats, Made
 from benchmarks.turns import Answered, Way
 from colvision import maxsim
 
-_CANDIDATES = 256  # as `colvision.search.planner` takes
+_CANDIDATES = 256  # as `colvision.search.execute` takes
 
 
 def exact(made: Made, size: int) -> Way:

@@ -13,7 +13,7 @@ from pydoc_data.topics import topics
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from colvision.page import Box, Page, PdfGeometry
+from colvision.core.page import Box, Page, PdfGeometry
 
 DPI = 300
 LETTER, A3, SLIDE = (8.5, 11.0), (11.7, 16.5), (13.33, 7.5)  # inches, width and height

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colvision import evaluation
-from colvision.evaluation import Query, Report, Run
+from colvision.evaluation import EvaluationReport, Query, Run
 from colvision.evaluation.report import compare, rows
 
 DOCS = Path(__file__).parents[1] / "docs" / "evaluation.md"
@@ -109,7 +109,9 @@ def tables(args: argparse.Namespace, part: Part) -> Iterator[str]:
             yield f"- {name}, best patch on the word: {report.pointing.share:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def ours(args: argparse.Namespace, level: evaluation.Level, part: Part, *, text_fusion: bool) -> tuple[Report, Run]:
+def ours(
+    args: argparse.Namespace, level: evaluation.Level, part: Part, *, text_fusion: bool
+) -> tuple[EvaluationReport, Run]:
     listed = evaluation.read_pages_file(part.pages) if part.pages else None
     corpus = evaluation.find_corpus(args.pdfs, level=level, pages=listed)
     point = None if text_fusion or part.pages is None else words(args, level)

@@ -12,19 +12,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from colvision.core.encoder import Encoder, EncoderInfo
 from numpy.typing import NDArray
 
 from benchmarks.fusion import measured as ndcg10
 from benchmarks.quality import Part, parts, show_step
 from colvision import evaluation
-from colvision.embedding import Encoder, EncoderInfo, Floats, PageEmbedding, QueryEmbedding
+from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
+from colvision.evaluation.corpus_library import Folders, open_corpus
 from colvision.evaluation.report import compare
-from colvision.evaluation.searched import Folders, open_corpus
 from colvision.maxsim import bit_maxima, exact_maxima, quantise, sign_bits, token_maxima
-from colvision.page import Page
 from colvision.pdf import read_pages
-from colvision.search.weights import soft_idf
+from colvision.search.idf import soft_idf
 
 POOLS = (1, 2, 3)
 _NDCG10, _BEST = 1, 10
@@ -106,16 +107,16 @@ def sizes(corpus: evaluation.Corpus, encoder: Encoder, pool: int) -> tuple[float
 
 def codes(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[str]:
     """A page's score is MaxSim with the link and soft idf; by sign bits, the sum of the best agreements."""
-    code_range, link = encoder.info.code_range, encoder.info.link
+    quantisation_range, calibration = encoder.info.quantisation_range, encoder.info.calibration
     paths = corpus.files(evaluation.default_cache() / "pdfs", progress=show_step)
     pages = [embedding.vectors for path in paths for embedding in encoder.encode_pages(drawn(path))]
     starts, vectors = np.cumsum([0, *map(len, pages)]), np.concatenate(pages)
-    stored, bits = quantise(vectors, code_range), sign_bits(vectors)
+    stored, bits = quantise(vectors, quantisation_range), sign_bits(vectors)
     found: dict[str, list[float]] = {}
     worth: list[tuple[Floats, Floats]] = []
     for query in encoder.encode_queries([query.text for query in part.queries]):
-        by_floats = link(exact_maxima(query.vectors, vectors, starts))
-        by_codes = link(token_maxima(query.vectors, stored, starts, code_range))
+        by_floats = calibration(exact_maxima(query.vectors, vectors, starts))
+        by_codes = calibration(token_maxima(query.vectors, stored, starts, quantisation_range))
         by_bits = bit_maxima(query.vectors, bits, starts).sum(axis=1)
         worth.append((by_floats @ soft_idf(by_floats), by_codes @ soft_idf(by_codes)))
         wanted = best(worth[-1][0], _BEST)

@@ -73,11 +73,11 @@ def _model(device: torch.device) -> torch.nn.Module:
 
 def _weights_of_a_page(model: torch.nn.Module, tokens: int, squares: int) -> float:
     """Weights that one page is multiplied with: of words once a token, of pictures once a square of 14 pixels."""
-    counted = 0.0
+    format_count = 0.0
     for name, weight in model.named_parameters():
         if weight.ndim > 1 and "embed_tokens" not in name:
-            counted += weight.numel() * (squares if ".visual." in name and "merger" not in name else tokens)
-    return counted
+            format_count += weight.numel() * (squares if ".visual." in name and "merger" not in name else tokens)
+    return format_count
 
 
 @torch.inference_mode()

@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colvision.embedding import Encoder as Encoder
-    from colvision.embedding import EncoderInfo as EncoderInfo
-    from colvision.embedding import PageEmbedding as PageEmbedding
-    from colvision.embedding import PatchGrid as PatchGrid
-    from colvision.embedding import QueryEmbedding as QueryEmbedding
+    from colvision.core.embedding import PageEmbedding as PageEmbedding
+    from colvision.core.embedding import PatchGrid as PatchGrid
+    from colvision.core.embedding import QueryEmbedding as QueryEmbedding
+    from colvision.core.encoder import Encoder as Encoder
+    from colvision.core.encoder import EncoderInfo as EncoderInfo
+    from colvision.core.page import Page as Page
     from colvision.encoders import load_encoder as load_encoder
     from colvision.errors import ColvisionError as ColvisionError
     from colvision.explain import Explanation as Explanation
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from colvision.ingest import Upload as Upload
     from colvision.library import Library as Library
     from colvision.library import open_library as open_library
-    from colvision.page import Page as Page
     from colvision.search import Answer as Answer
     from colvision.search import Hit as Hit
     from colvision.status import CollectionStatus as CollectionStatus

@@ -10,31 +10,32 @@ from typing import overload
 
 from PIL import Image
 
-from colvision.embedding import Encoder, EncoderInfo, ScoredQuery
-from colvision.encoders.choice import EncoderChoice
+from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.metadata import Metadata
+from colvision.core.query import ScoredQuery
+from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderMismatch, LibraryDamaged
 from colvision.explain import Explanation, explain_page
 from colvision.ingest import (
     COMMIT_BYTES,
+    Callbacks,
     FileReport,
     IngestOptions,
     IngestReport,
     Progress,
     Upload,
-    Watch,
     encode_again,
     find_files,
     ingest_again,
     ingest_files,
 )
-from colvision.ingest.queued import run_job
-from colvision.metadata import Metadata
+from colvision.ingest.job_runner import run_job
 from colvision.pdf import FailedPage
 from colvision.repair import Verification, verify_library
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
-from colvision.search.asking import Asking
-from colvision.search.asking_pages import image_query, stored_query, without_page
-from colvision.search.planner import SEARCH_BYTES
+from colvision.search.example_query import image_query, stored_query, without_page
+from colvision.search.execute import SEARCH_BYTES
+from colvision.search.searcher import Searcher
 from colvision.status import CollectionStatus, Document, Status, document_of, status_of
 from colvision.store import Compaction, Store
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
@@ -55,7 +56,7 @@ __all__ = [
 def open_library(
     path: str | Path,
     *,
-    encoder: str | Encoder | EncoderChoice | None = None,
+    encoder: str | Encoder | EncoderSpec | None = None,
     create: bool = True,
     read_only: bool = False,
     max_memory: int | None = None,
@@ -63,13 +64,13 @@ def open_library(
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
     `encoder` is an encoder, or the name of one (see `load_encoder`) that is loaded by the first search or ingest, or an
-    `EncoderChoice`. None: the one that filled the library's first collection, from where it was loaded then; mini for
+    `EncoderSpec`. None: the one that filled the library's first collection, from where it was loaded then; mini for
     an empty library, and for one that was filled by an encoder without a name.
     `max_memory` bounds the bytes that an ingest gathers before it stores them, and those that a search works with (as
     far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
     """
-    chosen = EncoderChoice(encoder) if encoder is None or isinstance(encoder, str) else encoder
+    chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
     return Library(Store(Path(path), create=create, read_only=read_only), chosen, max_memory=max_memory)
 
 
@@ -79,14 +80,14 @@ class Library:
     Wherever a document is asked for, its name or its id will do. Close it, or use it as a context manager.
     """
 
-    def __init__(self, store: Store, encoder: Encoder | EncoderChoice, *, max_memory: int | None = None) -> None:
+    def __init__(self, store: Store, encoder: Encoder | EncoderSpec, *, max_memory: int | None = None) -> None:
         if max_memory is not None and max_memory < 1:
             raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
         self._store = store
         self._ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
         self._encoder = encoder
         self._loading = threading.Lock()
-        self._asking = Asking(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
+        self._asking = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
 
     @property
     def path(self) -> Path:
@@ -103,13 +104,13 @@ class Library:
 
         To compare for as long as this library is open.
         """
-        return f"{self._store.revision} {isinstance(self._encoder, EncoderChoice)}"
+        return f"{self._store.revision} {isinstance(self._encoder, EncoderSpec)}"
 
     @property
     def encoder(self) -> Encoder:
         """The library's encoder, loaded when it is first needed. Raises `EncoderError`."""
         with self._loading:
-            if isinstance(self._encoder, EncoderChoice):
+            if isinstance(self._encoder, EncoderSpec):
                 self._encoder = self._encoder.load(self._filled_by())
             return self._encoder
 
@@ -150,7 +151,7 @@ class Library:
         options = dataclasses.replace(
             self._ingest_options, collection=collection, replace=replace, metadata=metadata, pool=pool
         )
-        return ingest_files(self._store, self.encoder, files, options=options, watch=Watch(progress, cancel))
+        return ingest_files(self._store, self.encoder, files, options=options, callbacks=Callbacks(progress, cancel))
 
     def search(
         self,
@@ -168,7 +169,7 @@ class Library:
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
         codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
-        was measured with); `Answer.arms` says what was asked. Threads that search at the same moment share the work.
+        was measured with); `Answer.retrievers` says what was asked. Threads that search at the same moment share the work.
         Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
         `DocumentNotFound`, `EncoderMismatch`.
         """
@@ -201,7 +202,7 @@ class Library:
     ) -> Answer:
         """The `k` pages most like a stored one, which is not among them: from its codes, without the encoder.
 
-        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `likeness`. Raises
+        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `example_query`. Raises
         `DocumentNotFound`, `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
@@ -271,7 +272,7 @@ class Library:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
         geometry = self._store.page(row, page).geometry
         image = self.page_image(row.id, page) if picture else None
-        return explain_page(query, stored, code_range=info.code_range, image=image, geometry=geometry)
+        return explain_page(query, stored, quantisation_range=info.quantisation_range, image=image, geometry=geometry)
 
     def collections(self) -> list[str]:
         """Their names, the oldest first."""
@@ -296,12 +297,12 @@ class Library:
 
     def page_path(self, document: str, page: int, *, collection: str | None = None) -> Path:
         """The picture of a page: a JPEG file. Raises `PageNotFound`."""
-        return self._store.picture_path(self._store.find(document, collection=collection), page)
+        return self._store.page_image_path(self._store.find(document, collection=collection), page)
 
     def page_image(self, document: str, page: int, *, collection: str | None = None) -> Image.Image:
         """The picture of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
         row = self._store.find(document, collection=collection)
-        path = self._store.picture_path(row, page)
+        path = self._store.page_image_path(row, page)
         try:
             with Image.open(path) as image:
                 return image.convert("RGB")
@@ -345,7 +346,7 @@ class Library:
         """
         row = self._store.find(document, collection=collection)
         options = dataclasses.replace(self._ingest_options, collection=row.collection_name)
-        return ingest_again(self._store, self.encoder, row, options=options, watch=Watch(progress, cancel))
+        return ingest_again(self._store, self.encoder, row, options=options, callbacks=Callbacks(progress, cancel))
 
     def reencode(
         self,
@@ -360,7 +361,7 @@ class Library:
         when it is run again. Raises `CollectionNotFound`, `LibraryError`.
         """
         options = dataclasses.replace(self._ingest_options, collection=collection)
-        return encode_again(self._store, self.encoder, options=options, watch=Watch(progress, cancel))
+        return encode_again(self._store, self.encoder, options=options, callbacks=Callbacks(progress, cancel))
 
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.
@@ -384,12 +385,12 @@ class Library:
         drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
         options = self._ingest_options if repair else None
-        return verify_library(self._store, lambda: self.encoder, repair=options, watch=Watch(progress, cancel))
+        return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))
 
     def status(self) -> Status:
         """What the library holds, and what is wrong with it."""
         encoder = self._encoder  # may be loaded by another thread at this moment
-        known = encoder.expected(self._filled_by()) if isinstance(encoder, EncoderChoice) else encoder.info
+        known = encoder.expected(self._filled_by()) if isinstance(encoder, EncoderSpec) else encoder.info
         return status_of(self._store, known)
 
     def _ids(self, document: str | Iterable[str] | None, collection: str) -> frozenset[str] | None:

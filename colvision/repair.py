@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from colvision.embedding import Encoder
+from colvision.core.encoder import Encoder
+from colvision.core.page import Page
 from colvision.errors import EncoderError, InputError
-from colvision.ingest import IngestOptions, Watch, ingest_again
-from colvision.page import Page
+from colvision.ingest import Callbacks, IngestOptions, ingest_again
 from colvision.pdf import read_pages
 from colvision.store import Damage, Store
 from colvision.store.files import picture
@@ -28,7 +28,11 @@ class Verification:
 
 
 def verify_library(
-    store: Store, encoder: Callable[[], Encoder], *, repair: IngestOptions | None = None, watch: Watch | None = None
+    store: Store,
+    encoder: Callable[[], Encoder],
+    *,
+    repair: IngestOptions | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Verification:
     """Reads all of a library and puts right what can be, as `repair` says; None leaves it as it is.
 
@@ -40,8 +44,8 @@ def verify_library(
     if repair is None or not found:
         return Verification(found, found)
     _in_store(store, {damage.what for damage in found})
-    _draw_again(store, [damage for damage in found if damage.what == "picture"])
-    failed = tuple(_encode_again(store, encoder, repair, watch or Watch()))
+    _redraw_page_images(store, [damage for damage in found if damage.what == "picture"])
+    failed = tuple(_encode_again(store, encoder, repair, callbacks or Callbacks()))
     return Verification(found, tuple(store.verify()), failed)
 
 
@@ -57,7 +61,7 @@ def _in_store(store: Store, kinds: set[str]) -> None:
             step()
 
 
-def _draw_again(store: Store, damages: Iterable[Damage]) -> None:
+def _redraw_page_images(store: Store, damages: Iterable[Damage]) -> None:
     """Draws pages from their file as an ingest does."""
     lost: dict[str, set[int]] = defaultdict(set)
     for damage in damages:
@@ -74,14 +78,16 @@ def _draw_again(store: Store, damages: Iterable[Damage]) -> None:
         store.repair.pictures(sha256, drawn)
 
 
-def _encode_again(store: Store, encoder: Callable[[], Encoder], options: IngestOptions, watch: Watch) -> Iterable[str]:
+def _encode_again(
+    store: Store, encoder: Callable[[], Encoder], options: IngestOptions, callbacks: Callbacks
+) -> Iterable[str]:
     """Stores the lost pages of damaged documents; yields why that failed."""
     for row in _documents(store):
         if row.state != DAMAGED or not row.is_intact or row.stored + row.failed == row.pages:
             continue
         try:
             own = replace(options, collection=row.collection_name)
-            done = ingest_again(store, encoder(), row, options=own, watch=watch)
+            done = ingest_again(store, encoder(), row, options=own, callbacks=callbacks)
         except EncoderError as error:
             yield f"{row.name} was not repaired: {error}"
             continue

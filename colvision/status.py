@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from colvision.embedding import EncoderInfo
-from colvision.metadata import Metadata
-from colvision.shard import BITS_A_WORD, SHARD_FORMAT
+from colvision.core.encoder import EncoderInfo
+from colvision.core.metadata import Metadata
 from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
+from colvision.store.shards import BITS_A_WORD, SHARD_FORMAT
 
 CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from colvision.app.services.library import LibraryService
+from colvision.app.settings import Settings
 
-from app.service import Service
-from app.settings import Settings
 from colvision.library import open_library
 from colvision.store import Store
 from tests.helpers.toy import ToyEncoder, save_document
@@ -51,7 +51,7 @@ def judged(tmp_path_factory):
 def service(quick_path):
     """The use cases of the application over an empty library with the toy encoder."""
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
-        yield Service(library, Settings(library.path))
+        yield LibraryService(library, Settings(library.path))
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.doctor import Report, approve, examine
-from colvision.embedding import Floats, PatchGrid
+from colvision.core.embedding import Floats, PatchGrid
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import with_lora
-from colvision.encoders.colqwen import ColQwen2
-from colvision.encoders.family import Family, PageBatch, Source
-from colvision.encoders.vlm import VlmEncoder
+from colvision.encoders.doctor import DoctorReport, ensure_valid, examine
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import Family, PageBatch, ProcessorConfig
+from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderError
 from tests.helpers.toy import ToyEncoder
 
@@ -36,14 +36,14 @@ def load(folder: Path, **options: object) -> VlmEncoder:
     return load_encoder(folder, device="cpu", dtype="float32", **options)
 
 
-def failed(report: Report) -> list[str]:
+def failed(report: DoctorReport) -> list[str]:
     return [finding.name for finding in report.findings if finding.passed is False]
 
 
 def as_family(folder: Path, family: type[Family]) -> VlmEncoder:
     """The checkpoint as a family that differs from its own in one thing."""
     sound = load(folder)
-    source = Source(folder, sound.family.layouts["colqwen2"], None)
+    source = ProcessorConfig(folder, sound.family.layouts["colqwen2"], None)
     return VlmEncoder(family(sound.family.model, source), sound.origin)
 
 
@@ -179,21 +179,21 @@ def test_an_encoder_to_which_all_pages_are_the_same_is_found(folder):
 
 
 def test_an_encoder_is_examined_once(folder, tmp_path):
-    approve(load(folder), folder=tmp_path)
+    ensure_valid(load(folder), folder=tmp_path)
     (passed,) = tmp_path.iterdir()
     broken = load(folder)
     with torch.no_grad():
         broken.family.model.embedding_proj_layer.weight.neg_()
-    approve(broken, folder=tmp_path)  # the same files in the same versions: not looked at again
+    ensure_valid(broken, folder=tmp_path)  # the same files in the same versions: not looked at again
     passed.unlink()
     with pytest.raises(EncoderError, match=r"not fit to fill a library; `colvision doctor` found:\n[^\0]*FAIL"):
-        approve(broken, folder=tmp_path)
+        ensure_valid(broken, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_encoders_without_an_inside_are_not_examined(tmp_path):
-    approve(load_encoder("mini"), folder=tmp_path)
-    approve(ToyEncoder(), folder=tmp_path)
+    ensure_valid(load_encoder("mini"), folder=tmp_path)
+    ensure_valid(ToyEncoder(), folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration
 
 import colvision
-from colvision.embedding import Link
 from colvision.errors import (
     CollectionNotFound,
     DocumentNotFound,
@@ -22,7 +22,7 @@ from colvision.errors import (
 )
 from colvision.library import open_library
 from colvision.search import Filter
-from colvision.store.lock import Holder
+from colvision.store.file_lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
@@ -336,11 +336,11 @@ def test_status_counts_what_there_is(library):
     (status,) = library.status().collections
     assert (status.documents, status.pages, status.failed_pages) == (2, 4, 0)
     assert status.vectors >= 4 and status.bytes > 0
-    assert status.encoder.link == Link()
+    assert status.encoder.calibration == Calibration()
 
 
 def test_clipping_is_warned_about(quick_path, files):
-    with open_library(quick_path / "clipping", encoder=ToyEncoder(code_range=0.05)) as library:
+    with open_library(quick_path / "clipping", encoder=ToyEncoder(quantisation_range=0.05)) as library:
         library.ingest(files[0])
         (warning,) = library.status().warnings
         assert "beyond the encoder's code range" in warning

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from colvision.errors import ColvisionError, LibraryDamaged
-from colvision.ingest import IngestOptions, Watch, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.library import Library
 from colvision.search import SearchOptions, search_pages
 from colvision.store import Store, catalogue
@@ -38,7 +38,7 @@ def kept(tmp_path_factory):
     files = [save_document(folder / name, pages) for name, pages in WORDS.items()]
     with Store(folder / "library") as store:
         options = IngestOptions(metadata={"year": 2021})
-        ingest_files(store, ToyEncoder(), files, options=options, watch=Watch())
+        ingest_files(store, ToyEncoder(), files, options=options, callbacks=Callbacks())
     return folder
 
 

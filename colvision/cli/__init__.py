@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import colvision
-from colvision.cli import asking, filling, keeping, measuring, training
-from colvision.cli.common import show
+from colvision.cli import evaluate, finetune, ingest, maintenance, search
+from colvision.cli.options import echo
 from colvision.environment import LIBRARY_VARIABLE
 
 __all__ = ["main"]
@@ -30,13 +30,13 @@ def _before(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        show(colvision.__version__)
+        echo(colvision.__version__)
         raise typer.Exit
     if library is not None:  # where every command looks, those that other packages bring as well
         os.environ[LIBRARY_VARIABLE] = str(library)
 
 
-for _commands in (filling.commands, asking.commands, keeping.commands, measuring.commands, training.commands):
+for _commands in (ingest.commands, search.commands, maintenance.commands, evaluate.commands, finetune.commands):
     main.add_typer(_commands)
 for _point in entry_points(group="colvision.commands"):  # the app brings its own command, if it is installed
     main.command(_point.name)(_point.load())

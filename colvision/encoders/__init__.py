@@ -10,12 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colvision.encoders.checkpoint import Hub, find_checkpoint, require_vlm_extra
-from colvision.encoders.options import Options, Quantise
+from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, require_vlm_extra
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
-    from colvision.embedding import Encoder, EncoderInfo
+    from colvision.core.encoder import Encoder, EncoderInfo
 
 __all__ = ["load_encoder"]
 
@@ -47,10 +47,10 @@ def load_encoder(
         WeightsMismatch: a weight is missing, unexpected or of another shape.
         MissingExtra: transformers or peft is not installed, or what `quantise` needs.
     """
-    return load(name, Options(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
+    return load(name, EncoderOptions(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
 
 
-def load(name: str | Path, options: Options, *, fetch: bool = True, known: EncoderInfo | None = None) -> Encoder:
+def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known: EncoderInfo | None = None) -> Encoder:
     """As `load_encoder`; without `fetch`, a hub id must be in the hub's cache.
 
     What is `known` of the encoder, from a collection, is believed if the fingerprint turns out to be the same.
@@ -65,18 +65,18 @@ def load(name: str | Path, options: Options, *, fetch: bool = True, known: Encod
             f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
-    from colvision.encoders.origin import Origin
-    from colvision.encoders.vlm import VlmEncoder
+    from colvision.encoders.vlm.encoder import VlmEncoder
+    from colvision.encoders.vlm.loaded import LoadedCheckpoint
 
     module, _, name_of_class = family.partition(":")
     family_class = getattr(import_module(f"colvision.encoders.{module}"), name_of_class)
-    origin = Origin(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
+    origin = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
     place, *others = options.torch_devices()
     return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others, known)
 
 
-def _mini(options: Options) -> Encoder:
-    if options != Options(device=options.device) or options.device not in (None, "cpu"):
+def _mini(options: EncoderOptions) -> Encoder:
+    if options != EncoderOptions(device=options.device) or options.device not in (None, "cpu"):
         raise ValueError("mini runs on the CPU as it is: it takes none of these options")
     from colvision.encoders import mini
 

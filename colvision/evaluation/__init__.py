@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colvision.embedding import Encoder
+from colvision.core.encoder import Encoder
 from colvision.encoders import load_encoder
 from colvision.errors import InputError
-from colvision.evaluation.corpus import LEVELS, Corpus, Level, Progress, Step, find_corpus, level_of
+from colvision.evaluation.corpus import LEVELS, Corpus, Level, ProgressCallback, Step, find_corpus, level_of
+from colvision.evaluation.corpus_library import Folders, default_cache, is_readable, open_corpus
 from colvision.evaluation.metrics import Measures
 from colvision.evaluation.pointing import Pointing, read_words
 from colvision.evaluation.queries import Query, read_pages_file, read_queries
-from colvision.evaluation.report import Comparison, Report, Row, Setting, check_same_pages, compare, rows
+from colvision.evaluation.report import Comparison, EvaluationReport, Row, Setting, check_same_pages, compare, rows
 from colvision.evaluation.runs import Run, read_run, write_run
-from colvision.evaluation.searched import Folders, default_cache, is_readable, open_corpus
 
 __all__ = [
     "LEVELS",
@@ -23,9 +23,9 @@ __all__ = [
     "Level",
     "Measures",
     "Pointing",
-    "Progress",
+    "ProgressCallback",
     "Query",
-    "Report",
+    "EvaluationReport",
     "Row",
     "Run",
     "Setting",
@@ -67,8 +67,8 @@ def evaluate(
     *,
     encoder: str | Encoder = "mini",
     options: EvaluationOptions = _DEFAULTS,
-    progress: Progress = lambda step: None,
-) -> tuple[Report, Run]:
+    progress: ProgressCallback = lambda step: None,
+) -> tuple[EvaluationReport, Run]:
     """Reads the corpus into a library, unless an earlier run has, and asks every query of it.
 
     Returns the measures by group of queries, with 95 % intervals, and the ranked pages. Raises `InputError` for a
@@ -85,7 +85,7 @@ def evaluate(
     with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
         soft_idf, text_fusion = options.soft_idf, options.text_fusion
         run = searched.answer(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
-        report = Report(
+        report = EvaluationReport(
             setting=searched.setting(soft_idf=soft_idf, text_fusion=text_fusion),
             rows=rows(run, queries),
             against=name,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from colvision.atomic_io import atomic_path
+from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation import scans
-from colvision.evaluation.whole import whole_file
-from colvision.page import PageId
 from colvision.pdf.trusted import TrustedPdf
 
 Level = Literal["clean", "light", "heavy"]
@@ -34,11 +34,11 @@ class Step(NamedTuple):
     total: int
 
 
-Progress = Callable[[Step], None]
+ProgressCallback = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CorpusDocument:
     """A PDF of the set; `name` is its stem, `numbers` are the pages that are searched (from 1, rising)."""
 
     name: str
@@ -50,7 +50,7 @@ class Source:
     def folder(self, level: Level) -> str:
         """A name for what is made of this file: another for other bytes, pages or settings of the scan."""
         # "Wear" is in every digest that was published and in the names of scans that are kept
-        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "Wear")
+        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "ScanSettings")
         pages = "" if self.whole else repr(self.numbers)
         return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {settings}".encode()).hexdigest()[:_DIGEST]
 
@@ -60,7 +60,7 @@ class Corpus:
     """The files to ingest, by document; `numbers` says which page of the document each of a file's pages is."""
 
     level: Level
-    sources: tuple[Source, ...]
+    sources: tuple[CorpusDocument, ...]
 
     def __post_init__(self) -> None:
         level_of(self.level)
@@ -81,7 +81,7 @@ class Corpus:
             for number in source.numbers:
                 yield PageId(source.name, number)
 
-    def files(self, cache: Path, *, progress: Progress) -> tuple[Path, ...]:
+    def files(self, cache: Path, *, progress: ProgressCallback) -> tuple[Path, ...]:
         """One PDF a source, `<stem>.pdf`: made where it is not the source itself, and kept in `cache`.
 
         What an earlier run has made is used. Raises `DamagedFile`.
@@ -96,15 +96,15 @@ class Corpus:
             paths.append(path)
         return tuple(paths)
 
-    def _path(self, source: Source, cache: Path) -> Path:
+    def _path(self, source: CorpusDocument, cache: Path) -> Path:
         if self.level == "clean" and source.whole:
             return source.path
         return cache / source.folder(self.level) / f"{source.name}.pdf"
 
-    def _make(self, source: Source, path: Path) -> Iterator[int]:
+    def _make(self, source: CorpusDocument, path: Path) -> Iterator[int]:
         """Yields how many pages are made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as part:
+        with atomic_path(path) as part:
             if self.level == "clean":
                 with TrustedPdf(source.path) as pdf:
                     pdf.write_excerpt(source.numbers, part)
@@ -131,7 +131,7 @@ def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId]
     return Corpus(level, tuple(sources))
 
 
-def _source(path: Path, wanted: set[int] | None) -> Source:
+def _source(path: Path, wanted: set[int] | None) -> CorpusDocument:
     with TrustedPdf(path) as pdf:
         count = len(pdf)
     numbers = tuple(range(1, count + 1) if wanted is None else sorted(wanted))
@@ -139,4 +139,4 @@ def _source(path: Path, wanted: set[int] | None) -> Source:
         raise InputError(f"page {numbers[-1] - 1} (from 0) of {path.stem!r} is listed; the file has {count} pages")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(path.stem, path, digest, numbers, whole=len(numbers) == count)
+    return CorpusDocument(path.stem, path, digest, numbers, whole=len(numbers) == count)

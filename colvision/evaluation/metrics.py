@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from colvision.core.page import PageId
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import Run
-from colvision.page import PageId
 
 _DEPTH = 100  # pages of a ranking that count, once the neutral ones are out: reciprocal rank ends there
 
@@ -33,8 +33,8 @@ def measure(ranking: Iterable[PageId], query: Query) -> Measures:
     DCG@k = sum over gold pages at rank i <= k of 1 / log2(i + 1) (Järvelin and Kekäläinen 2002), over that of the best
     possible ranking; recall@k over all gold pages; precision@k over k; reciprocal rank of the first gold page.
     """
-    counted = [page for page in ranking if page not in query.neutral - query.gold][:_DEPTH]
-    ranks = [rank for rank, page in enumerate(counted, 1) if page in query.gold]
+    format_count = [page for page in ranking if page not in query.neutral - query.gold][:_DEPTH]
+    ranks = [rank for rank, page in enumerate(format_count, 1) if page in query.gold]
 
     def ndcg(k: int) -> float:
         ideal = range(1, min(k, len(query.gold)) + 1)

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from colvision.core.page import Box, PageId
 from colvision.errors import InputError
 from colvision.evaluation.bootstrap import Interval, share_interval
 from colvision.evaluation.queries import json_lines, page_of
 from colvision.explain import Explanation
-from colvision.page import Box, PageId
 
 
-class Word(NamedTuple):
+class PrintedWord(NamedTuple):
     """A word that is printed on a page, with every place of it as fractions of the page's picture."""
 
     page: PageId
@@ -31,7 +31,7 @@ class Pointing:
     interval: Interval
 
 
-def read_words(path: Path) -> tuple[Word, ...]:
+def read_words(path: Path) -> tuple[PrintedWord, ...]:
     """Lines {"doc", "page" from 0, "word", "boxes": [[left, top, right, bottom], ...]} in fractions of the page.
 
     Raises `InputError`, naming the line.
@@ -74,8 +74,8 @@ def summarise(hits: Iterable[tuple[PageId, bool]]) -> Pointing:
     return Pointing(sum(counts), sum(found) / sum(counts), share_interval(found, counts))
 
 
-def _word(row: object) -> Word:
+def _word(row: object) -> PrintedWord:
     if not isinstance(row, Mapping):
         raise TypeError(f"{row!r} is not an object")
     boxes = tuple(Box(*map(float, box)) for box in row["boxes"])
-    return Word(page_of({"doc": row["doc"], "page": row["page"]}), str(row["word"]), boxes)
+    return PrintedWord(page_of({"doc": row["doc"], "page": row["page"]}), str(row["word"]), boxes)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from colvision.core.page import PageId
 from colvision.errors import InputError
-from colvision.page import PageId
 
 _GROUPS = {"figure": "visual", "plot": "visual", "screenshot": "visual", "table": "table"}  # all others are textual
 _GROUPED = "content"  # the type whose queries are also told apart by what answers them

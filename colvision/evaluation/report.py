@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colvision.embedding import EncoderInfo, Link
+from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.errors import InputError
 from colvision.evaluation.bootstrap import Interval, intervals
 from colvision.evaluation.corpus import Level
@@ -30,7 +30,7 @@ class Setting:
     failed_pages: int
     corpus: str
     soft_idf: bool
-    arms: tuple[str, ...]
+    retrievers: tuple[str, ...]
 
     def __str__(self) -> str:
         failed = f" ({self.failed_pages} failed)" if self.failed_pages else ""
@@ -39,15 +39,15 @@ class Setting:
             f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}{pooled}, "
             f"renderer {', '.join(self.renderers)}, level {self.level}, "
             f"{self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
-            f"arms: {', '.join(self.arms)}, scoring: {'; '.join(self._scoring())}"
+            f"arms: {', '.join(self.retrievers)}, scoring: {'; '.join(self._scoring())}"
         )
 
     def _scoring(self) -> Iterator[str]:
-        link = self.encoder.link
-        yield _link(link) + (", soft idf" if self.soft_idf and link.is_probability else "")
-        if link.is_probability:
+        calibration = self.encoder.calibration
+        yield _calibration(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
+        if calibration.is_probability:
             yield "word frequency, order and nearness of the best pages"
-        if "text" in self.arms:
+        if "text" in self.retrievers:
             yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the picture's share"
 
 
@@ -78,7 +78,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EvaluationReport:
     """The setting, a row a group, and what else was asked for."""
 
     setting: Setting
@@ -102,11 +102,11 @@ class Report:
             "pages": setting.pages,
             "failed_pages": setting.failed_pages,
             "corpus": setting.corpus,
-            "arms": list(setting.arms),
+            "arms": list(setting.retrievers),
             "scoring": {
-                "link": {"slope": info.link.slope, "midpoint": info.link.midpoint},
-                "soft_idf": setting.soft_idf and info.link.is_probability,
-                "text": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "text" in setting.arms else None,
+                "link": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
+                "soft_idf": setting.soft_idf and info.calibration.is_probability,
+                "text": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "text" in setting.retrievers else None,
             },
             "groups": [{"group": row.group, "queries": row.queries, **_values(row.mean, row)} for row in self.rows],
         }
@@ -196,10 +196,10 @@ def _values(means: Measures, row: Row | Comparison) -> dict[str, object]:
     }
 
 
-def _link(link: Link) -> str:
-    if not link.is_probability:
+def _calibration(calibration: Calibration) -> str:
+    if not calibration.is_probability:
         return "sum of similarities"
-    return f"sum of 1 / (1 + exp(-{link.slope:g} (similarity - {link.midpoint:g})))"
+    return f"sum of 1 / (1 + exp(-{calibration.slope:g} (similarity - {calibration.midpoint:g})))"
 
 
 def _span(interval: Interval, form: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from colvision.atomic_io import atomic_path
+from colvision.core.page import PageId
 from colvision.errors import InputError
-from colvision.evaluation.whole import whole_file
-from colvision.page import PageId
 
 DEPTH = 160  # pages a query: 100 that count, once up to 60 neutral ones are out
 _DIGITS = 9  # of a score, after the point: more than float32 similarities hold
@@ -45,7 +45,7 @@ def rank(found: Iterable[Ranked]) -> tuple[Ranked, ...]:
 
 def write_run(run: Run, path: Path) -> None:
     """Replaces the file whole, or leaves it as it was."""
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
+    with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         for query_id, answer in run.answers.items():
             for place, (page, score) in enumerate(answer, 1):
                 file.write(f"{query_id} Q0 {page.document}#{page.page - 1} {place} {score:.{_DIGITS}f} {run.tag}\n")

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A name of one's own to write to, beside `path`; left without an error the file takes that name, else it goes."""
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:

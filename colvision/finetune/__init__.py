@@ -7,12 +7,12 @@ from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
 
 if TYPE_CHECKING:
     from colvision.finetune.report import FinetuneReport as FinetuneReport
-    from colvision.finetune.report import Parts as Parts
+    from colvision.finetune.report import SplitCounts as SplitCounts
     from colvision.finetune.run import finetune as finetune
 
-_HOMES = {"FinetuneReport": "report", "Parts": "report", "finetune": "run"}  # they import torch: when first used
+_HOMES = {"FinetuneReport": "report", "SplitCounts": "report", "finetune": "run"}  # they import torch: when first used
 
-__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "Parts", "Recipe", "finetune"]
+__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "SplitCounts", "Recipe", "finetune"]
 
 
 def __getattr__(name: str) -> object:

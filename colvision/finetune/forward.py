@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from colvision.encoders.family import Family
-from colvision.encoders.query_tokens import PromptedQuery
-from colvision.finetune.losses import Vectors
+from colvision.encoders.vlm.family import Family
+from colvision.encoders.vlm.query_tokens import PromptedQuery
+from colvision.finetune.losses import PaddedVectors
 
 Inputs = Mapping[str, Tensor]
-Loss = Callable[[Vectors, Vectors], Tensor]
+Loss = Callable[[PaddedVectors, PaddedVectors], Tensor]
 T = TypeVar("T")
 
 _QUESTIONS_A_PAGE = 8  # a question has tens of tokens, a page hundreds
@@ -32,11 +32,11 @@ def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
     return family.page_batch([family.fit(image) for image in images]).inputs
 
 
-def vectors_of(family: Family, inputs: Inputs) -> Vectors:
+def vectors_of(family: Family, inputs: Inputs) -> PaddedVectors:
     """The model's vectors for the inputs of a batch."""
     placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
     embeddings = family.model(**placed).embeddings.float()  # (b, s, dim)
-    return Vectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
+    return PaddedVectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
 
 
 def gradients(
@@ -57,7 +57,7 @@ def gradients(
         return float(value.detach())
     with torch.no_grad():
         made = [vectors_of(family, inputs) for inputs in (*asked, *shown)]
-    leaves = [Vectors(each.vectors.requires_grad_(), each.real) for each in made]
+    leaves = [PaddedVectors(each.vectors.requires_grad_(), each.real) for each in made]
     value = loss(_joined(leaves[: len(asked)]), _joined(leaves[len(asked) :]))
     value.backward()  # type: ignore[no-untyped-call]
     for inputs, leaf in zip((*asked, *shown), leaves, strict=True):
@@ -65,11 +65,11 @@ def gradients(
     return float(value.detach())
 
 
-def _joined(parts: Sequence[Vectors]) -> Vectors:
+def _joined(parts: Sequence[PaddedVectors]) -> PaddedVectors:
     """Parts of one batch, padded alike."""
     rows = [row[real] for part in parts for row, real in zip(*part, strict=True)]
     ones = [torch.ones(len(row), dtype=torch.bool, device=row.device) for row in rows]
-    return Vectors(pad_sequence(rows, batch_first=True), pad_sequence(ones, batch_first=True))
+    return PaddedVectors(pad_sequence(rows, batch_first=True), pad_sequence(ones, batch_first=True))
 
 
 def _parts(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colvision.embedding import Encoder, Floats, QueryEmbedding
-from colvision.evaluation import Progress, Query, Run, Step
+from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.core.encoder import Encoder
+from colvision.core.page import Page, PageId
+from colvision.evaluation import ProgressCallback, Query, Run, Step
 from colvision.evaluation.metrics import mean, measure_run
 from colvision.evaluation.runs import DEPTH, Ranked, rank
 from colvision.maxsim import exact_maxima
-from colvision.page import Page, PageId
 
 Pictures = Callable[[PageId], Image.Image]
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOutQuestions:
     """Questions, and every page that may be taken for their answer."""
 
     questions: tuple[Query, ...]
@@ -29,7 +30,7 @@ class HeldOut:
     @classmethod
     def of(
         cls, questions: Sequence[Query], pages: Mapping[str, Sequence[int]], *, most: int | None = None
-    ) -> "HeldOut":
+    ) -> "HeldOutQuestions":
         """All pages of the documents that answer; at most about `most`, those first that answer."""
         gold = {page for query in questions for page in query.gold}
         documents = sorted({page.document for page in gold})
@@ -47,7 +48,7 @@ class Check:
     ndcg10: float
 
 
-def search_run(encoder: Encoder, held: HeldOut, pictures: Pictures, *, progress: Progress) -> Run:
+def search_run(encoder: Encoder, held: HeldOutQuestions, pictures: Pictures, *, progress: ProgressCallback) -> Run:
     """The ranked pages of every question, as a search over exact vectors would rank them."""
     asked = encoder.encode_queries([query.text for query in held.questions])
     scores = _scores(encoder, asked, held, pictures, progress)  # (pages, questions)
@@ -58,14 +59,16 @@ def search_run(encoder: Encoder, held: HeldOut, pictures: Pictures, *, progress:
     return Run("-".join(encoder.info.name.split()), answers)
 
 
-class At(NamedTuple):
+class CheckSettings(NamedTuple):
     """When a check is made, and the temperature of its loss: that of the training."""
 
     step: int
     temperature: float
 
 
-def check(encoder: Encoder, held: HeldOut, pictures: Pictures, *, at: At, progress: Progress) -> Check:
+def check(
+    encoder: Encoder, held: HeldOutQuestions, pictures: Pictures, *, at: CheckSettings, progress: ProgressCallback
+) -> Check:
     """The mean loss of each question's pages against all that do not answer it."""
     asked = encoder.encode_queries([query.text for query in held.questions])
     scores = _scores(encoder, asked, held, pictures, progress)
@@ -88,20 +91,24 @@ def _surprise(own: float, rivals: NDArray[np.float64]) -> float:
 
 
 def _scores(
-    encoder: Encoder, asked: Sequence[QueryEmbedding], held: HeldOut, pictures: Pictures, progress: Progress
+    encoder: Encoder,
+    asked: Sequence[QueryEmbedding],
+    held: HeldOutQuestions,
+    pictures: Pictures,
+    progress: ProgressCallback,
 ) -> Floats:
     """(pages, questions): sums of weight * best similarity."""
     tokens = np.concatenate([each.vectors for each in asked])
     weights = np.concatenate([each.weights for each in asked])
     starts = np.cumsum([0, *(len(each.tokens) for each in asked[:-1])])
     rows = []
-    for embedding in encoder.encode_pages(_told(held.pages, pictures, progress)):
+    for embedding in encoder.encode_pages(_report_step(held.pages, pictures, progress)):
         maxima = exact_maxima(tokens, embedding.vectors, np.array([0, len(embedding.vectors)], dtype=np.int64))
         rows.append(np.add.reduceat(maxima[0] * weights, starts))
     return np.stack(rows)
 
 
-def _told(pages: Iterable[PageId], pictures: Pictures, progress: Progress) -> Iterator[Page]:
+def _report_step(pages: Iterable[PageId], pictures: Pictures, progress: ProgressCallback) -> Iterator[Page]:
     named = list(pages)
     for done, page in enumerate(named, 1):
         yield Page(pictures(page), page.page, page.document)

@@ -14,21 +14,21 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from colvision.encoders.family import Family
-from colvision.evaluation import Progress, Step
+from colvision.core.page import PageId
+from colvision.encoders.vlm.family import Family
+from colvision.evaluation import ProgressCallback, Step
 from colvision.finetune.forward import gradients
 from colvision.finetune.held_out import Check
-from colvision.finetune.losses import Vectors, in_batch, pairwise, similarity
+from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
 from colvision.finetune.negatives import Example
 from colvision.finetune.recipe import Recipe
-from colvision.finetune.state import State, load_state, save_state
-from colvision.page import PageId
+from colvision.finetune.state import TrainingState, load_state, save_state
 
 _WARM_UP = 0.05  # of the steps, in which the rate rises; then it falls in a line to zero
 _LONGEST_GRADIENT = 1.0
 
 
-class Saving(NamedTuple):
+class SaveSettings(NamedTuple):
     """Where the state of a training goes and how often; `digest` stands for all that decides the training."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Training:
     check: Callable[[int], Check]
     recipe: Recipe
 
-    def run(self, saving: Saving, *, progress: Progress) -> State:
+    def run(self, saving: SaveSettings, *, progress: ProgressCallback) -> TrainingState:
         """Trains to the last step or until the checks get no better.
 
         Leaves the model with the weights of the best check. Every step's questions follow from seed and step alone, so
@@ -59,7 +59,7 @@ class Training:
             self._look(state)
         saved = time.monotonic()
         batches = self._batches(state.step)
-        while state.step < self.recipe.steps and state.is_stuck_for < self.recipe.patience:
+        while state.step < self.recipe.steps and state.has_run_out_of < self.recipe.patience:
             self._step(state, optimiser, *next(batches))
             is_due = state.step % self.recipe.check_every == 0 or state.step == self.recipe.steps
             if is_due:
@@ -74,9 +74,9 @@ class Training:
                 weight.copy_(state.best[name])
         return state
 
-    def _look(self, state: State) -> None:
+    def _look(self, state: TrainingState) -> None:
         state.checks.append(self.check(state.step))
-        if state.is_stuck_for == 0:
+        if state.has_run_out_of == 0:
             state.best = {name: weight.detach().cpu().clone() for name, weight in self.weights.items()}
 
     def _batches(self, step: int) -> Generator[tuple[Batch, list[Image.Image]]]:
@@ -92,7 +92,7 @@ class Training:
                 batch, pictures = following, waiting
 
     def _step(
-        self, state: State, optimiser: torch.optim.Optimizer, batch: Batch, pictures: Sequence[Image.Image]
+        self, state: TrainingState, optimiser: torch.optim.Optimizer, batch: Batch, pictures: Sequence[Image.Image]
     ) -> None:
         optimiser.zero_grad()
         loss = batch.loss(self.recipe)
@@ -134,15 +134,15 @@ class Batch:
             wrong=torch.tensor([[page in example.negatives for page in pages] for example in chosen]),
         )
 
-    def loss(self, recipe: Recipe) -> Callable[[Vectors, Vectors], Tensor]:
+    def loss(self, recipe: Recipe) -> Callable[[PaddedVectors, PaddedVectors], Tensor]:
         """The recipe's loss of these questions and pages, given as vectors."""
 
-        def in_batch_loss(queries: Vectors, pages: Vectors) -> Tensor:
+        def in_batch_loss(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
             similar = similarity(queries, pages)
             device = similar.device
             return in_batch(similar, self.gold.to(device), self.spared.to(device), recipe.temperature)
 
-        def pairwise_loss(queries: Vectors, pages: Vectors) -> Tensor:
+        def pairwise_loss(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
             similar = similarity(queries, pages)
             device = similar.device
             return pairwise(similar, self.gold.to(device), self.wrong.to(device), recipe.temperature)

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from colvision.durable import write_file
-from colvision.encoders.adapters import with_lora
-from colvision.encoders.checkpoint import Checkpoint, fingerprint
-from colvision.encoders.quantised import PROJECTIONS
+from colvision.atomic_io import atomic_write
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Lora:
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
 
-class Base(NamedTuple):
+class BaseCheckpoint(NamedTuple):
     """What an adapter's file says of its checkpoint: a hub id and its commit, or a folder; a sha256 over its files."""
 
     name: str
@@ -76,7 +76,7 @@ class Base(NamedTuple):
     files: str = ""
 
     @classmethod
-    def of(cls, name: str | Path, checkpoint: Checkpoint) -> "Base":
+    def of(cls, name: str | Path, checkpoint: Checkpoint) -> "BaseCheckpoint":
         """By the rule of `load_encoder`: a folder comes before the hub, whose cache names a folder by its commit."""
         files = fingerprint([checkpoint.folder], ())
         if Path(name).expanduser().is_dir():
@@ -99,7 +99,7 @@ def attach(model: "PreTrainedModel", *, rank: int, seed: int) -> Lora:
     return lora
 
 
-def write_adapter(lora: Lora, folder: Path, base: Base, stored: Mapping[str, str]) -> None:
+def write_adapter(lora: Lora, folder: Path, base: BaseCheckpoint, stored: Mapping[str, str]) -> None:
     """Writes `adapter_config.json` and `adapter_model.safetensors`, as peft itself would, into an existing folder.
 
     `stored` renames the model's layers to those of the checkpoint, where it has others: an adapter fits its checkpoint.
@@ -117,8 +117,8 @@ def write_adapter(lora: Lora, folder: Path, base: Base, stored: Mapping[str, str
         "base_model_name_or_path": base.name,
         "revision": base.revision,
     }
-    write_file(folder / "adapter_model.safetensors", [save(weights, metadata={"format": "pt"})])
-    write_file(folder / "adapter_config.json", [json.dumps(config, indent=2, sort_keys=True).encode()])
+    atomic_write(folder / "adapter_model.safetensors", [save(weights, metadata={"format": "pt"})])
+    atomic_write(folder / "adapter_config.json", [json.dumps(config, indent=2, sort_keys=True).encode()])
 
 
 def _renamed(weight: str, stored: Mapping[str, str]) -> str:

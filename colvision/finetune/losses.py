@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn import functional
 
 
-class Vectors(NamedTuple):
+class PaddedVectors(NamedTuple):
     """b queries or pages, padded: `vectors` (b, s, dim) of unit length, `real` (b, s) False where there is padding."""
 
     vectors: Tensor
     real: Tensor
 
 
-def similarity(queries: Vectors, pages: Vectors) -> Tensor:
+def similarity(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
     """(queries, pages) MaxSim as a search scores it, over the number of the query's tokens.
 
     Tokens of prompts count: they do in the score, and a loss that left them out would train something else.

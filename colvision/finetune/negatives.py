@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from colvision.evaluation import Progress, Query, Step
+from colvision.core.page import PageId
+from colvision.evaluation import ProgressCallback, Query, Step
 from colvision.library import Library
-from colvision.page import PageId
 
 _DEPTH = 50  # pages of an answer that are looked through
 _NEARLY = 0.95  # of the answer's own score: pages above it may answer too (Moreira et al. 2024, arXiv:2407.15831)
@@ -20,7 +20,7 @@ class Example(NamedTuple):
     spared: frozenset[PageId]
 
 
-class Mined(NamedTuple):
+class NegativeMining(NamedTuple):
     """Where negatives are looked for, and how many a question gets at most."""
 
     collection: str
@@ -28,7 +28,9 @@ class Mined(NamedTuple):
     most: int
 
 
-def examples(library: Library, questions: Sequence[Query], mined: Mined, *, progress: Progress) -> Iterator[Example]:
+def examples(
+    library: Library, questions: Sequence[Query], mined: NegativeMining, *, progress: ProgressCallback
+) -> Iterator[Example]:
     """Each question with its negatives, found by the library's own search among documents to train on.
 
     What scores nearly as well as the best page that is known to answer is taken for an answer that nobody noted.
@@ -39,7 +41,7 @@ def examples(library: Library, questions: Sequence[Query], mined: Mined, *, prog
         progress(Step("mining negatives", done, len(questions)))
 
 
-def _negatives(library: Library, query: Query, mined: Mined) -> Iterator[PageId]:
+def _negatives(library: Library, query: Query, mined: NegativeMining) -> Iterator[PageId]:
     hits = library.search(query.text, k=_DEPTH, document=mined.documents, collection=mined.collection)
     pages = [PageId(hit.document, hit.page) for hit in hits]
     ceiling = max(

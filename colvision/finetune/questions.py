@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from colvision.core.page import PageId
 from colvision.errors import DamagedFile, InputError
 from colvision.evaluation import Query, read_queries
 from colvision.library import Library
-from colvision.page import PageId
 from colvision.pdf.text_layer import is_legible
 from colvision.pdf.trusted import TrustedPdf
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from colvision.evaluation import Comparison
 from colvision.evaluation.metrics import LABELS
 from colvision.finetune.held_out import Check
-from colvision.finetune.lora import Base
+from colvision.finetune.lora import BaseCheckpoint
 from colvision.finetune.questions import Split
 from colvision.finetune.recipe import Recipe
 
@@ -15,7 +15,7 @@ _SHOWN = ("ndcg5", "ndcg10", "recall1", "recall10", "mrr")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class SplitCounts:
     """How many questions were for what, in how many documents, and how many stood in the way of the split."""
 
     train: int
@@ -26,7 +26,7 @@ class Parts:
     test_pages: int
 
     @classmethod
-    def of(cls, split: Split, *, pages: int) -> "Parts":
+    def of(cls, split: Split, *, pages: int) -> "SplitCounts":
         """Counts of a split whose test searches so many pages."""
         documents = split.documents(split.test)
         return cls(len(split.train), len(split.stop), len(split.test), split.left_out, documents, pages)
@@ -41,10 +41,10 @@ class FinetuneReport:
     """
 
     folder: Path
-    base: Base
+    base: BaseCheckpoint
     fingerprint: str
     recipe: Recipe
-    parts: Parts
+    parts: SplitCounts
     losses: tuple[float, ...]
     checks: tuple[Check, ...]
     best: Check

@@ -12,25 +12,25 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from colvision.durable import write_file
+from colvision.atomic_io import atomic_write
+from colvision.core.page import PageId
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import REPORT, stored_modules
-from colvision.encoders.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
-from colvision.encoders.options import Options
-from colvision.encoders.vlm import VlmEncoder
+from colvision.encoders.options import EncoderOptions
+from colvision.encoders.vlm.adapters import REPORT, stored_modules
+from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderError, InputError
-from colvision.evaluation import Progress, Query, Run, write_run
+from colvision.evaluation import ProgressCallback, Query, Run, write_run
 from colvision.evaluation.report import compare
-from colvision.finetune.held_out import At, Check, HeldOut, check, search_run
-from colvision.finetune.loop import Saving, Training
-from colvision.finetune.lora import Base, attach, write_adapter
-from colvision.finetune.negatives import Example, Mined, examples
+from colvision.finetune.held_out import Check, CheckSettings, HeldOutQuestions, check, search_run
+from colvision.finetune.loop import SaveSettings, Training
+from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
+from colvision.finetune.negatives import Example, NegativeMining, examples
 from colvision.finetune.questions import library_pages, questions_of_file, questions_of_headings, split
 from colvision.finetune.recipe import FinetuneOptions, Recipe
-from colvision.finetune.report import FinetuneReport, Parts
-from colvision.finetune.state import State
+from colvision.finetune.report import FinetuneReport, SplitCounts
+from colvision.finetune.state import TrainingState
 from colvision.library import Library
-from colvision.page import PageId
 
 _CHECKED_PAGES = 256  # that a check reads: those that answer, and others of the same documents
 _DEFAULTS = FinetuneOptions()
@@ -42,7 +42,7 @@ def finetune(
     out: Path,
     *,
     options: FinetuneOptions = _DEFAULTS,
-    progress: Progress = lambda step: None,
+    progress: ProgressCallback = lambda step: None,
 ) -> FinetuneReport:
     """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
 
@@ -56,7 +56,7 @@ def finetune(
     checkpoint = _checkpoint(encoder)
     if (out / REPORT).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
-    return _Work(library, encoder, checkpoint, options, progress).into(out)
+    return _FinetuneRun(library, encoder, checkpoint, options, progress).into(out)
 
 
 def _checkpoint(encoder: str | Path) -> Checkpoint:
@@ -76,14 +76,14 @@ def _checkpoint(encoder: str | Path) -> Checkpoint:
     return checkpoint
 
 
-class _Trained(NamedTuple):
-    state: State
-    base: Base
+class _TrainingResult(NamedTuple):
+    state: TrainingState
+    base: BaseCheckpoint
     fingerprint: str
     before: Run
 
 
-class _Work:
+class _FinetuneRun:
     """One fine-tuning, step by step."""
 
     def __init__(
@@ -92,13 +92,13 @@ class _Work:
         encoder: str | Path,
         checkpoint: Checkpoint,
         options: FinetuneOptions,
-        progress: Progress,
+        progress: ProgressCallback,
     ) -> None:
         self._library, self._encoder, self._checkpoint = library, encoder, checkpoint
         self._options, self._progress = options, progress
         self._pages = library_pages(library, options.collection)
         self._split = split(self._questions(), seed=options.recipe.seed)
-        self._test = HeldOut.of(self._split.test, self._pages)
+        self._test = HeldOutQuestions.of(self._split.test, self._pages)
 
     def into(self, out: Path) -> FinetuneReport:
         trained = self._train(out)
@@ -109,7 +109,7 @@ class _Work:
             base=trained.base,
             fingerprint=trained.fingerprint,
             recipe=self._options.recipe,
-            parts=Parts.of(questions, pages=len(self._test.pages)),
+            parts=SplitCounts.of(questions, pages=len(self._test.pages)),
             losses=tuple(trained.state.losses),
             checks=tuple(trained.state.checks),
             best=trained.state.best_check,
@@ -117,33 +117,35 @@ class _Work:
         )
         write_run(trained.before, out / "before.trec")
         write_run(after, out / "after.trec")
-        write_file(out / REPORT, [json.dumps(report.as_dict(), indent=2).encode()])
+        atomic_write(out / REPORT, [json.dumps(report.as_dict(), indent=2).encode()])
         shutil.rmtree(out / "training")
         return report
 
-    def _train(self, out: Path) -> _Trained:
+    def _train(self, out: Path) -> _TrainingResult:
         """The adapter in `out`, and the test as it was before. The model is gone afterwards: two may be too many."""
         recipe = self._options.recipe
         loaded = self._load()
         lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
         asked = self._examples()
-        stop = HeldOut.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
+        stop = HeldOutQuestions.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
 
         def look(step: int) -> Check:
-            return check(loaded, stop, self._picture, at=At(step, recipe.temperature), progress=self._progress)
+            return check(
+                loaded, stop, self._picture, at=CheckSettings(step, recipe.temperature), progress=self._progress
+            )
 
         training = Training(loaded.family, lora.trained(), asked, self._picture, look, recipe)
         fingerprint = loaded.info.fingerprint
         folder = out / "training"
         folder.mkdir(parents=True, exist_ok=True)
-        saving = Saving(folder, _digest(fingerprint, asked, stop, recipe), self._options.minutes_between)
+        saving = SaveSettings(folder, _digest(fingerprint, asked, stop, recipe), self._options.minutes_between)
         state = training.run(saving, progress=self._progress)
         layout = loaded.family.layouts[self._checkpoint.model_type]
-        base = Base.of(self._encoder, self._checkpoint)
+        base = BaseCheckpoint.of(self._encoder, self._checkpoint)
         write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
         with lora.model.disable_adapter():
             before = search_run(loaded, self._test, self._picture, progress=self._progress)
-        return _Trained(state, base, fingerprint, before)
+        return _TrainingResult(state, base, fingerprint, before)
 
     def _questions(self) -> Sequence[Query]:
         if self._options.questions is not None:
@@ -160,7 +162,7 @@ class _Work:
         options = self._options
         loaded = load_encoder(
             self._encoder,
-            device=str(Options(options.device).torch_devices()[0]),  # a replica elsewhere would not be trained
+            device=str(EncoderOptions(options.device).torch_devices()[0]),  # a replica elsewhere would not be trained
             dtype=options.dtype,
             max_patches=options.max_patches,
             adapter=adapter,
@@ -173,14 +175,14 @@ class _Work:
         """Negatives come from documents that are neither checked nor tested with."""
         kept_apart = {*self._split.documents(self._split.stop), *self._split.documents(self._split.test)}
         trained = [name for name in self._pages if name not in kept_apart]
-        mined = Mined(self._options.collection, trained, self._options.recipe.negatives)
+        mined = NegativeMining(self._options.collection, trained, self._options.recipe.negatives)
         return tuple(examples(self._library, self._split.train, mined, progress=self._progress))
 
     def _picture(self, page: PageId) -> Image.Image:
         return self._library.page_image(page.document, page.page, collection=self._options.collection)
 
 
-def _digest(fingerprint: str, asked: Sequence[Example], stop: HeldOut, recipe: Recipe) -> str:
+def _digest(fingerprint: str, asked: Sequence[Example], stop: HeldOutQuestions, recipe: Recipe) -> str:
     """Another for anything that another training would differ in."""
     decides = [
         fingerprint,

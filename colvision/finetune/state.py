@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from colvision.durable import write_file
+from colvision.atomic_io import atomic_write
 from colvision.errors import InputError
 from colvision.finetune.held_out import Check
 
@@ -17,7 +17,7 @@ FILE = "checkpoint.safetensors"
 
 
 @dataclass(slots=True, eq=False)
-class State:
+class TrainingState:
     """Steps done, their losses, the checks, and the weights of the best one."""
 
     losses: list[float] = field(default_factory=list)
@@ -34,13 +34,17 @@ class State:
         return min(self.checks, key=lambda check: (check.loss, check.step))
 
     @property
-    def is_stuck_for(self) -> int:
+    def has_run_out_of(self) -> int:
         """Checks since the best one."""
         return len(self.checks) - 1 - self.checks.index(self.best_check)
 
 
 def save_state(
-    folder: Path, state: State, weights: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer, digest: str
+    folder: Path,
+    state: TrainingState,
+    weights: Mapping[str, nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    digest: str,
 ) -> None:
     """Replaces the file of an existing folder in one step; `digest` stands for everything that decides the training."""
     tensors = {f"now.{name}": weight.detach() for name, weight in weights.items()}
@@ -50,19 +54,19 @@ def save_state(
     tensors["losses"] = torch.tensor(state.losses, dtype=torch.float64)
     tensors["checks"] = torch.tensor([(c.step, c.loss, c.ndcg10) for c in state.checks], dtype=torch.float64)
     whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    write_file(folder / FILE, [save(whole, metadata={"digest": digest})])
+    atomic_write(folder / FILE, [save(whole, metadata={"digest": digest})])
 
 
 def load_state(
     folder: Path, weights: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer, digest: str
-) -> State:
+) -> TrainingState:
     """What an earlier run has saved, put into the weights and the optimiser; a new state where there is none.
 
     Raises `InputError` when that run was another training.
     """
     path = folder / FILE
     if not path.exists():
-        return State()
+        return TrainingState()
     with safe_open(path, framework="pt") as file:
         if file.metadata()["digest"] != digest:
             raise InputError(
@@ -81,4 +85,4 @@ def load_state(
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
     checks = [Check(int(step), loss, ndcg10) for step, loss, ndcg10 in tensors["checks"].tolist()]
     best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
-    return State(tensors["losses"].tolist(), checks, best)
+    return TrainingState(tensors["losses"].tolist(), checks, best)

@@ -1,7 +1,7 @@
 """Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
 
-from colvision.ingest.documents import encode_again, fill_document, ingest_again, ingest_files
-from colvision.ingest.options import COMMIT_BYTES, IngestOptions, Watch
+from colvision.ingest.ingest import complete_document, encode_again, ingest_again, ingest_files
+from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Upload, find_files
 
@@ -13,9 +13,9 @@ __all__ = [
     "IngestReport",
     "Progress",
     "Upload",
-    "Watch",
+    "Callbacks",
     "encode_again",
-    "fill_document",
+    "complete_document",
     "find_files",
     "ingest_again",
     "ingest_files",

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from colvision.core.metadata import Metadata, metadata_text
 from colvision.ingest.report import Progress
-from colvision.metadata import Metadata, metadata_text
 from colvision.pdf import Limits
 
 COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
@@ -14,7 +14,7 @@ COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
 
-    `replace`, `metadata`: see `Offer`. `pool` has a new collection keep one vector for about so many patches, None for
+    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches, None for
     what it was begun with.
     """
 
@@ -34,7 +34,7 @@ class IngestOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Callbacks:
     """Who looks on: `progress` hears of every page, `cancel` is asked before every page."""
 
     progress: Callable[[Progress], None] | None = None

@@ -12,18 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.embedding import (
-    Encoder,
-    EncoderInfo,
-    Floats,
-    Ints,
-    Kind,
-    PageEmbedding,
-    PatchGrid,
-    QueryEmbedding,
-)
+from colvision.core.embedding import Floats, Ints, Kind, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.page import Page
 from colvision.errors import LibraryError
-from colvision.page import Page
 from colvision.store import Store
 
 _TURNS = 4  # of k-means: neighbours start together, and later turns move few patches

@@ -1,6 +1,6 @@
 """MaxSim over int8 codes, exact in whole numbers.
 
-Page and query are int8 with one scale each (a page's is the collection's `code_range`, a query token has its own), so
+Page and query are int8 with one scale each (a page's is the collection's `quantisation_range`, a query token has its own), so
 a dot product is a whole number of at most dim * 127^2 < 2^24 for dim <= 1024: every way of computing it, int8 or
 float32, alone or in a batch, gives the same number.
 """
@@ -26,9 +26,9 @@ _TILED, _TILED_BLOCK = 64, 131_072  # dimensions in a tile; page vectors in one 
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
-def similarities(query: Floats, codes: Codes, code_range: float) -> Floats:
+def similarities(query: Floats, codes: Codes, quantisation_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
-    tokens, scales = _query_codes(query, code_range)
+    tokens, scales = _query_codes(query, quantisation_range)
 
     def multiply(rows: Codes) -> NDArray[np.int32]:
         single_threaded_torch()
@@ -39,7 +39,7 @@ def similarities(query: Floats, codes: Codes, code_range: float) -> Floats:
 
 
 def token_maxima(
-    query: Floats, codes: Codes, starts: Starts, code_range: float, *, pages: Pages | None = None
+    query: Floats, codes: Codes, starts: Starts, quantisation_range: float, *, pages: Pages | None = None
 ) -> Floats:
     """Each page's best similarity for each query token: (pages, t) float32.
 
@@ -49,7 +49,7 @@ def token_maxima(
     selection = select_pages(len(codes), starts, pages)
     if len(selection.pages) == 0 or len(query) == 0:
         return np.zeros((len(selection.pages), len(query)), dtype=np.float32)
-    tokens, scales = _query_codes(query, code_range)
+    tokens, scales = _query_codes(query, quantisation_range)
     from colvision.maxsim import amx
 
     tiles = amx.tiles() if query.shape[1] % _TILED == 0 else None
@@ -81,13 +81,13 @@ def _by_products(tokens: Codes, codes: Codes, starts: Starts, selection: PageSel
     return np.concatenate(parallel_map(best, selection.blocks(max(_PRODUCT // len(tokens), 1))))
 
 
-def _query_codes(query: Floats, code_range: float) -> tuple[Codes, Floats]:
+def _query_codes(query: Floats, quantisation_range: float) -> tuple[Codes, Floats]:
     """Each token's codes and what one unit of its dot products is worth as a similarity."""
     if query.shape[1] > _LARGEST_DIM:
         raise ValueError(f"vectors of {query.shape[1]} dimensions; int8 MaxSim is exact up to {_LARGEST_DIM}")
     largest = np.maximum(np.abs(query).max(axis=1, keepdims=True), np.float32(1e-12))  # (t, 1)
     tokens = np.rint(query * (STEPS / largest)).astype(np.int8)
-    scales = largest[:, 0] * np.float32(code_range / STEPS**2)
+    scales = largest[:, 0] * np.float32(quantisation_range / STEPS**2)
     return tokens, scales.astype(np.float32)
 
 

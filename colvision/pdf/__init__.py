@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from colvision.core.page import Page
 from colvision.errors import LimitExceeded
-from colvision.page import Page
 from colvision.pdf.kinds import MEDIA_TYPES, is_supported, kind_of, measure
 from colvision.pdf.limits import RENDER_PIXELS, Limits
-from colvision.pdf.reader import FailedPage, Reader
 from colvision.pdf.renderers import RendererChoice, choose, name_and_version
-from colvision.pdf.wire import Job
+from colvision.pdf.sandbox.protocol import Request
+from colvision.pdf.sandbox.reader import FailedPage, Reader
 
 __all__ = [
     "MEDIA_TYPES",
@@ -77,13 +77,13 @@ def read_pages(
     return _read(_job(Path(path), limits, pixels, renderer), numbers, limits)
 
 
-def _read(job: Job, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
+def _read(job: Request, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
     with Reader(job) as reader:
         pages = _open(reader, job, limits)
         yield from reader.read(range(1, pages + 1) if numbers is None else _known(numbers, pages, job))
 
 
-def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Job:
+def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
     size = measure(path)
     kind = kind_of(path)
     if size > limits.file_bytes:
@@ -91,7 +91,7 @@ def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> J
             f"{path.name} has {size:,} bytes, the limit file_bytes is {limits.file_bytes:,}; "
             "split it, or raise the limit"
         )
-    return Job(
+    return Request(
         path=str(path.absolute()),
         kind=kind,
         renderer=choose(kind, renderer),
@@ -102,7 +102,7 @@ def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> J
     )
 
 
-def _open(reader: Reader, job: Job, limits: Limits) -> int:
+def _open(reader: Reader, job: Request, limits: Limits) -> int:
     pages = reader.open()
     if pages > limits.pages:
         raise LimitExceeded(
@@ -112,7 +112,7 @@ def _open(reader: Reader, job: Job, limits: Limits) -> int:
     return pages
 
 
-def _known(numbers: Iterable[int], pages: int, job: Job) -> Iterator[int]:
+def _known(numbers: Iterable[int], pages: int, job: Request) -> Iterator[int]:
     for number in numbers:
         if not 1 <= operator.index(number) <= pages:
             raise ValueError(f"page {number} of {Path(job.path).name}: it has pages 1 to {pages}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from colvision.errors import DamagedFile, InputError, UnsupportedFile
-from colvision.pdf.wire import FileKind
+from colvision.pdf.sandbox.protocol import FileKind
 
 MEDIA_TYPES: Mapping[str, str] = {  # by the ending of a file's name, with its dot
     ".pdf": "application/pdf",

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from colvision.pdf.wire import Unreadable
+from colvision.pdf.sandbox.protocol import UnreadablePage
 
 RENDER_PIXELS = 2_100_000  # area of a drawn page: US Letter at 150 dpi is 1,275 x 1,650
 
@@ -41,13 +41,13 @@ class Limits:
 def target_size(width: float, height: float, pixels: int, unit: str) -> tuple[int, int]:
     """(width, height) in pixels of the picture of a page: its own aspect, an area of about `pixels`.
 
-    Raises `Unreadable` for a page without area, or so narrow that nothing could be read on it.
+    Raises `UnreadablePage` for a page without area, or so narrow that nothing could be read on it.
     """
     if not (0 < width < math.inf and 0 < height < math.inf):
-        raise Unreadable(f"measures {width:g} x {height:g} {unit}: there is nothing to see")
+        raise UnreadablePage(f"measures {width:g} x {height:g} {unit}: there is nothing to see")
     aspect = width / height
     if not 1 / _LONGEST_ASPECT <= aspect <= _LONGEST_ASPECT:
-        raise Unreadable(
+        raise UnreadablePage(
             f"measures {width:g} x {height:g} {unit}: "
             f"more than {_LONGEST_ASPECT} times as long as wide, nothing could be read on it"
         )

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal
 
 from colvision.errors import MissingExtra
-from colvision.pdf.wire import FileKind, Renderer
+from colvision.pdf.sandbox.protocol import FileKind, Renderer
 
 RendererChoice = Literal["auto", "poppler", "pdfium"]
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.metadata import Scalar
+from colvision.core.metadata import Scalar
 from colvision.store.records import DocumentRow
 
 Mask = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.embedding import Floats, Kind, PatchGrid, QueryEmbedding
+from colvision.core.embedding import Floats, Kind, PatchGrid, QueryEmbedding
 
 MOST_TOKENS = 64  # three times a query in words; the fourth row of a hundred patches of paper adds nothing to the first
 
@@ -42,7 +42,7 @@ def page_query(
         weights=np.full(tokens, 1 / tokens, dtype=np.float32),
         words=words,
         word=np.arange(tokens, dtype=np.int32),
-        is_page=True,
+        is_example=True,
     )
 
 
@@ -57,7 +57,7 @@ def joined(queries: Sequence[QueryEmbedding], *, text: str) -> QueryEmbedding:
         weights=np.concatenate([query.weights for query in queries]).astype(np.float32) / np.float32(len(queries)),
         words=words,
         word=np.arange(len(words), dtype=np.int32),
-        is_page=True,
+        is_example=True,
     )
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from colvision.embedding import QueryEmbedding
+from colvision.core.embedding import QueryEmbedding
 from colvision.search.filters import Filter
-from colvision.store.text import TextScores
+from colvision.store.fulltext import TextScores
 
 Mode = Literal["auto", "exact"]
 
@@ -33,7 +33,7 @@ class SearchOptions:
             raise ValueError(f"mode is {self.mode!r}; expected 'auto' or 'exact'")
 
 
-class Request(NamedTuple):
+class QueryRequest(NamedTuple):
     """One query and how it is to be answered; `texts` is what the text layers say of it, None without text fusion."""
 
     query: QueryEmbedding

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.embedding import Floats, ScoredQuery
+from colvision.core.embedding import Floats
+from colvision.core.query import ScoredQuery
 from colvision.maxsim import similarities
 from colvision.parallel import parallel_map
 from colvision.search.fusion import fuse, share
-from colvision.search.hits import Hit
 from colvision.search.options import SearchOptions
-from colvision.search.stages import Pages, Table
-from colvision.store.text import TextScores
+from colvision.search.results import Hit
+from colvision.search.scan import Pages, Table
+from colvision.store.fulltext import TextScores
 
 Scores = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits a
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredPages:
     """Pages that were compared with a query: `maxima` (pages, t) are their best similarities, `texts` what their text
     layers say.
     """
@@ -34,7 +35,7 @@ class Scored:
     maxima: Floats
 
 
-def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...]:
+def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
     """The `k` best pages, best first; equal ones in the order of document names and pages.
 
     Where there are extra terms, the best pages by MaxSim (and text) are ordered again by the whole score.
@@ -43,9 +44,9 @@ def best_hits(table: Table, scored: Scored, code_range: float) -> tuple[Hit, ...
     scores = contributions.sum(axis=1, dtype=np.float64)
     order = _Order.of(table, scored, scores)
     k = scored.options.k
-    has_terms = scored.query.link.is_probability
+    has_terms = scored.query.calibration.is_probability
     chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
-    terms = _terms(table, scored.pages[chosen], scored.query, code_range) if has_terms and len(chosen) else {}
+    terms = _terms(table, scored.pages[chosen], scored.query, quantisation_range) if has_terms and len(chosen) else {}
     scores = scores[chosen] + sum(terms.values())
     worth = order(scores, chosen)
     names = [table.snapshot.documents[key].name for key in table.document[scored.pages[chosen]].tolist()]
@@ -85,12 +86,12 @@ class _Order:
     floor: float
 
     @classmethod
-    def of(cls, table: Table, scored: Scored, scores: Scores) -> "_Order":
+    def of(cls, table: Table, scored: ScoredPages, scores: Scores) -> "_Order":
         if scored.texts is None:
             return cls(None, 0.0, 0.0, 0.0)
         texts = scored.texts.of(table.document[scored.pages], table.page[scored.pages])
         best = float(scored.query.contributions(np.ones(len(scored.query.weights), np.float32)).sum())
-        is_above = scored.query.link.is_probability or not len(scores)
+        is_above = scored.query.calibration.is_probability or not len(scores)
         return cls(texts, scored.texts.best, best, 0.0 if is_above else float(scores.mean()))
 
     def __call__(self, scores: Scores, at: Pages | None = None) -> Scores:
@@ -101,15 +102,19 @@ class _Order:
         return fuse(share(scores, best=self.best, floor=self.floor), share(texts, best=self.text_best))
 
 
-def _terms(table: Table, pages: Pages, query: ScoredQuery, code_range: float) -> Mapping[str, Scores]:
-    from colvision.scoring import page_terms  # numba: half a second that a process which never searches need not wait
+def _terms(table: Table, pages: Pages, query: ScoredQuery, quantisation_range: float) -> Mapping[str, Scores]:
+    from colvision.maxsim.score_terms import (
+        page_terms,  # numba: half a second that a process which never searches need not wait
+    )
 
     stored = [table.stored(page) for page in pages.tolist()]
 
     def terms_of(first: int) -> list[Mapping[str, float]]:
         together = stored[first : first + _TOGETHER]
         codes = np.concatenate([page.codes for page in together])
-        chance = query.link(similarities(query.embedding.vectors, codes, code_range))  # (t, their vectors)
+        chance = query.calibration(
+            similarities(query.embedding.vectors, codes, quantisation_range)
+        )  # (t, their vectors)
         ends = np.cumsum([len(page.codes) for page in together])
         of_pages = np.split(chance, ends[:-1], axis=1)
         return [page_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)]

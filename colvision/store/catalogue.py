@@ -49,18 +49,18 @@ class Catalogue:
         self.folder = folder
         self._path = folder / FILE_NAME
         self.read_only = read_only or (self._path.exists() and not os.access(folder, os.W_OK))
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         if not self._path.exists() and (self.read_only or not create):
             raise LibraryFormat(f"{folder} is not a library (it has no {FILE_NAME}): check the path, or ingest into it")
         try:
-            with self._told():
+            with self._translate_errors():
                 self._open()
                 self._check_format(create=create)
         except sqlite3.DatabaseError as error:
             raise self._unusable(error) from error
 
     def _open(self) -> None:
-        self._stamp = self._seen()
+        self._stamp = self._file_stamp()
         self._connection = _connect(self._uri(), self.folder)
         self._end = weakref.finalize(self, self._connection.close)
         if not self.read_only:
@@ -90,14 +90,14 @@ class Catalogue:
     def _is_still(self) -> bool:
         return not os.access(self.folder, os.W_OK) and not self._path.with_name(FILE_NAME + "-wal").exists()
 
-    def _seen(self) -> tuple[int, int, bool]:
+    def _file_stamp(self) -> tuple[int, int, bool]:
         """Changes when somebody who may write has written."""
         found = self._path.stat() if self._path.exists() else None
         return (found.st_mtime_ns if found else 0, found.st_size if found else 0, self._is_still())
 
     def _refresh(self) -> None:
         """A connection told that nothing changes does not look: it is opened anew when something has."""
-        if self.read_only and self._stamp != self._seen():
+        if self.read_only and self._stamp != self._file_stamp():
             self._end()
             self._open()
 
@@ -177,7 +177,7 @@ class Catalogue:
         )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """SQLite finds damage where it reads, which may be long after the opening."""
         try:
             yield
@@ -191,7 +191,7 @@ class Catalogue:
     @contextmanager
     def read(self) -> Iterator[None]:
         """Every query inside sees one state of the catalogue."""
-        with self._turn:
+        with self._lock:
             self._refresh()
             with self._transaction("BEGIN"):
                 yield
@@ -206,7 +206,7 @@ class Catalogue:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             self._connection.execute(begin)
             try:
                 yield
@@ -218,19 +218,19 @@ class Catalogue:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Changes rows; returns how many. Outside `write` it is a transaction of its own."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             return self._connection.execute(sql, values).rowcount
 
     def insert(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Adds a row; returns its key."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             key = self._connection.execute(sql, values).lastrowid
         assert key is not None
         return key
 
-    def change_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """One statement, once for each of the `rows` of values."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             self._connection.executemany(sql, rows)
 
     def one(self, sql: str, values: Sequence[Value] = ()) -> Row:
@@ -239,12 +239,12 @@ class Catalogue:
 
     def all(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Every row."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             return self._connection.execute(sql, values).fetchall()
 
     def records(self, sql: str, values: Sequence[Value] = ()) -> list[Record]:
         """Every row, by the names that the query gives its columns."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             cursor = self._connection.execute(sql, values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -252,7 +252,7 @@ class Catalogue:
     @property
     def revision(self) -> str:
         """Another text after every change, by this process or another; to compare while the catalogue is open."""
-        with self._turn, self._told():
+        with self._lock, self._translate_errors():
             self._refresh()
             return f"{self._stamp}-{self._pragma('data_version')}-{self._connection.total_changes}"
 
@@ -272,7 +272,7 @@ class Catalogue:
         self.checkpoint()
 
     def close(self) -> None:
-        with self._turn:
+        with self._lock:
             self._end()
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from colvision.durable import TEMPORARY, make_folder, sync_folder, write_files
-from colvision.store.lock import try_lock
+from colvision.atomic_io import TEMPORARY, atomic_write_many, make_folder, sync_folder
+from colvision.store.file_lock import try_lock
 
 # A 1275 x 1650 manual page (median of 4, one busy core): JPEG 85 takes 5 ms and 270 KB, WebP 80 (method 0, its
 # fastest) 64 ms and 180 KB. A small encoder needs about 100 ms a page: the picture must not cost as much.
@@ -93,11 +93,11 @@ class Files:
         """An empty file to copy into."""
         return Incoming(self._files / f"{_INCOMING}{secrets.token_hex(8)}{TEMPORARY}")
 
-    def write_pictures(self, sha256: str, pictures: Mapping[int, bytes]) -> None:
+    def write_page_images(self, sha256: str, pictures: Mapping[int, bytes]) -> None:
         """Page number -> picture, durably."""
         if pictures:
             make_folder(self._pages / sha256)
-            write_files((self.picture(sha256, number), [data]) for number, data in pictures.items())
+            atomic_write_many((self.picture(sha256, number), [data]) for number, data in pictures.items())
             sync_folder(self._pages / sha256)
 
     def sizes(self) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Literal
 
-from colvision.metadata import Metadata
+from colvision.core.metadata import Metadata
 from colvision.store.records import READY, DocumentRow
 
 Outcome = Literal["new", "same", "replaced"]
@@ -21,7 +21,7 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class SourceFile:
     """A file offered to a collection.
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
@@ -49,20 +49,22 @@ class Decision:
     drop: tuple[DocumentRow, ...] = ()
 
 
-def decide(offer: Offer, sha256: str, rows: Sequence[DocumentRow], taken: Callable[[str], bool]) -> Decision:
+def decide(source_file: SourceFile, sha256: str, rows: Sequence[DocumentRow], taken: Callable[[str], bool]) -> Decision:
     """What to do with a file.
 
     `rows` are the collection's documents with the file's bytes, source or name, and all hidden replacements; `taken`
     says whether a name is in use.
     """
     visible = [row for row in rows if row.visible]
-    target = next((row for row in visible if not (offer.upload or row.upload) and row.source == offer.source), None)
+    target = next(
+        (row for row in visible if not (source_file.upload or row.upload) and row.source == source_file.source), None
+    )
     if target is None:
         target = next((row for row in visible if row.sha256 == sha256), None)
-    if target is None and offer.replace:
-        target = next((row for row in visible if row.name == offer.name), None)
+    if target is None and source_file.replace:
+        target = next((row for row in visible if row.name == source_file.name), None)
     if target is None:
-        return Decision("new", _free_name(offer.name, taken))
+        return Decision("new", _free_name(source_file.name, taken))
     hidden = tuple(row for row in rows if row.replaces == target.key)
     if target.sha256 == sha256:
         outcome: Outcome = "same" if target.state == READY else "new"

@@ -13,14 +13,14 @@ from pathlib import Path
 from PIL import Image
 
 from colvision.errors import LibraryDamaged
-from colvision.shard import Shard, file_sha256
 from colvision.store import rows
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue
+from colvision.store.compaction import Compactor
 from colvision.store.files import Files
 from colvision.store.high_water_mark import HighWaterMark
-from colvision.store.merge import Merging
 from colvision.store.records import Damage, DocumentRow, ShardRow, What
-from colvision.store.turn import Turn
+from colvision.store.shards import Shard, file_sha256
+from colvision.store.writer_lock import WriterLock
 
 _LASTING: frozenset[What] = frozenset({"shard", "file", "entry"})  # damage that a document is marked for
 
@@ -171,46 +171,46 @@ class Verifier:
 class Repair:
     """What can be put right without an encoder; each step is whole in itself."""
 
-    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files, merging: Merging) -> None:
-        self._turn = turn
+    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, merging: Compactor) -> None:
+        self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
         self._merging = merging
 
     def catalogue(self) -> None:
         """Makes SQLite's own lists again, which helps where they and not the rows are damaged."""
-        with self._turn.taken(), self._db.write():
+        with self._writer_lock.acquire(), self._db.write():
             self._db.execute("REINDEX")
 
     def text(self) -> None:
         """Makes the lists that text is found by again, from the text."""
-        with self._turn.taken(), self._db.write():
+        with self._writer_lock.acquire(), self._db.write():
             rows.rebuild_text(self._db)
 
     def entries(self) -> None:
         """Forgets the entries of pages that have changed: those pages are to be stored again."""
-        with self._turn.taken(), self._db.write():
+        with self._writer_lock.acquire(), self._db.write():
             for key, *_ in [*rows.broken_pages(self._db), *rows.broken_texts(self._db)]:
-                rows.forget_page(self._db, key)
+                rows.delete_page_row(self._db, key)
             rows.mark_short(self._db)
             for collection in rows.collections(self._db):
                 rows.next_generation(self._db, collection.key)
 
     def shards(self) -> None:
         """Copies what is whole of the quarantined shards; what is not is to be stored again."""
-        with self._turn.taken():
+        with self._writer_lock.acquire():
             with self._db.read():
                 damaged = rows.shards(self._db, "damage <> ''")
             for row in damaged:
-                self._merging.salvage(row)
+                self._merging.recover(row)
             with self._db.write():
                 rows.mark_short(self._db)
-            self._turn.sweep()
+            self._writer_lock.sweep()
 
     def pictures(self, sha256: str, drawn: Mapping[int, bytes]) -> None:
         """Puts page pictures (by number) of a file back."""
-        with self._turn.taken():
-            self._files.write_pictures(sha256, drawn)
+        with self._writer_lock.acquire():
+            self._files.write_page_images(sha256, drawn)
             with self._db.write():
                 for row in rows.documents(self._db, "sha256 = ?", [sha256]):
                     for number, data in drawn.items():

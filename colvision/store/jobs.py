@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from colvision.metadata import Metadata, metadata_text
+from colvision.core.metadata import Metadata, metadata_text
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
+from colvision.store.file_lock import Holder
 from colvision.store.identity import new_id
-from colvision.store.lock import Holder
 from colvision.store.rows import now
 
 JobKind = Literal["file", "resume", "reencode"]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from colvision.embedding import EncoderInfo
+from colvision.core.encoder import EncoderInfo
+from colvision.core.metadata import Metadata
+from colvision.core.page import PdfGeometry
 from colvision.errors import EncoderMismatch
-from colvision.metadata import Metadata
-from colvision.page import PdfGeometry
 
 INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed", "damaged", "ready"
 
@@ -19,7 +19,7 @@ class CollectionRow:
 
     key: int
     name: str | None
-    refills: int | None
+    shadow_of: int | None
     generation: int
     info: EncoderInfo | None
     components: int

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.errors import LibraryDamaged
-from colvision.shard import Shard
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.files import Files
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
+from colvision.store.shards import Shard
 
 if sys.platform != "win32":
     import resource
@@ -65,7 +65,7 @@ class Snapshots:
     def __init__(self, catalogue: Catalogue, files: Files) -> None:
         self._db = catalogue
         self._files = files
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._newest: dict[int, Snapshot] = {}
         self._shards: dict[int, dict[int, Shard]] = {}  # by collection and key
         self._lost: dict[int, str] = {}  # damaged shards, where the catalogue cannot be told
@@ -76,7 +76,7 @@ class Snapshots:
 
         Raises `CollectionNotFound`.
         """
-        with self._turn:
+        with self._lock:
             while True:
                 collection, found, shards = self._look(name)
                 if found is not None:
@@ -93,7 +93,7 @@ class Snapshots:
         return found if found is not None else Shard(self._files.shard(row.file_name))
 
     def close(self) -> None:
-        with self._turn:
+        with self._lock:
             self._newest.clear()
             self._shards.clear()
 

@@ -7,21 +7,21 @@ from types import TracebackType
 from typing import TypeVar
 
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
-from colvision.shard import ShardPage
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
-from colvision.store.drafts import Drafts
+from colvision.store.compaction import Compactor
+from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
+from colvision.store.fulltext import TextLayers, TextScores
 from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
-from colvision.store.merge import Merging
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
-from colvision.store.refill import Refill
+from colvision.store.reencoding import Reencoding
+from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
-from colvision.store.text import TextLayers, TextScores
-from colvision.store.turn import Turn, gone
 from colvision.store.writer import Writer
+from colvision.store.writer_lock import WriterLock, document_deleted
 
 _Found = TypeVar("_Found")
 
@@ -51,19 +51,19 @@ class Store:
         self.jobs = JobQueue(self._db)
         self._snapshots = Snapshots(self._db, self.files)
         self._texts = TextLayers(self._db)
-        turn = self._turn = Turn(path, self._db, self.files)
-        self.drafts = Drafts(turn, self._db, self.files)
-        self.refill = Refill(turn, self._db, self.drafts)
-        self._merging = Merging(turn, self._db, self.files)
-        self.writer = Writer(turn, self._db, self.files, self._merging)
-        self.repair = Repair(turn, self._db, self.files, self._merging)
+        writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
+        self.pending = PendingDocuments(writer_lock, self._db, self.files)
+        self.reencoding = Reencoding(writer_lock, self._db, self.pending)
+        self._merging = Compactor(writer_lock, self._db, self.files)
+        self.writer = Writer(writer_lock, self._db, self.files, self._merging)
+        self.repair = Repair(writer_lock, self._db, self.files, self._merging)
         self._verifier = Verifier(self._db, self.files)
         if not self.read_only:
             try:
                 self.files.make()
             except OSError as error:
                 self.close()
-                raise turn.unwritable(error) from error
+                raise writer_lock.unwritable(error) from error
 
     def close(self) -> None:
         self._snapshots.close()
@@ -149,18 +149,18 @@ class Store:
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""
         with self._db.read():
-            return rows.page(self._db, self._as_it_is(row), number)
+            return rows.page(self._db, self._current_row(row), number)
 
     def page_text(self, row: DocumentRow, number: int) -> str:
         """The page's own text layer, "" where it has none. Raises as `page` does."""
         with self._db.read():
-            return rows.page_text(self._db, rows.page(self._db, self._as_it_is(row), number))
+            return rows.page_text(self._db, rows.page(self._db, self._current_row(row), number))
 
     def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
         """The page's codes and grid. Raises as `page` does; `LibraryDamaged` when its shard is quarantined."""
         while True:
             with self._db.read():
-                row = self._as_it_is(row)
+                row = self._current_row(row)
                 page = rows.page(self._db, row, number)
                 lies_in = rows.shards(self._db, "key = ?", [page.shard])
             if not lies_in or lies_in[0].damage:
@@ -177,14 +177,14 @@ class Store:
                 continue  # merged meanwhile: the page lies elsewhere
             raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
 
-    def _as_it_is(self, row: DocumentRow) -> DocumentRow:
+    def _current_row(self, row: DocumentRow) -> DocumentRow:
         """A document whose collection was encoded again since `row` was read has its id and another key."""
         found = rows.documents(self._db, "key = ? OR (id = ? AND visible)", [row.key, row.id])
         if not found:
-            raise gone(row)
+            raise document_deleted(row)
         return found[0]
 
-    def picture_path(self, row: DocumentRow, number: int) -> Path:
+    def page_image_path(self, row: DocumentRow, number: int) -> Path:
         """The page's picture, a JPEG. Raises as `page` does."""
         self.page(row, number)
         return self.files.picture(row.sha256, number)
@@ -221,9 +221,9 @@ class Store:
         with self._db.read():
             collections = rows.collections(self._db)
         for collection in collections:
-            while self._merging.next_run(collection.key):
+            while self._merging.compact_next(collection.key):
                 pass
-        with self._turn.taken():
+        with self._writer_lock.acquire():
             with self._db.write():
                 rows.purge_text(self._db)
             self._db.compact()

@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from colvision.metadata import metadata_text
+from colvision.core.metadata import metadata_text
 
 FOLDER = "uploads"  # in the library: a file in it belongs to its job, and goes when that ends
 

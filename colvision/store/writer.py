@@ -1,6 +1,6 @@
 """How pages come into a library and leave it: the order in which its files and its catalogue change (no torch).
 
-What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.store.turn`.
+What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.store.writer_lock`.
 """
 
 import sqlite3
@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from colvision.embedding import EncoderInfo, PageEmbedding
+from colvision.core.embedding import PageEmbedding
+from colvision.core.encoder import EncoderInfo
+from colvision.core.metadata import Metadata
+from colvision.core.page import PdfGeometry
 from colvision.maxsim import clipped_share, quantise
-from colvision.metadata import Metadata
-from colvision.page import PdfGeometry
-from colvision.shard import SHARD_FORMAT, Owner, ShardPage, write_shard
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
-from colvision.store.drafts import Draft
+from colvision.store.compaction import Compactor
+from colvision.store.documents import PendingDocument
 from colvision.store.files import Files
-from colvision.store.merge import Merging
 from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
-from colvision.store.turn import Turn, gone
+from colvision.store.shards import SHARD_FORMAT, PageRef, ShardPage, write_shard
+from colvision.store.writer_lock import WriterLock, document_deleted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,23 +40,28 @@ class EncodedPage:
 class Writer:
     """Stores pages, completes documents, deletes them."""
 
-    def __init__(self, turn: Turn, catalogue: Catalogue, files: Files, merging: Merging) -> None:
-        self._turn = turn
+    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, merging: Compactor) -> None:
+        self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
         self._merging = merging
 
     def commit(
-        self, draft: Draft, pages: Sequence[EncodedPage], info: EncoderInfo, *, failed: Sequence[tuple[int, str]] = ()
+        self,
+        pending: PendingDocument,
+        pages: Sequence[EncodedPage],
+        info: EncoderInfo,
+        *,
+        failed: Sequence[tuple[int, str]] = (),
     ) -> None:
         """Adds pages to a document, durably; pages that another process has stored meanwhile are left out.
 
         `failed` are (number, reason). The first commit pins the collection's encoder. Raises `DocumentNotFound` when
         the document has been deleted, `EncoderMismatch` when another encoder was pinned since `begin`.
         """
-        with self._turn.taken():
+        with self._writer_lock.acquire():
             with self._db.read():
-                row = self._row_of(draft)
+                row = self._row_of(pending)
                 collection = rows.collection_of(self._db, row.collection)
                 known = rows.numbers(self._db, row.key)
                 shard = rows.next_shard(self._db)
@@ -65,7 +71,7 @@ class Writer:
             batch = _Batch(row, fresh, new_failed, collection.info or info)
             # Killed after the pictures or after the shard: no row names them. The pages are encoded again and written
             # over them, since neither a page's name nor the next shard's key was used up.
-            self._files.write_pictures(row.sha256, {page.number: page.picture for page in fresh})
+            self._files.write_page_images(row.sha256, {page.number: page.picture for page in fresh})
             stored = self._write_shard(shard, batch) if fresh else None
             with self._db.write():
                 self._record(batch, stored)
@@ -74,13 +80,13 @@ class Writer:
     def _merge(self, collection: int) -> None:
         """What was asked for is stored by now: a disk too full for merging is met by the next one who stores."""
         with suppress(OSError, sqlite3.OperationalError):
-            self._merging.when_due(collection)
+            self._merging.compact_due(collection)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
         path = self._files.shard(shard_name(key))
         pages = batch.quantised()
-        owners = [Owner(batch.row.key, page.number) for page in batch.pages]
-        checksum = write_shard(path, pages, owners, code_range=batch.info.code_range)
+        owners = [PageRef(batch.row.key, page.number) for page in batch.pages]
+        checksum = write_shard(path, pages, owners, quantisation_range=batch.info.quantisation_range)
         vectors = sum(len(page.codes) for page in pages)
         return ShardRow(key, batch.row.collection, len(pages), vectors, path.stat().st_size, checksum, "", SHARD_FORMAT)
 
@@ -99,53 +105,53 @@ class Writer:
         if row.visible:
             rows.next_generation(self._db, row.collection)
 
-    def finish(self, draft: Draft) -> str:
+    def finish(self, pending: PendingDocument) -> str:
         """Completes a document, and swaps a replacement in; returns "" or the reason why the document failed.
 
         A document without a single page fails: a replacement then leaves the old version as it was. In a collection
         that refills another, documents wait for the swap of all. Raises `DocumentNotFound` when it has been deleted.
         """
-        with self._turn.taken():
+        with self._writer_lock.acquire():
             with self._db.write():
-                row = self._row_of(draft)
+                row = self._row_of(pending)
                 collection = rows.collection_of(self._db, row.collection)
-                reason = "" if row.stored else self._why_nothing(row)
+                reason = "" if row.stored else self._empty_reason(row)
                 target = rows.document(self._db, row.replaces) if row.replaces is not None else None
-                if collection.refills is not None:
+                if collection.shadow_of is not None:
                     rows.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
                     return reason
                 if reason and not row.visible:
-                    self._turn.forget(row)
+                    self._writer_lock.forget(row)
                 elif reason:
                     rows.set_state(self._db, row.key, FAILED, reason)
                 else:
                     self._show(row, target)
             # Killed before the old version's files are removed: no row names them, so the next writer sweeps them.
             if not row.visible:
-                self._turn.sweep()
+                self._writer_lock.sweep()
                 self._merge(row.collection)
         return reason
 
     def _show(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
-            self._turn.forget(target)
+            self._writer_lock.forget(target)
         rows.show_document(self._db, row.key)
         rows.next_generation(self._db, row.collection)
 
-    def _why_nothing(self, row: DocumentRow) -> str:
+    def _empty_reason(self, row: DocumentRow) -> str:
         failed = rows.failed_pages(self._db, row.key)
         return f"none of its {row.pages} pages could be read" + (f": {failed[0][1]}" if failed else "")
 
-    def stop(self, draft: Draft, state: str, reason: str = "") -> None:
+    def stop(self, pending: PendingDocument, state: str, reason: str = "") -> None:
         """Leaves a document incomplete, `CANCELLED` or `FAILED`; what is stored stays, to be gone on with."""
-        with self._turn.taken(), self._db.write():
-            rows.set_state(self._db, draft.row.key, state, reason, draft.row.worker)
+        with self._writer_lock.acquire(), self._db.write():
+            rows.set_state(self._db, pending.row.key, state, reason, pending.row.worker)
 
     def describe(self, row: DocumentRow, metadata: Metadata) -> None:
         """Changes what is known of a document. Raises `DocumentNotFound`, `ValueError` for what no metadata can be."""
-        with self._turn.taken(), self._db.write():
+        with self._writer_lock.acquire(), self._db.write():
             if rows.document(self._db, row.key) is None:
-                raise gone(row)
+                raise document_deleted(row)
             rows.set_metadata(self._db, row.key, metadata)
             rows.next_generation(self._db, row.collection)
 
@@ -155,26 +161,26 @@ class Writer:
         Its file, pictures and text are off the disk as well; its codes are when the shards that hold them, if they
         hold others too, are rewritten: at once where a quarter of a shard is dead. Raises `DocumentNotFound`.
         """
-        with self._turn.taken():
+        with self._writer_lock.acquire():
             with self._db.write():
                 if rows.document(self._db, row.key) is None:
-                    raise gone(row)
+                    raise document_deleted(row)
                 gone_with_it = [row, *rows.documents(self._db, "replaces = ?", [row.key])]
                 has_text = any(rows.has_text(self._db, each.key) for each in gone_with_it)
                 for each in gone_with_it:
-                    self._turn.forget(each)
+                    self._writer_lock.forget(each)
                 if has_text:
                     rows.purge_text(self._db)
                 rows.next_generation(self._db, row.collection)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
-            self._turn.sweep()
+            self._writer_lock.sweep()
             self._merge(row.collection)
             self._db.checkpoint()
 
-    def _row_of(self, draft: Draft) -> DocumentRow:
-        row = rows.document(self._db, draft.row.key)
+    def _row_of(self, pending: PendingDocument) -> DocumentRow:
+        row = rows.document(self._db, pending.row.key)
         if row is None:
-            raise gone(draft.row)
+            raise document_deleted(pending.row)
         return row
 
 
@@ -193,12 +199,12 @@ class _Batch:
             if dim != self.info.dim:
                 raise ValueError(f"page {page.number} of {self.row.name!r} has dim {dim}, expected {self.info.dim}")
         return [
-            ShardPage(quantise(each.vectors, self.info.code_range), each.grid, each.kind)
+            ShardPage(quantise(each.vectors, self.info.quantisation_range), each.grid, each.kind)
             for each in (page.embedding for page in self.pages)
         ]
 
     def clipped(self) -> tuple[int, int]:
         """(components, clipped ones) of all vectors."""
         sizes = [page.embedding.vectors.size for page in self.pages]
-        shares = [clipped_share(page.embedding.vectors, self.info.code_range) for page in self.pages]
+        shares = [clipped_share(page.embedding.vectors, self.info.quantisation_range) for page in self.pages]
         return sum(sizes), sum(round(size * share) for size, share in zip(sizes, shares, strict=True))

@@ -8,14 +8,14 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
+from colvision.app.api import VIEWER, create_api
+from colvision.app.security import Guard
+from colvision.app.server import command
+from colvision.app.services.library import LibraryService
+from colvision.app.settings import Quota, Settings
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.__main__ import command
-from app.api import VIEWER, create_api
-from app.guard import Guard
-from app.service import Service
-from app.settings import Quota, Settings
 from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 from tests.helpers import ROOT
@@ -31,7 +31,7 @@ ROUTES = ROOT / "docs" / "app.md"
 @pytest.fixture
 def service(quick_path):
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
-        yield Service(library, Settings(library.path, quota=Quota(file_bytes=8 * 2**20)))
+        yield LibraryService(library, Settings(library.path, quota=Quota(file_bytes=8 * 2**20)))
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import os
 
 import pytest
+from colvision.app.services import uploads as intake_module
+from colvision.app.services.library import LibraryService
+from colvision.app.services.search import SearchRequest
+from colvision.app.settings import LimitReached, Quota, Settings
 
-from app import intake as intake_module
-from app.questions import Question
-from app.service import Service
-from app.settings import Quota, Refused, Settings
 from colvision.errors import UnsupportedFile
 from colvision.library import open_library
 from tests.helpers.toy import ToyEncoder, save_document
@@ -16,7 +16,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(Question(text, **limits), k=k)
+    return service.questions.ask(SearchRequest(text, **limits), k=k)
 
 
 def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
@@ -54,7 +54,7 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
     for path in stray.parent.iterdir():
         if path != arriving:
             os.utime(path, (0, 0))
-    Service(service.library, service.settings)
+    LibraryService(service.library, service.settings)
     assert (stray.exists(), arriving.exists()) == (False, True)
     assert service.library.jobs.all()[0].path.exists()
 
@@ -62,7 +62,7 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\u202eb", "a\x00b"])
 def test_a_collections_name_is_short_and_printable(service, tmp_path, name):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises(Refused, match="1 to 60 letters"):
+    with pytest.raises(LimitReached, match="1 to 60 letters"):
         service.intake.upload(path, "pump.tiff", collection=name)
 
 
@@ -76,7 +76,7 @@ def test_a_refusal_names_the_file_as_its_sender_does(service, tmp_path):
 def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_once(service, upload):
     upload()
     with open_library(service.library.path, encoder=ToyEncoder(seed=3)) as other:
-        changed = Service(other, Settings(other.path))
+        changed = LibraryService(other, Settings(other.path))
         assert changed.overview().collections[0].needs_reencoding
         jobs = [changed.intake.reencode("default") for _ in range(2)]
         assert jobs[0] == jobs[1] and jobs[0].kind == "reencode"
@@ -96,8 +96,8 @@ def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_
 )
 def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, quota, sentence):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises(Refused, match=sentence):
-        limited = Service(service.library, Settings(service.library.path, quota=quota))
+    with pytest.raises(LimitReached, match=sentence):
+        limited = LibraryService(service.library, Settings(service.library.path, quota=quota))
         limited.intake.upload(path, "pump.tiff")
 
 
@@ -126,7 +126,7 @@ def test_what_is_noted_with_an_upload_is_known_of_its_document_and_filters_a_sea
         "pump.tiff": {"machine": "pump", "year": 2010},
         "press.tiff": {"machine": "press"},
     }
-    assert {hit.document for hit in service.questions.ask(Question("bleed", where="machine=press")).hits} == {
+    assert {hit.document for hit in service.questions.ask(SearchRequest("bleed", where="machine=press")).hits} == {
         "press.tiff"
     }
     assert list((service.library.path / "uploads").iterdir()) == []
@@ -147,7 +147,7 @@ def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(ser
     service.library.close()
     moved = service.library.path.rename(quick_path / "moved")
     with open_library(moved, encoder=ToyEncoder()) as library:
-        again = Service(library, Settings(moved))
+        again = LibraryService(library, Settings(moved))
         assert library.run_job(library.jobs.claim("test")).state == "ready"
         (document,) = again.overview().documents
         assert (document.stored, document.metadata) == (3, {"year": 2010})
@@ -156,5 +156,5 @@ def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(ser
 
 def test_facts_beyond_the_limit_are_refused(service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises(Refused, match="the limit is 500"):
+    with pytest.raises(LimitReached, match="the limit is 500"):
         service.intake.upload(path, "pump.tiff", metadata={"remark": "x" * 500})

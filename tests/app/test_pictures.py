@@ -5,14 +5,14 @@ import os
 
 import numpy as np
 import pytest
+from colvision.app.api import create_api
+from colvision.app.security import Guard
+from colvision.app.services.library import LibraryService
+from colvision.app.services.search import SearchRequest
+from colvision.app.settings import Quota, Settings
 from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 
-from app.api import create_api
-from app.guard import Guard
-from app.questions import Question
-from app.service import Service
-from app.settings import Quota, Settings
 from colvision.library import open_library
 from tests.helpers.pdf_files import text_file, written
 from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
@@ -29,7 +29,7 @@ def service(quick_path):
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
         quota = Quota(picture_bytes=2 * 2**20, picture_pixels=4_000_000, pictures=3)
         library.ingest(save_document(quick_path / "pump.tiff", PUMP))
-        yield Service(library, Settings(library.path, quota=quota))
+        yield LibraryService(library, Settings(library.path, quota=quota))
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def test_a_token_that_is_not_known_is_a_sentence(client, token):
 
 def test_a_kept_picture_is_known_to_the_next_start(client, service):
     token = send(client, picture(["valve"])).json()["token"]
-    again = Service(service.library, service.settings)
-    assert again.questions.ask(Question("", picture=token)).hits[0].page == 1
+    again = LibraryService(service.library, service.settings)
+    assert again.questions.ask(SearchRequest("", picture=token)).hits[0].page == 1
 
 
 def test_a_picture_asks_within_a_document_or_a_filter(client, service, tmp_path):

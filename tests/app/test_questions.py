@@ -4,17 +4,18 @@ import base64
 
 import numpy as np
 import pytest
+from colvision.app.explanation_view import words_of
+from colvision.app.services import search as questions_module
+from colvision.app.services.library import LibraryService
+from colvision.app.services.search import SearchRequest
+from colvision.app.settings import LimitReached, Quota, Settings
+from colvision.core.encoder import Calibration
 
-from app import questions as questions_module
-from app.questions import Question
-from app.service import Service
-from app.settings import Quota, Refused, Settings
-from app.why import words_of
-from colvision.embedding import Link, QueryEmbedding
+from colvision.core.embedding import QueryEmbedding
+from colvision.core.page import PageId
 from colvision.errors import PageNotFound
 from colvision.evaluation.queries import read_queries
 from colvision.library import open_library
-from colvision.page import PageId
 from tests.helpers.pdf_files import text_file, written
 from tests.helpers.toy import ToyEncoder, save_document
 
@@ -24,7 +25,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(Question(text, **limits), k=k)
+    return service.questions.ask(SearchRequest(text, **limits), k=k)
 
 
 def test_an_uploaded_page_is_found_and_explained(service, upload):
@@ -34,7 +35,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
     assert (best.document, best.page, best.pages, answer.pages) == ("pump.tiff", 3, 3, 3)
     assert [word.word for word in best.words] == ["oil", "filter"]
     assert set(answer.timing_ms) == {"encode", "score", "total"}
-    why = service.questions.explain(Question("oil filter"), best.document_id, best.page)
+    why = service.questions.explain(SearchRequest("oil filter"), best.document_id, best.page)
     assert [match.cell for match in why.matches] == [(0, 0), (0, 1)]
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
 
@@ -42,7 +43,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
 def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload):
     upload()
     hit = ask(service, "spare parts").hits[0]
-    why = service.questions.explain(Question("spare parts"), hit.document_id, hit.page)
+    why = service.questions.explain(SearchRequest("spare parts"), hit.document_id, hit.page)
     codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
     exact = service.library.explain("spare parts", hit.document_id, hit.page).similarity_map
     step = (why.scale.high - why.scale.low) / 254
@@ -54,7 +55,7 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
 def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
     upload()
     best = ask(service, "valve", k=1).hits[0]
-    why = service.questions.explain(Question("valve"), best.document_id, 2)
+    why = service.questions.explain(SearchRequest("valve"), best.document_id, 2)
     assert why.page == 2
     assert why.scale.shown_to == pytest.approx(best.words[0].similarity, abs=1e-6)
 
@@ -62,7 +63,7 @@ def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload
 def test_a_page_can_be_explained_without_a_search_before(service, upload):
     upload()
     document = service.overview().documents[0]
-    assert service.questions.explain(Question("valve"), document.id, 1).matches[0].cell == (0, 1)
+    assert service.questions.explain(SearchRequest("valve"), document.id, 1).matches[0].cell == (0, 1)
 
 
 def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, monkeypatch):
@@ -70,7 +71,7 @@ def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, mon
     upload()
     for text in ("oil", "valve", "oil", "spare"):
         ask(service, text)
-    assert [Question(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
+    assert [SearchRequest(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
         True,
         False,
         True,
@@ -87,7 +88,7 @@ def test_a_search_can_be_limited_to_one_document(service, upload):
 def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(service, tmp_path):
     service.library.ingest(written(tmp_path, text_file("the flange", "a gasket")))
     asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
-    assert [answer.arms for answer in asked.values()] == [("maxsim", "text"), ("maxsim",)]
+    assert [answer.retrievers for answer in asked.values()] == [("maxsim", "text"), ("maxsim",)]
     assert asked[True].hits[0].page == 2 and asked[True].hits[0].text_score > 0
     assert asked[False].hits[0].text_score is None and asked[False].hits[0].fused is None
     orders = [hit.fused for hit in asked[True].hits]
@@ -95,10 +96,10 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
 
 
 def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):
-    monkeypatch.setattr("colvision.search.planner.FIRST_STAGE_PAGES", 1)
+    monkeypatch.setattr("colvision.search.execute.FIRST_STAGE_PAGES", 1)
     with open_library(quick_path / "staged", encoder=ToyEncoder(dim=64)) as library:
         library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
-        answer = ask(Service(library, Settings(library.path)), "oil filter")
+        answer = ask(LibraryService(library, Settings(library.path)), "oil filter")
     assert list(answer.timing_ms) == ["encode", "first_stage", "rerank", "total"]
     assert (answer.mode, answer.hits[0].page) == ("rerank", 3)
 
@@ -107,7 +108,7 @@ def test_pages_like_another_one_are_found_and_explained_as_a_whole(service, uplo
     upload()
     upload("press.tiff", [["oil", "filter", "press"], ["spare"]])
     pump = next(each for each in service.overview().documents if each.name == "pump.tiff")
-    like = Question("", like=f"{pump.id}:3")
+    like = SearchRequest("", like=f"{pump.id}:3")
     answer = service.questions.ask(like)
     best = answer.hits[0]
     assert (best.document, best.page, best.words) == ("press.tiff", 1, ())
@@ -117,9 +118,9 @@ def test_pages_like_another_one_are_found_and_explained_as_a_whole(service, uplo
     assert len({match.cell for match in why.matches}) == len(why.matches)
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
     with pytest.raises(ValueError, match="is no DOCUMENT:PAGE"):
-        service.questions.ask(Question("", like="pump"))
+        service.questions.ask(SearchRequest("", like="pump"))
     with pytest.raises(ValueError, match="ask with one"):
-        Question("oil", like=f"{pump.id}:3")
+        SearchRequest("oil", like=f"{pump.id}:3")
 
 
 def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(service, upload):
@@ -127,7 +128,7 @@ def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(se
     assert [hit.page for hit in ask(service, "bleed", where="page in 2-3", mode="exact").hits] in ([2, 3], [3, 2])
     with pytest.raises(ValueError, match="no document has metadata 'machine'"):
         ask(service, "bleed", where="machine=pump")
-    with pytest.raises(Refused, match="the limit is 500"):
+    with pytest.raises(LimitReached, match="the limit is 500"):
         ask(service, "bleed", where="x" * 501)
 
 
@@ -136,7 +137,7 @@ def test_a_search_can_be_limited_by_a_filter_and_a_wrong_filter_is_a_sentence(se
     [(" ", 10, "type a few words"), ("x" * 301, 10, "300"), ("valve", 51, "expected 1 to 50")],
 )
 def test_a_question_beyond_a_limit_is_refused_with_the_limit(service, text, k, sentence):
-    with pytest.raises(Refused, match=sentence):
+    with pytest.raises(LimitReached, match=sentence):
         ask(service, text, k=k)
 
 
@@ -144,10 +145,10 @@ def test_a_kept_answer_of_another_encoder_is_asked_for_again(service, upload):
     upload()
     path = service.library.path
     with open_library(path, encoder=ToyEncoder(seed=3)) as other:
-        changed = Service(other, Settings(other.path))
+        changed = LibraryService(other, Settings(other.path))
         other.reencode()
         document = changed.overview().documents[0].id
-        kept = Question("valve")
+        kept = SearchRequest("valve")
         changed.questions.ask(kept)
         with open_library(path, encoder=ToyEncoder(seed=4)) as third:
             third.reencode()
@@ -174,12 +175,14 @@ class SureEncoder(ToyEncoder):
 
     def __init__(self):
         super().__init__()
-        self.info = type(self.info)("sure", "f" * 64, self.info.dim, self.info.code_range, Link(60.0, 1.2))
+        self.info = type(self.info)(
+            "sure", "f" * 64, self.info.dim, self.info.quantisation_range, Calibration(60.0, 1.2)
+        )
 
 
 def test_a_calibrated_encoder_says_when_no_page_matches_well(quick_path, tmp_path):
     with open_library(quick_path / "sure", encoder=SureEncoder()) as library:
-        service = Service(library, Settings(library.path))
+        service = LibraryService(library, Settings(library.path))
         library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
         assert "No page matches well" in ask(service, "valve").notice
 
@@ -188,25 +191,25 @@ def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(servic
     upload()
     document = service.overview().documents[0].id
     for page, verdict in ((3, "relevant"), (1, "irrelevant"), (2, "relevant"), (2, "")):
-        service.questions.judge(Question("oil  filter"), document, page, verdict)
-    service.questions.judge(Question("hook"), document, 1, "irrelevant")
-    again = Service(service.library, service.settings)
+        service.questions.judge(SearchRequest("oil  filter"), document, page, verdict)
+    service.questions.judge(SearchRequest("hook"), document, 1, "irrelevant")
+    again = LibraryService(service.library, service.settings)
     assert [hit.verdict for hit in ask(again, "oil filter").hits] == ["relevant", "", "irrelevant"]
     path = tmp_path / "judged.jsonl"
     path.write_text(again.export_judgements())
     (query,) = read_queries(path)
     assert (query.text, query.gold) == ("oil filter", frozenset([PageId("pump", 3)]))
     with pytest.raises(PageNotFound):
-        again.questions.judge(Question("oil"), document, 9, "relevant")
+        again.questions.judge(SearchRequest("oil"), document, 9, "relevant")
     again.delete(document)
     assert (again.export_judgements(), again.overview().judgements) == ("", 0)
 
 
 def test_judgements_have_a_limit(service, upload):
     upload()
-    service = Service(service.library, Settings(service.library.path, quota=Quota(judgements=1)))
+    service = LibraryService(service.library, Settings(service.library.path, quota=Quota(judgements=1)))
     document = service.overview().documents[0].id
     for verdict in ("relevant", "irrelevant"):
-        service.questions.judge(Question("oil"), document, 1, verdict)
-    with pytest.raises(Refused, match="1 pages are judged, the limit"):
-        service.questions.judge(Question("oil"), document, 2, "relevant")
+        service.questions.judge(SearchRequest("oil"), document, 1, verdict)
+    with pytest.raises(LimitReached, match="1 pages are judged, the limit"):
+        service.questions.judge(SearchRequest("oil"), document, 2, "relevant")

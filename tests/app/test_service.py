@@ -4,11 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
+from colvision.app.services.library import LibraryService
+from colvision.app.services.search import SearchRequest
+from colvision.app.settings import Settings, is_loopback
 from PIL import Image
 
-from app.questions import Question
-from app.service import Service
-from app.settings import Settings, is_loopback
 from colvision.errors import DocumentNotFound, PageNotFound
 from colvision.library import open_library
 from tests.helpers.toy import ToyEncoder, save_document
@@ -17,7 +17,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(Question(text, **limits), k=k)
+    return service.questions.ask(SearchRequest(text, **limits), k=k)
 
 
 def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
@@ -31,7 +31,7 @@ def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
         with pytest.raises(DocumentNotFound):
             reach(document)
     with pytest.raises((DocumentNotFound, PageNotFound)):
-        service.questions.explain(Question("valve"), document, 1)
+        service.questions.explain(SearchRequest("valve"), document, 1)
 
 
 class Killed(BaseException):
@@ -73,7 +73,7 @@ def test_a_job_of_a_deleted_document_is_never_told_of_again_after_a_restart(serv
     """The worker and the application have gone: the next worker ends the job, the next application is silent."""
     job = leave_half_read("pump.tiff")
     service.delete("pump.tiff")
-    again = Service(service.library, service.settings)
+    again = LibraryService(service.library, service.settings)
     assert again.library.jobs.claim("next", lease_seconds=-1.0) is None
     assert again.overview().jobs == ()
     with pytest.raises(ValueError, match=f"no job {job.key}"):
@@ -117,14 +117,14 @@ def test_the_revision_changes_with_documents_jobs_and_judgements_and_with_nothin
     ask(service, "valve")
     service.picture(document, 1)
     assert not is_new()
-    service.questions.judge(Question("valve"), document, 1, "relevant")
+    service.questions.judge(SearchRequest("valve"), document, 1, "relevant")
     assert is_new()
     with open_library(service.library.path, encoder=ToyEncoder()) as other:
         other.jobs.queue(tmp_path / "file.tiff", "pump.tiff")
     assert is_new()
     service.delete(document)
     assert is_new()
-    assert Service(service.library, service.settings).revision() not in seen
+    assert LibraryService(service.library, service.settings).revision() not in seen
 
 
 def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):

@@ -9,15 +9,15 @@ import sys
 import time
 
 import pytest
+from colvision.app import server as start
+from colvision.app.services.library import LibraryService
+from colvision.app.settings import Settings
+from colvision.app.supervisor import Supervisor
 from typer.testing import CliRunner
 
-from app import __main__ as start
-from app.service import Service
-from app.settings import Settings
-from app.supervisor import Supervisor
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
-from colvision.store.lock import Holder
+from colvision.store.file_lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
 from tests.helpers.toy_app import WORKER
 
@@ -29,7 +29,7 @@ PATIENCE = 60.0  # seconds, on a busy machine
 @pytest.fixture
 def service(quick_path):
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
-        yield Service(library, Settings(library.path, worker=WORKER))
+        yield LibraryService(library, Settings(library.path, worker=WORKER))
 
 
 def wait_for(condition):
@@ -70,7 +70,7 @@ os.abort()
 
 
 def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
-    monkeypatch.setattr("app.supervisor._REST_SECONDS", 0.05)
+    monkeypatch.setattr("colvision.app.supervisor._REST_SECONDS", 0.05)
     job = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
@@ -133,7 +133,7 @@ def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):
         (planted / name).write_text("raise SystemExit('planted')")
     command = Settings(tmp_path / "library").worker
     ended = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
-    assert "usage: python -m app.worker LIBRARY PROCESS" in ended.stderr
+    assert "usage: python -m colvision.app.worker LIBRARY PROCESS" in ended.stderr
 
 
 def _is_running(pid):

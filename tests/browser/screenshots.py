@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from colvision.app.settings import sample_files
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from app.settings import sample_files
 from colvision.pdf import read_pages
 from tests.helpers import ROOT
 from tests.helpers import browser as drive

@@ -113,9 +113,9 @@ def test_a_saved_image_is_named_after_document_page_and_word(page, server):
 
 def test_the_original_opens_at_the_page(page, server):
     drive.show(page, f"{server}/?q=oil")
-    link = page.locator("#cv-open")
-    expect(link).to_have_text("Open the image")
-    assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
+    calibration = page.locator("#cv-open")
+    expect(calibration).to_have_text("Open the image")
+    assert page.request.get(server + calibration.get_attribute("href")).headers["content-type"] == "image/tiff"
 
 
 def test_any_page_can_be_probed_without_a_search(page, server):

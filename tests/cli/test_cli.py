@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.cli.common import bytes_of
+from colvision.cli.options import parse_bytes
 from tests.helpers.toy import ToyEncoder
 
 FONT = ImageFont.load_default(34)
@@ -128,7 +128,7 @@ def test_a_pooled_ingest_keeps_fewer_vectors(manuals, library, tmp_path):
 
 @pytest.mark.parametrize(("text", "expected"), [("512MB", 512 << 20), ("1.5 GiB", 3 << 29), ("100000", 100_000)])
 def test_sizes_are_read_as_people_write_them(text, expected):
-    assert bytes_of(text) == expected
+    assert parse_bytes(text) == expected
 
 
 def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colvision.core.encoder import CheckpointRef, EncoderInfo
 from PIL import Image
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.embedding import EncoderInfo, LoadedFrom
-from colvision.encoders.choice import EncoderChoice
-from colvision.encoders.options import Options
+from colvision.encoders.options import EncoderOptions
+from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderNotFound
 from tests.helpers.tiny import save_tiny_colqwen2
 from tests.helpers.toy import ToyEncoder
@@ -161,18 +161,18 @@ def test_a_library_is_handed_to_mini_and_back(moved):
 
 def test_what_a_library_names_is_never_fetched(library):
     """A library may come from anywhere: that it names a checkpoint of the hub is not its reader's wish."""
-    named = replace(filled_by(library), loaded_from=LoadedFrom("nobody/nothing"))
+    named = replace(filled_by(library), loaded_from=CheckpointRef("nobody/nothing"))
     with pytest.raises(EncoderNotFound, match="neither a folder here nor in the hub's cache, and is not fetched"):
-        EncoderChoice().load(named)
+        EncoderSpec().load(named)
 
 
 def test_what_a_library_knows_of_an_encoder_is_not_measured_again_if_it_is_the_same(library, checkpoint):
     """Three pages: seconds for a large model, before every question."""
-    known = replace(filled_by(library), code_range=0.123)
-    options = Options("cpu", "float32")
-    assert EncoderChoice(options=options).load(known).info.code_range == 0.123
-    assert EncoderChoice(checkpoint, replace(options, max_patches=30)).load(known).info.code_range == 0.123
-    assert EncoderChoice(checkpoint, options).load(known).info.code_range != 0.123
+    known = replace(filled_by(library), quantisation_range=0.123)
+    options = EncoderOptions("cpu", "float32")
+    assert EncoderSpec(options=options).load(known).info.quantisation_range == 0.123
+    assert EncoderSpec(checkpoint, replace(options, max_patches=30)).load(known).info.quantisation_range == 0.123
+    assert EncoderSpec(checkpoint, options).load(known).info.quantisation_range != 0.123
 
 
 def test_an_encoder_that_has_no_name_is_told_by_its_own(manual, tmp_path):

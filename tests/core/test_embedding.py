@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration, EncoderInfo
 
-from colvision.embedding import EncoderInfo, Kind, Link, PageEmbedding, PatchGrid, QueryEmbedding
-from colvision.page import Box
+from colvision.core.embedding import Kind, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.page import Box
 
 
 def ones(rows, dim=4):
@@ -53,10 +54,10 @@ def test_a_query_has_one_token_weight_and_word_a_vector():
 
 def test_the_link_is_monotone_and_the_identity_without_slope():
     x = np.linspace(-1, 1, 9, dtype=np.float32)
-    np.testing.assert_array_equal(Link()(x), x)
-    chance = Link(slope=20, midpoint=0.5)(x)
+    np.testing.assert_array_equal(Calibration()(x), x)
+    chance = Calibration(slope=20, midpoint=0.5)(x)
     assert (np.diff(chance) > 0).all()
-    assert Link(slope=20, midpoint=0.5)(np.array([0.5], np.float32))[0] == pytest.approx(0.5)
+    assert Calibration(slope=20, midpoint=0.5)(np.array([0.5], np.float32))[0] == pytest.approx(0.5)
 
 
 def test_an_encoder_without_range_is_refused():

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from colvision.core.metadata import metadata_text, parse_metadata
 from colvision.library import Library
-from colvision.metadata import metadata_text, parse_metadata
 from tests.helpers.stores import TOY
 from tests.helpers.toy import save_document
 

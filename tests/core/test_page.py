@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from colvision.page import Box, Page, PdfGeometry
+from colvision.core.page import Box, Page, PdfGeometry
 
 CROP = (10.0, 20.0, 210.0, 320.0)  # 200 wide, 300 high
 

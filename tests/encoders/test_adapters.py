@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import with_lora
-from colvision.encoders.checkpoint import Hub, find_checkpoint, fingerprint
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, fingerprint
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from tests.helpers.tiny import load, save_tiny_colqwen2, vectors
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Encoder
 from PIL import Image, ImageDraw, ImageFont
 
-from colvision.embedding import Encoder, PageEmbedding
+from colvision.core.embedding import PageEmbedding
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.page import Page
 from tests.helpers.tiny import save_tiny_colqwen2
 
 pytestmark = pytest.mark.slow
@@ -146,7 +147,7 @@ def test_odd_shapes_of_pages_still_become_vectors(encoder, size):
 
 def test_page_components_fit_the_range_of_codes(encoder):
     values = np.concatenate([embedding.vectors.ravel() for embedding in encode(encoder, *MANUAL)])
-    assert np.mean(np.abs(values) > encoder.info.code_range) < 1e-3
+    assert np.mean(np.abs(values) > encoder.info.quantisation_range) < 1e-3
 
 
 def test_a_query_keeps_its_words_and_says_which_tokens_are_theirs(encoder):
@@ -205,7 +206,7 @@ def test_a_query_that_is_one_endless_word_is_taken(encoder):
 def test_what_a_collection_remembers_of_it_is_sane(encoder):
     info = encoder.info
     assert info.name and len(info.fingerprint) >= 16 and info.dim >= 8
-    assert 0 < info.code_range <= 1
+    assert 0 < info.quantisation_range <= 1
     assert "torch" in info.versions
     assert encoder.info == info
 
@@ -213,5 +214,5 @@ def test_what_a_collection_remembers_of_it_is_sane(encoder):
 def test_a_second_load_is_the_same_encoder(load, encoder):
     again = load()
     assert again.info.fingerprint == encoder.info.fingerprint
-    assert again.info.code_range == encoder.info.code_range
+    assert again.info.quantisation_range == encoder.info.quantisation_range
     assert_same(encode(again, MANUAL[0])[0], encode(encoder, MANUAL[0])[0], tolerance=1e-6)

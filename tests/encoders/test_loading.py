@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
-from colvision.encoders.checkpoint import Hub, find_checkpoint
+from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.tiny import load, vectors
 

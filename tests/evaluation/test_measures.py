@@ -38,9 +38,9 @@ def test_measures_equal_their_definitions_on_random_rankings():
         found = measure(ranking, query(gold, neutral=neutral))
         expected = oracle(ranking, gold, neutral)
         assert (found.ndcg5, found.ndcg10, found.recall1, found.recall10, found.mrr) == pytest.approx(expected)
-        counted = [each for each in ranking if each in gold or each not in neutral]
+        format_count = [each for each in ranking if each in gold or each not in neutral]
         for k, precision in ((1, found.precision1), (5, found.precision5), (10, found.precision10)):
-            assert precision == len(set(counted[:k]) & gold) / k
+            assert precision == len(set(format_count[:k]) & gold) / k
 
 
 def test_measures_equal_trec_eval_where_its_definitions_are_ours():

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration
+from colvision.core.query import ScoredQuery
 
-from colvision.embedding import Link, PatchGrid, QueryEmbedding, ScoredQuery
+from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.core.page import Box
 from colvision.errors import InputError
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.evaluation.pointing import is_hit, read_words, summarise
 from colvision.explain import Explanation
-from colvision.page import Box
 from tests.helpers.evaluation_set import page, write_lines
 from tests.helpers.toy import ToyEncoder
 
@@ -17,7 +19,7 @@ def explanation(similarity_map, cells):
     t = len(similarity_map)
     vectors = np.eye(t, 4, dtype=np.float32)
     embedding = QueryEmbedding.of_words("w", [f"w{i}" for i in range(t)], vectors)
-    scored = ScoredQuery(embedding, np.ones(t, np.float32), Link(), 0, "toy")
+    scored = ScoredQuery(embedding, np.ones(t, np.float32), Calibration(), 0, "toy")
     return Explanation(scored, PatchGrid(cells), similarity_map.astype(np.float32), (), {}, 0.0, None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colvision.errors import DamagedFile
-from colvision.evaluation.corpus import Corpus, Source
+from colvision.evaluation.corpus import Corpus, CorpusDocument
 from colvision.evaluation.scans import LEVELS, scan_page, simulate_scan, write_scan
 from colvision.pdf import inspect_file, read_pages
 from colvision.pdf.trusted import TrustedPdf
@@ -113,7 +113,7 @@ def test_a_page_of_the_scan_is_filled_by_its_jpeg(manual, tmp_path):
 
 
 def test_the_digests_of_earlier_versions_name_the_same_scans():
-    source = Source("manual", Path("manual.pdf"), "0" * 64, (1, 2), whole=False)
+    source = CorpusDocument("manual", Path("manual.pdf"), "0" * 64, (1, 2), whole=False)
     assert source.folder("light") == "e41bbeb45b0c442a"
     assert source.folder("heavy") == "8b60d2b5ccaa957d"
     assert Corpus("heavy", (source,)).digest == "e9f34f252e8148c5"

@@ -26,7 +26,7 @@ def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
             find_corpus(tmp_path / "manuals"), queries, encoder=ToyEncoder(), options=options
         )
     assert run.ranking("q")[0] == page(2)
-    assert [report.setting.arms for report in reports.values()] == [("maxsim",), ("maxsim", "text")]
+    assert [report.setting.retrievers for report in reports.values()] == [("maxsim",), ("maxsim", "text")]
     assert "BM25" not in str(reports[False])
     assert "arms: maxsim, text" in str(reports[True])
     assert reports[True].as_dict()["scoring"]["text"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from colvision.store import Store
-from colvision.store.turn import Turn
+from colvision.store.file_lock import Turn
 from tests.faults.crowd import Crowd, tell
 from tests.faults.history import History
 from tests.faults.processes import Forked

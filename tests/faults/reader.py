@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch  # noqa: F401 (what multiplies: imported once, before the readers are forked)
 
-from colvision.embedding import QueryEmbedding
+from colvision.core.embedding import QueryEmbedding
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.maxsim import quantise, token_maxima
@@ -31,9 +31,9 @@ def _query(text: str, encoder: int) -> QueryEmbedding:
 @cache
 def score(version: str, number: int, encoder: int, text: str) -> float:
     """Of a page alone: the arithmetic has tests of its own, here it tells one page from another."""
-    code_range = ENCODERS[encoder].info.code_range
-    codes = quantise(encoded(version, number, encoder).embedding.vectors, code_range)
-    maxima = token_maxima(_query(text, encoder).vectors, codes, np.array([0, len(codes)]), code_range)
+    quantisation_range = ENCODERS[encoder].info.quantisation_range
+    codes = quantise(encoded(version, number, encoder).embedding.vectors, quantisation_range)
+    maxima = token_maxima(_query(text, encoder).vectors, codes, np.array([0, len(codes)]), quantisation_range)
     return float(maxima.sum(dtype=np.float64))
 
 

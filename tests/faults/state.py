@@ -5,12 +5,12 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+from colvision.core.page import Page
 from colvision.maxsim import quantise
-from colvision.page import Page
-from colvision.shard import ShardPage
 from colvision.store import Store, rows
 from colvision.store.files import picture
 from colvision.store.records import READY, DocumentRow
+from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
 from tests.helpers.toy import ToyEncoder, text_page
 
@@ -80,7 +80,7 @@ def encoded(version: str, number: int, encoder: int) -> EncodedPage:
 def expected(version: str, number: int, encoder: int) -> str:
     """The digest of all that is to be stored of a page."""
     page = encoded(version, number, encoder)
-    codes = quantise(page.embedding.vectors, ENCODERS[encoder].info.code_range)
+    codes = quantise(page.embedding.vectors, ENCODERS[encoder].info.quantisation_range)
     return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.picture, page.text)
 
 
@@ -99,7 +99,7 @@ def held(store: Store) -> State:
     for part in snapshot.parts:
         for row in part.live.nonzero()[0].tolist():
             document, number = snapshot.documents[int(part.document[row])], int(part.page[row])
-            jpeg, text = store.picture_path(document, number).read_bytes(), store.page_text(document, number)
+            jpeg, text = store.page_image_path(document, number).read_bytes(), store.page_text(document, number)
             found = digest(part.shard.page(row), jpeg, text)
             assert found == expected(_version(store, document), number, encoder), f"page {number} of {document.name}"
             pages[document.key].append(number)

@@ -14,7 +14,7 @@ from tests.faults.disk import Disk
 from tests.faults.run import run
 from tests.faults.shim import Kind, Operation
 from tests.faults.state import ENCODERS, State, encoded
-from tests.faults.work import Delete, Open, Refill, Swap, Work, filled
+from tests.faults.work import Delete, Open, Reencoding, Swap, Work, filled
 
 pytestmark = pytest.mark.slow
 
@@ -51,12 +51,12 @@ def test_a_page_is_found_by_one_who_looked_its_document_up_before_it_was_encoded
     for step in (Open(), *filled("a", "a.1.0")):
         work.do(step)
     row = work.store.find("a")
-    work.do(Refill())
+    work.do(Reencoding())
     work.do(Swap())
     page = encoded("a.1.0", 1, 1)
     assert work.store.page_text(row, 1) == page.text
-    assert work.store.picture_path(row, 1).read_bytes() == page.picture
-    codes = quantise(page.embedding.vectors, ENCODERS[1].info.code_range)
+    assert work.store.page_image_path(row, 1).read_bytes() == page.picture
+    codes = quantise(page.embedding.vectors, ENCODERS[1].info.quantisation_range)
     np.testing.assert_array_equal(work.store.stored_page(row, 1).codes, codes)
     work.do(Delete("a"))
     with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):

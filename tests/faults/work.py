@@ -10,8 +10,8 @@ import numpy as np
 
 from colvision.errors import DocumentNotFound
 from colvision.store import Store
-from colvision.store.drafts import Draft
-from colvision.store.identity import Offer
+from colvision.store.documents import PendingDocument
+from colvision.store.identity import SourceFile
 from colvision.store.records import INGESTING, READY
 from tests.faults.state import ENCODERS, Held, State, encoded
 
@@ -31,7 +31,7 @@ class Work:
         self.path, self.sources, self.state = path, sources, state
         self._checkpoint = checkpoint
         self._store: Store | None = None
-        self.drafts: dict[str, Draft] = {}
+        self.pending: dict[str, PendingDocument] = {}
         self.is_again = False  # the step was tried before and failed: what it was to remove may be gone
 
     @property
@@ -58,10 +58,10 @@ class Work:
         """Does a step, and takes it as acknowledged; raises what the library raises."""
         after = step.after(self.state)
         step.do(self)
-        for name, draft in self.drafts.items():
+        for name, pending in self.pending.items():
             held = after.get(name)
             if held is not None and not held.id:
-                after = after.put(replace(held, id=draft.row.id))
+                after = after.put(replace(held, id=pending.row.id))
         self.state = after
         self.is_again = False
 
@@ -95,10 +95,10 @@ class Begin:
     def do(self, work: Work) -> None:
         file = work.sources / self.name
         file.write_text(self.version)
-        offer = Offer("default", self.name, f"/manuals/{self.name}", upload=False, replace=False)
+        source_file = SourceFile("default", self.name, f"/manuals/{self.name}", upload=False, replace=False)
         info = ENCODERS[work.state.encoder].info
-        work.drafts[self.name] = work.store.drafts.begin(
-            file, offer, info, pages=pages_of(self.version), renderer="toy"
+        work.pending[self.name] = work.store.pending.begin(
+            file, source_file, info, pages=pages_of(self.version), renderer="toy"
         )
 
 
@@ -123,7 +123,7 @@ class Commit:
         encoder = work.state.encoder
         pages = [encoded(self.version, number, encoder) for number in self.pages]
         failed = [(number, _REASON) for number in self.failed]
-        work.store.writer.commit(work.drafts[self.name], pages, ENCODERS[encoder].info, failed=failed)
+        work.store.writer.commit(work.pending[self.name], pages, ENCODERS[encoder].info, failed=failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Finish:
         return state.put(complete(Held(self.name, self.version, identity, READY, failed=self.failed)))
 
     def do(self, work: Work) -> None:
-        assert work.store.writer.finish(work.drafts[self.name]) == ""
+        assert work.store.writer.finish(work.pending[self.name]) == ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Delete:
         return state.drop(self.name)
 
     def do(self, work: Work) -> None:
-        work.drafts.pop(self.name, None)
+        work.pending.pop(self.name, None)
         try:
             work.store.writer.delete(work.store.find(self.name))
         except DocumentNotFound:
@@ -171,7 +171,7 @@ class Compact:
 
 
 @dataclass(frozen=True, slots=True)
-class Refill:
+class Reencoding:
     """Encodes every document again, one commit each, beside the old codes; nothing shows before `Swap`."""
 
     def after(self, state: State) -> State:
@@ -180,14 +180,14 @@ class Refill:
     def do(self, work: Work) -> None:
         encoder = OTHER[work.state.encoder]
         info, store = ENCODERS[encoder].info, work.store
-        store.refill.begin("default", info)
-        while draft := store.refill.open_next("default"):
-            held = work.state.get(draft.row.name)
+        store.reencoding.begin("default", info)
+        while pending := store.reencoding.open_next("default"):
+            held = work.state.get(pending.row.name)
             assert held is not None
-            fresh = [encoded(held.version, n, encoder) for n in complete(held).pages if n in draft.missing]
-            failed = [(number, _REASON) for number in held.failed if number in draft.missing]
-            store.writer.commit(draft, fresh, info, failed=failed)
-            store.writer.finish(draft)
+            fresh = [encoded(held.version, n, encoder) for n in complete(held).pages if n in pending.missing]
+            failed = [(number, _REASON) for number in held.failed if number in pending.missing]
+            store.writer.commit(pending, fresh, info, failed=failed)
+            store.writer.finish(pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Swap:
         return State(tuple(complete(held) for held in state.documents), OTHER[state.encoder])
 
     def do(self, work: Work) -> None:
-        is_swapped = work.store.refill.swap("default")
+        is_swapped = work.store.reencoding.swap("default")
         assert is_swapped or work.is_again
 
 
@@ -232,7 +232,7 @@ def everything() -> Iterator[Step]:
     yield Delete("b")
     yield from filled("c", "c.1.0")
     yield Compact()
-    yield Refill()
+    yield Reencoding()
     yield Swap()
     yield from filled("b", "b.1.1")
     yield Open()
@@ -253,7 +253,7 @@ def _choice(rng: np.random.Generator, state: State, marker: str) -> Iterable[Ste
     held = state.get(name)
     draw = rng.random()
     if draw < 0.05:
-        return [Refill(), Swap()]
+        return [Reencoding(), Swap()]
     if draw < 0.1:
         return [Compact()]
     if draw < 0.15:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.encoders.checkpoint import fingerprint
+from colvision.encoders.vlm.checkpoint import fingerprint
 from colvision.errors import EncoderError, InputError
 from colvision.finetune import FinetuneOptions, Recipe, finetune
 from tests.helpers.coloured_pages import coloured_library

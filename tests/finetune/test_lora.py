@@ -9,11 +9,11 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from colvision.encoders.adapters import stored_modules
-from colvision.encoders.checkpoint import find_checkpoint
-from colvision.encoders.vlm import VlmEncoder
-from colvision.finetune.lora import Base, attach, pattern_of, target_names, write_adapter
-from colvision.page import Page
+from colvision.core.page import Page
+from colvision.encoders.vlm.adapters import stored_modules
+from colvision.encoders.vlm.checkpoint import find_checkpoint
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.finetune.lora import BaseCheckpoint, attach, pattern_of, target_names, write_adapter
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 from tests.helpers.tiny_families import save_old
@@ -74,7 +74,7 @@ def trained_adapter(saved, tmp_path_factory):
     step(encoder)
     step(encoder)
     folder = tmp_path_factory.mktemp("adapter")
-    write_adapter(lora, folder, Base("nobody/tiny", "c0ffee"), {})
+    write_adapter(lora, folder, BaseCheckpoint("nobody/tiny", "c0ffee"), {})
     return folder, encoder
 
 
@@ -111,7 +111,7 @@ def test_an_adapter_of_an_old_checkpoint_has_the_names_of_that_checkpoint(tmp_pa
     step(encoder)
     (tmp_path / "out").mkdir()
     stored = stored_modules(checkpoint, encoder.family.layouts[checkpoint.model_type])
-    write_adapter(lora, tmp_path / "out", Base.of(tmp_path / "old", checkpoint), stored)
+    write_adapter(lora, tmp_path / "out", BaseCheckpoint.of(tmp_path / "old", checkpoint), stored)
     names = {name.rpartition(".lora_")[0] for name in load_file(tmp_path / "out" / "adapter_model.safetensors")}
     assert "base_model.model.custom_text_proj" in names
     reloaded = load(tmp_path / "old", adapter=tmp_path / "out")

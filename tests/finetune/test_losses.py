@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from colvision.core.page import Page, PageId
 from colvision.finetune import Recipe
 from colvision.finetune.forward import gradients, page_inputs, query_inputs, vectors_of
 from colvision.finetune.loop import Batch
 from colvision.finetune.lora import attach
-from colvision.finetune.losses import Vectors, in_batch, pairwise, similarity
+from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
 from colvision.finetune.negatives import Example
-from colvision.page import Page, PageId
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 from tests.helpers.training_step import PICTURES, TEXTS, contrast
@@ -47,7 +47,10 @@ def test_maxsim_equals_a_loop_and_padding_never_wins(side):
     for mask, lengths in ((real_tokens, (5, 2, 3)), (real_patches, (7, 1, 4, 6))):
         for row, length in enumerate(lengths):
             mask[row, slice(-length, None) if side == "left" else slice(0, length)] = True
-    queries, pages = Vectors(unit(rng, 3, 5, 8), real_tokens), Vectors(-unit(rng, 4, 7, 8).abs(), real_patches)
+    queries, pages = (
+        PaddedVectors(unit(rng, 3, 5, 8), real_tokens),
+        PaddedVectors(-unit(rng, 4, 7, 8).abs(), real_patches),
+    )
     pages.vectors[~pages.real] = 100.0  # would win every maximum, were it looked at
     np.testing.assert_allclose(similarity(queries, pages).numpy(), brute_force(queries, pages), atol=1e-6)
 

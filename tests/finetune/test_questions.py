@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation import Query
-from colvision.finetune.negatives import Mined, examples
+from colvision.finetune.negatives import NegativeMining, examples
 from colvision.finetune.questions import library_pages, questions_of_file, questions_of_headings, split
 from colvision.finetune.recipe import Recipe
-from colvision.page import PageId
 from colvision.store.writer import EncodedPage
 from tests.helpers import ROOT, stores
 from tests.helpers.pdf_files import pages_objects, pdf_file, text_page
@@ -29,14 +29,14 @@ def query(number: int, *pages: tuple[str, int]) -> Query:
 
 def add_texts(store, name: str, *texts: str, file: Path) -> None:
     """A document whose pages have these text layers."""
-    draft = store.drafts.begin(file, stores.offer(name), stores.TOY.info, pages=len(texts), renderer="toy 1")
+    pending = store.pending.begin(file, stores.source_file(name), stores.TOY.info, pages=len(texts), renderer="toy 1")
     plain = [stores.encoded(number, "page") for number, _ in enumerate(texts, 1)]
     pages = [
         EncodedPage(page.number, page.embedding, page.picture, page.height, page.width, None, text)
         for page, text in zip(plain, texts, strict=True)
     ]
-    store.writer.commit(draft, pages, stores.TOY.info)
-    assert store.writer.finish(draft) == ""
+    store.writer.commit(pending, pages, stores.TOY.info)
+    assert store.writer.finish(pending) == ""
 
 
 def with_bookmarks(*marks: tuple[str, int], pages: int) -> bytes:
@@ -147,7 +147,7 @@ def test_negatives_are_what_a_search_mistakes_for_the_answer(store, tmp_path):
     asked = Query(
         "q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}), frozenset({PageId("pump.pdf", 4)})
     )
-    mined = Mined("default", ["pump.pdf"], 5)
+    mined = NegativeMining("default", ["pump.pdf"], 5)
     (found,) = examples(library, [asked], mined, progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 2), PageId("pump.pdf", 3))  # not apart.pdf, not the neutral page
     assert found.spared == asked.gold | asked.neutral
@@ -158,7 +158,7 @@ def test_a_page_that_matches_as_well_as_the_answer_is_no_negative(store, tmp_pat
     stores.add(store, stores.write(tmp_path, "pump.pdf", "1"), "bleed pump", "bleed pump", "valve")
     library = colvision.Library(store, stores.TOY)
     asked = Query("q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}))
-    (found,) = examples(library, [asked], Mined("default", ["pump.pdf"], 5), progress=lambda step: None)
+    (found,) = examples(library, [asked], NegativeMining("default", ["pump.pdf"], 5), progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 3),)
 
 

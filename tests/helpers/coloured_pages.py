@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from colvision.core.encoder import Encoder
 from PIL import Image
 
 import colvision
-from colvision.embedding import Encoder
-from colvision.page import Page
+from colvision.core.page import Page
 from colvision.store import Store
 from colvision.store.files import picture
 from colvision.store.writer import EncodedPage
@@ -56,14 +56,14 @@ def coloured_library(folder: Path, encoder: Encoder) -> colvision.Library:
 
 
 def _add(store: Store, file: Path, images: list[Image.Image], encoder: Encoder) -> None:
-    draft = stores.begin(store, file, pages=len(images), encoder=encoder)
+    pending = stores.begin(store, file, pages=len(images), encoder=encoder)
     embeddings = encoder.encode_pages(Page(image) for image in images)
     pages = [
         EncodedPage(number, embedding, picture(image), image.height, image.width)
         for number, (embedding, image) in enumerate(zip(embeddings, images, strict=True), 1)
     ]
-    store.writer.commit(draft, pages, encoder.info)
-    assert store.writer.finish(draft) == ""
+    store.writer.commit(pending, pages, encoder.info)
+    assert store.writer.finish(pending) == ""
 
 
 def _page(colours: list[str], rng: np.random.Generator) -> Image.Image:

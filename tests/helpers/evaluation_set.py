@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from colvision.core.page import PageId
 from colvision.evaluation import Query, read_queries
-from colvision.page import PageId
 from tests.helpers.toy import ToyEncoder, save_document
 
 MANUALS = {

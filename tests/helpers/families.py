@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from colvision.embedding import PageEmbedding
-from colvision.encoders.vlm import VlmEncoder
-from colvision.page import Page
+from colvision.core.embedding import PageEmbedding
+from colvision.core.page import Page
+from colvision.encoders.vlm.encoder import VlmEncoder
 from tests.helpers.tiny import save_tiny_colqwen2
 from tests.helpers.tiny_families import SAVERS
 

@@ -6,7 +6,7 @@ After each page it prints how many pages the catalogue holds: these were acknowl
 import sys
 from pathlib import Path
 
-from colvision.ingest import IngestOptions, Watch, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.store import Store
 from tests.helpers.toy import ToyEncoder
 
@@ -21,7 +21,7 @@ def main(library: str, file: str, commit_pages: str) -> None:
 
         options = IngestOptions(commit_pages=int(commit_pages))
         report = ingest_files(
-            store, ToyEncoder(ahead=1), [Path(file)], options=options, watch=Watch(progress=acknowledge)
+            store, ToyEncoder(ahead=1), [Path(file)], options=options, callbacks=Callbacks(progress=acknowledge)
         )
         sys.stdout.write(f"{report}\n")
 

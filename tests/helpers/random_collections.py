@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from colvision.core.encoder import Calibration, EncoderInfo
 
-from colvision.embedding import EncoderInfo, Link, PatchGrid, QueryEmbedding
+from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.maxsim import quantise
-from colvision.shard import Shard, ShardPage
-from colvision.shard.writing import write_shard
 from colvision.store import Part, Snapshot
 from colvision.store.records import CollectionRow, DocumentRow
+from colvision.store.shards import Shard, ShardPage
+from colvision.store.shards.writing import write_shard
 
 DIM, CODE_RANGE = 64, 0.6
 PAGES_A_DOCUMENT = 20
 PLAIN = EncoderInfo("made", "made", DIM, CODE_RANGE)
-SHARP = EncoderInfo("made", "sharp", DIM, CODE_RANGE, Link(slope=20, midpoint=0.6))
+SHARP = EncoderInfo("made", "sharp", DIM, CODE_RANGE, Calibration(slope=20, midpoint=0.6))
 
 
 def unit(vectors):
@@ -47,7 +48,7 @@ def made_snapshot(folder: Path, pages, *, shards: int = 3, dead: frozenset[int] 
         owner = places // PAGES_A_DOCUMENT + 1
         page = places % PAGES_A_DOCUMENT + 1
         path = folder / f"{number}.safetensors"
-        write_shard(path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), code_range=CODE_RANGE)
+        write_shard(path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), quantisation_range=CODE_RANGE)
         live = ~np.isin(places, list(dead))
         parts.append(Part(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
     row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from colvision.page import Page, PdfGeometry
+from colvision.core.page import Page, PdfGeometry
 from colvision.store.files import picture
-from colvision.store.identity import Offer
+from colvision.store.identity import SourceFile
 from colvision.store.writer import EncodedPage
 from tests.helpers.toy import ToyEncoder, text_page
 
@@ -12,8 +12,8 @@ TOY = ToyEncoder()
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
 
 
-def offer(name, *, collection="default", source=None, upload=False, replace=False):
-    return Offer(collection, name, source or f"/manuals/{name}", upload, replace)
+def source_file(name, *, collection="default", source=None, upload=False, replace=False):
+    return SourceFile(collection, name, source or f"/manuals/{name}", upload, replace)
 
 
 def write(folder: Path, name: str, content: str) -> Path:
@@ -28,16 +28,16 @@ def encoded(number, *words, encoder=TOY):
 
 
 def begin(store, path, *, pages=2, encoder=TOY, **options):
-    return store.drafts.begin(path, offer(path.name, **options), encoder.info, pages=pages, renderer="toy 1")
+    return store.pending.begin(path, source_file(path.name, **options), encoder.info, pages=pages, renderer="toy 1")
 
 
 def add(store, path, *words, encoder=TOY, **options):
     """A complete document with one page a word; returns its row."""
-    draft = begin(store, path, pages=len(words), encoder=encoder, **options)
+    pending = begin(store, path, pages=len(words), encoder=encoder, **options)
     pages = [encoded(number, word, encoder=encoder) for number, word in enumerate(words, start=1)]
-    store.writer.commit(draft, [page for page in pages if page.number in draft.missing], encoder.info)
-    assert store.writer.finish(draft) == ""
-    return store.find(draft.row.id)
+    store.writer.commit(pending, [page for page in pages if page.number in pending.missing], encoder.info)
+    assert store.writer.finish(pending) == ""
+    return store.find(pending.row.id)
 
 
 def seen(store, collection="default"):

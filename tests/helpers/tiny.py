@@ -16,10 +16,10 @@ from transformers import (
     Qwen2VLImageProcessorPil,
 )
 
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.mini.model import PageTower, QueryTower
-from colvision.encoders.vlm import VlmEncoder
-from colvision.page import Page
+from colvision.encoders.vlm.encoder import VlmEncoder
 
 PATCHES = 48  # the most a page becomes: keeps a page below 10 ms
 _SPECIAL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")

@@ -24,7 +24,7 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-from colvision.encoders.late_interaction import LateInteraction, LateInteractionConfig
+from colvision.encoders.vlm.late_interaction import LateInteraction, LateInteractionConfig
 from tests.helpers.tiny import sharpen, text_for_tokenizers
 
 DIM = 32

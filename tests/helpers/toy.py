@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from colvision.core.encoder import EncoderInfo
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from colvision.embedding import EncoderInfo, PageEmbedding, PatchGrid, QueryEmbedding
-from colvision.page import Page
+from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.page import Page
 
 CELL_ROWS, CELL_COLS = 16, 32  # pixels
 _RASTER = (8, 16)  # squares in a cell
@@ -24,12 +25,12 @@ _FONT = ImageFont.load_default(12)
 class ToyEncoder:
     """`seed` chooses the projection: another seed is another encoder. `ahead` pages are read before one is given."""
 
-    def __init__(self, *, seed: int = 0, dim: int = 16, ahead: int = 0, code_range: float = 1.0) -> None:
+    def __init__(self, *, seed: int = 0, dim: int = 16, ahead: int = 0, quantisation_range: float = 1.0) -> None:
         projection = np.random.default_rng(seed).standard_normal((_RASTER[0] * _RASTER[1], dim))
         self._projection = projection.astype(np.float32)
         self._ahead = ahead
         fingerprint = hashlib.sha256(f"toy {seed} {dim}".encode()).hexdigest()
-        self.info = EncoderInfo(f"toy-{seed}", fingerprint, dim, code_range, versions={"toy": "1"})
+        self.info = EncoderInfo(f"toy-{seed}", fingerprint, dim, quantisation_range, versions={"toy": "1"})
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         waiting: list[Page] = []

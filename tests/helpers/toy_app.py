@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from app.__main__ import free_socket, serve_service
-from app.service import Service
-from app.settings import Settings
+from colvision.app.server import free_socket, serve_service
+from colvision.app.services.library import LibraryService
+from colvision.app.settings import Settings
+
 from colvision.library import open_library
 from tests.helpers.toy import ToyEncoder
 
@@ -15,4 +16,4 @@ if __name__ == "__main__":
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
     settings = Settings(folder, port=port, worker=WORKER)
     with open_library(folder, encoder=ToyEncoder()) as library, free_socket(settings.host, port) as listening:
-        serve_service(Service(library, settings), listening, sample="--sample" in sys.argv)
+        serve_service(LibraryService(library, settings), listening, sample="--sample" in sys.argv)

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from app.worker import be_modest, end_with, work
-from colvision.embedding import PageEmbedding
+from colvision.app.worker import exit_with_parent, lower_priority, work
+
+from colvision.core.embedding import PageEmbedding
+from colvision.core.page import Page
 from colvision.library import open_library
-from colvision.page import Page
 from tests.helpers.toy import ToyEncoder
 
 
@@ -23,7 +24,7 @@ class SlowEncoder(ToyEncoder):
 
 
 if __name__ == "__main__":
-    end_with(int(sys.argv[2]))
-    be_modest()
+    exit_with_parent(int(sys.argv[2]))
+    lower_priority()
     with open_library(sys.argv[1], encoder=SlowEncoder()) as library:
         work(library, parent=int(sys.argv[2]))

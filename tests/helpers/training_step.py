@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from colvision.encoders.vlm import VlmEncoder
+from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.finetune.forward import gradients
 from colvision.finetune.losses import in_batch, similarity
 

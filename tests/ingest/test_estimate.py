@@ -3,9 +3,10 @@
 import pytest
 
 from colvision.errors import InputError
-from colvision.ingest.plan import SAMPLE_PAGES, plan_files
+from colvision.ingest.estimate import SAMPLE_PAGES, estimate_files
 from colvision.library import open_library
-from colvision.search.planner import FIRST_STAGE_PAGES, has_first_stage
+from colvision.maxsim.binary import has_first_stage
+from colvision.search.execute import FIRST_STAGE_PAGES
 from tests.helpers.toy import ToyEncoder, save_document
 
 WORDS = ["bleed", "valve", "pump", "seal", "oil"]
@@ -25,7 +26,7 @@ def folder(quick_path):
 @pytest.mark.slow
 def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
     encoder = ToyEncoder(dim=64)
-    plan = plan_files([folder], encoder)
+    plan = estimate_files([folder], encoder)
     assert (plan.files, plan.pages, plan.sampled) == (2, 9, SAMPLE_PAGES)
     ((path, reason),) = plan.failed
     assert path.endswith("broken.pdf") and "broken.pdf" in reason
@@ -44,14 +45,14 @@ def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
 
 @pytest.mark.slow
 def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
-    plan = plan_files([folder], ToyEncoder(dim=64))
+    plan = estimate_files([folder], ToyEncoder(dim=64))
     assert plan.memory == plan.int8  # few pages are scanned
     info = ToyEncoder(dim=64).info
     assert has_first_stage(info, FIRST_STAGE_PAGES) and not has_first_stage(info, FIRST_STAGE_PAGES - 1)
     assert not has_first_stage(ToyEncoder(dim=16).info, FIRST_STAGE_PAGES)  # no whole words of bits
-    assert plan_files([folder], ToyEncoder(dim=16)).bits == 0
+    assert estimate_files([folder], ToyEncoder(dim=16)).bits == 0
 
 
 def test_a_folder_without_a_page_is_refused(folder):
     with pytest.raises(InputError, match="no page of 1 files can be read"):
-        plan_files([folder / "broken.pdf"], ToyEncoder())
+        estimate_files([folder / "broken.pdf"], ToyEncoder())

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
-from colvision.ingest import IngestOptions, Upload, Watch, find_files, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from tests.helpers.pdf_files import pages_file
@@ -28,8 +28,8 @@ def store(quick_path):
 
 
 def ingest(store, *files, encoder=None, progress=None, cancel=None, **options):
-    watch = Watch(progress, cancel)
-    return ingest_files(store, encoder or ToyEncoder(), files, options=IngestOptions(**options), watch=watch)
+    callbacks = Callbacks(progress, cancel)
+    return ingest_files(store, encoder or ToyEncoder(), files, options=IngestOptions(**options), callbacks=callbacks)
 
 
 def codes(store, name):
@@ -189,10 +189,10 @@ def test_progress_counts_every_page_and_what_is_left(store, manual):
 def test_pages_are_committed_by_count_and_by_time(store, manual):
     commits = []
 
-    def watch(_):
+    def callbacks(_):
         commits.append(len(store.shards("default")))
 
-    ingest(store, manual, progress=watch, commit_pages=2)
+    ingest(store, manual, progress=callbacks, commit_pages=2)
     assert len(store.shards("default")) == 2
     store.writer.delete(store.find("pump.tiff"))
     ingest(store, manual, commit_seconds=0.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from colvision.library import open_library
-from colvision.store.lock import Holder
+from colvision.store.file_lock import Holder
 from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from colvision.ingest import IngestOptions, Watch, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.store import Store
 from tests.helpers import ROOT
 from tests.helpers.toy import ToyEncoder, save_document
@@ -56,7 +56,7 @@ def contents(library):
                 assert number not in found, f"page {number} is stored twice"
                 found[number] = np.array(part.shard.page(row).codes)
                 (document,) = snapshot.documents.values()
-                assert store.picture_path(document, number).stat().st_size > 0
+                assert store.page_image_path(document, number).stat().st_size > 0
         return found
 
 
@@ -81,7 +81,7 @@ def test_three_kills_lose_nothing_and_store_no_page_twice(quick_path, manual):
     assert_no_litter(library)
 
     with Store(quick_path / "undisturbed") as store:
-        ingest_files(store, ToyEncoder(), [manual], options=IngestOptions(), watch=Watch())
+        ingest_files(store, ToyEncoder(), [manual], options=IngestOptions(), callbacks=Callbacks())
     for number, codes in contents(quick_path / "undisturbed").items():
         np.testing.assert_array_equal(stored[number], codes)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colvision.embedding import Kind, PageEmbedding, PatchGrid
+from colvision.core.embedding import Kind, PageEmbedding, PatchGrid
 from colvision.ingest.pooling import pool
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.colqwen import ColQwen2
-from colvision.encoders.family import Family, Source
-from colvision.encoders.vlm import VlmEncoder
-from colvision.page import Page
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import Family, ProcessorConfig
+from colvision.encoders.vlm.models.colqwen import ColQwen2
 from tests.oracles.given import QUESTIONS, pages, weight
 from tests.oracles.parts import CASES, save_parts
 
@@ -70,7 +70,7 @@ def test_without_our_positions_pages_are_not_those_of_the_original(tmp_path, nam
 
     folder = checkpoint(name, tmp_path)
     encoder = load_encoder(folder, device="cpu", dtype="float32")
-    source = Source(folder, encoder.family.layouts[encoder.origin.checkpoint.model_type], None)
+    source = ProcessorConfig(folder, encoder.family.layouts[encoder.origin.checkpoint.model_type], None)
     in_line = VlmEncoder(InOneLine(encoder.family.model, source), encoder.origin)
     [embedding] = in_line.encode_pages([Page(pages()[0])])
     expected = reference(name, "page0")

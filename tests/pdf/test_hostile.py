@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from colvision.core.page import Page
 from colvision.errors import DamagedFile, InputError, LimitExceeded, UnsupportedFile
-from colvision.page import Page
 from colvision.pdf import FailedPage, Limits, RendererChoice, inspect_file, read_pages
 from tests.helpers.pdf_files import (
     BOTH,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
+from colvision.core.page import Page
 from colvision.errors import DamagedFile, LimitExceeded
-from colvision.page import Page
 from colvision.pdf import RENDER_PIXELS, FailedPage, FileInfo, Limits, inspect_file, read_pages
-from colvision.pdf.pillow import to_page
+from colvision.pdf.backends.pillow import to_page
 
 pytestmark = pytest.mark.slow
 

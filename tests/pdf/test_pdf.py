@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colvision.core.page import Box, Page
 from colvision.errors import EncryptedFile, MissingExtra
-from colvision.page import Box, Page
 from colvision.pdf import (
     RENDER_PIXELS,
     FileInfo,

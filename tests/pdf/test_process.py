@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from colvision.pdf import Limits, RendererChoice, read_pages
-from colvision.pdf.wire import Note, Picture, receive, send
+from colvision.pdf.sandbox.protocol import PageImage, Status, receive, send
 from tests.helpers.pdf_files import BOTH, SLOW, SMALL, text_file, written
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def test_the_death_of_the_process_costs_one_page(tmp_path, renderer, how):
     path = written(tmp_path, SLOW[renderer](before=1, after=1))
     pages = read_pages(path, pixels=SMALL, renderer=renderer)
     assert next(pages).text == "good"
-    os.kill(min(processes_of(path, "colvision.pdf.child")), how)  # it is at the bomb
+    os.kill(min(processes_of(path, "colvision.pdf.sandbox.worker")), how)  # it is at the bomb
     failed, last = pages
     assert failed.reason.startswith(f"ended the renderer ({how.name})")
     assert last.text == "good"
@@ -79,7 +79,7 @@ def test_nothing_is_left_behind(tmp_path, renderer, monkeypatch):
     assert len(list(read_pages(path, limits=HASTY, renderer=renderer, pixels=SMALL))) == 4
     abandoned = read_pages(path, renderer=renderer)
     assert [next(abandoned).text, next(abandoned).text] == ["good", "good"]
-    drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.child"
+    drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.sandbox.worker"
     assert wait_for(lambda: bool(processes_of(path, drawing)), 30)  # at the bomb, which comes next
     abandoned.close()
     assert (zombies() - before, list(scratch.iterdir())) == (set(), [])
@@ -134,7 +134,7 @@ def killed_parent(path: Path, renderer: str) -> Iterator[None]:
     command = [sys.executable, "-c", READ_ONE, path, renderer]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == b"1\n"
-        child = min(processes_of(path, "colvision.pdf.child"))
+        child = min(processes_of(path, "colvision.pdf.sandbox.worker"))
         parent.kill()
     try:
         yield
@@ -153,7 +153,7 @@ def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path, renderer):
 @NEEDS_PROC
 def test_a_process_that_is_busy_when_its_parent_is_killed_has_seconds_left(tmp_path, renderer):
     path = written(tmp_path, SLOW[renderer](before=1))
-    drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.child"
+    drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.sandbox.worker"
     with killed_parent(path, renderer):
         assert wait_for(lambda: bool(processes_of(path, drawing)), 10)
         limits = [Path(f"/proc/{process}/limits").read_text() for process in processes_of(path)]
@@ -161,7 +161,7 @@ def test_a_process_that_is_busy_when_its_parent_is_killed_has_seconds_left(tmp_p
         assert max(seconds) < 10
 
 
-def conversation(*answers: Note | Picture) -> BytesIO:
+def conversation(*answers: Status | PageImage) -> BytesIO:
     pipe = BytesIO()
     for answer in answers:
         send(pipe, answer)
@@ -171,12 +171,12 @@ def conversation(*answers: Note | Picture) -> BytesIO:
 
 def test_answers_arrive_as_they_were_sent():
     rng = np.random.default_rng(0)
-    picture = Picture((7, 5), "BGR", rng.bytes(105), "text\n\ud83d \u2028")
-    pipe = conversation(Note("opened", pages=3), picture, Note("failed", "is damaged"))
+    picture = PageImage((7, 5), "BGR", rng.bytes(105), "text\n\ud83d \u2028")
+    pipe = conversation(Status("opened", pages=3), picture, Status("failed", "is damaged"))
     assert [receive(pipe, 35) for _ in range(4)] == [
-        Note("opened", pages=3),
+        Status("opened", pages=3),
         picture,
-        Note("failed", "is damaged"),
+        Status("failed", "is damaged"),
         None,
     ]
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from colvision.search.waiting import Waiting
+from colvision.search.batching import QueryBatcher
 
 
 class Desk:
@@ -41,27 +41,27 @@ def crowd(waiting, desk, questions):
 def test_a_question_alone_is_answered_at_once():
     desk = Desk()
     desk.may_go_on.set()
-    assert Waiting(desk.answer).ask(21) == 42
+    assert QueryBatcher(desk.answer).ask(21) == 42
     assert desk.batches == [[21]]
 
 
 def test_what_came_while_another_was_answered_is_answered_together():
     desk = Desk()
-    answers = crowd(Waiting(desk.answer), desk, [1, 2, 3, 4, 5])
+    answers = crowd(QueryBatcher(desk.answer), desk, [1, 2, 3, 4, 5])
     assert [answer.result() for answer in answers] == [2, 4, 6, 8, 10]
     assert desk.batches[0] == [1] and sorted(desk.batches[1]) == [2, 3, 4, 5] and len(desk.batches) == 2
 
 
 def test_no_batch_is_larger_than_agreed():
     desk = Desk()
-    answers = crowd(Waiting(desk.answer, most=3), desk, list(range(8)))
+    answers = crowd(QueryBatcher(desk.answer, most=3), desk, list(range(8)))
     assert [answer.result() for answer in answers] == [2 * i for i in range(8)]
     assert [len(batch) for batch in desk.batches] == [1, 3, 3, 1]
 
 
 def test_a_question_that_cannot_be_answered_fails_its_own_thread_only():
     desk = Desk()
-    answers = crowd(Waiting(desk.answer), desk, [1, 2, -3, 4])
+    answers = crowd(QueryBatcher(desk.answer), desk, [1, 2, -3, 4])
     assert [answer.result() for answer in (answers[0], answers[1], answers[3])] == [2, 4, 8]
     with pytest.raises(ValueError, match="-3 cannot be doubled"):
         answers[2].result()

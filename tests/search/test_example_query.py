@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 from colvision.cli import main
-from colvision.embedding import Kind, PatchGrid
+from colvision.core.embedding import Kind, PatchGrid
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
-from colvision.search.likeness import MOST_TOKENS, page_query
+from colvision.search.example_query import MOST_TOKENS, page_query
 from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 VALVE = ["bleed", "valve", "pump", "oil", "seal"]

@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from colvision.search import Filter, Request, SearchOptions, parse_filter, planner, search_many, search_pages
-from colvision.search.planner import FIRST_STAGE_PAGES
-from colvision.search.stages import Table
+from colvision.search import Filter, QueryRequest, SearchOptions, execute, parse_filter, search_many, search_pages
+from colvision.search.execute import FIRST_STAGE_PAGES
+from colvision.search.scan import Table
 from tests.helpers.random_collections import PAGES_A_DOCUMENT, PLAIN, SHARP, made_pages, made_snapshot, query_near
 
 LARGE = FIRST_STAGE_PAGES + 400
@@ -73,13 +73,13 @@ def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_tak
     large, queries, monkeypatch, info, scans
 ):
     searched = search_pages(large, queries[0], info=info).query
-    maxima, compared = planner.code_maxima, []
-    monkeypatch.setattr(planner, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
-    monkeypatch.setattr(planner, "best_hits", lambda *_: pytest.fail("pages are ranked"))
-    query = planner.scored_query(large, queries[0], info=info)
-    assert (query.weights.tolist(), query.link, query.fingerprint, query.mean_vectors) == (
+    maxima, compared = execute.code_maxima, []
+    monkeypatch.setattr(execute, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
+    monkeypatch.setattr(execute, "best_hits", lambda *_: pytest.fail("pages are ranked"))
+    query = execute.scored_query(large, queries[0], info=info)
+    assert (query.weights.tolist(), query.calibration, query.fingerprint, query.mean_vectors) == (
         searched.weights.tolist(),
-        searched.link,
+        searched.calibration,
         searched.fingerprint,
         searched.mean_vectors,
     )
@@ -91,7 +91,7 @@ def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_tak
 def test_queries_that_come_together_get_the_answers_that_each_gets_alone(large, queries, info, mode):
     where = [None, parse_filter("number<3 and page in 2-9"), parse_filter("number>=5")]
     requests = [
-        Request(query, SearchOptions(k=3 + i % 4, where=where[i % 3], mode=mode, soft_idf=i % 5 > 0))
+        QueryRequest(query, SearchOptions(k=3 + i % 4, where=where[i % 3], mode=mode, soft_idf=i % 5 > 0))
         for i, query in enumerate(queries)
     ]
     together = search_many(large, requests, info=info)
@@ -105,13 +105,13 @@ def test_queries_that_come_together_get_the_answers_that_each_gets_alone(large, 
 def test_queries_that_want_the_same_pages_share_the_second_stage_and_its_answers(large, pages):
     rng = np.random.default_rng(2)
     alike = [query_near(rng, pages[7], tokens=tokens) for tokens in (3, 5, 8, 8, 8, 8)] * 2
-    together = search_many(large, [Request(query) for query in alike], info=PLAIN)
+    together = search_many(large, [QueryRequest(query) for query in alike], info=PLAIN)
     for query, answer in zip(alike, together, strict=True):
         assert ranked(answer) == ranked(search_pages(large, query, info=PLAIN)) and answer.mode == "rerank"
 
 
 def test_little_memory_means_smaller_batches_and_the_same_answers(large, queries):
-    requests = [Request(query, SearchOptions(mode="exact")) for query in queries * 2]
+    requests = [QueryRequest(query, SearchOptions(mode="exact")) for query in queries * 2]
     search_many(large, requests[:1], info=PLAIN)  # what is loaded once is no part of it
     peaks = {}
     for memory in (64 << 20, 100_000):

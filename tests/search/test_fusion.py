@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.embedding import Link
 from colvision.pdf import read_pages
 from colvision.pdf.text_layer import is_legible
-from colvision.search import planner
+from colvision.search import execute
 from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.store import Store
 from tests.helpers.pdf_files import unmapped_file, written
@@ -157,10 +157,10 @@ def test_a_word_that_other_collections_repeat_is_still_looked_up(store, tmp_path
 def test_a_replacement_is_not_read_before_it_is_complete(store, tmp_path):
     add(store, write(tmp_path, "pump.pdf", "pump"), *PUMP)
     before = text_scores(store, "fuse pump")
-    draft = begin(store, write(tmp_path, "pump.pdf", "other bytes"), pages=3)
-    store.writer.commit(draft, [encoded(number, page) for number, page in enumerate(FAN, 1)], TOY.info)
+    pending = begin(store, write(tmp_path, "pump.pdf", "other bytes"), pages=3)
+    store.writer.commit(pending, [encoded(number, page) for number, page in enumerate(FAN, 1)], TOY.info)
     assert text_scores(store, "fuse pump") == before
-    assert store.writer.finish(draft) == ""
+    assert store.writer.finish(pending) == ""
     assert list(text_scores(store, "fuse pump")) == [("pump.pdf", 3)]
 
 
@@ -269,7 +269,7 @@ class Calibrated(ToyEncoder):
 
     def __init__(self):
         super().__init__()
-        self.info = replace(self.info, link=Link(20.0, 0.8))
+        self.info = replace(self.info, calibration=Calibration(20.0, 0.8))
 
 
 @pytest.fixture(scope="module")
@@ -278,12 +278,12 @@ def manuals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("manuals")
     with Store(folder / "library") as store:
         for name, pages in {"pump": PUMP, "fan": FAN, "scan": ("bleed", "angle", "seal")}.items():
-            draft = begin(store, write(folder, f"{name}.pdf", name), pages=len(pages), encoder=Calibrated())
+            pending = begin(store, write(folder, f"{name}.pdf", name), pages=len(pages), encoder=Calibrated())
             made = [encoded(number, *page.split()[:6]) for number, page in enumerate(pages, 1)]
             texts = ["" if name == "scan" else page for page in pages]
             made = [replace(page, text=text) for page, text in zip(made, texts, strict=True)]
-            store.writer.commit(draft, made, Calibrated().info)
-            assert store.writer.finish(draft) == ""
+            store.writer.commit(pending, made, Calibrated().info)
+            assert store.writer.finish(pending) == ""
     with colvision.open_library(folder / "library", encoder=Calibrated()) as library:
         yield library
 
@@ -294,7 +294,7 @@ def found(answer):
 
 def test_fusion_changes_the_order_and_no_score(manuals):
     fused, plain = (manuals.search("the valve", k=10, text_fusion=on) for on in (True, False))
-    assert (fused.arms, plain.arms) == (("maxsim", "text"), ("maxsim",))
+    assert (fused.retrievers, plain.retrievers) == (("maxsim", "text"), ("maxsim",))
     scores = {(hit.document, hit.page): hit.score for hit in plain}
     assert {(hit.document, hit.page): hit.score for hit in fused} == pytest.approx(scores)
     assert [hit.rank for hit in fused] == list(range(1, 11))
@@ -315,16 +315,16 @@ def text_scores_of(library, text):
 
 
 def test_text_fusion_is_on_by_itself_only_where_it_was_measured(manuals, store, tmp_path):
-    assert manuals.search("the valve").arms == ("maxsim", "text")
+    assert manuals.search("the valve").retrievers == ("maxsim", "text")
     add(store, write(tmp_path, "pump.pdf", "pump"), *PUMP)
     with colvision.open_library(store.path, encoder=TOY) as library:  # sums similarities, as ColPali does
-        assert library.search("valve").arms == ("maxsim",)
-        assert library.search("valve", text_fusion=True).arms == ("maxsim", "text")
+        assert library.search("valve").retrievers == ("maxsim",)
+        assert library.search("valve", text_fusion=True).retrievers == ("maxsim", "text")
 
 
 def test_where_no_layer_knows_a_word_the_pixels_alone_are_asked(manuals):
     answer = manuals.search("seal", text_fusion=True)
-    assert answer.arms == ("maxsim",)
+    assert answer.retrievers == ("maxsim",)
     assert found(answer)[0] == ("scan.pdf", 3)
 
 
@@ -345,18 +345,18 @@ def test_many_at_once_find_what_each_finds_alone(manuals):
     texts = ["the valve", "seal", "spare parts", "bleed the pump"]
     together = manuals.search_many(texts, k=5, text_fusion=True)
     assert [found(answer) for answer in together] == [found(manuals.search(text, k=5)) for text in texts]
-    assert [answer.arms for answer in together] == [manuals.search(text).arms for text in texts]
+    assert [answer.retrievers for answer in together] == [manuals.search(text).retrievers for text in texts]
 
 
 def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(planner, "FIRST_STAGE_PAGES", 1)
-    monkeypatch.setattr(planner, "_CANDIDATES", 2)
+    monkeypatch.setattr(execute, "FIRST_STAGE_PAGES", 1)
+    monkeypatch.setattr(execute, "_CANDIDATES", 2)
     encoder = ToyEncoder(dim=64)
-    draft = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)
+    pending = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)
     pages = [replace(encoded(number, "valve", encoder=encoder), text="valve") for number in range(1, 60)]
     pages.append(replace(encoded(60, "other", encoder=encoder), text="the valve and its rare words"))
-    store.writer.commit(draft, pages, encoder.info)
-    assert store.writer.finish(draft) == ""
+    store.writer.commit(pending, pages, encoder.info)
+    assert store.writer.finish(pending) == ""
     with colvision.open_library(store.path, encoder=encoder) as library:
         pixels, both = (library.search("rare valve", k=5, text_fusion=on) for on in (False, True))
         assert (pixels.mode, pixels.candidates) == ("rerank", 20)
@@ -364,13 +364,13 @@ def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage
 
 
 def test_the_command_says_what_was_asked(manuals, monkeypatch):
-    monkeypatch.setattr("colvision.encoders.choice.load", lambda *given, **options: Calibrated())
+    monkeypatch.setattr("colvision.encoders.spec.load", lambda *given, **options: Calibrated())
     asked = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
     answer = CliRunner().invoke(main, [*asked, "--text-fusion"])
     assert answer.exit_code == 0, answer.output
     assert "; text " in answer.stdout
     assert "by their pixels and their text" in answer.stderr
-    for option, arms in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "text"])):
+    for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "text"])):
         values = json.loads(CliRunner().invoke(main, [*asked, option, "--json"]).stdout)
-        assert values["arms"] == arms
-        assert (values["hits"][0]["text_score"] is None) == ("text" not in arms)
+        assert values["arms"] == retrievers
+        assert (values["hits"][0]["text_score"] is None) == ("text" not in retrievers)

@@ -4,22 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration
+from colvision.core.query import ScoredQuery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colvision.embedding import Link, PatchGrid, QueryEmbedding, ScoredQuery
-from colvision.scoring import page_terms
+from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.maxsim.score_terms import page_terms
 
-LINK = Link(slope=30.0, midpoint=0.5)
+LINK = Calibration(slope=30.0, midpoint=0.5)
 GRID = PatchGrid.full(6, 8)
 
 
-def query(words: str, weights: tuple[float, ...] | None = None, link: Link = LINK) -> ScoredQuery:
+def query(words: str, weights: tuple[float, ...] | None = None, calibration: Calibration = LINK) -> ScoredQuery:
     names = words.split()
     vectors = np.eye(len(names), 16, dtype=np.float32)
     embedding = QueryEmbedding.of_words(words, names, vectors)
     of_words = np.array(weights or [1.0] * len(names), np.float32)
-    return ScoredQuery(embedding, of_words, link, 1, "f", mean_vectors=48.0)
+    return ScoredQuery(embedding, of_words, calibration, 1, "f", mean_vectors=48.0)
 
 
 def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
@@ -31,11 +33,11 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 
 def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    return dict(page_terms(asked, asked.link(table), grid))
+    return dict(page_terms(asked, asked.calibration(table), grid))
 
 
 def test_without_a_probability_there_are_no_terms():
-    assert terms_of(query("bleed pump", link=Link()), page(2, (0, 0, 0)), GRID) == {}
+    assert terms_of(query("bleed pump", calibration=Calibration()), page(2, (0, 0, 0)), GRID) == {}
 
 
 def test_a_page_that_has_none_of_the_words_gets_nothing():

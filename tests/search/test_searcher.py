@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colvision.core.encoder import Calibration
+from colvision.core.query import ScoredQuery
 from PIL import Image
 
 import colvision
 from colvision import maxsim
-from colvision.embedding import Kind, Link, PatchGrid, QueryEmbedding, ScoredQuery
+from colvision.core.embedding import Kind, PatchGrid, QueryEmbedding
 from colvision.explain import explain_page
 from colvision.search import SearchOptions, ranking
-from colvision.shard import ShardPage
+from colvision.store.shards import ShardPage
 from tests.helpers.toy import CELL_COLS, CELL_ROWS, ToyEncoder, text_page
 
 SHAPE = (1600, 1312)  # (height, width) with the area that pages are brought to: every patch stays as it is printed
@@ -42,7 +44,9 @@ def sharp(tmp_path_factory, scans):
     """The same pages found by an encoder whose link is a probability."""
     encoder = ToyEncoder(dim=64)
     info = encoder.info
-    encoder.info = colvision.EncoderInfo(info.name, "sharp", info.dim, info.code_range, Link(slope=30, midpoint=0.8))
+    encoder.info = colvision.EncoderInfo(
+        info.name, "sharp", info.dim, info.quantisation_range, Calibration(slope=30, midpoint=0.8)
+    )
     with colvision.open_library(tmp_path_factory.mktemp("sharp"), encoder=encoder) as opened:
         opened.ingest(scans)
         yield opened
@@ -158,20 +162,20 @@ def test_a_probe_of_any_page_needs_no_search_result(library):
     assert why.matches[0].cell == (0, 3)
 
 
-def _query(vectors, link=None, is_query=None):
+def _query(vectors, calibration=None, is_query=None):
     tokens = tuple(f"t{i}" for i in range(len(vectors)))
     asked = np.ones(len(vectors), np.bool_) if is_query is None else np.array(is_query)
     ones = np.ones(len(vectors), np.float32)
     word = np.where(asked, np.cumsum(asked) - 1, -1).astype(np.int32)
     words = tuple(t for t, q in zip(tokens, asked, strict=True) if q)
     embedding = QueryEmbedding("x", np.array(vectors, np.float32), tokens, asked, ones, words, word)
-    return ScoredQuery(embedding, ones, link or Link(), 1, "f")
+    return ScoredQuery(embedding, ones, calibration or Calibration(), 1, "f")
 
 
 def test_a_token_won_by_a_global_vector_has_no_place_on_the_page():
     codes = maxsim.quantise(np.array([[1, 0], [0, 1]], np.float32), 1.0)
     page = ShardPage(codes, PatchGrid(np.array([[0]], np.int32)), np.array([Kind.PATCH, Kind.GLOBAL], np.uint8))
-    why = explain_page(_query([[0, 1], [1, 0]]), page, code_range=1.0)
+    why = explain_page(_query([[0, 1], [1, 0]]), page, quantisation_range=1.0)
     assert why.matches[0].cell is None
     assert why.matches[1].cell == (0, 0)
     assert [region.tokens for region in why.regions()] == [("t1",)]
@@ -180,7 +184,7 @@ def test_a_token_won_by_a_global_vector_has_no_place_on_the_page():
 def test_a_prefix_token_counts_but_is_no_word():
     codes = maxsim.quantise(np.array([[1, 0], [0, 1]], np.float32), 1.0)
     page = ShardPage(codes, PatchGrid.full(1, 2), np.zeros(2, np.uint8))
-    why = explain_page(_query([[0, 1], [1, 0]], is_query=[False, True]), page, code_range=1.0)
+    why = explain_page(_query([[0, 1], [1, 0]], is_query=[False, True]), page, quantisation_range=1.0)
     assert [match.word for match in why.matches] == [None, "t1"]
     assert why.score == pytest.approx(2.0, abs=1e-3)
     np.testing.assert_array_equal(why.strength(), [[1, 0]])  # the prefix is not drawn
@@ -191,7 +195,7 @@ def test_a_hot_patch_on_a_tall_page_lands_where_it_is():
     vectors = np.tile(np.array([[0, 1]], np.float32), (rows * cols, 1))
     vectors[6 * cols + 1] = [1, 0]
     page = ShardPage(maxsim.quantise(vectors, 1.0), PatchGrid.full(rows, cols), np.zeros(rows * cols, np.uint8))
-    why = explain_page(_query([[1, 0]]), page, code_range=1.0, image=Image.new("L", (40, 180), 255))
+    why = explain_page(_query([[1, 0]]), page, quantisation_range=1.0, image=Image.new("L", (40, 180), 255))
     assert why.matches[0].cell == (6, 1)
     painted = np.abs(np.asarray(why.heatmap(), dtype=int) - 255).sum(axis=2) > 30
     ys, xs = np.nonzero(painted)

@@ -26,7 +26,7 @@ def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
     assert store.find("bad.pdf").state == DAMAGED
     with pytest.raises(LibraryDamaged, match=r"page 1 of 'bad\.pdf'"):
         store.stored_page(bad, 1)
-    assert store.picture_path(bad, 1).exists()
+    assert store.page_image_path(bad, 1).exists()
 
 
 def test_verify_finds_damage_where_it_cannot_be_noted(store, quick_path):
@@ -39,14 +39,14 @@ def test_verify_finds_damage_where_it_cannot_be_noted(store, quick_path):
 
 
 def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
-    store.writer.commit(draft, [encoded(1, "one"), encoded(2, "two")], TOY.info)
-    store.writer.commit(draft, [encoded(3, "three")], TOY.info)
-    store.writer.finish(draft)
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
+    store.writer.commit(pending, [encoded(1, "one"), encoded(2, "two")], TOY.info)
+    store.writer.commit(pending, [encoded(3, "three")], TOY.info)
+    store.writer.finish(pending)
     store.files.shard("00000001.safetensors").unlink()
     assert "missing" in store.verify()[0].reason
     again = begin(store, quick_path / "a.pdf", pages=3)
-    assert again.row.id == draft.row.id and again.missing == (1, 2)
+    assert again.row.id == pending.row.id and again.missing == (1, 2)
     store.writer.commit(again, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.finish(again)
     assert store.verify() == [] and store.find("a.pdf").state == READY

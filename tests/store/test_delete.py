@@ -30,17 +30,17 @@ def test_a_deleted_document_is_out_of_reach_and_off_the_disk(store, quick_path):
 def test_a_file_in_two_collections_stays_until_both_are_deleted(store, quick_path):
     rows = [add(store, write(quick_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
     store.writer.delete(rows[0])
-    assert store.original_path(rows[1]).exists() and store.picture_path(rows[1], 1).exists()
+    assert store.original_path(rows[1]).exists() and store.page_image_path(rows[1], 1).exists()
     store.writer.delete(rows[1])
     assert on_disk(store) == set()
 
 
 def test_deleting_a_document_also_stops_its_replacement(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
+    pending = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
     store.writer.delete(row)
     with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):
-        store.writer.commit(draft, [encoded(1, "two")], TOY.info)
+        store.writer.commit(pending, [encoded(1, "two")], TOY.info)
     assert store.documents("default") == []
 
 

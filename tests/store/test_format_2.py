@@ -16,9 +16,9 @@ import pytest
 
 from colvision.errors import LibraryDamaged
 from colvision.library import Library
-from colvision.shard import Shard
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
+from colvision.store.shards import Shard
 from tests.helpers.stores import add, write
 from tests.helpers.toy import ToyEncoder, save_document
 

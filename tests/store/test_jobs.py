@@ -8,7 +8,7 @@ import pytest
 
 from colvision.store import Store
 from colvision.store.catalogue import FILE_NAME
-from colvision.store.lock import Holder
+from colvision.store.file_lock import Holder
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ ME = str(Holder.current())
 
 def dead_worker():
     """The name of a process that has ended."""
-    code = "from colvision.store.lock import Holder; print(Holder.current())"
+    code = "from colvision.store.file_lock import Holder; print(Holder.current())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

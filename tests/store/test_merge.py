@@ -10,8 +10,8 @@ import pytest
 
 from colvision.errors import LibraryDamaged, LibraryReadOnly
 from colvision.library import Library
-from colvision.shard import Shard
-from colvision.store import Store, catalogue, merge
+from colvision.store import Store, catalogue, compaction
+from colvision.store.shards import Shard
 from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
 from tests.helpers.toy import ToyEncoder
 
@@ -32,9 +32,9 @@ def shards(store):
 
 
 def test_shards_of_a_size_are_merged_when_they_have_piled_up(store, quick_path):
-    fill(store, quick_path, merge.MOST_OF_A_SIZE)
+    fill(store, quick_path, compaction.MOST_OF_A_SIZE)
     before = {row.name: pages_of(store, row.name) for row in store.documents("default")}
-    assert len(shards(store)) == merge.MOST_OF_A_SIZE
+    assert len(shards(store)) == compaction.MOST_OF_A_SIZE
     fill(store, quick_path, 1, first=16)
     (shard,) = shards(store)
     assert (shard.pages, shard.key) == (17, 18)
@@ -46,14 +46,14 @@ def test_shards_of_a_size_are_merged_when_they_have_piled_up(store, quick_path):
 
 
 def test_a_library_that_grows_a_page_at_a_time_has_few_shards(store, quick_path):
-    draft = begin(store, write(quick_path, "slow.pdf", "S"), pages=100)
+    pending = begin(store, write(quick_path, "slow.pdf", "S"), pages=100)
     copies = 0
     for number in range(1, 101):
         before = {shard.key for shard in shards(store)}
-        store.writer.commit(draft, [encoded(number, f"w{number}")], TOY.info)
+        store.writer.commit(pending, [encoded(number, f"w{number}")], TOY.info)
         copies += sum(shard.pages for shard in shards(store) if shard.key not in before)
-        assert len(shards(store)) <= 2 * merge.MOST_OF_A_SIZE
-    store.writer.finish(draft)
+        assert len(shards(store)) <= 2 * compaction.MOST_OF_A_SIZE
+    store.writer.finish(pending)
     assert copies <= 2 * 100  # each page once when it came, and once more
     row = store.find("slow.pdf")
     for number in (1, 17, 64, 100):
@@ -62,7 +62,7 @@ def test_a_library_that_grows_a_page_at_a_time_has_few_shards(store, quick_path)
 
 
 def test_merging_ends_at_the_target(store, quick_path, monkeypatch):
-    monkeypatch.setattr(merge, "TARGET_PAGES", 10)
+    monkeypatch.setattr(compaction, "TARGET_PAGES", 10)
     fill(store, quick_path, 40)
     assert sorted(shard.pages for shard in shards(store)) == [10, 10, 10, 10]
     keys = {shard.key for shard in shards(store)}
@@ -72,9 +72,9 @@ def test_merging_ends_at_the_target(store, quick_path, monkeypatch):
 
 def test_merging_ends_at_the_target_of_bytes(store, quick_path, monkeypatch):
     fill(store, quick_path, 2)
-    monkeypatch.setattr(merge, "TARGET_BYTES", 4 * shards(store)[0].bytes)
+    monkeypatch.setattr(compaction, "TARGET_BYTES", 4 * shards(store)[0].bytes)
     fill(store, quick_path, 20, first=2)
-    assert max(shard.bytes for shard in shards(store)) < 2 * merge.TARGET_BYTES
+    assert max(shard.bytes for shard in shards(store)) < 2 * compaction.TARGET_BYTES
     assert max(shard.pages for shard in shards(store)) > 1
 
 
@@ -121,12 +121,12 @@ def test_compacting_leaves_nothing_dead_and_one_shard(store, quick_path):
 
 def test_a_replacement_on_its_way_is_merged_and_stays_hidden(store, quick_path):
     fill(store, quick_path, 16)
-    draft = begin(store, write(quick_path, "000.pdf", "other"), pages=2)
-    store.writer.commit(draft, [encoded(1, "new")], TOY.info)
+    pending = begin(store, write(quick_path, "000.pdf", "other"), pages=2)
+    store.writer.commit(pending, [encoded(1, "new")], TOY.info)
     assert len(shards(store)) == 1
     assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(16)}
-    store.writer.commit(draft, [encoded(2, "pages")], TOY.info)
-    assert store.writer.finish(draft) == ""
+    store.writer.commit(pending, [encoded(2, "pages")], TOY.info)
+    assert store.writer.finish(pending) == ""
     assert ("000.pdf", 2) in seen(store) and len(seen(store)) == 17
     assert [store.page_text(store.find("000.pdf"), number) for number in (1, 2)] == ["new", "pages"]
 
@@ -218,12 +218,12 @@ def test_a_reencoding_is_merged_as_well(store, quick_path):
     fill(store, quick_path, 18)
     ids = {row.name: row.id for row in store.documents("default")}
     other = ToyEncoder(seed=3)
-    store.refill.begin("default", other.info)
-    while (draft := store.refill.open_next("default")) is not None:
-        store.writer.commit(draft, [encoded(1, f"w{int(draft.row.name[:3])}", encoder=other)], other.info)
-        assert store.writer.finish(draft) == ""
+    store.reencoding.begin("default", other.info)
+    while (pending := store.reencoding.open_next("default")) is not None:
+        store.writer.commit(pending, [encoded(1, f"w{int(pending.row.name[:3])}", encoder=other)], other.info)
+        assert store.writer.finish(pending) == ""
         assert len(seen(store)) == 18
-    assert store.refill.swap("default")
+    assert store.reencoding.swap("default")
     assert len(shards(store)) == 2 and len(seen(store)) == 18
     (hit,) = Library(store, other).search("w4", k=1)
     assert (hit.document, hit.document_id) == ("004.pdf", ids["004.pdf"])

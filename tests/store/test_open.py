@@ -18,7 +18,7 @@ from colvision.errors import (
     LibraryReadOnly,
 )
 from colvision.store import Store, catalogue
-from colvision.store.lock import writer_lock
+from colvision.store.file_lock import file_lock
 from colvision.store.schema import FORMAT
 from tests.helpers.stores import TOY, add, begin, encoded, seen, write
 
@@ -42,9 +42,9 @@ def test_a_writer_waits_for_the_lock_and_names_its_holder(quick_path):
     lock = quick_path / "library" / "writer.lock"
     lock.parent.mkdir()
     named = pytest.raises(LibraryLocked, match=f"'library' is being written by .* process {os.getpid()}/")
-    with writer_lock(lock), named, writer_lock(lock, seconds=0.05):
+    with file_lock(lock), named, file_lock(lock, seconds=0.05):
         pass
-    with writer_lock(lock, seconds=0.05):
+    with file_lock(lock, seconds=0.05):
         pass
 
 
@@ -145,11 +145,11 @@ def test_a_read_only_disk_opens_read_only(store, quick_path):
 
 def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(quick_path, "b.pdf", "B"))
+    pending = begin(store, write(quick_path, "b.pdf", "B"))
     shutil.rmtree(store.path / "shards")
     (store.path / "shards").write_text("in the way")
     with pytest.raises(LibraryError, match="could not be written"):
-        store.writer.commit(draft, [encoded(1, "two")], TOY.info)
+        store.writer.commit(pending, [encoded(1, "two")], TOY.info)
     assert store.find("b.pdf").stored == 0
 
 

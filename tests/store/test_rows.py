@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from colvision.core.encoder import Calibration
 
-from colvision.embedding import Link
 from colvision.errors import EncoderMismatch
 from colvision.store import rows
 from colvision.store.rows.statements import change
@@ -59,8 +59,8 @@ def test_a_document_knows_the_name_of_its_collection(store, quick_path):
     path = write(quick_path, "a.pdf", "A")
     assert add(store, path, "bleed").collection_name == "default"
     assert add(store, path, "bleed", collection="archive").collection_name == "archive"
-    store.refill.begin("default", TOY.info)
-    assert store.refill.open_next("default").row.collection_name == ""
+    store.reencoding.begin("default", TOY.info)
+    assert store.reencoding.open_next("default").row.collection_name == ""
 
 
 def encoder_text(store):
@@ -74,7 +74,7 @@ def test_what_a_newer_colvision_says_of_an_encoder_is_passed_over_and_kept(store
     with store._db.write():
         change(store._db, COLLECTIONS, 1, encoder=json.dumps(newer))
     info = store.collection("default").info
-    assert (info.name, info.link, info.loaded_from.name) == ("toy-0", Link(2.0, 0.5), "somewhere")
+    assert (info.name, info.calibration, info.loaded_from.name) == ("toy-0", Calibration(2.0, 0.5), "somewhere")
     add(store, write(quick_path, "b.pdf", "B"), "valve")
     store.compact()
     assert encoder_text(store) == newer
@@ -87,6 +87,11 @@ def test_what_an_older_colvision_did_not_say_of_an_encoder_takes_its_default(sto
     with store._db.write():
         change(store._db, COLLECTIONS, 1, encoder=json.dumps(kept))
     info = store.collection("default").info
-    assert (info.fingerprint, info.link, info.versions, info.pool) == (TOY.info.fingerprint, Link(), {}, 1)
+    assert (info.fingerprint, info.calibration, info.versions, info.pool) == (
+        TOY.info.fingerprint,
+        Calibration(),
+        {},
+        1,
+    )
     with pytest.raises(EncoderMismatch, match="was filled by toy-0"):
         begin(store, write(quick_path, "b.pdf", "B"), encoder=type(TOY)(seed=1))

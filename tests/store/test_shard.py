@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from colvision.embedding import Kind, PatchGrid
+from colvision.core.embedding import Kind, PatchGrid
 from colvision.errors import LibraryDamaged
 from colvision.maxsim import sign_bits
-from colvision.shard import SMALL_BYTES, Owner, Shard, ShardPage, write_shard
+from colvision.store.shards import SMALL_BYTES, PageRef, Shard, ShardPage, write_shard
 
 
 def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> ShardPage:
@@ -32,16 +32,16 @@ def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> Sh
     counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     dim=st.integers(1, 17),
     blank=st.integers(0, 3),
-    code_range=st.floats(0.01, 1.0),
+    quantisation_range=st.floats(0.01, 1.0),
 )
-def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, blank, code_range):
+def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, blank, quantisation_range):
     rng = np.random.default_rng(len(counts) * 100 + dim)
     pages = [page_of(rng, n, dim, blank=blank) for n in counts]
-    owners = [Owner(7, number) for number in range(1, len(pages) + 1)]
-    checksum = write_shard(tmp_path / "s.safetensors", pages, owners, code_range=code_range)
+    owners = [PageRef(7, number) for number in range(1, len(pages) + 1)]
+    checksum = write_shard(tmp_path / "s.safetensors", pages, owners, quantisation_range=quantisation_range)
     shard = Shard(tmp_path / "s.safetensors")
     shard.verify(checksum)
-    assert shard.code_range == code_range
+    assert shard.quantisation_range == quantisation_range
     assert len(shard) == len(counts)
     assert shard.starts.tolist() == [0, *np.cumsum(counts).tolist()]
     np.testing.assert_array_equal(shard.owners, owners)
@@ -57,7 +57,9 @@ def test_a_shard_gives_back_every_page_that_was_written(tmp_path, counts, dim, b
 def shard_path(tmp_path) -> Path:
     rng = np.random.default_rng(3)
     pages = [page_of(rng, n, 64) for n in (5, 1, 12)]
-    write_shard(tmp_path / "1.safetensors", pages, [Owner(3, 1), Owner(3, 2), Owner(9, 1)], code_range=0.5)
+    write_shard(
+        tmp_path / "1.safetensors", pages, [PageRef(3, 1), PageRef(3, 2), PageRef(9, 1)], quantisation_range=0.5
+    )
     return tmp_path / "1.safetensors"
 
 
@@ -79,7 +81,9 @@ def test_pages_lie_end_to_end_without_padding(shard_path):
 @pytest.fixture
 def large_path(tmp_path) -> Path:
     rng = np.random.default_rng(4)
-    write_shard(tmp_path / "2.safetensors", [page_of(rng, SMALL_BYTES // 64, 64)], [Owner(1, 1)], code_range=0.5)
+    write_shard(
+        tmp_path / "2.safetensors", [page_of(rng, SMALL_BYTES // 64, 64)], [PageRef(1, 1)], quantisation_range=0.5
+    )
     return tmp_path / "2.safetensors"
 
 
@@ -113,7 +117,7 @@ def test_pages_copied_here_and_there_do_not_pile_up_in_memory(quick_path):
     rng = np.random.default_rng(2)
     pages = [page_of(rng, 2048, 128) for _ in range(64)]  # 16 MB of codes
     path = quick_path / "3.safetensors"
-    write_shard(path, pages, [Owner(1, number) for number in range(1, 65)], code_range=0.5)
+    write_shard(path, pages, [PageRef(1, number) for number in range(1, 65)], quantisation_range=0.5)
     shard = Shard(path)
     before = resident(path)
     for row in rng.permutation(63):
@@ -167,7 +171,7 @@ def test_no_flipped_bit_is_ever_believed(quick_path):
     rng = np.random.default_rng(5)
     shard_path = quick_path / "1.safetensors"
     pages = [page_of(rng, n, 64) for n in (2, 1)]
-    checksum = write_shard(shard_path, pages, [Owner(3, 1), Owner(9, 1)], code_range=0.5)
+    checksum = write_shard(shard_path, pages, [PageRef(3, 1), PageRef(9, 1)], quantisation_range=0.5)
     whole, expected = shard_path.read_bytes(), use(shard_path)
     for place, bit in enumerate(rng.integers(0, 8, len(whole)).tolist()):
         data = bytearray(whole)
@@ -235,10 +239,13 @@ def test_a_shard_of_two_dims_is_refused(tmp_path):
     rng = np.random.default_rng(1)
     with pytest.raises(ValueError, match="one dim"):
         write_shard(
-            tmp_path / "s", [page_of(rng, 2, 4), page_of(rng, 2, 5)], [Owner(1, 1), Owner(1, 2)], code_range=1.0
+            tmp_path / "s",
+            [page_of(rng, 2, 4), page_of(rng, 2, 5)],
+            [PageRef(1, 1), PageRef(1, 2)],
+            quantisation_range=1.0,
         )
     with pytest.raises(ValueError, match="at least one page"):
-        write_shard(tmp_path / "s", [], [], code_range=1.0)
+        write_shard(tmp_path / "s", [], [], quantisation_range=1.0)
 
 
 def test_a_shard_leaves_no_temporary_file(shard_path):
@@ -251,6 +258,6 @@ def test_a_row_beyond_the_shard_is_refused(shard_path):
 
 
 def test_shards_and_the_package_itself_import_no_torch():
-    code = "import sys, colvision, colvision.shard; print('torch' in sys.modules)"
+    code = "import sys, colvision, colvision.store.shards; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from colvision.embedding import PageEmbedding, PatchGrid
+from colvision.core.embedding import PageEmbedding, PatchGrid
 from colvision.errors import (
     CollectionNotFound,
     DocumentAmbiguous,
@@ -20,7 +20,7 @@ from colvision.errors import (
 from colvision.store import Store, catalogue
 from colvision.store.records import CANCELLED, FAILED
 from colvision.store.writer import EncodedPage
-from tests.helpers.stores import GEOMETRY, TOY, add, begin, encoded, offer, on_disk, seen, write
+from tests.helpers.stores import GEOMETRY, TOY, add, begin, encoded, on_disk, seen, source_file, write
 from tests.helpers.toy import ToyEncoder
 
 
@@ -33,17 +33,17 @@ def test_pages_come_back_as_they_were_stored(store, quick_path):
     found = store.page(row, 2)
     assert (found.height, found.width, found.geometry) == (80, 96, GEOMETRY)
     assert store.page_text(row, 2) == "valve"
-    assert store.picture_path(row, 2).read_bytes() == page.picture
+    assert store.page_image_path(row, 2).read_bytes() == page.picture
     assert store.original_path(row).read_text() == "A"
     assert row.file_name == hashlib.sha256(b"A").hexdigest() + ".pdf"
 
 
 def test_a_new_documents_pages_are_seen_as_they_are_committed(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
     assert seen(store) == set()
-    store.writer.commit(draft, [encoded(1, "one")], TOY.info)
+    store.writer.commit(pending, [encoded(1, "one")], TOY.info)
     assert seen(store) == {("a.pdf", 1)}
-    store.writer.commit(draft, [encoded(2, "two"), encoded(3, "three")], TOY.info)
+    store.writer.commit(pending, [encoded(2, "two"), encoded(3, "three")], TOY.info)
     assert seen(store) == {("a.pdf", 1), ("a.pdf", 2), ("a.pdf", 3)}
 
 
@@ -84,20 +84,20 @@ def test_the_same_bytes_again_are_the_same_document(store, quick_path):
 
 def test_the_same_bytes_are_recognised_without_a_copy(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one")
-    same = store.drafts.same(quick_path / "a.pdf", offer("a.pdf"), TOY.info)
+    same = store.pending.same(quick_path / "a.pdf", source_file("a.pdf"), TOY.info)
     assert same is not None and same.row.id == row.id
-    assert store.drafts.same(write(quick_path, "b.pdf", "B"), offer("b.pdf"), TOY.info) is None
+    assert store.pending.same(write(quick_path, "b.pdf", "B"), source_file("b.pdf"), TOY.info) is None
 
 
 def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, quick_path):
     old = add(store, write(quick_path, "a.pdf", "A"), "one", "two")
-    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=2)
-    assert draft.outcome == "replaced"
-    store.writer.commit(draft, [encoded(1, "three")], TOY.info)
+    pending = begin(store, write(quick_path, "a.pdf", "B"), pages=2)
+    assert pending.outcome == "replaced"
+    store.writer.commit(pending, [encoded(1, "three")], TOY.info)
     assert {row.id for row in store.documents("default")} == {old.id}
     assert len(store.snapshot("default").parts) == 1
-    store.writer.commit(draft, [encoded(2, "four")], TOY.info)
-    assert store.writer.finish(draft) == ""
+    store.writer.commit(pending, [encoded(2, "four")], TOY.info)
+    assert store.writer.finish(pending) == ""
     new = store.find("a.pdf")
     assert new.id != old.id and new.stored == 2
     assert [store.page_text(new, number) for number in (1, 2)] == ["three", "four"]
@@ -108,9 +108,9 @@ def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, qu
 
 def test_a_replacement_without_a_readable_page_leaves_the_old_version(store, quick_path):
     old = add(store, write(quick_path, "a.pdf", "A"), "one")
-    draft = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
-    store.writer.commit(draft, [], TOY.info, failed=[(1, "took longer than 20 s")])
-    assert store.writer.finish(draft) == "none of its 1 pages could be read: took longer than 20 s"
+    pending = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
+    store.writer.commit(pending, [], TOY.info, failed=[(1, "took longer than 20 s")])
+    assert store.writer.finish(pending) == "none of its 1 pages could be read: took longer than 20 s"
     assert [row.id for row in store.documents("default")] == [old.id]
     assert seen(store) == {("a.pdf", 1)}
 
@@ -165,36 +165,36 @@ def test_what_is_not_there_is_named(store, quick_path):
 
 
 def test_a_page_that_failed_or_is_not_read_yet_says_so(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
-    store.writer.commit(draft, [encoded(1, "one")], TOY.info, failed=[(2, "an image bomb")])
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
+    store.writer.commit(pending, [encoded(1, "one")], TOY.info, failed=[(2, "an image bomb")])
     with pytest.raises(PageNotFound, match="could not be read: an image bomb"):
-        store.page(draft.row, 2)
+        store.page(pending.row, 2)
     with pytest.raises(PageNotFound, match="not read yet"):
-        store.page(draft.row, 3)
-    assert store.failed_pages(draft.row) == [(2, "an image bomb")]
+        store.page(pending.row, 3)
+    assert store.failed_pages(pending.row) == [(2, "an image bomb")]
 
 
 def test_a_document_is_gone_on_with_where_the_last_commit_ended(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=4)
-    store.writer.commit(draft, [encoded(1, "one")], TOY.info, failed=[(2, "damaged")])
-    store.writer.stop(draft, CANCELLED)
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=4)
+    store.writer.commit(pending, [encoded(1, "one")], TOY.info, failed=[(2, "damaged")])
+    store.writer.stop(pending, CANCELLED)
     assert store.find("a.pdf").state == CANCELLED
     again = begin(store, quick_path / "a.pdf", pages=4)
-    assert (again.outcome, again.row.id, again.missing) == ("new", draft.row.id, (3, 4))
+    assert (again.outcome, again.row.id, again.missing) == ("new", pending.row.id, (3, 4))
 
 
 def test_a_file_that_had_grown_between_counting_and_copying_gets_all_its_pages(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=1)
-    store.writer.stop(draft, FAILED, "a.pdf was changed while it was read")
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=1)
+    store.writer.stop(pending, FAILED, "a.pdf was changed while it was read")
     assert begin(store, quick_path / "a.pdf", pages=3).missing == (1, 2, 3)
 
 
 def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=2)
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=2)
     with Store(store.path) as other:
         twin = begin(other, quick_path / "a.pdf", pages=2)
         other.writer.commit(twin, [encoded(1, "one"), encoded(2, "two")], TOY.info)
-    store.writer.commit(draft, [encoded(1, "one"), encoded(2, "two")], TOY.info)
+    store.writer.commit(pending, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     assert seen(store) == {("a.pdf", 1), ("a.pdf", 2)}
     assert sum(shard.pages for shard in store.shards("default")) == 2
 
@@ -220,7 +220,7 @@ def test_the_first_commit_pins_the_encoder_and_another_is_refused(store, quick_p
         begin(store, write(quick_path, "c.pdf", "C"), encoder=other)
     with pytest.raises(EncoderMismatch, match=message):
         store.writer.commit(early, [encoded(1, "late", encoder=other)], other.info)
-    assert store.picture_path(row, 1).exists()
+    assert store.page_image_path(row, 1).exists()
     store.writer.delete(row)
 
 
@@ -234,20 +234,20 @@ def test_another_collection_takes_another_encoder(store, quick_path):
 
 
 def test_vectors_of_another_dim_than_declared_are_refused(store, quick_path):
-    draft = begin(store, write(quick_path, "a.pdf", "A"))
+    pending = begin(store, write(quick_path, "a.pdf", "A"))
     wrong = encoded(1, "one", encoder=ToyEncoder(dim=8))
     with pytest.raises(ValueError, match="dim 8, expected 16"):
-        store.writer.commit(draft, [wrong], TOY.info)
+        store.writer.commit(pending, [wrong], TOY.info)
     assert seen(store) == set()
 
 
 def test_clipped_components_are_counted(store, quick_path):
-    encoder = ToyEncoder(code_range=0.5)
+    encoder = ToyEncoder(quantisation_range=0.5)
     vectors = np.zeros((4, 16), dtype=np.float32)
     vectors[:, 3] = 1.0
     page = EncodedPage(1, PageEmbedding.from_patches(vectors, PatchGrid.full(2, 2)), b"picture", 80, 96)
-    draft = begin(store, write(quick_path, "a.pdf", "A"), pages=1, encoder=encoder)
-    store.writer.commit(draft, [page], encoder.info)
+    pending = begin(store, write(quick_path, "a.pdf", "A"), pages=1, encoder=encoder)
+    store.writer.commit(pending, [page], encoder.info)
     assert store.collection("default").clipped_share == 1 / 16
     assert store.stored_page(store.find("a.pdf"), 1).codes.max() == 127
 

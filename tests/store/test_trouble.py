@@ -174,9 +174,9 @@ def test_four_readers_beside_a_writer_never_see_half_a_change(store, quick_path)
         reader.start()
     for number in range(24):
         name = f"{number % 5}.pdf"
-        draft = begin(store, write(quick_path, name, f"{number}"), pages=2)
-        store.writer.commit(draft, [encoded(1, "moving"), encoded(2, "moving")], TOY.info)
-        store.writer.finish(draft)
+        pending = begin(store, write(quick_path, name, f"{number}"), pages=2)
+        store.writer.commit(pending, [encoded(1, "moving"), encoded(2, "moving")], TOY.info)
+        store.writer.finish(pending)
         if number % 5 == 3:
             store.writer.delete(store.find(name))
         if number % 8 == 7:
@@ -190,10 +190,10 @@ def test_four_readers_beside_a_writer_never_see_half_a_change(store, quick_path)
 def test_status_says_what_the_bytes_are_and_how_much_is_dead(quick_path):
     wide = ToyEncoder(dim=64)
     with Store(quick_path / "library") as store:
-        draft = begin(store, write(quick_path, "a.pdf", "A" * 100), pages=4, encoder=wide)
+        pending = begin(store, write(quick_path, "a.pdf", "A" * 100), pages=4, encoder=wide)
         pages = [encoded(number, f"w{number}", encoder=wide) for number in range(1, 5)]
-        store.writer.commit(draft, pages, wide.info)
-        store.writer.finish(draft)
+        store.writer.commit(pending, pages, wide.info)
+        store.writer.finish(pending)
         for number, word in enumerate(("b", "c", "d", "e")):
             add(store, write(quick_path, f"{word}.pdf", word), f"x{number}", encoder=wide)
         store.compact()

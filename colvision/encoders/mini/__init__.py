@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from colvision.embedding import Encoder
+from colvision.core.encoder import Encoder
 
 
 def load(weights: Path | None = None) -> Encoder:

@@ -14,12 +14,13 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from colvision.embedding import EncoderInfo, Floats, Link, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.embedding import Floats, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.model import DIM, PageTower, QueryTower
 from colvision.encoders.mini.words import query_words
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from colvision.page import Page
 from colvision.parallel import parallel_map, single_threaded_torch
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
@@ -49,15 +50,15 @@ class MiniEncoder:
         _fold_norms(self._page)
         self._page.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self._half = torch.cpu.is_available() and _cpu_has_bf16()
-        link = Link(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
+        calibration = Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
         digest = hashlib.sha256(weights.read_bytes())
-        digest.update(f"reading {_READING} link {link}".encode())
+        digest.update(f"reading {_READING} link {calibration}".encode())
         self._info = EncoderInfo(
             name="mini",
             fingerprint=digest.hexdigest(),
             dim=DIM,
-            code_range=settings["code_range"],
-            link=link,
+            quantisation_range=settings["code_range"],
+            calibration=calibration,
             versions={"torch": version("torch"), "pillow": version("pillow")},
         )
 
@@ -87,7 +88,7 @@ class MiniEncoder:
                     vectors, cells = turned.vectors, np.rot90(turned.cells, -quarters)
         return PageEmbedding.from_patches(vectors, PatchGrid(np.ascontiguousarray(cells)))
 
-    def _read(self, picture: NDArray[np.uint8]) -> "_Read":
+    def _read(self, picture: NDArray[np.uint8]) -> "_Reading":
         ink = torch.from_numpy(picture).to(torch.float32).div_(255).neg_().add_(1)[None, None]
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._half):
             reading = self._page(ink.contiguous(memory_format=torch.channels_last))
@@ -98,7 +99,7 @@ class MiniEncoder:
         cells = np.full(kept.shape, -1, dtype=np.int32)
         cells[kept] = np.arange(kept.sum(), dtype=np.int32)
         vectors = reading.vectors[0].permute(1, 2, 0).numpy()[kept]  # (n, DIM)
-        return _Read(np.ascontiguousarray(vectors, dtype=np.float32), cells, *_legibility(reading.letters[0], kept))
+        return _Reading(np.ascontiguousarray(vectors, dtype=np.float32), cells, *_legibility(reading.letters[0], kept))
 
     def _encode_query(self, text: str) -> QueryEmbedding:
         """In a thread of the pool: with OpenMP's threads products so small take ten times longer on a busy machine."""
@@ -111,7 +112,7 @@ class MiniEncoder:
         return QueryEmbedding.of_words(text, words, vectors)
 
 
-class _Read(NamedTuple):
+class _Reading(NamedTuple):
     """A page as it was read one way up."""
 
     vectors: Floats  # (n, DIM)

@@ -18,7 +18,7 @@ DIM = 128
 LETTERS = 95  # printable ASCII, 0 = none
 
 
-class Reading(NamedTuple):
+class PageReading(NamedTuple):
     """What the page tower sees in a batch of pictures."""
 
     vectors: Tensor  # (batch, DIM, rows, cols), unit length along DIM
@@ -57,7 +57,7 @@ class Bottleneck(nn.Module):
 
 
 class PageTower(nn.Module):
-    """(batch, 1, height, width) ink in 0..1, sides multiples of the patch -> `Reading`."""
+    """(batch, 1, height, width) ink in 0..1, sides multiples of the patch -> `PageReading`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,11 +81,11 @@ class PageTower(nn.Module):
         self.letters_head = nn.Conv2d(192, LETTERS, 1)
         self.patch_head = nn.Conv2d(256, DIM + 1, 1)
 
-    def forward(self, pictures: Tensor) -> Reading:
+    def forward(self, pictures: Tensor) -> PageReading:
         middle = self.letters_tower(pictures)
         heads = self.patch_head(self.words_tower(middle)).float()
         vectors = nn.functional.normalize(heads[:, :DIM], dim=1)
-        return Reading(vectors, heads[:, DIM], self.letters_head(middle).float())
+        return PageReading(vectors, heads[:, DIM], self.letters_head(middle).float())
 
 
 class QueryTower(nn.Module):

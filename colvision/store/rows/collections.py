@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from colvision.embedding import EncoderInfo, Link, LoadedFrom
+from colvision.core.encoder import Calibration, CheckpointRef, EncoderInfo
 from colvision.errors import CollectionNotFound, LibraryDamaged
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Record
 from colvision.store.records import CollectionRow
@@ -34,8 +34,8 @@ def _encoder_info(text: str | None) -> EncoderInfo | None:
     found = json.loads(text)
     source = found.get("loaded_from")
     parts = {
-        "link": _known(Link, found.get("link") or {}),
-        "loaded_from": _known(LoadedFrom, source) if source else None,
+        "link": _known(Calibration, found.get("link") or {}),
+        "loaded_from": _known(CheckpointRef, source) if source else None,
     }
     return _known(EncoderInfo, found | parts)
 
@@ -75,28 +75,28 @@ def collection_of(db: Catalogue, key: int) -> CollectionRow:
     return _collection(db.records(f"{_SELECT} WHERE key = ?", [key])[0])
 
 
-def refill_of(db: Catalogue, key: int) -> CollectionRow | None:
+def shadow_of(db: Catalogue, key: int) -> CollectionRow | None:
     """The nameless collection that is being filled to replace the collection `key`."""
     found = db.records(f"{_SELECT} WHERE refills = ?", [key])
     return _collection(found[0]) if found else None
 
 
-def add_refill(db: Catalogue, key: int) -> int:
+def add_shadow(db: Catalogue, key: int) -> int:
     """Makes the nameless collection that is to take the place of the collection `key`."""
-    return add(db, COLLECTIONS, refills=key)
+    return add(db, COLLECTIONS, shadow_of=key)
 
 
-def take_codes(db: Catalogue, key: int, refill: int) -> None:
+def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
     """The collection `key` gets the encoder and the shards of its refill, which is no more."""
-    for (shard,) in db.all("SELECT key FROM shards WHERE collection = ?", [refill]):
+    for (shard,) in db.all("SELECT key FROM shards WHERE collection = ?", [shadow]):
         change(db, SHARDS, shard, collection=key)
-    (taken,) = db.records("SELECT encoder, components, clipped FROM collections WHERE key = ?", [refill])
+    (taken,) = db.records("SELECT encoder, components, clipped FROM collections WHERE key = ?", [shadow])
     change(db, COLLECTIONS, key, **taken)
-    forget_collection(db, refill)
+    delete_collection_row(db, shadow)
     next_generation(db, key)
 
 
-def forget_collection(db: Catalogue, key: int) -> None:
+def delete_collection_row(db: Catalogue, key: int) -> None:
     """Removes a collection that holds nothing any more."""
     db.execute("DELETE FROM collections WHERE key = ?", [key])
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from colvision.metadata import Metadata, metadata_text
+from colvision.core.metadata import Metadata, metadata_text
 from colvision.store.catalogue import Catalogue, Record, Value
 from colvision.store.records import DAMAGED, INGESTING, READY, DocumentRow, NewDocument
-from colvision.store.rows.pages import forget_pages
+from colvision.store.rows.pages import delete_page_rows
 from colvision.store.rows.statements import add, change, value_of
 from colvision.store.schema import DOCUMENTS
 
@@ -71,9 +71,9 @@ def set_metadata(db: Catalogue, key: int, metadata: Metadata) -> None:
     change(db, DOCUMENTS, key, metadata=metadata_text(metadata))
 
 
-def forget_document(db: Catalogue, key: int) -> None:
+def delete_document_rows(db: Catalogue, key: int) -> None:
     """Removes a document, its pages and its text; shards that no page lives in any more go with it."""
-    forget_pages(db, "document = ?", [key])
+    delete_page_rows(db, "document = ?", [key])
     db.execute("DELETE FROM documents WHERE key = ?", [key])
 
 
@@ -90,7 +90,7 @@ def take_place(db: Catalogue, key: int, old: DocumentRow) -> None:
     )  # fmt: skip
 
 
-def is_taken(db: Catalogue, collection: int, name: str) -> bool:
+def name_exists(db: Catalogue, collection: int, name: str) -> bool:
     """Whether a visible document of the collection has this name."""
     return bool(db.all("SELECT 1 FROM documents WHERE collection = ? AND name = ? AND visible", [collection, name]))
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from colvision.core.page import PdfGeometry
 from colvision.errors import LibraryDamaged, PageNotFound
-from colvision.page import PdfGeometry
 from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DocumentRow, NewPage, PageRow
 from colvision.store.rows.statements import add, change, value_of
@@ -77,17 +77,17 @@ def broken_texts(db: Catalogue) -> list[tuple[int, int, int]]:
     return [(key, document, number) for key, document, number in db.all(sql)]
 
 
-def forget_damaged_pages(db: Catalogue, key: int) -> None:
+def delete_damaged_pages(db: Catalogue, key: int) -> None:
     """Removes the pages of a document that lie in quarantined shards: they can be stored again."""
-    forget_pages(db, "document = ? AND shard IN (SELECT key FROM shards WHERE damage <> '')", [key])
+    delete_page_rows(db, "document = ? AND shard IN (SELECT key FROM shards WHERE damage <> '')", [key])
 
 
-def forget_failed_pages(db: Catalogue, key: int) -> None:
+def delete_failed_pages(db: Catalogue, key: int) -> None:
     """Removes the pages of a document that could not be read: they can be tried again."""
-    forget_pages(db, "document = ? AND reason IS NOT NULL", [key])
+    delete_page_rows(db, "document = ? AND reason IS NOT NULL", [key])
 
 
-def forget_pages(db: Catalogue, where: str, values: Sequence[Value]) -> None:
+def delete_page_rows(db: Catalogue, where: str, values: Sequence[Value]) -> None:
     """Removes pages for which the SQL condition holds, their text, and the shards that this leaves without a page."""
     shards = [row[0] for row in db.all(f"SELECT DISTINCT shard FROM pages WHERE {where} AND shard IS NOT NULL", values)]
     db.execute(f"DELETE FROM page_text WHERE rowid IN (SELECT key FROM pages WHERE {where})", values)
@@ -123,9 +123,9 @@ def broken_pages(db: Catalogue) -> list[tuple[int, int, int]]:
     return [(key, document, number) for key, document, number in db.all(sql)]
 
 
-def forget_page(db: Catalogue, key: int) -> None:
+def delete_page_row(db: Catalogue, key: int) -> None:
     """Removes one page: it can be stored again."""
-    forget_pages(db, "key = ?", [key])
+    delete_page_rows(db, "key = ?", [key])
 
 
 def purge_text(db: Catalogue) -> None:

@@ -53,10 +53,10 @@ def visible_pages(db: Catalogue, collection: int, shard: int) -> int:
 def move_pages(db: Catalogue, to: ShardRow, pages: Sequence[int], left: Iterable[int]) -> None:
     """Adds a shard that holds copies of `pages` (keys), in this order, and removes the shards they `left`."""
     add_shard(db, to)
-    db.change_all(
+    db.execute_many(
         "UPDATE pages SET shard = ?, row = ? WHERE key = ?", ((to.key, row, key) for row, key in enumerate(pages))
     )
-    db.change_all("DELETE FROM shards WHERE key = ?", ([key] for key in left))
+    db.execute_many("DELETE FROM shards WHERE key = ?", ([key] for key in left))
     next_generation(db, to.collection)
 
 

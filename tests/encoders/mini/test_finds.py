@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.core.page import Box
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.evaluation.pointing import is_hit
-from colvision.page import Box
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow

@@ -12,12 +12,12 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from colvision.core.page import Page, PdfGeometry
 from colvision.encoders import mini
 from colvision.encoders.mini import words
 from colvision.encoders.mini.encoder import at_reading_size
 from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from colvision.page import Page, PdfGeometry
 from tests.helpers.tiny import save_random_mini
 
 _FONTS = [path for path in (Path("/usr/share/fonts"), Path("/Library/Fonts")) if path.is_dir()]
@@ -148,7 +148,7 @@ def test_generated_words_lie_on_the_patches_that_their_targets_name():
     printer = synthesis.Printer(synthesis.fonts_of(_FONTS)[:4], ["pump", "valve", "Dichtung", "bolt"], [])
     checked = 0
     for _ in range(4):
-        crop = crops.crop_of(printer.print_of(rng), synthesis.DPI, rng)
+        crop = crops.crop_of(printer.labelled_page(rng), synthesis.DPI, rng)
         if crop is None:
             continue
         patches = set(crop.pairs[:, 0].tolist())

@@ -5,9 +5,9 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
+from colvision.core.page import Page
 from colvision.encoders import mini
 from colvision.encoders.mini.encoder import at_reading_size
-from colvision.page import Page
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow

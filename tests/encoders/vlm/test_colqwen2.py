@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from transformers import ColQwen2Processor, Qwen2VLImageProcessorPil
 
-from colvision.embedding import Kind, PageEmbedding
+from colvision.core.embedding import Kind, PageEmbedding
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.colqwen import ColQwen2
-from colvision.encoders.vlm import VlmEncoder
-from colvision.page import Page
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.models.colqwen import ColQwen2
 from tests.helpers.tiny import PATCHES, save_tiny_colqwen2
 
 pytestmark = pytest.mark.slow

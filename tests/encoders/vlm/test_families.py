@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from colvision.embedding import Kind
+from colvision.core.embedding import Kind
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.colpali import ColPali
-from colvision.encoders.colqwen import ColQwen2
-from colvision.encoders.origin import attention
+from colvision.encoders.vlm.loaded import attention
+from colvision.encoders.vlm.models.colpali import ColPali
+from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from colvision.page import Page
 from tests.helpers.families import ALL, FOLLOWS_THE_PAGE, encode, noise
 from tests.helpers.tiny_families import tokenizer
 

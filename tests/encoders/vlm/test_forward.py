@@ -13,10 +13,10 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-from colvision.embedding import Kind
+from colvision.core.embedding import Kind
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.errors import WeightsMismatch
-from colvision.page import Page
 from tests.helpers.families import TILES, as_transformers, encode, get_tokenizer, noise
 
 pytestmark = pytest.mark.slow

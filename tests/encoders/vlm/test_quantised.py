@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from colvision.doctor import examine
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.adapters import with_lora
-from colvision.encoders.quantised import Int8Linear, arguments
-from colvision.encoders.vlm import VlmEncoder
+from colvision.encoders.doctor import examine
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.quantised import Int8Linear, arguments
 from colvision.errors import MissingExtra
-from colvision.page import Page
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 

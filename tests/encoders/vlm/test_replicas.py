@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
+from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.checkpoint import find_checkpoint
-from colvision.encoders.colqwen import ColQwen2
-from colvision.encoders.family import Family
-from colvision.encoders.options import Options
-from colvision.encoders.origin import Origin
-from colvision.encoders.vlm import VlmEncoder
-from colvision.page import Page
+from colvision.encoders.options import EncoderOptions
+from colvision.encoders.vlm.checkpoint import find_checkpoint
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import Family
+from colvision.encoders.vlm.loaded import LoadedCheckpoint
+from colvision.encoders.vlm.models.colqwen import ColQwen2
 from tests.helpers.tiny import load
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def folder(saved) -> Path:
     return saved("colqwen2")
 
 
-class Watched(Origin):
+class Watched(LoadedCheckpoint):
     """Notes which replica works on how many pages; `broken` (0 is the first) fails at its second batch."""
 
     loaded: list[list[int]]
@@ -83,7 +83,7 @@ def test_what_fits_a_batch_is_not_worth_a_second_model(folder):
     encoder = watched(folder, devices=2)
     list(encoder.encode_pages(noise(5)))
     encoder.encode_queries(["bleed the pump"])
-    assert encoder.info.code_range > 0
+    assert encoder.info.quantisation_range > 0
     assert len(encoder.origin.loaded) == 1
 
 
@@ -141,4 +141,4 @@ def test_devices_are_named_in_a_row_or_one_by_one(folder, device):
 )
 def test_a_device_that_is_not_there_is_refused(device, message):
     with pytest.raises(ValueError, match=message):
-        Options(device).torch_devices()
+        EncoderOptions(device).torch_devices()

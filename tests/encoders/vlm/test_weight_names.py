@@ -10,11 +10,11 @@ import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
-from colvision.encoders.adapters import with_lora
-from colvision.encoders.checkpoint import Checkpoint
-from colvision.encoders.layouts import Layout, Prompts
-from colvision.encoders.vlm import VlmEncoder
-from colvision.encoders.weights import load_weights
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
+from colvision.encoders.vlm.weights import load_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.tiny import load, vectors
 from tests.helpers.tiny_families import OLD, save_old, stored_name
@@ -93,12 +93,12 @@ def test_without_the_map_of_names_it_is_refused(stored):
     checkpoint = Checkpoint.read(repositories.base, "old")
     prompts = Prompts("<image>", "<image>", "", "")
     model_class = OLD[model_type][1]
-    only_projection = Layout(prompts, ((r"^(custom_text_proj|linear)\.", "embedding_proj_layer."),))
+    only_projection = CheckpointLayout(prompts, ((r"^(custom_text_proj|linear)\.", "embedding_proj_layer."),))
     if model_type != "qwen3_vl":  # its names lack a prefix only, which transformers adds
         with pytest.raises(WeightsMismatch, match=r"does not fit .*: weights \d+ missing"):
             load_weights(model_class, checkpoint, only_projection, torch.float32)
     with pytest.raises(WeightsMismatch, match="without a projection to page vectors"):
-        load_weights(model_class, checkpoint, Layout(prompts, (("^nothing$", ""),)), torch.float32)
+        load_weights(model_class, checkpoint, CheckpointLayout(prompts, (("^nothing$", ""),)), torch.float32)
 
 
 def test_an_adapter_only_repository_is_found_with_its_base_and_gives_the_vectors_it_was_trained_for(stored):

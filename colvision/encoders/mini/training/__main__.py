@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from colvision.encoders.mini.training import documents, synthesis
-from colvision.encoders.mini.training.loop import Recipe, train
+from colvision.encoders.mini.training.loop import TrainingRecipe, train
 from colvision.encoders.mini.training.source import Crops, dictionary, running_text
 
 
@@ -22,13 +22,13 @@ def main() -> None:
     parser.add_argument("--pdfs", type=Path, help="a folder of PDFs with a text layer (without: generated pages only)")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
     parser.add_argument("--words", type=Path, nargs="+", default=[Path("/usr/share/dict")])
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--steps", type=int, default=TrainingRecipe.steps)
+    parser.add_argument("--seed", type=int, default=TrainingRecipe.seed)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    recipe = replace(Recipe(), steps=options.steps, seed=options.seed)
+    recipe = replace(TrainingRecipe(), steps=options.steps, seed=options.seed)
     pages = documents.pages_of(options.pdfs, most_a_document=40, seed=recipe.seed) if options.pdfs else []
     fonts = synthesis.fonts_of(options.fonts)
     printer = synthesis.Printer(fonts, dictionary(options.words), running_text(pages, 2000))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colvision.encoders.mini.geometry import LETTER_WIDTH, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.training.degrade import degrade
-from colvision.encoders.mini.training.prints import Print
+from colvision.encoders.mini.training.labelled_page import LabelledPage
 from colvision.encoders.mini.words import fold
 
 SIDE = 512  # pixels of a crop: 32 x 16 patches
@@ -32,7 +32,7 @@ class Crop(NamedTuple):
     spared: NDArray[np.int32]  # (m, 2): neither right nor wrong
 
 
-def crop_of(source: Print, dpi: float, rng: np.random.Generator) -> Crop | None:
+def crop_of(source: LabelledPage, dpi: float, rng: np.random.Generator) -> Crop | None:
     """A random place of the print; `dpi` is what the print was drawn at. None where there is next to nothing."""
     scale = 98.0 / dpi * float(np.exp(rng.uniform(*np.log(_SCALE))))
     reach = SIDE / scale  # side of the crop in the print's pixels
@@ -112,7 +112,7 @@ def _letter_class(code: int) -> int:
 
 
 def _pairs(
-    source: Print, place: tuple[float, float, float], angle: float
+    source: LabelledPage, place: tuple[float, float, float], angle: float
 ) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
     names: dict[str, int] = {}
     pairs: list[tuple[int, int]] = []

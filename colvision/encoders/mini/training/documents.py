@@ -11,7 +11,7 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 from pypdfium2 import raw
 
-from colvision.encoders.mini.training.prints import Print, Word, on_the_line, words_on_paper
+from colvision.encoders.mini.training.labelled_page import LabelledPage, Word, line_extent, printed_words
 
 _POINTS_AN_INCH = 72
 _MOST_CHARACTERS = 12_000  # a page
@@ -45,7 +45,7 @@ def pages_of(folder: Path, *, most_a_document: int, seed: int) -> list[DocumentP
     return pages
 
 
-def print_of(page: DocumentPage, dpi: float) -> Print | None:
+def labelled_page(page: DocumentPage, dpi: float) -> LabelledPage | None:
     """The page drawn grey at `dpi`, or None where its letters cannot be trusted (no or odd text layer, turned page)."""
     pdf = pdfium.PdfDocument(page.path)
     try:
@@ -67,7 +67,7 @@ def print_of(page: DocumentPage, dpi: float) -> Print | None:
         lines = _on_lines(codes, boxes[:, [0, 3, 2, 1]], (top - bases) * scale, tokens).astype(np.float32)
         words = [word for start, end in tokens for word in _words(codes[start:end], lines[start:end])]
         shown = np.array([not chr(c).isspace() and c not in (*_BREAKS, 0xAD) for c in codes])
-        return Print(np.ascontiguousarray(picture), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
+        return LabelledPage(np.ascontiguousarray(picture), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
     except pdfium.PdfiumError:
         return None
     finally:
@@ -108,7 +108,7 @@ def _on_lines(codes: list[int], boxes: Boxes, bases: NDArray[np.float64], tokens
         rise = base - float(boxes[start:end, 1].min())
         low_letters = all(chr(code) in _LOW_LETTERS for code in codes[start:end])
         size = rise / (_X_HEIGHT if low_letters else _CAP_HEIGHT)
-        boxes[start:end, 1], boxes[start:end, 3] = on_the_line(base, max(size, 1.0))
+        boxes[start:end, 1], boxes[start:end, 3] = line_extent(base, max(size, 1.0))
     return boxes
 
 
@@ -116,7 +116,7 @@ def _words(codes: list[int], boxes: NDArray[np.float32]) -> list[Word]:
     """The words of one token; none of a token that runs up the page."""
     width, height = np.ptp(boxes[:, [0, 2]]), np.ptp(boxes[:, [1, 3]])
     upright = len(codes) < 3 or width > 0.5 * height
-    return words_on_paper("".join(map(chr, codes)), boxes) if upright else []
+    return printed_words("".join(map(chr, codes)), boxes) if upright else []
 
 
 def tokens_of(page: DocumentPage) -> list[str]:

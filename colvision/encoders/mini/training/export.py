@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from colvision.embedding import Encoder
+from colvision.core.encoder import Encoder
+from colvision.core.page import Page
 from colvision.encoders import mini
 from colvision.encoders.mini.training import degrade, documents
-from colvision.page import Page
 
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
@@ -53,7 +53,8 @@ def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
     """The code range, and the link: the chance that a page holds a word, given the word's best similarity on it."""
     rng = np.random.default_rng(0)
     pages = [
-        (page, documents.print_of(page, 150)) for page in documents.pages_of(pdfs, most_a_document=2, seed=99)[:_PAGES]
+        (page, documents.labelled_page(page, 150))
+        for page in documents.pages_of(pdfs, most_a_document=2, seed=99)[:_PAGES]
     ]
     prints = [source for _, source in pages if source is not None and len(source.words) > 30]
     pictures = [Image.fromarray(degrade.degrade(source.picture, rng)) for source in prints]

@@ -29,7 +29,7 @@ _MOST_OTHERS = 700  # words on no patch of the batch that every patch is held ag
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """Everything that decides the weights, beside the pages."""
 
     steps: int = 8000
@@ -111,7 +111,7 @@ def _with_kin(pairs: NDArray[np.int64], kin: NDArray[np.int64]) -> NDArray[np.in
     return np.unique(np.concatenate([pairs, *more]), axis=0)
 
 
-def train(crops: Crops, out: Path, recipe: Recipe, *, minutes_between: float = 5) -> Path:
+def train(crops: Crops, out: Path, recipe: TrainingRecipe, *, minutes_between: float = 5) -> Path:
     """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint."""
     torch.manual_seed(recipe.seed)
     towers = Towers().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
@@ -144,7 +144,7 @@ def train(crops: Crops, out: Path, recipe: Recipe, *, minutes_between: float = 5
     return out / "checkpoint.safetensors"
 
 
-def _optimisers(towers: Towers, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+def _optimisers(towers: Towers, recipe: TrainingRecipe) -> dict[str, torch.optim.Optimizer]:
     """Muon for the convolutions between the first and the heads, AdamW for everything else."""
     inner = [p for name, p in towers.page.named_parameters() if p.ndim == 4 and "head" not in name]
     chosen = {id(p) for p in inner}
@@ -159,7 +159,7 @@ def _optimisers(towers: Towers, recipe: Recipe) -> dict[str, torch.optim.Optimiz
     }
 
 
-def _batches(crops: Crops, recipe: Recipe, step: int) -> Iterator[list[Crop]]:
+def _batches(crops: Crops, recipe: TrainingRecipe, step: int) -> Iterator[list[Crop]]:
     crops.start_at(step)
     return iter(DataLoader(crops, batch_size=recipe.batch, collate_fn=list, num_workers=1, prefetch_factor=6))
 

@@ -8,7 +8,7 @@ from torch.utils.data import IterableDataset
 
 from colvision.encoders.mini.training import documents, synthesis
 from colvision.encoders.mini.training.crops import Crop, crop_of
-from colvision.encoders.mini.training.prints import Print
+from colvision.encoders.mini.training.labelled_page import LabelledPage
 
 _CROPS_A_PRINT = 4
 _WAITING = 64  # crops that wait to be drawn, so that a batch does not come from one page
@@ -43,12 +43,12 @@ class Crops(IterableDataset[Crop]):
                 yield waiting.pop(int(rng.integers(len(waiting))))
         raise RuntimeError(f"{_FAILURES} pages in a row gave no text: look at the fonts and PDFs given for training")
 
-    def _print(self, rng: np.random.Generator) -> tuple[Print | None, float]:
+    def _print(self, rng: np.random.Generator) -> tuple[LabelledPage | None, float]:
         if rng.random() >= self._real:
-            return self._printer.print_of(rng), synthesis.DPI
+            return self._printer.labelled_page(rng), synthesis.DPI
         dpi = float(rng.uniform(110, 170))
         page = self._pages[int(rng.integers(len(self._pages)))]
-        return documents.print_of(page, dpi), dpi
+        return documents.labelled_page(page, dpi), dpi
 
 
 def running_text(pages: Sequence[documents.DocumentPage], most: int) -> list[str]:

@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from colvision.encoders.mini.training.prints import Print, Word, on_the_line, words_on_paper
+from colvision.encoders.mini.training.labelled_page import LabelledPage, Word, line_extent, printed_words
 
 DPI = 130  # of a generated print
 _HEIGHT, _WIDTH = 1430, 1105  # pixels: US Letter
@@ -77,7 +77,7 @@ class Sheet:
     def token(self, text: str, x: float, base: int, font: Path, size: int) -> float:
         """Sets one blank-free token with its pen at (x, base); returns where the pen ends."""
         boxes = []
-        high, low = on_the_line(base, size)
+        high, low = line_extent(base, size)
         for letter in text:
             glyph = _glyph(font, size, letter)
             left, top = round(x) + glyph.left, base + glyph.top
@@ -90,7 +90,7 @@ class Sheet:
             x += glyph.advance
         self.codes.extend(map(ord, text))
         self.boxes.extend(boxes)
-        self.words.extend(words_on_paper(text, np.array(boxes, dtype=np.float32)))
+        self.words.extend(printed_words(text, np.array(boxes, dtype=np.float32)))
         return x
 
 
@@ -102,7 +102,7 @@ class Printer:
             raise ValueError(f"{len(fonts)} fonts and {len(words)} words: install some of each to generate pages")
         self._fonts, self._words, self._running = fonts, words, running or words
 
-    def print_of(self, rng: np.random.Generator) -> Print:
+    def labelled_page(self, rng: np.random.Generator) -> LabelledPage:
         """One page, of one to three columns with a style each."""
         sheet = Sheet()
         columns = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
@@ -117,7 +117,7 @@ class Printer:
         picture = (paper - sheet.ink.astype(np.float32) * ((paper - dark) / 255)).astype(np.uint8)
         _bands(picture, rng)
         codes, boxes = np.array(sheet.codes, np.int32), np.array(sheet.boxes, np.float32).reshape(-1, 4)
-        return Print(picture, codes, boxes, sheet.words)
+        return LabelledPage(picture, codes, boxes, sheet.words)
 
     def _column(self, sheet: Sheet, left: int, right: int, rng: np.random.Generator) -> None:
         y = int(rng.uniform(30, 80))

@@ -1,0 +1,62 @@
+"""The page: Gradio is its frame; everything that is read, sent or drawn is the viewer's, over /api/v1."""
+
+import os
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+
+import gradio as gr
+from fastapi import FastAPI
+
+from colvision.pdf import MEDIA_TYPES
+
+from .api import VIEWER
+from .services.library import LibraryService
+from .settings import Quota
+
+_START = "import('/viewer/main.js').then(viewer => viewer.start())"
+_STYLES = ("tokens", "frame", "shelf", "desk", "cards", "inspector")  # as `css=` Gradio breaks :is(a, b)
+
+
+def build_page(quota: Quota) -> gr.Blocks:
+    """The places that the viewer fills, and the limits that it tells."""
+    limits = {
+        "LIMITS": quota.in_words(),
+        "ENDINGS": ",".join(MEDIA_TYPES),
+        "FILE_BYTES": str(quota.file_bytes),
+        "PICTURE_BYTES": str(quota.picture_bytes),
+        "QUERY_LETTERS": str(quota.query_characters),
+        "WHERE_LETTERS": str(quota.where_characters),
+        "METADATA_LETTERS": str(quota.metadata_characters),
+        "NAME_LETTERS": str(quota.name_characters),
+    }
+
+    def part(name: str) -> str:
+        text = Path(VIEWER / f"{name}.html").read_text(encoding="utf-8")
+        for word, value in limits.items():
+            text = text.replace(f'"{word}"', f'"{value}"').replace(f">{word}<", f">{value}<")
+        return text
+
+    with gr.Blocks(title="colvision", analytics_enabled=False, fill_width=True) as page, gr.Row(elem_id="cv-frame"):
+        with gr.Column(elem_id="cv-library", min_width=0, scale=0):
+            gr.HTML(html_template=part("brand") + part("library"), js_on_load=None, apply_default_css=False)
+        with gr.Column(elem_id="cv-desk", min_width=0):
+            gr.HTML(html_template=part("desk"), js_on_load=_START, apply_default_css=False)
+    return page
+
+
+def mount_page(app: FastAPI, service: LibraryService) -> FastAPI:
+    """The application with its page at /."""
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        build_page(service.settings.quota),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        head="".join(f'<link rel="stylesheet" href="/viewer/{name}.css">' for name in _STYLES),
+        favicon_path=str(VIEWER / "icon.svg"),
+    )
+    return mounted

@@ -1,0 +1,182 @@
+"""Answers and explanations as a client draws them: sub-words joined to words, similarities as bytes."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from colvision.core.encoder import Calibration
+from numpy.typing import NDArray
+
+from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.explain import Explanation, TokenMatch
+from colvision.library import Document
+from colvision.search import Answer, Hit
+
+from .views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
+
+_PLACES = 5  # of a page or picture that asks, which are shown one by one
+_CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
+
+
+class Word(NamedTuple):
+    """A word of a query and the tokens that spell it; of a page that is the query, the patches of which any will do."""
+
+    text: str
+    tokens: tuple[int, ...]
+    any_token: bool = False
+
+
+def words_of(embedding: QueryEmbedding) -> list[Word]:
+    """The query's words in order, each once a place; words without a token are left out."""
+    spelt: dict[int, list[int]] = {}
+    for token, word in enumerate(embedding.word.tolist()):
+        if word >= 0 and embedding.is_query[token]:
+            spelt.setdefault(word, []).append(token)
+    return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
+
+
+def places_of(why: Explanation, whole: str, usual: Floats) -> list[Word]:
+    """What of a page or picture that asks tells this page from the other results, and all the rest as one word.
+
+    `usual` (t,) are the mean similarities of the results: what every page has says nothing of this one.
+    """
+    lead = np.array([match.similarity for match in why.matches]) - usual
+    telling: dict[tuple[int, int] | None, int] = {}
+    for token in np.argsort(-lead, kind="stable").tolist():
+        if len(telling) < _PLACES:
+            telling.setdefault(why.matches[token].cell, token)
+    rest = tuple(token for token in range(len(lead)) if token not in telling.values())
+    places = [Word(f"place {number}", (token,)) for number, token in enumerate(telling.values(), start=1)]
+    return [*places, Word(f"the rest of {whole}", rest, any_token=True)] if rest else places
+
+
+def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, whole: str) -> AnswerView:
+    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
+
+    `whole` names the page or picture that was the query: its patches say nothing to a reader one by one.
+    """
+    words = [] if whole else words_of(answer.query.embedding)
+    hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
+    return AnswerView(
+        query=answer.query.embedding.text,
+        hits=hits,
+        pages=answer.pages,
+        mode=answer.mode,
+        timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
+        candidates=answer.candidates,
+        retrievers=answer.retrievers,
+        notice="" if whole else answer.notice,
+    )
+
+
+def _hit(hit: Hit, pages: int, verdict: str, words: Sequence[Word]) -> HitView:
+    return HitView(
+        rank=hit.rank,
+        text_score=hit.text_score,
+        fused=hit.fused,
+        document=hit.document,
+        document_id=hit.document_id,
+        page=hit.page,
+        pages=pages,
+        score=hit.score,
+        strength=_share(hit),
+        words=tuple(_word(word, hit) for word in words),
+        terms=dict(hit.terms),
+        verdict=verdict,
+    )
+
+
+def _word(word: Word, hit: Hit) -> WordView:
+    tokens = list(word.tokens)
+    similarity = float(hit.similarity[tokens].mean())
+    return WordView(
+        word=word.text,
+        similarity=similarity,
+        contribution=float(hit.contributions[tokens].sum()),
+        strength=_strength(similarity, hit.query.calibration),
+    )
+
+
+def _share(hit: Hit) -> float:
+    """Without the score's extra terms: those say how the words stand together, not whether they were seen."""
+    highest = float(hit.query.weights.sum())
+    return min(max(float(hit.contributions.sum()) / highest, 0.0), 1.0) if highest > 0 else 0.0
+
+
+def _strength(similarity: float, calibration: Calibration) -> float:
+    value = float(calibration(np.array([similarity], dtype=np.float32))[0])
+    return min(max(value, 0.0), 1.0)
+
+
+def view_explanation(why: Explanation, document: Document, page: int, answer: Answer, *, whole: str) -> ExplanationView:
+    """`answer` holds the other results: what a map is compared with, so that a weak page looks weak.
+
+    The map of a page or picture that asks shows by how much a place is more alike than is usual among the results: on
+    any page there is something as alike as the frame of a table.
+    """
+    results = np.stack([each.similarity for each in answer])  # (hits, tokens)
+    usual = results.mean(axis=0) if whole else np.zeros(results.shape[1], np.float32)
+    words = places_of(why, whole, usual) if whole else words_of(why.query.embedding)
+    planes = _planes(why.similarity_map - usual[:, None, None], words)  # (words, rows, cols)
+    codes, low, high = _coded(planes)
+    rows, cols = planes.shape[1:]
+    known = planes[np.isfinite(planes)]
+    shown_from = float(np.median(known)) if known.size and not whole else 0.0
+    shown_to = max(float((results - usual).max()), shown_from + 1e-6)
+    calibration = why.query.calibration
+    return ExplanationView(
+        document=document.name,
+        document_id=document.id,
+        page=page,
+        pages=document.pages,
+        score=why.score,
+        terms=dict(why.terms),
+        rows=rows,
+        cols=cols,
+        matches=tuple(_match(word, why) for word in words),
+        map=base64.b64encode(codes.tobytes()).decode("ascii"),
+        scale=ScaleView(
+            low,
+            high,
+            calibration.is_probability,
+            calibration.slope,
+            calibration.midpoint,
+            shown_from,
+            shown_to,
+            is_lead=bool(whole),
+        ),
+    )
+
+
+def _planes(values: Floats, words: Sequence[Word]) -> Floats:
+    """(tokens, rows, cols) -> (words, rows, cols): in each cell a word's mean over its tokens, or their highest."""
+    if not words:
+        return np.zeros((0, *values.shape[1:]), dtype=np.float32)
+    chosen = ((word, values[list(word.tokens)]) for word in words)  # (tokens of the word, rows, cols)
+    return np.stack([part.max(axis=0) if word.any_token else part.mean(axis=0) for word, part in chosen])
+
+
+def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
+    """Similarities as bytes, and the lowest and highest of them; NaN becomes 0."""
+    known = np.isfinite(planes)
+    if not known.any():
+        return np.zeros(planes.shape, dtype=np.uint8), 0.0, 1.0
+    low, high = float(planes[known].min()), float(planes[known].max())
+    steps = np.rint((np.nan_to_num(planes, nan=low) - low) / max(high - low, 1e-6) * _CODES) + 1
+    return np.where(known, steps, 0).astype(np.uint8), low, high
+
+
+def _match(word: Word, why: Explanation) -> MatchView:
+    tokens = [why.matches[token] for token in word.tokens]
+    best: TokenMatch = max(tokens, key=lambda match: match.contribution)
+    box = best.box
+    similarity = sum(match.similarity for match in tokens) / len(tokens)
+    return MatchView(
+        word=word.text,
+        similarity=similarity,
+        contribution=sum(match.contribution for match in tokens),
+        strength=_strength(similarity, why.query.calibration),
+        cell=best.cell,
+        box=(box.left, box.top, box.right, box.bottom) if box is not None else None,
+    )

@@ -1,0 +1,132 @@
+"""`python -m app`, and `colvision app`: serve a library on this machine."""
+
+import errno
+import os
+import socket
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
+from colvision.errors import ColvisionError, MissingExtra
+
+from .settings import Settings, chosen_encoder
+
+if TYPE_CHECKING:
+    from .services.library import LibraryService
+
+_TRIES = 20  # ports
+_PACKAGES = ("fastapi", "gradio", "uvicorn")  # of the extra
+
+
+def command(
+    library: Annotated[Path | None, typer.Option(help="The library's folder; made if missing.")] = None,
+    port: Annotated[int, typer.Option(help="The next free port from here on is taken.")] = 7860,
+    host: Annotated[str, typer.Option(help="An address beyond this machine needs COLVISION_TOKEN.")] = "127.0.0.1",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            envvar=ENCODER_VARIABLE,
+            show_default="the one that filled the library, else mini",
+            help="mini, a checkpoint folder or a hub id.",
+        ),
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
+) -> None:
+    """Search a library in the browser."""
+    if encoder:
+        os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
+    try:
+        settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
+        serve(settings, sample=sample)
+    except (ColvisionError, ValueError) as error:
+        sys.stderr.write(f"colvision: {error}\n")
+        raise typer.Exit(2) from error
+
+
+def serve(settings: Settings, *, sample: bool = False) -> None:
+    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened, `MissingExtra`."""
+    _check_packages()
+    from colvision.library import open_library
+
+    from .services.library import LibraryService
+
+    with (
+        open_library(settings.library, encoder=chosen_encoder()) as library,
+        free_socket(settings.host, settings.port) as listening,
+    ):
+        serve_service(LibraryService(library, settings), listening, sample=sample)
+
+
+def _check_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"the app needs {', '.join(missing)}, not installed here: pip install 'colvision[app]'")
+
+
+def serve_service(service: "LibraryService", listening: socket.socket, *, sample: bool = False) -> None:
+    """Serves an open library on an open socket: its page, its API, and a worker for its queue."""
+    import uvicorn
+
+    from .api import create_api
+    from .components import mount_page
+    from .security import Guard
+    from .supervisor import Supervisor
+
+    settings = service.settings
+    if sample:
+        _queue_sample(service)
+    app = Guard(mount_page(create_api(service), service), token=settings.token)
+    threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
+    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path), str(os.getpid())]):
+        _announce(settings, listening.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _queue_sample(service: "LibraryService") -> None:
+    from .settings import sample_files
+
+    if not sample_files():
+        sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
+    service.intake.load_sample_once()
+
+
+def free_socket(host: str, port: int) -> socket.socket:
+    """A listening socket at the first free port from `port` on. Raises `ValueError` when there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + _TRIES, 65535) + 1):
+        # Of a socket that does not name its protocol asyncio does not know that it is TCP, and leaves Nagle's delay on:
+        # the body of an answer then waits 40 ms for the browser to acknowledge its head.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+            listening.listen(128)
+        except OSError as error:
+            listening.close()
+            if error.errno != errno.EADDRINUSE:
+                raise ValueError(f"cannot serve at {host}:{candidate}: {error.strerror}") from error
+        else:
+            return listening
+    raise ValueError(f"ports {port} to {port + _TRIES} are all taken: choose another one with --port")
+
+
+def _announce(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    token = "/?token=<your token>" if settings.token else ""
+    sys.stdout.write(f"colvision: http://{host}:{port}{token}  (library {settings.library}; Ctrl+C stops)\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """`python -m app`."""
+    typer.run(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Pictures that are asked with: drawn anew, named by what they show, the newest of them kept."""
+
+import hashlib
+import io
+import os
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from colvision.atomic_io import atomic_write, make_folder
+from colvision.core.page import Page
+from colvision.errors import ColvisionError, DamagedFile, InputError
+from colvision.pdf import FailedPage, read_pages
+
+from ..settings import LimitReached, Quota
+from ..views import QueryImageView
+
+_FOLDER = "asked"  # in the library's folder
+_TOKEN = re.compile("[0-9a-f]{32}")
+_QUALITY = 90  # JPEG: a photo of a page takes about 400 KB
+
+
+class QueryImageExpired(ColvisionError):
+    """No picture is kept under this token, or not any more."""
+
+
+class QueryImages:
+    """The pictures of one library's readers; safe to share between threads.
+
+    What was sent is decoded under limits in a process of its own, and only our drawing of it is kept and given back.
+    """
+
+    def __init__(self, library: Path, quota: Quota) -> None:
+        self._folder = library / _FOLDER
+        self._quota = quota
+
+    def take(self, path: Path, name: str) -> QueryImageView:
+        """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.
+
+        The same picture has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
+        `LimitReached` where nothing can be written.
+        """
+        try:
+            image = self._first_page(path)
+        except InputError as error:  # it names the file, which has a random name by now
+            raise type(error)(str(error).replace(path.name, name)) from error
+        data = io.BytesIO()
+        image.save(data, "JPEG", quality=_QUALITY)
+        token = hashlib.sha256(data.getvalue()).hexdigest()[:32]
+        try:
+            make_folder(self._folder)
+            atomic_write(self._path(token), [data.getvalue()])
+        except OSError as error:
+            raise LimitReached(f"the picture cannot be kept ({error.strerror}): ask with words instead") from error
+        self._make_room()
+        return QueryImageView(token, *image.size)
+
+    def data(self, token: str) -> bytes:
+        """A picture as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
+        path = self._path(token)
+        try:
+            os.utime(path)
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise _gone() from error
+
+    def image(self, token: str) -> Image.Image:
+        """Raises `QueryImageExpired`."""
+        with Image.open(io.BytesIO(self.data(token)), formats=["JPEG"]) as image:
+            image.load()
+            return image
+
+    def _first_page(self, path: Path) -> Image.Image:
+        [page] = read_pages(path, numbers=[1], limits=self._quota.picture_limits())
+        if isinstance(page, FailedPage):
+            raise DamagedFile(f"{path.name} cannot be asked with: it {page.reason}")
+        assert isinstance(page, Page)
+        return page.image
+
+    def _path(self, token: str) -> Path:
+        if not _TOKEN.fullmatch(token):
+            raise _gone()
+        return self._folder / f"{token}.jpg"
+
+    def _make_room(self) -> None:
+        kept = sorted(self._folder.glob("*.jpg"), key=_used, reverse=True)
+        for path in kept[self._quota.pictures :]:
+            path.unlink(missing_ok=True)
+
+
+def _gone() -> QueryImageExpired:
+    return QueryImageExpired("the picture that this asks with is not kept any more: choose it again")
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,159 @@
+"""The use cases of the application: what a library holds, what comes in, what is asked. No web framework in here."""
+
+import hashlib
+import io
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import colvision
+from colvision.errors import ColvisionError, PageNotFound
+from colvision.library import CollectionStatus, Document, Library
+from colvision.maxsim import token_maxima
+from colvision.pdf import MEDIA_TYPES
+
+from ..settings import Settings, sample_files
+from ..views import CollectionView, DocumentView, LibraryView
+from .images import QueryImages
+from .judgements import Judgements
+from .search import SearchService
+from .uploads import Uploads
+
+_WIDTHS = range(64, 2001)  # pixels of a page picture that a client may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The file that a document was made from, and the name to show for it."""
+
+    path: Path
+    name: str
+
+
+class LibraryService:
+    """One library, as the application uses it; safe to share between threads.
+
+    The library is given open, with whatever encoder it has: the tests give it one that needs no weights.
+    """
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self._start = secrets.token_hex(8)
+        self.library = library
+        self.settings = settings
+        self.intake = Uploads(library, settings.quota)
+        self.judgements = Judgements(library.path, settings.quota)
+        self.pictures = QueryImages(library.path, settings.quota)
+        self.questions = SearchService(library, settings.quota, self.judgements, self.pictures)
+
+    def warm(self) -> None:
+        """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
+
+        In an empty library nothing is compared, so one vector is. A failure is left to the user's own query, which can
+        show it.
+        """
+        vector = np.ones((1, 128))
+        token_maxima(vector.astype(np.float32), vector.astype(np.int8), np.array([0, 1]), 1.0)
+        with suppress(ColvisionError):
+            self.library.search("page", k=1)
+
+    def revision(self) -> str:
+        """An entity tag of the overview: another one when that may have changed, here or in another process."""
+        state = (self._start, self.library.revision, len(self.judgements))
+        return f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
+
+    def overview(self) -> LibraryView:
+        """Documents, jobs and sizes, in one answer."""
+        status = self.library.status()
+        return LibraryView(
+            collections=tuple(map(_collection, status.collections)),
+            documents=tuple(map(_document, self._documents())),
+            jobs=tuple(self.intake.jobs()),
+            judgements=len(self.judgements),
+            encoder=status.encoder,
+            version=colvision.__version__,
+            has_sample=bool(sample_files()),
+            warnings=status.warnings,
+        )
+
+    def document(self, document: str) -> DocumentView:
+        """Raises `DocumentNotFound`."""
+        return _document(self.library.document(document))
+
+    def delete(self, document: str) -> DocumentView:
+        """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
+        found = self.library.document(document)
+        self.intake.cancel_job_of(found.id)
+        self.questions.forget()
+        self.judgements.forget(found.id)
+        return _document(self.library.delete(found.id))
+
+    def original(self, document: str) -> Original:
+        """Raises `DocumentNotFound`."""
+        found = self.library.document(document)
+        return Original(self.library.original_path(found.id), found.name)
+
+    def picture(self, document: str, page: int, width: int | None = None) -> bytes:
+        """A page's picture as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`."""
+        path = self.library.page_path(document, page)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise PageNotFound(f"page {page} was deleted a moment ago: reload the list of documents") from error
+        if width is None:
+            return data
+        if width not in _WIDTHS:
+            raise ValueError(f"width is {width}; expected {_WIDTHS.start} to {_WIDTHS.stop - 1} pixels")
+        return _scaled(data, width)
+
+    def export_judgements(self) -> str:
+        """Questions with the pages that answer them, a JSON object a line."""
+        return self.judgements.export(self._documents())
+
+    def _documents(self) -> list[Document]:
+        names = self.library.collections()
+        return [each for name in names for each in self.library.documents(collection=name)]
+
+
+def _collection(status: CollectionStatus) -> CollectionView:
+    return CollectionView(
+        name=status.name,
+        documents=status.documents,
+        pages=status.pages,
+        vectors=status.vectors,
+        bytes=status.bytes,
+        encoder=status.encoder.name if status.encoder else "",
+        needs_reencoding=status.needs_reencoding,
+    )
+
+
+def _document(document: Document) -> DocumentView:
+    return DocumentView(
+        id=document.id,
+        name=document.name,
+        collection=document.collection,
+        kind="image" if MEDIA_TYPES.get(Path(document.name).suffix.lower(), "").startswith("image/") else "pdf",
+        state=document.state,
+        reason=document.reason,
+        pages=document.pages,
+        stored=document.stored,
+        failed=document.failed,
+        bytes=document.bytes,
+        added=document.added.isoformat(),
+        metadata=document.metadata,
+    )
+
+
+def _scaled(data: bytes, width: int) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        if image.width <= width:
+            return data
+        height = max(1, round(image.height * width / image.width))
+        image.draft(None, (width, height))  # the JPEG decoder itself halves: ten times quicker for a thumbnail
+        small = image.resize((width, height), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=82)
+    return out.getvalue()

@@ -1,0 +1,159 @@
+"""Questions and their answers: which pages match, and why a page does."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from colvision.core.page import parse_page
+from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
+from colvision.library import Library
+from colvision.search import Answer, Mode
+
+from ..explanation_view import view_answer, view_explanation
+from ..settings import LimitReached, Quota
+from ..views import AnswerView, ExplanationView
+from .images import QueryImages
+from .judgements import Judgements, Place, Verdict
+
+_ANSWERS = 64  # newest answers kept, so that a click needs no second search
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
+
+    `where`, `mode` and `text_fusion` are those of `Library.search`. Instead of a text, `like` may name a page, as
+    DOCUMENT:PAGE, or `picture` a kept picture by its token: which pages are like it?
+    """
+
+    text: str
+    collection: str = "default"
+    document: str | None = None
+    where: str = ""
+    mode: Mode = "auto"
+    text_fusion: bool | None = None
+    like: str = ""
+    picture: str = ""
+
+    def __post_init__(self) -> None:
+        """The same question however its words are spaced."""
+        for name in ("text", "where"):
+            object.__setattr__(self, name, " ".join(getattr(self, name).split()))
+        if sum(map(bool, (self.text, self.like, self.picture))) > 1:
+            raise ValueError("a search is for words, or for pages like another one or like a picture: ask with one")
+
+    @property
+    def whole(self) -> str:
+        """What asks as a whole, "" where words do: single patches say nothing to a reader."""
+        return "that page" if self.like else "the picture" if self.picture else ""
+
+
+class SearchService:
+    """What a user asks of one library; safe to share between threads."""
+
+    def __init__(self, library: Library, quota: Quota, judgements: Judgements, pictures: QueryImages) -> None:
+        self._library = library
+        self._judgements = judgements
+        self._pictures = pictures
+        self._quota = quota
+        self._answers: OrderedDict[SearchRequest, Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Drops the kept answers: what was deleted must not be told of any more."""
+        with self._lock:
+            self._answers.clear()
+
+    def ask(self, question: SearchRequest, *, k: int = 10) -> AnswerView:
+        """The pages that match best. Raises `LimitReached` beyond a limit, `ValueError` for a text without a word."""
+        self._check(question, k)
+        answer = self._answer(question, k)
+        return view_answer(
+            answer,
+            self._pages({hit.document_id for hit in answer}),
+            lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
+            whole=question.whole,
+        )
+
+    def _pages(self, documents: Iterable[str]) -> dict[str, int]:
+        """How many pages each of them has. Of those that were found alone: a library may hold thousands."""
+        pages = {}
+        for each in documents:
+            with suppress(DocumentNotFound):  # deleted a moment ago
+                pages[each] = self._library.document(each).pages
+        return pages
+
+    def judge(self, question: SearchRequest, document: str, page: int, verdict: Verdict) -> None:
+        """Keeps what a reader says of a page. Raises `LimitReached`, `DocumentNotFound`, `PageNotFound`."""
+        self._check(replace(question, like="", picture=""), 1)
+        found = self._library.document(document)
+        self._library.page_path(found.id, page)
+        self._judgements.say(_place(question, found.id, page), verdict)
+
+    def _check(self, question: SearchRequest, k: int) -> None:
+        letters, quota = len(question.text), self._quota
+        if len(question.where) > quota.where_characters:
+            raise LimitReached(f"the filter has {len(question.where):,} letters, the limit is {quota.where_characters}")
+        if not letters and not question.whole:
+            raise LimitReached("type a few words to search for")
+        if letters > quota.query_characters:
+            raise LimitReached(
+                f"the query has {letters:,} letters, the limit is {quota.query_characters}: use fewer words"
+            )
+        if not 1 <= k <= quota.hits:
+            raise LimitReached(f"{k} results were asked for; expected 1 to {quota.hits}")
+
+    def _answer(self, question: SearchRequest, k: int) -> Answer:
+        answer = self._search(question, k)
+        with self._lock:
+            self._answers[question] = answer
+            self._answers.move_to_end(question)
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        return answer
+
+    def _search(self, question: SearchRequest, k: int) -> Answer:
+        where = question.where or None
+        if question.like:
+            return self._library.search_like(*parse_page(question.like), k=k, where=where)
+        document, collection = question.document, question.collection
+        if question.picture:
+            image = self._pictures.image(question.picture)
+            return self._library.search_image(image, k=k, where=where, document=document, collection=collection)
+        return self._library.search(
+            question.text,
+            k=k,
+            collection=collection,
+            document=document,
+            where=where,
+            mode=question.mode,
+            text_fusion=question.text_fusion,
+        )
+
+    def explain(self, question: SearchRequest, document: str, page: int) -> ExplanationView:
+        """Why this page matches, on the scale of the question's other results.
+
+        Any page can be asked about, whether the search found it or not. Raises `DocumentNotFound`, `PageNotFound`.
+        """
+        self._check(question, 1)
+        try:
+            return self._explain(question, document, page)
+        except EncoderMismatch:  # the collection was encoded again since the kept answer
+            self.forget()
+            return self._explain(question, document, page)
+
+    def _explain(self, question: SearchRequest, document: str, page: int) -> ExplanationView:
+        with self._lock:
+            answer = self._answers.get(question)
+        answer = answer or self._answer(question, 10)
+        if not answer:
+            raise PageNotFound("there is no page to compare with: add a document first")
+        found = self._library.document(document)
+        why = self._library.explain(answer.query, found.id, page, picture=False)
+        return view_explanation(why, found, page, answer, whole=question.whole)
+
+
+def _place(question: SearchRequest, document: str, page: int) -> Place:
+    return Place(question.text, question.collection, document, page)

@@ -1,0 +1,133 @@
+"""What comes in: uploads, the sample manual, documents to go on with, collections to encode again; and their jobs."""
+
+import shutil
+from pathlib import Path
+
+from colvision.core.metadata import Metadata, metadata_text
+from colvision.errors import InputError
+from colvision.library import Job, Library
+from colvision.pdf import inspect_file
+from colvision.store.identity import document_name
+
+from ..settings import LimitReached, Quota, sample_files
+from ..views import JobView
+from .spool import Spool
+
+_SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, and may have been deleted on purpose
+
+
+class Uploads:
+    """The queue of one library, as the application fills it."""
+
+    def __init__(self, library: Library, quota: Quota) -> None:
+        self._library = library
+        self._quota = quota
+        self.spool = Spool(library.jobs.uploads)
+        self.spool.sweep({job.path for job in library.jobs.active()})
+
+    def upload(
+        self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
+    ) -> JobView:
+        """Takes a file over (it is moved) and queues it; `metadata` is noted with the document that it becomes.
+
+        Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata can be.
+        """
+        shown = document_name(name)
+        wanted = self._collection_name(collection)
+        self._check_metadata(metadata or {})
+        self._check_room(path.stat().st_size, shown)
+        try:
+            inspect_file(path, limits=self._quota.limits())
+        except InputError as error:  # it names the file, which has a random name by now
+            raise type(error)(str(error).replace(path.name, shown)) from error
+        kept = self.spool.keep(path, shown)
+        return _view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
+
+    def _check_metadata(self, metadata: Metadata) -> None:
+        letters, most = len(metadata_text(metadata)), self._quota.metadata_characters
+        if letters > most:
+            raise LimitReached(f"what is noted with the file takes {letters:,} letters as JSON, the limit is {most:,}")
+
+    def _collection_name(self, name: str) -> str:
+        wanted = " ".join(name.split())
+        if not wanted or not wanted.isprintable() or len(wanted) > self._quota.name_characters:
+            raise LimitReached(
+                f"a collection's name has 1 to {self._quota.name_characters} letters; {name[:80]!r} does not fit"
+            )
+        return wanted
+
+    def _check_room(self, size: int, name: str) -> None:
+        quota = self._quota
+        if size > quota.file_bytes:
+            raise LimitReached(
+                f"{name} has {size >> 20:,} MB, the limit is {quota.file_bytes >> 20:,} MB: split it into parts"
+            )
+        waiting = len(self._library.jobs.active())
+        if waiting >= quota.queue:
+            raise LimitReached(
+                f"{waiting} files are waiting, the limit is {quota.queue}: add {name} when some are done"
+            )
+        free = shutil.disk_usage(self._library.path).free
+        if free - 2 * size < quota.free_bytes:
+            raise LimitReached(f"the disk has {free >> 20:,} MB left, too little to take {name} in: make room first")
+
+    def load_sample(self) -> list[JobView]:
+        """Queues the sample manual. Raises `LimitReached` where it is not installed."""
+        files = sample_files()
+        if not files:
+            raise LimitReached("the sample manual is not installed here: drop a PDF of your own instead")
+        (self._library.path / _SAMPLE_MARK).touch()
+        return [_view(self._library.jobs.queue(path, path.name)) for path in files]
+
+    def load_sample_once(self) -> list[JobView]:
+        """The same on the first start only: a sample manual that was deleted stays deleted."""
+        if (self._library.path / _SAMPLE_MARK).exists() or not sample_files():
+            return []
+        return self.load_sample()
+
+    def resume(self, document: str) -> JobView:
+        """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
+        found = self._library.document(document)
+        return _view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
+
+    def reencode(self, collection: str) -> JobView:
+        """Queues a collection that another encoder filled, once. Raises `CollectionNotFound`."""
+        self._library.documents(collection=collection)
+        return _view(self._library.jobs.queue_reencoding(collection))
+
+    def cancel(self, key: int) -> JobView:
+        """Raises `ValueError` for a job that there is not."""
+        self._library.jobs.cancel(key)
+        return _view(self._library.jobs.get(key))
+
+    def dismiss(self, key: int) -> None:
+        """Takes an ended job off the list."""
+        self._library.jobs.forget(key)
+
+    def cancel_job_of(self, document: str) -> None:
+        """Stops what reads a document (an id), and tells nothing more of it."""
+        for job in self._library.jobs.all():
+            if job.document == document:
+                self._library.jobs.cancel(job.key, forget=True)
+
+    def jobs(self) -> list[JobView]:
+        """Jobs with something to tell: first what is worked on."""
+        views = [_view(job) for job in self._library.jobs.all() if job.state != "ready" or job.reason]
+        return sorted(views, key=lambda view: (view.state != "running", view.state != "queued"))
+
+
+def _view(job: Job) -> JobView:
+    return JobView(
+        key=job.key,
+        kind=job.kind,
+        name=job.name,
+        collection=job.collection,
+        state=job.state,
+        reason=job.reason,
+        document=job.document,
+        page=job.page,
+        pages=job.pages,
+        failed_pages=job.failed_pages,
+        pages_per_second=round(job.pages_per_second, 2),
+        seconds_left=job.seconds_left,
+    )

@@ -1,0 +1,261 @@
+"""What an encoder makes of a page and of a query, and the protocol it follows.
+
+Everything is rows before columns; nothing is padded.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.core.page import Box, Page
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+_UNIT_TOLERANCE = 1e-2  # bf16 encoders round a unit vector's length by up to 2^-8
+
+
+class Kind(IntEnum):
+    """What a page vector stands for. Only a patch has a place on the page."""
+
+    PATCH = 0
+    TEXT = 1
+    GLOBAL = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchGrid:
+    """Which vector belongs to which cell of the page.
+
+    `cells` (rows, cols) int32 holds the row in the page's vectors, or -1 for a cell that has none (blank, dropped).
+    The grid covers the whole page picture; cells are of equal size. Several cells may share one vector (pooling).
+    """
+
+    cells: Ints
+
+    def __post_init__(self) -> None:
+        if self.cells.ndim != 2 or self.cells.dtype != np.int32:
+            raise ValueError(f"a patch grid is (rows, cols) int32, not {self.cells.shape} {self.cells.dtype}")
+
+    @classmethod
+    def full(cls, rows: int, cols: int) -> "PatchGrid":
+        """Every cell has its own vector, row by row from the top left."""
+        return cls(np.arange(rows * cols, dtype=np.int32).reshape(rows, cols))
+
+    @property
+    def rows(self) -> int:
+        return int(self.cells.shape[0])
+
+    @property
+    def cols(self) -> int:
+        return int(self.cells.shape[1])
+
+    def box(self, row: int, col: int) -> Box:
+        """The cell's rectangle as fractions of the page picture."""
+        return Box(col / self.cols, row / self.rows, (col + 1) / self.cols, (row + 1) / self.rows)
+
+    def place(self, values: Floats) -> Floats:
+        """(..., n) a value a vector -> (..., rows, cols), NaN where a cell has no vector."""
+        placed = values[..., np.maximum(self.cells, 0)]  # (..., rows, cols)
+        return np.where(self.cells >= 0, placed, np.float32(np.nan)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageEmbedding:
+    """A page as vectors: `vectors` (n, dim) float32 of unit length, n >= 1; `kind` (n,) uint8 of `Kind`."""
+
+    vectors: Floats
+    grid: PatchGrid
+    kind: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        n = check_vectors(self.vectors, "a page")
+        if n == 0:
+            raise ValueError("a page keeps at least one vector, even a blank one")
+        if self.kind.shape != (n,) or self.kind.dtype != np.uint8:
+            raise ValueError(f"kind is {self.kind.shape} {self.kind.dtype}; expected ({n},) uint8")
+        placed = np.unique(self.grid.cells)
+        placed = placed[placed >= 0]
+        if placed.size and placed[-1] >= n:
+            raise ValueError(f"the grid names vector {placed[-1]}, the page has {n}")
+        patches = np.flatnonzero(self.kind == Kind.PATCH)
+        if not np.array_equal(placed, patches):
+            raise ValueError(
+                f"{len(patches)} patch vectors do not fill the {len(placed)} placed cells "
+                f"of a {self.grid.rows} x {self.grid.cols} grid"
+            )
+
+    @classmethod
+    def from_patches(cls, vectors: Floats, grid: PatchGrid) -> "PageEmbedding":
+        """A page whose vectors are all patches."""
+        return cls(vectors, grid, np.zeros(len(vectors), dtype=np.uint8))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryEmbedding:
+    """A query as vectors: `vectors` (t, dim) float32 of unit length, one a token.
+
+    `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
+    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A page that
+    asks `is_example`: its tokens are patches, and say nothing of each other's order.
+    """
+
+    text: str
+    vectors: Floats
+    tokens: tuple[str, ...]
+    is_query: Bools
+    weights: Floats
+    words: tuple[str, ...]
+    word: Ints
+    is_example: bool = False
+
+    def __post_init__(self) -> None:
+        t = check_vectors(self.vectors, f"query {self.text!r}")
+        lengths = (len(self.tokens), len(self.is_query), len(self.weights), len(self.word))
+        if any(length != t for length in lengths):
+            raise ValueError(f"query {self.text!r}: {t} vectors, but tokens, is_query, weights, word are {lengths}")
+        if t and (self.word.min() < -1 or self.word.max() >= len(self.words)):
+            raise ValueError(f"query {self.text!r}: `word` names a word beyond the {len(self.words)} it has")
+
+    @classmethod
+    def of_words(cls, text: str, words: Sequence[str], vectors: Floats) -> "QueryEmbedding":
+        """Every token is a whole word of weight 1."""
+        t = len(words)
+        return cls(
+            text=text,
+            vectors=vectors,
+            tokens=tuple(words),
+            is_query=np.ones(t, dtype=np.bool_),
+            weights=np.ones(t, dtype=np.float32),
+            words=tuple(words),
+            word=np.arange(t, dtype=np.int32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Monotone map from a similarity to a token's contribution; the winning patches do not depend on it.
+
+    Identity when `slope` is 0 (ColPali, ColQwen: plain late interaction); else the logistic
+    1 / (1 + exp(-slope * (similarity - midpoint))): the probability that the best patch is a true match.
+    """
+
+    slope: float = 0.0
+    midpoint: float = 0.0
+
+    @property
+    def is_probability(self) -> bool:
+        return self.slope > 0
+
+    def __call__(self, similarity: Floats) -> Floats:
+        if not self.is_probability:
+            return similarity
+        logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
+        chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        return chance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredQuery:
+    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
+
+    `mean_vectors` is the mean number of vectors of the collection's pages.
+    """
+
+    embedding: QueryEmbedding
+    weights: Floats  # (t,)
+    calibration: Calibration
+    generation: int
+    fingerprint: str
+    mean_vectors: float = 1.0
+
+    def contributions(self, similarity: Floats) -> Floats:
+        """(..., t) similarities -> (..., t) what each token adds to the score."""
+        added: Floats = self.weights * self.calibration(similarity)
+        return added
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRef:
+    """What `load_encoder` was given, of all that decides the vectors: enough to load the same encoder again.
+
+    `name` and `adapter` are absolute paths, or a hub id with its commit.
+    """
+
+    name: str
+    max_patches: int | None = None
+    adapter: str | None = None
+    quantise: str | None = None
+
+    def options(self, name: str = "") -> str:
+        """As the command line takes them, with another `name` where one is given."""
+        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
+        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
+        bits = f" --quantise {self.quantise}" if self.quantise else ""
+        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """What a collection remembers of the encoder that filled it.
+
+    `fingerprint` changes with weights, adapter, prompts, resolution and link; `quantisation_range` is the largest absolute
+    vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse. `pool` is
+    how many patches share a vector (1: every patch has its own). `loaded_from` is None for mini, and for encoders that
+    only a program knows how to make.
+    """
+
+    name: str
+    fingerprint: str
+    dim: int
+    quantisation_range: float
+    calibration: Calibration = Calibration()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    pool: int = 1
+    loaded_from: CheckpointRef | None = None
+
+    def __post_init__(self) -> None:
+        if self.dim < 1 or not 0 < self.quantisation_range <= 1:
+            raise ValueError(
+                f"encoder {self.name!r}: dim {self.dim}, code_range {self.quantisation_range} (expected 0..1]"
+            )
+
+    @property
+    def options(self) -> str:
+        """What chooses this encoder on the command line; "" where nothing does."""
+        if self.loaded_from is not None:
+            return self.loaded_from.options()
+        return "--encoder mini" if self.name == "mini" else ""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept."""
+
+    @property
+    def info(self) -> EncoderInfo: ...
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        """One embedding a page, in order. A page's vectors do not depend on the pages beside it."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        """One embedding a text, in order. Raises `ValueError` for a text without a single token."""
+        ...
+
+
+def check_vectors(vectors: Floats, what: str) -> int:
+    """The number of vectors, once they are known to be (n, dim) float32 of unit length."""
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise ValueError(f"{what}: vectors are {vectors.shape} {vectors.dtype}; expected (n, dim) float32")
+    lengths = np.linalg.norm(vectors, axis=1)  # (n,)
+    if not np.all(np.abs(lengths - 1.0) < _UNIT_TOLERANCE):  # also catches NaN
+        worst = float(lengths[np.argmax(np.abs(np.nan_to_num(lengths, nan=9.0) - 1.0))])
+        raise ValueError(f"{what}: vectors must have unit length, one has {worst:.3f}")
+    return len(vectors)

@@ -1,0 +1,57 @@
+"""A print: a clean picture and the exact place of every letter and word on it. What both sources of pages give."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.encoders.mini.words import compounds_of, fold
+
+_RUN = re.compile(r"[^\W_]+")
+_LONGEST_COMPOUND = 24  # letters; a longer one does not fit what a patch sees
+
+
+class Word(NamedTuple):
+    """A folded word and its box in pixels."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class LabelledPage(NamedTuple):
+    """`picture` (height, width) uint8, 255 = paper; letters: `codes` (n,), `boxes` (n, 4) left, top, right, bottom."""
+
+    picture: NDArray[np.uint8]
+    codes: NDArray[np.int32]
+    boxes: NDArray[np.float32]
+    words: Sequence[Word]
+
+
+_UPPER_PART, _LOWER_PART = 0.75, 0.25  # of the font size, over and under the base line
+
+
+def line_extent(base: float, size: float) -> tuple[float, float]:
+    """(top, bottom) of any letter of a line: the same for "x", "h" and "p", so that a line lies in one patch row."""
+    return base - _UPPER_PART * size, base + _LOWER_PART * size
+
+
+def printed_words(token: str, boxes: NDArray[np.float32]) -> list[Word]:
+    """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form."""
+    words = []
+    for match in _RUN.finditer(token):
+        words.append(_word(fold(match.group()), boxes[match.start() : match.end()]))
+    compounds = compounds_of(token)
+    if len(compounds) == 1 and len(compounds[0]) <= _LONGEST_COMPOUND:
+        words.append(_word(compounds[0], boxes))
+    return [word for word in words if word.text]
+
+
+def _word(text: str, boxes: NDArray[np.float32]) -> Word:
+    left, top = boxes[:, :2].min(axis=0)
+    right, bottom = boxes[:, 2:].max(axis=0)
+    return Word(text, float(left), float(top), float(right), float(bottom))

@@ -1,0 +1,198 @@
+"""What all encoders through transformers share: loading, batches, and padded tensors turned into flat vectors."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import transformers
+from torch import Tensor
+
+from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.encoder import EncoderInfo
+from colvision.core.page import Page
+from colvision.encoders.finding import Finding
+from colvision.encoders.quantisation_range import measure_quantisation_range
+from colvision.encoders.vlm.batching import batches, sorted_batches, windows
+from colvision.encoders.vlm.family import Family, PageBatch
+from colvision.encoders.vlm.loaded import LoadedCheckpoint
+from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
+from colvision.encoders.vlm.replicas import ReplicaPool
+from colvision.errors import EncoderError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
+_WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorted: a CPU's pages come one by one
+_QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
+
+
+class VlmEncoder:
+    """An `Encoder` of any family. A page's prompt tokens stay in its multi-vector, without a place on the page.
+
+    `others`: devices beside that of `family`, of the same kind, which get a replica each when there are pages enough.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        origin: LoadedCheckpoint,
+        others: Sequence[torch.device] = (),
+        known: EncoderInfo | None = None,
+    ) -> None:
+        self.family = family
+        self._known = known
+        self.origin = origin
+        self._others = others
+        self._replicas = [family]
+        self._loading = threading.Lock()
+        self._budget = _BATCH_TOKENS[family.model.device.type]  # tokens; less once the device's memory ran out
+        self._window = _WINDOW_BATCHES[family.model.device.type] * self._budget
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        """The first time it is asked for, three small generated pages are encoded to measure `quantisation_range`.
+
+        Unless that is known: a question on the command line would wait for it every time.
+        """
+        versions = {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "attention": self.family.model.config._attn_implementation,
+            "dtype": " in ".join(filter(None, (self.origin.quantise, _name(self.family.model.dtype)))),
+        }
+        fingerprint = self.origin.fingerprint(self.family)
+        return EncoderInfo(
+            self.origin.name,
+            fingerprint,
+            self.family.dim,
+            self._quantisation_range(fingerprint),
+            versions=versions,
+            loaded_from=self.origin.loaded_from,
+        )
+
+    def _quantisation_range(self, fingerprint: str) -> float:
+        if self._known is not None and self._known.fingerprint == fingerprint:
+            return self._known.quantisation_range
+        return measure_quantisation_range(self.encode_pages)
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        """One embedding a page, in order.
+
+        Models work in threads of their own while the next pages are read here: one window of pages is held, and as
+        many more as give every device a batch. Within a window, pages of nearly the same size share a batch.
+        """
+        found = windows((self.family.fit(page.image) for page in pages), self.family.patches, self._window)
+        first = next(found, [])
+        replicas = self._replicas_for(first)
+        ahead = math.ceil(len(replicas) * self._budget / self._window)
+        running: deque[_Window] = deque()
+        with ReplicaPool(replicas, self._encode) as pool:
+            for images in chain([first], found):
+                running.append(self._start(images, pool))
+                if len(running) > ahead:
+                    yield from _in_order(running.popleft())
+            while running:
+                yield from _in_order(running.popleft())
+
+    def _replicas_for(self, images: Sequence[Image.Image]) -> Sequence[Family]:
+        """All for more than a batch; loaded before any works, since loading changes defaults that threads share."""
+        if sum(map(self.family.patches, images)) <= self._budget:
+            return [self.family]
+        with self._loading:
+            for device in self._others[len(self._replicas) - 1 :]:
+                self._replicas.append(self.origin.load(device, self.family.model.dtype))
+        return self._replicas
+
+    def _start(self, images: Sequence[Image.Image], pool: ReplicaPool) -> _Window:
+        batches_of = sorted_batches([self.family.patches(image) for image in images], self._budget)
+        return [(places, pool.submit([images[place] for place in places])) for places in batches_of]
+
+    def _encode(self, family: Family, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
+        """Out of memory, the batch is halved, and those after it are smaller, too."""
+        try:
+            vectors = _vectors(family, batch.inputs)
+        except torch.cuda.OutOfMemoryError as error:
+            if len(images) == 1:
+                raise EncoderError(
+                    f"{self.origin.name} ran out of the device's memory on a single page of "
+                    f"{family.patches(images[0])} patches: load it with a smaller max_patches"
+                ) from error
+        else:
+            return [PageEmbedding(*page) for page in zip(vectors, batch.grids, batch.kinds, strict=True)]
+        middle = len(images) // 2
+        longest = max(family.patches(image) for image in images)
+        self._budget = max(1, min(self._budget, longest * len(images) // 2))
+        if family.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        halves = (images[:middle], images[middle:])
+        return [page for half in halves for page in self._encode(family, half, family.page_batch(half))]
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        """One embedding a text, in order; prefix and augmentation tokens count in the score, as in training.
+
+        Raises ValueError for a text without a letter or digit.
+        """
+        embeddings = []
+        tokenised = (self._tokenised(text) for text in texts)
+        for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
+            inputs = self.family.query_inputs(*self.family.padded([query.ids for query in batch]))
+            for query, vectors in zip(batch, self.vectors(inputs), strict=True):
+                weight = self.family.query_weight(len(vectors))
+                embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
+        return embeddings
+
+    def examined(self) -> Iterator[Finding]:
+        """What `colvision doctor` tells of this encoder beyond what its vectors show."""
+        from colvision.encoders.vlm.self_check import check_model
+
+        return check_model(self)
+
+    def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
+        prompted = PromptedQuery.of(
+            asked, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
+        )
+        tokens = self.family.tokenizer(
+            prompted.text, return_offsets_mapping=True, add_special_tokens=self.family.adds_special_tokens
+        )
+        spans = [(start, end) for start, end in tokens["offset_mapping"]]
+        cut = prompted.length_of(_QUERY_TOKENS, spans)
+        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
+
+    def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
+        return _vectors(self.family, inputs)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+@torch.inference_mode()
+def _vectors(family: Family, inputs: Mapping[str, Tensor]) -> list[Floats]:
+    placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
+    embeddings = family.model(**placed).embeddings.float()
+    unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+    return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+
+
+_Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and what comes
+
+
+def _in_order(window: _Window) -> list[PageEmbedding]:
+    pages = [placed for places, made in window for placed in zip(places, made.result(), strict=True)]
+    return [embedding for _, embedding in sorted(pages, key=lambda placed: placed[0])]
+
+
+class _TokenisedQuery(NamedTuple):
+    prompted: PromptedQuery
+    ids: Sequence[int]
+    spans: Sequence[Span]

@@ -1,0 +1,169 @@
+"""What differs from one family of vision-language encoders to the next."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colvision.core.embedding import Ints, Kind, PatchGrid
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
+from colvision.encoders.vlm.processing import load_tokenizer, prompts_of
+from colvision.errors import WeightsMismatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageBatch:
+    """`inputs` of the model for b pages, padded to (b, s) tokens; `grids` and `kinds` count without the padding."""
+
+    inputs: Mapping[str, Tensor]
+    grids: Sequence[PatchGrid]
+    kinds: Sequence[NDArray[np.uint8]]
+
+
+class PageTokens(NamedTuple):
+    """One page before it is tokenised: its prompt with every image token in place, and what those tokens show.
+
+    `kinds` (m,) is the kind of each image token, in their order; `cells` (rows, cols) the image token of each cell.
+    """
+
+    text: str
+    kinds: NDArray[np.uint8]
+    cells: Ints
+
+
+class ProcessorConfig(NamedTuple):
+    """Where a family's tokenizer and image processor come from, and what is asked of them."""
+
+    folder: Path
+    layout: CheckpointLayout
+    max_patches: int | None
+
+
+class Family(ABC):
+    """One object a loaded checkpoint: how pages and queries become what its model is called with.
+
+    The model returns `.embeddings` (b, s, dim) for these inputs, with gradients where they are wanted.
+    """
+
+    layouts: ClassVar[Mapping[str, CheckpointLayout]]  # by config.json's model_type: where the weights and prompts are
+    revision: ClassVar[int]  # raised when the same checkpoint gives other vectors than before: part of the fingerprint
+    unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
+    padding_side: ClassVar[Literal["left", "right"]] = "left"
+    adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
+    takes_flash: ClassVar[bool] = False  # whether flash-attention can mask as the model was trained: causally, padded
+    has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    prompts: Prompts
+    image_token_id: int
+    dim: int
+    max_patches: int
+
+    @staticmethod
+    @abstractmethod
+    def model_class() -> type[PreTrainedModel]:
+        """The class that holds the weights: `model_class().config_class` takes `vlm_config` and `embedding_dim`."""
+
+    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+        """What all families have; pictures and `max_patches` are each family's own."""
+        config = getattr(model.config, "vlm_config", model.config)
+        self.model = model
+        self.tokenizer = load_tokenizer(source.folder)
+        self.prompts = self.checkpoint_prompts(source)
+        self.dim = model.config.embedding_dim
+        self.image_token_id = config.image_token_id
+        self.check_tokenizer(source.folder, config.get_text_config().vocab_size)
+
+    def checkpoint_prompts(self, source: ProcessorConfig) -> Prompts:
+        """Those that the checkpoint states, and the usual ones of its layout where it states none."""
+        return prompts_of(source.folder, source.layout.prompts)
+
+    @abstractmethod
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture as the processor can take it, still the whole page."""
+
+    @abstractmethod
+    def patches(self, image: Image.Image) -> int:
+        """The number of image tokens that a fitted picture becomes."""
+
+    @abstractmethod
+    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        """Fitted pictures -> the model's inputs that hold their pixels, and one sheet a picture."""
+
+    def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
+        """Position ids, (b, s) or (axes, b, s): counted from the first real token unless a family differs."""
+        return (mask.cumsum(dim=1) - 1).clamp(min=0)
+
+    def page_batch(self, images: Sequence[Image.Image]) -> PageBatch:
+        """Fitted pictures -> what the model is called with."""
+        pixels, sheets = self.processed(images)
+        rows = [self.token_ids(sheet.text) for sheet in sheets]
+        ids, mask = self.padded(rows)
+        placed = [self._placed(row, sheet) for row, sheet in zip(rows, sheets, strict=True)]
+        return PageBatch(self.inputs(ids, mask, pixels), [grid for grid, _ in placed], [kind for _, kind in placed])
+
+    def query_inputs(self, ids: Tensor, mask: Tensor) -> Mapping[str, Tensor]:
+        """Token ids and attention mask, both (b, s) -> what the model is called with."""
+        return self.inputs(ids, mask, {})
+
+    def inputs(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What the model is called with; `pixels` is empty for queries."""
+        positions = self.positions(ids, mask, pixels)
+        return {**pixels, "input_ids": ids, "attention_mask": mask, "position_ids": positions}
+
+    def query_weight(self, tokens: int) -> float:
+        """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""
+        return 1.0
+
+    def token_ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=self.adds_special_tokens)["input_ids"]
+        return ids
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids of b texts -> ids and attention mask (b, s). The pad token is often the augmentation token too:
+        only the mask tells the two apart.
+        """
+        longest = max(map(len, rows))
+        ids = torch.full((len(rows), longest), int(self.tokenizer.pad_token_id))
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            real = slice(longest - len(row), None) if self.padding_side == "left" else slice(0, len(row))
+            ids[number, real] = torch.tensor(row)
+            mask[number, real] = 1
+        return ids, mask
+
+    def check_tokenizer(self, folder: Path, vocabulary: int) -> None:
+        """Raises WeightsMismatch for a tokenizer that was not made for a model of so many tokens."""
+        found = self.tokenizer.convert_tokens_to_ids(self.prompts.image_token)
+        if found != self.image_token_id or len(self.tokenizer) > vocabulary:
+            raise WeightsMismatch(
+                f"the tokenizer in {folder} is not this model's: its {self.prompts.image_token} is {found} of "
+                f"{len(self.tokenizer)} tokens, the model expects {self.image_token_id} of {vocabulary}: "
+                "take all files from one checkpoint"
+            )
+
+    def _placed(self, ids: Sequence[int], sheet: PageTokens) -> tuple[PatchGrid, NDArray[np.uint8]]:
+        at = np.flatnonzero(np.asarray(ids) == self.image_token_id).astype(np.int32)  # (m,)
+        if len(at) != len(sheet.kinds):
+            raise WeightsMismatch(
+                f"the tokenizer makes {len(at)} image tokens of {len(sheet.kinds)} in the page's prompt: "
+                "take all files from one checkpoint"
+            )
+        kind = np.full(len(ids), Kind.TEXT, dtype=np.uint8)
+        kind[at] = sheet.kinds
+        cells = np.where(sheet.cells >= 0, at[np.maximum(sheet.cells, 0)], -1).astype(np.int32)
+        return PatchGrid(cells), kind

@@ -1,0 +1,73 @@
+"""Where an encoder's weights come from: enough to load them, to load them once more, and to know them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from colvision.core.encoder import CheckpointRef
+from colvision.encoders.options import Quantise
+from colvision.encoders.vlm.adapters import add_adapters
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.family import Family, ProcessorConfig
+from colvision.encoders.vlm.quantised import arguments, to_int8
+from colvision.encoders.vlm.weights import load_weights
+
+
+class LoadedCheckpoint(NamedTuple):
+    """A checkpoint of a family; `adapter` was trained on it, beside the one that its repository may bring."""
+
+    family: type[Family]
+    checkpoint: Checkpoint
+    adapter: Path | None
+    max_patches: int | None
+    quantise: Quantise | None = None
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.name if self.adapter is None else f"{self.checkpoint.name} + {self.adapter.name}"
+
+    @property
+    def loaded_from(self) -> CheckpointRef:
+        adapter = None if self.adapter is None else str(self.adapter.resolve())
+        return CheckpointRef(self.checkpoint.source, self.max_patches, adapter, self.quantise)
+
+    @property
+    def adapters(self) -> list[Path]:
+        return [adapter for adapter in (self.checkpoint.adapter, self.adapter) if adapter is not None]
+
+    def load(self, device: torch.device, dtype: torch.dtype) -> Family:
+        """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
+        layout = self.family.layouts[self.checkpoint.model_type]
+        model_class, unused = self.family.model_class(), self.family.unused_weights
+        few = arguments(self.quantise, device, dtype)
+        more = {**few, "attn_implementation": attention(self.family, device, dtype, has_flash=_has_flash())}
+        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, more=more)
+        if self.adapters:
+            add_adapters(model, self.adapters, self.checkpoint, layout)
+        if not few:  # else it is where it belongs, in fewer bits
+            model = model.to(device)
+            if self.quantise is not None:
+                to_int8(model)
+        return self.family(model, ProcessorConfig(self.checkpoint.processor_folder(), layout, self.max_patches))
+
+    def fingerprint(self, family: Family) -> str:
+        """sha256 over weights, adapters, prompts and resolution of the loaded family."""
+        said = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
+        settings = (self.checkpoint.model_type, str(family.revision), *said, str(family.max_patches))
+        bits = () if self.quantise is None else (self.quantise,)
+        return fingerprint([self.checkpoint.folder, *self.adapters], (*settings, *bits))
+
+
+def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
+    """PyTorch's own attention, unless flash-attention is installed and made for this model, device and precision."""
+    can = has_flash and family.takes_flash and device.type == "cuda" and dtype is torch.bfloat16
+    return "flash_attention_2" if can else "sdpa"
+
+
+def _has_flash() -> bool:
+    from transformers.utils import is_flash_attn_2_available
+
+    return bool(is_flash_attn_2_available())

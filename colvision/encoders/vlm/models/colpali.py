@@ -1,0 +1,112 @@
+"""ColPali through transformers' own classes (Faysse et al. 2024, arXiv:2407.01449; `vidore/colpali-v1.3-hf`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colvision.core.embedding import Kind
+from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
+from colvision.encoders.vlm.processing import load_pictures, stated
+from colvision.errors import WeightsMismatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+    from transformers import PreTrainedModel
+
+_IMAGE = "<image>"
+_DESCRIBE = "Describe the image."
+_HUB = Prompts(f"{_IMAGE}<bos>{_DESCRIBE}\n", _IMAGE, "<bos>Question: ", augmentation("<pad>") + "\n")
+# As colpali-v1.3 was trained (colpali-engine 0.3.4): PaliGemma's processor puts a second <bos> before the one given.
+_ENGINE = replace(_HUB, page=f"{_IMAGE}<bos><bos>{_DESCRIBE}\n", query_prefix="<bos>Query: ")
+_RENAMES = (
+    (r"^custom_text_proj\.", "embedding_proj_layer."),
+    (r"^model\.language_model\.model\.", "vlm.language_model."),
+    (r"^model\.language_model\.lm_head\.", "lm_head."),
+    (r"^model\.(?:model\.)?(language_model|vision_tower|multi_modal_projector)\.", r"vlm.\1."),
+)
+
+
+class ColPali(Family):
+    """Every page is squashed to one square, its grid always the same (32 x 32 in the published checkpoints)."""
+
+    revision: ClassVar[int] = 1
+    unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
+    padding_side: ClassVar[Literal["left", "right"]] = "right"
+    adds_special_tokens: ClassVar[bool] = False
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "colpali": CheckpointLayout(_HUB),
+        "paligemma": CheckpointLayout(_ENGINE, _RENAMES),
+    }
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from transformers import ColPaliForRetrieval
+
+        model_class: type[PreTrainedModel] = ColPaliForRetrieval
+        return model_class
+
+    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+        from transformers import SiglipImageProcessorPil
+
+        super().__init__(model, source)
+        self.pictures = load_pictures(SiglipImageProcessorPil, source.folder)
+        vision = model.config.vlm_config.vision_config
+        side = vision.image_size // vision.patch_size
+        self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
+        self.max_patches = self._cells.size
+        self._check_pictures(source.folder, vision.image_size)
+        if source.max_patches not in (None, self.max_patches):
+            raise ValueError(
+                f"max_patches is {source.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
+            )
+
+    def checkpoint_prompts(self, source: ProcessorConfig) -> Prompts:
+        """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""
+        usual, said = source.layout.prompts, stated(source.folder)
+        page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
+        return replace(
+            usual,
+            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else usual.page,
+            query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else usual.query_prefix,
+        )
+
+    def _check_pictures(self, folder: Path, side: int) -> None:
+        size = dict(self.pictures.size)
+        if (size.get("height"), size.get("width")) != (side, side):
+            raise WeightsMismatch(
+                f"the image processor in {folder} is not this model's: it makes pictures of {size}, the model expects "
+                f"{side} x {side}: take all files from one checkpoint"
+            )
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """RGB; of a few pixels only, enlarged: the processor takes the rows of such a picture for colour channels."""
+        image = image.convert("RGB")
+        return image.resize((max(image.width, 8), max(image.height, 8))) if min(image.size) < 8 else image
+
+    def patches(self, image: Image.Image) -> int:
+        return int(self._cells.size)
+
+    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        made = self.pictures(images=list(images), return_tensors="pt")
+        kinds = np.full(self._cells.size, Kind.PATCH, dtype=np.uint8)
+        sheet = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
+        return {"pixel_values": made["pixel_values"]}, len(images) * [sheet]
+
+    def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
+        return mask.cumsum(dim=1)  # PaliGemma counts from 1
+
+    def inputs(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """All tokens of a page or a query see each other, as in training: token types say that all is prefix.
+
+        Some versions of transformers read that from here, others from the configuration.
+        """
+        return {**super().inputs(ids, mask, pixels), "token_type_ids": torch.zeros_like(ids)}

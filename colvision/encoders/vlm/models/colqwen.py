@@ -1,0 +1,153 @@
+"""ColQwen2, ColQwen2.5, ColQwen3 and ColQwen3.5 (Faysse et al. 2024, arXiv:2407.01449; `vidore/colqwen2-v1.0-hf`).
+
+ColQwen2 and 2.5 run in transformers' own retrieval class, the others in ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colvision.core.embedding import Kind
+from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
+from colvision.encoders.vlm.processing import load_pictures
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_MOST_ELONGATED = 200  # long side / short side: the processor refuses more
+_FEWEST_PATCHES = 8  # what the processor enlarges a page of a few pixels to, whatever its shape
+
+_IMAGE = "<|image_pad|>"
+_PAGE = f"<|im_start|>user\n<|vision_start|>{_IMAGE}<|vision_end|>Describe the image.<|im_end|><|endoftext|>"
+_AUGMENTATION = augmentation("<|endoftext|>")
+# Stored by colpali-engine: the language model at `model.` (transformers 4), the parts beside each other (5).
+_RENAMES = (
+    (r"^custom_text_proj\.", "embedding_proj_layer."),
+    (r"^model\.(language_model|visual)\.", r"vlm.\1."),
+    (r"^model\.(layers|embed_tokens|norm)\.", r"vlm.language_model.\1."),
+    (r"^(language_model|visual)\.", r"vlm.\1."),
+)
+
+
+class _ColQwen(Family):
+    """A patch is a square of pixels of the page scaled to at most `max_patches`; the grid follows the page's shape."""
+
+    revision: ClassVar[int] = 1
+    unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
+    takes_flash: ClassVar[bool] = True
+    has_grid_positions: ClassVar[bool] = True
+
+    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+        from transformers import Qwen2VLImageProcessorPil
+
+        super().__init__(model, source)
+        self.pictures = load_pictures(Qwen2VLImageProcessorPil, source.folder)
+        self._merge = self.pictures.merge_size
+        self._cell = self.pictures.patch_size * self._merge  # pixels
+        if source.max_patches is not None:
+            self._limit(source.max_patches)
+        self.max_patches = self.pictures.size["longest_edge"] // self._cell**2
+
+    def _limit(self, max_patches: int) -> None:
+        if max_patches < _FEWEST_PATCHES:
+            raise ValueError(f"max_patches is {max_patches}; ColQwen needs at least {_FEWEST_PATCHES}")
+        shortest = min(self.pictures.size["shortest_edge"], max_patches * self._cell**2)
+        self.pictures.size = {"shortest_edge": shortest, "longest_edge": max_patches * self._cell**2}
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """RGB, stretched if it is a sliver or only a few pixels large.
+
+        The processor refuses the one, and takes the rows of the other (1 or 3 pixels high) for colour channels.
+        """
+        image = image.convert("RGB")
+        width, height = image.size
+        longest = max(width, height)
+        elongated = min(_MOST_ELONGATED, self.max_patches)
+        if min(width, height) >= max(self._cell, longest / elongated):
+            return image
+        longest = _within(longest, self._cell, self._cell * self.max_patches)
+        shortest = max(self._cell, math.ceil(longest / elongated))
+        return image.resize((_within(width, shortest, longest), _within(height, shortest, longest)))
+
+    def patches(self, image: Image.Image) -> int:
+        patches: int = self.pictures.get_number_of_image_patches(image.height, image.width)
+        return patches // int(self._merge) ** 2
+
+    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        made = self.pictures(images=list(images), return_tensors="pt")
+        sheets = []
+        for _, rows, cols in (made["image_grid_thw"] // self._merge).tolist():
+            cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
+            text = self.prompts.page_with(rows * cols * self.prompts.image_token)
+            sheets.append(PageTokens(text, np.full(rows * cols, Kind.PATCH, dtype=np.uint8), cells))
+        return {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}, sheets
+
+    def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
+        """Patches have positions in three axes (time, row, column: M-RoPE, arXiv:2409.12191): (3, b, s)."""
+        if not pixels:
+            return super().positions(ids, mask, pixels)
+        positions: Tensor = self.model.vlm.get_rope_index(
+            ids,
+            mm_token_type_ids=(ids == self.image_token_id).int(),
+            image_grid_thw=pixels["image_grid_thw"],
+            attention_mask=mask,
+        )[0]
+        return positions
+
+
+class ColQwen2(_ColQwen):
+    """ColQwen2 and ColQwen2.5: 28 x 28 pixels a patch.
+
+    The forward pass of `ColQwen2ForRetrieval` in transformers 5 counts a page's tokens in a line unless it is given
+    positions; and it takes the pixels of each page by itself, padded.
+    """
+
+    _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n")
+    _engine = replace(_hub, query_suffix=_AUGMENTATION)  # as trained; the port to transformers added the line's end
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "colqwen2": CheckpointLayout(_hub),
+        "qwen2_vl": CheckpointLayout(_engine, _RENAMES),
+        "qwen2_5_vl": CheckpointLayout(_engine, _RENAMES),
+    }
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from transformers import ColQwen2ForRetrieval
+
+        model_class: type[PreTrainedModel] = ColQwen2ForRetrieval
+        return model_class
+
+    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        made, sheets = super().processed(images)
+        lengths = made["image_grid_thw"].prod(dim=1).tolist()
+        alone = torch.split(made["pixel_values"], lengths)
+        return {**made, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, sheets
+
+
+class ColQwen3(_ColQwen):
+    """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
+
+    _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),
+        "qwen3_5": CheckpointLayout(_prompts, _RENAMES),
+    }
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from colvision.encoders.vlm.late_interaction import LateInteraction
+
+        return LateInteraction
+
+
+def _within(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)

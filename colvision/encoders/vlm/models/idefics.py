@@ -1,0 +1,148 @@
+"""Encoders that see a page as square tiles and, last, as a whole: ColSmol (Idefics3, SmolVLM) and ColModernVBERT.
+
+ColSmol: `vidore/colSmol-256M`. ColModernVBERT: Teiletche et al. 2025, arXiv:2510.01149.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from colvision.core.embedding import Ints, Kind
+from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
+from colvision.encoders.vlm.processing import load_pictures
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from transformers import PreTrainedModel
+
+_IMAGE, _AROUND, _GLOBAL = "<image>", "<fake_token_around_image>", "<global-img>"
+_SHORTEST = 32  # pixels: the processor takes the rows of a picture 1 or 3 pixels high for colour channels
+_MOST_ELONGATED = 16  # long side / short side; longer slivers would leave a tile's side without a pixel
+_PARTS = "text_model|vision_model|connector"
+
+
+class _Tiles(Family):
+    """The page is scaled and stretched to whole tiles; each becomes s x s tokens, and so does the page as a whole.
+
+    The grid is that of the tiles. The view of the whole page has no place on it, unless it is the only one.
+    """
+
+    revision: ClassVar[int] = 1
+
+    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+        from transformers import Idefics3ImageProcessorPil
+
+        super().__init__(model, source)
+        self.pictures = load_pictures(Idefics3ImageProcessorPil, source.folder)
+        config = model.config.vlm_config
+        shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
+        self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
+        self._tile = self.pictures.max_image_size["longest_edge"]  # pixels
+        if source.max_patches is not None:
+            self._limit(source.max_patches)
+        tiles = math.ceil(self.pictures.size["longest_edge"] / self._tile)
+        self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
+
+    def _limit(self, max_patches: int) -> None:
+        """As many tiles a side as a square page may have."""
+        if max_patches < self._side**2:
+            raise ValueError(f"max_patches is {max_patches}; a tile alone is {self._side**2}")
+        tiles = math.isqrt(max_patches // self._side**2)
+        longest = min(self.pictures.size["longest_edge"], tiles * self._tile)
+        self.pictures.size = {"longest_edge": longest}
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """RGB, stretched if it is a sliver or only a few pixels large."""
+        image = image.convert("RGB")
+        shortest = max(_SHORTEST, math.ceil(max(image.size) / _MOST_ELONGATED))
+        return image.resize((max(image.width, shortest), max(image.height, shortest)))
+
+    def patches(self, image: Image.Image) -> int:
+        tiles, _, _ = self.pictures.get_number_of_image_patches(image.height, image.width)
+        return max(1, int(tiles)) * int(self._side) ** 2
+
+    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        made = self.pictures(images=[[image] for image in images], return_row_col_info=True, return_tensors="pt")
+        pixels = {name: made[name] for name in ("pixel_values", "pixel_attention_mask")}
+        shapes = zip(made["rows"], made["cols"], strict=True)
+        return pixels, [self._sheet(int(rows[0]), int(cols[0])) for rows, cols in shapes]
+
+    def _sheet(self, rows: int, cols: int) -> PageTokens:
+        """`rows` x `cols` tiles; none of them means that the whole page is the only view."""
+        tokens = self._side**2
+        view = f"{_AROUND}{_GLOBAL}{tokens * _IMAGE}{_AROUND}"
+        if rows == 0:
+            kinds = np.full(tokens, Kind.PATCH, dtype=np.uint8)
+            return PageTokens(self.prompts.page_with(view), kinds, _grid_of_tiles(1, 1, self._side))
+        lines = [
+            "".join(f"{_AROUND}<row_{row}_col_{col}>{tokens * _IMAGE}" for col in range(1, cols + 1))
+            for row in range(1, rows + 1)
+        ]
+        text = self.prompts.page_with("\n".join([*lines, "", view]))
+        kinds = np.full((rows * cols + 1) * tokens, Kind.PATCH, dtype=np.uint8)
+        kinds[-tokens:] = Kind.GLOBAL
+        return PageTokens(text, kinds, _grid_of_tiles(rows, cols, self._side))
+
+
+class ColIdefics3(_Tiles):
+    """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
+
+    takes_flash: ClassVar[bool] = True
+    _renames = (
+        (r"^(?:linear|custom_text_proj)\.", "embedding_proj_layer."),
+        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+    )
+    _prompts = Prompts(
+        page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>",
+        image_token=_IMAGE,
+        query_prefix="Query: ",
+        query_suffix=augmentation("<end_of_utterance>") + "\n",
+    )
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "idefics3": CheckpointLayout(_prompts, _renames),
+        "smolvlm": CheckpointLayout(_prompts, _renames),
+    }
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from colvision.encoders.vlm.late_interaction import LateInteraction
+
+        return LateInteraction
+
+
+class ColModernVBert(_Tiles):
+    """Its language model reads both ways and is small enough for a patient CPU."""
+
+    _prompts = Prompts(
+        page=f"<|begin_of_text|>User:{_IMAGE}Describe the image.<end_of_utterance>\nAssistant:",
+        image_token=_IMAGE,
+        query_prefix="",
+        query_suffix=augmentation("<end_of_utterance>"),
+    )
+    _renames = (
+        (r"^custom_text_proj\.", "embedding_proj_layer."),
+        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+    )
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "colmodernvbert": CheckpointLayout(_prompts),
+        "modernvbert": CheckpointLayout(_prompts, _renames),
+    }
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from transformers import ColModernVBertForRetrieval
+
+        model_class: type[PreTrainedModel] = ColModernVBertForRetrieval
+        return model_class
+
+
+def _grid_of_tiles(rows: int, cols: int, side: int) -> Ints:
+    """(rows * side, cols * side): tokens run tile by tile, and row by row within a tile."""
+    tokens = np.arange(rows * cols * side * side, dtype=np.int32).reshape(rows, cols, side, side)
+    return tokens.transpose(0, 2, 1, 3).reshape(rows * side, cols * side)

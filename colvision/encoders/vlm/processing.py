@@ -1,0 +1,71 @@
+"""The parts of a checkpoint's processor, loaded one by one.
+
+`from_pretrained` of a whole processor scales pages with torchvision where that is installed, and with PIL elsewhere:
+the same checkpoint would have other vectors from one machine to the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from colvision.encoders.vlm.layouts import Prompts
+from colvision.errors import EncoderNotFound
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+    from transformers.image_processing_utils import BaseImageProcessor
+
+    Pictures = TypeVar("Pictures", bound=BaseImageProcessor)
+
+# Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
+_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Raises EncoderNotFound for a folder without one."""
+    from transformers import AutoTokenizer
+
+    if not any(all((folder / name).is_file() for name in names) for names in _TOKENIZER_FILES):
+        raise EncoderNotFound(f"{folder} lacks its tokenizer: copy tokenizer.json there from the checkpoint")
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    return tokenizer
+
+
+def load_pictures(kind: type[Pictures], folder: Path) -> Pictures:
+    """The image processor, of the class given. Raises EncoderNotFound for a folder without its settings."""
+    try:
+        pictures: Pictures = kind.from_pretrained(folder, local_files_only=True)
+    except OSError as error:
+        raise EncoderNotFound(lacks_pictures(folder)) from error
+    return pictures
+
+
+def lacks_pictures(folder: Path) -> str:
+    return (
+        f"{folder} lacks its image processor: copy preprocessor_config.json (or processor_config.json, where that "
+        "holds it) there from the checkpoint"
+    )
+
+
+def stated(folder: Path) -> Mapping[str, object]:
+    """What the checkpoint's `processor_config.json` says; nothing where it has none."""
+    file = folder / "processor_config.json"
+    content: Mapping[str, object] = json.loads(file.read_bytes()) if file.is_file() else {}
+    return content
+
+
+def prompts_of(folder: Path, usual: Prompts) -> Prompts:
+    """The prompts that the checkpoint states, and the usual ones of its family where it states none."""
+    said = stated(folder)
+    page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
+    return replace(
+        usual,
+        page=page if isinstance(page, str) else usual.page,
+        query_prefix=prefix if isinstance(prefix, str) else usual.query_prefix,
+    )

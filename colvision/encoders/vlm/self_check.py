@@ -1,0 +1,129 @@
+"""What can be found out about a loaded vision-language encoder beyond its vectors: its weights and its positions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colvision.encoders.finding import Finding
+from colvision.encoders.quantisation_range import generated_pages
+from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import Family
+from colvision.encoders.vlm.quantised import quantised_weights
+from colvision.errors import EncoderError
+
+_LEAST_COSINE = 0.95  # of a page's vectors to those in float32, on average; bfloat16 of a real model keeps .9998
+_LEAST_OF_4BIT = 0.5  # random weights, which have nothing to lose it in, keep .66 to .96; noise would keep 0
+_NAMED = 3  # weights that a message names
+
+
+def check_model(encoder: VlmEncoder) -> Iterator[Finding]:
+    """Weights against a second load from the files, positions, and the drift of the device's precision."""
+    family = encoder.family
+    if family.model.device.type == "cuda":
+        held = torch.cuda.max_memory_allocated(family.model.device) / 2**30
+        yield Finding("device memory", None, f"{held:.1f} GB at most so far")
+    yield Finding("attention", None, encoder.info.versions["attention"])
+    yield _uses_grid_positions(encoder) if family.has_grid_positions else _without_grid_positions()
+    needed = 4 * sum(weight.numel() for weight in family.model.parameters())
+    if needed > _free_memory():
+        said = f"not compared with the files: a second copy in float32 needs {needed / 2**30:.1f} GB of free memory"
+        yield Finding("weights", None, said)
+        return
+    try:
+        whole = encoder.origin._replace(quantise=None)
+        again = whole.load(torch.device("cpu"), torch.float32)
+    except EncoderError as error:
+        yield Finding("weights", False, f"they no longer load: {error}")
+        return
+    yield _same_weights(family, again)
+    yield _drift(encoder, VlmEncoder(again, whole))
+
+
+def _without_grid_positions() -> Finding:
+    return Finding("positions", None, "this family has positions of its own inside its picture encoder")
+
+
+def _same_weights(family: Family, again: Family) -> Finding:
+    rounded = set(quantised_weights(family.model))
+    ours, files = ({name: each for name, each in _weights(one) if name not in rounded} for one in (family, again))
+    absent = sorted(files.keys() ^ ours.keys())
+    differ = [name for name in files.keys() & ours.keys() if not _equal(ours[name], files[name])]
+    if absent or differ:
+        wrong = sorted([*absent, *differ])
+        shown = ", ".join(wrong[:_NAMED]) + (", ..." if len(wrong) > _NAMED else "")
+        said = f"{len(wrong)} of {len(files)} are not those of the files: {shown}"
+        return Finding("weights", False, said)
+    adapters = sum(".lora_" in name for name in ours)
+    said = f"all {len(files)} are those of the files" + (f", {adapters} of them an adapter's" if adapters else "")
+    said += f"; {len(rounded)} more are rounded to fewer bits, see drift" if rounded else ""
+    return Finding("weights", True, said)
+
+
+def _weights(family: Family) -> Iterator[tuple[str, Tensor]]:
+    """Names and values; an adapter that is put into the model and switched off counts as absent."""
+    off = {name for name, part in family.model.named_modules() if getattr(part, "disable_adapters", False) is True}
+    for name, weight in family.model.named_parameters():
+        if ".lora_" not in name or name.partition(".lora_")[0] not in off:
+            yield name, weight
+
+
+def _equal(ours: Tensor, files: Tensor) -> bool:
+    return ours.shape == files.shape and torch.equal(ours.detach().cpu(), files.detach().to(ours.dtype))
+
+
+class _OnePage(NamedTuple):
+    inputs: dict[str, Tensor]
+    cells: np.ndarray
+
+
+def _page_inputs(family: Family) -> _OnePage:
+    [page] = islice(generated_pages(), 1)
+    batch = family.page_batch([family.fit(page.image)])
+    return _OnePage(dict(batch.inputs), batch.grids[0].cells)
+
+
+def _uses_grid_positions(encoder: VlmEncoder) -> Finding:
+    """Patches stand in rows and columns, and the model takes notice: in one line it gives other vectors."""
+    page = _page_inputs(encoder.family)
+    positions = page.inputs["position_ids"]
+    if positions.ndim < 3 or not _follow(positions[:, 0].numpy(), page.cells):
+        said = "patches are numbered in one line, where the model was trained on rows and columns"
+        return Finding("positions", False, said)
+    [given] = encoder.vectors(page.inputs)
+    line = torch.arange(positions.shape[-1]).expand(1, -1)
+    [in_line] = encoder.vectors({**page.inputs, "position_ids": line})
+    if np.array_equal(given, in_line):
+        return Finding("positions", False, "the model takes no notice of rows and columns")
+    return Finding("positions", True, f"patches stand in {len(page.cells)} rows and {page.cells.shape[1]} columns")
+
+
+def _follow(positions: np.ndarray, cells: np.ndarray) -> bool:
+    """Whether the last two axes are the cells' rows and columns, counted from anywhere: positions (axes, s)."""
+    rows, cols = np.indices(cells.shape)
+    return all(np.unique(positions[axis][cells] - place).size == 1 for axis, place in ((-2, rows), (-1, cols)))
+
+
+def _drift(encoder: VlmEncoder, exact: VlmEncoder) -> Finding:
+    model = encoder.family.model
+    where = f"{model.device.type} in {encoder.info.versions['dtype']}"
+    inputs = _page_inputs(encoder.family).inputs
+    [ours], [reference] = encoder.vectors(inputs), exact.vectors(inputs)
+    cosines = np.sum(ours * reference, axis=1)
+    said = f"{where}: cosine to float32 on the CPU {cosines.mean():.5f} on average, {cosines.min():.5f} at least"
+    least = _LEAST_OF_4BIT if encoder.origin.quantise == "4bit" else _LEAST_COSINE
+    return Finding("drift", bool(cosines.mean() > least), said)
+
+
+def _free_memory() -> float:
+    """Bytes; without limit where the system does not say."""
+    names = ("SC_AVPHYS_PAGES", "SC_PAGE_SIZE")
+    if not all(name in os.sysconf_names for name in names):
+        return float("inf")
+    return float(os.sysconf(names[0]) * os.sysconf(names[1]))

@@ -1,0 +1,119 @@
+"""Weights of checkpoints: all of them fit, or none is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+
+from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.layouts import CheckpointLayout
+from colvision.errors import WeightsMismatch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+_NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
+_PROJECTION = "embedding_proj_layer.weight"
+_DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
+
+
+def load_weights(
+    model_class: type[PreTrainedModel],
+    checkpoint: Checkpoint,
+    layout: CheckpointLayout,
+    dtype: torch.dtype,
+    *,
+    unused: Collection[str] = (),
+    more: Mapping[str, object] = NOTHING,
+) -> PreTrainedModel:
+    """The model with exactly its checkpoint's weights, in evaluation mode.
+
+    transformers fills a weight that it does not find with random numbers and only logs it, so what it reports is
+    read here. `unused` names weights that may lie in the checkpoint although the model has no use for them;
+    `more` goes to transformers as it is.
+
+    Raises:
+        WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
+    """
+    source: Path | None = checkpoint.folder
+    config = state = None
+    if not layout.is_native:
+        source, state = None, stored_weights(checkpoint, layout)
+        config = _wrapping_config(model_class, checkpoint, state)
+    model, report = model_class.from_pretrained(
+        source,
+        config=config,
+        state_dict=state,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,  # so that they are reported with the others instead of raised one way of three
+        output_loading_info=True,
+        **more,
+    )
+    refuse(
+        f"checkpoint {checkpoint.name!r} does not fit {model_class.__name__}",
+        missing=report["missing_keys"],
+        unexpected=set(report["unexpected_keys"]) - set(unused),
+        reshaped=(key for key, *_ in report["mismatched_keys"]),
+    )
+    for part in model.modules():  # one pass over a page or a query: nothing is continued, so nothing is kept
+        if hasattr(part, "config") and hasattr(part.config, "use_cache"):
+            part.config.use_cache = False
+    return model.eval()
+
+
+def stored_weights(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, torch.Tensor]:
+    """A checkpoint's weights under the names that they have in the model; memory-mapped."""
+    weights = {}
+    for file in checkpoint.weight_files():
+        weights.update({layout.name(name): weight for name, weight in load_file(file).items()})
+    return weights
+
+
+def refuse(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
+    """Raises WeightsMismatch when there are any, naming some."""
+    sorts = {"missing": sorted(missing), "unexpected": sorted(unexpected), "of another shape": sorted(reshaped)}
+    found = [
+        f"{len(keys)} {sort} ({', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''})"
+        for sort, keys in sorts.items()
+        if keys
+    ]
+    if found:
+        raise WeightsMismatch(
+            f"{what}: weights {'; '.join(found)}. It was saved in another layout or for another model; "
+            "get the version of it that was converted for transformers"
+        )
+
+
+def _wrapping_config(
+    model_class: type[PreTrainedModel], checkpoint: Checkpoint, state: dict[str, torch.Tensor]
+) -> PreTrainedConfig:
+    """The retrieval model's configuration around that of the plain model, with as many components as are stored."""
+    from transformers import AutoConfig
+
+    if _PROJECTION not in state:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} holds a {checkpoint.model_type} model without a projection to page "
+            "vectors: it was not trained to search; choose a checkpoint that was"
+        )
+    dim = len(state[_PROJECTION])
+    said = json.loads((checkpoint.folder / "config.json").read_bytes())
+    declared = next((said[key] for key in _DECLARED_DIM if key in said), dim)
+    if declared != dim:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
+            f"{dim}: take all files from one checkpoint"
+        )
+    backbone = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+    config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
+    return config

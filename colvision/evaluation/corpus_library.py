@@ -1,0 +1,169 @@
+"""A corpus in a library, ready to be searched: filled once, found filled by the next run."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import platformdirs
+
+from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.page import PageId
+from colvision.errors import InputError
+from colvision.evaluation.corpus import Corpus, CorpusDocument, ProgressCallback, Step
+from colvision.evaluation.pointing import Pointing, PrintedWord, is_hit, summarise
+from colvision.evaluation.queries import Query
+from colvision.evaluation.report import Setting
+from colvision.evaluation.runs import DEPTH, Ranked, Run, rank
+from colvision.ingest import IngestReport
+from colvision.ingest import ProgressCallback as Ingested
+from colvision.library import Library, open_library
+from colvision.search import Hit
+
+
+def default_cache() -> Path:
+    """Where scans and libraries of evaluations are kept: `evaluation` in the user's cache directory for colvision."""
+    return Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "evaluation"
+
+
+_TOGETHER = 32  # queries that share a pass over the pages; between two of them progress is told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorpusLibrary:
+    """An open library whose collection `name` holds the corpus and nothing else."""
+
+    library: Library
+    name: str
+    corpus: Corpus
+    documents: dict[str, CorpusDocument]  # by document id
+    pool: int = 1  # patches that share a vector
+
+    def setting(self, *, soft_idf: bool, text_fusion: bool) -> Setting:
+        documents = self.library.documents(collection=self.name)
+        return Setting(
+            encoder=replace(self.library.encoder.info, pool=self.pool),
+            renderers=tuple(sorted({document.renderer for document in documents})),
+            level=self.corpus.level,
+            documents=len(documents),
+            pages=sum(document.stored for document in documents),
+            failed_pages=sum(document.failed for document in documents),
+            corpus=self.corpus.digest,
+            soft_idf=soft_idf,
+            retrievers=("maxsim", "text") if text_fusion else ("maxsim",),
+        )
+
+    def answer(
+        self, queries: Sequence[Query], *, soft_idf: bool = True, text_fusion: bool = False, progress: ProgressCallback
+    ) -> Run:
+        """The best pages for every query, `DEPTH` of them where there are as many."""
+        answers = {}
+        for first in range(0, len(queries), _TOGETHER):
+            asked = queries[first : first + _TOGETHER]
+            texts = [query.text for query in asked]
+            found = self.library.search_many(
+                texts, k=DEPTH, collection=self.name, soft_idf=soft_idf, text_fusion=text_fusion
+            )
+            for query, hits in zip(asked, found, strict=True):
+                answers[query.query_id] = rank(map(self._ranked, hits))
+            progress(Step("searching", first + len(asked), len(queries)))
+        return Run("-".join(self.library.encoder.info.name.split()), answers)
+
+    def _ranked(self, hit: Hit) -> Ranked:
+        return Ranked(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
+
+    def point(self, words: Sequence[PrintedWord], *, progress: ProgressCallback) -> Pointing:
+        """How often the best patch for a word lies on it; words of pages that are not searched are left out.
+
+        A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
+        """
+        names = {source.name: (document, source) for document, source in self.documents.items()}
+        searched = frozenset(self.corpus.page_ids())
+        words = [word for word in words if word.page in searched]
+        if not words:
+            raise InputError("none of the words lies on a page that is searched; make them from the same PDFs")
+        hits = []
+        for done, word in enumerate(words, 1):
+            document, source = names[word.page.document]
+            number = source.numbers.index(word.page.page) + 1
+            hits.append((word.page, self._is_hit(word, document, number)))
+            progress(Step("pointing", done, len(words)))
+        return summarise(hits)
+
+    def _is_hit(self, word: PrintedWord, document: str, number: int) -> bool:
+        if not is_readable(self.library.encoder, word.text):
+            return False
+        why = self.library.explain(word.text, document, number, collection=self.name)
+        return is_hit(why, word.boxes)
+
+    def _page(self, document: str, number: int) -> PageId:
+        source = self.documents[document]
+        return PageId(source.name, source.numbers[number - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the pages go: the folder of a library (one of their own in `cache` if None), and that of made PDFs."""
+
+    library: Path | None
+    cache: Path
+
+
+@contextmanager
+def open_corpus(
+    corpus: Corpus, encoder: Encoder, *, folders: Folders, progress: ProgressCallback, pool: int = 1
+) -> Iterator[CorpusLibrary]:
+    """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
+
+    With `pool` 2 or 3 it keeps one vector for about so many patches. Raises `InputError` for a file that cannot be
+    ingested.
+    """
+    name = collection_name(corpus, replace(encoder.info, pool=pool))
+    paths = corpus.files(folders.cache / "pdfs", progress=progress)
+    with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
+        report = opened.ingest(paths, collection=name, pool=pool, progress=_IngestProgress(corpus, progress))
+        yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool)
+
+
+def collection_name(corpus: Corpus, info: EncoderInfo) -> str:
+    """Another for other files, pages, level, encoder or pool: every page in it belongs to the evaluation."""
+    pooled = f"-pool{info.pool}" if info.pool > 1 else ""
+    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}{pooled}"
+
+
+def is_readable(encoder: Encoder, text: str) -> bool:
+    """Whether the encoder finds a token in a text."""
+    try:
+        encoder.encode_queries([text])
+    except ValueError:
+        return False
+    return True
+
+
+class _IngestProgress:
+    """The ingest's progress, counted over all files."""
+
+    def __init__(self, corpus: Corpus, progress: ProgressCallback) -> None:
+        self._before, self._file, self._page = 0, "", 0
+        self._pages, self._progress = corpus.pages, progress
+
+    def __call__(self, ingested: Ingested) -> None:
+        if ingested.document != self._file:
+            self._before += self._page
+            self._file = ingested.document
+        self._page = ingested.page
+        self._progress(Step(f"encoding {ingested.document}", self._before + ingested.page, self._pages))
+
+
+def _documents(corpus: Corpus, report: IngestReport) -> dict[str, CorpusDocument]:
+    """What each document of the library is in the corpus."""
+    documents: dict[str, CorpusDocument] = {}
+    for source, file in zip(corpus.sources, report.files, strict=True):
+        if file.outcome == "failed":
+            raise InputError(f"{source.path.name} could not be ingested ({file.reason}); repair it or leave it out")
+        if file.document_id in documents:
+            other = documents[file.document_id].path.name
+            raise InputError(f"{source.path.name} has the same bytes as {other}; leave one of them out")
+        documents[file.document_id] = source
+    return documents

@@ -1,0 +1,215 @@
+"""Why a page matched, from its stored codes and one encoded query: no page is encoded again, no model is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from colvision.core.embedding import Floats, PatchGrid
+from colvision.core.page import Box, PdfGeometry
+from colvision.core.query import ScoredQuery
+from colvision.maxsim import similarities
+from colvision.store.shards import ShardPage
+
+# Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
+# On a page, which is white, it runs from yellow (weak) to violet (strong).
+_COLOURS = np.array([(253, 231, 60), (251, 155, 50), (226, 92, 98), (170, 40, 130), (84, 10, 140)], dtype=np.float32)
+_FAINTEST = 0.08  # of the display range: below it nothing is drawn
+_OUTLINE = (84, 10, 140)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMatch:
+    """What one query token found: the page's winning vector. `cell` and `box` are None if it has no place on the page.
+
+    `cell` is (row, col) of the patch grid, `box` its place as fractions of the page picture, `points` the same in PDF
+    points. A token won by a vector that is no patch was matched by the whole page.
+    """
+
+    token: str
+    word: str | None
+    similarity: float
+    contribution: float
+    cell: tuple[int, int] | None
+    box: Box | None
+    points: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A patch that won for one or more tokens, strongest first; the contribution is their sum."""
+
+    box: Box
+    points: Box | None
+    tokens: tuple[str, ...]
+    contribution: float
+
+    def pixels(self, size: tuple[int, int]) -> Box:
+        """The region on a picture of `size` (width, height)."""
+        width, height = size
+        return Box(self.box.left * width, self.box.top * height, self.box.right * width, self.box.bottom * height)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """One page and one query.
+
+    `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
+    the contributions of `matches` and the extra `terms` sum to `score`. `image` is the page's picture, if the caller
+    had one.
+    """
+
+    query: ScoredQuery
+    grid: PatchGrid
+    similarity_map: Floats
+    matches: tuple[TokenMatch, ...]
+    terms: Mapping[str, float]
+    score: float
+    image: Image.Image | None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The query's words, in order."""
+        return self.query.embedding.words
+
+    @property
+    def contributions(self) -> Floats:
+        """(t,) what each token added to the score."""
+        return np.array([match.contribution for match in self.matches], dtype=np.float32)
+
+    def regions(self) -> tuple[Region, ...]:
+        """The winning patches, strongest first."""
+        by_cell: dict[tuple[int, int], list[TokenMatch]] = {}
+        for match in self.matches:
+            if match.cell is not None:
+                by_cell.setdefault(match.cell, []).append(match)
+        regions = [_region(matches) for matches in by_cell.values()]
+        return tuple(sorted(regions, key=lambda region: -region.contribution))
+
+    def strength(self, word: str | None = None) -> Floats:
+        """(rows, cols) in 0..1 for display: the strongest token in each cell, of one word or of all.
+
+        Where the link is a probability, that probability; else similarities from the map's median (0) to the page's
+        highest (1). Cells without a vector are 0.
+        """
+        tokens = self._tokens_of(word)
+        chosen = self.similarity_map[tokens]  # (tokens, rows, cols)
+        if self.query.calibration.is_probability:
+            shown = self.query.calibration(np.nan_to_num(chosen, nan=-1.0))
+        else:
+            known = self.similarity_map[np.isfinite(self.similarity_map)]
+            low, high = (float(np.median(known)), float(known.max())) if known.size else (0.0, 1.0)
+            shown = np.nan_to_num((chosen - low) / max(high - low, 1e-6), nan=0.0)
+        strongest: Floats = np.clip(shown, 0, 1).max(axis=0).astype(np.float32)
+        return np.where((self.grid.cells >= 0), strongest, np.float32(0))
+
+    def heatmap(self, word: str | None = None, *, opacity: float = 0.65) -> Image.Image:
+        """The page with the matching patches coloured, of one word or of all, and the winning patches outlined.
+
+        Raises `ValueError` for a word that the query does not have, or when there is no page picture.
+        """
+        if self.image is None:
+            raise ValueError("there is no picture of this page to draw on; only its similarity map is known")
+        page = self.image.convert("RGB")
+        drawn = _tint(page, self.strength(word), opacity)
+        pen = ImageDraw.Draw(drawn)
+        for number in self._tokens_of(word):
+            match = self.matches[number]
+            if match.box is not None and match.contribution > 0:
+                box = _region([match]).pixels(drawn.size)
+                pen.rectangle(box, outline=_OUTLINE, width=max(2, drawn.width // 500))
+        return drawn
+
+    def _tokens_of(self, word: str | None) -> list[int]:
+        embedding = self.query.embedding
+        if word is None:
+            return [i for i, asked in enumerate(embedding.is_query) if asked] or list(range(len(embedding.tokens)))
+        tokens = [i for i, match in enumerate(self.matches) if match.word and match.word.casefold() == word.casefold()]
+        if not tokens:
+            raise ValueError(f"the query has no word {word!r}; it has {', '.join(self.words)}")
+        return tokens
+
+
+def explain_page(
+    query: ScoredQuery,
+    stored: ShardPage,
+    *,
+    quantisation_range: float,
+    image: Image.Image | None = None,
+    geometry: PdfGeometry | None = None,
+) -> Explanation:
+    """The similarity map and every token's match, from the same codes and arithmetic as the score."""
+    from colvision.maxsim.score_terms import (
+        page_terms,  # numba: half a second that a process which explains nothing need not wait
+    )
+
+    table = similarities(query.embedding.vectors, stored.codes, quantisation_range)  # (t, n)
+    winner = table.argmax(axis=1)  # (t,)
+    best = table[np.arange(len(table)), winner]
+    contributions = query.contributions(best)
+    places = _places(stored.grid)
+    matches = tuple(
+        _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
+        for i in range(len(table))
+    )
+    terms = page_terms(query, query.calibration(table), stored.grid)
+    score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
+    return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
+
+
+def _places(grid: PatchGrid) -> dict[int, tuple[int, int]]:
+    """Vector -> its first cell, from the top left."""
+    places: dict[int, tuple[int, int]] = {}
+    for row, col in np.argwhere(grid.cells >= 0).tolist():
+        places.setdefault(int(grid.cells[row, col]), (row, col))
+    return places
+
+
+def _match(
+    query: ScoredQuery,
+    number: int,
+    values: tuple[float, float],
+    place: tuple[tuple[int, int] | None, PatchGrid, PdfGeometry | None],
+) -> TokenMatch:
+    cell, grid, geometry = place
+    embedding = query.embedding
+    box = grid.box(*cell) if cell is not None else None
+    points = geometry.to_points(box) if box is not None and geometry is not None else None
+    word = int(embedding.word[number])
+    return TokenMatch(
+        token=embedding.tokens[number],
+        word=embedding.words[word] if word >= 0 else None,
+        similarity=values[0],
+        contribution=values[1],
+        cell=cell,
+        box=box,
+        points=points,
+    )
+
+
+def _region(matches: list[TokenMatch]) -> Region:
+    first = matches[0]
+    if first.box is None:
+        raise ValueError(f"token {first.token!r} has no place on the page")
+    ordered = sorted(matches, key=lambda match: -match.contribution)
+    tokens = tuple(match.token for match in ordered)
+    return Region(first.box, first.points, tokens, sum(match.contribution for match in matches))
+
+
+def _tint(page: Image.Image, strength: Floats, opacity: float) -> Image.Image:
+    """(rows, cols) strength in 0..1 over the page, cell by cell with hard edges: a patch is what was compared."""
+    steps = strength * (len(_COLOURS) - 1)
+    low = np.clip(steps.astype(np.int64), 0, len(_COLOURS) - 2)
+    share = (steps - low)[..., None]
+    colour = _COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share  # (rows, cols, 3)
+    cover = np.where(strength < _FAINTEST, 0.0, opacity * (0.35 + 0.65 * strength)) * 255
+    ink = Image.fromarray(colour.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
+    mask = Image.fromarray(cover.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
+    return Image.composite(_multiply(page, ink), page, mask)
+
+
+def _multiply(page: Image.Image, ink: Image.Image) -> Image.Image:
+    """The colour as a transparent marker: what is printed below stays black."""
+    product = np.asarray(page, dtype=np.uint16) * np.asarray(ink, dtype=np.uint16) // 255
+    return Image.fromarray(product.astype(np.uint8))

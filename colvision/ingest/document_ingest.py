@@ -1,0 +1,124 @@
+"""One document on its way from its kept file into the store."""
+
+import time
+from collections import deque
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from colvision.core.embedding import PageEmbedding
+from colvision.core.encoder import Encoder
+from colvision.core.page import Page, PdfGeometry
+from colvision.errors import InputError
+from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.report import Progress
+from colvision.pdf import FailedPage, read_pages
+from colvision.pdf.text_layer import is_legible
+from colvision.store import Store
+from colvision.store.documents import PendingDocument
+from colvision.store.files import picture
+from colvision.store.writer import EncodedPage
+
+_SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """What is kept of a page while the encoder works on it: its picture is compressed, 20 times smaller than pixels."""
+
+    number: int
+    picture: bytes
+    shape: tuple[int, int]
+    geometry: PdfGeometry | None
+    text: str
+
+    def encoded(self, embedding: PageEmbedding) -> EncodedPage:
+        return EncodedPage(self.number, embedding, self.picture, *self.shape, self.geometry, self.text)
+
+
+class DocumentIngest:
+    """One document on its way. The encoder may read ahead: pages wait in flight until their embedding arrives."""
+
+    def __init__(
+        self, store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
+    ) -> None:
+        self._store, self._encoder, self._pending = store, encoder, pending
+        self._options, self._callbacks = options, callbacks
+        self._in_flight: deque[_InFlight] = deque()
+        self._batch: list[EncodedPage] = []
+        self._bytes = 0  # of the batch
+        self._failed: list[tuple[int, str]] = []
+        self._done = pending.row.stored + pending.row.failed
+        self._failures = pending.row.failed
+        self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
+        self._committed_at = time.monotonic()
+        self.stored = 0
+        self.is_cancelled = False
+        self.reason = ""  # why the rest of the file could not be read
+
+    def run(self) -> None:
+        self._tell()
+        with closing(self._pages()) as pages:
+            for embedding in self._encoder.encode_pages(pages):
+                self._take(embedding)
+        if self._in_flight:
+            raise ValueError(
+                f"encoder {self._encoder.info.name!r} left out {len(self._in_flight)} of the pages it read"
+            )
+        self._commit()
+
+    def _pages(self) -> Generator[Page, None, None]:
+        """What the encoder reads: failed pages pass by, and the file's end is the end, whatever its cause."""
+        row = self._pending.row
+        kept = self._store.original_path(row)
+        items = read_pages(kept, numbers=self._pending.missing, limits=self._options.limits)
+        try:
+            for item in items:
+                if self._callbacks.is_cancelled():
+                    self.is_cancelled = True
+                    return
+                if isinstance(item, FailedPage):
+                    self._failed.append((item.number, item.reason.replace(kept.name, row.name)))
+                    self._failures += 1
+                    self._note_page()
+                    continue
+                text = item.text if is_legible(item.text) else ""
+                self._in_flight.append(_InFlight(item.number, picture(item.image), item.shape, item.geometry, text))
+                yield replace(item, source=row.name)
+        except InputError as error:
+            self.reason = str(error).replace(kept.name, row.name)
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # ends the process that reads the file
+
+    def _take(self, embedding: PageEmbedding) -> None:
+        if not self._in_flight:
+            raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
+        page = self._in_flight.popleft().encoded(embedding)
+        self._batch.append(page)
+        self._bytes += embedding.vectors.nbytes + len(page.picture)
+        self._note_page()
+        is_due = time.monotonic() - self._committed_at >= self._options.commit_seconds
+        is_large = self._bytes >= self._options.commit_bytes
+        if len(self._batch) >= self._options.commit_pages or is_due or is_large:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._batch or self._failed:
+            failed, self._failed = self._failed, []
+            self._store.writer.commit(self._pending, self._batch, self._encoder.info, failed=failed)
+            self.stored += len(self._batch)
+            self._batch, self._bytes = [], 0
+        self._committed_at = time.monotonic()
+
+    def _note_page(self) -> None:
+        self._done += 1
+        self._times.append(time.monotonic())
+        self._tell()
+
+    def _tell(self) -> None:
+        row = self._pending.row
+        spent = self._times[-1] - self._times[0]
+        speed = (len(self._times) - 1) / spent if spent > 0 else 0.0
+        left = (row.pages - self._done) / speed if speed else None
+        self._callbacks.tell(Progress(row.name, self._done, row.pages, self._failures, speed, left, row.id))

@@ -1,0 +1,126 @@
+"""What a folder will take: pages, bytes of each kind, memory and minutes, before anything is ingested.
+
+Pages are counted by opening every file; the rest is measured on a few pages with the encoder that will read them.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from colvision.core.embedding import PageEmbedding
+from colvision.core.encoder import Encoder
+from colvision.core.page import Page
+from colvision.errors import InputError
+from colvision.ingest.sources import Upload, find_files
+from colvision.maxsim.binary import has_first_stage
+from colvision.pdf import Limits, inspect_file, read_pages
+from colvision.store.files import picture
+
+SAMPLE_PAGES = 5  # from different files where there are as many; the first of them only warms the encoder up
+_KEPT_CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`pages` of `files`; `failed` files cannot be opened, with reasons.
+
+    Bytes on the disk: `int8` codes and `bits` of the vectors, `pictures` of the pages and the `originals` (the kept
+    files). `memory` is what a search reads, which must fit into the memory that is free for all of it to be quick.
+    `seconds` is the time to ingest, with one process.
+    """
+
+    files: int
+    pages: int
+    failed: tuple[tuple[str, str], ...]
+    sampled: int
+    vectors_per_page: float
+    int8: int
+    bits: int
+    pictures: int
+    originals: int
+    memory: int
+    seconds: float
+
+    @property
+    def bytes(self) -> int:
+        """Of the library."""
+        return self.int8 + self.bits + self.pictures + self.originals
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    pages: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One page: its vectors, the bytes of its picture, and the seconds that it took."""
+
+    vectors: int
+    picture: int
+    seconds: float
+
+
+def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Limits | None = None) -> Estimate:
+    """Opens every file, and reads and encodes `SAMPLE_PAGES` pages. Raises `InputError` when no page can be read."""
+    limits = limits or Limits()
+    files: list[_File] = []
+    failed: list[tuple[str, str]] = []
+    for path in _paths(paths):
+        try:
+            files.append(_File(path, inspect_file(path, limits=limits).pages, path.stat().st_size))
+        except InputError as error:
+            failed.append((str(path), str(error)))
+    pages = sum(file.pages for file in files)
+    measured = list(_measured(files, encoder, limits))
+    if not measured:
+        raise InputError(
+            f"no page of {len(files) + len(failed)} files can be read: give PDF or image files, or folders"
+        )
+    share = pages / len(measured)
+    timed = measured[1:] or measured
+    vectors = sum(page.vectors for page in measured) * share
+    info = encoder.info
+    codes = int(vectors * (info.dim + _KEPT_CELL_BYTES))
+    bits = int(vectors * info.dim / 8) if info.dim % 64 == 0 else 0
+    return Estimate(
+        files=len(files),
+        pages=pages,
+        failed=tuple(failed),
+        sampled=len(measured),
+        vectors_per_page=vectors / pages,
+        int8=codes,
+        bits=bits,
+        pictures=int(sum(page.picture for page in measured) * share),
+        originals=sum(file.bytes for file in files),
+        memory=bits if has_first_stage(info, pages) else codes,
+        seconds=sum(page.seconds for page in timed) / len(timed) * pages,
+    )
+
+
+def _paths(paths: Iterable[str | Path]) -> Iterator[Path]:
+    nowhere = Path("/nonexistent") / "library"  # nothing is left out: no library is open
+    for file in find_files(paths, outside=nowhere):
+        if not isinstance(file, Upload):
+            yield file
+
+
+def _measured(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_Measured]:
+    """Pages from places spread evenly over all pages, so that neither covers nor one long file stand for the rest."""
+    pages = sum(file.pages for file in files)
+    count = min(SAMPLE_PAGES, pages)
+    wanted = {int((i + 0.5) * pages / count) for i in range(count)}
+    first = 0
+    for file in files:
+        numbers = [place - first + 1 for place in sorted(wanted) if first <= place < first + file.pages]
+        first += file.pages
+        for number in numbers:
+            started = time.monotonic()
+            for page in read_pages(file.path, numbers=[number], limits=limits):
+                if isinstance(page, Page):
+                    embedding: PageEmbedding = next(iter(encoder.encode_pages([page])))
+                    drawn = len(picture(page.image))
+                    yield _Measured(len(embedding.vectors), drawn, time.monotonic() - started)

@@ -1,0 +1,145 @@
+"""Documents into a library: new ones, those that were interrupted, and all of a collection again."""
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.encoders.doctor import ensure_valid
+from colvision.errors import DocumentNotFound, InputError, LibraryLocked
+from colvision.ingest.document_ingest import DocumentIngest
+from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.pooling import apply_pooling
+from colvision.ingest.report import FileReport, IngestReport
+from colvision.ingest.sources import Upload
+from colvision.pdf import FailedPage, Limits, inspect_file
+from colvision.store import Store
+from colvision.store.documents import PendingDocument
+from colvision.store.identity import SourceFile, document_name
+from colvision.store.records import CANCELLED, FAILED, DocumentRow
+
+
+def ingest_files(
+    store: Store, encoder: Encoder, files: Iterable[Path | Upload], *, options: IngestOptions, callbacks: Callbacks
+) -> IngestReport:
+    """Ingests every file; one that fails never stops the others.
+
+    Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
+    would meet every file.
+    """
+    ensure_valid(encoder)
+    started = time.monotonic()
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
+    reports = []
+    for file in files:
+        offered = file if isinstance(file, Upload) else Upload(file, file.name)
+        if callbacks.is_cancelled():
+            reports.append(FileReport(str(offered.path), document_name(offered.name), "cancelled"))
+            continue
+        reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
+    return IngestReport(tuple(reports), time.monotonic() - started)
+
+
+def _ingest_file(
+    store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    given = file if isinstance(file, Upload) else Upload(file, file.name)
+    path, name = given.path, document_name(given.name)
+    source = name if file is given else str(path.absolute())
+    source_file = SourceFile(
+        options.collection, name, source, file is given, options.replace, options.metadata, given.document_id
+    )
+    try:
+        pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
+        is_other = options.metadata is not None and pending.row.metadata != options.metadata
+        if is_other:
+            store.writer.describe(pending.row, options.metadata or {})
+        if pending.outcome == "same":
+            return FileReport(source, pending.row.name, "same", pending.row.id, metadata_changed=is_other)
+        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    except (InputError, DocumentNotFound, LibraryLocked) as error:
+        return FileReport(source, name, "failed", reason=str(error).replace(path.name, name))
+
+
+def _open_pending(
+    store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
+) -> PendingDocument:
+    """Raises `InputError`, also for a file that is written to meanwhile: what is kept is not what was inspected."""
+    same = store.pending.same(path, source_file, info) if path.is_file() else None
+    if same is not None:
+        return same
+    before = _stamp(path)
+    inspected = inspect_file(path, limits=limits)
+    pending = store.pending.begin(path, source_file, info, pages=inspected.pages, renderer=inspected.renderer)
+    if pending.outcome != "same" and _stamp(path) != before:
+        reason = f"{source_file.name} was changed while it was read: ingest it again when it is complete"
+        store.writer.stop(pending, FAILED, reason)
+        raise InputError(reason)
+    return pending
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Changes when the file is written to; None for a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def complete_document(
+    store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    """Reads, encodes and stores the missing pages of a document from its kept file."""
+    filling = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
+    filling.run()
+    row = pending.row
+    report = FileReport(row.source, row.name, pending.outcome, row.id, filling.stored, row.stored)
+    if filling.reason:
+        store.writer.stop(pending, FAILED, filling.reason)
+        return replace(report, outcome="failed", reason=filling.reason)
+    failed = tuple(FailedPage(number, reason) for number, reason in store.failed_pages(row))
+    if filling.is_cancelled:
+        store.writer.stop(pending, CANCELLED)
+        return replace(report, outcome="cancelled", failed_pages=failed)
+    reason = store.writer.finish(pending)
+    return replace(report, outcome="failed" if reason else pending.outcome, reason=reason, failed_pages=failed)
+
+
+def ingest_again(
+    store: Store, encoder: Encoder, row: DocumentRow, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    """Reads a document again from its kept file: all of a complete one, what is missing of another.
+
+    Raises `EncoderMismatch`.
+    """
+    ensure_valid(encoder)
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
+    try:
+        pending = store.pending.again(row, encoder.info)
+        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    except (InputError, DocumentNotFound, LibraryLocked) as error:
+        return FileReport(row.source, row.name, "failed", row.id, reason=str(error))
+
+
+def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, callbacks: Callbacks) -> IngestReport:
+    """Fills a collection again from the kept files, by another encoder; the old codes serve until all are done.
+
+    Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
+    """
+    ensure_valid(encoder)
+    started = time.monotonic()
+    reports: list[FileReport] = []
+    encoder = apply_pooling(store, encoder, options.collection, options.pool)
+    store.reencoding.begin(options.collection, encoder.info)
+    is_swapped = False
+    while not is_swapped and not callbacks.is_cancelled():
+        pending = store.reencoding.open_next(options.collection)
+        if pending is None:
+            is_swapped = store.reencoding.swap(options.collection)
+            continue
+        with suppress(DocumentNotFound):  # deleted meanwhile: there is nothing to encode any more
+            reports.append(complete_document(store, encoder, pending, options=options, callbacks=callbacks))
+    return IngestReport(tuple(reports), time.monotonic() - started)

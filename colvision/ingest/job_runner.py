@@ -1,0 +1,108 @@
+"""Works on one job of the queue: ingests a file, goes on with a document, encodes a collection again; and ends it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from colvision.core.encoder import Encoder
+from colvision.errors import ColvisionError
+from colvision.ingest.ingest import encode_again, ingest_again, ingest_files
+from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
+from colvision.ingest.sources import Upload
+from colvision.store import Store
+from colvision.store.jobs import Job, JobState
+from colvision.store.records import READY
+
+_NOTE_SECONDS = 0.5  # between two notes of a job's progress: each one is flushed to the disk
+_STATES: Mapping[FileOutcome, JobState] = {
+    "new": "ready",
+    "replaced": "ready",
+    "same": "ready",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions) -> Job:
+    """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
+
+    `options` are the library's; the job has its own of what it adds. An error of the library itself fails the job with
+    its message and is raised again.
+    """
+    work = {"file": _ingest, "resume": _resume, "reencode": _reencode}[job.kind]
+    options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata)
+    try:
+        state, reason, document = work(store, encoder(), job, options)
+    except ColvisionError as error:
+        store.jobs.finish(job, "failed", reason=str(error))
+        raise
+    return store.jobs.finish(job, state, reason=reason, document=document)
+
+
+class _JobProgress:
+    """Writes down how far a job is, and hears that it was cancelled."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store, self._job = store, job
+        self._told = 0.0
+        self.is_stopped = False
+
+    def report(self, progress: Progress) -> None:
+        page, pages = progress.page, progress.pages
+        if time.monotonic() - self._told < _NOTE_SECONDS and page < pages:
+            return
+        self._told = time.monotonic()
+        speed = progress.pages_per_second
+        goes_on = self._store.jobs.progress(
+            self._job,
+            page=page,
+            pages=pages,
+            failed=progress.failed,
+            pages_per_second=speed,
+            document=progress.document_id,
+        )
+        self.is_stopped |= not goes_on
+
+    def callbacks(self, report: Callable[[Progress], None] | None = None) -> Callbacks:
+        return Callbacks(report or self.report, lambda: self.is_stopped)
+
+
+def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+    assert job.path is not None
+    uploads, callbacks = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).callbacks()
+    file = ingest_files(store, encoder, uploads, options=options, callbacks=callbacks).files[0]
+    noted = ": what was noted with it is now known of that" if file.metadata_changed else ""
+    reason = f"the same bytes as a document that is already here{noted}" if file.outcome == "same" else file.reason
+    return _STATES[file.outcome], reason, file.document_id
+
+
+def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+    row = store.find(job.document)
+    if row.state == READY:  # completed since it was queued: nothing is missing
+        return "ready", "", row.id
+    file = ingest_again(store, encoder, row, options=options, callbacks=_JobProgress(store, job).callbacks())
+    return _STATES[file.outcome], file.reason, file.document_id
+
+
+def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+    pages = sum(row.pages for row in store.reencoding.waiting(job.collection))
+    noted = _JobProgress(store, job)
+    done: dict[str, Progress] = {}  # by document
+
+    def report(progress: Progress) -> None:
+        """As of the whole collection, not of the document at hand."""
+        done[progress.document] = progress
+        page = sum(each.page for each in done.values())
+        failed = sum(each.failed for each in done.values())
+        noted.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
+
+    again = encode_again(store, encoder, options=options, callbacks=noted.callbacks(report))
+    if noted.is_stopped:
+        return "cancelled", "", ""
+    return "ready", _left_out(again), ""
+
+
+def _left_out(report: IngestReport) -> str:
+    failed: list[FileReport] = [file for file in report.files if file.outcome == "failed"]
+    return "; ".join(f"{file.name} could not be encoded again: {file.reason}" for file in failed)

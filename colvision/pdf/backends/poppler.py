@@ -1,0 +1,50 @@
+"""PDF pages by poppler's pdftoppm, through pdf2image. Runs in the child process, which pdftoppm's limits come from.
+
+The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each. So
+does the picture of a page that poppler cannot draw or leaves blank: for want of memory or of a decoder it goes on
+without what it could not show, and ends as if all were well.
+"""
+
+import pypdfium2 as pdfium
+from pdf2image import convert_from_path
+from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
+from PIL import Image
+
+from colvision.pdf.backends.pdfium import PdfiumDocument
+from colvision.pdf.sandbox.protocol import Request
+
+Image.MAX_IMAGE_PIXELS = None  # the size is ours
+
+
+class PopplerDocument(PdfiumDocument):
+    """A PDF drawn by poppler."""
+
+    def __init__(self, job: Request) -> None:
+        super().__init__(job)
+        self._job = job
+
+    def _paint(
+        self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
+    ) -> tuple[tuple[int, int], str, bytes | memoryview]:
+        try:
+            images = convert_from_path(
+                self._job.path,
+                first_page=number,
+                last_page=number,
+                # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another
+                # box than PDFium, the other side tells.
+                size=max(size),
+                use_cropbox=True,
+                timeout=self._job.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
+            )
+        except PDFPopplerTimeoutError as error:
+            raise TimeoutError(self._job.late) from error
+        except PDFPageCountError:
+            images = []
+        image = images[0].convert("RGB") if images else None
+        if image is None or all(least == greatest for least, greatest in image.getextrema()):
+            return super()._paint(page, number, size)
+        return image.size, "RGB", image.tobytes()
+
+
+open_document = PopplerDocument

@@ -1,0 +1,118 @@
+"""The process that opens files, seen from our side: started, spoken to, waited for, and ended with all it started.
+
+Nothing is forked: the process is a fresh Python, so a parent with threads, torch or CUDA may start it. Linux and
+macOS; on Windows it runs without limits on memory and processor time, and what poppler started may outlive it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from colvision.pdf.sandbox.protocol import PageImage, Request, Status, receive
+
+_ROOT = str(Path(__file__).resolve().parents[2])  # what this very package is imported from
+_START_SECONDS = 60.0  # a cold disk, a busy machine; 0.2 s otherwise
+
+
+class WorkerLost(Exception):
+    """The process has ended, by itself or by us; the text says why, in plain words."""
+
+
+class WorkerTimeout(WorkerLost):
+    """It did not answer in time."""
+
+
+class Worker:
+    """One process with one file open."""
+
+    def __init__(self, job: Request) -> None:
+        self._job = job
+        self._lock = threading.Lock()
+        self._waiting = self._late = False
+        self._process = subprocess.Popen(
+            # -P: the working folder is not a place to import from. The path is there for whoever lists processes.
+            [sys.executable, "-P", "-m", "colvision.pdf.sandbox.worker", job.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, sys.path)])},
+            process_group=0 if os.name == "posix" else None,  # poppler's processes die with it
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
+
+    def open(self) -> Status | PageImage:
+        """Let it open the file: its answer. Raises `WorkerLost`; `RuntimeError` if it cannot even start."""
+        self._tell(self._job.line())
+        try:
+            self.receive_within(_START_SECONDS)
+        except WorkerLost as lost:
+            raise RuntimeError("the process that reads files could not be started; see its message above") from lost
+        return self.receive_within(self._job.page_seconds)
+
+    def request_page(self, number: int) -> None:
+        """Let it draw a page; `receive_within` has the answer."""
+        self._tell(b"%d\n" % number)
+
+    def receive_within(self, seconds: float) -> Status | PageImage:
+        """The next answer. Raises `WorkerLost` if there is none within `seconds`; the process is then gone."""
+        timer = threading.Timer(seconds, self._expire)
+        timer.daemon = True
+        self._waiting = True
+        timer.start()
+        try:
+            answer = receive(self._from, 2 * self._job.pixels)
+        finally:
+            timer.cancel()
+            with self._lock:
+                self._waiting = False
+        if answer is None or self._late:
+            raise self._lost()
+        if isinstance(answer, Status) and answer.said == "died":
+            self.end()
+            raise WorkerLost(answer.text)
+        return answer
+
+    def end(self) -> int:
+        """End the process and all that it started, and leave no zombie. Its exit status, negative for a signal."""
+        if self._process.returncode is not None:
+            return self._process.returncode
+        self._kill()
+        with suppress(OSError):  # what it had not read yet cannot be delivered any more
+            self._to.close()
+        self._from.close()
+        status = self._process.wait()
+        if os.name == "posix":
+            # Where we are the first process of a container, its orphans are ours to bury.
+            with suppress(ChildProcessError):
+                while os.waitpid(-self._process.pid, 0):
+                    pass
+        return status
+
+    def _tell(self, line: bytes) -> None:
+        with suppress(BrokenPipeError):  # it has died: the next `receive_within` finds out and says why
+            self._to.write(line)
+            self._to.flush()
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._late = True
+                self._kill()
+
+    def _kill(self) -> None:
+        if os.name == "posix":
+            with suppress(ProcessLookupError, PermissionError):  # macOS: not permitted on a zombie
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+
+    def _lost(self) -> WorkerLost:
+        status = self.end()
+        if self._late or (os.name == "posix" and status == -signal.SIGXCPU):
+            return WorkerTimeout(self._job.late)
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return WorkerLost(f"ended the renderer ({how}): it is damaged, or {self._job.heavy}")

@@ -1,0 +1,119 @@
+"""What is said between us and the process that opens a file: lines of JSON, and the pixels of a page behind them."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import IO, Any, Literal, get_args
+
+from colvision.core.page import PdfGeometry
+
+FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
+Renderer = Literal["poppler", "pdfium", "pillow"]
+Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
+
+_LONGEST_LINE = 16 * 2**20  # bytes; a text layer of `pdfium.LONGEST_TEXT` characters, all of them escaped, is 6 MB
+_CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
+
+
+class UnreadablePage(Exception):
+    """A page that cannot be drawn. The text says why, in plain words: it becomes the reason of a `FailedPage`."""
+
+
+class UnreadableFile(Exception):
+    """A file that cannot be opened."""
+
+    def __init__(self, said: Literal["encrypted", "damaged", "limit"], detail: str) -> None:
+        super().__init__(detail)
+        self.said: Code = said
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that the process needs to know before it opens the file; the limits are those of `limits.Limits`."""
+
+    path: str
+    kind: FileKind
+    renderer: Renderer
+    pixels: int
+    page_seconds: float
+    page_memory_bytes: int
+    image_pixels: int
+
+    @property
+    def late(self) -> str:
+        return f"took longer than {self.page_seconds:g} s (limit page_seconds)"
+
+    @property
+    def heavy(self) -> str:
+        return f"needs more than {self.page_memory_bytes / 2**20:,.0f} MiB (limit page_memory_bytes)"
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode("ascii") + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Request":
+        return cls(**json.loads(line))
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A drawn page: rows of `raw` pixels from the top left, without gaps between them."""
+
+    size: tuple[int, int]  # (width, height)
+    raw: str  # RGB, BGR or L
+    pixels: bytes | memoryview
+    text: str = ""
+    geometry: PdfGeometry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An answer without a picture; `text` continues a sentence that begins with the file or the page."""
+
+    said: Code
+    text: str = ""
+    pages: int = 0  # of the file, where it was opened
+
+    def __post_init__(self) -> None:
+        if self.said not in get_args(Code) or not isinstance(self.text, str) or not isinstance(self.pages, int):
+            raise TypeError(f"{self} is not an answer")
+
+
+def send(stream: IO[bytes], answer: Status | PageImage) -> None:
+    """Write one answer: a line, and behind the line of a picture its pixels."""
+    fields = asdict(answer) if isinstance(answer, Status) else _head(answer)
+    stream.write(json.dumps(fields).encode("ascii") + b"\n")
+    if isinstance(answer, PageImage):
+        stream.write(answer.pixels)
+    stream.flush()
+
+
+def receive(stream: IO[bytes], most_pixels: int) -> Status | PageImage | None:
+    """The next answer; None where the other side has gone or does not keep to the form.
+
+    The other side has read a file that may have been made to take it over: it is trusted with nothing, least of
+    all with the size of what it sends.
+    """
+    line = stream.readline(_LONGEST_LINE)
+    try:
+        fields = json.loads(line)
+        return Status(**fields) if "said" in fields else _picture(stream, fields, most_pixels)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _head(picture: PageImage) -> dict[str, object]:
+    geometry = picture.geometry and asdict(picture.geometry)
+    return {"size": picture.size, "raw": picture.raw, "text": picture.text, "geometry": geometry}
+
+
+def _picture(stream: IO[bytes], head: dict[str, Any], most_pixels: int) -> PageImage:
+    """The picture that `head` announces. Raises ValueError, TypeError or KeyError where it is not one."""
+    width, height = head["size"]
+    channels = _CHANNELS[head["raw"]]
+    if min(width, height) < 1 or width * height > most_pixels:
+        raise ValueError(f"a picture of {width} x {height} pixels; at most {most_pixels} were asked for")
+    pixels = stream.read(width * height * channels)
+    if len(pixels) < width * height * channels:
+        raise ValueError("the picture ends early")
+    geometry = head["geometry"] and PdfGeometry(tuple(head["geometry"]["crop"]), head["geometry"]["rotation"])
+    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry)

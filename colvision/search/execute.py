@@ -1,0 +1,228 @@
+"""Which pages are compared, and how. Queries that come together share every pass over the pages.
+
+A scan compares the int8 codes of all pages. Above `FIRST_STAGE_PAGES` a first stage compares their sign bits and only
+its candidates' codes are compared: for plain MaxSim (identity link) alone. A link that is a steep probability needs
+more than signs tell: among 1,685 scanned pages of `mini`, the best 200 by sign bits hold .62 of the ten best, and
+its soft idf needs the exact similarities of the whole collection anyway. So such collections are scanned.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.query import ScoredQuery
+from colvision.search.filters import Columns
+from colvision.search.idf import soft_idf
+from colvision.search.options import QueryRequest, SearchOptions
+from colvision.search.ranking import ScoredPages, best_hits
+from colvision.search.results import Answer
+from colvision.search.scan import Pages, Table, bit_scores, code_maxima
+from colvision.store import Snapshot
+from colvision.store.fulltext import TextScores
+
+FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages, a few milliseconds
+# Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
+# benchmarks/made.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
+_CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
+SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
+
+
+def search_pages(
+    snapshot: Snapshot,
+    query: QueryEmbedding,
+    *,
+    info: EncoderInfo,
+    options: SearchOptions | None = None,
+    texts: TextScores | None = None,
+) -> Answer:
+    """One query's answer.
+
+    score(page) = sum over tokens of weight * link(max over the page's vectors of the similarity), and the terms of
+    `scoring`. Ties break by document name, then page. Filters cut pages before they are scored and change no score:
+    idf is the collection's.
+    """
+    return search_many(snapshot, [QueryRequest(query, options or SearchOptions(), texts)], info=info)[0]
+
+
+def search_many(
+    snapshot: Snapshot, requests: Sequence[QueryRequest], *, info: EncoderInfo, memory: int = SEARCH_BYTES
+) -> list[Answer]:
+    """The answers to several queries, the same as one by one; those with the same filter share the passes.
+
+    `memory` bounds the bytes that a pass holds beside the mapped shards, as far as one query allows.
+    """
+    table = Table.of(snapshot)
+    answers: dict[int, Answer] = {}
+    order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i].options))
+    for _, group in groupby(order, key=lambda i: _scope_key(requests[i].options)):
+        places = list(group)
+        search = _Search(table, info, _scope(table, requests[places[0]].options), memory)
+        for batch in search.batches(places, requests):
+            answers.update(zip(batch, search.answers([requests[i] for i in batch]), strict=True))
+    return [answers[i] for i in range(len(requests))]
+
+
+def scored_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo) -> ScoredQuery:
+    """A query with the weights that a search of the whole collection gives its tokens.
+
+    Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
+    """
+    search = _Search(Table.of(snapshot), info, None, SEARCH_BYTES)
+    request = QueryRequest(query)
+    if not info.calibration.is_probability:
+        return search.query(request, query.weights)
+    [scored] = search.scanned([request], query.vectors)
+    return scored.query
+
+
+def has_first_stage(info: EncoderInfo, pages: int) -> bool:
+    """Whether a search of so many pages by this encoder compares sign bits first."""
+    return pages >= FIRST_STAGE_PAGES and not info.calibration.is_probability and info.dim % 64 == 0
+
+
+def _scope_key(options: SearchOptions) -> str:
+    documents = None if options.documents is None else sorted(options.documents)
+    return repr((documents, options.where, options.mode))
+
+
+def _scope(table: Table, options: SearchOptions) -> Pages | None:
+    """The pages that may be found; None for all."""
+    if options.documents is None and options.where is None:
+        return None
+    documents = list(table.snapshot.documents.values())
+    places = {row.key: i for i, row in enumerate(documents)}
+    owner = np.array([places[key] for key in table.document.tolist()], dtype=np.int64)
+    kept = np.ones(len(table), dtype=np.bool_)
+    if options.documents is not None:
+        kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
+    if options.where is not None:
+        kept &= options.where.mask(Columns(documents, owner, table.page))
+    return np.flatnonzero(kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """One pass over the pages of one filter: `scope` are those that may be found, None for all."""
+
+    table: Table
+    info: EncoderInfo
+    scope: Pages | None
+    memory: int
+
+    @property
+    def pages(self) -> Pages:
+        return np.arange(len(self.table), dtype=np.int64) if self.scope is None else self.scope
+
+    def batches(self, places: Iterable[int], requests: Sequence[QueryRequest]) -> Iterator[list[int]]:
+        """As many queries at once as their maxima fit into `memory`; at least one."""
+        limit = max(self.memory // (8 * max(len(self.table), 1)), 1)  # tokens: similarities and contributions, float32
+        batch: list[int] = []
+        tokens = 0
+        for place in places:
+            more = len(requests[place].query.tokens)
+            if batch and tokens + more > limit:
+                yield batch
+                batch, tokens = [], 0
+            batch.append(place)
+            tokens += more
+        if batch:
+            yield batch
+
+    def answers(self, requests: Sequence[QueryRequest]) -> list[Answer]:
+        """Raises `LibraryDamaged`."""
+        started = time.perf_counter()
+        vectors = np.concatenate([request.query.vectors for request in requests])
+        if self._has_first_stage(requests[0].options):
+            candidates = self._candidates(requests, vectors)
+            staged = time.perf_counter()
+            found = self._reranked(requests, candidates, vectors)
+            spent = {"first_stage": (staged - started) * 1000, "rerank": (time.perf_counter() - staged) * 1000}
+            mode = "rerank"
+        else:
+            found = self.scanned(requests, vectors)
+            spent, mode = {"score": (time.perf_counter() - started) * 1000}, "exact"
+        answers = []
+        for scored in found:
+            hits = best_hits(self.table, scored, self.info.quantisation_range)
+            timing = {**spent, "total": (time.perf_counter() - started) * 1000}
+            retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "text")
+            answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing, retrievers))
+        return answers
+
+    def _has_first_stage(self, options: SearchOptions) -> bool:
+        return options.mode == "auto" and has_first_stage(self.info, len(self.pages)) and self.table.has_bits
+
+    def _candidates(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[Pages]:
+        """For each query the pages whose signs agree best with its own, and those whose text has most of its words."""
+        pages = self.pages
+        sizes = [len(request.query.tokens) for request in requests]
+        starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
+        weights = np.concatenate([request.query.weights for request in requests])
+        scores = bit_scores(self.table, pages, vectors, weights, starts)  # (pages, queries)
+        chosen = []
+        for score, request in zip(scores.T, requests, strict=True):
+            count = min(max(_CANDIDATES, int(_CANDIDATE_SHARE * len(pages)), 4 * request.options.k), len(pages))
+            best = np.argpartition(-score, count - 1)[:count]
+            if request.texts is not None:
+                best = np.union1d(
+                    best, _best_texts(request.texts.of(self.table.document[pages], self.table.page[pages]))
+                )
+            chosen.append(np.sort(pages[best]))
+        return chosen
+
+    def _reranked(
+        self, requests: Sequence[QueryRequest], candidates: Sequence[Pages], vectors: Floats
+    ) -> list[ScoredPages]:
+        """Each query's candidates by their codes: together where most of them are wanted by several queries."""
+        wanted = np.unique(np.concatenate(candidates))
+        is_shared = 2 * len(wanted) <= sum(map(len, candidates))
+        together = self._maxima(wanted, vectors) if is_shared else None
+        found, begin = [], 0
+        for request, pages in zip(requests, candidates, strict=True):
+            end = begin + len(request.query.tokens)
+            if together is None:
+                maxima = self._maxima(pages, request.query.vectors)
+            else:
+                maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
+            query = self.query(request, request.query.weights)
+            found.append(ScoredPages(query, request.options, request.texts, pages, maxima))
+            begin = end
+        return found
+
+    def _maxima(self, pages: Pages, vectors: Floats) -> Floats:
+        return code_maxima(self.table, pages, vectors, self.info.quantisation_range)
+
+    def scanned(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[ScoredPages]:
+        is_weighed = self.info.calibration.is_probability and any(request.options.soft_idf for request in requests)
+        compared = np.arange(len(self.table), dtype=np.int64) if is_weighed else self.pages
+        maxima = self._maxima(compared, vectors)
+        found, begin = [], 0
+        for request in requests:
+            end = begin + len(request.query.tokens)
+            own = np.ascontiguousarray(maxima[:, begin:end])
+            weights = request.query.weights
+            if is_weighed and request.options.soft_idf:
+                weights = weights * soft_idf(self.info.calibration(own))
+            kept = own[self.scope] if is_weighed and self.scope is not None else own
+            found.append(ScoredPages(self.query(request, weights), request.options, request.texts, self.pages, kept))
+            begin = end
+        return found
+
+    def query(self, request: QueryRequest, weights: Floats) -> ScoredQuery:
+        generation = self.table.snapshot.generation
+        mean_vectors = self.table.mean_vectors
+        calibration = (
+            Calibration() if request.query.is_example else self.info.calibration
+        )  # it was calibrated for words: see `example_query`
+        return ScoredQuery(request.query, weights, calibration, generation, self.info.fingerprint, mean_vectors)
+
+
+def _best_texts(scores: NDArray[np.float64]) -> Pages:
+    best = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+    return best[scores[best] > 0]

@@ -1,0 +1,129 @@
+"""Filters as text, for the command line and REST: `machine=pump and (year>=2010 or lang in de,fr) and page in 3-9`.
+
+    expression = conjunction {"or" conjunction}     conjunction = part {"and" part}
+    part = "(" expression ")" | field sign value | field "in" value {"," value}     sign = = != >= <= > <
+
+A value is a word or stands in quotes; 2010 is a number, "2010" in quotes is a text. The values of `page` may be ranges.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from colvision.core.metadata import Scalar, scalar_of
+from colvision.search.filters import PAGE, AllOf, AnyOf, Compare, Filter, Range
+
+_TOKEN = re.compile(
+    r"""\s*(?: (?P<quoted>"[^"]*"|'[^']*') | (?P<sign>[!<>]=|[<>=]) | (?P<mark>[(),]) | (?P<word>[^\s()<>=!,"']+) )""",
+    re.VERBOSE,
+)
+_RANGE = re.compile(r"(\d+)-(\d+)")
+_DEPTH = 20  # parentheses inside each other: a text from the network must not exhaust the stack
+
+
+class _Token(NamedTuple):
+    kind: str  # quoted, sign, mark, word, end
+    text: str
+    at: int
+
+
+def parse_filter(text: str) -> Filter:
+    """Raises `ValueError` for a text that does not read so, saying where."""
+    reader = _Reader(text)
+    found = reader.expression(0)
+    reader.end()
+    return found
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_tokens(text))
+        self._place = 0
+
+    def expression(self, depth: int) -> Filter:
+        parts = [self._conjunction(depth)]
+        while self._took_word("or"):
+            parts.append(self._conjunction(depth))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+
+    def _conjunction(self, depth: int) -> Filter:
+        parts = [self._part(depth)]
+        while self._took_word("and"):
+            parts.append(self._part(depth))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+    def _part(self, depth: int) -> Filter:
+        if self._took_mark("("):
+            if depth == _DEPTH:
+                raise self._error(f"more than {_DEPTH} parentheses inside each other")
+            inside = self.expression(depth + 1)
+            if not self._took_mark(")"):
+                raise self._error("expected )")
+            return inside
+        field = self._take("word", "quoted", wanted="a name such as machine, document or page")
+        if self._took_word("in"):
+            values = [self._value(field)]
+            while self._took_mark(","):
+                values.append(self._value(field))
+            return _any_of(field, "=", values)
+        sign = self._take("sign", wanted=f"one of = != >= <= > < or `in` after {field!r}")
+        return _any_of(field, sign, [self._value(field)])
+
+    def _value(self, field: str) -> Scalar | Range:
+        token = self._tokens[self._place]
+        text = self._take("word", "quoted", wanted=f"a value for {field!r}")
+        span = _RANGE.fullmatch(text)
+        if token.kind == "quoted":
+            return text
+        return Range(int(span[1]), int(span[2])) if field == PAGE and span else scalar_of(text)
+
+    def end(self) -> None:
+        if self._tokens[self._place].kind != "end":
+            raise self._error("expected `and`, `or` or the end")
+
+    def _take(self, *kinds: str, wanted: str) -> str:
+        token = self._tokens[self._place]
+        if token.kind not in kinds:
+            raise self._error(f"expected {wanted}")
+        self._place += 1
+        return token.text[1:-1] if token.kind == "quoted" else token.text
+
+    def _took_word(self, word: str) -> bool:
+        return self._took("word", word)
+
+    def _took_mark(self, mark: str) -> bool:
+        return self._took("mark", mark)
+
+    def _took(self, kind: str, text: str) -> bool:
+        token = self._tokens[self._place]
+        is_it = token.kind == kind and token.text.casefold() == text
+        self._place += is_it
+        return is_it
+
+    def _error(self, what: str) -> ValueError:
+        token = self._tokens[self._place]
+        found = f"found {token.text!r} at letter {token.at + 1}" if token.kind != "end" else "found the end"
+        return ValueError(f"filter {self._text!r}: {what}, {found}; for example machine=pump and year>=2010")
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at = 0
+    while text[at:].strip():
+        found = _TOKEN.match(text, at)
+        if found is None:
+            rest = text[at:].strip()
+            raise ValueError(f'filter {text!r}: {rest!r} cannot be read; put values in quotes: name="it\'s"')
+        kind = str(found.lastgroup)
+        yield _Token(kind, found[kind], found.start(kind))
+        at = found.end()
+    yield _Token("end", "", len(text))
+
+
+def _any_of(field: str, sign: str, values: list[Scalar | Range]) -> Filter:
+    ranges = [value for value in values if isinstance(value, Range)]
+    plain = tuple(value for value in values if not isinstance(value, Range))
+    if ranges and sign != "=":
+        raise ValueError(f"page {sign} {ranges[0].first}-{ranges[0].last}: a range of pages goes with = or `in`")
+    parts: list[Filter] = [*ranges, *([Compare(field, sign, plain)] if plain else [])]
+    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))

@@ -1,0 +1,122 @@
+"""The two ways of comparing a query with pages: their int8 codes, and the signs of those.
+
+Pages are rows of a `Table`: the live pages of a snapshot in one order. Pieces of them run side by side.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.core.embedding import Floats
+from colvision.maxsim import bit_maxima, token_maxima
+from colvision.parallel import parallel_map
+from colvision.store import Part, Snapshot
+from colvision.store.shards import ShardPage
+
+Pages = NDArray[np.int64]  # sorted rows of a table
+_PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
+_COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
+_FEW = 2  # fewer than one in so many pages are copied
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The live pages of a snapshot, part by part: `rows` are those in each part's shard, `starts` (parts + 1,) the
+    first of each part here; `document` (key) and `page` (number from 1) are columns (pages,).
+    """
+
+    snapshot: Snapshot
+    rows: tuple[Pages, ...]
+    starts: NDArray[np.int64]
+    document: NDArray[np.int64]
+    page: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "Table":
+        rows = tuple(np.flatnonzero(part.live) for part in snapshot.parts)
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        pairs = list(zip(snapshot.parts, rows, strict=True))
+        document = [part.document[chosen] for part, chosen in pairs]
+        page = [part.page[chosen] for part, chosen in pairs]
+        nobody, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return cls(snapshot, rows, starts, np.concatenate([nobody, *document]), np.concatenate([nothing, *page]))
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+    @property
+    def mean_vectors(self) -> float:
+        """Of the live pages: the collection's, whatever a filter leaves."""
+        pairs = zip(self.snapshot.parts, self.rows, strict=True)
+        vectors = sum(int(np.diff(part.shard.starts)[rows].sum()) for part, rows in pairs)
+        return vectors / len(self) if len(self) else 1.0
+
+    @property
+    def has_bits(self) -> bool:
+        return all(part.shard.bits is not None for part in self.snapshot.parts)
+
+    def stored(self, row: int) -> ShardPage:
+        """The codes and the grid of a page."""
+        part = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.snapshot.parts[part].shard.page(int(self.rows[part][row - self.starts[part]]))
+
+    def pieces(self, pages: Pages, most: int) -> Iterator["Piece"]:
+        """`pages` by the part that holds them, in order, no piece of more than `most`."""
+        bounds = np.searchsorted(pages, self.starts)
+        for part, rows, start, first, last in zip(
+            self.snapshot.parts, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
+        ):
+            for begin in range(first, last, most):
+                yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
+
+
+class Piece(NamedTuple):
+    """Pages of one part, as sorted rows of its shard."""
+
+    part: Part
+    rows: Pages
+
+    @property
+    def chosen(self) -> Pages | None:
+        """None for all pages of the shard, which a kernel goes through without gathering them."""
+        return None if len(self.rows) == len(self.part.shard) else self.rows
+
+
+def code_maxima(table: Table, pages: Pages, query: Floats, quantisation_range: float) -> Floats:
+    """Each page's best similarity for each query token, from the int8 codes: (pages, t).
+
+    Many are compared where they are mapped, a few are copied. Raises `LibraryDamaged` for codes that are not what was
+    written.
+    """
+    is_scan = len(pages) * _FEW >= len(table)
+
+    def compare(piece: Piece) -> Floats:
+        shard = piece.part.shard
+        if is_scan:
+            shard.check(piece.rows)
+            return token_maxima(query, shard.codes, shard.starts, quantisation_range, pages=piece.chosen)
+        return token_maxima(query, *shard.read_codes(piece.rows), quantisation_range)
+
+    nothing = np.zeros((0, len(query)), np.float32)
+    pieces = table.pieces(pages, _PIECE if is_scan else _COPIED)
+    return np.concatenate([nothing, *parallel_map(compare, pieces)])
+
+
+def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
+    """The weighted sums of each page's best agreements, one of each query: (pages, queries).
+
+    `query` and `weights` hold the tokens of all queries end to end, `starts` where each begins. Raises
+    `LibraryDamaged` for bits that are not what was written.
+    """
+
+    def compare(piece: Piece) -> Floats:
+        shard = piece.part.shard
+        assert shard.bits is not None
+        agreement = bit_maxima(query, shard.bits, shard.starts, pages=piece.chosen)  # (pages, t)
+        return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
+
+    nothing = np.zeros((0, len(starts)), np.float32)
+    return np.concatenate([nothing, *parallel_map(compare, table.pieces(pages, _PIECE))])

@@ -1,0 +1,32 @@
+"""One page as it is stored."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.core.embedding import PatchGrid
+from colvision.store.shards.layout import Codes
+
+
+class PageRef(NamedTuple):
+    """Whose page it is: the key of its document in the catalogue, and its number in that document."""
+
+    document: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardPage:
+    """A page as it is stored: `codes` (n, dim) int8 with n >= 1, its grid, `kind` (n,) uint8 of `Kind`."""
+
+    codes: Codes
+    grid: PatchGrid
+    kind: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 2 or self.codes.dtype != np.int8 or len(self.codes) == 0:
+            raise ValueError(f"codes are {self.codes.shape} {self.codes.dtype}; expected (n, dim) int8 with n >= 1")
+        if self.kind.shape != (len(self.codes),) or self.kind.dtype != np.uint8:
+            raise ValueError(f"kind is {self.kind.shape} {self.kind.dtype}; expected ({len(self.codes)},) uint8")

@@ -1,0 +1,268 @@
+"""Reading a shard: memory-mapped, and nothing of it believed before its checksum was found right."""
+
+import hashlib
+import mmap
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colvision.core.embedding import PatchGrid
+from colvision.errors import LibraryDamaged
+from colvision.maxsim import sign_bits
+from colvision.store.shards.layout import (
+    ALIGNMENT,
+    BITS_A_WORD,
+    CODES_SUM,
+    FORMAT_1,
+    GRID_SUM,
+    TABLES,
+    Bits,
+    Codes,
+    Place,
+    buffer,
+    grid_sum,
+    read_header,
+    seal_of,
+    word_sum,
+)
+from colvision.store.shards.page import ShardPage
+
+_Number = TypeVar("_Number", bound=np.generic)
+_threads = threading.local()
+
+# A file that is mapped stays open, and systems let a process open about 1,000: a library that grew by a page or two at
+# a time has more shards than that. Below this size a copy in memory costs no more than the search that reads it all.
+SMALL_BYTES = 1 << 20
+_READ_BYTES = 1 << 20
+
+
+class Shard:
+    """A shard, memory-mapped or, below `SMALL_BYTES`, in memory; safe to share between threads.
+
+    `codes` (n, dim) int8, `starts` (pages + 1,) int64 and `owners` (pages, 2) int64 (see `PageRef`; None in a file of
+    format 1) are read-only. Raises `FileNotFoundError` when the file has gone, `LibraryDamaged` when its header or
+    tables are not what was written. Codes are to be believed once `check` has passed; `bits` and `page` check what they
+    give.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: int | None = None
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size < 8:
+                raise self._damaged(f"{size} bytes")
+            if size < SMALL_BYTES:
+                self._data = _aligned(file.read())
+            else:
+                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                if hasattr(os, "preadv"):
+                    self._handle = os.dup(file.fileno())
+                    weakref.finalize(self, os.close, self._handle)
+        self._lock = threading.Lock()
+        try:
+            self._read()
+            self._check_tables()
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _read(self) -> None:
+        metadata, self._places = read_header(self._data)
+        self.is_sealed = metadata["format"] != FORMAT_1
+        if self.is_sealed:
+            self._check_seal()
+        self.quantisation_range = float(metadata["code_range"])
+        self._bits_sum = int(metadata.get("bits_sum", "0"))
+        self.codes: Codes = self._view("codes", np.int8)
+        self._kinds = self._view("kinds", np.uint8)
+        self._cells = self._view("cells", np.int32)
+        self._shapes = self._table("shapes", np.int32)
+        self.starts = self._table("starts", np.int64)
+        self.owners = self._table("owners", np.int64) if self.is_sealed else None
+        self._sums = self._table("sums", np.uint64) if self.is_sealed else None
+        self._bits: Bits | None = None
+
+    def _check_seal(self) -> None:
+        small = [self._data[self._places[name].begin : self._places[name].end] for name in TABLES]
+        header = self._data[: min(place.begin for place in self._places.values())]
+        if seal_of([header, *small]) != bytes(self._view("seal", np.uint8)):
+            raise ValueError("its tables do not match their sha256")
+
+    def _view(self, name: str, kind: type[_Number]) -> NDArray[_Number]:
+        place: Place = self._places[name]
+        if place.type is not kind:
+            raise TypeError(f"{name} is {place.type.__name__}, expected {kind.__name__}")
+        array = np.frombuffer(self._data[place.begin : place.end], dtype=kind)
+        return array.reshape(place.shape)
+
+    def _table(self, name: str, kind: type[_Number]) -> NDArray[_Number]:
+        copy = self._view(name, kind).copy()
+        copy.flags.writeable = False
+        return copy
+
+    def _check_tables(self) -> None:
+        areas = self._shapes.astype(np.int64).prod(axis=1)  # (pages,)
+        self._cell_starts = np.concatenate([[0], np.cumsum(areas)])  # (pages + 1,)
+        counts = np.diff(self.starts)
+        # An empty page would be given its neighbour's vector by np.maximum.reduceat.
+        if self.starts[0] != 0 or self.starts[-1] != len(self.codes) or (counts < 1).any():
+            raise ValueError(f"starts do not divide {len(self.codes)} vectors into pages")
+        if len(self._shapes) != len(counts) or self._cell_starts[-1] != len(self._cells):
+            raise ValueError(f"{len(self._shapes)} grids do not fit {len(counts)} pages and {len(self._cells)} cells")
+        if len(self._kinds) != len(self.codes):
+            raise ValueError(f"{len(self._kinds)} kinds for {len(self.codes)} vectors")
+        self._is_checked = np.full(len(counts), not self.is_sealed)
+        self._is_grid_checked = self._is_checked.copy()
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it holds what a shard that is written today holds: neither less nor the vectors that none reads."""
+        return self.is_sealed and "master" not in self._places
+
+    @property
+    def dim(self) -> int:
+        return int(self.codes.shape[1])
+
+    @property
+    def bits(self) -> Bits | None:
+        """The signs of the codes, (n, dim / 64) uint64; None where dim is no multiple of 64.
+
+        Checked when first asked for, raising `LibraryDamaged`; made from the codes where the file does not hold them.
+        """
+        if self._bits is None and self.dim % BITS_A_WORD == 0:
+            with self._lock:
+                if self._bits is None:
+                    self._bits = self._read_bits()
+        return self._bits
+
+    def _read_bits(self) -> Bits:
+        if "bits" not in self._places:
+            return sign_bits(self.codes)
+        bits = self._view("bits", np.uint64)
+        if word_sum(bits) != self._bits_sum:
+            raise self._damaged("the bits of its codes do not match their sum")
+        return bits
+
+    def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> None:
+        """Reads the codes of pages (by row; of all with None), those that were not read before.
+
+        Raises `LibraryDamaged` when they are not what was written. A file of format 1 has no sums: only `verify`
+        tells.
+        """
+        wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
+        for row in wanted[~self._is_checked[wanted]].tolist():
+            self._check_page(row, self.codes[self._rows(row)])
+
+    def read_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
+        """The codes of a few pages (sorted rows) end to end, and where each begins: checked, and copied.
+
+        The copy is good until this thread's next call. It goes past the map: what is read through that stays
+        part of this process's memory, 2 MB for a page of 90 KB where the system keeps files in large pieces, and a page
+        that is met for the first time costs more than its copy. Raises `LibraryDamaged`.
+        """
+        counts = self.starts[rows + 1] - self.starts[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        codes = _scratch(int(starts[-1]) * self.dim).reshape(-1, self.dim)
+        for row, begin, end in zip(rows.tolist(), starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            self._copy(row, codes[begin:end])
+            if not self._is_checked[row]:
+                self._check_page(row, codes[begin:end])
+        return codes, starts
+
+    def _copy(self, row: int, into: Codes) -> None:
+        if self._handle is None:
+            into[:] = self.codes[self._rows(row)]
+            return
+        place = self._places["codes"].begin + int(self.starts[row]) * self.dim
+        try:
+            count = os.preadv(self._handle, [buffer(into)], place)
+        except OSError as error:
+            raise self._damaged(f"the codes of its page {row + 1} cannot be read: {error.strerror}") from error
+        if count != into.nbytes:
+            raise self._damaged(f"it ends within the codes of its page {row + 1}")
+
+    def _check_page(self, row: int, codes: Codes) -> None:
+        if self._sum_of(row, CODES_SUM) != word_sum(codes):
+            raise self._damaged(f"the codes of its page {row + 1} do not match their sum")
+        self._is_checked[row] = True
+
+    def _sum_of(self, row: int, column: int) -> int:
+        assert self._sums is not None
+        return int(self._sums[row, column])
+
+    def _rows(self, row: int) -> slice:
+        return slice(int(self.starts[row]), int(self.starts[row + 1]))
+
+    def holds(self, row: int, document: int, number: int) -> bool:
+        """Whether that page lies in that row; a file of format 1 does not know whose its pages are."""
+        if not isinstance(row, int) or not 0 <= row < len(self):  # as a damaged catalogue may say
+            return False
+        return self.owners is None or tuple(self.owners[row].tolist()) == (document, number)
+
+    def page(self, row: int) -> ShardPage:
+        """The page at `row` (from 0, its place in this shard); its arrays are views of the shard's.
+
+        Raises `LibraryDamaged` when its bytes are not what was written.
+        """
+        if not 0 <= row < len(self):
+            raise ValueError(f"row {row} of shard {self.path.name}, which holds {len(self)} pages")
+        self.check([row])
+        cells = self._cells[int(self._cell_starts[row]) : int(self._cell_starts[row + 1])]
+        kind = self._kinds[self._rows(row)]
+        if not self._is_grid_checked[row]:
+            self._check_grid(row, kind, cells)
+        rows, cols = (int(side) for side in self._shapes[row])
+        return ShardPage(self.codes[self._rows(row)], PatchGrid(cells.reshape(rows, cols)), kind)
+
+    def _check_grid(self, row: int, kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> None:
+        if self._sum_of(row, GRID_SUM) != grid_sum(kind, cells):
+            raise self._damaged(f"the grid of its page {row + 1} does not match its sum")
+        self._is_grid_checked[row] = True
+
+    def verify(self, checksum: str) -> None:
+        """Reads the whole file; raises `LibraryDamaged` when its sha256 is not `checksum`."""
+        found = file_sha256(self.path)
+        if found != checksum:
+            raise self._damaged(f"sha256 is {found[:12]}, expected {checksum[:12]}")
+
+    def _damaged(self, detail: str) -> LibraryDamaged:
+        return LibraryDamaged(
+            f"shard {self.path.name} is damaged ({detail}): run `colvision verify --repair`, or ingest its documents "
+            "again, which `colvision verify` names",
+            path=self.path,
+        )
+
+
+def _scratch(size: int) -> Codes:
+    """This thread's bytes, those of before: new memory costs as much as what is copied into it."""
+    room: Codes | None = getattr(_threads, "room", None)
+    if room is None or len(room) < size:
+        room = _threads.room = np.empty(size, dtype=np.int8)
+    return room[:size]
+
+
+def _aligned(data: bytes) -> memoryview:
+    """A read-only copy that begins on a cache line, as a mapped file does."""
+    room = np.empty(len(data) + ALIGNMENT, dtype=np.uint8)
+    begin = -room.ctypes.data % ALIGNMENT
+    copy = room[begin : begin + len(data)].data
+    copy[:] = data
+    return copy.toreadonly()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes in hex, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,80 @@
+"""The writer's turn: one process or thread at a time changes a library, for as long as one commit takes.
+
+Every change is: files first, each whole and durable, then one transaction of the catalogue, then the removal of files
+that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row without
+its file; the next writer sweeps them. Where the catalogue was set back it moves them to lost/ instead: see
+`high_water_mark`.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from colvision.errors import DocumentNotFound, LibraryError, LibraryReadOnly
+from colvision.store import rows
+from colvision.store.catalogue import Catalogue
+from colvision.store.file_lock import file_lock
+from colvision.store.files import Files
+from colvision.store.high_water_mark import HighWaterMark
+from colvision.store.records import DocumentRow
+
+LOCK_NAME = "writer.lock"
+
+
+class WriterLock:
+    """The right to change a library, shared by all that change it."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, files: Files) -> None:
+        self._path = path
+        self._db = catalogue
+        self._files = files
+        self._mark = HighWaterMark(catalogue, files)
+        self._is_swept = False
+
+    @contextmanager
+    def acquire(self) -> Iterator[None]:
+        """Holds the writer lock; what an earlier kill or failure left behind is removed first.
+
+        Raises `LibraryReadOnly`, `LibraryLocked`, and `LibraryError` for a disk that is full or fails.
+        """
+        if self._db.read_only:
+            raise LibraryReadOnly(f"library {self._path} cannot be written: copy it to a disk where it can")
+        try:
+            with file_lock(self._path / LOCK_NAME):
+                if not self._is_swept:
+                    self.sweep()
+                yield
+                self._mark.save()
+        except (OSError, sqlite3.OperationalError) as error:
+            self._is_swept = False  # it may have left files
+            raise self.unwritable(error) from error
+
+    def sweep(self) -> None:
+        """Removes the files that no row names, or sets them aside. Only in a turn, and outside a transaction."""
+        with self._db.read():
+            shards = {row.file_name for row in rows.shards(self._db)}
+            files = {row.file_name for row in rows.documents(self._db)}
+        if lag := self._mark.lag():
+            self._files.set_aside(shards, files)
+            # Killed here: the catalogue is still behind, and the next writer goes on.
+            with self._db.write():
+                rows.skip_keys(self._db, lag)
+        self._files.sweep(shards, files)
+        self._is_swept = True
+
+    def forget(self, row: DocumentRow) -> None:
+        """Removes a document's rows, in the caller's transaction; its files go with the next sweep."""
+        rows.delete_document_rows(self._db, row.key)
+        self._is_swept = False
+
+    def unwritable(self, error: OSError | sqlite3.OperationalError) -> LibraryError:
+        return LibraryError(
+            f"library {self._path} could not be written ({error}): nothing that was stored is lost; make room or "
+            "give access, then ingest the same files again to go on"
+        )
+
+
+def document_deleted(row: DocumentRow) -> DocumentNotFound:
+    """The error for a document that somebody has deleted or replaced since it was looked up."""
+    return DocumentNotFound(f"document {row.name!r} ({row.id}) was deleted or replaced meanwhile: ingest it again")
