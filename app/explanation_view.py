@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from colvision.core.encoder import Calibration
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.core.encoder import Calibration
 from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
 from colvision.search import Answer, Hit

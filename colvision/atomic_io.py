@@ -7,8 +7,10 @@ the ending `.tmp` is a whole file.
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 TEMPORARY = ".tmp"
 
@@ -63,3 +65,17 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A name of one's own to write to, beside `path`; left without an error the file takes that name, else it goes.
+
+    Several processes may make the same file, and none disturbs another; it is not flushed to the disk.
+    """
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import pytest
 from colvision.core.encoder import Calibration
 
 import colvision
+from colvision.core.encoder import Calibration
 from colvision.errors import (
     CollectionNotFound,
     DocumentNotFound,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import ProgressCallback as Bar
+from rich.progress import Progress as Bar
 
 from colvision.cli.options import (
     AdapterOption,

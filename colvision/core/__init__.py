@@ -1,0 +1,1 @@
+"""The values that pass between the parts of the house: pages, embeddings, queries. No I/O, no models."""

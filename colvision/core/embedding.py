@@ -1,18 +1,13 @@
-"""What an encoder makes of a page and of a query, and the protocol it follows.
+"""What an encoder makes of a page and of a query. Everything is rows before columns; nothing is padded."""
 
-Everything is rows before columns; nothing is padded.
-"""
-
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.page import Box, Page
+from colvision.core.page import Box
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -59,6 +54,13 @@ class PatchGrid:
     def box(self, row: int, col: int) -> Box:
         """The cell's rectangle as fractions of the page picture."""
         return Box(col / self.cols, row / self.rows, (col + 1) / self.cols, (row + 1) / self.rows)
+
+    def first_cells(self, vectors: int) -> Ints:
+        """(vectors, 2) row and column of the first cell, from the top left, of each vector; -1, -1 where it has none."""
+        cells = np.full((vectors, 2), -1, dtype=np.int32)
+        places = np.argwhere(self.cells >= 0)[::-1]  # from the end, so that the first one is what stays
+        cells[self.cells[places[:, 0], places[:, 1]]] = places
+        return cells
 
     def place(self, values: Floats) -> Floats:
         """(..., n) a value a vector -> (..., rows, cols), NaN where a cell has no vector."""
@@ -123,6 +125,14 @@ class QueryEmbedding:
         if t and (self.word.min() < -1 or self.word.max() >= len(self.words)):
             raise ValueError(f"query {self.text!r}: `word` names a word beyond the {len(self.words)} it has")
 
+    def tokens_of_words(self) -> list[tuple[str, list[int]]]:
+        """Each word in order with the tokens that spell it; words without a token are left out."""
+        spelt: dict[int, list[int]] = {}
+        for token, word in enumerate(self.word.tolist()):
+            if word >= 0:
+                spelt.setdefault(word, []).append(token)
+        return [(self.words[word], tokens) for word, tokens in sorted(spelt.items())]
+
     @classmethod
     def of_words(cls, text: str, words: Sequence[str], vectors: Floats) -> "QueryEmbedding":
         """Every token is a whole word of weight 1."""
@@ -136,118 +146,6 @@ class QueryEmbedding:
             words=tuple(words),
             word=np.arange(t, dtype=np.int32),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Monotone map from a similarity to a token's contribution; the winning patches do not depend on it.
-
-    Identity when `slope` is 0 (ColPali, ColQwen: plain late interaction); else the logistic
-    1 / (1 + exp(-slope * (similarity - midpoint))): the probability that the best patch is a true match.
-    """
-
-    slope: float = 0.0
-    midpoint: float = 0.0
-
-    @property
-    def is_probability(self) -> bool:
-        return self.slope > 0
-
-    def __call__(self, similarity: Floats) -> Floats:
-        if not self.is_probability:
-            return similarity
-        logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
-        chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
-        return chance
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredQuery:
-    """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
-
-    `mean_vectors` is the mean number of vectors of the collection's pages.
-    """
-
-    embedding: QueryEmbedding
-    weights: Floats  # (t,)
-    calibration: Calibration
-    generation: int
-    fingerprint: str
-    mean_vectors: float = 1.0
-
-    def contributions(self, similarity: Floats) -> Floats:
-        """(..., t) similarities -> (..., t) what each token adds to the score."""
-        added: Floats = self.weights * self.calibration(similarity)
-        return added
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointRef:
-    """What `load_encoder` was given, of all that decides the vectors: enough to load the same encoder again.
-
-    `name` and `adapter` are absolute paths, or a hub id with its commit.
-    """
-
-    name: str
-    max_patches: int | None = None
-    adapter: str | None = None
-    quantise: str | None = None
-
-    def options(self, name: str = "") -> str:
-        """As the command line takes them, with another `name` where one is given."""
-        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
-        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
-        bits = f" --quantise {self.quantise}" if self.quantise else ""
-        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderInfo:
-    """What a collection remembers of the encoder that filled it.
-
-    `fingerprint` changes with weights, adapter, prompts, resolution and link; `quantisation_range` is the largest absolute
-    vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse. `pool` is
-    how many patches share a vector (1: every patch has its own). `loaded_from` is None for mini, and for encoders that
-    only a program knows how to make.
-    """
-
-    name: str
-    fingerprint: str
-    dim: int
-    quantisation_range: float
-    calibration: Calibration = Calibration()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    pool: int = 1
-    loaded_from: CheckpointRef | None = None
-
-    def __post_init__(self) -> None:
-        if self.dim < 1 or not 0 < self.quantisation_range <= 1:
-            raise ValueError(
-                f"encoder {self.name!r}: dim {self.dim}, code_range {self.quantisation_range} (expected 0..1]"
-            )
-
-    @property
-    def options(self) -> str:
-        """What chooses this encoder on the command line; "" where nothing does."""
-        if self.loaded_from is not None:
-            return self.loaded_from.options()
-        return "--encoder mini" if self.name == "mini" else ""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept."""
-
-    @property
-    def info(self) -> EncoderInfo: ...
-
-    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
-        """One embedding a page, in order. A page's vectors do not depend on the pages beside it."""
-        ...
-
-    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
-        """One embedding a text, in order. Raises `ValueError` for a text without a single token."""
-        ...
 
 
 def check_vectors(vectors: Floats, what: str) -> int:

@@ -21,6 +21,11 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
+    def scaled(self, size: tuple[int, int]) -> "Box":
+        """A box in fractions, in the pixels of a picture of `size` (width, height)."""
+        width, height = size
+        return Box(self.left * width, self.top * height, self.right * width, self.bottom * height)
+
 
 @dataclass(frozen=True, slots=True)
 class PdfGeometry:

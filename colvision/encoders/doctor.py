@@ -40,7 +40,7 @@ Score = Callable[[Floats, Sequence[Floats]], Floats]
 class SelfChecking(Protocol):
     """An encoder that can be asked about its inside."""
 
-    def examined(self) -> Iterator[Finding]: ...
+    def self_check(self) -> Iterator[Finding]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def examine(encoder: Encoder, *, score: Score = code_scores) -> DoctorReport:
         "planted patches": lambda: _planted(encoder),
         "cost here": lambda: _cost(embeddings, seconds),
     }
-    inside = encoder.examined() if isinstance(encoder, SelfChecking) else ()
+    inside = encoder.self_check() if isinstance(encoder, SelfChecking) else ()
     findings = (*inside, *(_checked(name, check) for name, check in checks.items()))
     return DoctorReport(encoder.info.name, encoder.info.fingerprint, findings)
 

@@ -1,18 +1,12 @@
 """How well an encoder finds the pages that answer a set of questions: `colvision evaluate`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-from colvision.core.encoder import Encoder
-from colvision.encoders import load_encoder
-from colvision.errors import InputError
 from colvision.evaluation.corpus import LEVELS, Corpus, Level, ProgressCallback, Step, find_corpus, level_of
-from colvision.evaluation.corpus_library import Folders, default_cache, is_readable, open_corpus
+from colvision.evaluation.corpus_library import default_cache
+from colvision.evaluation.evaluate import EvaluationOptions, evaluate
 from colvision.evaluation.metrics import Measures
-from colvision.evaluation.pointing import Pointing, read_words
+from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query, read_pages_file, read_queries
-from colvision.evaluation.report import Comparison, EvaluationReport, Row, Setting, check_same_pages, compare, rows
+from colvision.evaluation.report import Comparison, EvaluationReport, Row, Setting
 from colvision.evaluation.runs import Run, read_run, write_run
 
 __all__ = [
@@ -39,74 +33,3 @@ __all__ = [
     "read_run",
     "write_run",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationOptions:
-    """`text_fusion` asks the text layers beside the pictures; `pool` 2 or 3 keeps one vector for about so many patches.
-    `against`: a TREC run to compare with; `point`: a file of words to point at.
-
-    The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
-    """
-
-    soft_idf: bool = True
-    text_fusion: bool = False
-    pool: int = 1
-    against: Path | None = None
-    point: Path | None = None
-    library: Path | None = None
-    cache: Path | None = None
-
-
-_DEFAULTS = EvaluationOptions()
-
-
-def evaluate(
-    corpus: Corpus,
-    queries: Sequence[Query],
-    *,
-    encoder: str | Encoder = "mini",
-    options: EvaluationOptions = _DEFAULTS,
-    progress: ProgressCallback = lambda step: None,
-) -> tuple[EvaluationReport, Run]:
-    """Reads the corpus into a library, unless an earlier run has, and asks every query of it.
-
-    Returns the measures by group of queries, with 95 % intervals, and the ranked pages. Raises `InputError` for a
-    file that cannot be used, a query without a token or with a gold page outside the corpus, a run over other pages.
-    """
-    theirs = read_run(options.against) if options.against else None
-    name = options.against.name if options.against else ""
-    words = read_words(options.point) if options.point else None
-    loaded = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    _check_queries(corpus, queries, loaded)
-    if theirs is not None:
-        check_same_pages(theirs, name, corpus.page_ids())
-    folders = Folders(options.library, options.cache or default_cache())
-    with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
-        soft_idf, text_fusion = options.soft_idf, options.text_fusion
-        run = searched.answer(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
-        report = EvaluationReport(
-            setting=searched.setting(soft_idf=soft_idf, text_fusion=text_fusion),
-            rows=rows(run, queries),
-            against=name,
-            comparisons=compare(run, theirs, queries) if theirs is not None else (),
-            pointing=searched.point(words, progress=progress) if words is not None else None,
-        )
-    return report, run
-
-
-def _check_queries(corpus: Corpus, queries: Sequence[Query], encoder: Encoder) -> None:
-    """Before hours of encoding."""
-    if not queries:
-        raise InputError("no query is left to ask: none has all its gold pages among those that are searched")
-    searched = frozenset(corpus.page_ids())
-    for query in queries:
-        outside = sorted(query.gold - searched)
-        if outside:
-            document, number = outside[0]
-            raise InputError(
-                f"query {query.query_id!r} is answered by {document}#{number - 1}, which is not among the pages that "
-                "are searched; give the PDFs that the queries were written for"
-            )
-        if not is_readable(encoder, query.text):
-            raise InputError(f"query {query.query_id!r} ({query.text!r}) has no word that {encoder.info.name} can read")

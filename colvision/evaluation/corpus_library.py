@@ -17,7 +17,7 @@ from colvision.evaluation.queries import Query
 from colvision.evaluation.report import Setting
 from colvision.evaluation.runs import DEPTH, Ranked, Run, rank
 from colvision.ingest import IngestReport
-from colvision.ingest import ProgressCallback as Ingested
+from colvision.ingest import Progress as Ingested
 from colvision.library import Library, open_library
 from colvision.search import Hit
 

@@ -4,19 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from colvision.core.embedding import Floats, PatchGrid
 from colvision.core.page import Box, PdfGeometry
 from colvision.core.query import ScoredQuery
+from colvision.explain.heatmap import draw_heatmap
 from colvision.maxsim import similarities
 from colvision.store.shards import ShardPage
-
-# Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
-# On a page, which is white, it runs from yellow (weak) to violet (strong).
-_COLOURS = np.array([(253, 231, 60), (251, 155, 50), (226, 92, 98), (170, 40, 130), (84, 10, 140)], dtype=np.float32)
-_FAINTEST = 0.08  # of the display range: below it nothing is drawn
-_OUTLINE = (84, 10, 140)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,7 @@ class Region:
 
     def pixels(self, size: tuple[int, int]) -> Box:
         """The region on a picture of `size` (width, height)."""
-        width, height = size
-        return Box(self.box.left * width, self.box.top * height, self.box.right * width, self.box.bottom * height)
+        return self.box.scaled(size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,19 +101,13 @@ class Explanation:
     def heatmap(self, word: str | None = None, *, opacity: float = 0.65) -> Image.Image:
         """The page with the matching patches coloured, of one word or of all, and the winning patches outlined.
 
-        Raises `ValueError` for a word that the query does not have, or when there is no page picture.
+        Raises `ValueError` for a word that the query does not have, or when there is no page image.
         """
         if self.image is None:
-            raise ValueError("there is no picture of this page to draw on; only its similarity map is known")
-        page = self.image.convert("RGB")
-        drawn = _tint(page, self.strength(word), opacity)
-        pen = ImageDraw.Draw(drawn)
-        for number in self._tokens_of(word):
-            match = self.matches[number]
-            if match.box is not None and match.contribution > 0:
-                box = _region([match]).pixels(drawn.size)
-                pen.rectangle(box, outline=_OUTLINE, width=max(2, drawn.width // 500))
-        return drawn
+            raise ValueError("there is no image of this page to draw on; only its similarity map is known")
+        winners = (self.matches[token] for token in self._tokens_of(word))
+        boxes = [match.box for match in winners if match.box is not None and match.contribution > 0]
+        return draw_heatmap(self.image, self.strength(word), boxes, opacity=opacity)
 
     def _tokens_of(self, word: str | None) -> list[int]:
         embedding = self.query.embedding
@@ -148,9 +136,9 @@ def explain_page(
     winner = table.argmax(axis=1)  # (t,)
     best = table[np.arange(len(table)), winner]
     contributions = query.contributions(best)
-    places = _places(stored.grid)
+    cells = stored.grid.first_cells(len(stored.codes))[winner].tolist()  # (t, 2)
     matches = tuple(
-        _match(query, i, (float(best[i]), float(contributions[i])), (places.get(int(winner[i])), stored.grid, geometry))
+        _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
         for i in range(len(table))
     )
     terms = page_terms(query, query.calibration(table), stored.grid)
@@ -158,21 +146,14 @@ def explain_page(
     return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
 
 
-def _places(grid: PatchGrid) -> dict[int, tuple[int, int]]:
-    """Vector -> its first cell, from the top left."""
-    places: dict[int, tuple[int, int]] = {}
-    for row, col in np.argwhere(grid.cells >= 0).tolist():
-        places.setdefault(int(grid.cells[row, col]), (row, col))
-    return places
-
-
 def _match(
     query: ScoredQuery,
     number: int,
     values: tuple[float, float],
-    place: tuple[tuple[int, int] | None, PatchGrid, PdfGeometry | None],
+    place: tuple[list[int], PatchGrid, PdfGeometry | None],
 ) -> TokenMatch:
-    cell, grid, geometry = place
+    (row, col), grid, geometry = place
+    cell = (row, col) if row >= 0 else None
     embedding = query.embedding
     box = grid.box(*cell) if cell is not None else None
     points = geometry.to_points(box) if box is not None and geometry is not None else None
@@ -195,21 +176,3 @@ def _region(matches: list[TokenMatch]) -> Region:
     ordered = sorted(matches, key=lambda match: -match.contribution)
     tokens = tuple(match.token for match in ordered)
     return Region(first.box, first.points, tokens, sum(match.contribution for match in matches))
-
-
-def _tint(page: Image.Image, strength: Floats, opacity: float) -> Image.Image:
-    """(rows, cols) strength in 0..1 over the page, cell by cell with hard edges: a patch is what was compared."""
-    steps = strength * (len(_COLOURS) - 1)
-    low = np.clip(steps.astype(np.int64), 0, len(_COLOURS) - 2)
-    share = (steps - low)[..., None]
-    colour = _COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share  # (rows, cols, 3)
-    cover = np.where(strength < _FAINTEST, 0.0, opacity * (0.35 + 0.65 * strength)) * 255
-    ink = Image.fromarray(colour.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
-    mask = Image.fromarray(cover.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
-    return Image.composite(_multiply(page, ink), page, mask)
-
-
-def _multiply(page: Image.Image, ink: Image.Image) -> Image.Image:
-    """The colour as a transparent marker: what is printed below stays black."""
-    product = np.asarray(page, dtype=np.uint16) * np.asarray(ink, dtype=np.uint16) // 255
-    return Image.fromarray(product.astype(np.uint8))

@@ -5,19 +5,11 @@ the renderer is a `FailedPage`, and the rest of the file goes on. No temporary f
 Windows the process has no limit on memory and processor time (the clock alone ends it), on macOS none on memory.
 """
 
-import operator
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
-from colvision.core.page import Page
-from colvision.errors import LimitExceeded
-from colvision.pdf.kinds import MEDIA_TYPES, is_supported, kind_of, measure
+from colvision.pdf.kinds import MEDIA_TYPES, is_supported
 from colvision.pdf.limits import RENDER_PIXELS, Limits
-from colvision.pdf.renderers import RendererChoice, choose, name_and_version
-from colvision.pdf.sandbox.protocol import Request
-from colvision.pdf.sandbox.reader import FailedPage, Reader
+from colvision.pdf.reading import FileInfo, inspect_file, read_pages
+from colvision.pdf.renderers import RendererChoice
+from colvision.pdf.sandbox.reader import FailedPage
 
 __all__ = [
     "MEDIA_TYPES",
@@ -30,90 +22,3 @@ __all__ = [
     "is_supported",
     "read_pages",
 ]
-
-_LIMITS = Limits()
-_LEAST_PIXELS, _MOST_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """What a file is: its kind by content, its number of pages, and what draws them ("poppler 22.12.0")."""
-
-    kind: Literal["pdf", "image"]
-    pages: int
-    renderer: str
-
-
-def inspect_file(path: str | Path, *, limits: Limits = _LIMITS, renderer: RendererChoice = "auto") -> FileInfo:
-    """Open a file and say what it is.
-
-    Raises a subclass of `InputError`: `UnsupportedFile`, `EncryptedFile`, `DamagedFile`, `LimitExceeded`; `InputError`
-    itself for a file that is missing or may not be read; `MissingExtra` where poppler was asked for and is missing.
-    """
-    job = _job(Path(path), limits, RENDER_PIXELS, renderer)
-    with Reader(job) as reader:
-        pages = _open(reader, job, limits)
-    return FileInfo("pdf" if job.kind == "pdf" else "image", pages, name_and_version(job.renderer))
-
-
-def read_pages(
-    path: str | Path,
-    *,
-    numbers: Iterable[int] | None = None,
-    limits: Limits = _LIMITS,
-    pixels: int = RENDER_PIXELS,
-    renderer: RendererChoice = "auto",
-) -> Iterator[Page | FailedPage]:
-    """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is asked for.
-
-    `pixels` is the area of a picture; its aspect is that of the page. An image file is scaled to it as well. PDF pages
-    are RGB; the pages of an image file are L where the file is grey. `renderer` is for PDF: "auto" takes poppler where
-    it is installed, else PDFium. Nothing is opened before the first page is asked for, which raises what
-    `inspect_file` raises, and `ValueError` for a page that the file does not have. Close the iterator (or exhaust
-    it) to end the process behind it.
-    """
-    if not _LEAST_PIXELS <= pixels <= _MOST_PIXELS:
-        raise ValueError(f"pixels is {pixels:,}; expected {_LEAST_PIXELS:,} to {_MOST_PIXELS:,}, the area of a page")
-    return _read(_job(Path(path), limits, pixels, renderer), numbers, limits)
-
-
-def _read(job: Request, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
-    with Reader(job) as reader:
-        pages = _open(reader, job, limits)
-        yield from reader.read(range(1, pages + 1) if numbers is None else _known(numbers, pages, job))
-
-
-def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
-    size = measure(path)
-    kind = kind_of(path)
-    if size > limits.file_bytes:
-        raise LimitExceeded(
-            f"{path.name} has {size:,} bytes, the limit file_bytes is {limits.file_bytes:,}; "
-            "split it, or raise the limit"
-        )
-    return Request(
-        path=str(path.absolute()),
-        kind=kind,
-        renderer=choose(kind, renderer),
-        pixels=pixels,
-        page_seconds=limits.page_seconds,
-        page_memory_bytes=limits.page_memory_bytes,
-        image_pixels=limits.image_pixels,
-    )
-
-
-def _open(reader: Reader, job: Request, limits: Limits) -> int:
-    pages = reader.open()
-    if pages > limits.pages:
-        raise LimitExceeded(
-            f"{Path(job.path).name} has {pages:,} pages, the limit pages is {limits.pages:,}; "
-            "split it, or raise the limit"
-        )
-    return pages
-
-
-def _known(numbers: Iterable[int], pages: int, job: Request) -> Iterator[int]:
-    for number in numbers:
-        if not 1 <= operator.index(number) <= pages:
-            raise ValueError(f"page {number} of {Path(job.path).name}: it has pages 1 to {pages}")
-        yield operator.index(number)

@@ -12,6 +12,7 @@ from colvision.app.settings import LimitReached, Quota, Settings
 from colvision.core.encoder import Calibration
 
 from colvision.core.embedding import QueryEmbedding
+from colvision.core.encoder import Calibration
 from colvision.core.page import PageId
 from colvision.errors import PageNotFound
 from colvision.evaluation.queries import read_queries

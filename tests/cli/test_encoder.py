@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colvision.core.encoder import CheckpointRef, EncoderInfo
 from PIL import Image
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.core.encoder import CheckpointRef, EncoderInfo
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderNotFound

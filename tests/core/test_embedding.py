@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration, EncoderInfo
 
 from colvision.core.embedding import Kind, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.page import Box
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Encoder
 from PIL import Image, ImageDraw, ImageFont
 
 from colvision.core.embedding import PageEmbedding
+from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from tests.helpers.tiny import save_tiny_colqwen2

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from colvision.core.encoder import Calibration
 from colvision.core.query import ScoredQuery
+from judged import page, write_lines
 
 from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.core.encoder import Calibration
 from colvision.core.page import Box
+from colvision.core.query import ScoredQuery
 from colvision.errors import InputError
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.evaluation.pointing import is_hit, read_words, summarise

@@ -9,6 +9,7 @@ from colvision.core.encoder import Encoder
 from PIL import Image
 
 import colvision
+from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.store import Store
 from colvision.store.files import picture

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from colvision.core.encoder import Calibration, EncoderInfo
 
 from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.maxsim import quantise
 from colvision.store import Part, Snapshot
 from colvision.store.records import CollectionRow, DocumentRow

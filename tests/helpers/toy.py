@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from colvision.core.encoder import EncoderInfo
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page
 
 CELL_ROWS, CELL_COLS = 16, 32  # pixels

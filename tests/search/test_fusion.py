@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.core.encoder import Calibration
 from colvision.pdf import read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.search import execute

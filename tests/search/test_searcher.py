@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration
-from colvision.core.query import ScoredQuery
 from PIL import Image
 
 import colvision
 from colvision import maxsim
 from colvision.core.embedding import Kind, PatchGrid, QueryEmbedding
+from colvision.core.encoder import Calibration
+from colvision.core.query import ScoredQuery
 from colvision.explain import explain_page
 from colvision.search import SearchOptions, ranking
 from colvision.store.shards import ShardPage

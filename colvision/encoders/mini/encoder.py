@@ -52,7 +52,8 @@ class MiniEncoder:
         self._half = torch.cpu.is_available() and _cpu_has_bf16()
         calibration = Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
         digest = hashlib.sha256(weights.read_bytes())
-        digest.update(f"reading {_READING} link {calibration}".encode())
+        slope, midpoint = calibration.slope, calibration.midpoint
+        digest.update(f"reading {_READING} link Link({slope=}, {midpoint=})".encode())  # as libraries know it
         self._info = EncoderInfo(
             name="mini",
             fingerprint=digest.hexdigest(),

@@ -1,0 +1,1 @@
+"""Vision-language encoders through transformers: any family's checkpoint becomes a `VlmEncoder`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import cached_property
 from itertools import chain
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import transformers
-from torch import Tensor
 
-from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page
 from colvision.encoders.finding import Finding
@@ -25,6 +24,7 @@ from colvision.encoders.vlm.family import Family, PageBatch
 from colvision.encoders.vlm.loaded import LoadedCheckpoint
 from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
 from colvision.encoders.vlm.replicas import ReplicaPool
+from colvision.encoders.vlm.self_check import check_model
 from colvision.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class VlmEncoder:
     def _encode(self, family: Family, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
         """Out of memory, the batch is halved, and those after it are smaller, too."""
         try:
-            vectors = _vectors(family, batch.inputs)
+            vectors = family.vectors(batch.inputs)
         except torch.cuda.OutOfMemoryError as error:
             if len(images) == 1:
                 raise EncoderError(
@@ -145,16 +145,14 @@ class VlmEncoder:
         tokenised = (self._tokenised(text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.padded([query.ids for query in batch]))
-            for query, vectors in zip(batch, self.vectors(inputs), strict=True):
+            for query, vectors in zip(batch, self.family.vectors(inputs), strict=True):
                 weight = self.family.query_weight(len(vectors))
                 embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
         return embeddings
 
-    def examined(self) -> Iterator[Finding]:
+    def self_check(self) -> Iterator[Finding]:
         """What `colvision doctor` tells of this encoder beyond what its vectors show."""
-        from colvision.encoders.vlm.self_check import check_model
-
-        return check_model(self)
+        return check_model(self.family, self.origin, self.info.versions)
 
     def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
         prompted = PromptedQuery.of(
@@ -167,21 +165,9 @@ class VlmEncoder:
         cut = prompted.length_of(_QUERY_TOKENS, spans)
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
 
-    def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
-        """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
-        return _vectors(self.family, inputs)
-
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-@torch.inference_mode()
-def _vectors(family: Family, inputs: Mapping[str, Tensor]) -> list[Floats]:
-    placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
-    embeddings = family.model(**placed).embeddings.float()
-    unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
-    return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 
 
 _Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and what comes

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colvision.core.embedding import Ints, Kind, PatchGrid
+from colvision.core.embedding import Floats, Ints, Kind, PatchGrid
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, prompts_of
 from colvision.errors import WeightsMismatch
@@ -124,6 +124,14 @@ class Family(ABC):
         """What the model is called with; `pixels` is empty for queries."""
         positions = self.positions(ids, mask, pixels)
         return {**pixels, "input_ids": ids, "attention_mask": mask, "position_ids": positions}
+
+    @torch.inference_mode()
+    def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
+        placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+        embeddings = self.model(**placed).embeddings.float()
+        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 
     def query_weight(self, tokens: int) -> float:
         """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""

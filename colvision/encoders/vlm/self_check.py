@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from colvision.encoders.finding import Finding
+from colvision.encoders.options import Quantise
 from colvision.encoders.quantisation_range import generated_pages
-from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family
+from colvision.encoders.vlm.loaded import LoadedCheckpoint
 from colvision.encoders.vlm.quantised import quantised_weights
 from colvision.errors import EncoderError
 
@@ -23,27 +24,29 @@ _LEAST_OF_4BIT = 0.5  # random weights, which have nothing to lose it in, keep .
 _NAMED = 3  # weights that a message names
 
 
-def check_model(encoder: VlmEncoder) -> Iterator[Finding]:
-    """Weights against a second load from the files, positions, and the drift of the device's precision."""
-    family = encoder.family
+def check_model(family: Family, origin: LoadedCheckpoint, versions: Mapping[str, str]) -> Iterator[Finding]:
+    """Weights against a second load from the files, positions, and the drift of the device's precision.
+
+    `versions` are those of the encoder's `EncoderInfo`.
+    """
     if family.model.device.type == "cuda":
         held = torch.cuda.max_memory_allocated(family.model.device) / 2**30
         yield Finding("device memory", None, f"{held:.1f} GB at most so far")
-    yield Finding("attention", None, encoder.info.versions["attention"])
-    yield _uses_grid_positions(encoder) if family.has_grid_positions else _without_grid_positions()
+    yield Finding("attention", None, versions["attention"])
+    yield _uses_grid_positions(family) if family.has_grid_positions else _without_grid_positions()
     needed = 4 * sum(weight.numel() for weight in family.model.parameters())
     if needed > _free_memory():
         said = f"not compared with the files: a second copy in float32 needs {needed / 2**30:.1f} GB of free memory"
         yield Finding("weights", None, said)
         return
     try:
-        whole = encoder.origin._replace(quantise=None)
+        whole = origin._replace(quantise=None)
         again = whole.load(torch.device("cpu"), torch.float32)
     except EncoderError as error:
         yield Finding("weights", False, f"they no longer load: {error}")
         return
     yield _same_weights(family, again)
-    yield _drift(encoder, VlmEncoder(again, whole))
+    yield _drift(family, again, f"{family.model.device.type} in {versions['dtype']}", origin.quantise)
 
 
 def _without_grid_positions() -> Finding:
@@ -89,16 +92,16 @@ def _page_inputs(family: Family) -> _OnePage:
     return _OnePage(dict(batch.inputs), batch.grids[0].cells)
 
 
-def _uses_grid_positions(encoder: VlmEncoder) -> Finding:
+def _uses_grid_positions(family: Family) -> Finding:
     """Patches stand in rows and columns, and the model takes notice: in one line it gives other vectors."""
-    page = _page_inputs(encoder.family)
+    page = _page_inputs(family)
     positions = page.inputs["position_ids"]
     if positions.ndim < 3 or not _follow(positions[:, 0].numpy(), page.cells):
         said = "patches are numbered in one line, where the model was trained on rows and columns"
         return Finding("positions", False, said)
-    [given] = encoder.vectors(page.inputs)
+    [given] = family.vectors(page.inputs)
     line = torch.arange(positions.shape[-1]).expand(1, -1)
-    [in_line] = encoder.vectors({**page.inputs, "position_ids": line})
+    [in_line] = family.vectors({**page.inputs, "position_ids": line})
     if np.array_equal(given, in_line):
         return Finding("positions", False, "the model takes no notice of rows and columns")
     return Finding("positions", True, f"patches stand in {len(page.cells)} rows and {page.cells.shape[1]} columns")
@@ -110,14 +113,12 @@ def _follow(positions: np.ndarray, cells: np.ndarray) -> bool:
     return all(np.unique(positions[axis][cells] - place).size == 1 for axis, place in ((-2, rows), (-1, cols)))
 
 
-def _drift(encoder: VlmEncoder, exact: VlmEncoder) -> Finding:
-    model = encoder.family.model
-    where = f"{model.device.type} in {encoder.info.versions['dtype']}"
-    inputs = _page_inputs(encoder.family).inputs
-    [ours], [reference] = encoder.vectors(inputs), exact.vectors(inputs)
+def _drift(family: Family, exact: Family, where: str, quantise: Quantise | None) -> Finding:
+    inputs = _page_inputs(family).inputs
+    [ours], [reference] = family.vectors(inputs), exact.vectors(inputs)
     cosines = np.sum(ours * reference, axis=1)
     said = f"{where}: cosine to float32 on the CPU {cosines.mean():.5f} on average, {cosines.min():.5f} at least"
-    least = _LEAST_OF_4BIT if encoder.origin.quantise == "4bit" else _LEAST_COSINE
+    least = _LEAST_OF_4BIT if quantise == "4bit" else _LEAST_COSINE
     return Finding("drift", bool(cosines.mean() > least), said)
 
 

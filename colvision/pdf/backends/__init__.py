@@ -1,0 +1,1 @@
+"""What draws pages, inside the worker process: `open_document(request)` of one of these."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, receive
 
-_ROOT = str(Path(__file__).resolve().parents[2])  # what this very package is imported from
+_ROOT = str(Path(__file__).resolve().parents[3])  # what this very package is imported from
 _START_SECONDS = 60.0  # a cold disk, a busy machine; 0.2 s otherwise
 
 

@@ -1,4 +1,4 @@
-"""The process in which every file is opened: `python -m colvision.pdf.sandbox.worker PATH`, spoken to by `process.Worker`.
+"""The process in which every file is opened: `python -m colvision.pdf.sandbox.worker PATH`, spoken to by `client`.
 
 It draws one page after the other, under limits that it sets on itself before it opens the file; a bug in a renderer
 costs this process and one page. It must start quickly: no numpy, no torch.
@@ -27,7 +27,7 @@ class Document(Protocol):
 def main() -> None:
     answers = _claim_stdout()
     job = Request.from_line(sys.stdin.buffer.readline())
-    renderer = importlib.import_module(f"colvision.pdf.{job.renderer}")
+    renderer = importlib.import_module(f"colvision.pdf.backends.{job.renderer}")
     _limit_memory(job.page_memory_bytes)
     send(answers, Status("ready"))
     _silence_stderr()

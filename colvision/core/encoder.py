@@ -1,0 +1,103 @@
+"""What an encoder is to the rest of the house: the protocol it follows, and what a collection remembers of it."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Monotone map from a similarity to a token's contribution; the winning patches do not depend on it.
+
+    Identity when `slope` is 0 (ColPali, ColQwen: plain late interaction); else the logistic
+    1 / (1 + exp(-slope * (similarity - midpoint))): the probability that the best patch is a true match.
+    """
+
+    slope: float = 0.0
+    midpoint: float = 0.0
+
+    @property
+    def is_probability(self) -> bool:
+        return self.slope > 0
+
+    def __call__(self, similarity: Floats) -> Floats:
+        if not self.is_probability:
+            return similarity
+        logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
+        chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        return chance
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRef:
+    """What `load_encoder` was given, of all that decides the vectors: enough to load the same encoder again.
+
+    `name` and `adapter` are absolute paths, or a hub id with its commit.
+    """
+
+    name: str
+    max_patches: int | None = None
+    adapter: str | None = None
+    quantise: str | None = None
+
+    def options(self, name: str = "") -> str:
+        """As the command line takes them, with another `name` where one is given."""
+        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
+        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
+        bits = f" --quantise {self.quantise}" if self.quantise else ""
+        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """What a collection remembers of the encoder that filled it.
+
+    `fingerprint` changes with weights, adapter, prompts, resolution and link; `quantisation_range` is the largest absolute
+    vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to refuse. `pool` is
+    how many patches share a vector (1: every patch has its own). `loaded_from` is None for mini, and for encoders that
+    only a program knows how to make.
+    """
+
+    name: str
+    fingerprint: str
+    dim: int
+    quantisation_range: float
+    calibration: Calibration = Calibration()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    pool: int = 1
+    loaded_from: CheckpointRef | None = None
+
+    def __post_init__(self) -> None:
+        if self.dim < 1 or not 0 < self.quantisation_range <= 1:
+            raise ValueError(
+                f"encoder {self.name!r}: dim {self.dim}, code_range {self.quantisation_range} (expected 0..1]"
+            )
+
+    @property
+    def options(self) -> str:
+        """What chooses this encoder on the command line; "" where nothing does."""
+        if self.loaded_from is not None:
+            return self.loaded_from.options()
+        return "--encoder mini" if self.name == "mini" else ""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept."""
+
+    @property
+    def info(self) -> EncoderInfo: ...
+
+    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
+        """One embedding a page, in order. A page's vectors do not depend on the pages beside it."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
+        """One embedding a text, in order. Raises `ValueError` for a text without a single token."""
+        ...

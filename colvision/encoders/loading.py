@@ -1,0 +1,97 @@
+"""Loads an encoder by its name: the embedded mini, a checkpoint folder, or a checkpoint of the Hugging Face hub.
+
+Dispatch is by `config.json["model_type"]` through one table; a checkpoint's name says nothing about what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, require_vlm_extra
+from colvision.errors import EncoderNotFound
+
+if TYPE_CHECKING:
+    from colvision.core.encoder import Encoder, EncoderInfo
+
+
+def load_encoder(
+    name: str | Path,
+    *,
+    device: str | tuple[str, ...] | None = None,
+    dtype: str | None = None,
+    max_patches: int | None = None,
+    adapter: str | Path | None = None,
+    quantise: Quantise | None = None,
+) -> Encoder:
+    """The encoder of this name, ready to encode: loaded completely or refused.
+
+    Args:
+        name: `"mini"`, a checkpoint folder, or a hub id `"owner/name"`, at a revision `"owner/name@revision"`.
+            A folder is looked for before the hub; a folder called mini is `"./mini"`.
+        device: `"cpu"`, `"cuda"` (all there are), `"cuda:1"`, `"mps"`; several as `"cuda:0,cuda:1"` or a tuple; the
+            fastest there is when None. Pages are shared among several; a question uses the first.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`; bfloat16 where the device computes in it, else float32.
+        max_patches: the most patches a page becomes; the checkpoint's own limit when None.
+        adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
+        quantise: `"int8"` or `"4bit"`: the weights of the backbone in fewer bits, the projection as it is. Another
+            encoder to a collection: vectors differ a little.
+
+    Raises:
+        EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
+        WeightsMismatch: a weight is missing, unexpected or of another shape.
+        MissingExtra: transformers or peft is not installed, or what `quantise` needs.
+    """
+    return load(name, EncoderOptions(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
+
+
+def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known: EncoderInfo | None = None) -> Encoder:
+    """As `load_encoder`; without `fetch`, a hub id must be in the hub's cache.
+
+    What is `known` of the encoder, from a collection, is believed if the fingerprint turns out to be the same.
+    """
+    if str(name) == "mini":
+        return _mini(options)
+    require_vlm_extra("transformers")
+    checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
+    family = _FAMILIES.get(checkpoint.model_type)
+    if family is None:
+        raise EncoderNotFound(
+            f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
+            f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
+        )
+    from colvision.encoders.vlm.encoder import VlmEncoder
+    from colvision.encoders.vlm.loaded import LoadedCheckpoint
+
+    module, _, name_of_class = family.partition(":")
+    family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), name_of_class)
+    origin = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
+    place, *others = options.torch_devices()
+    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others, known)
+
+
+def _mini(options: EncoderOptions) -> Encoder:
+    if options != EncoderOptions(device=options.device) or options.device not in (None, "cpu"):
+        raise ValueError("mini runs on the CPU as it is: it takes none of these options")
+    from colvision.encoders import mini
+
+    return mini.load()
+
+
+_FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
+    "colpali": "colpali:ColPali",
+    "paligemma": "colpali:ColPali",
+    "colqwen2": "colqwen:ColQwen2",
+    "qwen2_vl": "colqwen:ColQwen2",
+    "qwen2_5_vl": "colqwen:ColQwen2",
+    "qwen3_vl": "colqwen:ColQwen3",
+    "qwen3_5": "colqwen:ColQwen3",
+    "idefics3": "idefics:ColIdefics3",
+    "smolvlm": "idefics:ColIdefics3",
+    "colmodernvbert": "idefics:ColModernVBert",
+    "modernvbert": "idefics:ColModernVBert",
+    "neomme": "neomme:NeoMME",
+}

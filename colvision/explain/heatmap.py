@@ -1,0 +1,42 @@
+"""A page with what was found on it, as a picture to look at: how alike each patch is, and where the best ones are."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from colvision.core.embedding import Floats
+from colvision.core.page import Box
+
+# Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
+# On a page, which is white, it runs from yellow (weak) to violet (strong).
+_COLOURS = np.array([(253, 231, 60), (251, 155, 50), (226, 92, 98), (170, 40, 130), (84, 10, 140)], dtype=np.float32)
+_FAINTEST = 0.08  # of the display range: below it nothing is drawn
+_OUTLINE = (84, 10, 140)
+
+
+def draw_heatmap(page: Image.Image, strength: Floats, outlined: Iterable[Box], *, opacity: float) -> Image.Image:
+    """(rows, cols) `strength` in 0..1 as colour over the page, and the `outlined` boxes (fractions of the page)."""
+    drawn = _tint(page.convert("RGB"), strength, opacity)
+    pen = ImageDraw.Draw(drawn)
+    for box in outlined:
+        pen.rectangle(box.scaled(drawn.size), outline=_OUTLINE, width=max(2, drawn.width // 500))
+    return drawn
+
+
+def _tint(page: Image.Image, strength: Floats, opacity: float) -> Image.Image:
+    """(rows, cols) strength in 0..1 over the page, cell by cell with hard edges: a patch is what was compared."""
+    steps = strength * (len(_COLOURS) - 1)
+    low = np.clip(steps.astype(np.int64), 0, len(_COLOURS) - 2)
+    share = (steps - low)[..., None]
+    colour = _COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share  # (rows, cols, 3)
+    cover = np.where(strength < _FAINTEST, 0.0, opacity * (0.35 + 0.65 * strength)) * 255
+    ink = Image.fromarray(colour.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
+    mask = Image.fromarray(cover.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
+    return Image.composite(_multiply(page, ink), page, mask)
+
+
+def _multiply(page: Image.Image, ink: Image.Image) -> Image.Image:
+    """The colour as a transparent marker: what is printed below stays black."""
+    product = np.asarray(page, dtype=np.uint16) * np.asarray(ink, dtype=np.uint16) // 255
+    return Image.fromarray(product.astype(np.uint8))
