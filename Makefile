@@ -8,7 +8,7 @@ PORT ?= 7860
 .PHONY: app test quick soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
-	@$(RUN) -m app --sample --port $(PORT)
+	@$(VENV)/bin/colvision app --sample --port $(PORT)
 
 test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest

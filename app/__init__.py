@@ -1,0 +1,1 @@
+"""The application: a page in the browser, a REST API, and a worker that reads documents in the background."""

@@ -1,4 +1,4 @@
-"""`python -m app`, and `colvision app`: serve a library on this machine."""
+"""`colvision app`: serve a library on this machine."""
 
 import errno
 import os
@@ -121,12 +121,3 @@ def _announce(settings: Settings, port: int) -> None:
     token = "/?token=<your token>" if settings.token else ""
     sys.stdout.write(f"colvision: http://{host}:{port}{token}  (library {settings.library}; Ctrl+C stops)\n")
     sys.stdout.flush()
-
-
-def main() -> None:
-    """`python -m app`."""
-    typer.run(command)
-
-
-if __name__ == "__main__":
-    main()

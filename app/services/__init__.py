@@ -1,0 +1,1 @@
+"""What the application does with a library: no web in here."""

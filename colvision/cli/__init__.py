@@ -1,13 +1,13 @@
 """The `colvision` command: thin. Results go to stdout, everything else to stderr; 0 done, 1 failed, 2 wrong usage."""
 
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import colvision
+from colvision.app.server import command as app_command
 from colvision.cli import evaluate, finetune, ingest, maintenance, search
 from colvision.cli.options import echo
 from colvision.environment import LIBRARY_VARIABLE
@@ -32,11 +32,10 @@ def _before(
     if version:
         echo(colvision.__version__)
         raise typer.Exit
-    if library is not None:  # where every command looks, those that other packages bring as well
+    if library is not None:  # where every command looks
         os.environ[LIBRARY_VARIABLE] = str(library)
 
 
 for _commands in (ingest.commands, search.commands, maintenance.commands, evaluate.commands, finetune.commands):
     main.add_typer(_commands)
-for _point in entry_points(group="colvision.commands"):  # the app brings its own command, if it is installed
-    main.command(_point.name)(_point.load())
+main.command("app")(app_command)

@@ -1,0 +1,5 @@
+"""The application, `colvision app`. In a checkout its code stands in app/ at the top; a wheel carries it here instead."""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).resolve().parents[2] / "app")]
