@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from colvision.core.encoder import EncoderInfo
 
 from benchmarks.made import CODE_RANGE, DIM, Made, read
 from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page, PdfGeometry
 from colvision.library import Library, open_library
 from colvision.store import Store

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from colvision.core.encoder import Encoder
-from colvision.core.query import ScoredQuery
 from PIL import Image
 
 from benchmarks.machine import machine
 from benchmarks.printed import CASES, Case, Printed, printed
 from colvision.core.embedding import PageEmbedding, QueryEmbedding
+from colvision.core.encoder import Encoder
+from colvision.core.query import ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.evaluation.pointing import is_hit
 from colvision.explain import Explanation, explain_page

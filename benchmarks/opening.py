@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from colvision.core.encoder import EncoderInfo
 
 from benchmarks.machine import machine
 from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.core.encoder import EncoderInfo
 from colvision.search import SearchOptions, search_pages
 from colvision.store import Store, rows
 from colvision.store.catalogue import Catalogue

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from colvision.core.encoder import Encoder, EncoderInfo
 from numpy.typing import NDArray
 
 from benchmarks.fusion import measured as ndcg10
 from benchmarks.quality import Part, parts, show_step
 from colvision import evaluation
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.evaluation.corpus_library import Folders, open_corpus

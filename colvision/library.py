@@ -87,7 +87,7 @@ class Library:
         self._ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
         self._encoder = encoder
         self._loading = threading.Lock()
-        self._asking = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
+        self._searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
 
     @property
     def path(self) -> Path:
@@ -175,7 +175,7 @@ class Library:
         """
         ids = self._ids(document, collection)
         options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
-        return self._asking.one(text, collection, options)
+        return self._searcher.search(text, collection, options)
 
     def search_many(
         self,
@@ -189,7 +189,7 @@ class Library:
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         options = SearchOptions(k, where=_filter(where), soft_idf=soft_idf, text_fusion=text_fusion)
-        return self._asking.many(texts, collection, options)
+        return self._searcher.search_many(texts, collection, options)
 
     def search_like(
         self,
@@ -207,7 +207,7 @@ class Library:
         """
         row = self._store.find(document, collection=collection)
         query = stored_query(self._store, row.collection_name, row, page)
-        answer = self._asking.vectors(
+        answer = self._searcher.search_vectors(
             query, row.collection_name, SearchOptions(k + 1, where=_filter(where), soft_idf=False)
         )
         return without_page(answer, row.id, page, k)
@@ -229,7 +229,7 @@ class Library:
         options = SearchOptions(k, self._ids(document, collection), _filter(where), soft_idf=False)
         started = time.perf_counter()
         query = image_query(self.encoder, image)
-        return self._asking.vectors(query, collection, options, encode=time.perf_counter() - started)
+        return self._searcher.search_vectors(query, collection, options, encode=time.perf_counter() - started)
 
     @overload
     def explain(self, query: Hit, *, picture: bool = True) -> Explanation: ...
@@ -266,7 +266,7 @@ class Library:
         row = self._store.find(document, collection=collection)
         stored = self._store.stored_page(row, page)
         if isinstance(query, str):
-            query = self._asking.query(query, row.collection_name)
+            query = self._searcher.query(query, row.collection_name)
         info = self._store.collection(row.collection_name).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")

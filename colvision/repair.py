@@ -10,7 +10,7 @@ from colvision.errors import EncoderError, InputError
 from colvision.ingest import Callbacks, IngestOptions, ingest_again
 from colvision.pdf import read_pages
 from colvision.store import Damage, Store
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 from colvision.store.records import DAMAGED, DocumentRow
 
 
@@ -72,7 +72,7 @@ def _redraw_page_images(store: Store, damages: Iterable[Damage]) -> None:
         try:
             for page in read_pages(files[sha256], numbers=tuple(sorted(numbers))):
                 if isinstance(page, Page):
-                    drawn[page.number] = picture(page.image)
+                    drawn[page.number] = encode_jpeg(page.image)
         except InputError:
             continue  # the file is damaged as well, which is found by itself
         store.repair.pictures(sha256, drawn)

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration
 
 import colvision
 from colvision.core.encoder import Calibration

@@ -24,7 +24,7 @@ def query_inputs(family: Family, texts: Sequence[str]) -> Inputs:
     """What the model is called with for questions, in its prompt, as `encode_queries` calls it."""
     prompts = family.prompts
     prompted = [PromptedQuery.of(text, prefix=prompts.query_prefix, suffix=prompts.query_suffix) for text in texts]
-    return family.query_inputs(*family.padded([family.token_ids(each.text) for each in prompted]))
+    return family.query_inputs(*family.pad([family.token_ids(each.text) for each in prompted]))
 
 
 def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:

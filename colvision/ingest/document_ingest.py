@@ -16,7 +16,7 @@ from colvision.pdf import FailedPage, read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.store import Store
 from colvision.store.documents import PendingDocument
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 from colvision.store.writer import EncodedPage
 
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
@@ -57,7 +57,7 @@ class DocumentIngest:
         self.reason = ""  # why the rest of the file could not be read
 
     def run(self) -> None:
-        self._tell()
+        self._report_progress()
         with closing(self._pages()) as pages:
             for embedding in self._encoder.encode_pages(pages):
                 self._take(embedding)
@@ -80,10 +80,10 @@ class DocumentIngest:
                 if isinstance(item, FailedPage):
                     self._failed.append((item.number, item.reason.replace(kept.name, row.name)))
                     self._failures += 1
-                    self._note_page()
+                    self._count_page()
                     continue
                 text = item.text if is_legible(item.text) else ""
-                self._in_flight.append(_InFlight(item.number, picture(item.image), item.shape, item.geometry, text))
+                self._in_flight.append(_InFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text))
                 yield replace(item, source=row.name)
         except InputError as error:
             self.reason = str(error).replace(kept.name, row.name)
@@ -97,7 +97,7 @@ class DocumentIngest:
         page = self._in_flight.popleft().encoded(embedding)
         self._batch.append(page)
         self._bytes += embedding.vectors.nbytes + len(page.picture)
-        self._note_page()
+        self._count_page()
         is_due = time.monotonic() - self._committed_at >= self._options.commit_seconds
         is_large = self._bytes >= self._options.commit_bytes
         if len(self._batch) >= self._options.commit_pages or is_due or is_large:
@@ -111,14 +111,14 @@ class DocumentIngest:
             self._batch, self._bytes = [], 0
         self._committed_at = time.monotonic()
 
-    def _note_page(self) -> None:
+    def _count_page(self) -> None:
         self._done += 1
         self._times.append(time.monotonic())
-        self._tell()
+        self._report_progress()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         row = self._pending.row
         spent = self._times[-1] - self._times[0]
         speed = (len(self._times) - 1) / spent if spent > 0 else 0.0
         left = (row.pages - self._done) / speed if speed else None
-        self._callbacks.tell(Progress(row.name, self._done, row.pages, self._failures, speed, left, row.id))
+        self._callbacks.report(Progress(row.name, self._done, row.pages, self._failures, speed, left, row.id))

@@ -15,7 +15,7 @@ from colvision.errors import InputError
 from colvision.ingest.sources import Upload, find_files
 from colvision.maxsim.binary import has_first_stage
 from colvision.pdf import Limits, inspect_file, read_pages
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 
 SAMPLE_PAGES = 5  # from different files where there are as many; the first of them only warms the encoder up
 _KEPT_CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
@@ -122,5 +122,5 @@ def _measured(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[
             for page in read_pages(file.path, numbers=[number], limits=limits):
                 if isinstance(page, Page):
                     embedding: PageEmbedding = next(iter(encoder.encode_pages([page])))
-                    drawn = len(picture(page.image))
+                    drawn = len(encode_jpeg(page.image))
                     yield _Measured(len(embedding.vectors), drawn, time.monotonic() - started)

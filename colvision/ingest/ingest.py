@@ -67,7 +67,7 @@ def _open_pending(
     store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
 ) -> PendingDocument:
     """Raises `InputError`, also for a file that is written to meanwhile: what is kept is not what was inspected."""
-    same = store.pending.same(path, source_file, info) if path.is_file() else None
+    same = store.pending.find_same(path, source_file, info) if path.is_file() else None
     if same is not None:
         return same
     before = _stamp(path)
@@ -118,7 +118,7 @@ def ingest_again(
     ensure_valid(encoder)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     try:
-        pending = store.pending.again(row, encoder.info)
+        pending = store.pending.reopen(row, encoder.info)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     except (InputError, DocumentNotFound, LibraryLocked) as error:
         return FileReport(row.source, row.name, "failed", row.id, reason=str(error))

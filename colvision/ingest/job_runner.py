@@ -64,8 +64,8 @@ class _JobProgress:
         )
         self.is_stopped |= not goes_on
 
-    def callbacks(self, report: Callable[[Progress], None] | None = None) -> Callbacks:
-        return Callbacks(report or self.report, lambda: self.is_stopped)
+    def callbacks(self, on_progress: Callable[[Progress], None] | None = None) -> Callbacks:
+        return Callbacks(on_progress or self.report, lambda: self.is_stopped)
 
 
 def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
@@ -87,18 +87,18 @@ def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) ->
 
 def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
     pages = sum(row.pages for row in store.reencoding.waiting(job.collection))
-    noted = _JobProgress(store, job)
+    job_progress = _JobProgress(store, job)
     done: dict[str, Progress] = {}  # by document
 
-    def report(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         """As of the whole collection, not of the document at hand."""
         done[progress.document] = progress
         page = sum(each.page for each in done.values())
         failed = sum(each.failed for each in done.values())
-        noted.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
+        job_progress.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
 
-    again = encode_again(store, encoder, options=options, callbacks=noted.callbacks(report))
-    if noted.is_stopped:
+    again = encode_again(store, encoder, options=options, callbacks=job_progress.callbacks(on_progress))
+    if job_progress.is_stopped:
         return "cancelled", "", ""
     return "ready", _left_out(again), ""
 

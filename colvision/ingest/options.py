@@ -43,6 +43,6 @@ class Callbacks:
     def is_cancelled(self) -> bool:
         return self.cancel is not None and self.cancel()
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         if self.progress is not None:
             self.progress(progress)

@@ -6,12 +6,14 @@ agreement = dim - 2 * (bits that differ) = the dot product of the two sign vecto
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.encoder import EncoderInfo
 from colvision.maxsim.quantisation import Codes, Floats
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map
 
 Bits = NDArray[np.uint64]
 
+FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages, a few milliseconds
 _WORD = 64  # dimensions in a word of bits
 _BLOCK = 262_144  # page vectors in one turn of a thread: 4 MB at 128 dimensions
 
@@ -53,3 +55,8 @@ def bit_maxima(query: Floats, bits: Bits, starts: Starts, *, pages: Pages | None
 
     distance = np.concatenate(parallel_map(least, selection.blocks(_BLOCK)))
     return np.int32(query.shape[1]) - 2 * distance
+
+
+def has_first_stage(info: EncoderInfo, pages: int) -> bool:
+    """Whether a search of so many pages by this encoder compares sign bits first."""
+    return pages >= FIRST_STAGE_PAGES and not info.calibration.is_probability and info.dim % 64 == 0

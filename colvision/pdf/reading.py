@@ -10,7 +10,7 @@ from colvision.core.page import Page
 from colvision.errors import LimitExceeded
 from colvision.pdf.kinds import kind_of, measure
 from colvision.pdf.limits import RENDER_PIXELS, Limits
-from colvision.pdf.renderers import RendererChoice, choose, name_and_version
+from colvision.pdf.renderers import RendererChoice, choose_renderer, name_and_version
 from colvision.pdf.sandbox.protocol import Request
 from colvision.pdf.sandbox.reader import FailedPage, Reader
 
@@ -33,10 +33,10 @@ def inspect_file(path: str | Path, *, limits: Limits = _LIMITS, renderer: Render
     Raises a subclass of `InputError`: `UnsupportedFile`, `EncryptedFile`, `DamagedFile`, `LimitExceeded`; `InputError`
     itself for a file that is missing or may not be read; `MissingExtra` where poppler was asked for and is missing.
     """
-    job = _job(Path(path), limits, RENDER_PIXELS, renderer)
-    with Reader(job) as reader:
-        pages = _open(reader, job, limits)
-    return FileInfo("pdf" if job.kind == "pdf" else "image", pages, name_and_version(job.renderer))
+    request = _request(Path(path), limits, RENDER_PIXELS, renderer)
+    with Reader(request) as reader:
+        pages = _open(reader, request, limits)
+    return FileInfo("pdf" if request.kind == "pdf" else "image", pages, name_and_version(request.renderer))
 
 
 def read_pages(
@@ -57,16 +57,16 @@ def read_pages(
     """
     if not _LEAST_PIXELS <= pixels <= _MOST_PIXELS:
         raise ValueError(f"pixels is {pixels:,}; expected {_LEAST_PIXELS:,} to {_MOST_PIXELS:,}, the area of a page")
-    return _read(_job(Path(path), limits, pixels, renderer), numbers, limits)
+    return _read(_request(Path(path), limits, pixels, renderer), numbers, limits)
 
 
-def _read(job: Request, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
-    with Reader(job) as reader:
-        pages = _open(reader, job, limits)
-        yield from reader.read(range(1, pages + 1) if numbers is None else _known(numbers, pages, job))
+def _read(request: Request, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
+    with Reader(request) as reader:
+        pages = _open(reader, request, limits)
+        yield from reader.read(range(1, pages + 1) if numbers is None else _known(numbers, pages, request))
 
 
-def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
+def _request(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
     size = measure(path)
     kind = kind_of(path)
     if size > limits.file_bytes:
@@ -77,7 +77,7 @@ def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> R
     return Request(
         path=str(path.absolute()),
         kind=kind,
-        renderer=choose(kind, renderer),
+        renderer=choose_renderer(kind, renderer),
         pixels=pixels,
         page_seconds=limits.page_seconds,
         page_memory_bytes=limits.page_memory_bytes,
@@ -85,18 +85,18 @@ def _job(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> R
     )
 
 
-def _open(reader: Reader, job: Request, limits: Limits) -> int:
+def _open(reader: Reader, request: Request, limits: Limits) -> int:
     pages = reader.open()
     if pages > limits.pages:
         raise LimitExceeded(
-            f"{Path(job.path).name} has {pages:,} pages, the limit pages is {limits.pages:,}; "
+            f"{Path(request.path).name} has {pages:,} pages, the limit pages is {limits.pages:,}; "
             "split it, or raise the limit"
         )
     return pages
 
 
-def _known(numbers: Iterable[int], pages: int, job: Request) -> Iterator[int]:
+def _known(numbers: Iterable[int], pages: int, request: Request) -> Iterator[int]:
     for number in numbers:
         if not 1 <= operator.index(number) <= pages:
-            raise ValueError(f"page {number} of {Path(job.path).name}: it has pages 1 to {pages}")
+            raise ValueError(f"page {number} of {Path(request.path).name}: it has pages 1 to {pages}")
         yield operator.index(number)

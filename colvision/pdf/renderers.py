@@ -13,7 +13,7 @@ RendererChoice = Literal["auto", "poppler", "pdfium"]
 _VERSION_SECONDS = 10.0
 
 
-def choose(kind: FileKind, wanted: RendererChoice) -> Renderer:
+def choose_renderer(kind: FileKind, wanted: RendererChoice) -> Renderer:
     """What draws a file of this kind. Raises `MissingExtra` where poppler is wanted and not installed."""
     if wanted not in ("auto", "poppler", "pdfium"):
         raise ValueError(f"renderer {wanted!r} is not one of 'auto', 'poppler', 'pdfium'")

@@ -27,7 +27,7 @@ class QueryBatcher(Generic[_Question, _Answer]):
         self._lock = threading.Lock()  # for `_places`, held for a moment
         self._batch_lock = threading.Lock()  # held by the thread that answers
 
-    def ask(self, question: _Question) -> _Answer:
+    def submit(self, question: _Question) -> _Answer:
         """The answer, and the errors, of `answer` called with this question."""
         mine: _Place[_Question, _Answer] = _Place(question)
         with self._lock:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.query import ScoredQuery
+from colvision.maxsim.binary import has_first_stage
 from colvision.search.filters import Columns
 from colvision.search.idf import soft_idf
 from colvision.search.options import QueryRequest, SearchOptions
@@ -26,7 +27,6 @@ from colvision.search.scan import Pages, Table, bit_scores, code_maxima
 from colvision.store import Snapshot
 from colvision.store.fulltext import TextScores
 
-FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages, a few milliseconds
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/made.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
@@ -79,11 +79,6 @@ def scored_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo
         return search.query(request, query.weights)
     [scored] = search.scanned([request], query.vectors)
     return scored.query
-
-
-def has_first_stage(info: EncoderInfo, pages: int) -> bool:
-    """Whether a search of so many pages by this encoder compares sign bits first."""
-    return pages >= FIRST_STAGE_PAGES and not info.calibration.is_probability and info.dim % 64 == 0
 
 
 def _scope_key(options: SearchOptions) -> str:

@@ -29,9 +29,9 @@ class Searcher:
         self._store = store
         self._encoder = encoder
         self._memory = memory
-        self._waiting = QueryBatcher(self._answer)
+        self._batcher = QueryBatcher(self._answer)
 
-    def one(self, text: str, collection: str, options: SearchOptions) -> Answer:
+    def search(self, text: str, collection: str, options: SearchOptions) -> Answer:
         """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`."""
         started = time.perf_counter()
         self._check(collection)
@@ -39,17 +39,19 @@ class Searcher:
         encoded = time.perf_counter()
         asked = _Submission(collection, self._request(query, collection, options))
         read = time.perf_counter()
-        answer = self._waiting.ask(asked)
+        answer = self._batcher.submit(asked)
         return _timed(answer, (encoded - started, read - encoded, time.perf_counter() - started))
 
-    def vectors(self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0) -> Answer:
+    def search_vectors(
+        self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
+    ) -> Answer:
         """A query that is encoded already, in `encode` seconds, such as a page; its text layers are not asked.
 
         Raises `CollectionNotFound`, `EncoderMismatch`.
         """
         started = time.perf_counter()
         self._check(collection)
-        answer = self._waiting.ask(_Submission(collection, QueryRequest(query, options)))
+        answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
         return _timed(answer, (encode, 0.0, encode + time.perf_counter() - started))
 
     def query(self, text: str, collection: str) -> ScoredQuery:
@@ -63,7 +65,7 @@ class Searcher:
             collection, lambda snapshot: scored_query(snapshot, embedding, info=self._info(snapshot.collection))
         )
 
-    def many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
+    def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""
         started = time.perf_counter()
         self._check(collection)

@@ -34,7 +34,7 @@ class PendingDocuments:
         self._db = catalogue
         self._files = files
 
-    def same(self, path: Path, source_file: SourceFile, info: EncoderInfo) -> PendingDocument | None:
+    def find_same(self, path: Path, source_file: SourceFile, info: EncoderInfo) -> PendingDocument | None:
         """The complete document that a file already is, found without copying it; None when it may be another.
 
         Only a file as long as a stored one is read at all. Raises `EncoderMismatch`, `InputError`.
@@ -97,7 +97,7 @@ class PendingDocuments:
         finally:
             incoming.discard()
 
-    def again(self, row: DocumentRow, info: EncoderInfo) -> PendingDocument:
+    def reopen(self, row: DocumentRow, info: EncoderInfo) -> PendingDocument:
         """Opens a document once more, to be read from its kept file.
 
         An incomplete one is gone on with; a complete one is served until its replacement is complete. Raises
@@ -109,10 +109,10 @@ class PendingDocuments:
                 raise document_deleted(row)
             rows.collection_of(self._db, now.collection).check_encoder(info)
             if now.state != READY:
-                return self._pending("new", self._reopen(now))
+                return self._pending("new", self._resume(now))
             return self._pending("replaced", self._copy(now, now.collection))
 
-    def reencoding(self, row: DocumentRow, collection: int) -> PendingDocument:
+    def copy_to_shadow(self, row: DocumentRow, collection: int) -> PendingDocument:
         """Opens the counterpart of a document in the nameless collection that is to take the place of its own."""
         with self._writer_lock.acquire(), self._db.write():
             return self._pending("replaced", self._copy(row, collection))
@@ -123,8 +123,8 @@ class PendingDocuments:
         hidden = rows.documents(self._db, sql, [row.key, collection])
         for each in hidden:
             if each.sha256 == row.sha256:
-                return self._reopen(each)
-            self._writer_lock.forget(each)
+                return self._resume(each)
+            self._writer_lock.delete_document(each)
         same = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
         worker = str(Holder.current())
         new = same._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
@@ -141,20 +141,20 @@ class PendingDocuments:
 
     def _open(self, decision: Decision, new: NewDocument) -> PendingDocument:
         for row in decision.drop:
-            self._writer_lock.forget(row)
+            self._writer_lock.delete_document(row)
         if decision.keep is None:
             return self._pending(decision.outcome, rows.add_document(self._db, new))
         if decision.outcome == "same":
             return PendingDocument("same", decision.keep, ())
         # An earlier run may have counted the pages of a file that was still growing.
         rows.set_pages(self._db, decision.keep.key, new.pages)
-        return self._pending(decision.outcome, self._reopen(decision.keep))
+        return self._pending(decision.outcome, self._resume(decision.keep))
 
     def _pending(self, outcome: Outcome, row: DocumentRow) -> PendingDocument:
         known = rows.numbers(self._db, row.key)
         return PendingDocument(outcome, row, tuple(number for number in range(1, row.pages + 1) if number not in known))
 
-    def _reopen(self, row: DocumentRow) -> DocumentRow:
+    def _resume(self, row: DocumentRow) -> DocumentRow:
         """Goes on with a document: pages of a quarantined shard are read again, and all that failed if the file did."""
         holder = Holder.parse(row.worker)
         if row.state == INGESTING and holder and holder != Holder.current() and holder.is_alive():

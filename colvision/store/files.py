@@ -61,7 +61,7 @@ class Incoming:
             self.path.unlink(missing_ok=True)
 
 
-def picture(image: Image.Image) -> bytes:
+def encode_jpeg(image: Image.Image) -> bytes:
     """A page's picture (RGB or L) as it is kept: JPEG."""
     data = io.BytesIO()
     image.save(data, "JPEG", quality=_QUALITY)
@@ -86,7 +86,7 @@ class Files:
     def original(self, name: str) -> Path:
         return self._files / name
 
-    def picture(self, sha256: str, number: int) -> Path:
+    def page_image(self, sha256: str, number: int) -> Path:
         return self._pages / sha256 / f"{number:04d}.jpg"
 
     def incoming(self) -> Incoming:
@@ -97,7 +97,7 @@ class Files:
         """Page number -> picture, durably."""
         if pictures:
             make_folder(self._pages / sha256)
-            atomic_write_many((self.picture(sha256, number), [data]) for number, data in pictures.items())
+            atomic_write_many((self.page_image(sha256, number), [data]) for number, data in pictures.items())
             sync_folder(self._pages / sha256)
 
     def sizes(self) -> tuple[int, int]:

@@ -139,7 +139,7 @@ class Verifier:
             pages = rows.pictures(self._db)
         found = []
         for (sha256, number), group in groupby(pages, key=lambda page: page[:2]):
-            path = self._files.picture(sha256, number)
+            path = self._files.page_image(sha256, number)
             shown = list(group)
             reason = _picture_damage(path, {picture for _, _, picture, _ in shown})
             if reason:

@@ -15,7 +15,7 @@ class Reencoding:
     def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, pending: PendingDocuments) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
-        self._drafts = pending
+        self._pending = pending
 
     def begin(self, name: str, info: EncoderInfo) -> None:
         """Makes the nameless collection, or goes on with that of an earlier run of the same encoder.
@@ -48,7 +48,7 @@ class Reencoding:
             waiting = self._waiting(target, shadow) if shadow is not None else []
         if shadow is None or not waiting:
             return None
-        return self._drafts.shadow(waiting[0], shadow.key)
+        return self._pending.copy_to_shadow(waiting[0], shadow.key)
 
     def swap(self, name: str) -> bool:
         """Puts the new codes in the place of the old, all documents at once, under the ids they had.
@@ -79,16 +79,18 @@ class Reencoding:
 
     def _take_over(self, target: CollectionRow, shadow: CollectionRow) -> None:
         for hidden in rows.documents(self._db, "collection = ? AND NOT visible", [target.key]):
-            self._writer_lock.forget(hidden)
+            self._writer_lock.delete_document(hidden)
         old = {row.key: row for row in rows.documents(self._db, "collection = ?", [target.key])}
         for new in rows.documents(self._db, "collection = ?", [shadow.key]):
             row = old.get(new.replaces) if new.replaces is not None else None
-            self._writer_lock.forget(row or new)  # a counterpart whose document was deleted meanwhile goes with it
+            self._writer_lock.delete_document(
+                row or new
+            )  # a counterpart whose document was deleted meanwhile goes with it
             if row is not None:
                 rows.take_place(self._db, new.key, row)
         rows.adopt_shadow(self._db, target.key, shadow.key)
 
     def _drop(self, shadow: CollectionRow) -> None:
         for row in rows.documents(self._db, "collection = ?", [shadow.key]):
-            self._writer_lock.forget(row)
+            self._writer_lock.delete_document(row)
         rows.delete_collection_row(self._db, shadow.key)

@@ -187,7 +187,7 @@ class Store:
     def page_image_path(self, row: DocumentRow, number: int) -> Path:
         """The page's picture, a JPEG. Raises as `page` does."""
         self.page(row, number)
-        return self.files.picture(row.sha256, number)
+        return self.files.page_image(row.sha256, number)
 
     def original_path(self, row: DocumentRow) -> Path:
         """The file that the document was made from."""

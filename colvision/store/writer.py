@@ -121,7 +121,7 @@ class Writer:
                     rows.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
                     return reason
                 if reason and not row.visible:
-                    self._writer_lock.forget(row)
+                    self._writer_lock.delete_document(row)
                 elif reason:
                     rows.set_state(self._db, row.key, FAILED, reason)
                 else:
@@ -134,7 +134,7 @@ class Writer:
 
     def _show(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
-            self._writer_lock.forget(target)
+            self._writer_lock.delete_document(target)
         rows.show_document(self._db, row.key)
         rows.next_generation(self._db, row.collection)
 
@@ -168,7 +168,7 @@ class Writer:
                 gone_with_it = [row, *rows.documents(self._db, "replaces = ?", [row.key])]
                 has_text = any(rows.has_text(self._db, each.key) for each in gone_with_it)
                 for each in gone_with_it:
-                    self._writer_lock.forget(each)
+                    self._writer_lock.delete_document(each)
                 if has_text:
                     rows.purge_text(self._db)
                 rows.next_generation(self._db, row.collection)

@@ -63,7 +63,7 @@ class WriterLock:
         self._files.sweep(shards, files)
         self._is_swept = True
 
-    def forget(self, row: DocumentRow) -> None:
+    def delete_document(self, row: DocumentRow) -> None:
         """Removes a document's rows, in the caller's transaction; its files go with the next sweep."""
         rows.delete_document_rows(self._db, row.key)
         self._is_swept = False

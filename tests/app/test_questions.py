@@ -9,7 +9,6 @@ from colvision.app.services import search as questions_module
 from colvision.app.services.library import LibraryService
 from colvision.app.services.search import SearchRequest
 from colvision.app.settings import LimitReached, Quota, Settings
-from colvision.core.encoder import Calibration
 
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
@@ -97,7 +96,7 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
 
 
 def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):
-    monkeypatch.setattr("colvision.search.execute.FIRST_STAGE_PAGES", 1)
+    monkeypatch.setattr("colvision.maxsim.binary.FIRST_STAGE_PAGES", 1)
     with open_library(quick_path / "staged", encoder=ToyEncoder(dim=64)) as library:
         library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
         answer = ask(LibraryService(library, Settings(library.path)), "oil filter")

@@ -9,12 +9,12 @@ import sys
 import time
 
 import pytest
-from colvision.app import server as start
 from colvision.app.services.library import LibraryService
 from colvision.app.settings import Settings
 from colvision.app.supervisor import Supervisor
 from typer.testing import CliRunner
 
+from colvision.app import server as start
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.file_lock import Holder

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration
-from colvision.core.query import ScoredQuery
-from judged import page, write_lines
 
 from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration

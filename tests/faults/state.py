@@ -8,7 +8,7 @@ from functools import cache
 from colvision.core.page import Page
 from colvision.maxsim import quantise
 from colvision.store import Store, rows
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 from colvision.store.records import READY, DocumentRow
 from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
@@ -73,7 +73,7 @@ def encoded(version: str, number: int, encoder: int) -> EncodedPage:
     words = [*version.split("."), f"p{number}", "bleed"]
     image = text_page(words)
     (embedding,) = ENCODERS[encoder].encode_pages([Page(image)])
-    return EncodedPage(number, embedding, picture(image), *Page(image).shape, None, " ".join(words))
+    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, None, " ".join(words))
 
 
 @cache

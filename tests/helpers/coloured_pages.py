@@ -5,14 +5,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-from colvision.core.encoder import Encoder
 from PIL import Image
 
 import colvision
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.store import Store
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 from colvision.store.writer import EncodedPage
 from tests.helpers import stores
 
@@ -60,7 +59,7 @@ def _add(store: Store, file: Path, images: list[Image.Image], encoder: Encoder) 
     pending = stores.begin(store, file, pages=len(images), encoder=encoder)
     embeddings = encoder.encode_pages(Page(image) for image in images)
     pages = [
-        EncodedPage(number, embedding, picture(image), image.height, image.width)
+        EncodedPage(number, embedding, encode_jpeg(image), image.height, image.width)
         for number, (embedding, image) in enumerate(zip(embeddings, images, strict=True), 1)
     ]
     store.writer.commit(pending, pages, encoder.info)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from colvision.core.page import Page, PdfGeometry
-from colvision.store.files import picture
+from colvision.store.files import encode_jpeg
 from colvision.store.identity import SourceFile
 from colvision.store.writer import EncodedPage
 from tests.helpers.toy import ToyEncoder, text_page
@@ -24,7 +24,7 @@ def write(folder: Path, name: str, content: str) -> Path:
 def encoded(number, *words, encoder=TOY):
     image = text_page(words)
     embedding = next(iter(encoder.encode_pages([Page(image)])))
-    return EncodedPage(number, embedding, picture(image), *Page(image).shape, GEOMETRY, " ".join(words))
+    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, GEOMETRY, " ".join(words))
 
 
 def begin(store, path, *, pages=2, encoder=TOY, **options):

@@ -5,8 +5,7 @@ import pytest
 from colvision.errors import InputError
 from colvision.ingest.estimate import SAMPLE_PAGES, estimate_files
 from colvision.library import open_library
-from colvision.maxsim.binary import has_first_stage
-from colvision.search.execute import FIRST_STAGE_PAGES
+from colvision.maxsim.binary import FIRST_STAGE_PAGES, has_first_stage
 from tests.helpers.toy import ToyEncoder, save_document
 
 WORDS = ["bleed", "valve", "pump", "seal", "oil"]

@@ -41,7 +41,7 @@ def crowd(waiting, desk, questions):
 def test_a_question_alone_is_answered_at_once():
     desk = Desk()
     desk.may_go_on.set()
-    assert QueryBatcher(desk.answer).ask(21) == 42
+    assert QueryBatcher(desk.answer).submit(21) == 42
     assert desk.batches == [[21]]
 
 

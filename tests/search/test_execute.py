@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from colvision.maxsim.binary import FIRST_STAGE_PAGES
 from colvision.search import Filter, QueryRequest, SearchOptions, execute, parse_filter, search_many, search_pages
-from colvision.search.execute import FIRST_STAGE_PAGES
 from colvision.search.scan import Table
 from tests.helpers.random_collections import PAGES_A_DOCUMENT, PLAIN, SHARP, made_pages, made_snapshot, query_near
 

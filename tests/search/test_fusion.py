@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
 from colvision.core.encoder import Calibration
+from colvision.maxsim import binary
 from colvision.pdf import read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.search import execute
@@ -350,7 +350,7 @@ def test_many_at_once_find_what_each_finds_alone(manuals):
 
 
 def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "FIRST_STAGE_PAGES", 1)
+    monkeypatch.setattr(binary, "FIRST_STAGE_PAGES", 1)
     monkeypatch.setattr(execute, "_CANDIDATES", 2)
     encoder = ToyEncoder(dim=64)
     pending = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from colvision.core.encoder import Calibration
-from colvision.core.query import ScoredQuery
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from colvision.core.embedding import PatchGrid, QueryEmbedding
-from colvision.maxsim import score_terms
+from colvision.core.encoder import Calibration
+from colvision.core.query import ScoredQuery
 from colvision.maxsim.score_terms import page_terms
 
 LINK = Calibration(slope=30.0, midpoint=0.5)

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from colvision.core.encoder import Calibration
 
+from colvision.core.encoder import Calibration
 from colvision.errors import EncoderMismatch
 from colvision.store import rows
 from colvision.store.rows.statements import change

@@ -84,9 +84,9 @@ def test_the_same_bytes_again_are_the_same_document(store, quick_path):
 
 def test_the_same_bytes_are_recognised_without_a_copy(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one")
-    same = store.pending.same(quick_path / "a.pdf", source_file("a.pdf"), TOY.info)
+    same = store.pending.find_same(quick_path / "a.pdf", source_file("a.pdf"), TOY.info)
     assert same is not None and same.row.id == row.id
-    assert store.pending.same(write(quick_path, "b.pdf", "B"), source_file("b.pdf"), TOY.info) is None
+    assert store.pending.find_same(write(quick_path, "b.pdf", "B"), source_file("b.pdf"), TOY.info) is None
 
 
 def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, quick_path):

@@ -142,9 +142,9 @@ class VlmEncoder:
         Raises ValueError for a text without a letter or digit.
         """
         embeddings = []
-        tokenised = (self._tokenised(text) for text in texts)
+        tokenised = (self._tokenise(text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
-            inputs = self.family.query_inputs(*self.family.padded([query.ids for query in batch]))
+            inputs = self.family.query_inputs(*self.family.pad([query.ids for query in batch]))
             for query, vectors in zip(batch, self.family.vectors(inputs), strict=True):
                 weight = self.family.query_weight(len(vectors))
                 embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
@@ -154,7 +154,7 @@ class VlmEncoder:
         """What `colvision doctor` tells of this encoder beyond what its vectors show."""
         return check_model(self.family, self.origin, self.info.versions)
 
-    def _tokenised(self, asked: str, length: int | None = None) -> _TokenisedQuery:
+    def _tokenise(self, asked: str, length: int | None = None) -> _TokenisedQuery:
         prompted = PromptedQuery.of(
             asked, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
         )
@@ -163,7 +163,7 @@ class VlmEncoder:
         )
         spans = [(start, end) for start, end in tokens["offset_mapping"]]
         cut = prompted.length_of(_QUERY_TOKENS, spans)
-        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenised(asked, cut)
+        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(asked, cut)
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -101,8 +101,8 @@ class Family(ABC):
         """The number of image tokens that a fitted picture becomes."""
 
     @abstractmethod
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        """Fitted pictures -> the model's inputs that hold their pixels, and one sheet a picture."""
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        """Fitted pictures -> the model's inputs that hold their pixels, and one page_tokens a picture."""
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Position ids, (b, s) or (axes, b, s): counted from the first real token unless a family differs."""
@@ -110,10 +110,10 @@ class Family(ABC):
 
     def page_batch(self, images: Sequence[Image.Image]) -> PageBatch:
         """Fitted pictures -> what the model is called with."""
-        pixels, sheets = self.processed(images)
-        rows = [self.token_ids(sheet.text) for sheet in sheets]
-        ids, mask = self.padded(rows)
-        placed = [self._placed(row, sheet) for row, sheet in zip(rows, sheets, strict=True)]
+        pixels, tokens = self.process_images(images)
+        rows = [self.token_ids(page_tokens.text) for page_tokens in tokens]
+        ids, mask = self.pad(rows)
+        placed = [self._place_patches(row, page_tokens) for row, page_tokens in zip(rows, tokens, strict=True)]
         return PageBatch(self.inputs(ids, mask, pixels), [grid for grid, _ in placed], [kind for _, kind in placed])
 
     def query_inputs(self, ids: Tensor, mask: Tensor) -> Mapping[str, Tensor]:
@@ -141,7 +141,7 @@ class Family(ABC):
         ids: list[int] = self.tokenizer(text, add_special_tokens=self.adds_special_tokens)["input_ids"]
         return ids
 
-    def padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Token ids of b texts -> ids and attention mask (b, s). The pad token is often the augmentation token too:
         only the mask tells the two apart.
         """
@@ -164,14 +164,14 @@ class Family(ABC):
                 "take all files from one checkpoint"
             )
 
-    def _placed(self, ids: Sequence[int], sheet: PageTokens) -> tuple[PatchGrid, NDArray[np.uint8]]:
+    def _place_patches(self, ids: Sequence[int], page_tokens: PageTokens) -> tuple[PatchGrid, NDArray[np.uint8]]:
         at = np.flatnonzero(np.asarray(ids) == self.image_token_id).astype(np.int32)  # (m,)
-        if len(at) != len(sheet.kinds):
+        if len(at) != len(page_tokens.kinds):
             raise WeightsMismatch(
-                f"the tokenizer makes {len(at)} image tokens of {len(sheet.kinds)} in the page's prompt: "
+                f"the tokenizer makes {len(at)} image tokens of {len(page_tokens.kinds)} in the page's prompt: "
                 "take all files from one checkpoint"
             )
         kind = np.full(len(ids), Kind.TEXT, dtype=np.uint8)
-        kind[at] = sheet.kinds
-        cells = np.where(sheet.cells >= 0, at[np.maximum(sheet.cells, 0)], -1).astype(np.int32)
+        kind[at] = page_tokens.kinds
+        cells = np.where(page_tokens.cells >= 0, at[np.maximum(page_tokens.cells, 0)], -1).astype(np.int32)
         return PatchGrid(cells), kind

@@ -37,16 +37,16 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_pictures(kind: type[Pictures], folder: Path) -> Pictures:
+def load_image_processor(kind: type[Pictures], folder: Path) -> Pictures:
     """The image processor, of the class given. Raises EncoderNotFound for a folder without its settings."""
     try:
         pictures: Pictures = kind.from_pretrained(folder, local_files_only=True)
     except OSError as error:
-        raise EncoderNotFound(lacks_pictures(folder)) from error
+        raise EncoderNotFound(lacks_image_processor(folder)) from error
     return pictures
 
 
-def lacks_pictures(folder: Path) -> str:
+def lacks_image_processor(folder: Path) -> str:
     return (
         f"{folder} lacks its image processor: copy preprocessor_config.json (or processor_config.json, where that "
         "holds it) there from the checkpoint"

@@ -20,10 +20,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 class PdfiumDocument:
     """A PDF opened by PDFium."""
 
-    def __init__(self, job: Request) -> None:
-        self._pixels = job.pixels
-        self._torn = _is_torn(Path(job.path))
-        self._document = _load(job.path)
+    def __init__(self, request: Request) -> None:
+        self._pixels = request.pixels
+        self._torn = _is_torn(Path(request.path))
+        self._document = _load(request.path)
         self._document.init_forms()  # else filled-in fields stay blank
         self.pages = len(self._document)
 

@@ -33,14 +33,14 @@ _TURNS = {  # EXIF orientation -> what brings the stored rows upright
 class ImageDocument:
     """An image file. Only TIFF has more than one page; of an animation the first frame counts."""
 
-    def __init__(self, job: Request) -> None:
-        self._job = job
-        importlib.import_module(f"PIL.{_PLUGINS[job.kind]}ImagePlugin")  # else Pillow imports all of its formats
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        importlib.import_module(f"PIL.{_PLUGINS[request.kind]}ImagePlugin")  # else Pillow imports all of its formats
         try:
-            self._image = Image.open(job.path, formats=[job.kind])
-            self.pages = int(getattr(self._image, "n_frames", 1)) if job.kind == "tiff" else 1
+            self._image = Image.open(request.path, formats=[request.kind])
+            self.pages = int(getattr(self._image, "n_frames", 1)) if request.kind == "tiff" else 1
         except _DAMAGE as error:
-            raise UnreadableFile("damaged", f"is a damaged {job.kind.upper()} file") from error
+            raise UnreadableFile("damaged", f"is a damaged {request.kind.upper()} file") from error
         if self.pages == 1 and self._too_large():
             raise UnreadableFile("limit", self._too_large())
 
@@ -49,7 +49,7 @@ class ImageDocument:
             if self.pages > 1:
                 self._image.seek(number - 1)
             self._check_size()
-            page = to_page(self._decode(), self._job.pixels)
+            page = to_page(self._decode(), self._request.pixels)
         except _DAMAGE as error:
             raise UnreadablePage(f"is damaged: {error}") from error
         return PageImage(page.size, page.mode, page.tobytes())
@@ -64,13 +64,13 @@ class ImageDocument:
 
     def _too_large(self) -> str:
         width, height = self._image.size
-        most = self._job.image_pixels
+        most = self._request.image_pixels
         if width * height <= most:
             return ""
         return f"measures {width} x {height} = {width * height:,} pixels; the limit image_pixels is {most:,}"
 
     def _decode(self) -> Image.Image:
-        width, height = target_size(*self._image.size, self._job.pixels, "pixels")
+        width, height = target_size(*self._image.size, self._request.pixels, "pixels")
         self._image.draft(None, (round(width * _GAP), round(height * _GAP)))
         self._image.load()
         return self._image

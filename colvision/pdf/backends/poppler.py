@@ -19,26 +19,26 @@ Image.MAX_IMAGE_PIXELS = None  # the size is ours
 class PopplerDocument(PdfiumDocument):
     """A PDF drawn by poppler."""
 
-    def __init__(self, job: Request) -> None:
-        super().__init__(job)
-        self._job = job
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._request = request
 
     def _paint(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
     ) -> tuple[tuple[int, int], str, bytes | memoryview]:
         try:
             images = convert_from_path(
-                self._job.path,
+                self._request.path,
                 first_page=number,
                 last_page=number,
                 # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another
                 # box than PDFium, the other side tells.
                 size=max(size),
                 use_cropbox=True,
-                timeout=self._job.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
+                timeout=self._request.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
             )
         except PDFPopplerTimeoutError as error:
-            raise TimeoutError(self._job.late) from error
+            raise TimeoutError(self._request.late) from error
         except PDFPageCountError:
             images = []
         image = images[0].convert("RGB") if images else None

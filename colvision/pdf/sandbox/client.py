@@ -29,13 +29,13 @@ class WorkerTimeout(WorkerLost):
 class Worker:
     """One process with one file open."""
 
-    def __init__(self, job: Request) -> None:
-        self._job = job
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._lock = threading.Lock()
         self._waiting = self._late = False
         self._process = subprocess.Popen(
             # -P: the working folder is not a place to import from. The path is there for whoever lists processes.
-            [sys.executable, "-P", "-m", "colvision.pdf.sandbox.worker", job.path],
+            [sys.executable, "-P", "-m", "colvision.pdf.sandbox.worker", request.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, sys.path)])},
@@ -46,25 +46,25 @@ class Worker:
 
     def open(self) -> Status | PageImage:
         """Let it open the file: its answer. Raises `WorkerLost`; `RuntimeError` if it cannot even start."""
-        self._tell(self._job.line())
+        self._tell(self._request.line())
         try:
-            self.receive_within(_START_SECONDS)
+            self.receive(_START_SECONDS)
         except WorkerLost as lost:
             raise RuntimeError("the process that reads files could not be started; see its message above") from lost
-        return self.receive_within(self._job.page_seconds)
+        return self.receive(self._request.page_seconds)
 
     def request_page(self, number: int) -> None:
         """Let it draw a page; `receive_within` has the answer."""
         self._tell(b"%d\n" % number)
 
-    def receive_within(self, seconds: float) -> Status | PageImage:
+    def receive(self, seconds: float) -> Status | PageImage:
         """The next answer. Raises `WorkerLost` if there is none within `seconds`; the process is then gone."""
         timer = threading.Timer(seconds, self._expire)
         timer.daemon = True
         self._waiting = True
         timer.start()
         try:
-            answer = receive(self._from, 2 * self._job.pixels)
+            answer = receive(self._from, 2 * self._request.pixels)
         finally:
             timer.cancel()
             with self._lock:
@@ -113,6 +113,6 @@ class Worker:
     def _lost(self) -> WorkerLost:
         status = self.end()
         if self._late or (os.name == "posix" and status == -signal.SIGXCPU):
-            return WorkerTimeout(self._job.late)
+            return WorkerTimeout(self._request.late)
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return WorkerLost(f"ended the renderer ({how}): it is damaged, or {self._job.heavy}")
+        return WorkerLost(f"ended the renderer ({how}): it is damaged, or {self._request.heavy}")

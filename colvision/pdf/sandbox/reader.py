@@ -36,9 +36,9 @@ class FailedPage:
 class Reader:
     """An open file: pages in the order asked for, one ahead of the caller, who has work to do meanwhile."""
 
-    def __init__(self, job: Request) -> None:
-        self._job = job
-        self._name = Path(job.path).name
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._name = Path(request.path).name
         self._child: Worker | None = None
         self._asked = 0  # pages, of the present child
         self._lost = 0  # children, since the last page that could be drawn
@@ -52,7 +52,7 @@ class Reader:
 
     def open(self) -> int:
         """Start a child and let it open the file. The number of pages; raises `InputError`."""
-        self._child, self._asked = Worker(self._job), 0
+        self._child, self._asked = Worker(self._request), 0
         try:
             message = self._child.open()
         except WorkerLost as lost:
@@ -97,7 +97,7 @@ class Reader:
         if self._child is None:
             return FailedPage(number, self._failure)
         try:
-            answer = self._child.receive_within(self._job.page_seconds)
+            answer = self._child.receive(self._request.page_seconds)
         except WorkerLost as lost:
             self._child = None
             self._lost += 1

@@ -26,21 +26,21 @@ class Document(Protocol):
 
 def main() -> None:
     answers = _claim_stdout()
-    job = Request.from_line(sys.stdin.buffer.readline())
-    renderer = importlib.import_module(f"colvision.pdf.backends.{job.renderer}")
-    _limit_memory(job.page_memory_bytes)
+    request = Request.from_line(sys.stdin.buffer.readline())
+    renderer = importlib.import_module(f"colvision.pdf.backends.{request.renderer}")
+    _limit_memory(request.page_memory_bytes)
     send(answers, Status("ready"))
     _silence_stderr()
-    _report_crash(answers, job)
-    _limit_time(job.page_seconds)
+    _report_crash(answers, request)
+    _limit_time(request.page_seconds)
     try:
-        document: Document = renderer.open_document(job)
+        document: Document = renderer.open_document(request)
     except UnreadableFile as refused:
         send(answers, Status(refused.said, str(refused)))
         return
     send(answers, Status("opened", pages=document.pages))
     for line in sys.stdin.buffer:  # ends when the parent has gone
-        _limit_time(job.page_seconds)
+        _limit_time(request.page_seconds)
         send(answers, _draw(document, int(line)))
 
 
@@ -65,13 +65,13 @@ def _silence_stderr() -> None:
     os.dup2(1, 2)
 
 
-def _report_crash(answers: IO[bytes], job: Request) -> None:
+def _report_crash(answers: IO[bytes], request: Request) -> None:
     """An exception that nothing here foresees ends this process, but says why first."""
 
     def say(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
         reason = f"cannot be read ({kind.__name__}: {error})"
         if issubclass(kind, MemoryError):
-            reason = job.heavy
+            reason = request.heavy
         elif issubclass(kind, TimeoutError):
             reason = str(error)
         if not issubclass(kind, BrokenPipeError | KeyboardInterrupt):

@@ -14,6 +14,7 @@ from colvision.store.rows.statements import add, change, value_of
 from colvision.store.schema import COLLECTIONS, SHARDS
 
 _SELECT = COLLECTIONS.select()
+_RENAMED = {"link": "calibration", "code_range": "quantisation_range"}  # what fields were called up to format 2
 _Kind = TypeVar("_Kind")
 
 
@@ -31,10 +32,10 @@ def _encoder_info(text: str | None) -> EncoderInfo | None:
     """
     if text is None:
         return None
-    found = json.loads(text)
+    found = {_RENAMED.get(name, name): value for name, value in json.loads(text).items()}
     source = found.get("loaded_from")
     parts = {
-        "link": _known(Calibration, found.get("link") or {}),
+        "calibration": _known(Calibration, found.get("calibration") or {}),
         "loaded_from": _known(CheckpointRef, source) if source else None,
     }
     return _known(EncoderInfo, found | parts)

@@ -50,7 +50,7 @@ def test_colpali_reads_both_ways(get, what):
     if what == "page":
         inputs = dict(family.page_batch([family.fit(noise(300, 180).image)]).inputs)
     else:
-        inputs = dict(family.query_inputs(*family.padded([family.token_ids("<bos>Question: bleed the pump")])))
+        inputs = dict(family.query_inputs(*family.pad([family.token_ids("<bos>Question: bleed the pump")])))
     before = as_transformers(encoder, **inputs)
     inputs["input_ids"] = inputs["input_ids"].clone()
     inputs["input_ids"][0, -1] += 1
@@ -59,7 +59,7 @@ def test_colpali_reads_both_ways(get, what):
 
 def test_colpali_pads_on_the_right_and_counts_from_one(get):
     family = get("colpali").family
-    ids, mask = family.padded([[5, 6, 7, 8], [9, family.tokenizer.pad_token_id]])
+    ids, mask = family.pad([[5, 6, 7, 8], [9, family.tokenizer.pad_token_id]])
     assert mask.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
     assert family.query_inputs(ids, mask)["position_ids"][0].tolist() == [1, 2, 3, 4]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from colvision.core.embedding import Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_pictures, stated
+from colvision.encoders.vlm.processing import load_image_processor, stated
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ColPali(Family):
         from transformers import SiglipImageProcessorPil
 
         super().__init__(model, source)
-        self.pictures = load_pictures(SiglipImageProcessorPil, source.folder)
+        self.pictures = load_image_processor(SiglipImageProcessorPil, source.folder)
         vision = model.config.vlm_config.vision_config
         side = vision.image_size // vision.patch_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
@@ -95,11 +95,11 @@ class ColPali(Family):
     def patches(self, image: Image.Image) -> int:
         return int(self._cells.size)
 
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
         made = self.pictures(images=list(images), return_tensors="pt")
         kinds = np.full(self._cells.size, Kind.PATCH, dtype=np.uint8)
-        sheet = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
-        return {"pixel_values": made["pixel_values"]}, len(images) * [sheet]
+        page_tokens = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
+        return {"pixel_values": made["pixel_values"]}, len(images) * [page_tokens]
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         return mask.cumsum(dim=1)  # PaliGemma counts from 1

@@ -18,7 +18,7 @@ from torch import Tensor
 from colvision.core.embedding import Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_pictures
+from colvision.encoders.vlm.processing import load_image_processor
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +50,7 @@ class _ColQwen(Family):
         from transformers import Qwen2VLImageProcessorPil
 
         super().__init__(model, source)
-        self.pictures = load_pictures(Qwen2VLImageProcessorPil, source.folder)
+        self.pictures = load_image_processor(Qwen2VLImageProcessorPil, source.folder)
         self._merge = self.pictures.merge_size
         self._cell = self.pictures.patch_size * self._merge  # pixels
         if source.max_patches is not None:
@@ -82,14 +82,14 @@ class _ColQwen(Family):
         patches: int = self.pictures.get_number_of_image_patches(image.height, image.width)
         return patches // int(self._merge) ** 2
 
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
         made = self.pictures(images=list(images), return_tensors="pt")
-        sheets = []
+        tokens = []
         for _, rows, cols in (made["image_grid_thw"] // self._merge).tolist():
             cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
             text = self.prompts.page_with(rows * cols * self.prompts.image_token)
-            sheets.append(PageTokens(text, np.full(rows * cols, Kind.PATCH, dtype=np.uint8), cells))
-        return {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}, sheets
+            tokens.append(PageTokens(text, np.full(rows * cols, Kind.PATCH, dtype=np.uint8), cells))
+        return {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}, tokens
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Patches have positions in three axes (time, row, column: M-RoPE, arXiv:2409.12191): (3, b, s)."""
@@ -126,11 +126,11 @@ class ColQwen2(_ColQwen):
         model_class: type[PreTrainedModel] = ColQwen2ForRetrieval
         return model_class
 
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        made, sheets = super().processed(images)
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        made, tokens = super().process_images(images)
         lengths = made["image_grid_thw"].prod(dim=1).tolist()
         alone = torch.split(made["pixel_values"], lengths)
-        return {**made, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, sheets
+        return {**made, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, tokens
 
 
 class ColQwen3(_ColQwen):

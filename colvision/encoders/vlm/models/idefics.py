@@ -15,7 +15,7 @@ from torch import Tensor
 from colvision.core.embedding import Ints, Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_pictures
+from colvision.encoders.vlm.processing import load_image_processor
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ _MOST_ELONGATED = 16  # long side / short side; longer slivers would leave a til
 _PARTS = "text_model|vision_model|connector"
 
 
-class _Tiles(Family):
+class _TiledFamily(Family):
     """The page is scaled and stretched to whole tiles; each becomes s x s tokens, and so does the page as a whole.
 
     The grid is that of the tiles. The view of the whole page has no place on it, unless it is the only one.
@@ -39,7 +39,7 @@ class _Tiles(Family):
         from transformers import Idefics3ImageProcessorPil
 
         super().__init__(model, source)
-        self.pictures = load_pictures(Idefics3ImageProcessorPil, source.folder)
+        self.pictures = load_image_processor(Idefics3ImageProcessorPil, source.folder)
         config = model.config.vlm_config
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
@@ -67,13 +67,13 @@ class _Tiles(Family):
         tiles, _, _ = self.pictures.get_number_of_image_patches(image.height, image.width)
         return max(1, int(tiles)) * int(self._side) ** 2
 
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
         made = self.pictures(images=[[image] for image in images], return_row_col_info=True, return_tensors="pt")
         pixels = {name: made[name] for name in ("pixel_values", "pixel_attention_mask")}
         shapes = zip(made["rows"], made["cols"], strict=True)
-        return pixels, [self._sheet(int(rows[0]), int(cols[0])) for rows, cols in shapes]
+        return pixels, [self._page_tokens(int(rows[0]), int(cols[0])) for rows, cols in shapes]
 
-    def _sheet(self, rows: int, cols: int) -> PageTokens:
+    def _page_tokens(self, rows: int, cols: int) -> PageTokens:
         """`rows` x `cols` tiles; none of them means that the whole page is the only view."""
         tokens = self._side**2
         view = f"{_AROUND}{_GLOBAL}{tokens * _IMAGE}{_AROUND}"
@@ -90,7 +90,7 @@ class _Tiles(Family):
         return PageTokens(text, kinds, _grid_of_tiles(rows, cols, self._side))
 
 
-class ColIdefics3(_Tiles):
+class ColIdefics3(_TiledFamily):
     """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
 
     takes_flash: ClassVar[bool] = True
@@ -116,7 +116,7 @@ class ColIdefics3(_Tiles):
         return LateInteraction
 
 
-class ColModernVBert(_Tiles):
+class ColModernVBert(_TiledFamily):
     """Its language model reads both ways and is small enough for a patient CPU."""
 
     _prompts = Prompts(

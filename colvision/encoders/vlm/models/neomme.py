@@ -19,7 +19,7 @@ from torch import Tensor
 from colvision.core.embedding import Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import lacks_pictures, stated
+from colvision.encoders.vlm.processing import lacks_image_processor, stated
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class NeoMME(Family):
     def patches(self, image: Image.Image) -> int:
         return int(image.width // self._patch) * int(image.height // self._patch)
 
-    def processed(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
         """`pixel_values`: the patches of all pages end to end, (patches, patch * patch * 3)."""
         cut = [self._cut(np.asarray(image, dtype=np.float32)) for image in images]
         grids = [(image.height // self._patch, image.width // self._patch) for image in images]
-        return {"pixel_values": torch.from_numpy(np.concatenate(cut))}, [self._sheet(*grid) for grid in grids]
+        return {"pixel_values": torch.from_numpy(np.concatenate(cut))}, [self._page_tokens(*grid) for grid in grids]
 
     def _cut(self, pixels: np.ndarray) -> np.ndarray:
         """(height, width, 3) of 0..255 -> (rows * cols, patch * patch * 3), row by row."""
@@ -114,7 +114,7 @@ class NeoMME(Family):
         parts = scaled.reshape(rows, self._patch, cols, self._patch, 3).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(parts.reshape(rows * cols, -1), dtype=np.float32)
 
-    def _sheet(self, rows: int, cols: int) -> PageTokens:
+    def _page_tokens(self, rows: int, cols: int) -> PageTokens:
         """A marker ends each row; the first image token opens the page and is no patch."""
         kinds = np.full(rows * cols + 1, Kind.PATCH, dtype=np.uint8)
         kinds[0] = Kind.TEXT
@@ -155,7 +155,7 @@ def _read_pictures(folder: Path, patch: int) -> _Pictures:
     file = folder / "preprocessor_config.json"
     said = stated(folder).get("image_processor") or (json.loads(file.read_bytes()) if file.is_file() else None)
     if not isinstance(said, dict):
-        raise EncoderNotFound(lacks_pictures(folder))
+        raise EncoderNotFound(lacks_image_processor(folder))
     if said.get("patch_size", patch) != patch:
         raise WeightsMismatch(
             f"the image processor in {folder} cuts patches of {said['patch_size']} pixels, the model expects {patch}: "
