@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test quick soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm
+.PHONY: app test quick soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
@@ -64,7 +64,10 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU
 	$(RUN) -m benchmarks.vlm
 
-setup: $(READY)
+setup: $(READY)  ## install into .venv what the other targets need
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */\1: /p' Makefile
 
 # `venv --without-pip` and `pip --python` also work on a Debian that has no python3-venv.
 # A torch that the system's Python can already import is used as it is; else the version of constraints.txt.
