@@ -38,7 +38,8 @@ from .settings import LimitReached
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
-VIEWER = Path(__file__).resolve().parent / "inspector"
+STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
+STATIC_URL = "/app/static"  # Gradio serves files of its own at /static
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
@@ -57,7 +58,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
 
 
 def create_api(service: LibraryService) -> FastAPI:
-    """The application without its page: routes, files of the viewer, errors as sentences."""
+    """The application without its page: routes, what runs in the browser, errors as sentences."""
     app = FastAPI(
         title="colvision",
         version=colvision.__version__,
@@ -68,13 +69,13 @@ def create_api(service: LibraryService) -> FastAPI:
     for kind in (ColvisionError, ValueError):
         app.add_exception_handler(kind, _explain_error)
     app.add_exception_handler(RequestValidationError, _explain_request)
-    for routes in (_library_routes, _job_routes, _question_routes, _picture_routes, _file_routes):
+    for routes in (_library_routes, _job_routes, _search_routes, _image_routes, _file_routes):
         app.include_router(routes(service), prefix="/api/v1")
-    app.mount("/viewer", _Viewer(directory=VIEWER), name="viewer")
+    app.mount(STATIC_URL, _StaticFiles(directory=STATIC), name="static")
     return app
 
 
-class _Viewer(StaticFiles):
+class _StaticFiles(StaticFiles):
     """The browser asks whether a file has changed: after an update no old script meets a new page."""
 
     def file_response(
@@ -117,20 +118,20 @@ def _library_routes(service: LibraryService) -> APIRouter:
         meta: Annotated[tuple[str, ...], Query(description="NAME=VALUE, noted with the document")] = (),
     ) -> JobView:
         """The body is the file itself; `name` is what its document will be called. A new collection is made."""
-        path = service.intake.spool.new(name)
+        path = service.uploads.spool.new(name)
         async with save_request_body(request, path, name, limit=service.settings.quota.file_bytes):
             metadata = parse_metadata(meta) or None
-            return await run_in_threadpool(service.intake.upload, path, name, collection=collection, metadata=metadata)
+            return await run_in_threadpool(service.uploads.upload, path, name, collection=collection, metadata=metadata)
 
     @router.post("/sample", status_code=202)
     def add_sample() -> list[JobView]:
         """Queues the sample manual."""
-        return service.intake.load_sample()
+        return service.uploads.load_sample()
 
     @router.post("/reencode", status_code=202)
     def reencode(collection: str = "default") -> JobView:
         """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
-        return service.intake.reencode(collection)
+        return service.uploads.reencode(collection)
 
     @router.get("/documents/{document}")
     def read_document(document: str) -> DocumentView:
@@ -139,13 +140,13 @@ def _library_routes(service: LibraryService) -> APIRouter:
 
     @router.delete("/documents/{document}")
     def delete_document(document: str) -> DocumentView:
-        """Removes a document, its file, pictures and vectors."""
+        """Removes a document, its file, page images and vectors."""
         return service.delete(document)
 
     @router.post("/documents/{document}/continue", status_code=202)
     def continue_document(document: str) -> JobView:
         """Queues the pages that are missing after a cancelled or failed job."""
-        return service.intake.resume(document)
+        return service.uploads.resume(document)
 
     return router
 
@@ -156,55 +157,47 @@ def _job_routes(service: LibraryService) -> APIRouter:
     @router.post("/jobs/{key}/cancel")
     def cancel_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
         """Stops a job; pages that are stored already stay."""
-        return service.intake.cancel(key)
+        return service.uploads.cancel(key)
 
     @router.delete("/jobs/{key}", status_code=204)
     def dismiss_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
         """Takes an ended job off the list."""
-        service.intake.dismiss(key)
+        service.uploads.dismiss(key)
 
     return router
 
 
-class _Asked(BaseModel):
-    """A question as the address of a request has it."""
+class _SearchParameters(BaseModel):
+    """What is searched for, as the address of a request has it: also the names in the page's own address."""
 
     q: str = Field("", description="the words to look for")
     like: str = Field("", description="instead of words: pages like this one, DOCUMENT:PAGE")
-    picture: str = Field("", description="instead of words: pages like a picture, by the token of POST /pictures")
+    image: str = Field("", description="instead of words: pages like an image, by the token of POST /images")
     collection: str = "default"
     document: str = Field("", description="search this document only, by name or id")
     where: str = Field("", description="search only pages that this holds for: page in 3-9 and machine=pump")
     mode: Mode = Field("auto", description="exact compares every page's codes")
     text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
 
-    def question(self) -> SearchRequest:
-        return SearchRequest(
-            self.q,
-            self.collection,
-            self.document or None,
-            self.where,
-            self.mode,
-            self.text_fusion,
-            self.like,
-            self.picture,
-        )
+    def request(self) -> SearchRequest:
+        values = self.model_dump()
+        return SearchRequest(text=values.pop("q"), document=values.pop("document") or None, **values)
 
 
-def _question_routes(service: LibraryService) -> APIRouter:
+def _search_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
     @router.get("/search")
-    def search(asked: Annotated[_Asked, Depends()], k: int = 10) -> AnswerView:
+    def search(parameters: Annotated[_SearchParameters, Depends()], k: int = 10) -> AnswerView:
         """The pages that match best."""
-        return service.questions.ask(asked.question(), k=k)
+        return service.search.search(parameters.request(), k=k)
 
     @router.get("/explain")
     def explain(
-        asked: Annotated[_Asked, Depends()], page_of: str, page: Annotated[int, Query(ge=1, le=_MOST)]
+        parameters: Annotated[_SearchParameters, Depends()], page_of: str, page: Annotated[int, Query(ge=1, le=_MOST)]
     ) -> ExplanationView:
-        """Why a page of the document `page_of` matches; the question is the one that was searched for."""
-        return service.questions.explain(asked.question(), page_of, page)
+        """Why a page of the document `page_of` matches; the parameters are those of the search."""
+        return service.search.explain(parameters.request(), page_of, page)
 
     @router.post("/judgements", status_code=204)
     def judge(
@@ -215,7 +208,7 @@ def _question_routes(service: LibraryService) -> APIRouter:
         verdict: Verdict = "",
     ) -> None:
         """Whether a page answers a question, in the words of its reader; "" takes that back."""
-        service.questions.judge(SearchRequest(q, collection), document, page, verdict)
+        service.search.judge(SearchRequest(q, collection), document, page, verdict)
 
     @router.get("/judgements", response_class=Response)
     def read_judgements() -> Response:
@@ -226,24 +219,24 @@ def _question_routes(service: LibraryService) -> APIRouter:
     return router
 
 
-def _picture_routes(service: LibraryService) -> APIRouter:
+def _image_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/pictures", status_code=201)
-    async def add_picture(
+    @router.post("/images", status_code=201)
+    async def add_image(
         request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the picture"
     ) -> QueryImageView:
         """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
-        path = service.intake.spool.new(name)
-        async with save_request_body(request, path, name, limit=service.settings.quota.picture_bytes):
-            taken = await run_in_threadpool(service.pictures.take, path, name)
+        path = service.uploads.spool.new(name)
+        async with save_request_body(request, path, name, limit=service.settings.quota.query_image_bytes):
+            view = await run_in_threadpool(service.images.take, path, name)
         path.unlink()
-        return taken
+        return view
 
-    @router.get("/pictures/{token}", response_class=Response)
-    def read_picture(token: str) -> Response:
-        """A picture that is asked with, as it was understood: a JPEG."""
-        return Response(service.pictures.data(token), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+    @router.get("/images/{token}", response_class=Response)
+    def read_image(token: str) -> Response:
+        """An image that is a query, as it was understood: a JPEG."""
+        return Response(service.images.data(token), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 
     return router
 
@@ -253,8 +246,8 @@ def _file_routes(service: LibraryService) -> APIRouter:
 
     @router.get("/documents/{document}/pages/{page}/image", response_class=Response)
     def page_image(document: str, page: Annotated[int, InPath(ge=1, le=_MOST)], width: int | None = None) -> Response:
-        """The page's picture, a JPEG."""
-        return Response(service.picture(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+        """The page's image, a JPEG."""
+        return Response(service.page_image(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 
     @router.get("/documents/{document}/file", response_class=FileResponse)
     def original_file(document: str) -> Response:

@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.core.embedding import Floats
 from colvision.core.encoder import Calibration
 from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
@@ -15,29 +14,15 @@ from colvision.search import Answer, Hit
 
 from .views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
 
-_PLACES = 5  # of a page or picture that asks, which are shown one by one
+_PLACES = 5  # of a page or image that asks, which are shown one by one
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 
 
-class Word(NamedTuple):
-    """A word of a query and the tokens that spell it; of a page that is the query, the patches of which any will do."""
-
-    text: str
-    tokens: tuple[int, ...]
-    any_token: bool = False
+Words = Sequence[tuple[str, Sequence[int]]]  # as `QueryEmbedding.tokens_of_words`: each with its tokens
 
 
-def words_of(embedding: QueryEmbedding) -> list[Word]:
-    """The query's words in order, each once a place; words without a token are left out."""
-    spelt: dict[int, list[int]] = {}
-    for token, word in enumerate(embedding.word.tolist()):
-        if word >= 0 and embedding.is_query[token]:
-            spelt.setdefault(word, []).append(token)
-    return [Word(embedding.words[word], tuple(tokens)) for word, tokens in sorted(spelt.items())]
-
-
-def places_of(why: Explanation, whole: str, usual: Floats) -> list[Word]:
-    """What of a page or picture that asks tells this page from the other results, and all the rest as one word.
+def telling_patches(why: Explanation, whole: str, usual: Floats) -> Words:
+    """What of a page or image that asks tells this page from the other results, and all the rest as one word.
 
     `usual` (t,) are the mean similarities of the results: what every page has says nothing of this one.
     """
@@ -46,17 +31,17 @@ def places_of(why: Explanation, whole: str, usual: Floats) -> list[Word]:
     for token in np.argsort(-lead, kind="stable").tolist():
         if len(telling) < _PLACES:
             telling.setdefault(why.matches[token].cell, token)
-    rest = tuple(token for token in range(len(lead)) if token not in telling.values())
-    places = [Word(f"place {number}", (token,)) for number, token in enumerate(telling.values(), start=1)]
-    return [*places, Word(f"the rest of {whole}", rest, any_token=True)] if rest else places
+    rest = [token for token in range(len(lead)) if token not in telling.values()]
+    places = [(f"place {number}", [token]) for number, token in enumerate(telling.values(), start=1)]
+    return [*places, (f"the rest of {whole}", rest)] if rest else places
 
 
 def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, whole: str) -> AnswerView:
     """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
 
-    `whole` names the page or picture that was the query: its patches say nothing to a reader one by one.
+    `whole` names the page or image that was the query: its patches say nothing to a reader one by one.
     """
-    words = [] if whole else words_of(answer.query.embedding)
+    words = [] if whole else answer.query.embedding.tokens_of_words()
     hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
     return AnswerView(
         query=answer.query.embedding.text,
@@ -70,7 +55,7 @@ def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit
     )
 
 
-def _hit(hit: Hit, pages: int, verdict: str, words: Sequence[Word]) -> HitView:
+def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
@@ -81,17 +66,16 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Sequence[Word]) -> HitView:
         pages=pages,
         score=hit.score,
         strength=_share(hit),
-        words=tuple(_word(word, hit) for word in words),
-        terms=dict(hit.terms),
+        words=tuple(_word(word, tokens, hit) for word, tokens in words),
+        score_terms=dict(hit.score_terms),
         verdict=verdict,
     )
 
 
-def _word(word: Word, hit: Hit) -> WordView:
-    tokens = list(word.tokens)
+def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
     similarity = float(hit.similarity[tokens].mean())
     return WordView(
-        word=word.text,
+        word=word,
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
         strength=_strength(similarity, hit.query.calibration),
@@ -112,13 +96,15 @@ def _strength(similarity: float, calibration: Calibration) -> float:
 def view_explanation(why: Explanation, document: Document, page: int, answer: Answer, *, whole: str) -> ExplanationView:
     """`answer` holds the other results: what a map is compared with, so that a weak page looks weak.
 
-    The map of a page or picture that asks shows by how much a place is more alike than is usual among the results: on
+    The map of a page or image that asks shows by how much a place is more alike than is usual among the results: on
     any page there is something as alike as the frame of a table.
     """
     results = np.stack([each.similarity for each in answer])  # (hits, tokens)
     usual = results.mean(axis=0) if whole else np.zeros(results.shape[1], np.float32)
-    words = places_of(why, whole, usual) if whole else words_of(why.query.embedding)
-    planes = _planes(why.similarity_map - usual[:, None, None], words)  # (words, rows, cols)
+    words = telling_patches(why, whole, usual) if whole else why.query.embedding.tokens_of_words()
+    planes = _planes(
+        why.similarity_map - usual[:, None, None], words, np.max if whole else np.mean
+    )  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
     known = planes[np.isfinite(planes)]
@@ -131,10 +117,10 @@ def view_explanation(why: Explanation, document: Document, page: int, answer: An
         page=page,
         pages=document.pages,
         score=why.score,
-        terms=dict(why.terms),
+        score_terms=dict(why.score_terms),
         rows=rows,
         cols=cols,
-        matches=tuple(_match(word, why) for word in words),
+        matches=tuple(_match(word, tokens, why) for word, tokens in words),
         map=base64.b64encode(codes.tobytes()).decode("ascii"),
         scale=ScaleView(
             low,
@@ -149,12 +135,14 @@ def view_explanation(why: Explanation, document: Document, page: int, answer: An
     )
 
 
-def _planes(values: Floats, words: Sequence[Word]) -> Floats:
-    """(tokens, rows, cols) -> (words, rows, cols): in each cell a word's mean over its tokens, or their highest."""
+def _planes(values: Floats, words: Words, join: Callable[..., Floats]) -> Floats:
+    """(tokens, rows, cols) -> (words, rows, cols): what `join` makes of a word's tokens in each cell.
+
+    All tokens spell a word, so they are averaged; any patch of an example will do, so the best counts.
+    """
     if not words:
         return np.zeros((0, *values.shape[1:]), dtype=np.float32)
-    chosen = ((word, values[list(word.tokens)]) for word in words)  # (tokens of the word, rows, cols)
-    return np.stack([part.max(axis=0) if word.any_token else part.mean(axis=0) for word, part in chosen])
+    return np.stack([join(values[list(tokens)], axis=0) for _, tokens in words])
 
 
 def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
@@ -167,15 +155,15 @@ def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
     return np.where(known, steps, 0).astype(np.uint8), low, high
 
 
-def _match(word: Word, why: Explanation) -> MatchView:
-    tokens = [why.matches[token] for token in word.tokens]
-    best: TokenMatch = max(tokens, key=lambda match: match.contribution)
+def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
+    matches = [why.matches[token] for token in tokens]
+    best: TokenMatch = max(matches, key=lambda match: match.contribution)
     box = best.box
-    similarity = sum(match.similarity for match in tokens) / len(tokens)
+    similarity = sum(match.similarity for match in matches) / len(matches)
     return MatchView(
-        word=word.text,
+        word=word,
         similarity=similarity,
-        contribution=sum(match.contribution for match in tokens),
+        contribution=sum(match.contribution for match in matches),
         strength=_strength(similarity, why.query.calibration),
         cell=best.cell,
         box=(box.left, box.top, box.right, box.bottom) if box is not None else None,

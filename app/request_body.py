@@ -15,7 +15,8 @@ from .settings import LimitReached
 async def save_request_body(request: Request, path: Path, name: str, *, limit: int) -> AsyncIterator[None]:
     """Within the block the whole body is at `path`; when anything fails, here or in the block, the file is removed.
 
-    `name` is what the sender calls it. Raises `LimitExceeded` beyond `limit` bytes, `LimitReached` for a sender that went.
+    `name` is what the sender calls it. Raises `LimitExceeded` beyond `limit` bytes, `LimitReached` where the sender
+    has gone.
     """
     try:
         size = 0

@@ -93,7 +93,7 @@ def _queue_sample(service: "LibraryService") -> None:
 
     if not sample_files():
         sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
-    service.intake.load_sample_once()
+    service.uploads.load_sample_once()
 
 
 def free_socket(host: str, port: int) -> socket.socket:

@@ -33,17 +33,17 @@ class Quota:
     name_characters: int = 60  # of a collection
     metadata_characters: int = 500  # of what is noted with a file
     judgements: int = 20_000
-    picture_bytes: int = 20 * 2**20  # of a picture that is asked with
-    picture_pixels: int = 100_000_000
-    pictures: int = 100  # that are kept, so that a link to an answer goes on working
+    query_image_bytes: int = 20 * 2**20  # of an image that is the query
+    query_image_pixels: int = 100_000_000
+    query_images: int = 100  # that are kept, so that a link to an answer goes on working
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""
         return Limits(file_bytes=self.file_bytes, pages=self.pages)
 
-    def picture_limits(self) -> Limits:
-        """Those of a picture that is asked with."""
-        return Limits(file_bytes=self.picture_bytes, pages=self.pages, image_pixels=self.picture_pixels)
+    def query_image_limits(self) -> Limits:
+        """Those of an image that is the query."""
+        return Limits(file_bytes=self.query_image_bytes, pages=self.pages, image_pixels=self.query_image_pixels)
 
     def in_words(self) -> str:
         """What the drop zone says."""

@@ -78,7 +78,7 @@ class LibraryView:
 
 @dataclass(frozen=True, slots=True)
 class QueryImageView:
-    """A picture that can be asked with as `picture=TOKEN`; `width` and `height` in pixels, as it was drawn."""
+    """An image that can be searched with as `image=TOKEN`; `width` and `height` in pixels, as it was drawn."""
 
     token: str
     width: int
@@ -104,7 +104,7 @@ class HitView:
     """A page that was found. `strength` (0..1) is what its words bring as a share of the most that they can.
 
     `text_score` is that of the text layer (BM25), where it was asked, too, and `fused` (of 1) is then what the order is
-    of: both scores as shares of the best there could be. `terms` is what the score holds beside the
+    of: both scores as shares of the best there could be. `score_terms` is what the score holds beside the
     words' contributions, by name. `verdict` is what a reader said of the page for this question: relevant, irrelevant
     or "".
     """
@@ -119,7 +119,7 @@ class HitView:
     score: float
     strength: float
     words: tuple[WordView, ...]
-    terms: dict[str, float]
+    score_terms: dict[str, float]
     verdict: str
 
 
@@ -128,7 +128,7 @@ class AnswerView:
     """`pages` were searched; `notice` says in words when no page matches well.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
-    `retrievers` were asked: maxsim, and text where the text layers know a word of the query.
+    `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query.
     """
 
     query: str
@@ -161,8 +161,8 @@ class ScaleView:
 
     Code 0 is a cell without a vector; code c is `low + (c - 1) / 254 * (high - low)`. A probability scale colours by
     the logistic of `slope` and `midpoint`, else by the place of the similarity between `shown_from` and `shown_to`.
-    Where a page or a picture asks, the values are leads (`is_lead`): by how much a similarity is above the mean of the
-    results.
+    Where a page or an image is the query, the values are leads (`is_lead`): by how much a similarity is above the mean
+    of the results.
     """
 
     low: float
@@ -179,7 +179,7 @@ class ScaleView:
 class ExplanationView:
     """Why a page matched: `map` is base64 of (words, rows, cols) uint8, see `ScaleView`.
 
-    The contributions of `matches` and the `terms`, by name, sum to `score`.
+    The contributions of `matches` and the `score_terms`, by name, sum to `score`.
     """
 
     document: str
@@ -187,7 +187,7 @@ class ExplanationView:
     page: int
     pages: int
     score: float
-    terms: dict[str, float]
+    score_terms: dict[str, float]
     rows: int
     cols: int
     matches: tuple[MatchView, ...]

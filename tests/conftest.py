@@ -60,7 +60,7 @@ def upload(service, tmp_path):
 
     def uploading(name="pump.tiff", pages=PUMP, **noted):
         path = save_document(tmp_path / "file.tiff", pages)
-        job = service.intake.upload(path, name, metadata=noted)
+        job = service.uploads.upload(path, name, metadata=noted)
         service.library.run_job(service.library.jobs.claim("test"))
         return job
 

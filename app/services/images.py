@@ -1,4 +1,4 @@
-"""Pictures that are asked with: drawn anew, named by what they show, the newest of them kept."""
+"""Images that are queries: drawn anew, named by what they show, the newest of them kept."""
 
 import hashlib
 import io
@@ -22,11 +22,11 @@ _QUALITY = 90  # JPEG: a photo of a page takes about 400 KB
 
 
 class QueryImageExpired(ColvisionError):
-    """No picture is kept under this token, or not any more."""
+    """No image is kept under this token, or not any more."""
 
 
 class QueryImages:
-    """The pictures of one library's readers; safe to share between threads.
+    """The images that the readers of one library search with; safe to share between threads.
 
     What was sent is decoded under limits in a process of its own, and only our drawing of it is kept and given back.
     """
@@ -38,7 +38,7 @@ class QueryImages:
     def take(self, path: Path, name: str) -> QueryImageView:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.
 
-        The same picture has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
+        The same image has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
         `LimitReached` where nothing can be written.
         """
         try:
@@ -57,7 +57,7 @@ class QueryImages:
         return QueryImageView(token, *image.size)
 
     def data(self, token: str) -> bytes:
-        """A picture as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
+        """An image as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
         path = self._path(token)
         try:
             os.utime(path)
@@ -72,7 +72,7 @@ class QueryImages:
             return image
 
     def _first_page(self, path: Path) -> Image.Image:
-        [page] = read_pages(path, numbers=[1], limits=self._quota.picture_limits())
+        [page] = read_pages(path, numbers=[1], limits=self._quota.query_image_limits())
         if isinstance(page, FailedPage):
             raise DamagedFile(f"{path.name} cannot be asked with: it {page.reason}")
         assert isinstance(page, Page)
@@ -85,7 +85,7 @@ class QueryImages:
 
     def _make_room(self) -> None:
         kept = sorted(self._folder.glob("*.jpg"), key=_used, reverse=True)
-        for path in kept[self._quota.pictures :]:
+        for path in kept[self._quota.query_images :]:
             path.unlink(missing_ok=True)
 
 

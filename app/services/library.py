@@ -23,7 +23,7 @@ from .judgements import Judgements
 from .search import SearchService
 from .uploads import Uploads
 
-_WIDTHS = range(64, 2001)  # pixels of a page picture that a client may ask for
+_WIDTHS = range(64, 2001)  # pixels of a page image that a client may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class LibraryService:
         self._start = secrets.token_hex(8)
         self.library = library
         self.settings = settings
-        self.intake = Uploads(library, settings.quota)
+        self.uploads = Uploads(library, settings.quota)
         self.judgements = Judgements(library.path, settings.quota)
-        self.pictures = QueryImages(library.path, settings.quota)
-        self.questions = SearchService(library, settings.quota, self.judgements, self.pictures)
+        self.images = QueryImages(library.path, settings.quota)
+        self.search = SearchService(library, settings.quota, self.judgements, self.images)
 
     def warm(self) -> None:
         """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
@@ -71,7 +71,7 @@ class LibraryService:
         return LibraryView(
             collections=tuple(map(_collection, status.collections)),
             documents=tuple(map(_document, self._documents())),
-            jobs=tuple(self.intake.jobs()),
+            jobs=tuple(self.uploads.jobs()),
             judgements=len(self.judgements),
             encoder=status.encoder,
             version=colvision.__version__,
@@ -86,8 +86,8 @@ class LibraryService:
     def delete(self, document: str) -> DocumentView:
         """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
         found = self.library.document(document)
-        self.intake.cancel_job_of(found.id)
-        self.questions.forget()
+        self.uploads.cancel_job_of(found.id)
+        self.search.forget()
         self.judgements.forget(found.id)
         return _document(self.library.delete(found.id))
 
@@ -96,8 +96,8 @@ class LibraryService:
         found = self.library.document(document)
         return Original(self.library.original_path(found.id), found.name)
 
-    def picture(self, document: str, page: int, width: int | None = None) -> bytes:
-        """A page's picture as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`."""
+    def page_image(self, document: str, page: int, width: int | None = None) -> bytes:
+        """A page's image as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`."""
         path = self.library.page_path(document, page)
         try:
             data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Questions and their answers: which pages match, and why a page does."""
+"""Searches and their answers: which pages match, and why a page does."""
 
 import threading
 from collections import OrderedDict
@@ -25,7 +25,7 @@ class SearchRequest:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
     `where`, `mode` and `text_fusion` are those of `Library.search`. Instead of a text, `like` may name a page, as
-    DOCUMENT:PAGE, or `picture` a kept picture by its token: which pages are like it?
+    DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
     """
 
     text: str
@@ -35,28 +35,28 @@ class SearchRequest:
     mode: Mode = "auto"
     text_fusion: bool | None = None
     like: str = ""
-    picture: str = ""
+    image: str = ""
 
     def __post_init__(self) -> None:
-        """The same question however its words are spaced."""
+        """The same request however its words are spaced."""
         for name in ("text", "where"):
             object.__setattr__(self, name, " ".join(getattr(self, name).split()))
-        if sum(map(bool, (self.text, self.like, self.picture))) > 1:
+        if sum(map(bool, (self.text, self.like, self.image))) > 1:
             raise ValueError("a search is for words, or for pages like another one or like a picture: ask with one")
 
     @property
     def whole(self) -> str:
         """What asks as a whole, "" where words do: single patches say nothing to a reader."""
-        return "that page" if self.like else "the picture" if self.picture else ""
+        return "that page" if self.like else "the picture" if self.image else ""
 
 
 class SearchService:
     """What a user asks of one library; safe to share between threads."""
 
-    def __init__(self, library: Library, quota: Quota, judgements: Judgements, pictures: QueryImages) -> None:
+    def __init__(self, library: Library, quota: Quota, judgements: Judgements, images: QueryImages) -> None:
         self._library = library
         self._judgements = judgements
-        self._pictures = pictures
+        self._images = images
         self._quota = quota
         self._answers: OrderedDict[SearchRequest, Answer] = OrderedDict()
         self._lock = threading.Lock()
@@ -66,15 +66,15 @@ class SearchService:
         with self._lock:
             self._answers.clear()
 
-    def ask(self, question: SearchRequest, *, k: int = 10) -> AnswerView:
+    def search(self, request: SearchRequest, *, k: int = 10) -> AnswerView:
         """The pages that match best. Raises `LimitReached` beyond a limit, `ValueError` for a text without a word."""
-        self._check(question, k)
-        answer = self._answer(question, k)
+        self._check(request, k)
+        answer = self._answer(request, k)
         return view_answer(
             answer,
             self._pages({hit.document_id for hit in answer}),
-            lambda hit: self._judgements.verdict(_place(question, hit.document_id, hit.page)),
-            whole=question.whole,
+            lambda hit: self._judgements.verdict(_place(request, hit.document_id, hit.page)),
+            whole=request.whole,
         )
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
@@ -85,18 +85,18 @@ class SearchService:
                 pages[each] = self._library.document(each).pages
         return pages
 
-    def judge(self, question: SearchRequest, document: str, page: int, verdict: Verdict) -> None:
+    def judge(self, request: SearchRequest, document: str, page: int, verdict: Verdict) -> None:
         """Keeps what a reader says of a page. Raises `LimitReached`, `DocumentNotFound`, `PageNotFound`."""
-        self._check(replace(question, like="", picture=""), 1)
+        self._check(replace(request, like="", image=""), 1)
         found = self._library.document(document)
         self._library.page_path(found.id, page)
-        self._judgements.say(_place(question, found.id, page), verdict)
+        self._judgements.say(_place(request, found.id, page), verdict)
 
-    def _check(self, question: SearchRequest, k: int) -> None:
-        letters, quota = len(question.text), self._quota
-        if len(question.where) > quota.where_characters:
-            raise LimitReached(f"the filter has {len(question.where):,} letters, the limit is {quota.where_characters}")
-        if not letters and not question.whole:
+    def _check(self, request: SearchRequest, k: int) -> None:
+        letters, quota = len(request.text), self._quota
+        if len(request.where) > quota.where_characters:
+            raise LimitReached(f"the filter has {len(request.where):,} letters, the limit is {quota.where_characters}")
+        if not letters and not request.whole:
             raise LimitReached("type a few words to search for")
         if letters > quota.query_characters:
             raise LimitReached(
@@ -105,55 +105,55 @@ class SearchService:
         if not 1 <= k <= quota.hits:
             raise LimitReached(f"{k} results were asked for; expected 1 to {quota.hits}")
 
-    def _answer(self, question: SearchRequest, k: int) -> Answer:
-        answer = self._search(question, k)
+    def _answer(self, request: SearchRequest, k: int) -> Answer:
+        answer = self._run(request, k)
         with self._lock:
-            self._answers[question] = answer
-            self._answers.move_to_end(question)
+            self._answers[request] = answer
+            self._answers.move_to_end(request)
             while len(self._answers) > _ANSWERS:
                 self._answers.popitem(last=False)
         return answer
 
-    def _search(self, question: SearchRequest, k: int) -> Answer:
-        where = question.where or None
-        if question.like:
-            return self._library.search_like(*parse_page(question.like), k=k, where=where)
-        document, collection = question.document, question.collection
-        if question.picture:
-            image = self._pictures.image(question.picture)
+    def _run(self, request: SearchRequest, k: int) -> Answer:
+        where = request.where or None
+        if request.like:
+            return self._library.search_like(*parse_page(request.like), k=k, where=where)
+        document, collection = request.document, request.collection
+        if request.image:
+            image = self._images.image(request.image)
             return self._library.search_image(image, k=k, where=where, document=document, collection=collection)
         return self._library.search(
-            question.text,
+            request.text,
             k=k,
             collection=collection,
             document=document,
             where=where,
-            mode=question.mode,
-            text_fusion=question.text_fusion,
+            mode=request.mode,
+            text_fusion=request.text_fusion,
         )
 
-    def explain(self, question: SearchRequest, document: str, page: int) -> ExplanationView:
-        """Why this page matches, on the scale of the question's other results.
+    def explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:
+        """Why this page matches, on the scale of the search's other results.
 
         Any page can be asked about, whether the search found it or not. Raises `DocumentNotFound`, `PageNotFound`.
         """
-        self._check(question, 1)
+        self._check(request, 1)
         try:
-            return self._explain(question, document, page)
+            return self._explain(request, document, page)
         except EncoderMismatch:  # the collection was encoded again since the kept answer
             self.forget()
-            return self._explain(question, document, page)
+            return self._explain(request, document, page)
 
-    def _explain(self, question: SearchRequest, document: str, page: int) -> ExplanationView:
+    def _explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:
         with self._lock:
-            answer = self._answers.get(question)
-        answer = answer or self._answer(question, 10)
+            answer = self._answers.get(request)
+        answer = answer or self._answer(request, 10)
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
         why = self._library.explain(answer.query, found.id, page, picture=False)
-        return view_explanation(why, found, page, answer, whole=question.whole)
+        return view_explanation(why, found, page, answer, whole=request.whole)
 
 
-def _place(question: SearchRequest, document: str, page: int) -> Place:
-    return Place(question.text, question.collection, document, page)
+def _place(request: SearchRequest, document: str, page: int) -> Place:
+    return Place(request.text, request.collection, document, page)

@@ -1,24 +1,28 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
-const NAMES = { // "page" would be a page of Gradio's
-  c: "c", q: "q", like: "like", picture: "picture", in: "in", where: "where", mode: "mode", text: "text", k: "k", vs: "vs", doc: "doc", page: "p", word: "word", probe: "probe",
+// As REST calls them. The open page is `page_number`: Gradio takes `?page=` for one of its own and answers 404.
+const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "k", "compare", "page_of", "page_number", "word", "probe"];
+const OLD_NAMES = { // read in links of earlier versions, never written
+  picture: "image", c: "collection", in: "document", text: "text_fusion", vs: "compare", doc: "page_of", p: "page_number",
 };
-const USUAL = { c: "default", mode: "auto", k: "10" }; // left out of the address
+const USUAL = { collection: "default", mode: "auto", k: "10" }; // left out of the address
 
 export function readAddress() {
   const given = new URLSearchParams(location.search);
-  const text = Object.entries(NAMES).map(([name, short]) => [name, given.get(short) ?? USUAL[name] ?? ""]);
+  const old = Object.fromEntries(Object.entries(OLD_NAMES).map(([before, name]) => [name, given.get(before)]));
+  const text = NAMES.map((name) => [name, given.get(name) ?? old[name] ?? USUAL[name] ?? ""]);
   const state = Object.fromEntries(text);
-  const page = Number.parseInt(state.page, 10);
-  return { ...state, page: page > 0 ? page : 1 };
+  const number = Number.parseInt(state.page_number, 10);
+  return { ...state, page_number: number > 0 ? number : 1 };
 }
 
 export function writeAddress(state, { push = false } = {}) {
   const given = new URLSearchParams(location.search);
-  for (const [name, short] of Object.entries(NAMES)) {
-    const value = name === "page" && !state.doc ? "" : state[name];
-    if (value && String(value) !== USUAL[name]) given.set(short, value);
-    else given.delete(short);
+  for (const name of Object.keys(OLD_NAMES)) given.delete(name);
+  for (const name of NAMES) {
+    const value = name === "page_number" && !state.page_of ? "" : state[name];
+    if (value && String(value) !== USUAL[name]) given.set(name, value);
+    else given.delete(name);
   }
   const rest = given.toString();
   const address = location.pathname + (rest ? `?${rest}` : "");

@@ -27,9 +27,9 @@ const named = (values) => {
 };
 const part = encodeURIComponent;
 
-// `asked` is a question as the address has it.
-const question = ({ q, like, picture, c, in: within, where, mode, text }) =>
-  ({ q, like, picture, collection: c, document: within, where, mode, text_fusion: text });
+// `query` is what is searched for, as the address has it: the routes call its parts the same.
+const PARTS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion"];
+const partsOf = (query) => Object.fromEntries(PARTS.map((name) => [name, query[name]]));
 
 
 // The library as it was read last, for as long as the server says that nothing has changed.
@@ -41,11 +41,25 @@ export async function readLibrary() {
   return Object.assign(read, { tag: response.headers.get("ETag"), library }).library;
 }
 
-export const search = (asked, signal) => call(`/search?${named({ ...question(asked), k: asked.k })}`, { signal });
-export const explain = (asked, document, page) => call(`/explain?${named({ ...question(asked), page_of: document, page })}`);
+export const search = (query, signal) => call(`/search?${named({ ...partsOf(query), k: query.k })}`, { signal });
+
+const explanations = new Map(); // path -> its answer: what the list has asked for its small pictures, a click needs again
+
+export function explain(query, document, page) {
+  const path = `/explain?${named({ ...partsOf(query), page_of: document, page })}`;
+  if (!explanations.has(path)) {
+    const answer = call(path);
+    explanations.set(path, answer);
+    answer.catch(() => explanations.get(path) === answer && explanations.delete(path));
+  }
+  return explanations.get(path);
+}
+
+// To call when another answer, or another library, makes other explanations.
+export const forgetExplanations = () => explanations.clear();
 export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
-export const judge = ({ q, c }, document, page, verdict) =>
-  call(`/judgements?${named({ q, collection: c, document, page, verdict })}`, { method: "POST" });
+export const judge = ({ q, collection }, document, page, verdict) =>
+  call(`/judgements?${named({ q, collection, document, page, verdict })}`, { method: "POST" });
 export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
@@ -53,11 +67,11 @@ export const resume = (document) => call(`/documents/${part(document)}/continue`
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
-export const pictureOf = (document, page, width) =>
+export const pageImage = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
-export const askedPicture = (token) => `${ROOT}/pictures/${part(token)}`;
-export const sendPicture = (file) => call(`/pictures?${named({ name: file.name })}`, { method: "POST", body: file });
-export const fileOf = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
+export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
+export const addQueryImage = (file) => call(`/images?${named({ name: file.name })}`, { method: "POST", body: file });
+export const originalFile = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 
 // `tell` hears the share that was sent, 0 to 1: fetch cannot say that.

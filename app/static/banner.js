@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, make, plural } from "./dom.js";
-import { isActive, progress } from "./library.js";
+import { isActive, progress } from "./sidebar.js";
 
 export class Banner {
   constructor(events) {

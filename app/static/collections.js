@@ -9,14 +9,14 @@ export class Collections {
     this.events = events; // choose(name)
     this.names = [FIRST];
     byId("cv-collection").addEventListener("change", (event) => this.events.choose(event.target.value));
-    byId("cv-new").addEventListener("click", () => this.naming(byId("cv-naming").hidden));
-    byId("cv-naming").addEventListener("submit", (event) => {
+    byId("cv-new-collection").addEventListener("click", () => this.naming(byId("cv-collection-form").hidden));
+    byId("cv-collection-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      const name = byId("cv-naming-name").value.trim().replace(/\s+/g, " ");
+      const name = byId("cv-collection-name").value.trim().replace(/\s+/g, " ");
       this.naming(false);
       if (name) this.events.choose(name);
     });
-    byId("cv-naming").addEventListener("keydown", (event) => {
+    byId("cv-collection-form").addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
       this.naming(false);
@@ -24,10 +24,10 @@ export class Collections {
   }
 
   naming(shown) {
-    byId("cv-naming").hidden = !shown;
-    byId("cv-new").setAttribute("aria-expanded", String(shown));
-    byId("cv-naming-name").value = "";
-    (shown ? byId("cv-naming-name") : byId("cv-new")).focus();
+    byId("cv-collection-form").hidden = !shown;
+    byId("cv-new-collection").setAttribute("aria-expanded", String(shown));
+    byId("cv-collection-name").value = "";
+    (shown ? byId("cv-collection-name") : byId("cv-new-collection")).focus();
   }
 
   show(collections, chosen) {

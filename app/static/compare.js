@@ -1,4 +1,4 @@
-// The same question asked in another way, beside the first: which pages move, come and go.
+// The same query asked in another way, beside the first: which pages move, come and go.
 
 import * as api from "./api.js";
 import { byId, make, say } from "./dom.js";
@@ -7,8 +7,8 @@ import { spent } from "./summary.js";
 
 // What is changed for the second list, by its name in the address.
 const WAYS = {
-  pictures: ["pictures only", { text: "false" }],
-  text: ["with the text layer", { text: "true" }],
+  pictures: ["pictures only", { text_fusion: "false" }],
+  text: ["with the text layer", { text_fusion: "true" }],
   exact: ["every page in full", { mode: "exact" }],
 };
 const OTHER = "in "; // before the name of a collection
@@ -18,13 +18,13 @@ export class Compare {
     this.list = new Results(byId("cv-others"), { ...events, note: (hit) => this.moved(hit) });
   }
 
-  offer(collections, { c, vs }) {
-    const others = collections.filter((each) => each.name !== c).map((each) => OTHER + each.name);
+  offer(collections, { collection, compare }) {
+    const others = collections.filter((each) => each.name !== collection).map((each) => OTHER + each.name);
     const options = [["", "nothing"], ...Object.entries(WAYS).map(([way, [name]]) => [way, name]), ...others.map((name) => [name, name])];
     const drawn = JSON.stringify(options);
-    if (drawn !== this.drawn) byId("cv-vs").replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+    if (drawn !== this.drawn) byId("cv-compare").replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
     this.drawn = drawn;
-    byId("cv-vs").value = vs;
+    byId("cv-compare").value = compare;
   }
 
   hide() {
@@ -33,16 +33,18 @@ export class Compare {
     this.list.clear();
   }
 
-  async show(asked, answer, signal) {
+  async show(query, answer, signal) {
     this.hide();
-    const [name, change] = asked.vs.startsWith(OTHER) ? [asked.vs, { c: asked.vs.slice(OTHER.length), in: "" }] : WAYS[asked.vs] ?? [];
+    const { compare } = query;
+    const elsewhere = compare.startsWith(OTHER) && { collection: compare.slice(OTHER.length), document: "" };
+    const [name, change] = elsewhere ? [compare, elsewhere] : WAYS[compare] ?? [];
     if (!change || !answer) return;
     this.ranks = new Map(answer.hits.map((hit) => [`${hit.document_id} ${hit.page}`, hit.rank]));
-    this.isElsewhere = "c" in change;
+    this.isElsewhere = Boolean(elsewhere);
     try {
-      const other = await api.search({ ...asked, ...change }, signal);
+      const other = await api.search({ ...query, ...change }, signal);
       if (signal.aborted) return;
-      this.list.show(other, { ...asked, ...change });
+      this.list.show(other, { ...query, ...change });
       byId("cv-others").hidden = false;
       say(byId("cv-compared"), `on the right: ${name}, ${spent(other.timing_ms.total ?? 0)} ms`);
     } catch (error) {

@@ -2,10 +2,10 @@
 
 import * as api from "./api.js";
 import { byId, make, say } from "./dom.js";
-import { ALL, drawScale, Heat, outline, tint } from "./heat.js";
-import { fillRows } from "./why.js";
+import { ALL, drawScale, Heatmap, outline, tint } from "./heatmap.js";
+import { fillRows } from "./match_table.js";
 
-const FULL = null; // the width of a picture: as it is kept
+const FULL = null; // the width of an image: as it is kept
 
 export class Inspector {
   constructor(events) {
@@ -45,22 +45,23 @@ export class Inspector {
   }
 
   // What is shown belongs together: nothing is replaced before both picture and explanation are there.
-  async show({ asked, doc, page, word, probe }) {
+  async show({ query, document, page, word, probe }) {
     const turn = (this.turnNumber = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
-    const isAsked = asked.q || asked.like || asked.picture;
+    const isExample = Boolean(query.like || query.image);
+    const hasQuery = query.q || isExample;
     try {
-      const [image, why, document] = await Promise.all([
-        pictureOf(doc, page),
-        isAsked ? api.explain(asked, doc, page) : null,
-        isAsked ? null : api.readDocument(doc),
+      const [image, why, read] = await Promise.all([
+        loadImage(document, page),
+        hasQuery ? api.explain(query, document, page) : null,
+        hasQuery ? null : api.readDocument(document),
       ]);
       if (this.turnNumber !== turn) return;
       say(byId("cv-page-message"), "");
       byId("cv-probe-text").value = probe;
-      this.panel.classList.toggle("is-whole", Boolean(asked.like || asked.picture));
-      this.take({ image, why, doc, page, name: why?.document ?? document.name, pages: why?.pages ?? document.pages });
+      this.panel.classList.toggle("is-example", isExample);
+      this.take({ image, why, document, page, name: why?.document ?? read.name, pages: why?.pages ?? read.pages });
       this.choose(this.numberOf(word), { silent: true });
       this.reveal();
     } catch (error) {
@@ -74,7 +75,7 @@ export class Inspector {
 
   take(page) {
     this.page = page;
-    this.heat = page?.why ? new Heat(page.why) : null;
+    this.heat = page?.why ? new Heatmap(page.why) : null;
     this.panel.classList.toggle("has-heat", Boolean(this.heat));
     this.panel.classList.toggle("is-lost", !page);
     byId("cv-title").textContent = page?.name ?? "";
@@ -84,7 +85,7 @@ export class Inspector {
     byId("cv-next").disabled = !page || page.page >= page.pages;
     if (!page) return;
     const isPdf = page.name.toLowerCase().endsWith(".pdf");
-    byId("cv-open").href = api.fileOf(page.doc, isPdf ? page.page : null);
+    byId("cv-open").href = api.originalFile(page.document, isPdf ? page.page : null);
     byId("cv-open").textContent = isPdf ? `Open PDF at page ${page.page}` : "Open the image";
     this.legend();
     this.chips();
@@ -247,11 +248,11 @@ export class Inspector {
   }
 }
 
-function pictureOf(doc, page) {
+function loadImage(document, page) {
   return new Promise((resolve, reject) => {
     const image = new Image();
     image.onload = () => resolve(image);
     image.onerror = () => reject(new Error(`Page ${page} cannot be shown: it is not read yet, could not be read, or was deleted.`));
-    image.src = api.pictureOf(doc, page, FULL);
+    image.src = api.pageImage(document, page, FULL);
   });
 }

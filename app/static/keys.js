@@ -2,11 +2,11 @@
 
 import { byId } from "./dom.js";
 
-export function bindKeys(desk) {
-  const page = () => desk.inspector;
+export function bindKeys(app) {
+  const page = () => app.inspector;
   const keys = {
-    ArrowDown: () => desk.step(1),
-    ArrowUp: () => desk.step(-1),
+    ArrowDown: () => app.step(1),
+    ArrowUp: () => app.step(-1),
     ArrowRight: () => page().turn(1),
     ArrowLeft: () => page().turn(-1),
     t: () => page().nextWord(),
@@ -19,10 +19,10 @@ export function bindKeys(desk) {
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") return escape(desk);
+    if (event.key === "Escape") return escape(app);
     const isVertical = event.key === "ArrowDown" || event.key === "ArrowUp";
     const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea");
-    const isFromQuery = event.target.id === "cv-query" && isVertical && desk.answer;
+    const isFromQuery = event.target.id === "cv-query" && isVertical && app.answer;
     const isScrolling = event.target.closest?.("#cv-stage") && isVertical;
     if ((isTyping && !isFromQuery) || isScrolling) return;
     const act = keys[event.key];
@@ -32,8 +32,8 @@ export function bindKeys(desk) {
   });
 }
 
-function escape(desk) {
-  if (byId("cv-frame").classList.contains("has-drawer")) desk.drawer(false);
-  else if (desk.settings.isRevealed) desk.settings.reveal(false);
-  else if (!byId("cv-inspector").hidden) desk.close();
+function escape(app) {
+  if (byId("cv-frame").classList.contains("has-drawer")) app.drawer(false);
+  else if (app.settings.isRevealed) app.settings.reveal(false);
+  else if (!byId("cv-inspector").hidden) app.close();
 }

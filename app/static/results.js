@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
-import { ABSENT, ALL, Heat } from "./heat.js";
+import { ABSENT, ALL, Heatmap } from "./heatmap.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
@@ -11,7 +11,7 @@ const VERDICTS = [["relevant", "answers the question", THUMB], ["irrelevant", "d
 
 export class Results {
   constructor(list, events) {
-    this.events = events; // choose(hit, asked), judged(), note(hit) -> a few words on its card
+    this.events = events; // choose(hit, query), judged(), note(hit) -> a few words on its card
     this.list = list;
   }
 
@@ -20,24 +20,24 @@ export class Results {
     this.list.replaceChildren();
   }
 
-  show(answer, asked) {
+  show(answer, query) {
     this.clear();
     if (!answer) return;
-    this.asked = asked;
+    this.query = query;
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
-    this.paint(answer.hits, asked);
+    this.paint(answer.hits, query);
   }
 
   // One after the other: the page that the user clicks meanwhile must not wait behind ten others.
-  async paint(hits, asked) {
+  async paint(hits, query) {
     const turn = (this.turn = {});
     for (const hit of hits) {
       if (this.turn !== turn) return;
       try {
-        const why = await api.explain(asked, hit.document_id, hit.page);
+        const why = await api.explain(query, hit.document_id, hit.page);
         if (this.turn !== turn) return;
         const canvas = this.cardOf(hit.document_id, hit.page)?.querySelector("canvas");
-        const picture = new Heat(why).picture(ALL, FAINT);
+        const picture = new Heatmap(why).picture(ALL, FAINT);
         if (!canvas) continue;
         canvas.width = picture.width;
         canvas.height = picture.height;
@@ -49,13 +49,13 @@ export class Results {
   }
 
   card(hit) {
-    const asked = this.asked;
+    const query = this.query;
     const note = this.events.note?.(hit);
     const place = `page ${hit.page} of ${hit.pages}`;
-    const image = make("img", { src: api.pictureOf(hit.document_id, hit.page, THUMBNAIL), alt: "", loading: "lazy" });
+    const image = make("img", { src: api.pageImage(hit.document_id, hit.page, THUMBNAIL), alt: "", loading: "lazy" });
     const bar = make("span", { class: "cv-score-bar", role: "img", "aria-label": `Score ${hit.score.toFixed(2)}` }, make("i"));
     bar.firstChild.style.width = `${(hit.strength * 100).toFixed(1)}%`;
-    const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, asked),
+    const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),
       "aria-label": `Result ${hit.rank}: ${hit.document}, ${place}, score ${hit.score.toFixed(2)}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),
     make("span", { class: "cv-facts" },
@@ -64,22 +64,22 @@ export class Results {
       make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2)), text(hit)),
       note ? make("span", { class: "cv-note" }, note) : null,
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
-    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, asked.q ? this.judge(hit, place) : null);
+    return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, query.q ? this.judge(hit, place) : null);
   }
 
   // Whether the page answers the question: pressed again, the verdict is taken back.
   judge(hit, place) {
-    const asked = this.asked;
+    const query = this.query;
     const thumb = ([verdict, words, drawing]) => make("button", { type: "button", class: "cv-thumb-button", "data-verdict": verdict,
       "aria-pressed": String(hit.verdict === verdict), "aria-label": `${place} of ${hit.document} ${words}`, title: `This page ${words}`,
-      onclick: (event) => this.vote(asked, hit, verdict, event.currentTarget.parentElement) }, icon(drawing));
+      onclick: (event) => this.vote(query, hit, verdict, event.currentTarget.parentElement) }, icon(drawing));
     return make("span", { class: "cv-judge" }, ...VERDICTS.map(thumb));
   }
 
-  async vote(asked, hit, verdict, box) {
+  async vote(query, hit, verdict, box) {
     const said = hit.verdict === verdict ? "" : verdict;
     try {
-      await api.judge(asked, hit.document_id, hit.page, said);
+      await api.judge(query, hit.document_id, hit.page, said);
     } catch (error) {
       return say(byId("cv-message"), error.message);
     }

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 
 // A setting's name in the address, and where it is set.
-const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text: "cv-text", vs: "cv-vs" };
+const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", compare: "cv-compare" };
 
 export class Settings {
   constructor(events) {
@@ -33,7 +33,7 @@ export class Settings {
 
   show(state) {
     for (const [name, id] of Object.entries(FIELDS)) byId(id).value = state[name];
-    const changed = ["where", "text", "vs"].some((name) => state[name]) || state.mode !== "auto";
+    const changed = ["where", "text_fusion", "compare"].some((name) => state[name]) || state.mode !== "auto";
     byId("cv-more").textContent = changed ? "Options (changed)" : "Options";
   }
 }

@@ -31,7 +31,7 @@ export class Uploads {
   add(files) {
     const isIdle = !this.waiting.length;
     const collection = this.events.collection();
-    const meta = byId("cv-noted").value.split(/,(?=[^,=]*=)/).map((pair) => pair.trim()).filter(Boolean); // a value may hold a comma
+    const meta = byId("cv-metadata").value.split(/,(?=[^,=]*=)/).map((pair) => pair.trim()).filter(Boolean); // a value may hold a comma
     for (const file of files) {
       const sending = { file, collection, meta, row: make("li", { class: "cv-row" }), stop: new AbortController() };
       this.list.append(sending.row);

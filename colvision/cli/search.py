@@ -1,7 +1,6 @@
 """Commands that ask a library."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -92,24 +91,22 @@ def search(
         echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{parts}")
     if answer.notice and words:
         stderr.print(answer.notice)
-    asked = " by their pixels and their text" if "text" in answer.retrievers else ""
+    asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     stderr.print(f"searched {answer.pages} pages{asked}{how} in {answer.timing_ms['total']:.0f} ms")
 
 
 def _parts(hit: colvision.Hit) -> str:
     shares = (f"{word} {hit.contributions[tokens].sum():.2f}" for word, tokens in _words(hit.query.embedding))
-    terms = "".join(f"; {name} {value:.2f}" for name, value in hit.terms.items())
+    terms = "".join(f"; {name} {value:.2f}" for name, value in hit.score_terms.items())
     printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
     return " ".join(shares) + terms + printed
 
 
-def _words(query: QueryEmbedding) -> Iterator[tuple[str, list[int]]]:
+def _words(query: QueryEmbedding) -> list[tuple[str, list[int]]]:
     """The words of a query with their tokens; what a model puts around them, and punctuation, comes last as one."""
-    for number, word in [*enumerate(query.words), (-1, "(prompt)")]:
-        tokens = [token for token, of in enumerate(query.word.tolist()) if of == number]
-        if tokens:
-            yield word, tokens
+    around = [token for token, word in enumerate(query.word.tolist()) if word < 0]
+    return query.tokens_of_words() + ([("(prompt)", around)] if around else [])
 
 
 def _as_dict(answer: colvision.Answer) -> dict[str, object]:
@@ -120,7 +117,7 @@ def _as_dict(answer: colvision.Answer) -> dict[str, object]:
             "document_id": hit.document_id,
             "page": hit.page,
             "score": round(hit.score, 6),
-            "terms": {name: round(value, 6) for name, value in hit.terms.items()},
+            "score_terms": {name: round(value, 6) for name, value in hit.score_terms.items()},
             "text_score": hit.text_score,
         }
         for hit in answer
@@ -131,7 +128,7 @@ def _as_dict(answer: colvision.Answer) -> dict[str, object]:
         "pages": answer.pages,
         "mode": answer.mode,
         "candidates": answer.candidates,
-        "arms": answer.retrievers,
+        "retrievers": answer.retrievers,
         "timing_ms": {part: round(spent, 3) for part, spent in answer.timing_ms.items()},
     }
 
@@ -168,6 +165,6 @@ def explain(
         place = f"row {best.cell[0] + 1}, column {best.cell[1] + 1}" if best.cell else "the whole page"
         share = sum(match.contribution for match in matches)
         echo(f"{asked}: {share:.3f} (similarity {best.similarity:.3f}) at {place}")
-    for name, value in why.terms.items():
+    for name, value in why.score_terms.items():
         echo(f"{name}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")

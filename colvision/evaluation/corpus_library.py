@@ -51,7 +51,7 @@ class CorpusLibrary:
             failed_pages=sum(document.failed for document in documents),
             corpus=self.corpus.digest,
             soft_idf=soft_idf,
-            retrievers=("maxsim", "text") if text_fusion else ("maxsim",),
+            retrievers=("maxsim", "bm25") if text_fusion else ("maxsim",),
         )
 
     def answer(

@@ -39,7 +39,7 @@ class Setting:
             f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}{pooled}, "
             f"renderer {', '.join(self.renderers)}, level {self.level}, "
             f"{self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
-            f"arms: {', '.join(self.retrievers)}, scoring: {'; '.join(self._scoring())}"
+            f"retrievers: {', '.join(self.retrievers)}, scoring: {'; '.join(self._scoring())}"
         )
 
     def _scoring(self) -> Iterator[str]:
@@ -47,7 +47,7 @@ class Setting:
         yield _calibration(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
         if calibration.is_probability:
             yield "word frequency, order and nearness of the best pages"
-        if "text" in self.retrievers:
+        if "bm25" in self.retrievers:
             yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the picture's share"
 
 
@@ -102,11 +102,11 @@ class EvaluationReport:
             "pages": setting.pages,
             "failed_pages": setting.failed_pages,
             "corpus": setting.corpus,
-            "arms": list(setting.retrievers),
+            "retrievers": list(setting.retrievers),
             "scoring": {
                 "link": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,
-                "text": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "text" in setting.retrievers else None,
+                "bm25": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "bm25" in setting.retrievers else None,
             },
             "groups": [{"group": row.group, "queries": row.queries, **_values(row.mean, row)} for row in self.rows],
         }

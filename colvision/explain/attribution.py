@@ -50,15 +50,15 @@ class Explanation:
     """One page and one query.
 
     `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
-    the contributions of `matches` and the extra `terms` sum to `score`. `image` is the page's picture, if the caller
-    had one.
+    the contributions of `matches` and the extra `score_terms` sum to `score`. `image` is the page's picture, if the
+    caller had one.
     """
 
     query: ScoredQuery
     grid: PatchGrid
     similarity_map: Floats
     matches: tuple[TokenMatch, ...]
-    terms: Mapping[str, float]
+    score_terms: Mapping[str, float]
     score: float
     image: Image.Image | None
 
@@ -113,7 +113,8 @@ class Explanation:
         embedding = self.query.embedding
         if word is None:
             return [i for i, asked in enumerate(embedding.is_query) if asked] or list(range(len(embedding.tokens)))
-        tokens = [i for i, match in enumerate(self.matches) if match.word and match.word.casefold() == word.casefold()]
+        named = (tokens for each, tokens in embedding.tokens_of_words() if each.casefold() == word.casefold())
+        tokens = [token for each in named for token in each]  # of every place where the query has the word
         if not tokens:
             raise ValueError(f"the query has no word {word!r}; it has {', '.join(self.words)}")
         return tokens
@@ -141,9 +142,9 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
         for i in range(len(table))
     )
-    terms = page_terms(query, query.calibration(table), stored.grid)
-    score = float(contributions.sum(dtype=np.float64)) + sum(terms.values())
-    return Explanation(query, stored.grid, stored.grid.place(table), matches, terms, score, image)
+    score_terms = page_terms(query, query.calibration(table), stored.grid)
+    score = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
+    return Explanation(query, stored.grid, stored.grid.place(table), matches, score_terms, score, image)
 
 
 def _match(

@@ -9,9 +9,10 @@ from colvision.core.embedding import Floats
 from colvision.core.page import Box
 
 # Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
-# On a page, which is white, it runs from yellow (weak) to violet (strong).
+# On a page, which is white, it runs from yellow (weak) to violet (strong). The same in app/static/heatmap.js.
 _COLOURS = np.array([(253, 231, 60), (251, 155, 50), (226, 92, 98), (170, 40, 130), (84, 10, 140)], dtype=np.float32)
 _FAINTEST = 0.08  # of the display range: below it nothing is drawn
+_COVER = (0.35, 0.65)  # of the opacity: what the faintest colour has, and what strength 1 adds
 _OUTLINE = (84, 10, 140)
 
 
@@ -30,7 +31,7 @@ def _tint(page: Image.Image, strength: Floats, opacity: float) -> Image.Image:
     low = np.clip(steps.astype(np.int64), 0, len(_COLOURS) - 2)
     share = (steps - low)[..., None]
     colour = _COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share  # (rows, cols, 3)
-    cover = np.where(strength < _FAINTEST, 0.0, opacity * (0.35 + 0.65 * strength)) * 255
+    cover = np.where(strength < _FAINTEST, 0.0, opacity * (_COVER[0] + _COVER[1] * strength)) * 255
     ink = Image.fromarray(colour.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
     mask = Image.fromarray(cover.astype(np.uint8)).resize(page.size, Image.Resampling.NEAREST)
     return Image.composite(_multiply(page, ink), page, mask)

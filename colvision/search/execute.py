@@ -146,7 +146,7 @@ class _Search:
         for scored in found:
             hits = best_hits(self.table, scored, self.info.quantisation_range)
             timing = {**spent, "total": (time.perf_counter() - started) * 1000}
-            retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "text")
+            retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "bm25")
             answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing, retrievers))
         return answers
 

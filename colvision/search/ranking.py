@@ -63,7 +63,7 @@ def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> t
                 score=float(scores[j]),
                 similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
                 contributions=contributions[i].copy(),
-                terms={name: float(values[j]) for name, values in terms.items()},
+                score_terms={name: float(values[j]) for name, values in terms.items()},
                 query=scored.query,
                 rank=rank,
                 text_score=None if order.texts is None else float(order.texts[i]),

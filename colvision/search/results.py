@@ -19,8 +19,8 @@ _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `terms`, what else the score holds, by name. `rank` counts from 1. With
-    text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
+    `score` is the sum of `contributions` and of `score_terms`, what else the score holds, by name. `rank` counts from
+    1. With text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
     """
 
     document: str
@@ -29,7 +29,7 @@ class Hit:
     score: float
     similarity: Floats
     contributions: Floats
-    terms: Mapping[str, float]
+    score_terms: Mapping[str, float]
     query: ScoredQuery
     rank: int
     text_score: float | None = None
@@ -44,8 +44,8 @@ class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits). `retrievers` is what was asked: "maxsim", and "text" where the text layers know a word of the query and text
-    fusion is on. `timing_ms` says how long each part took.
+    sign bits). `retrievers` is what was asked: "maxsim", and "bm25" where the text layers know a word of the query and
+    text fusion is on. `timing_ms` says how long each part took.
     """
 
     hits: tuple[Hit, ...]

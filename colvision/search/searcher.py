@@ -115,5 +115,5 @@ class Searcher:
 def _timed(answer: Answer, spent: tuple[float, float, float]) -> Answer:
     """With the seconds that the query's encoding, its text scores and all together took, those of the pass between."""
     encode, text, total = (seconds * 1000 for seconds in spent)
-    asked = {"encode": encode, "text": text} if "text" in answer.retrievers else {"encode": encode}
+    asked = {"encode": encode, "text": text} if "bm25" in answer.retrievers else {"encode": encode}
     return replace(answer, timing_ms={**asked, **answer.timing_ms, "total": total})

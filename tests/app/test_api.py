@@ -5,10 +5,9 @@ import io
 import re
 from dataclasses import fields
 from inspect import signature
-from pathlib import Path
 
 import pytest
-from colvision.app.api import VIEWER, create_api
+from colvision.app.api import STATIC, create_api
 from colvision.app.security import Guard
 from colvision.app.server import command
 from colvision.app.services.library import LibraryService
@@ -106,15 +105,15 @@ def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, do
 
 
 def test_the_browser_asks_whether_a_script_of_the_page_has_changed(client):
-    first = client.get("/viewer/main.js")
-    again = client.get("/viewer/main.js", headers={"if-none-match": first.headers["etag"]})
+    first = client.get("/app/static/main.js")
+    again = client.get("/app/static/main.js", headers={"if-none-match": first.headers["etag"]})
     assert [each.headers["cache-control"] for each in (first, again)] == ["no-cache"] * 2
     assert (first.status_code, again.status_code) == (200, 304)
 
 
 def test_a_file_of_unknown_kind_is_never_shown_inline(client, service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP).rename(tmp_path / "page.html")
-    service.intake.upload(path, "page.html")
+    service.uploads.upload(path, "page.html")
     service.library.run_job(service.library.jobs.claim("test"))
     file = client.get("/api/v1/documents/page.html/file")
     assert file.headers["content-type"] == "application/octet-stream"
@@ -138,16 +137,16 @@ def test_a_hostile_name_is_only_ever_text(client, service, tmp_path):
     file = client.get(f"/api/v1/documents/{document['id']}/file")
     assert file.status_code == 200
     assert "<img" not in file.headers["content-disposition"]
+    assert _scripts()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", _scripts())
 
 
 def _scripts() -> str:
-    folder = Path(create_api.__code__.co_filename).parent / "inspector"
-    return "".join(path.read_text() for path in folder.glob("*.js"))
+    return "".join(path.read_text() for path in STATIC.glob("*.js"))
 
 
 @pytest.mark.parametrize(
-    "path", ["/viewer/../api.py", "/viewer/%2e%2e/api.py", "/api/v1/documents/..%2f..%2fcatalog.sqlite/file"]
+    "path", ["/app/static/../api.py", "/app/static/%2e%2e/api.py", "/api/v1/documents/..%2f..%2fcatalog.sqlite/file"]
 )
 def test_no_path_leads_out_of_the_library(client, path):
     assert client.get(path).status_code == 404
@@ -312,8 +311,8 @@ def test_every_setting_option_and_part_of_the_address_is_documented():
     text = ROUTES.read_text()
     names = [field.name for field in fields(Quota)] + [LIBRARY_VARIABLE, TOKEN_VARIABLE]
     options = [f"--{name}" for name in signature(command).parameters]
-    address = (VIEWER / "address.js").read_text()
-    named = re.findall(r'\w+: "(\w+)"', address[: address.index("};")])
+    (listed,) = re.findall(r"const NAMES = \[(.*)\]", (STATIC / "address.js").read_text())
+    named = re.findall(r"\w+", listed)
     assert len(named) > 5
     for name in [*names, *options, *named]:
         assert re.search(rf"`{re.escape(name)}\b[^`]*`", text), name

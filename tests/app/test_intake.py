@@ -16,12 +16,12 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(SearchRequest(text, **limits), k=k)
+    return service.search.search(SearchRequest(text, **limits), k=k)
 
 
 def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    job = service.intake.upload(path, "../../etc/pump\u202e.tiff")
+    job = service.uploads.upload(path, "../../etc/pump\u202e.tiff")
     assert (job.name, job.state) == ("pump.tiff", "queued")
     assert not path.exists()
     assert service.overview().jobs == (job,)
@@ -38,15 +38,15 @@ def test_the_same_file_again_is_said_to_be_there_already(service, upload):
 
 
 def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
-    assert service.intake.cancel(job.key).state == "cancelled"
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    assert service.uploads.cancel(job.key).state == "cancelled"
     assert list((service.library.path / "uploads").iterdir()) == []
-    service.intake.dismiss(job.key)
+    service.uploads.dismiss(job.key)
     assert service.overview().jobs == ()
 
 
 def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp_path):
-    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     stray = service.library.path / "uploads" / "stray.pdf"
     stray.write_bytes(b"left by a kill")
     arriving = stray.with_name("arriving.pdf")
@@ -63,14 +63,14 @@ def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp
 def test_a_collections_name_is_short_and_printable(service, tmp_path, name):
     path = save_document(tmp_path / "file.tiff", PUMP)
     with pytest.raises(LimitReached, match="1 to 60 letters"):
-        service.intake.upload(path, "pump.tiff", collection=name)
+        service.uploads.upload(path, "pump.tiff", collection=name)
 
 
 def test_a_refusal_names_the_file_as_its_sender_does(service, tmp_path):
     path = tmp_path / "0f3a.pdf"
     path.write_bytes(b"<html>not a PDF</html>")
     with pytest.raises(UnsupportedFile, match="^manual.pdf"):
-        service.intake.upload(path, "manual.pdf")
+        service.uploads.upload(path, "manual.pdf")
 
 
 def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_once(service, upload):
@@ -78,7 +78,7 @@ def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_
     with open_library(service.library.path, encoder=ToyEncoder(seed=3)) as other:
         changed = LibraryService(other, Settings(other.path))
         assert changed.overview().collections[0].needs_reencoding
-        jobs = [changed.intake.reencode("default") for _ in range(2)]
+        jobs = [changed.uploads.reencode("default") for _ in range(2)]
         assert jobs[0] == jobs[1] and jobs[0].kind == "reencode"
         other.run_job(other.jobs.claim("test"))
         view = changed.overview()
@@ -98,25 +98,25 @@ def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, q
     path = save_document(tmp_path / "file.tiff", PUMP)
     with pytest.raises(LimitReached, match=sentence):
         limited = LibraryService(service.library, Settings(service.library.path, quota=quota))
-        limited.intake.upload(path, "pump.tiff")
+        limited.uploads.upload(path, "pump.tiff")
 
 
 def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
     path = tmp_path / "page.pdf"
     path.write_bytes(b"<html>not a PDF</html>")
     with pytest.raises(UnsupportedFile, match="not a PDF"):
-        service.intake.upload(path, "page.pdf")
+        service.uploads.upload(path, "page.pdf")
 
 
 def test_the_sample_manual_is_loaded_once_and_stays_deleted(service, tmp_path, monkeypatch):
     path = save_document(tmp_path / "sample-manual.tiff", PUMP)
     monkeypatch.setattr(intake_module, "sample_files", lambda: (path,))
-    assert [job.name for job in service.intake.load_sample_once()] == ["sample-manual.tiff"]
+    assert [job.name for job in service.uploads.load_sample_once()] == ["sample-manual.tiff"]
     service.library.run_job(service.library.jobs.claim("test"))
     assert path.exists()
     service.delete("sample-manual.tiff")
-    assert service.intake.load_sample_once() == []
-    assert [job.name for job in service.intake.load_sample()] == ["sample-manual.tiff"]
+    assert service.uploads.load_sample_once() == []
+    assert [job.name for job in service.uploads.load_sample()] == ["sample-manual.tiff"]
 
 
 def test_what_is_noted_with_an_upload_is_known_of_its_document_and_filters_a_search(service, upload):
@@ -126,7 +126,7 @@ def test_what_is_noted_with_an_upload_is_known_of_its_document_and_filters_a_sea
         "pump.tiff": {"machine": "pump", "year": 2010},
         "press.tiff": {"machine": "press"},
     }
-    assert {hit.document for hit in service.questions.ask(SearchRequest("bleed", where="machine=press")).hits} == {
+    assert {hit.document for hit in service.search.search(SearchRequest("bleed", where="machine=press")).hits} == {
         "press.tiff"
     }
     assert list((service.library.path / "uploads").iterdir()) == []
@@ -141,7 +141,7 @@ def test_the_same_file_again_with_other_facts_takes_them_on(service, upload):
 
 
 def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(service, tmp_path, quick_path):
-    service.intake.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
+    service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
     for path in (service.library.path / "uploads").iterdir():
         os.utime(path, (0, 0))  # so old that it is swept if nothing waits for it
     service.library.close()
@@ -157,4 +157,4 @@ def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(ser
 def test_facts_beyond_the_limit_are_refused(service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP)
     with pytest.raises(LimitReached, match="the limit is 500"):
-        service.intake.upload(path, "pump.tiff", metadata={"remark": "x" * 500})
+        service.uploads.upload(path, "pump.tiff", metadata={"remark": "x" * 500})

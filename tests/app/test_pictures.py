@@ -27,7 +27,7 @@ FOREIGN = {"origin": "http://evil.example"}
 @pytest.fixture
 def service(quick_path):
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
-        quota = Quota(picture_bytes=2 * 2**20, picture_pixels=4_000_000, pictures=3)
+        quota = Quota(query_image_bytes=2 * 2**20, query_image_pixels=4_000_000, query_images=3)
         library.ingest(save_document(quick_path / "pump.tiff", PUMP))
         yield LibraryService(library, Settings(library.path, quota=quota))
 
@@ -48,15 +48,15 @@ def picture(words):
 
 
 def send(client, data, **parameters):
-    return client.post("/api/v1/pictures", params=parameters, content=data)
+    return client.post("/api/v1/images", params=parameters, content=data)
 
 
 def test_a_picture_becomes_a_token_that_finds_the_pages_like_it(client):
     sent = send(client, picture(["oil", "filter"])).json()
-    answer = client.get("/api/v1/search", params={"picture": sent["token"]}).json()
+    answer = client.get("/api/v1/search", params={"image": sent["token"]}).json()
     best = answer["hits"][0]
     assert (best["page"], best["words"], answer["notice"]) == (3, [], "")
-    asked = {"picture": sent["token"], "page_of": best["document_id"], "page": 3}
+    asked = {"image": sent["token"], "page_of": best["document_id"], "page": 3}
     why = client.get("/api/v1/explain", params=asked).json()
     assert [match["word"] for match in why["matches"]][:: len(why["matches"]) - 1] == [
         "place 1",
@@ -67,7 +67,7 @@ def test_a_picture_becomes_a_token_that_finds_the_pages_like_it(client):
 
 def test_what_tells_a_page_from_the_other_results_is_shown_first(client):
     """The picture holds a word of every page; "filter" stands on one of them only."""
-    asked = {"picture": send(client, picture(["bleed", "spare", "filter"])).json()["token"]}
+    asked = {"image": send(client, picture(["bleed", "spare", "filter"])).json()["token"]}
     best = client.get("/api/v1/search", params=asked | {"where": "page=3"}).json()["hits"][0]
     client.get("/api/v1/search", params=asked)
     place = {"page_of": best["document_id"], "page": 3}
@@ -87,7 +87,7 @@ def test_what_is_given_back_is_our_own_drawing_with_a_fixed_type(client):
     """A file that is a picture and holds a script as well is a picture only."""
     poisoned = encoded(Image.new("RGB", (80, 60), "white"), "JPEG") + b"<script>alert(1)</script>"
     token = send(client, poisoned, name="page.html").json()["token"]
-    given = client.get(f"/api/v1/pictures/{token}")
+    given = client.get(f"/api/v1/images/{token}")
     assert (given.headers["content-type"], given.headers["x-content-type-options"]) == ("image/jpeg", "nosniff")
     assert "no-store" in given.headers["cache-control"]
     assert b"script" not in given.content
@@ -103,7 +103,7 @@ def test_a_photo_that_was_held_upright_is_shown_upright(client):
 
 def test_the_first_page_of_a_pdf_asks(client, tmp_path):
     sent = send(client, written(tmp_path, text_file("the flange", "a gasket")).read_bytes(), name="parts.pdf").json()
-    assert client.get("/api/v1/search", params={"picture": sent["token"]}).json()["hits"]
+    assert client.get("/api/v1/search", params={"image": sent["token"]}).json()["hits"]
 
 
 @pytest.mark.parametrize(
@@ -131,27 +131,27 @@ def test_pictures_that_were_not_used_for_longest_make_room(client, service):
     for seconds, word in enumerate(["oil", "valve", "spare"]):
         tokens.append(send(client, picture([word])).json()["token"])
         os.utime(service.library.path / "asked" / f"{tokens[-1]}.jpg", (seconds, seconds))
-    client.get("/api/v1/search", params={"picture": tokens[0]})  # used: it stays longer
+    client.get("/api/v1/search", params={"image": tokens[0]})  # used: it stays longer
     send(client, picture(["bleed"]))
-    assert [client.get(f"/api/v1/pictures/{token}").status_code for token in tokens] == [200, 410, 200]
+    assert [client.get(f"/api/v1/images/{token}").status_code for token in tokens] == [200, 410, 200]
 
 
 @pytest.mark.parametrize("token", ["0" * 32, "../catalog", "..%2fcatalog.sqlite", "x", "0" * 32 + "%00"])
 def test_a_token_that_is_not_known_is_a_sentence(client, token):
-    response = client.get(f"/api/v1/search?picture={token}")
+    response = client.get(f"/api/v1/search?image={token}")
     assert (response.status_code, "choose it again" in response.json()["error"]) == (410, True)
-    assert client.get(f"/api/v1/pictures/{token}").status_code in (404, 410)
+    assert client.get(f"/api/v1/images/{token}").status_code in (404, 410)
 
 
 def test_a_kept_picture_is_known_to_the_next_start(client, service):
     token = send(client, picture(["valve"])).json()["token"]
     again = LibraryService(service.library, service.settings)
-    assert again.questions.ask(SearchRequest("", picture=token)).hits[0].page == 1
+    assert again.search.search(SearchRequest("", image=token)).hits[0].page == 1
 
 
 def test_a_picture_asks_within_a_document_or_a_filter(client, service, tmp_path):
     service.library.ingest(save_document(tmp_path / "press.tiff", [["oil", "press"]]))
-    asked = {"picture": send(client, picture(["oil", "filter"])).json()["token"]}
+    asked = {"image": send(client, picture(["oil", "filter"])).json()["token"]}
     for limit in ({"document": "press.tiff"}, {"where": "document=press.tiff"}):
         hits = client.get("/api/v1/search", params=asked | limit).json()["hits"]
         assert {hit["document"] for hit in hits} == {"press.tiff"}
@@ -160,14 +160,14 @@ def test_a_picture_asks_within_a_document_or_a_filter(client, service, tmp_path)
 
 @pytest.mark.parametrize("more", [{"q": "oil"}, {"like": "pump.tiff:1"}])
 def test_only_one_thing_asks_at_a_time(client, more):
-    response = client.get("/api/v1/search", params={"picture": "0" * 32} | more)
+    response = client.get("/api/v1/search", params={"image": "0" * 32} | more)
     assert (response.status_code, "ask with one" in response.json()["error"]) == (422, True)
 
 
 def test_another_sites_page_cannot_send_or_read_a_picture(client):
     token = send(client, picture(["oil"])).json()["token"]
-    refused = client.post("/api/v1/pictures", content=picture(["oil"]), headers=FOREIGN)
-    assert (refused.status_code, client.get(f"/api/v1/pictures/{token}", headers=FOREIGN).status_code) == (403, 403)
+    refused = client.post("/api/v1/images", content=picture(["oil"]), headers=FOREIGN)
+    assert (refused.status_code, client.get(f"/api/v1/images/{token}", headers=FOREIGN).status_code) == (403, 403)
 
 
 def test_where_nothing_can_be_written_the_picture_is_refused_in_a_sentence(client, service):
@@ -180,5 +180,5 @@ def test_a_grey_and_a_transparent_picture_are_kept_as_they_look(client):
     clear = np.zeros((200, 200, 4), np.uint8)
     for image in (Image.new("L", (200, 200), 255), Image.fromarray(clear, "RGBA")):
         token = send(client, encoded(image)).json()["token"]
-        shown = Image.open(io.BytesIO(client.get(f"/api/v1/pictures/{token}").content))
+        shown = Image.open(io.BytesIO(client.get(f"/api/v1/images/{token}").content))
         assert shown.convert("L").getextrema() == (255, 255)

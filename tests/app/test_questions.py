@@ -4,13 +4,11 @@ import base64
 
 import numpy as np
 import pytest
-from colvision.app.explanation_view import words_of
-from colvision.app.services import search as questions_module
+from colvision.app.services import search as search_module
 from colvision.app.services.library import LibraryService
 from colvision.app.services.search import SearchRequest
 from colvision.app.settings import LimitReached, Quota, Settings
 
-from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.page import PageId
 from colvision.errors import PageNotFound
@@ -25,7 +23,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(SearchRequest(text, **limits), k=k)
+    return service.search.search(SearchRequest(text, **limits), k=k)
 
 
 def test_an_uploaded_page_is_found_and_explained(service, upload):
@@ -35,7 +33,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
     assert (best.document, best.page, best.pages, answer.pages) == ("pump.tiff", 3, 3, 3)
     assert [word.word for word in best.words] == ["oil", "filter"]
     assert set(answer.timing_ms) == {"encode", "score", "total"}
-    why = service.questions.explain(SearchRequest("oil filter"), best.document_id, best.page)
+    why = service.search.explain(SearchRequest("oil filter"), best.document_id, best.page)
     assert [match.cell for match in why.matches] == [(0, 0), (0, 1)]
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
 
@@ -43,7 +41,7 @@ def test_an_uploaded_page_is_found_and_explained(service, upload):
 def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload):
     upload()
     hit = ask(service, "spare parts").hits[0]
-    why = service.questions.explain(SearchRequest("spare parts"), hit.document_id, hit.page)
+    why = service.search.explain(SearchRequest("spare parts"), hit.document_id, hit.page)
     codes = np.frombuffer(base64.b64decode(why.map), dtype=np.uint8).reshape(len(why.matches), why.rows, why.cols)
     exact = service.library.explain("spare parts", hit.document_id, hit.page).similarity_map
     step = (why.scale.high - why.scale.low) / 254
@@ -55,7 +53,7 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
 def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
     upload()
     best = ask(service, "valve", k=1).hits[0]
-    why = service.questions.explain(SearchRequest("valve"), best.document_id, 2)
+    why = service.search.explain(SearchRequest("valve"), best.document_id, 2)
     assert why.page == 2
     assert why.scale.shown_to == pytest.approx(best.words[0].similarity, abs=1e-6)
 
@@ -63,15 +61,15 @@ def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload
 def test_a_page_can_be_explained_without_a_search_before(service, upload):
     upload()
     document = service.overview().documents[0]
-    assert service.questions.explain(SearchRequest("valve"), document.id, 1).matches[0].cell == (0, 1)
+    assert service.search.explain(SearchRequest("valve"), document.id, 1).matches[0].cell == (0, 1)
 
 
 def test_an_answer_that_was_asked_for_again_is_kept_longest(service, upload, monkeypatch):
-    monkeypatch.setattr(questions_module, "_ANSWERS", 2)
+    monkeypatch.setattr(search_module, "_ANSWERS", 2)
     upload()
     for text in ("oil", "valve", "oil", "spare"):
         ask(service, text)
-    assert [SearchRequest(text) in service.questions._answers for text in ("oil", "valve", "spare")] == [
+    assert [SearchRequest(text) in service.search._answers for text in ("oil", "valve", "spare")] == [
         True,
         False,
         True,
@@ -88,7 +86,7 @@ def test_a_search_can_be_limited_to_one_document(service, upload):
 def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(service, tmp_path):
     service.library.ingest(written(tmp_path, text_file("the flange", "a gasket")))
     asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
-    assert [answer.retrievers for answer in asked.values()] == [("maxsim", "text"), ("maxsim",)]
+    assert [answer.retrievers for answer in asked.values()] == [("maxsim", "bm25"), ("maxsim",)]
     assert asked[True].hits[0].page == 2 and asked[True].hits[0].text_score > 0
     assert asked[False].hits[0].text_score is None and asked[False].hits[0].fused is None
     orders = [hit.fused for hit in asked[True].hits]
@@ -109,16 +107,16 @@ def test_pages_like_another_one_are_found_and_explained_as_a_whole(service, uplo
     upload("press.tiff", [["oil", "filter", "press"], ["spare"]])
     pump = next(each for each in service.overview().documents if each.name == "pump.tiff")
     like = SearchRequest("", like=f"{pump.id}:3")
-    answer = service.questions.ask(like)
+    answer = service.search.search(like)
     best = answer.hits[0]
     assert (best.document, best.page, best.words) == ("press.tiff", 1, ())
     assert (pump.id, 3) not in [(hit.document_id, hit.page) for hit in answer.hits]
-    why = service.questions.explain(like, best.document_id, 1)
+    why = service.search.explain(like, best.document_id, 1)
     assert why.matches[0].word == "place 1"
     assert len({match.cell for match in why.matches}) == len(why.matches)
     assert sum(match.contribution for match in why.matches) == pytest.approx(best.score, abs=1e-5)
     with pytest.raises(ValueError, match="is no DOCUMENT:PAGE"):
-        service.questions.ask(SearchRequest("", like="pump"))
+        service.search.search(SearchRequest("", like="pump"))
     with pytest.raises(ValueError, match="ask with one"):
         SearchRequest("oil", like=f"{pump.id}:3")
 
@@ -149,25 +147,11 @@ def test_a_kept_answer_of_another_encoder_is_asked_for_again(service, upload):
         other.reencode()
         document = changed.overview().documents[0].id
         kept = SearchRequest("valve")
-        changed.questions.ask(kept)
+        changed.search.search(kept)
         with open_library(path, encoder=ToyEncoder(seed=4)) as third:
             third.reencode()
             changed.library._encoder = third.encoder
-        assert changed.questions.explain(kept, document, 1).matches[0].cell == (0, 1)
-
-
-def test_tokens_of_one_word_are_joined_and_augmentation_is_left_out():
-    vectors = np.eye(4, dtype=np.float32)
-    query = QueryEmbedding(
-        text="bleed pump",
-        vectors=vectors,
-        tokens=("ble", "ed", "pump", "<pad>"),
-        is_query=np.array([True, True, True, False]),
-        weights=np.ones(4, dtype=np.float32),
-        words=("bleed", "pump"),
-        word=np.array([0, 0, 1, -1], dtype=np.int32),
-    )
-    assert [(word.text, word.tokens) for word in words_of(query)] == [("bleed", (0, 1)), ("pump", (2,))]
+        assert changed.search.explain(kept, document, 1).matches[0].cell == (0, 1)
 
 
 class SureEncoder(ToyEncoder):
@@ -191,8 +175,8 @@ def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(servic
     upload()
     document = service.overview().documents[0].id
     for page, verdict in ((3, "relevant"), (1, "irrelevant"), (2, "relevant"), (2, "")):
-        service.questions.judge(SearchRequest("oil  filter"), document, page, verdict)
-    service.questions.judge(SearchRequest("hook"), document, 1, "irrelevant")
+        service.search.judge(SearchRequest("oil  filter"), document, page, verdict)
+    service.search.judge(SearchRequest("hook"), document, 1, "irrelevant")
     again = LibraryService(service.library, service.settings)
     assert [hit.verdict for hit in ask(again, "oil filter").hits] == ["relevant", "", "irrelevant"]
     path = tmp_path / "judged.jsonl"
@@ -200,7 +184,7 @@ def test_judged_pages_are_kept_told_and_exported_as_questions_to_evaluate(servic
     (query,) = read_queries(path)
     assert (query.text, query.gold) == ("oil filter", frozenset([PageId("pump", 3)]))
     with pytest.raises(PageNotFound):
-        again.questions.judge(SearchRequest("oil"), document, 9, "relevant")
+        again.search.judge(SearchRequest("oil"), document, 9, "relevant")
     again.delete(document)
     assert (again.export_judgements(), again.overview().judgements) == ("", 0)
 
@@ -210,6 +194,6 @@ def test_judgements_have_a_limit(service, upload):
     service = LibraryService(service.library, Settings(service.library.path, quota=Quota(judgements=1)))
     document = service.overview().documents[0].id
     for verdict in ("relevant", "irrelevant"):
-        service.questions.judge(SearchRequest("oil"), document, 1, verdict)
+        service.search.judge(SearchRequest("oil"), document, 1, verdict)
     with pytest.raises(LimitReached, match="1 pages are judged, the limit"):
-        service.questions.judge(SearchRequest("oil"), document, 2, "relevant")
+        service.search.judge(SearchRequest("oil"), document, 2, "relevant")

@@ -17,7 +17,7 @@ PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
 def ask(service, text, *, k=10, **limits):
-    return service.questions.ask(SearchRequest(text, **limits), k=k)
+    return service.search.search(SearchRequest(text, **limits), k=k)
 
 
 def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
@@ -27,11 +27,11 @@ def test_after_a_deletion_nothing_of_a_document_can_be_reached(service, upload):
     service.delete(document)
     assert service.overview().documents == ()
     assert ask(service, "valve").hits == ()
-    for reach in (service.document, service.original, lambda each: service.picture(each, 1)):
+    for reach in (service.document, service.original, lambda each: service.page_image(each, 1)):
         with pytest.raises(DocumentNotFound):
             reach(document)
     with pytest.raises((DocumentNotFound, PageNotFound)):
-        service.questions.explain(SearchRequest("valve"), document, 1)
+        service.search.explain(SearchRequest("valve"), document, 1)
 
 
 class Killed(BaseException):
@@ -46,7 +46,7 @@ def leave_half_read(service, tmp_path, monkeypatch):
         raise Killed
 
     def leaving(name, pages=PUMP):
-        service.intake.upload(save_document(tmp_path / "half.tiff", pages), name)
+        service.uploads.upload(save_document(tmp_path / "half.tiff", pages), name)
         job = service.library.jobs.claim("test")
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(service.library.encoder, "encode_pages", kill)
@@ -85,7 +85,7 @@ def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_h
     job = leave_half_read("pump.tiff")
     service.library.jobs.finish(job, "failed", reason="killed")
     document = service.overview().documents[0]
-    queued = [service.intake.resume(document.id) for _ in range(2)]
+    queued = [service.uploads.resume(document.id) for _ in range(2)]
     assert queued[0] == queued[1] and (queued[0].kind, queued[0].document) == ("resume", document.id)
     monkeypatch.setattr("colvision.store.files.Incoming.fill", lambda *_: pytest.fail("the kept file is copied"))
     kept = service.library.original_path(document.id).stat()
@@ -99,7 +99,7 @@ def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_h
 def test_nothing_is_left_to_read_of_a_document_that_was_completed_meanwhile(service, upload):
     upload()
     document = service.overview().documents[0].id
-    service.intake.resume(document)
+    service.uploads.resume(document)
     assert service.library.run_job(service.library.jobs.claim("test")).state == "ready"
     assert [each.id for each in service.overview().documents] == [document]
 
@@ -115,9 +115,9 @@ def test_the_revision_changes_with_documents_jobs_and_judgements_and_with_nothin
     assert is_new()
     document = service.overview().documents[0].id
     ask(service, "valve")
-    service.picture(document, 1)
+    service.page_image(document, 1)
     assert not is_new()
-    service.questions.judge(SearchRequest("valve"), document, 1, "relevant")
+    service.search.judge(SearchRequest("valve"), document, 1, "relevant")
     assert is_new()
     with open_library(service.library.path, encoder=ToyEncoder()) as other:
         other.jobs.queue(tmp_path / "file.tiff", "pump.tiff")
@@ -131,11 +131,11 @@ def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):
     upload()
     document = service.overview().documents[0].id
     whole = service.library.page_image(document, 1)
-    small = Image.open(io.BytesIO(service.picture(document, 1, width=200)))
+    small = Image.open(io.BytesIO(service.page_image(document, 1, width=200)))
     assert small.width == 200
     assert small.height == pytest.approx(200 * whole.height / whole.width, abs=1)
     with pytest.raises(ValueError, match="expected 64 to 2000"):
-        service.picture(document, 1, width=5000)
+        service.page_image(document, 1, width=5000)
 
 
 @pytest.mark.parametrize(

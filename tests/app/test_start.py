@@ -46,7 +46,7 @@ def pid_of(worker):
 def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.2")
     pages = [[f"word{number}"] for number in range(12)]
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [*WORKER, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).page >= 2)
@@ -71,7 +71,7 @@ os.abort()
 
 def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
     monkeypatch.setattr("colvision.app.supervisor._REST_SECONDS", 0.05)
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
         wait_for(lambda: jobs.get(job.key).state == "failed")
@@ -114,7 +114,7 @@ subprocess.Popen([*sys.argv[1:], str(os.getpid())]).wait()
 def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "1")
     pages = [[f"word{number}"] for number in range(20)]
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     command = [sys.executable, "-c", _STARTS_A_WORKER, *WORKER, str(service.library.path)]
     with subprocess.Popen(command) as application:
@@ -195,7 +195,7 @@ def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, se
     monkeypatch.setattr(start, "serve", lambda settings, *, sample: None)
     missing = str(tmp_path / "checkpoint")
     assert run("--encoder", missing).exit_code == 0
-    job = service.intake.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [*Settings(service.library.path).worker, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).state == "failed")

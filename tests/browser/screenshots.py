@@ -42,7 +42,7 @@ def ask_with_a_part(page: Page) -> None:
     data = io.BytesIO()
     diagram.image.crop((width // 12, height // 10, width - width // 20, height // 2)).save(data, "PNG")
     page.set_input_files(
-        "#cv-picture", files=[{"name": "part.png", "mimeType": "image/png", "buffer": data.getvalue()}]
+        "#cv-image-file", files=[{"name": "part.png", "mimeType": "image/png", "buffer": data.getvalue()}]
     )
     page.wait_for_selector("#cv-rows tr")
 

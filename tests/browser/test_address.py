@@ -1,7 +1,7 @@
 """What the address holds, and going back, in a real browser."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -22,6 +22,51 @@ def test_a_link_brings_back_query_page_and_word_in_a_fresh_tab(page, server, chr
     expect(fresh.locator("#cv-place")).to_have_text("page 2 of 3")
     expect(fresh.get_by_role("radio", name="parts")).to_have_attribute("aria-checked", "true")
     fresh.context.close()
+
+
+def test_the_address_calls_things_as_rest_does(page, server):
+    document = page.request.get(f"{server}/api/v1/documents/pump.tiff").json()["id"]
+    drive.show(page, f"{server}/?q=oil&document={document}&text_fusion=false&compare=exact")
+    expect(page.locator("#cv-others .cv-card").first).to_be_visible()
+    expect(page.locator("#cv-document-filter")).to_have_value(document)
+    page.locator("#cv-results .cv-card").first.click()
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    assert parameters(page) == {
+        "q": "oil",
+        "document": document,
+        "text_fusion": "false",
+        "compare": "exact",
+        "page_of": document,
+        "page_number": "3",
+    }
+
+
+def test_a_link_of_an_earlier_version_works_and_gets_the_names_of_today(page, server):
+    old = page.request.get(f"{server}/api/v1/search?q=elsewhere&collection=archive").json()["hits"][0]["document_id"]
+    rest = "text=false&vs=exact&word=elsewhere"
+    drive.show(page, f"{server}/?q=elsewhere&c=archive&in={old}&{rest}&doc={old}&p=1")
+    expect(page.locator("#cv-title")).to_have_text("old.tiff")
+    expect(page.get_by_role("radio", name="elsewhere")).to_have_attribute("aria-checked", "true")
+    expect(page.locator("#cv-collection")).to_have_value("archive")
+    expect(page.locator("#cv-document-filter")).to_have_value(old)
+    assert [page.locator(f"#cv-{name}").input_value() for name in ("text-fusion", "compare")] == ["false", "exact"]
+    assert parameters(page) == {
+        "q": "elsewhere",
+        "word": "elsewhere",
+        "collection": "archive",
+        "document": old,
+        "text_fusion": "false",
+        "compare": "exact",
+        "page_of": old,
+        "page_number": "1",
+    }
+    drive.show(page, f"{server}/?picture={'0' * 32}")
+    expect(page.locator("#cv-message")).to_contain_text("choose it again")
+    assert parameters(page) == {"image": "0" * 32}
+
+
+def parameters(page):
+    return dict(parse_qsl(urlsplit(page.url).query))
 
 
 def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
@@ -67,13 +112,13 @@ def test_going_back_to_the_start_shows_the_welcome(page, server):
 
 
 def test_a_link_into_a_document_that_was_deleted_says_so_and_offers_the_rest(page, server):
-    drive.show(page, f"{server}/?q=oil&in=gone")
+    drive.show(page, f"{server}/?q=oil&document=gone")
     expect(page.locator("#cv-message")).to_contain_text(
         "document that this search was limited to is not in the library"
     )
     page.get_by_role("button", name="Search all documents").click()
     expect(page.locator("#cv-summary")).to_contain_text("Searched")
-    assert "in=" not in page.url
+    assert "document=" not in page.url
 
 
 def test_how_a_search_is_made_is_set_under_options_and_in_the_address(page, server):

@@ -27,7 +27,7 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     row = page.locator("#cv-documents .cv-row", has_text="gasket.tiff")
     expect(row.locator(".cv-meta")).to_contain_text("1 page ·")
     document = row.get_attribute("data-document")
-    page.select_option("#cv-within", document)
+    page.select_option("#cv-document-filter", document)
     search(page, "gasket")
     expect(page.locator("#cv-title")).to_have_text("gasket.tiff")
     page.request.delete(f"{server}/api/v1/documents/{document}")
@@ -82,7 +82,7 @@ def test_an_upload_is_read_in_the_background_and_survives_a_reload(page, server,
 def test_facts_are_noted_with_new_files_and_shown_with_their_document(page, server, tmp_path):
     drive.show(page, server)
     page.get_by_text("Note facts with new files").click()
-    page.fill("#cv-noted", "machine=winch, site=Halle 3, north")
+    page.fill("#cv-metadata", "machine=winch, site=Halle 3, north")
     upload(page, save_document(tmp_path / "winch.tiff", [["rope"]]))
     row = page.locator("#cv-documents .cv-row", has_text="winch.tiff")
     expect(row.locator(".cv-meta").last).to_have_text("machine=winch, site=Halle 3, north")
@@ -167,11 +167,11 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     expect(page.locator("#cv-documents .cv-row")).to_have_count(1)
     search(page, "elsewhere")
     expect(page.locator("#cv-title")).to_have_text("old.tiff")
-    assert "c=archive" in page.url
+    assert "collection=archive" in page.url
     page.reload()
     expect(page.locator("#cv-collection")).to_have_value("archive")
     page.get_by_role("button", name="New collection").click()
-    page.fill("#cv-naming-name", "spare parts")
+    page.fill("#cv-collection-name", "spare parts")
     page.keyboard.press("Enter")
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))

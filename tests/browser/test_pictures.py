@@ -31,7 +31,7 @@ def photo(tmp_path):
 
 
 def choose(page, path):
-    page.set_input_files("#cv-picture", path)
+    page.set_input_files("#cv-image-file", path)
     expect(page.locator("#cv-summary")).to_contain_text("like the picture")
 
 
@@ -56,17 +56,17 @@ def test_a_picture_finds_its_page_and_is_shown_as_the_question_until_words_take_
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-rows")).to_contain_text("place 1")
     expect(page.get_by_role("img", name="The picture that is asked with")).to_be_visible()
-    assert "picture=" in page.url
+    assert "image=" in page.url
     page.reload()
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(page.get_by_role("img", name="The picture that is asked with")).to_be_visible()
     search(page, "spare parts")
     expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
-    expect(page.locator("#cv-asked")).to_be_hidden()
-    assert "picture=" not in page.url
+    expect(page.locator("#cv-example-query")).to_be_hidden()
+    assert "image=" not in page.url
     page.go_back()
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-asked")).to_be_visible()
+    expect(page.locator("#cv-example-query")).to_be_visible()
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
@@ -83,7 +83,7 @@ def test_a_picture_that_is_removed_asks_no_more(page, server, photo):
     choose(page, photo)
     page.get_by_role("button", name="Remove the picture that is asked with").click()
     expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
-    expect(page.locator("#cv-asked")).to_be_hidden()
+    expect(page.locator("#cv-example-query")).to_be_hidden()
     expect(page.locator("#cv-query")).to_be_focused()
 
 
@@ -91,14 +91,14 @@ def test_a_file_that_is_no_picture_is_refused_and_the_question_stays(page, serve
     drive.show(page, f"{server}/?q=oil")
     notes = tmp_path / "notes.png"
     notes.write_text("no picture at all")
-    page.set_input_files("#cv-picture", notes)
+    page.set_input_files("#cv-image-file", notes)
     expect(page.locator("#cv-message")).to_contain_text("notes.png is not a PDF, PNG", ignore_case=True)
-    expect(page.locator("#cv-asked")).to_be_hidden()
+    expect(page.locator("#cv-example-query")).to_be_hidden()
     expect(page.locator("#cv-query")).to_have_value("oil")
 
 
 def test_a_link_with_a_picture_that_is_not_kept_any_more_says_so(page, server):
-    drive.show(page, f"{server}/?picture={'0' * 32}")
+    drive.show(page, f"{server}/?image={'0' * 32}")
     expect(page.locator("#cv-message")).to_contain_text("choose it again")
     page.get_by_role("button", name="Remove").click()
     expect(page.locator("#cv-message")).to_be_hidden()

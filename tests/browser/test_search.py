@@ -1,5 +1,6 @@
 """Searching and looking at a page, in a real browser."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 from tests.helpers import browser as drive  # it imports playwright
 from tests.helpers.browser import expect, search
+from tests.helpers.toy import save_document
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +66,31 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     assert with_heat != before
     page.uncheck("#cv-heat")
     assert ink(page) != with_heat
-    assert "/api/v1/explain" in asked and "/api/v1/search" not in asked
+    assert not {"/api/v1/explain", "/api/v1/search"} & set(asked)
+
+
+def test_a_click_shows_what_the_list_has_fetched_until_the_library_changes(page, server, tmp_path):
+    explained = []
+    page.on("request", lambda request: explained.append(request.url) if "/explain?" in request.url else None)
+    drive.show(page, f"{server}/?q=oil&document={document_of(page, server)}")
+    expect(page.locator("#cv-results .cv-card")).to_have_count(3)
+    drive.wait_until(lambda: page.wait_for_timeout(20) or len(explained) == 3)
+    for number in (1, 2, 0):
+        page.locator("#cv-results .cv-card").nth(number).click()
+        expect(page.locator("#cv-results .cv-card").nth(number)).to_have_attribute("aria-current", "true")
+        expect(page.locator("#cv-inspector")).not_to_have_class(re.compile("is-busy"))
+    assert len(explained) == len(set(explained)) == 3
+    data = save_document(tmp_path / "file.tiff", [["washer"]]).read_bytes()
+    page.request.post(f"{server}/api/v1/documents", params={"name": "washer.tiff"}, data=data)
+    expect(page.locator("#cv-documents .cv-row", has_text="washer.tiff").locator(".cv-meta")).to_contain_text(
+        "1 page ·"
+    )
+    page.locator("#cv-results .cv-card").nth(1).click()
+    drive.wait_until(lambda: page.wait_for_timeout(20) or len(explained) == 4)
+
+
+def document_of(page, server, name="pump.tiff"):
+    return page.request.get(f"{server}/api/v1/documents/{name}").json()["id"]
 
 
 def test_the_keyboard_goes_through_results_and_pages(page, server):
@@ -95,8 +121,7 @@ def test_zooming_keeps_what_is_in_the_middle(page, server):
 
 
 def test_a_page_that_cannot_be_shown_can_only_be_closed(page, server):
-    document = page.request.get(f"{server}/api/v1/documents/pump.tiff").json()["id"]
-    drive.show(page, f"{server}/?doc={document}&p=99")
+    drive.show(page, f"{server}/?page_of={document_of(page, server)}&page_number=99")
     expect(page.locator("#cv-page-message")).to_contain_text("Page 99 cannot be shown")
     expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
     page.get_by_role("button", name="Close the page").click()
@@ -113,9 +138,9 @@ def test_a_saved_image_is_named_after_document_page_and_word(page, server):
 
 def test_the_original_opens_at_the_page(page, server):
     drive.show(page, f"{server}/?q=oil")
-    calibration = page.locator("#cv-open")
-    expect(calibration).to_have_text("Open the image")
-    assert page.request.get(server + calibration.get_attribute("href")).headers["content-type"] == "image/tiff"
+    link = page.locator("#cv-open")
+    expect(link).to_have_text("Open the image")
+    assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
 
 
 def test_any_page_can_be_probed_without_a_search(page, server):
@@ -135,7 +160,7 @@ def test_any_page_can_be_probed_without_a_search(page, server):
 
 
 def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, server):
-    drive.show(page, f"{server}/?q=oil&vs=exact")
+    drive.show(page, f"{server}/?q=oil&compare=exact")
     others = page.locator("#cv-others .cv-card")
     expect(others.first).to_contain_text("same place")
     expect(page.locator("#cv-compared")).to_contain_text("every page in full")
@@ -145,7 +170,7 @@ def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, serve
     expect(others.first).to_be_hidden()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Options").click()
-    page.select_option("#cv-vs", "in archive")
+    page.select_option("#cv-compare", "in archive")
     expect(others.first).to_contain_text("old.tiff")
 
 

@@ -59,7 +59,7 @@ def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(ma
 def test_search_prints_the_agreed_json_and_nothing_else(library):
     answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
     found = json.loads(answer.stdout)
-    assert found.keys() == {"hits", "notice", "pages", "mode", "candidates", "arms", "timing_ms"}
+    assert found.keys() == {"hits", "notice", "pages", "mode", "candidates", "retrievers", "timing_ms"}
     (hit,) = found["hits"]
     assert (hit["rank"], hit["document"], hit["page"]) == (1, "pump.tiff", 2)
     (document,) = json.loads(run("list", "--json", library=library).stdout)

@@ -52,6 +52,19 @@ def test_a_query_has_one_token_weight_and_word_a_vector():
         QueryEmbedding.of_words("oil", ["oil"], ones(2))
 
 
+def test_tokens_of_one_word_are_joined_and_a_word_or_a_token_without_the_other_is_left_out():
+    query = QueryEmbedding(
+        text="bleed pump",
+        vectors=ones(4),
+        tokens=("ble", "ed", "pump", "<pad>"),
+        is_query=np.array([True, True, True, False]),
+        weights=np.ones(4, dtype=np.float32),
+        words=("bleed", "the", "pump"),
+        word=np.array([0, 0, 2, -1], dtype=np.int32),
+    )
+    assert query.tokens_of_words() == [("bleed", [0, 1]), ("pump", [2])]
+
+
 def test_the_link_is_monotone_and_the_identity_without_slope():
     x = np.linspace(-1, 1, 9, dtype=np.float32)
     np.testing.assert_array_equal(Calibration()(x), x)

@@ -26,10 +26,10 @@ def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
             find_corpus(tmp_path / "manuals"), queries, encoder=ToyEncoder(), options=options
         )
     assert run.ranking("q")[0] == page(2)
-    assert [report.setting.retrievers for report in reports.values()] == [("maxsim",), ("maxsim", "text")]
+    assert [report.setting.retrievers for report in reports.values()] == [("maxsim",), ("maxsim", "bm25")]
     assert "BM25" not in str(reports[False])
-    assert "arms: maxsim, text" in str(reports[True])
-    assert reports[True].as_dict()["scoring"]["text"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
+    assert "retrievers: maxsim, bm25" in str(reports[True])
+    assert reports[True].as_dict()["scoring"]["bm25"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
 
 
 def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(judged, tmp_path):

@@ -25,7 +25,7 @@ FLAGS = [
 ]
 PATIENCE_MS = 90_000  # a busy machine takes 20 s to show Gradio's page alone
 expect.set_options(timeout=PATIENCE_MS)
-REAL = (sys.executable, "-m", "app")
+REAL = (sys.executable, "-m", "colvision", "app")
 TOY = (sys.executable, "-m", "tests.helpers.toy_app")
 
 

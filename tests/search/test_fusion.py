@@ -295,7 +295,7 @@ def found(answer):
 
 def test_fusion_changes_the_order_and_no_score(manuals):
     fused, plain = (manuals.search("the valve", k=10, text_fusion=on) for on in (True, False))
-    assert (fused.retrievers, plain.retrievers) == (("maxsim", "text"), ("maxsim",))
+    assert (fused.retrievers, plain.retrievers) == (("maxsim", "bm25"), ("maxsim",))
     scores = {(hit.document, hit.page): hit.score for hit in plain}
     assert {(hit.document, hit.page): hit.score for hit in fused} == pytest.approx(scores)
     assert [hit.rank for hit in fused] == list(range(1, 11))
@@ -316,11 +316,11 @@ def text_scores_of(library, text):
 
 
 def test_text_fusion_is_on_by_itself_only_where_it_was_measured(manuals, store, tmp_path):
-    assert manuals.search("the valve").retrievers == ("maxsim", "text")
+    assert manuals.search("the valve").retrievers == ("maxsim", "bm25")
     add(store, write(tmp_path, "pump.pdf", "pump"), *PUMP)
     with colvision.open_library(store.path, encoder=TOY) as library:  # sums similarities, as ColPali does
         assert library.search("valve").retrievers == ("maxsim",)
-        assert library.search("valve", text_fusion=True).retrievers == ("maxsim", "text")
+        assert library.search("valve", text_fusion=True).retrievers == ("maxsim", "bm25")
 
 
 def test_where_no_layer_knows_a_word_the_pixels_alone_are_asked(manuals):
@@ -371,7 +371,7 @@ def test_the_command_says_what_was_asked(manuals, monkeypatch):
     assert answer.exit_code == 0, answer.output
     assert "; text " in answer.stdout
     assert "by their pixels and their text" in answer.stderr
-    for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "text"])):
+    for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "bm25"])):
         values = json.loads(CliRunner().invoke(main, [*asked, option, "--json"]).stdout)
-        assert values["arms"] == retrievers
-        assert (values["hits"][0]["text_score"] is None) == ("text" not in retrievers)
+        assert values["retrievers"] == retrievers
+        assert (values["hits"][0]["text_score"] is None) == ("bm25" not in retrievers)

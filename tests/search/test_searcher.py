@@ -90,12 +90,12 @@ def test_contributions_and_terms_sum_to_the_score_in_search_and_in_explain(libra
         assert len(answer) == 3
         for hit in answer:
             why = opened.explain(hit)
-            extra = sum(hit.terms.values())
+            extra = sum(hit.score_terms.values())
             assert float(hit.contributions.sum()) + extra == pytest.approx(hit.score, abs=1e-5)
             assert why.score == pytest.approx(hit.score, abs=1e-5)
-            assert dict(why.terms) == pytest.approx(dict(hit.terms), abs=1e-6)
+            assert dict(why.score_terms) == pytest.approx(dict(hit.score_terms), abs=1e-6)
             found = sum(match.contribution for match in why.matches)
-            assert found + sum(why.terms.values()) == pytest.approx(hit.score, abs=1e-5)
+            assert found + sum(why.score_terms.values()) == pytest.approx(hit.score, abs=1e-5)
             np.testing.assert_array_equal([match.similarity for match in why.matches], hit.similarity)
 
 

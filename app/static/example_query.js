@@ -1,4 +1,4 @@
-// A picture or a page as the question: chosen, dropped on the field or pasted; it is shown before the field.
+// An image or a page as the query: chosen, dropped on the field or pasted; it is shown before the field.
 
 import * as api from "./api.js";
 import { byId } from "./dom.js";
@@ -6,25 +6,25 @@ import { byId } from "./dom.js";
 const THUMBNAIL = 96; // pixels: twice what is shown, for dense screens
 const WORDS = "Words on the page, a part number";
 
-export class Asked {
+export class ExampleQuery {
   constructor(events) {
-    this.events = events; // picture(token): it asks now; remove(); complain(sentence)
-    this.box = byId("cv-asked");
-    this.image = byId("cv-asked-image");
-    this.form = byId("cv-ask");
-    this.input = byId("cv-picture");
+    this.events = events; // image(token): it is searched with now; remove(); complain(sentence)
+    this.box = byId("cv-example-query");
+    this.image = byId("cv-example-query-image");
+    this.form = byId("cv-search");
+    this.input = byId("cv-image-file");
     this.input.addEventListener("change", () => {
       this.send(this.input.files[0]);
       this.input.value = ""; // the same file may be chosen again
     });
-    byId("cv-asked-remove").addEventListener("click", () => this.events.remove());
+    byId("cv-example-query-remove").addEventListener("click", () => this.events.remove());
     for (const name of ["dragover", "drop"]) this.form.addEventListener(name, (event) => this.drag(event));
     this.form.addEventListener("dragleave", (event) => this.aim(this.form.contains(event.relatedTarget)));
     document.addEventListener("paste", (event) => this.paste(event));
     this.image.addEventListener("error", () => this.image.removeAttribute("src")); // a drawing stands in for it
   }
 
-  // Beside the question a file is dropped to be read: see Uploads, which hears of it only from there.
+  // Beside the query a file is dropped to be read: see Uploads, which hears of it only from there.
   drag(event) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
@@ -52,8 +52,8 @@ export class Asked {
     this.box.classList.add("is-busy");
     try {
       if (file.size > most) throw new Error(`the picture is larger than the limit of ${Math.round(most / 2 ** 20)} MB: make it smaller`);
-      const { token } = await api.sendPicture(file);
-      if (this.turn === turn) await this.events.picture(token);
+      const { token } = await api.addQueryImage(file);
+      if (this.turn === turn) await this.events.image(token);
     } catch (error) {
       if (this.turn === turn) this.events.complain(error.message);
     } finally {
@@ -65,20 +65,20 @@ export class Asked {
     return this.box.classList.contains("is-busy");
   }
 
-  // What asks, as the address has it.
-  show({ picture, like }, library) {
+  // `image` and `like` as the address has them.
+  show({ image, like }, library) {
     this.turn = {};
     this.box.classList.remove("is-busy");
     const page = pageOf(like, library);
-    if (picture) this.reveal(api.askedPicture(picture), "The picture that is asked with");
-    else if (page) this.reveal(api.pictureOf(page.id, page.number, THUMBNAIL), page.name);
+    if (image) this.reveal(api.queryImage(image), "The picture that is asked with");
+    else if (page) this.reveal(api.pageImage(page.id, page.number, THUMBNAIL), page.name);
     else this.reveal(null, "");
   }
 
   reveal(source, what) {
     this.box.hidden = source === null;
     byId("cv-query").placeholder = source === null ? WORDS : "Or ask with words";
-    byId("cv-asked-remove").setAttribute("aria-label", `Remove ${what[0]?.toLowerCase()}${what.slice(1)}`);
+    byId("cv-example-query-remove").setAttribute("aria-label", `Remove ${what[0]?.toLowerCase()}${what.slice(1)}`);
     Object.assign(this.image, { alt: what, title: what });
     if (this.source?.startsWith("blob:") && this.source !== source) URL.revokeObjectURL(this.source);
     if (source && this.source !== source) this.image.src = source;
@@ -87,9 +87,9 @@ export class Asked {
   }
 }
 
-// What is asked with, where that is not words.
-export function likeWhat({ picture, like }, library) {
-  if (picture) return "like the picture";
+// What is searched with, where that is not words.
+export function exampleName({ image, like }, library) {
+  if (image) return "like the picture";
   return like ? `like ${pageOf(like, library).name}` : "";
 }
 

@@ -1,21 +1,22 @@
 // "Why this page" as a table: also for those who cannot see the colours.
 
 import { byId, make } from "./dom.js";
+import { OUTLINE } from "./heatmap.js";
 
 const CROP_CELLS = [4, 1.8]; // columns and rows around the winning patch: enough to read the word in its line
 const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
 export function fillRows(heat, page, choose) {
   byId("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
-  byId("cv-terms").replaceChildren(...Object.entries(page.why?.terms ?? {}).map(term));
+  byId("cv-score-terms").replaceChildren(...Object.entries(page.why?.score_terms ?? {}).map(term));
   byId("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
 }
 
 // What the score holds beside the words themselves.
-const TERMS = { frequency: "How often they stand there", order: "One after the other, as asked", near: "Near each other" };
+const SCORE_TERMS = { frequency: "How often they stand there", order: "One after the other, as asked", near: "Near each other" };
 
 function term([name, value]) {
-  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, TERMS[name] ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
+  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS[name] ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
 }
 
 function row(match, number, { heat, page, choose }) {
@@ -44,7 +45,7 @@ function crop(match, heat, page) {
   const scale = canvas.width / width;
   const box = [left * naturalWidth - x, top * naturalHeight - y, (right - left) * naturalWidth, (bottom - top) * naturalHeight];
   context.lineWidth = 4;
-  context.strokeStyle = "rgb(84 10 140 / 75%)";
+  context.strokeStyle = `rgb(${OUTLINE.join(" ")} / 75%)`;
   context.strokeRect(...box.map((value) => value * scale));
   return canvas;
 }

@@ -8,7 +8,7 @@ const BUSY_MS = 700;
 const IDLE_MS = 4000;
 const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.5h-7L4 4m2.7 2.5.2 4.5m2.4-4.5-.2 4.5";
 
-export class Shelf {
+export class Sidebar {
   constructor(events) {
     this.events = events; // open(document), changed(library), collection() -> its name
     this.shown = "";
@@ -117,9 +117,9 @@ export class Shelf {
     if (document.state === "ready") return lines.map((line) => make("p", { class: "cv-meta" }, line));
     const reason = document.reason ? `: ${document.reason}` : "";
     const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
-    const rest = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
+    const resume = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
       onclick: () => this.act(() => api.resume(document.id)) }, "Read the rest");
-    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, rest)];
+    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, resume)];
   }
 
   job(job) {

@@ -1,14 +1,16 @@
 // From the bytes of a similarity map to colours on a page.
 
 // Yellow, orange, red, magenta, violet: falls evenly in lightness on white paper, so it reads without colour, too.
+// The same in colvision/explain/heatmap.py: a test compares them.
 const COLOURS = [[253, 231, 60], [251, 155, 50], [226, 92, 98], [170, 40, 130], [84, 10, 140]];
 const FAINTEST = 0.08; // below it nothing is drawn: a tint everywhere says nothing
-const OUTLINE = "rgb(84, 10, 140)";
+const COVER = [0.35, 0.65]; // of the opacity: what the faintest colour has, and what strength 1 adds
+export const OUTLINE = [84, 10, 140];
 
 export const ALL = -1; // instead of the number of a word
 export const ABSENT = 0.2; // below it a word is called absent; above, the bars say how sure we are
 
-export class Heat {
+export class Heatmap {
   constructor(why) {
     const raw = atob(why.map);
     this.codes = Uint8Array.from(raw, (letter) => letter.charCodeAt(0)); // words x rows x cols
@@ -60,7 +62,7 @@ export class Heat {
       const found = this.cell(Math.floor(at / this.cols), at % this.cols, word);
       if (found === null || found.strength < FAINTEST) continue;
       image.data.set(colour(found.strength), at * 4);
-      image.data[at * 4 + 3] = 255 * opacity * (0.35 + 0.65 * found.strength);
+      image.data[at * 4 + 3] = 255 * opacity * (COVER[0] + COVER[1] * found.strength);
     }
     context.putImageData(image, 0, 0);
     return canvas;
@@ -92,7 +94,7 @@ export function outline(context, matches) {
     context.strokeStyle = "rgba(255, 255, 255, .9)";
     context.strokeRect(...box);
     context.lineWidth = line;
-    context.strokeStyle = OUTLINE;
+    context.strokeStyle = `rgb(${OUTLINE.join(" ")})`;
     context.strokeRect(...box);
   }
   context.restore();
