@@ -39,7 +39,7 @@ from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryVi
 
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
-STATIC_URL = "/app/static"  # Gradio serves files of its own at /static
+STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),

@@ -61,7 +61,7 @@ _SUICIDE = """
 import os, sys
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
-from colvision.store.lock import Holder
+from colvision.store.file_lock import Holder
 with open_library(sys.argv[1]) as library:
     if library.jobs.claim(str(Holder.current())) is None:
         import time; time.sleep(60)
