@@ -22,7 +22,8 @@ def _collection(record: Record) -> CollectionRow:
     if not record["is_intact"]:
         changed = f"the entry of collection {record['name']!r} has changed"
         raise LibraryDamaged(f"{FILE_NAME} is damaged ({changed}): {COPY_BACK}")
-    return value_of(CollectionRow, record, info=_encoder_info(record["encoder"]))
+    info = _encoder_info(record["encoder"])
+    return value_of(CollectionRow, record, info=info, shadow_of=record["refills"])
 
 
 def _encoder_info(text: str | None) -> EncoderInfo | None:
