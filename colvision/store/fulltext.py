@@ -4,11 +4,12 @@ A query is cut into words by the tokenizer that cut the pages, and each word is 
 language to write in. Counts are those of the collection's visible pages, whatever else the library holds.
 
 FTS5's own `bm25()` would not do, even with a table for each collection. Its idf lacks the 1 within Lucene's logarithm:
-a page's score is 0.75 to 2.2 times ours, depending on the words; a word on more than half of the pages is 1e-6 instead
-of nothing, so that 1,564 more pages answer. Of 200 queries over 5,000 made-up pages (30 to 400 words, as frequent as
-words are) 45 % have their ten best in the same order and 91 % the same best, in 7.8 ms instead of 2.9. Asked word by
-word, with its idf taken out again, it agrees to the last digit, in 11.5 ms. And it counts the pages of a replacement
-that is not complete.
+a page's score is 0.75 to 2.2 times ours, depending on the words; a word on more than half of the pages weighs 1e-6
+instead of nothing, so that 1,564 more pages answer. Of 200 queries over 5,000 made-up pages (30 to 400 words, as
+frequent as words are) 45 % have their ten best in the same order and 91 % the same best, in 7.8 ms instead of 2.9.
+Asked word by word, with its idf taken out again, it gives the same order and, to four digits, the same scores, in
+11.5 ms (two busy x86-64 cores, SQLite 3.40, one run). And it counts all rows of its table, so also the pages of a
+replacement that is not complete.
 """
 
 import math
