@@ -75,12 +75,12 @@ def _fill(folder: Path, made: Made, pages: int) -> None:
     file = folder.with_name("made-up.pdf")
     file.write_bytes(b"%PDF-")
     with Store(folder) as store:
-        offer = SourceFile("default", file.name, str(file), upload=True, replace=False)
-        draft = store.drafts.begin(file, offer, info, pages=pages, renderer="none")
+        source_file = SourceFile("default", file.name, str(file), upload=True, replace=False)
+        pending = store.pending.begin(file, source_file, info, pages=pages, renderer="none")
         for first in range(0, pages, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, pages))
-            store.writer.commit(draft, [_page(made, number) for number in numbers], info)
-        store.writer.finish(draft)
+            store.writer.commit(pending, [_page(made, number) for number in numbers], info)
+        store.writer.finish(pending)
 
 
 def _page(made: Made, number: int) -> EncodedPage:

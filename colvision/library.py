@@ -169,8 +169,8 @@ class Library:
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
         codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
-        was measured with); `Answer.retrievers` says what was asked. Threads that search at the same moment share the work.
-        Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
+        was measured with); `Answer.retrievers` says what was asked. Threads that search at the same moment share the
+        work. Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
         `DocumentNotFound`, `EncoderMismatch`.
         """
         ids = self._ids(document, collection)
@@ -202,8 +202,8 @@ class Library:
     ) -> Answer:
         """The `k` pages most like a stored one, which is not among them: from its codes, without the encoder.
 
-        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `example_query`. Raises
-        `DocumentNotFound`, `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
+        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `example_query`.
+        Raises `DocumentNotFound`, `DocumentAmbiguous`, `PageNotFound`, `EncoderMismatch`.
         """
         row = self._store.find(document, collection=collection)
         query = stored_query(self._store, row.collection_name, row, page)

@@ -143,7 +143,7 @@ def test_a_hit_is_explained_by_its_query_its_document_and_its_page(library):
     why = library.explain(hit)
     for query, document in ((hit.query, hit.document_id), (hit.query, hit.document), ("oil filter", hit.document)):
         again = library.explain(query, document, hit.page)
-        assert (again.matches, again.score, again.terms) == (why.matches, why.score, why.terms)
+        assert (again.matches, again.score, again.score_terms) == (why.matches, why.score, why.score_terms)
     with pytest.raises(ValueError, match="needs the document and the page"):
         library.explain(hit.query)
 
@@ -159,7 +159,7 @@ def test_without_a_picture_an_explanation_is_the_same_and_draws_nothing(library)
     hit = library.search("hook")[0]
     whole, bare = library.explain(hit), library.explain(hit, picture=False)
     assert (bare.matches, bare.score) == (whole.matches, whole.score)
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="no image"):
         bare.heatmap()
 
 

@@ -1,4 +1,4 @@
-"""The application, `colvision app`. In a checkout its code stands in app/ at the top; a wheel carries it here instead."""
+"""The application, `colvision app`: in a checkout its code stands in app/ at the top, a wheel carries it here."""
 
 from pathlib import Path
 

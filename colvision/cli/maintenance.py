@@ -93,11 +93,11 @@ def status(
         echo(
             f"collection {c.name}: {c.documents} documents, {c.pages} pages ({c.failed_pages} failed), "
             f"{c.vectors} vectors; encoder {encoder}; clipped {c.clipped_share:.4%}\n"
-            f"  {format_count(c.shards, 'shard')}, {format_bytes(c.bytes)}: {held or 'nothing yet'}; dead {c.parts.dead_share:.0%}"
+            f"  {format_count(c.shards, 'shard')}, {format_bytes(c.bytes)}: {held or 'nothing yet'}; "
+            f"dead {c.parts.dead_share:.0%}"
         )
-    echo(
-        f"files {format_bytes(state.files)}, pictures {format_bytes(state.pictures)}, catalogue {format_bytes(state.catalogue)}"
-    )
+    sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
+    echo(", ".join(f"{name} {format_bytes(size)}" for name, size in sizes.items()))
     for warning in state.warnings:
         stderr.print(f"warning: {escape(warning)}")
     if state.damaged:
@@ -109,9 +109,8 @@ def compact(library: LibraryOption) -> None:
     """Give back the room of what was deleted, and merge small shards."""
     with handle_errors(), open_existing(library) as opened:
         done = opened.compact()
-    echo(
-        f"{format_bytes(done.bytes_before)} in {done.shards_before} shards became {format_bytes(done.bytes)} in {done.shards}"
-    )
+    before = f"{format_bytes(done.bytes_before)} in {done.shards_before} shards"
+    echo(f"{before} became {format_bytes(done.bytes)} in {done.shards}")
 
 
 @commands.command()

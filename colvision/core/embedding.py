@@ -56,7 +56,7 @@ class PatchGrid:
         return Box(col / self.cols, row / self.rows, (col + 1) / self.cols, (row + 1) / self.rows)
 
     def first_cells(self, vectors: int) -> Ints:
-        """(vectors, 2) row and column of the first cell, from the top left, of each vector; -1, -1 where it has none."""
+        """(vectors, 2) row and column of each vector's first cell, from the top left; -1, -1 where it has none."""
         cells = np.full((vectors, 2), -1, dtype=np.int32)
         places = np.argwhere(self.cells >= 0)[::-1]  # from the end, so that the first one is what stays
         cells[self.cells[places[:, 0], places[:, 1]]] = places

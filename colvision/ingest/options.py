@@ -14,8 +14,8 @@ COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
 
-    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches, None for
-    what it was begun with.
+    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches,
+    None for what it was begun with.
     """
 
     collection: str = "default"

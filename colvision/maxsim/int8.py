@@ -1,8 +1,8 @@
 """MaxSim over int8 codes, exact in whole numbers.
 
-Page and query are int8 with one scale each (a page's is the collection's `quantisation_range`, a query token has its own), so
-a dot product is a whole number of at most dim * 127^2 < 2^24 for dim <= 1024: every way of computing it, int8 or
-float32, alone or in a batch, gives the same number.
+Page and query are int8 with one scale each (a page's is the collection's `quantisation_range`, a query token has its
+own), so a dot product is a whole number of at most dim * 127^2 < 2^24 for dim <= 1024: every way of computing it, int8
+or float32, alone or in a batch, gives the same number.
 """
 
 import ctypes

@@ -12,7 +12,7 @@ COLLECTIONS = Table(
     "collections",
     {
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
-        "name": Column("TEXT UNIQUE"),  # NULL while it is being filled to replace `shadow_of`
+        "name": Column("TEXT UNIQUE"),  # NULL while it is being filled to replace `refills`
         "refills": Column("INTEGER"),
         "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
         "encoder": Column("TEXT"),  # JSON, NULL before the first commit

@@ -205,7 +205,8 @@ def test_threads_read_side_by_side(tmp_path, renderer):
 
 
 def test_reading_needs_neither_numpy_nor_torch():
-    modules = ", ".join(f"colvision.pdf.{name}" for name in ("child", "pdfium", "poppler", "pillow"))
+    names = ("sandbox.worker", "backends.pdfium", "backends.poppler", "backends.pillow")
+    modules = ", ".join(f"colvision.pdf.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({{'numpy', 'torch'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -29,9 +29,9 @@ class Desk:
 def crowd(waiting, desk, questions):
     """Asks the first, and all others while that one is being answered."""
     with ThreadPoolExecutor(len(questions)) as pool:
-        first = pool.submit(waiting.ask, questions[0])
+        first = pool.submit(waiting.submit, questions[0])
         assert desk.is_busy.wait(30)
-        others = [pool.submit(waiting.ask, question) for question in questions[1:]]
+        others = [pool.submit(waiting.submit, question) for question in questions[1:]]
         while len(waiting._places) < len(others):
             threading.Event().wait(0.001)
         desk.may_go_on.set()

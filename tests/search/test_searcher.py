@@ -57,8 +57,8 @@ def test_however_few_pages_are_compared_in_one_product_their_terms_are_those_of_
     answer = sharp.search("oil bolt the")
     assert len(answer) == 3
     for hit in answer:
-        assert dict(hit.terms) == pytest.approx(dict(sharp.explain(hit).terms), abs=1e-6)
-        assert hit.terms["frequency"] > 0
+        assert dict(hit.score_terms) == pytest.approx(dict(sharp.explain(hit).score_terms), abs=1e-6)
+        assert hit.score_terms["frequency"] > 0
 
 
 def test_the_page_with_both_words_comes_first(library):

@@ -162,14 +162,14 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from colvision.store import Store, merge
+from colvision.store import Store, compaction
 where = sys.argv[2]
-original = getattr(merge, where) if where == "write_shard" else getattr(merge.rows, where)
+original = getattr(compaction, where) if where == "write_shard" else getattr(compaction.rows, where)
 def then_die(*arguments, **options):
     done = original(*arguments, **options)
     os.kill(os.getpid(), signal.SIGKILL)
     return done
-setattr(merge if where == "write_shard" else merge.rows, where, then_die)
+setattr(compaction if where == "write_shard" else compaction.rows, where, then_die)
 with Store(Path(sys.argv[1])) as store:
     store.compact()
 """

@@ -83,12 +83,14 @@ def test_what_a_newer_colvision_says_of_an_encoder_is_passed_over_and_kept(store
 
 def test_what_an_older_colvision_did_not_say_of_an_encoder_takes_its_default(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "bleed")
-    kept = {name: encoder_text(store)[name] for name in ("name", "fingerprint", "dim", "code_range")}
+    kept = {name: encoder_text(store)[name] for name in ("name", "fingerprint", "dim")}
+    kept["code_range"] = 0.5  # the quantisation range was called so up to format 2
     with store._db.write():
         change(store._db, COLLECTIONS, 1, encoder=json.dumps(kept))
     info = store.collection("default").info
-    assert (info.fingerprint, info.calibration, info.versions, info.pool) == (
+    assert (info.fingerprint, info.quantisation_range, info.calibration, info.versions, info.pool) == (
         TOY.info.fingerprint,
+        0.5,
         Calibration(),
         {},
         1,

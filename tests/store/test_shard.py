@@ -140,7 +140,7 @@ def resident(path):
 _OPEN_MANY = """
 import resource, sys
 from pathlib import Path
-from colvision.shard import Shard
+from colvision.store.shards import Shard
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 print(sum(len(shard) for shard in [Shard(Path(sys.argv[1])) for _ in range(300)]))
 """

@@ -1,1 +1,4 @@
-"""A process of its own for every file: `reader` has one, `client` starts and ends it, `worker` is it, in `protocol` they speak."""
+"""A process of its own for every file: `reader` has one, `client` starts and ends it, `worker` runs in it.
+
+They speak `protocol`.
+"""

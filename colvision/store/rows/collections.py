@@ -85,7 +85,7 @@ def shadow_of(db: Catalogue, key: int) -> CollectionRow | None:
 
 def add_shadow(db: Catalogue, key: int) -> int:
     """Makes the nameless collection that is to take the place of the collection `key`."""
-    return add(db, COLLECTIONS, shadow_of=key)
+    return add(db, COLLECTIONS, refills=key)
 
 
 def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
