@@ -52,7 +52,7 @@ def shares(library: Library, questions: Iterable[str], collection: str) -> np.nd
     """(questions,) the best page's score over the weights of the words; and (questions,) whether the notice came."""
     rows = []
     for question in questions:
-        answer = library.search(question, collection=collection, text_fusion=False)
+        answer = library.collection(collection).search(question, text_fusion=False)
         rows.append((max(hit.score for hit in answer) / float(answer.query.weights.sum()), bool(answer.notice)))
     return np.array(rows)
 

@@ -25,18 +25,18 @@ def main() -> None:
     collection = rest[0] if rest else "default"
     texts = [json.loads(line)["text"] for line in Path(questions).read_text().splitlines()]
     with open_library(folder, create=False, read_only=True) as library:
-        first = library.search(texts[0], collection=collection, text_fusion=False)
+        first = library.collection(collection).search(texts[0], text_fusion=False)
         answers, waits = [], []
         for text in texts:
             begun = time.perf_counter()
-            answers.append(library.search(text, collection=collection, text_fusion=False))
+            answers.append(library.collection(collection).search(text, text_fusion=False))
             waits.append((time.perf_counter() - begun) * 1000)
         begun = time.process_time()
         for text in texts[:_TOGETHER]:
-            library.search(text, collection=collection, text_fusion=False)
+            library.collection(collection).search(text, text_fusion=False)
         alone = time.process_time() - begun
         begun = time.process_time()
-        library.search_many(texts[:_TOGETHER], collection=collection, text_fusion=False)
+        library.collection(collection).search_many(texts[:_TOGETHER], text_fusion=False)
         together = time.process_time() - begun
     middle, late = np.percentile(waits, [50, 95])
     parts = {part: statistics.median(answer.timing_ms[part] for answer in answers) for part in first.timing_ms}

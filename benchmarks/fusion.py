@@ -69,7 +69,7 @@ def shares(searched: CorpusLibrary, queries: Sequence[evaluation.Query]) -> tupl
         for i, query in enumerate(queries):
             most_text = store.text_scores(searched.name, query.text).best
             for text_fusion in (False, True):
-                answer = searched.library.search(query.text, k=_BEST, collection=searched.name, text_fusion=text_fusion)
+                answer = searched.library.collection(searched.name).search(query.text, k=_BEST, text_fusion=text_fusion)
                 most = float(answer.query.contributions(np.ones_like(answer.query.weights)).sum())
                 for hit in answer:
                     source = searched.documents[hit.document_id]

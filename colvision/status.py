@@ -1,9 +1,10 @@
 """What a library tells of itself: its documents, its collections, and what is wrong with them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.metadata import Metadata
@@ -38,6 +39,10 @@ class Document:
     added: datetime
     metadata: Metadata
 
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; `added` in ISO 8601."""
+        return asdict(self) | {"added": self.added.isoformat()}
+
 
 @dataclass(frozen=True, slots=True)
 class ShardBytes:
@@ -58,6 +63,9 @@ class ShardBytes:
     @property
     def dead_share(self) -> float:
         return self.dead / self.total if self.total else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"dead_share": self.dead_share}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,12 @@ class CollectionStatus:
     generation: int
     needs_reencoding: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; of the encoder its name and fingerprint, the bytes of the shards beside the rest."""
+        row = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("encoder", "parts")}
+        name, fingerprint = (self.encoder.name, self.encoder.fingerprint) if self.encoder else (None, None)
+        return row | {"encoder": name, "fingerprint": fingerprint} | self.parts.to_dict()
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -97,6 +111,18 @@ class Status:
     files: int
     pictures: int
     catalogue: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: what `colvision status --json` prints."""
+        return {
+            "path": str(self.path),
+            "read_only": self.read_only,
+            "encoder": self.encoder,
+            "collections": [each.to_dict() for each in self.collections],
+            "bytes": {"files": self.files, "pictures": self.pictures, "catalogue": self.catalogue},
+            "damaged": [asdict(each) | {"path": str(each.path)} for each in self.damaged],
+            "warnings": list(self.warnings),
+        }
 
 
 def document_of(row: DocumentRow) -> Document:
@@ -122,7 +148,7 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     """`encoder` is what the library is open with, or its name while it is not loaded."""
     names = [row.name for row in store.collections() if row.name is not None]
     loaded = None if isinstance(encoder, str) else encoder
-    collections = tuple(_collection(store, name, loaded) for name in names)
+    collections = tuple(collection_status(store, name, loaded) for name in names)
     damaged = tuple(store.damaged())
     warnings = [shard.reason for shard in damaged]
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
@@ -132,7 +158,8 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
 
 
-def _collection(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:
+def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:
+    """`loaded` is what the library is open with, None while it is not loaded. Raises `CollectionNotFound`."""
     row = store.collection(name)
     pinned = row.info
     documents = store.documents(name)

@@ -85,7 +85,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     with open_library(folder / "library", encoder=ToyEncoder()) as library:
         library.ingest(save_document(folder / "pump.tiff", PUMP))
-        library.ingest(save_document(folder / "old.tiff", [["elsewhere"]]), collection="archive")
+        library.collection("archive").ingest(save_document(folder / "old.tiff", [["elsewhere"]]))
     with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address
 

@@ -115,7 +115,7 @@ class LibraryService:
 
     def _documents(self) -> list[Document]:
         names = self.library.collections()
-        return [each for name in names for each in self.library.documents(collection=name)]
+        return [each for name in names for each in self.library.collection(name).documents()]
 
 
 def _collection(status: CollectionStatus) -> CollectionView:

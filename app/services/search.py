@@ -118,14 +118,13 @@ class SearchService:
         where = request.where or None
         if request.like:
             return self._library.search_like(*parse_page(request.like), k=k, where=where)
-        document, collection = request.document, request.collection
+        document, collection = request.document, self._library.collection(request.collection)
         if request.image:
             image = self._images.image(request.image)
-            return self._library.search_image(image, k=k, where=where, document=document, collection=collection)
-        return self._library.search(
+            return collection.search_image(image, k=k, where=where, document=document)
+        return collection.search(
             request.text,
             k=k,
-            collection=collection,
             document=document,
             where=where,
             mode=request.mode,
@@ -151,7 +150,7 @@ class SearchService:
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
-        why = self._library.explain(answer.query, found.id, page, picture=False)
+        why = self._library.explain(answer.query, found.id, page, image=False)
         return view_explanation(why, found, page, answer, whole=request.whole)
 
 

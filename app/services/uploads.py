@@ -92,7 +92,7 @@ class Uploads:
 
     def reencode(self, collection: str) -> JobView:
         """Queues a collection that another encoder filled, once. Raises `CollectionNotFound`."""
-        self._library.documents(collection=collection)
+        self._library.collection(collection).documents()
         return _view(self._library.jobs.queue_reencoding(collection))
 
     def cancel(self, key: int) -> JobView:

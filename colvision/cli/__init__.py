@@ -1,41 +1,5 @@
 """The `colvision` command: thin. Results go to stdout, everything else to stderr; 0 done, 1 failed, 2 wrong usage."""
 
-import os
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-import colvision
-from colvision.app.server import command as app_command
-from colvision.cli import evaluate, finetune, ingest, maintenance, search
-from colvision.cli.options import echo
-from colvision.environment import LIBRARY_VARIABLE
+from colvision.cli.main import main
 
 __all__ = ["main"]
-
-main = typer.Typer(
-    help="Find the page by looking at it: search scanned manuals and PDFs, and see why a page matched.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@main.callback(invoke_without_command=True)
-def _before(
-    library: Annotated[
-        Path | None, typer.Option(help="The folder that holds the library, for whichever command follows.")
-    ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    if version:
-        echo(colvision.__version__)
-        raise typer.Exit
-    if library is not None:  # where every command looks
-        os.environ[LIBRARY_VARIABLE] = str(library)
-
-
-for _commands in (ingest.commands, search.commands, maintenance.commands, evaluate.commands, finetune.commands):
-    main.add_typer(_commands)
-main.command("app")(app_command)

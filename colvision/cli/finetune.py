@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from colvision.cli.evaluate import steps_bar
+from colvision.cli.console import echo, handle_errors, steps_bar
 from colvision.cli.options import (
+    CollectionOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     LibraryOption,
     MaxPatchesOption,
-    echo,
-    handle_errors,
     open_existing,
 )
 from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
@@ -31,7 +30,7 @@ def finetune(
     questions: Annotated[
         Path | None, typer.Option(help="Questions with their pages; the documents' own headings without.")
     ] = None,
-    collection: Annotated[str, typer.Option(help="Which collection.")] = "default",
+    collection: CollectionOption = None,
     loss: Annotated[
         Loss, typer.Option(help="Against all pages of a step, or against the mined ones alone.")
     ] = "in-batch",
@@ -75,6 +74,6 @@ def finetune(
             patience=patience,
             seed=seed,
         )
-        options = FinetuneOptions(recipe, questions, collection, device, dtype, max_patches)
+        options = FinetuneOptions(recipe, questions, collection or "default", device, dtype, max_patches)
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.as_dict()) if as_json else str(report))

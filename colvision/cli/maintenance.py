@@ -1,107 +1,53 @@
 """Commands that look after a library."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from colvision.cli.options import (
-    FAILED,
-    LibraryOption,
-    echo,
-    format_bytes,
-    format_count,
-    handle_errors,
-    open_existing,
-    progress_bars,
-    stderr,
-)
+import colvision
+from colvision.cli.console import FAILED, echo, format_bytes, format_count, handle_errors, progress_bars, stderr
+from colvision.cli.options import AnyCollectionOption, JsonOption, LibraryOption, open_existing
 
 commands = typer.Typer()
 
 
-@commands.command("list")
-def list_documents(
-    library: LibraryOption, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
-    """List the documents."""
-    with handle_errors(), open_existing(library) as opened:
-        documents = opened.documents()
-    if as_json:
-        rows = [
-            {"id": d.id, "name": d.name, "state": d.state, "pages": d.pages, "stored": d.stored,
-             "metadata": dict(d.metadata)}
-            for d in documents
-        ]  # fmt: skip
-        echo(json.dumps(rows))
-        return
-    columns = ["document", "pages", "size", "state", "id"]
-    table = Table(*columns, *(["metadata"] if any(d.metadata for d in documents) else []), box=None)
-    for each in documents:
-        state = f"{each.state}: {each.reason}" if each.reason else each.state
-        pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
-        known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())
-        table.add_row(
-            escape(each.name),
-            pages,
-            format_bytes(each.bytes),
-            escape(state),
-            each.id,
-            *([escape(known)] if known else []),
-        )
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
-
-
 @commands.command()
-def delete(
-    name: Annotated[str, typer.Argument(help="The document (name or id).", show_default=False)], library: LibraryOption
-) -> None:
-    """Delete a document: its vectors, pictures, text and the kept file."""
-    with handle_errors(), open_existing(library) as opened:
-        removed = opened.delete(name)
-    echo(f"deleted {removed.name} ({removed.stored} pages)")
-
-
-@commands.command()
-def status(
-    library: LibraryOption, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def status(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """Show what the library holds, and what is wrong with it."""
     with handle_errors(), open_existing(library) as opened:
+        shown = None if collection is None else opened.collection(collection).status()
         state = opened.status()
     if as_json:
-        collections = [
-            {"name": c.name, "encoder": c.encoder.name if c.encoder else None, "documents": c.documents,
-             "pages": c.pages, "failed_pages": c.failed_pages, "vectors": c.vectors, "shards": c.shards,
-             "bytes": c.bytes, "codes": c.parts.codes, "bits": c.parts.bits,
-             "grids": c.parts.grids, "dead_share": c.parts.dead_share, "clipped_share": c.clipped_share}
-            for c in state.collections
-        ]  # fmt: skip
+        echo(json.dumps((shown or state).to_dict()))
+    elif shown is not None:
+        echo(_describe(shown))
+    else:
+        echo(f"library {state.path}{' (read-only)' if state.read_only else ''}")
+        for each in state.collections:
+            echo(_describe(each))
         sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
-        told = {"path": str(state.path), "collections": collections, "bytes": sizes, "warnings": list(state.warnings)}
-        echo(json.dumps(told))
-        return
-    echo(f"library {state.path}{' (read-only)' if state.read_only else ''}")
-    for c in state.collections:
-        encoder = f"{c.encoder.name} {c.encoder.fingerprint[:12]}" if c.encoder else "none yet"
-        parts = {"codes": c.parts.codes, "bits": c.parts.bits, "grids": c.parts.grids}
-        held = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items() if size)
-        echo(
-            f"collection {c.name}: {c.documents} documents, {c.pages} pages ({c.failed_pages} failed), "
-            f"{c.vectors} vectors; encoder {encoder}; clipped {c.clipped_share:.4%}\n"
-            f"  {format_count(c.shards, 'shard')}, {format_bytes(c.bytes)}: {held or 'nothing yet'}; "
-            f"dead {c.parts.dead_share:.0%}"
-        )
-    sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
-    echo(", ".join(f"{name} {format_bytes(size)}" for name, size in sizes.items()))
-    for warning in state.warnings:
-        stderr.print(f"warning: {escape(warning)}")
+        echo(_sizes(sizes))
+        for warning in state.warnings:
+            stderr.print(f"warning: {escape(warning)}")
     if state.damaged:
         raise typer.Exit(FAILED)
+
+
+def _describe(each: colvision.CollectionStatus) -> str:
+    encoder = f"{each.encoder.name} {each.encoder.fingerprint[:12]}" if each.encoder else "none yet"
+    held = _sizes({"codes": each.parts.codes, "bits": each.parts.bits, "grids": each.parts.grids})
+    return (
+        f"collection {each.name}: {each.documents} documents, {each.pages} pages ({each.failed_pages} failed), "
+        f"{each.vectors} vectors; encoder {encoder}; clipped {each.clipped_share:.4%}\n"
+        f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
+        f"dead {each.parts.dead_share:.0%}"
+    )
+
+
+def _sizes(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{name} {format_bytes(size)}" for name, size in sizes.items() if size)
 
 
 @commands.command()

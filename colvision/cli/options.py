@@ -1,32 +1,22 @@
-"""What the commands share: options, errors as sentences, progress bars. Results go to stdout, the rest to stderr."""
+"""Options that several commands share, each written once, and the opening of a library with them."""
 
-import os
+import inspect
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 
 import colvision
-from colvision.encoders.options import Quantise
+from colvision.cli.console import handle_errors
+from colvision.encoders.options import EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
-from colvision.errors import ColvisionError, DocumentNotFound
 
-FAILED, MISUSED = 1, 2  # exit codes
-_ENCODER = "Encoder"  # the panel of --help
-_KILOBYTE = 1024
+_PANEL = "Encoder"  # of --help
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-stderr = Console(stderr=True, highlight=False)
-
 
 LibraryOption = Annotated[
     Path,
@@ -38,45 +28,13 @@ LibraryOption = Annotated[
         help="The folder that holds the library.",
     ),
 ]
-EncoderOption = Annotated[
+CollectionOption = Annotated[
     str | None,
-    typer.Option(
-        "--encoder",
-        envvar=ENCODER_VARIABLE,
-        metavar="NAME",
-        show_default="the one that filled the library, else mini",
-        help="mini, a checkpoint folder, or a hub id (owner/name, owner/name@revision).",
-        rich_help_panel=_ENCODER,
-    ),
+    typer.Option("--collection", metavar="NAME", show_default="default", help="`colvision collections` lists them."),
 ]
-DeviceOption = Annotated[
+AnyCollectionOption = Annotated[
     str | None,
-    typer.Option(
-        "--device",
-        help="cpu, mps, cuda (all GPUs), cuda:1 or cuda:0,cuda:1; the fastest there is without.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-DtypeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dtype",
-        help="float32, bfloat16 or float16; the fastest that is exact enough without.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-MaxPatchesOption = Annotated[
-    int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.", rich_help_panel=_ENCODER)
-]
-AdapterOption = Annotated[
-    Path | None,
-    typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.", rich_help_panel=_ENCODER),
-]
-QuantiseOption = Annotated[
-    Quantise | None,
-    typer.Option(
-        "--quantise", help="The encoder's backbone in fewer bits: less memory, less exact.", rich_help_panel=_ENCODER
-    ),
+    typer.Option("--collection", metavar="NAME", show_default="all", help="Only this collection."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MemoryOption = Annotated[
@@ -87,9 +45,90 @@ MemoryOption = Annotated[
         help="Work within so many bytes, such as 512MB, beside the encoder.",
     ),
 ]
-Words = Annotated[
+WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
+DocumentArgument = Annotated[str, typer.Argument(help="The document (name or id).", show_default=False)]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="cpu, mps, cuda (all GPUs: experimental), cuda:1 or cuda:0,cuda:1; the fastest there is without.",
+        rich_help_panel=_PANEL,
+    ),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="float32, bfloat16 or float16; the fastest that is exact enough without.",
+        rich_help_panel=_PANEL,
+    ),
+]
+MaxPatchesOption = Annotated[
+    int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.", rich_help_panel=_PANEL)
+]
+_AdapterOption = Annotated[
+    Path | None,
+    typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.", rich_help_panel=_PANEL),
+]
+_QuantiseOption = Annotated[
+    Quantise | None,
+    typer.Option(
+        "--quantise",
+        help="The encoder's backbone in fewer bits: less memory, less exact (experimental).",
+        rich_help_panel=_PANEL,
+    ),
+]
+_EncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        envvar=ENCODER_VARIABLE,
+        metavar="NAME",
+        show_default="the one that filled the library, else mini",
+        help="mini; or a checkpoint folder or hub id (owner/name, owner/name@revision): experimental.",
+        rich_help_panel=_PANEL,
+    ),
+]
+EncoderArgument = Annotated[
+    str, typer.Argument(help="mini; or a checkpoint folder or hub id (experimental).", show_default=False)
+]
+_ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
+    "device": DeviceOption,
+    "dtype": DtypeOption,
+    "max_patches": MaxPatchesOption,
+    "adapter": _AdapterOption,
+    "quantise": _QuantiseOption,
+}
+
+
+def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command with the parameter `encoder: EncoderSpec` the options that make one.
+
+    typer reads a command's signature. It is shown one in which the options stand in the place of the parameter, and
+    the command is called with what they say. `name` is how the encoder is named: by an option, or as an argument.
+    """
+    default = None if name is _EncoderOption else inspect.Parameter.empty
+    kind = inspect.Parameter.KEYWORD_ONLY
+    shown = [inspect.Parameter("encoder", kind, default=default, annotation=name)]
+    shown += [inspect.Parameter(each, kind, default=None, annotation=how) for each, how in _ENCODER_OPTIONS.items()]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [each for each in signature.parameters.values() if each.name != "encoder"]
+
+        @wraps(command)
+        def with_spec(**given: Any) -> None:  # noqa: ANN401 -- whatever the command takes
+            with handle_errors():
+                options = EncoderOptions(**{each: given.pop(each) for each in _ENCODER_OPTIONS})
+                command(encoder=EncoderSpec(given.pop("encoder"), options), **given)
+
+        parameters = [each.replace(kind=kind) for each in own] + shown
+        with_spec.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return with_spec
+
+    return decorate
 
 
 def parse_bytes(text: str) -> int:
@@ -100,79 +139,13 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
-@contextmanager
-def progress_bars() -> Iterator[Callable[[colvision.Progress], None]]:
-    """Shows a bar for each document on stderr, moved by what is given back."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with Bar(*columns, console=stderr, transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def on_progress(progress: colvision.Progress) -> None:
-            name = progress.document
-            if name not in tasks:
-                tasks[name] = bar.add_task(escape(name), total=progress.pages, speed="")
-            left = f", {format_duration(progress.seconds_left)} left" if progress.seconds_left else ""
-            speed = f"{progress.pages_per_second:.1f} pages/s{left}"
-            bar.update(tasks[name], completed=progress.page, total=progress.pages, speed=speed)
-
-        yield on_progress
-
-
-@contextmanager
-def handle_errors() -> Iterator[None]:
-    """Turns our errors into one sentence on stderr and an exit code."""
-    try:
-        yield
-    except ValueError as error:
-        stderr.print(f"colvision: {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(MISUSED) from error
-    except DocumentNotFound as error:
-        stderr.print(f"colvision: {escape(str(error))} (`colvision list` shows them)", soft_wrap=True)
-        raise typer.Exit(FAILED) from error
-    except ColvisionError as error:
-        stderr.print(f"colvision: {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(FAILED) from error
-    except OSError as error:
-        stderr.print(
-            f"colvision: {escape(str(error.filename or ''))}: {escape(error.strerror or str(error))}", soft_wrap=True
-        )
-        raise typer.Exit(FAILED) from error
-    except KeyboardInterrupt:
-        stderr.print("colvision: stopped; what was stored stays, and the same command goes on from there")
-        raise typer.Exit(130) from None
+def select_collection(library: colvision.Library, name: str | None) -> colvision.Library | colvision.Collection:
+    """A collection; without its name `default`, and documents are found by name wherever they are."""
+    return library if name is None else library.collection(name)
 
 
 def open_existing(
     library: Path, *, encoder: EncoderSpec | None = None, max_memory: int | None = None
 ) -> colvision.Library:
+    """The library, which is not made if it is missing."""
     return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory)
-
-
-def echo(line: str) -> None:
-    """One line of the result; a reader that has gone away (`| head`) is no error."""
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def format_bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB"):
-        if count < _KILOBYTE:
-            return f"{count:.0f} {unit}"
-        count /= _KILOBYTE
-    return f"{count:.1f} GB"
-
-
-def format_count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def format_duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

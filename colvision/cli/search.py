@@ -7,31 +7,26 @@ from typing import Annotated, Literal
 import typer
 
 import colvision
+from colvision.cli.console import echo, stderr
 from colvision.cli.options import (
-    AdapterOption,
-    DeviceOption,
-    DtypeOption,
-    EncoderOption,
+    CollectionOption,
     JsonOption,
     LibraryOption,
-    MaxPatchesOption,
     MemoryOption,
-    QuantiseOption,
-    Words,
-    echo,
-    handle_errors,
+    WordsArgument,
+    encoder_options,
     open_existing,
-    stderr,
+    select_collection,
 )
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.page import parse_page
-from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 
 commands = typer.Typer()
 
 
 @commands.command()
+@encoder_options()
 def search(
     library: LibraryOption,
     words: Annotated[list[str] | None, typer.Argument(help="What to look for; no quotes are needed.")] = None,
@@ -41,6 +36,7 @@ def search(
     like: Annotated[
         str | None, typer.Option(metavar="DOCUMENT:PAGE", help="Look for pages like this stored one.")
     ] = None,
+    collection: CollectionOption = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
     document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
     where: Annotated[
@@ -53,43 +49,38 @@ def search(
         bool | None,
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
-    encoder: EncoderOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    max_patches: MaxPatchesOption = None,
-    adapter: AdapterOption = None,
-    quantise: QuantiseOption = None,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
+    *,
+    encoder: EncoderSpec,
 ) -> None:
     """Show the pages that match best: words, a picture or a page of the library."""
     if sum(asked is not None for asked in (words, image, like)) != 1:
         raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
-    if words is None and (document, mode, text_fusion) != (None, "auto", None):
-        raise typer.BadParameter("--document, --mode and --text-fusion go with words; --where goes with all")
-    with (
-        handle_errors(),
-        open_existing(
-            library,
-            encoder=EncoderSpec(encoder, EncoderOptions(device, dtype, max_patches, adapter, quantise)),
-            max_memory=max_memory,
-        ) as opened,
-    ):
+    if words is None and text_fusion is not None:
+        raise typer.BadParameter("--text-fusion goes with words")
+    if like is not None and document is not None:
+        raise typer.BadParameter("--document goes with words and pictures; --where goes with all")
+    with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:
+        asked = select_collection(opened, collection)
         if image is not None:
-            answer = opened.search_image(image, k=k, where=where)
+            answer = asked.search_image(image, k=k, document=document, where=where, mode=mode)
         elif like is not None:
-            answer = opened.search_like(*parse_page(like), k=k, where=where)
+            answer = asked.search_like(*parse_page(like), k=k, where=where, mode=mode)
         else:
             text = " ".join(words or ())
-            opened.encoder.encode_queries([text])  # loads it, which is no part of the search's time
-            answer = opened.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
+            answer = asked.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
     if as_json:
-        echo(json.dumps(_as_dict(answer)))
-        return
+        echo(json.dumps(answer.to_dict()))
+    else:
+        _show(answer, by_words=bool(words))
+
+
+def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     for hit in answer:
-        parts = f"  ({_parts(hit)})" if words else ""  # patches of a page say nothing to a reader
+        parts = f"  ({_parts(hit)})" if by_words else ""  # patches of a page say nothing to a reader
         echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{parts}")
-    if answer.notice and words:
+    if answer.notice and by_words:
         stderr.print(answer.notice)
     asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
@@ -109,55 +100,24 @@ def _words(query: QueryEmbedding) -> list[tuple[str, list[int]]]:
     return query.tokens_of_words() + ([("(prompt)", around)] if around else [])
 
 
-def _as_dict(answer: colvision.Answer) -> dict[str, object]:
-    hits = [
-        {
-            "rank": hit.rank,
-            "document": hit.document,
-            "document_id": hit.document_id,
-            "page": hit.page,
-            "score": round(hit.score, 6),
-            "score_terms": {name: round(value, 6) for name, value in hit.score_terms.items()},
-            "text_score": hit.text_score,
-        }
-        for hit in answer
-    ]
-    return {
-        "hits": hits,
-        "notice": answer.notice,
-        "pages": answer.pages,
-        "mode": answer.mode,
-        "candidates": answer.candidates,
-        "retrievers": answer.retrievers,
-        "timing_ms": {part: round(spent, 3) for part, spent in answer.timing_ms.items()},
-    }
-
-
 @commands.command()
+@encoder_options()
 def explain(
-    words: Words,
+    words: WordsArgument,
     library: LibraryOption,
     document: Annotated[str, typer.Option(help="The document (name or id).", show_default=False)],
     page: Annotated[int, typer.Option(min=1, help="The page, from 1.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Where to save the picture.", show_default=False)],
+    collection: CollectionOption = None,
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
-    encoder: EncoderOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    max_patches: MaxPatchesOption = None,
-    adapter: AdapterOption = None,
-    quantise: QuantiseOption = None,
+    *,
+    encoder: EncoderSpec,
 ) -> None:
     """Save the page as a PNG with the patches that matched, and show what each word found."""
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
-    with (
-        handle_errors(),
-        open_existing(
-            library, encoder=EncoderSpec(encoder, EncoderOptions(device, dtype, max_patches, adapter, quantise))
-        ) as opened,
-    ):
-        why = opened.explain(" ".join(words), document, page)
+    with open_existing(library, encoder=encoder) as opened:
+        why = select_collection(opened, collection).explain(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
     for asked, tokens in _words(why.query.embedding):
         matches = [why.matches[token] for token in tokens]

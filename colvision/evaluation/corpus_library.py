@@ -41,7 +41,7 @@ class CorpusLibrary:
     pool: int = 1  # patches that share a vector
 
     def setting(self, *, soft_idf: bool, text_fusion: bool) -> Setting:
-        documents = self.library.documents(collection=self.name)
+        documents = self.library.collection(self.name).documents()
         return Setting(
             encoder=replace(self.library.encoder.info, pool=self.pool),
             renderers=tuple(sorted({document.renderer for document in documents})),
@@ -62,9 +62,8 @@ class CorpusLibrary:
         for first in range(0, len(queries), _TOGETHER):
             asked = queries[first : first + _TOGETHER]
             texts = [query.text for query in asked]
-            found = self.library.search_many(
-                texts, k=DEPTH, collection=self.name, soft_idf=soft_idf, text_fusion=text_fusion
-            )
+            collection = self.library.collection(self.name)
+            found = collection.search_many(texts, k=DEPTH, soft_idf=soft_idf, text_fusion=text_fusion)
             for query, hits in zip(asked, found, strict=True):
                 answers[query.query_id] = rank(map(self._ranked, hits))
             progress(Step("searching", first + len(asked), len(queries)))
@@ -94,7 +93,7 @@ class CorpusLibrary:
     def _is_hit(self, word: PrintedWord, document: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
-        why = self.library.explain(word.text, document, number, collection=self.name)
+        why = self.library.collection(self.name).explain(word.text, document, number, image=False)
         return is_hit(why, word.boxes)
 
     def _page(self, document: str, number: int) -> PageId:
@@ -122,7 +121,7 @@ def open_corpus(
     name = collection_name(corpus, replace(encoder.info, pool=pool))
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
     with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
-        report = opened.ingest(paths, collection=name, pool=pool, progress=_IngestProgress(corpus, progress))
+        report = opened.collection(name).ingest(paths, pool=pool, progress=_IngestProgress(corpus, progress))
         yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool)
 
 

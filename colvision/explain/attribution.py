@@ -1,5 +1,6 @@
 """Why a page matched, from its stored codes and one encoded query: no page is encoded again, no model is opened."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -108,6 +109,14 @@ class Explanation:
         winners = (self.matches[token] for token in self._tokens_of(word))
         boxes = [match.box for match in winners if match.box is not None and match.contribution > 0]
         return draw_heatmap(self.image, self.strength(word), boxes, opacity=opacity)
+
+    def _repr_png_(self) -> bytes | None:
+        """For notebooks: the heatmap of the whole query, where there is a picture to draw on."""
+        if self.image is None:
+            return None
+        data = io.BytesIO()
+        self.heatmap().save(data, "PNG")
+        return data.getvalue()
 
     def _tokens_of(self, word: str | None) -> list[int]:
         embedding = self.query.embedding

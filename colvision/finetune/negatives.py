@@ -42,7 +42,7 @@ def examples(
 
 
 def _negatives(library: Library, query: Query, mined: NegativeMining) -> Iterator[PageId]:
-    hits = library.search(query.text, k=_DEPTH, document=mined.documents, collection=mined.collection)
+    hits = library.collection(mined.collection).search(query.text, k=_DEPTH, document=mined.documents)
     pages = [PageId(hit.document, hit.page) for hit in hits]
     ceiling = max(
         (_NEARLY * hit.score for page, hit in zip(pages, hits, strict=True) if page in query.gold), default=None

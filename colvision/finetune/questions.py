@@ -43,7 +43,7 @@ class Split:
 def library_pages(library: Library, collection: str) -> dict[str, tuple[int, ...]]:
     """The numbers of the pages that can be found, by document name."""
     found = {}
-    for document in library.documents(collection=collection):
+    for document in library.collection(collection).documents():
         failed = {page.number for page in library.failed_pages(document.id)}
         numbers = tuple(number for number in range(1, document.pages + 1) if number not in failed)
         if document.state == "ready" and numbers:
@@ -88,7 +88,7 @@ def questions_of_headings(library: Library, collection: str, pages: Mapping[str,
     Pages that hold the same words elsewhere (the contents, running titles) are neutral. A scan has no headings.
     """
     texts = {
-        PageId(name, number): " ".join(library.page_text(name, number, collection=collection).split()).casefold()
+        PageId(name, number): " ".join(library.collection(collection).page_text(name, number).split()).casefold()
         for name, numbers in pages.items()
         for number in numbers
     }
@@ -143,9 +143,9 @@ def _take(order: list[str], counts: Mapping[str, int], share: float, *, leave: i
 
 def _headings(library: Library, collection: str, name: str, numbers: Sequence[int]) -> Iterator[tuple[str, int]]:
     """(heading, page) of a document: its bookmarks; without any, the numbered lines of its text layer."""
-    marks = list(_bookmarks(library.original_path(name, collection=collection)))
+    marks = list(_bookmarks(library.collection(collection).original_path(name)))
     if not marks:
-        texts = ((number, library.page_text(name, number, collection=collection)) for number in numbers)
+        texts = ((number, library.collection(collection).page_text(name, number)) for number in numbers)
         marks = [(line, number) for number, text in texts if is_legible(text) for line in _numbered_lines(text)]
     for title, number in dict.fromkeys(marks):
         line = " ".join(title.split())

@@ -179,7 +179,7 @@ class _FinetuneRun:
         return tuple(examples(self._library, self._split.train, mined, progress=self._progress))
 
     def _picture(self, page: PageId) -> Image.Image:
-        return self._library.page_image(page.document, page.page, collection=self._options.collection)
+        return self._library.collection(self._options.collection).page_image(page.document, page.page)
 
 
 def _digest(fingerprint: str, asked: Sequence[Example], stop: HeldOutQuestions, recipe: Recipe) -> str:

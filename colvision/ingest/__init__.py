@@ -3,19 +3,20 @@
 from colvision.ingest.ingest import complete_document, encode_again, ingest_again, ingest_files
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
-from colvision.ingest.sources import Upload, find_files
+from colvision.ingest.sources import Source, Upload, find_files
 
 __all__ = [
     "COMMIT_BYTES",
+    "Callbacks",
     "FileOutcome",
     "FileReport",
     "IngestOptions",
     "IngestReport",
     "Progress",
+    "Source",
     "Upload",
-    "Callbacks",
-    "encode_again",
     "complete_document",
+    "encode_again",
     "find_files",
     "ingest_again",
     "ingest_files",

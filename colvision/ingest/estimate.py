@@ -102,8 +102,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
 
 
 def _paths(paths: Iterable[str | Path]) -> Iterator[Path]:
-    nowhere = Path("/nonexistent") / "library"  # nothing is left out: no library is open
-    for file in find_files(paths, outside=nowhere):
+    for file in find_files(paths):
         if not isinstance(file, Upload):
             yield file
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +34,9 @@ def ingest_files(
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     reports = []
     for file in files:
-        offered = file if isinstance(file, Upload) else Upload(file, file.name)
         if callbacks.is_cancelled():
-            reports.append(FileReport(str(offered.path), document_name(offered.name), "cancelled"))
+            name = document_name(file.name)
+            reports.append(FileReport(name if isinstance(file, Upload) else str(file), name, "cancelled"))
             continue
         reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
     return IngestReport(tuple(reports), time.monotonic() - started)
@@ -45,12 +45,20 @@ def ingest_files(
 def _ingest_file(
     store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    given = file if isinstance(file, Upload) else Upload(file, file.name)
-    path, name = given.path, document_name(given.name)
-    source = name if file is given else str(path.absolute())
+    name = document_name(file.name)
+    source = name if isinstance(file, Upload) else str(file.absolute())
+    document_id = file.document_id if isinstance(file, Upload) else ""
     source_file = SourceFile(
-        options.collection, name, source, file is given, options.replace, options.metadata, given.document_id
+        options.collection, name, source, isinstance(file, Upload), options.replace, options.metadata, document_id
     )
+    with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
+        return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
+
+
+def _ingest_path(
+    store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    source, name = source_file.source, source_file.name
     try:
         pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
         is_other = options.metadata is not None and pending.row.metadata != options.metadata
@@ -136,10 +144,10 @@ def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, call
     store.reencoding.begin(options.collection, encoder.info)
     is_swapped = False
     while not is_swapped and not callbacks.is_cancelled():
-        pending = store.reencoding.open_next(options.collection)
-        if pending is None:
-            is_swapped = store.reencoding.swap(options.collection)
-            continue
         with suppress(DocumentNotFound):  # deleted meanwhile: there is nothing to encode any more
-            reports.append(complete_document(store, encoder, pending, options=options, callbacks=callbacks))
+            pending = store.reencoding.open_next(options.collection)
+            if pending is None:
+                is_swapped = store.reencoding.swap(options.collection)
+            else:
+                reports.append(complete_document(store, encoder, pending, options=options, callbacks=callbacks))
     return IngestReport(tuple(reports), time.monotonic() - started)

@@ -1,8 +1,8 @@
 """What an ingest tells: how far it is while it runs, and what became of every file when it is done."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from colvision.pdf import FailedPage
 
@@ -41,6 +41,10 @@ class FileReport:
     reason: str = ""
     metadata_changed: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return asdict(self)
+
     def __str__(self) -> str:
         count = f"{self.pages} {_plural(self.pages, 'page')}"
         if self.before:
@@ -64,6 +68,10 @@ class IngestReport:
 
     files: tuple[FileReport, ...]
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: what `colvision ingest --json` prints."""
+        return {"files": [file.to_dict() for file in self.files], "pages": self.pages, "seconds": self.seconds}
 
     def of(self, outcome: FileOutcome) -> tuple[FileReport, ...]:
         return tuple(file for file in self.files if file.outcome == outcome)

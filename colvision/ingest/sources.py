@@ -1,38 +1,79 @@
-"""What is given to an ingest: files, folders of them, and uploads."""
+"""What is given to an ingest: files, folders of them, images in memory, and uploads."""
 
+import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image, ImageOps
+
 from colvision.pdf import is_supported
 
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Upload:
-    """A file whose own path says nothing, and the name that its sender gave it; a new document gets `document_id`."""
+    """What has no path that says anything, and the name that its sender gave it; a new document gets `document_id`.
 
-    path: Path
+    `source` is a file, the bytes of one, or an image; an image is kept as PNG.
+    """
+
+    source: str | Path | bytes | Image.Image
     name: str
     document_id: str = ""
 
+    @contextmanager
+    def open(self) -> Iterator[Path]:
+        """A file with what was given: one of its own for as long as the block lasts, unless it is a file already."""
+        if isinstance(self.source, str | Path):
+            yield Path(self.source)
+            return
+        data = self.source if isinstance(self.source, bytes) else _png(self.source)
+        with tempfile.TemporaryDirectory(prefix="colvision-") as folder:
+            path = Path(folder) / Path(folder).name  # found again in a message, to be replaced by our name
+            path.write_bytes(data)
+            yield path
 
-def find_files(paths: Iterable[str | Path | Upload], *, outside: Path) -> Iterator[Path | Upload]:
+
+Source = str | Path | Upload | Image.Image  # what an ingest takes
+
+
+def find_files(sources: Iterable[Source], *, outside: Path | None = None) -> Iterator[Path | Upload]:
     """The files themselves, and of folders the supported files in them, in the order of their names.
 
-    Hidden files and folders are skipped, and so is the library's own folder `outside`.
+    Hidden files and folders are skipped, and so is the library's own folder `outside`. An image is called as the file
+    that it was read from, or `image.png`. Raises `TypeError` for bytes: those of what, only an `Upload` says.
     """
-    for path in paths:
-        if isinstance(path, Upload) or not Path(path).is_dir():
-            yield path if isinstance(path, Upload) else Path(path)
+    for source in sources:
+        if isinstance(source, Upload):
+            yield source
+        elif isinstance(source, Image.Image):
+            yield Upload(source, f"{Path(getattr(source, 'filename', '')).stem or 'image'}.png")
+        elif isinstance(source, bytes):
+            raise TypeError("bytes have no name: give Upload(data, 'pump.pdf')")
+        elif Path(source).is_dir():
+            yield from _walk(Path(source), None if outside is None else outside.resolve())
         else:
-            yield from _walk(Path(path), outside.resolve())
+            yield Path(source)
 
 
-def _walk(folder: Path, outside: Path) -> Iterator[Path]:
+def _walk(folder: Path, outside: Path | None) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and Path(here, name).resolve() != outside
         )
         files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
         yield from (file for file in files if is_supported(file))
+
+
+def _png(image: Image.Image) -> bytes:
+    """Lossless, and the same bytes for the same pixels."""
+    data = io.BytesIO()
+    upright = ImageOps.exif_transpose(image)
+    drawn = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
+    drawn.save(data, "PNG", compress_level=1)  # a page of 2 megapixels in tens of milliseconds
+    return data.getvalue()

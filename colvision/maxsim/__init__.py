@@ -10,10 +10,13 @@ go of the interpreter lock. Several queries at once are their token vectors end 
 
 from colvision.maxsim.binary import bit_maxima, sign_bits
 from colvision.maxsim.exact import exact_maxima
+from colvision.maxsim.in_memory import MaxSimIndex, RankedPage
 from colvision.maxsim.int8 import similarities, token_maxima
 from colvision.maxsim.quantisation import clipped_share, dequantise, quantise
 
 __all__ = [
+    "MaxSimIndex",
+    "RankedPage",
     "bit_maxima",
     "clipped_share",
     "dequantise",

@@ -49,7 +49,8 @@ def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> t
     terms = _terms(table, scored.pages[chosen], scored.query, quantisation_range) if has_terms and len(chosen) else {}
     scores = scores[chosen] + sum(terms.values())
     worth = order(scores, chosen)
-    names = [table.snapshot.documents[key].name for key in table.document[scored.pages[chosen]].tolist()]
+    documents = [table.snapshot.documents[key] for key in table.document[scored.pages[chosen]].tolist()]
+    names = [row.name for row in documents]
     best = sorted(range(len(chosen)), key=lambda j: (-worth[j], names[j], int(table.page[scored.pages[chosen[j]]])))[:k]
     hits = []
     for rank, j in enumerate(best, start=1):
@@ -58,7 +59,7 @@ def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> t
         hits.append(
             Hit(
                 document=names[j],
-                document_id=table.snapshot.documents[int(table.document[row])].id,
+                document_id=documents[j].id,
                 page=int(table.page[row]),
                 score=float(scores[j]),
                 similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
@@ -68,6 +69,7 @@ def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> t
                 rank=rank,
                 text_score=None if order.texts is None else float(order.texts[i]),
                 fused=None if order.texts is None else float(worth[j]),
+                metadata=documents[j].metadata,
             )
         )
     return tuple(hits)

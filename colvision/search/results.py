@@ -1,26 +1,43 @@
 """What a search answers."""
 
+import base64
+import html
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import overload
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, overload
+
+from PIL import Image
 
 from colvision.core.embedding import Floats
+from colvision.core.metadata import Metadata
 from colvision.core.query import ScoredQuery
+from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/absent.py` measures how often the
 # notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
+_THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
+
+
+class PageReader(Protocol):
+    """What can show a stored page: a library."""
+
+    def page_image(self, document: str, page: int) -> Image.Image: ...
+    def page_text(self, document: str, page: int) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `score_terms`, what else the score holds, by name. `rank` counts from
-    1. With text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
+    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name. `rank` counts from 1. With
+    text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
+    `metadata` is what was known of the document when it was found; `image()` and `text` are read from the library.
     """
 
     document: str
@@ -34,9 +51,40 @@ class Hit:
     rank: int
     text_score: float | None = None
     fused: float | None = None
+    metadata: Metadata = field(default_factory=dict)
+    reader: PageReader | None = None
 
     def __repr__(self) -> str:
         return f"Hit({self.document!r}, page {self.page}, score {self.score:.3f})"
+
+    def image(self) -> Image.Image:
+        """The page's picture, RGB. Raises `DocumentNotFound` when the document was deleted or replaced since."""
+        return self._reader.page_image(self.document_id, self.page)
+
+    @property
+    def text(self) -> str:
+        """The PDF's own text layer, "" where there is none. Raises as `image` does."""
+        return self._reader.page_text(self.document_id, self.page)
+
+    @property
+    def _reader(self) -> PageReader:
+        if self.reader is None:
+            raise ValueError(f"{self!r} was not found by a library, which alone can show its page")
+        return self.reader
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; arrays are left out."""
+        return {
+            "rank": self.rank,
+            "document": self.document,
+            "document_id": self.document_id,
+            "page": self.page,
+            "score": self.score,
+            "score_terms": dict(self.score_terms),
+            "text_score": self.text_score,
+            "fused": self.fused,
+            "metadata": dict(self.metadata),
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +107,25 @@ class Answer(Sequence[Hit]):
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
         return f"Answer({self.query.embedding.text!r}: {len(self.hits)} of {self.pages} pages{lines})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the pages that were found, small, with what they are and their scores."""
+        cells = "".join(f"<td style='text-align:center;vertical-align:top'>{_cell(hit)}</td>" for hit in self.hits)
+        asked = f"{html.escape(self.query.embedding.text)}: {len(self.hits)} of {self.pages} pages"
+        return f"<p>{asked}</p><table><tr>{cells}</tr></table>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: what `colvision search --json` prints."""
+        return {
+            "query": self.query.embedding.text,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "notice": self.notice,
+            "pages": self.pages,
+            "mode": self.mode,
+            "candidates": self.candidates,
+            "retrievers": list(self.retrievers),
+            "timing_ms": dict(self.timing_ms),
+        }
 
     @property
     def notice(self) -> str:
@@ -84,3 +151,14 @@ class Answer(Sequence[Hit]):
     def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
     def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[place]
+
+
+def _cell(hit: Hit) -> str:
+    picture = ""
+    with suppress(LibraryError, ValueError):  # deleted since, or found without a library: told without its picture
+        image = hit.image()
+        image.thumbnail(_THUMBNAIL)
+        data = io.BytesIO()
+        image.save(data, "JPEG", quality=80)
+        picture = f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}'><br>"
+    return f"{picture}{hit.rank}. {html.escape(hit.document)}, page {hit.page}<br>{hit.score:.3f}"

@@ -33,8 +33,8 @@ class Searcher:
 
     def search(self, text: str, collection: str, options: SearchOptions) -> Answer:
         """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`."""
+        self._check(collection)  # loads the encoder, which is no part of the search's time
         started = time.perf_counter()
-        self._check(collection)
         query = self._encoder().encode_queries([text])[0]
         encoded = time.perf_counter()
         asked = _Submission(collection, self._request(query, collection, options))
@@ -67,8 +67,8 @@ class Searcher:
 
     def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""
-        started = time.perf_counter()
         self._check(collection)
+        started = time.perf_counter()
         queries: list[QueryEmbedding] = self._encoder().encode_queries(texts) if texts else []
         encoded = time.perf_counter()
         asked = [_Submission(collection, self._request(query, collection, options)) for query in queries]

@@ -115,6 +115,8 @@ class PendingDocuments:
     def copy_to_shadow(self, row: DocumentRow, collection: int) -> PendingDocument:
         """Opens the counterpart of a document in the nameless collection that is to take the place of its own."""
         with self._writer_lock.acquire(), self._db.write():
+            if rows.document(self._db, row.key) is None:  # perhaps with all its collection, and this one
+                raise document_deleted(row)
             return self._pending("replaced", self._copy(row, collection))
 
     def _copy(self, row: DocumentRow, collection: int) -> DocumentRow:

@@ -92,6 +92,14 @@ def document_name(name: str) -> str:
     return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
 
 
+def collection_name(name: str) -> str:
+    """A name fit for a collection. Raises `ValueError` for one that is empty or cannot be shown."""
+    shown = " ".join(name.split())
+    if not shown or not shown.isprintable():
+        raise ValueError(f"{name!r} cannot be the name of a collection: give letters that can be shown")
+    return shown
+
+
 def extension_of(name: str) -> str:
     """The ending that a kept file gets: it comes from outside, so only letters and digits pass."""
     ending = PurePath(name).suffix.lower().removeprefix(".")

@@ -148,7 +148,7 @@ class JobQueue:
                 self._end("key = ?", [job.key], "cancelled")
         with self._db.write():
             for job in self.active():
-                if job.state == "queued" or self._is_abandoned(job, lease_seconds):
+                if (job.state == "queued" and not job.cancel) or self._is_abandoned(job, lease_seconds):
                     sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
                     filled = new_id() if job.kind == "file" and not job.document else job.document
                     values: list[Value] = [worker or str(Holder.current()), time.time(), filled, job.key]

@@ -10,6 +10,7 @@ from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
 from colvision.errors import EncoderMismatch
 
+DEFAULT_COLLECTION = "default"  # in every library from its first moment on
 INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed", "damaged", "ready"
 
 

@@ -54,13 +54,15 @@ class Reencoding:
         """Puts the new codes in the place of the old, all documents at once, under the ids they had.
 
         False when a document has come meanwhile, which is to be encoded first. Unfinished replacements by the old
-        encoder are dropped.
+        encoder are dropped. Nothing is left to do where another process has swapped, or the collection was deleted.
         """
         with self._writer_lock.acquire():
             with self._db.write():
                 target = rows.collection(self._db, name)
                 shadow = rows.shadow_of(self._db, target.key)
-                if shadow is None or self._waiting(target, shadow):
+                if shadow is None:
+                    return True
+                if self._waiting(target, shadow):
                     return False
                 self._take_over(target, shadow)
             # Killed here, the old shards are still on the disk but no row names them; the next writer sweeps them.

@@ -155,6 +155,42 @@ class Writer:
             rows.set_metadata(self._db, row.key, metadata)
             rows.next_generation(self._db, row.collection)
 
+    def rename(self, row: DocumentRow, name: str) -> None:
+        """Raises `DocumentNotFound`; `ValueError` for a name that another document of its collection has."""
+        with self._writer_lock.acquire(), self._db.write():
+            now = rows.document(self._db, row.key)
+            if now is None:
+                raise document_deleted(row)
+            if name != now.name and rows.name_exists(self._db, now.collection, name):
+                raise ValueError(f"another document of its collection is named {name!r}: choose another name")
+            rows.set_name(self._db, row.key, name)
+            rows.next_generation(self._db, now.collection)
+
+    def rename_collection(self, name: str, new: str) -> None:
+        """Raises `CollectionNotFound`; `ValueError` for a name that another collection has."""
+        with self._writer_lock.acquire(), self._db.write():
+            row = rows.collection(self._db, name)
+            if any(each.name == new and each.key != row.key for each in rows.collections(self._db)):
+                raise ValueError(f"there is a collection {new!r} already: choose another name, or delete that one")
+            rows.rename_collection(self._db, row, new)
+
+    def delete_collection(self, name: str) -> None:
+        """Removes a collection with all its documents, as `delete` does with one. Raises `CollectionNotFound`."""
+        with self._writer_lock.acquire():
+            with self._db.write():
+                row = rows.collection(self._db, name)
+                shadow = rows.shadow_of(self._db, row.key)
+                for each in [row, shadow] if shadow is not None else [row]:
+                    for document in rows.documents(self._db, "collection = ?", [each.key]):
+                        self._writer_lock.delete_document(document)
+                if shadow is not None:
+                    rows.delete_collection_row(self._db, shadow.key)
+                rows.delete_collection(self._db, row)
+                rows.purge_text(self._db)
+            # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
+            self._writer_lock.sweep()
+            self._db.checkpoint()
+
     def delete(self, row: DocumentRow) -> None:
         """Removes a document and all that was made of it; its pages are out of reach when this returns.
 

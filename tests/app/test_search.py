@@ -150,7 +150,7 @@ def test_a_kept_answer_of_another_encoder_is_asked_for_again(service, upload):
         changed.search.search(kept)
         with open_library(path, encoder=ToyEncoder(seed=4)) as third:
             third.reencode()
-            changed.library._encoder = third.encoder
+            changed.library._session._encoder = third.encoder
         assert changed.search.explain(kept, document, 1).matches[0].cell == (0, 1)
 
 

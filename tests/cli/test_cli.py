@@ -59,7 +59,7 @@ def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(ma
 def test_search_prints_the_agreed_json_and_nothing_else(library):
     answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
     found = json.loads(answer.stdout)
-    assert found.keys() == {"hits", "notice", "pages", "mode", "candidates", "retrievers", "timing_ms"}
+    assert found.keys() == {"query", "hits", "notice", "pages", "mode", "candidates", "retrievers", "timing_ms"}
     (hit,) = found["hits"]
     assert (hit["rank"], hit["document"], hit["page"]) == (1, "pump.tiff", 2)
     (document,) = json.loads(run("list", "--json", library=library).stdout)
@@ -105,14 +105,14 @@ def test_a_filter_in_words_limits_the_search(manuals, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_plan_counts_pages_and_bytes_before_anything_is_ingested(manuals):
-    answer = CliRunner().invoke(main, ["plan", str(manuals), "--json"])
+def test_an_estimate_counts_pages_and_bytes_before_anything_is_ingested(manuals):
+    answer = CliRunner().invoke(main, ["estimate", str(manuals), "--json"])
     assert answer.exit_code == 0, answer.output
     planned = json.loads(answer.stdout)
     assert (planned["files"], planned["pages"], planned["sampled"]) == (1, 2, 2)
     assert list(planned["failed"]) == [str(manuals / "broken.pdf")]
     assert planned["bytes"] > planned["int8"] > planned["bits"] > 0 and planned["seconds"] > 0
-    table = CliRunner().invoke(main, ["plan", str(manuals)])
+    table = CliRunner().invoke(main, ["estimate", str(manuals)])
     assert "2 of 1 files" in table.stdout and "broken.pdf" in table.stderr
 
 

@@ -186,8 +186,8 @@ def test_options_that_belong_to_an_encoder_need_its_name(library):
     assert "name that, too (--encoder)" in run("search", "oil", "--max-patches", 9, library=library, code=2).stderr
 
 
-def test_a_plan_is_made_for_the_encoder_that_is_named(checkpoint, manual):
-    planned = json.loads(run("plan", manual, "--encoder", checkpoint, *EXACT, "--json").stdout)
+def test_an_estimate_is_made_for_the_encoder_that_is_named(checkpoint, manual):
+    planned = json.loads(run("estimate", manual, "--encoder", checkpoint, *EXACT, "--json").stdout)
     assert planned["pages"] == 2 and 30 < planned["vectors_per_page"] < 80
 
 

@@ -84,7 +84,7 @@ def library(quick_path):
 def answers(library):
     found = {}
     for collection, query in ANSWERS:
-        answer = library.search(query, collection=collection, text_fusion=True, k=3)
+        answer = library.collection(collection).search(query, text_fusion=True, k=3)
         found[collection, query] = [(hit.document, hit.page, hit.score, hit.text_score) for hit in answer]
     return found
 
@@ -145,9 +145,9 @@ def test_compacting_drops_the_dead_and_changes_no_answer(library):
 
 
 def test_more_is_ingested_and_deleted_again(library, quick_path):
-    library.ingest(save_document(quick_path / "new.tiff", [["gasket"]]), collection="archive")
-    assert library.search("gasket", collection="archive", k=1)[0].document == "new.tiff"
-    library.delete("new.tiff", collection="archive")
+    library.collection("archive").ingest(save_document(quick_path / "new.tiff", [["gasket"]]))
+    assert library.collection("archive").search("gasket", k=1)[0].document == "new.tiff"
+    library.collection("archive").delete("new.tiff")
     assert_same_answers(library)
     store = library._store
     add(store, write(quick_path, "a.pdf", "A"), "flange", encoder=WIDE)
@@ -161,14 +161,14 @@ def test_a_file_that_it_holds_is_the_same_again(library, quick_path):
 
 
 def test_both_collections_are_encoded_again(library):
-    ids = {each.name: each.id for name in library.collections() for each in library.documents(collection=name)}
+    ids = {each.name: each.id for name in library.collections() for each in library.collection(name).documents()}
     with Library(Store(library.path), ToyEncoder(seed=3, dim=64)) as other:
         for name in other.collections():
-            other.reencode(collection=name)
-        found = {each.name: each.id for name in other.collections() for each in other.documents(collection=name)}
+            other.collection(name).reencode()
+        found = {each.name: each.id for name in other.collections() for each in other.collection(name).documents()}
         assert found == ids
         assert other.search("hook", k=1)[0].document == "crane.tiff"
-        assert other.search("blade angle", collection="archive", k=1)[0].document == "fan.tiff"
+        assert other.collection("archive").search("blade angle", k=1)[0].document == "fan.tiff"
         assert other.verify().found == ()
 
 
@@ -180,7 +180,7 @@ def with_float16(library):
 
 def test_vectors_that_are_not_read_any_more_go_with_the_next_compaction(library):
     assert len(with_float16(library)) == 2
-    library.delete("fan.tiff", collection="archive")
+    library.collection("archive").delete("fan.tiff")
     (path,) = with_float16(library)
     before = path.stat().st_size
     library.compact()
@@ -188,7 +188,7 @@ def test_vectors_that_are_not_read_any_more_go_with_the_next_compaction(library)
     assert with_float16(library) == [] and row.bytes < before - row.vectors * 64 * 2
     library.compact()
     assert library._store.shards("archive") == [row]  # there is nothing left to do
-    assert library.search("motor", collection="archive", k=1)[0].document == "fan.pdf"
+    assert library.collection("archive").search("motor", k=1)[0].document == "fan.pdf"
 
 
 def test_damage_to_vectors_that_are_not_read_is_found_by_verify_alone(library):

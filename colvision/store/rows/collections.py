@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from colvision.core.encoder import Calibration, CheckpointRef, EncoderInfo
 from colvision.errors import CollectionNotFound, LibraryDamaged
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Record
-from colvision.store.records import CollectionRow
+from colvision.store.records import DEFAULT_COLLECTION, CollectionRow
 from colvision.store.rows.statements import add, change, value_of
 from colvision.store.schema import COLLECTIONS, SHARDS
 
@@ -101,6 +101,31 @@ def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
 def delete_collection_row(db: Catalogue, key: int) -> None:
     """Removes a collection that holds nothing any more."""
     db.execute("DELETE FROM collections WHERE key = ?", [key])
+
+
+def rename_collection(db: Catalogue, row: CollectionRow, name: str) -> None:
+    """Also for the jobs that are to fill it. A library always has a `default`: renamed, it leaves an empty one."""
+    change(db, COLLECTIONS, row.key, name=name)
+    db.execute("UPDATE jobs SET collection = ? WHERE collection = ?", [name, row.name])
+    next_generation(db, row.key)
+    ensure_collection(db, DEFAULT_COLLECTION)
+
+
+def delete_collection(db: Catalogue, row: CollectionRow) -> None:
+    """Removes a collection whose documents are gone, and its shards; asks the jobs that fill it to stop.
+
+    `default` stays, as empty as it was made. Its generation takes in those of the others: their sum must only grow,
+    since a smaller one tells of a catalogue that was set back.
+    """
+    db.execute("DELETE FROM shards WHERE collection = ?", [row.key])
+    db.execute("UPDATE jobs SET cancel = 1 WHERE collection = ? AND state IN ('queued', 'running')", [row.name])
+    if row.name != DEFAULT_COLLECTION:
+        delete_collection_row(db, row.key)
+        sql = "UPDATE collections SET generation = generation + ? WHERE name = ?"
+        db.execute(sql, [row.generation + 1, DEFAULT_COLLECTION])
+        return
+    change(db, COLLECTIONS, row.key, encoder=None, components=0, clipped=0)
+    next_generation(db, row.key)
 
 
 def pin_encoder(db: Catalogue, key: int, info: EncoderInfo) -> None:

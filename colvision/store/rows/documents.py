@@ -71,6 +71,12 @@ def set_metadata(db: Catalogue, key: int, metadata: Metadata) -> None:
     change(db, DOCUMENTS, key, metadata=metadata_text(metadata))
 
 
+def set_name(db: Catalogue, key: int, name: str) -> None:
+    """Also of the hidden document that is to replace it."""
+    for row in documents(db, "documents.key = ? OR documents.replaces = ?", [key, key]):
+        change(db, DOCUMENTS, row.key, name=name)
+
+
 def delete_document_rows(db: Catalogue, key: int) -> None:
     """Removes a document, its pages and its text; shards that no page lives in any more go with it."""
     delete_page_rows(db, "document = ?", [key])

@@ -1,0 +1,103 @@
+"""What the commands show: results on stdout, everything else on stderr; errors as sentences, progress as bars."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+
+from colvision.errors import ColvisionError, DocumentNotFound
+from colvision.ingest import Progress
+
+if TYPE_CHECKING:
+    from colvision.evaluation import ProgressCallback
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
+_KILOBYTE = 1024
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def echo(line: str) -> None:
+    """One line of the result; a reader that has gone away (`| head`) is no error."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def handle_errors() -> Iterator[None]:
+    """Turns our errors into one sentence on stderr and an exit code."""
+    try:
+        yield
+    except ValueError as error:
+        raise _exit(str(error), MISUSED) from error
+    except DocumentNotFound as error:
+        raise _exit(f"{error} (`colvision list` shows them)", FAILED) from error
+    except ColvisionError as error:
+        raise _exit(str(error), FAILED) from error
+    except OSError as error:
+        raise _exit(f"{error.filename or ''}: {error.strerror or error}", FAILED) from error
+    except KeyboardInterrupt:
+        raise _exit("stopped; what was stored stays, and the same command goes on from there", INTERRUPTED) from None
+
+
+def _exit(message: str, code: int) -> typer.Exit:
+    stderr.print(f"colvision: {escape(message)}", soft_wrap=True)
+    return typer.Exit(code)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[Progress], None]]:
+    """Shows a bar for each document on stderr, moved by what is given back."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Bar(*columns, console=stderr, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def on_progress(progress: Progress) -> None:
+            name = progress.document
+            if name not in tasks:
+                tasks[name] = bar.add_task(escape(name), total=progress.pages, speed="")
+            left = f", {format_duration(progress.seconds_left)} left" if progress.seconds_left else ""
+            speed = f"{progress.pages_per_second:.1f} pages/s{left}"
+            bar.update(tasks[name], completed=progress.page, total=progress.pages, speed=speed)
+
+        yield on_progress
+
+
+@contextmanager
+def steps_bar(first: str) -> Iterator["ProgressCallback"]:
+    """Shows one bar on stderr for the parts of a long work, moved by what is given back."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda step: bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
+
+
+def format_bytes(count: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < _KILOBYTE:
+            return f"{count:.0f} {unit}"
+        count /= _KILOBYTE
+    return f"{count:.1f} GB"
+
+
+def format_count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def format_duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,39 @@
+"""The commands, put together."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import colvision
+from colvision.app.server import command as app_command
+from colvision.cli import documents, evaluate, finetune, ingest, maintenance, search
+from colvision.cli.console import echo
+from colvision.environment import LIBRARY_VARIABLE
+
+main = typer.Typer(
+    help="Find the page by looking at it: search scanned manuals and PDFs, and see why a page matched.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@main.callback(invoke_without_command=True)
+def _before(
+    library: Annotated[
+        Path | None, typer.Option(help="The folder that holds the library, for whichever command follows.")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        echo(colvision.__version__)
+        raise typer.Exit
+    if library is not None:  # where every command looks
+        os.environ[LIBRARY_VARIABLE] = str(library)
+
+
+for _group in (ingest, search, documents, maintenance, evaluate, finetune):
+    main.add_typer(_group.commands)
+main.command("app")(app_command)

@@ -1,0 +1,242 @@
+"""A collection: documents that one encoder reads, and the search over their pages. No arithmetic, no SQL."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import overload
+
+from PIL import Image
+
+from colvision.core.encoder import EncoderInfo
+from colvision.core.metadata import Metadata
+from colvision.core.query import ScoredQuery
+from colvision.documents import Documents
+from colvision.errors import EncoderMismatch
+from colvision.explain import Explanation, explain_page
+from colvision.ingest import (
+    Callbacks,
+    FileReport,
+    IngestOptions,
+    IngestReport,
+    Progress,
+    Source,
+    Upload,
+    encode_again,
+    find_files,
+    ingest_again,
+    ingest_files,
+)
+from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
+from colvision.search.example_query import image_query, stored_query, without_page
+from colvision.session import Session
+from colvision.status import CollectionStatus, collection_status
+
+ProgressCallback = Callable[[Progress], None]
+CancelCallback = Callable[[], bool]
+
+
+class SearchableDocuments(Documents):
+    """Documents with their ingest, search and explanations: what a collection and a library have in common."""
+
+    def ingest(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        replace: bool = False,
+        metadata: Metadata | None = None,
+        pool: int | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCallback | None = None,
+    ) -> IngestReport:
+        """Takes in PDF and image files, those of folders, and images in memory; a killed ingest run again goes on.
+
+        The same bytes again: nothing is done. A path with other bytes than before replaces its document; an `Upload`
+        (a path, bytes or an image with a name) or an image whose name is taken is kept under a name of its own, unless
+        `replace`. Files that fail are in the report. A collection that there is not yet is made.
+        `metadata` (names to texts, numbers or truth values) is noted with every document, also with one that is the
+        same; without it, what is known stays. `pool` 2 or 3 has a new collection keep one vector for so many patches.
+        Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
+        the disk is full or another `pool` was begun.
+        """
+        several = [sources] if isinstance(sources, str | Path | Upload | Image.Image) else sources
+        files = find_files(several, outside=self._session.path)
+        options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
+        return ingest_files(
+            self._store, self._session.encoder, files, options=options, callbacks=Callbacks(progress, cancel)
+        )
+
+    def ingest_again(
+        self, document: str, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None
+    ) -> FileReport:
+        """Reads a document again from its kept file: what is missing of an incomplete one, all of a complete one.
+
+        Raises `EncoderMismatch`.
+        """
+        row = self._find(document)
+        options, callbacks = self._ingest_options(row.collection_name), Callbacks(progress, cancel)
+        return ingest_again(self._store, self._session.encoder, row, options=options, callbacks=callbacks)
+
+    def reencode(
+        self, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None
+    ) -> IngestReport:
+        """Encodes all documents again by the library's encoder, from the kept files; they keep their ids.
+
+        The old codes serve the encoder that made them until all documents are done. Cancelled or killed, it goes on
+        when it is run again. Raises `CollectionNotFound`, `LibraryError`.
+        """
+        options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
+        return encode_again(self._store, self._session.encoder, options=options, callbacks=callbacks)
+
+    def search(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        document: str | Iterable[str] | None = None,
+        where: Filter | str | None = None,
+        mode: Mode = "auto",
+        soft_idf: bool = True,
+        text_fusion: bool | None = None,
+    ) -> Answer:
+        """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
+
+        `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
+        codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
+        was measured with); `Answer.retrievers` says what was asked. Threads that search at the same moment share the
+        work. Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
+        `DocumentNotFound`, `EncoderMismatch`.
+        """
+        ids = self._ids(document)
+        options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
+        return self._readable(self._session.searcher.search(text, self._name, options))
+
+    def search_many(
+        self,
+        texts: Sequence[str],
+        *,
+        k: int = 10,
+        document: str | Iterable[str] | None = None,
+        where: Filter | str | None = None,
+        mode: Mode = "auto",
+        soft_idf: bool = True,
+        text_fusion: bool | None = None,
+    ) -> list[Answer]:
+        """One answer a text, the same as from `search`, in less time than one after the other: see there."""
+        ids = self._ids(document)
+        options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
+        return [self._readable(each) for each in self._session.searcher.search_many(texts, self._name, options)]
+
+    def search_like(
+        self, document: str, page: int, *, k: int = 10, where: Filter | str | None = None, mode: Mode = "auto"
+    ) -> Answer:
+        """The `k` pages of its collection most like a stored one, which is not among them: from its codes.
+
+        The 64 patches of the page that are least alike ask; the score is their mean similarity: see `example_query`.
+        Raises `PageNotFound`, `EncoderMismatch`.
+        """
+        row = self._find(document)
+        name = row.collection_name
+        query = stored_query(self._store, name, row, page)
+        options = SearchOptions(k + 1, where=_filter(where), mode=mode, soft_idf=False)
+        answer = self._session.searcher.search_vectors(query, name, options)
+        return self._readable(without_page(answer, row.id, page, k))
+
+    def search_image(
+        self,
+        image: str | Path | Image.Image,
+        *,
+        k: int = 10,
+        document: str | Iterable[str] | None = None,
+        where: Filter | str | None = None,
+        mode: Mode = "auto",
+    ) -> Answer:
+        """The `k` pages most like a picture, or the first page of a file: `encode_pages`, then as `search_like`.
+
+        A picture without a size on paper asks at two, as a page and as a quarter of one. Raises `InputError` for a file
+        that cannot be read, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
+        """
+        options = SearchOptions(k, self._ids(document), _filter(where), mode, soft_idf=False)
+        encoder = self._session.encoder
+        started = time.perf_counter()
+        query = image_query(encoder, image)
+        encoded = time.perf_counter() - started
+        return self._readable(self._session.searcher.search_vectors(query, self._name, options, encode=encoded))
+
+    @overload
+    def explain(self, query: Hit, *, image: bool = True) -> Explanation: ...
+    @overload
+    def explain(self, query: str | ScoredQuery, document: str, page: int, *, image: bool = True) -> Explanation: ...
+    def explain(
+        self,
+        query: Hit | str | ScoredQuery,
+        document: str | None = None,
+        page: int | None = None,
+        *,
+        image: bool = True,
+    ) -> Explanation:
+        """Why a page was found, or what a query finds on any page, from the page's stored vectors.
+
+        `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or the query of an answer
+        with its weights; a text is weighed as a search of the document's collection does. Without `image` no picture is
+        decoded, and no heatmap is drawn. Raises `DocumentNotFound`, also when the document was deleted or replaced
+        since, `PageNotFound`, and `EncoderMismatch` when the collection was encoded again since.
+        """
+        if isinstance(query, Hit):
+            return self.explain(query.query, query.document_id, query.page, image=image)
+        if document is None or page is None:
+            raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
+        row = self._find(document)
+        name = row.collection_name
+        if isinstance(query, str):
+            query = self._session.searcher.query(query, name)
+        stored = self._store.stored_page(row, page)
+        info = self._store.collection(name).info  # asked last: what was read before is not newer
+        if info is None or info.fingerprint != query.fingerprint:
+            raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
+        picture = self.page_image(row.id, page) if image else None
+        return explain_page(
+            query,
+            stored,
+            quantisation_range=info.quantisation_range,
+            image=picture,
+            geometry=self._store.page(row, page).geometry,
+        )
+
+    def _readable(self, answer: Answer) -> Answer:
+        """With hits that can show their pages."""
+        hits = tuple(dataclasses.replace(hit, reader=self) for hit in answer.hits)
+        return dataclasses.replace(answer, hits=hits)
+
+    def _ingest_options(
+        self, collection: str, *, replace: bool = False, metadata: Metadata | None = None, pool: int | None = None
+    ) -> IngestOptions:
+        begun = self._session.ingest_options
+        return dataclasses.replace(begun, collection=collection, replace=replace, metadata=metadata, pool=pool)
+
+
+class Collection(SearchableDocuments):
+    """The handle of one collection, as `Library.collection` gives it; there may be several for the same one.
+
+    Documents are called by the names that they have in it, or by their ids. A collection is made by its first ingest;
+    `Library.rename_collection` and `Library.delete_collection` change it as a whole.
+    """
+
+    def __init__(self, session: Session, name: str) -> None:
+        super().__init__(session, name, names_in=name)
+
+    def __repr__(self) -> str:
+        return f"Collection({self._name!r} of {str(self._session.path)!r})"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def status(self) -> CollectionStatus:
+        """What the collection holds. Raises `CollectionNotFound`."""
+        info = self._session.encoder_info()
+        return collection_status(self._store, self._name, info if isinstance(info, EncoderInfo) else None)
+
+
+def _filter(where: Filter | str | None) -> Filter | None:
+    return parse_filter(where) if isinstance(where, str) else where

@@ -1,0 +1,101 @@
+"""What is asked of single documents and their pages: of a collection, or of a library for its first one."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from colvision.core.metadata import Metadata
+from colvision.errors import LibraryDamaged
+from colvision.pdf import FailedPage
+from colvision.session import Session
+from colvision.status import Document, document_of
+from colvision.store.identity import document_name
+from colvision.store.records import DocumentRow
+
+
+class Documents:
+    """The documents of the collection `name`.
+
+    Wherever one is asked for, its name or its id will do. An id is found in whatever collection its document lies; a
+    name only among those of `names_in`, or in all collections when that is None. All methods that take a document
+    raise `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have.
+    """
+
+    def __init__(self, session: Session, name: str, *, names_in: str | None) -> None:
+        self._session = session
+        self._store = session.store
+        self._name = name
+        self._names_in = names_in
+
+    def documents(self) -> list[Document]:
+        """In the order of their names. Raises `CollectionNotFound`."""
+        return [document_of(row) for row in self._store.documents(self._name)]
+
+    def document(self, document: str) -> Document:
+        row = self._find(document)
+        return document_of(row)
+
+    def delete(self, document: str) -> Document:
+        """Removes a document, its file, pictures and text; returns what was removed. Raises `LibraryReadOnly`."""
+        row = self._find(document)
+        removed = document_of(row)
+        self._store.writer.delete(row)
+        return removed
+
+    def rename(self, document: str, name: str) -> Document:
+        """Calls a document otherwise; its id, its file and where it came from stay.
+
+        Raises `ValueError` for a name that another document of its collection has, `LibraryReadOnly`.
+        """
+        row = self._find(document)
+        self._store.writer.rename(row, document_name(name))
+        return self.document(row.id)
+
+    def set_metadata(self, document: str, metadata: Metadata) -> Document:
+        """Notes with a document this and nothing else, as an ingest with `metadata` does; nothing is read again.
+
+        Raises `ValueError` for what no metadata can be, `LibraryReadOnly`.
+        """
+        row = self._find(document)
+        self._store.writer.describe(row, metadata)
+        return self.document(row.id)
+
+    def page_path(self, document: str, page: int) -> Path:
+        """The picture of a page: a JPEG file. Raises `PageNotFound`."""
+        return self._store.page_image_path(self._find(document), page)
+
+    def page_image(self, document: str, page: int) -> Image.Image:
+        """The picture of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
+        row = self._find(document)
+        path = self._store.page_image_path(row, page)
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except OSError as error:
+            self._store.find(row.id)  # deleted or replaced since: that is what is wrong
+            raise LibraryDamaged(
+                f"the picture of page {page} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
+            ) from error
+
+    def page_text(self, document: str, page: int) -> str:
+        """The PDF's own text layer, "" where there is none that was made for reading. Raises `PageNotFound`."""
+        return self._store.page_text(self._find(document), page)
+
+    def original_path(self, document: str) -> Path:
+        """The kept copy of the file that a document was made from."""
+        return self._store.original_path(self._find(document))
+
+    def failed_pages(self, document: str) -> tuple[FailedPage, ...]:
+        """The pages that could not be read, with reasons."""
+        return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(self._find(document)))
+
+    def _find(self, document: str) -> DocumentRow:
+        return self._store.find(document, collection=self._names_in)
+
+    def _ids(self, document: str | Iterable[str] | None) -> frozenset[str] | None:
+        """Of documents to search in: their names are those of the collection that is searched."""
+        if document is None:
+            return None
+        names = [document] if isinstance(document, str) else document
+        return frozenset(self._store.find(name, collection=self._name).id for name in names)

@@ -1,0 +1,48 @@
+"""What the handles of one open library share: its store, its encoder, loaded when it is needed, and its searcher."""
+
+import threading
+from pathlib import Path
+
+from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.encoders.spec import EncoderSpec
+from colvision.ingest import COMMIT_BYTES, IngestOptions
+from colvision.search.execute import SEARCH_BYTES
+from colvision.search.searcher import Searcher
+from colvision.store import Store
+
+
+class Session:
+    """One open library; safe to share between threads. `max_memory` as in `open_library`."""
+
+    def __init__(self, store: Store, encoder: Encoder | EncoderSpec, *, max_memory: int | None = None) -> None:
+        if max_memory is not None and max_memory < 1:
+            raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
+        self.store = store
+        self.ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
+        self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
+        self._encoder = encoder
+        self._loading = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        return self.store.path
+
+    @property
+    def encoder(self) -> Encoder:
+        """Raises `EncoderError`."""
+        with self._loading:
+            if isinstance(self._encoder, EncoderSpec):
+                self._encoder = self._encoder.load(self._filled_by())
+            return self._encoder
+
+    @property
+    def is_encoder_loaded(self) -> bool:
+        return not isinstance(self._encoder, EncoderSpec)
+
+    def encoder_info(self) -> EncoderInfo | str:
+        """What the library is open with; its name while it is not loaded."""
+        encoder = self._encoder  # may be loaded by another thread at this moment
+        return encoder.expected(self._filled_by()) if isinstance(encoder, EncoderSpec) else encoder.info
+
+    def _filled_by(self) -> EncoderInfo | None:
+        return next((row.info for row in self.store.collections() if row.info is not None), None)

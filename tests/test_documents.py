@@ -1,0 +1,144 @@
+"""Documents as they are known: their names, what is noted with them, and where they come from."""
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from colvision import Upload
+from colvision.errors import DocumentNotFound
+from colvision.library import open_library
+from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
+
+
+@pytest.fixture
+def library(quick_path):
+    with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        yield library
+
+
+@pytest.fixture
+def pump(tmp_path):
+    return save_document(tmp_path / "pump.tiff", [["bleed", "valve"], ["oil", "filter"]])
+
+
+def page(*words):
+    return text_page(words, shape=PAGE_SHAPE)
+
+
+def test_a_renamed_document_keeps_its_id_its_file_and_its_pages(library, pump):
+    library.ingest(pump, metadata={"year": 2021})
+    before = library.document("pump.tiff")
+    after = library.rename("pump.tiff", "folder/Pump 7.tiff")
+    assert (after.name, after.id, after.metadata, after.source) == ("Pump 7.tiff", before.id, {"year": 2021}, str(pump))
+    assert library.search("oil")[0].document == "Pump 7.tiff"
+    assert library.page_image("Pump 7.tiff", 1).size == library.page_image(before.id, 1).size
+    with pytest.raises(DocumentNotFound):
+        library.document("pump.tiff")
+    assert library.ingest(pump).same[0].name == "Pump 7.tiff", "its file is known by its path and its bytes"
+    save_document(pump, [["spare"]])
+    assert library.ingest(pump).replaced[0].name == "Pump 7.tiff"
+    assert library.verify().is_intact
+
+
+def test_two_documents_of_a_collection_have_two_names(library, pump, tmp_path):
+    crane = save_document(tmp_path / "crane.tiff", [["hook"]])
+    library.ingest([pump, crane])
+    with pytest.raises(ValueError, match="another document of its collection is named 'crane.tiff'"):
+        library.rename("pump.tiff", "crane.tiff")
+    assert library.rename("pump.tiff", "pump.tiff").name == "pump.tiff"
+    library.collection("archive").ingest(crane)
+    assert library.collection("archive").rename("crane.tiff", "pump.tiff").collection == "archive"
+
+
+def test_metadata_is_set_without_reading_anything_again(library, pump):
+    library.ingest(pump, metadata={"year": 2021, "site": "Halle 3"})
+    changed = library.set_metadata("pump.tiff", {"year": 2022})
+    assert changed.metadata == {"year": 2022} and changed == library.document(changed.id)
+    assert len(library.search("oil", where="year=2022")) == 2
+    assert library.search("oil")[0].metadata == {"year": 2022}
+    with pytest.raises(ValueError, match="metadata 'a'"):
+        library.set_metadata("pump.tiff", {"a": None})
+    assert library.set_metadata("pump.tiff", {}).metadata == {} and library.verify().is_intact
+
+
+def test_images_in_memory_become_documents_and_the_same_image_is_the_same(library):
+    report = library.ingest([page("bleed", "valve"), page("oil", "filter")])
+    assert [file.name for file in report.new] == ["image.png", "image (2).png"]
+    assert library.search("filter")[0].document == "image (2).png"
+    assert library.ingest(page("oil", "filter")).same[0].name == "image (2).png"
+    assert library.document("image.png").is_upload
+    with Image.open(library.original_path("image.png")) as kept:
+        assert kept.format == "PNG" and kept.size == page("bleed").size
+    assert library.verify().is_intact
+
+
+def test_an_image_read_from_a_file_keeps_the_name_and_stands_upright(library, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise
+    page("hook").transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photo.jpg", exif=turned, quality=95)
+    with Image.open(tmp_path / "photo.jpg") as photo:
+        library.ingest(photo)
+    shown = library.page_image("photo.png", 1)
+    assert shown.height > shown.width and library.search("hook")[0].document == "photo.png"
+
+
+def test_what_is_transparent_or_in_other_colours_is_taken_as_it_looks(library):
+    clear = Image.merge("LA", (page("valve"), page("valve").point(lambda value: 255 - value)))
+    library.ingest([Upload(clear, "clear.png"), Upload(page("valve").convert("CMYK"), "cmyk.png")])
+    assert sorted(hit.document for hit in library.search("valve")) == ["clear.png", "cmyk.png"]
+
+
+def test_bytes_are_taken_with_the_name_that_they_are_given(library, pump):
+    report = library.ingest([Upload(pump.read_bytes(), "pump.tiff"), Upload(str(pump), "again.tiff")])
+    assert [(file.name, file.outcome) for file in report.files] == [("pump.tiff", "new"), ("pump.tiff", "same")]
+    assert library.original_path("pump.tiff").read_bytes() == pump.read_bytes()
+    (failed,) = library.ingest(Upload(b"no PDF at all", "bad.pdf")).failed
+    assert failed.reason.startswith("bad.pdf is not a PDF") and "colvision-" not in failed.reason
+    with pytest.raises(TypeError, match="give Upload"):
+        library.ingest([pump.read_bytes()])
+
+
+def test_records_can_be_written_as_json(library, pump):
+    report = library.ingest(pump, metadata={"year": 2021})
+    told = json.loads(json.dumps(report.to_dict()))
+    assert (told["pages"], told["files"][0]["outcome"], told["files"][0]["name"]) == (2, "new", "pump.tiff")
+    document = json.loads(json.dumps(library.document("pump.tiff").to_dict()))
+    assert (document["name"], document["metadata"], document["collection"]) == ("pump.tiff", {"year": 2021}, "default")
+    status = json.loads(json.dumps(library.status().to_dict()))
+    (collection,) = status["collections"]
+    assert (collection["encoder"], collection["pages"]) == ("toy-0", 2)
+    assert collection["codes"] > 0 and collection["dead_share"] == 0 and status["path"] == str(library.path)
+    assert library.collection("default").status().to_dict() == collection
+
+
+def test_a_hit_shows_its_page_its_text_and_what_is_known(library, pump):
+    library.ingest(pump, metadata={"year": 2021})
+    answer = library.search("oil filter", k=2)
+    hit = answer[0]
+    assert hit.image().tobytes() == library.page_image("pump.tiff", hit.page).tobytes()
+    assert (hit.text, hit.metadata) == ("", {"year": 2021})
+    told = json.loads(json.dumps(answer.to_dict()))
+    assert told["query"] == "oil filter" and [each["page"] for each in told["hits"]] == [2, 1]
+    assert told["hits"][0]["score"] == pytest.approx(hit.score) and told["retrievers"] == ["maxsim"]
+    assert library.search_like("pump.tiff", 1)[0].image().mode == "RGB"
+    assert library.search_image(page("oil", "filter"))[0].image().mode == "RGB"
+    assert library.search_many(["oil"])[0][0].image().mode == "RGB"
+    library.delete("pump.tiff")
+    with pytest.raises(DocumentNotFound):
+        hit.image()
+
+
+def test_a_notebook_shows_pages_and_heatmaps(library, tmp_path):
+    library.ingest(save_document(tmp_path / "<b>.tiff", [["oil", "filter"]]))
+    answer = library.search("oil <i>")
+    shown = answer._repr_html_()
+    assert shown.count("<img src='data:image/jpeg;base64,") == 1
+    assert "&lt;b&gt;.tiff, page 1" in shown and "oil &lt;i&gt;" in shown and "<b>" not in shown
+    why = library.explain(answer[0])
+    with Image.open(io.BytesIO(why._repr_png_())) as drawn:
+        assert drawn.tobytes() == why.heatmap().tobytes()
+    assert library.explain(answer[0], image=False)._repr_png_() is None
+    library.delete("<b>.tiff")
+    assert "<img" not in answer._repr_html_() and "&lt;b&gt;.tiff, page 1" in answer._repr_html_()
