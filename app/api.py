@@ -1,4 +1,4 @@
-"""The REST API under /api/v1: the same use cases as the page, which itself uses nothing else but Gradio's upload."""
+"""The REST API under /api/v1: all that the page does, it does by these routes."""
 
 from os import PathLike, stat_result
 from pathlib import Path

@@ -44,7 +44,7 @@ def search_pages(
     """One query's answer.
 
     score(page) = sum over tokens of weight * link(max over the page's vectors of the similarity), and the terms of
-    `scoring`. Ties break by document name, then page. Filters cut pages before they are scored and change no score:
+    `score_terms`. Ties break by document name, then page. Filters cut pages before they are scored and change no score:
     idf is the collection's.
     """
     return search_many(snapshot, [QueryRequest(query, options or SearchOptions(), texts)], info=info)[0]

@@ -115,7 +115,7 @@ class Store:
                         self._snapshots.set_aside(row, error)
 
     def text_scores(self, collection: str, text: str) -> TextScores:
-        """What the words of a text weigh on the pages of a collection, see `text`. Raises `CollectionNotFound`."""
+        """What the words of a text weigh on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
         return self._texts.scores(collection, text)
 
     def documents(self, collection: str) -> list[DocumentRow]:

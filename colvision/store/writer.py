@@ -26,7 +26,7 @@ from colvision.store.writer_lock import WriterLock, document_deleted
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPage:
-    """A page ready to be stored: its vectors, its picture as kept (see `files.picture`), height and width in pixels."""
+    """A page ready to be stored: its vectors, its picture as kept (see `encode_jpeg`), height and width in pixels."""
 
     number: int
     embedding: PageEmbedding

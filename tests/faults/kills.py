@@ -1,4 +1,4 @@
-"""A writer that is killed at random moments, beside readers: `python -m faults.kills FOLDER KILLS READERS`.
+"""A writer that is killed at random moments, beside readers: `python -m tests.faults.kills FOLDER KILLS READERS`.
 
 Prints a line of counts and every fault that a reader found; raises when a kill has cost what was acknowledged.
 """

@@ -25,9 +25,9 @@ def scratch() -> Iterator[Path]:
 
 
 def run(module: str, *arguments: int, preload: bool = False) -> str:
-    """What `-m tests.faults.MODULE FOLDER ARGUMENTS` prints; `preload` loads the shim into it. Raises `RuntimeError`.
+    """What a module of `tests.faults` prints, run with a folder and the `arguments`; `preload` loads the shim into it.
 
-    One thread each: readers and writers are processes.
+    One thread each: readers and writers are processes. Raises `RuntimeError`.
     """
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

@@ -54,7 +54,7 @@ class Worker:
         return self.receive(self._request.page_seconds)
 
     def request_page(self, number: int) -> None:
-        """Let it draw a page; `receive_within` has the answer."""
+        """Let it draw a page; `receive` has the answer."""
         self._tell(b"%d\n" % number)
 
     def receive(self, seconds: float) -> Status | PageImage:
@@ -93,7 +93,7 @@ class Worker:
         return status
 
     def _tell(self, line: bytes) -> None:
-        with suppress(BrokenPipeError):  # it has died: the next `receive_within` finds out and says why
+        with suppress(BrokenPipeError):  # it has died: the next `receive` finds out and says why
             self._to.write(line)
             self._to.flush()
 
