@@ -24,10 +24,10 @@ from colvision.ingest import (
     IngestReport,
     Progress,
     Upload,
-    encode_again,
     find_files,
     ingest_again,
     ingest_files,
+    reencode_collection,
 )
 from colvision.ingest.job_runner import run_job
 from colvision.pdf import FailedPage
@@ -147,7 +147,7 @@ class Library:
         `ValueError` for what no metadata can be, and `LibraryError` when the disk is full or another `pool` was begun.
         """
         several = [paths] if isinstance(paths, str | Path | Upload) else paths
-        files = find_files(several, outside=self.path)
+        files = find_files(several, exclude=self.path)
         options = dataclasses.replace(
             self._ingest_options, collection=collection, replace=replace, metadata=metadata, pool=pool
         )
@@ -361,7 +361,7 @@ class Library:
         when it is run again. Raises `CollectionNotFound`, `LibraryError`.
         """
         options = dataclasses.replace(self._ingest_options, collection=collection)
-        return encode_again(self._store, self.encoder, options=options, callbacks=Callbacks(progress, cancel))
+        return reencode_collection(self._store, self.encoder, options=options, callbacks=Callbacks(progress, cancel))
 
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.

@@ -142,7 +142,7 @@ def plan(
         "vectors a page": f"{planned.vectors_per_page:.0f} (measured on {planned.sampled} pages)",
         "codes, int8": format_bytes(planned.int8),
         "sign bits": format_bytes(planned.bits),
-        "page pictures": format_bytes(planned.pictures),
+        "page images": format_bytes(planned.page_images),
         "kept files": format_bytes(planned.originals),
         "library": format_bytes(planned.bytes),
         "memory for a quick search": format_bytes(planned.memory),

@@ -81,7 +81,7 @@ def status(
              "grids": c.parts.grids, "dead_share": c.parts.dead_share, "clipped_share": c.clipped_share}
             for c in state.collections
         ]  # fmt: skip
-        sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
+        sizes = {"files": state.files, "page_images": state.page_images, "catalogue": state.catalogue}
         told = {"path": str(state.path), "collections": collections, "bytes": sizes, "warnings": list(state.warnings)}
         echo(json.dumps(told))
         return
@@ -96,7 +96,7 @@ def status(
             f"  {format_count(c.shards, 'shard')}, {format_bytes(c.bytes)}: {held or 'nothing yet'}; "
             f"dead {c.parts.dead_share:.0%}"
         )
-    sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
+    sizes = {"files": state.files, "page images": state.page_images, "catalogue": state.catalogue}
     echo(", ".join(f"{name} {format_bytes(size)}" for name, size in sizes.items()))
     for warning in state.warnings:
         stderr.print(f"warning: {escape(warning)}")
@@ -123,10 +123,10 @@ def verify(
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)
     for damage in done.found:
-        said = damage.reason if damage in done.left else f"{damage.reason}\n  repaired"
-        again = damage in done.left and damage.documents and damage.what != "picture"
+        said = damage.reason if damage in done.remaining else f"{damage.reason}\n  repaired"
+        again = damage in done.remaining and damage.documents and damage.kind != "page image"
         echo(f"{said}\n  ingest again: {', '.join(damage.documents)}" if again else said)
-    for damage in done.left:
+    for damage in done.remaining:
         if damage not in done.found:
             echo(damage.reason)
     for reason in done.failed:

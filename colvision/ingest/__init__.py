@@ -1,6 +1,6 @@
 """Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
 
-from colvision.ingest.ingest import complete_document, encode_again, ingest_again, ingest_files
+from colvision.ingest.ingest import complete_document, ingest_again, ingest_files, reencode_collection
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Upload, find_files
@@ -14,7 +14,7 @@ __all__ = [
     "Progress",
     "Upload",
     "Callbacks",
-    "encode_again",
+    "reencode_collection",
     "complete_document",
     "find_files",
     "ingest_again",

@@ -1,4 +1,4 @@
-"""What is given to an ingest: files, folders of them, and uploads."""
+"""The sources of an ingest: files, folders of them, and uploads."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -17,22 +17,22 @@ class Upload:
     document_id: str = ""
 
 
-def find_files(paths: Iterable[str | Path | Upload], *, outside: Path) -> Iterator[Path | Upload]:
+def find_files(paths: Iterable[str | Path | Upload], *, exclude: Path | None = None) -> Iterator[Path | Upload]:
     """The files themselves, and of folders the supported files in them, in the order of their names.
 
-    Hidden files and folders are skipped, and so is the library's own folder `outside`.
+    Hidden files and folders are skipped, and so is the folder `exclude`, the library's own.
     """
     for path in paths:
         if isinstance(path, Upload) or not Path(path).is_dir():
             yield path if isinstance(path, Upload) else Path(path)
         else:
-            yield from _walk(Path(path), outside.resolve())
+            yield from _walk(Path(path), exclude and exclude.resolve())
 
 
-def _walk(folder: Path, outside: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and Path(here, name).resolve() != outside
+            name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != exclude
         )
-        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
         yield from (file for file in files if is_supported(file))

@@ -114,7 +114,7 @@ def test_pages_come_in_the_order_asked_for(tmp_path, renderer):
     assert drawn(path, renderer=renderer, numbers=[]) == []
 
 
-def test_numbers_are_taken_one_ahead_of_the_caller_and_no_further(tmp_path):
+def test_numbers_are_read_one_ahead_of_the_caller_and_no_further(tmp_path):
     taken = []
 
     def numbers():
