@@ -33,7 +33,7 @@ def inspect_file(
     """Open a file and say what it is. Messages call it `name`, which is its own by default.
 
     Raises a subclass of `InputError`: `UnsupportedFile`, `EncryptedFile`, `DamagedFile`, `LimitExceeded`; `InputError`
-    itself for a file that is missing or may not be read; `MissingExtra` where poppler was asked for and is missing.
+    itself for a file that is missing or may not be read; `MissingExtra` where poppler was chosen and is missing.
     """
     request = _request(Path(path), name, limits, RENDER_PIXELS, renderer)
     with Reader(request) as reader:
@@ -50,7 +50,7 @@ def read_pages(
     pixels: int = RENDER_PIXELS,
     renderer: RendererChoice = "auto",
 ) -> Iterator[Page | FailedPage]:
-    """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is asked for.
+    """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is requested.
 
     `name` is the `source` of the pages and what messages call the file, by default its own. `pixels` is the area of a
     page image; its aspect is that of the page. An image file is scaled to it as well. PDF pages

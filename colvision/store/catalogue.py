@@ -291,5 +291,5 @@ def _connect(database: str, folder: Path) -> sqlite3.Connection:
 
 
 def _decode(data: bytes) -> str:
-    """Decodes damaged text as well: the checksum of its row tells."""
+    """Decodes damaged text as well: the checksum of its row does not match it."""
     return data.decode(errors="replace")

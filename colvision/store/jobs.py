@@ -34,7 +34,7 @@ class Job:
 
     `path` is that of a file, None for the others. `document` is the id of the one that is resumed, or that a file
     becomes: a new one when it is claimed, "" if it becomes none. `page` of `pages` are done. `metadata` is None where
-    none was given. `cancel`: it was asked to stop.
+    none was given. `cancel`: it is to stop.
     """
 
     key: int
@@ -184,7 +184,7 @@ class JobQueue:
         return next(iter(ended or self._select("key = ?", [job.key])), job)
 
     def cancel(self, key: int, *, dismiss: bool = False) -> None:
-        """A waiting job ends at once; a running one is asked to stop; an ended one stays as it is.
+        """A waiting job ends at once; a running one is to stop; an ended one stays as it is.
 
         With `dismiss` it is deleted as soon as it has ended.
         """

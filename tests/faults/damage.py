@@ -25,7 +25,7 @@ from tests.faults.work import Open, Step, Work, filled
 KINDS = {
     "catalogue": "catalog.sqlite",
     "log": "catalog.sqlite-wal",
-    "note": "catalog.reached",
+    "mark": "catalog.reached",
     "shard": "shards/*",
     "original": "files/*",
     "page image": "pages/*/*.jpg",

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
-from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from tests.helpers.pdf_files import pages_file
@@ -64,6 +64,15 @@ def test_an_encoder_may_read_ahead(store, manual, ahead, quick_path):
     with Store(quick_path / "plain") as plain:
         ingest(plain, manual)
         assert codes(store, "pump.tiff") == codes(plain, "pump.tiff")
+
+
+def test_a_kept_file_that_cannot_be_read_is_named_as_its_document(store, manual):
+    ingest(store, manual)
+    row = store.find("pump.tiff")
+    store.original_path(row).write_bytes(b"II*\x00\xff\xff\xff\xff")
+    report = ingest_again(store, ToyEncoder(), row, options=IngestOptions(), callbacks=Callbacks())
+    assert (report.outcome, report.name) == ("failed", "pump.tiff")
+    assert report.reason.startswith("pump.tiff is a damaged TIFF file")
 
 
 def test_the_same_file_again_is_reported_and_not_encoded(store, manual):

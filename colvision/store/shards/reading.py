@@ -135,7 +135,7 @@ class Shard:
     def bits(self) -> Bits | None:
         """The signs of the codes, (n, dim / 64) uint64; None where dim is no multiple of 64.
 
-        Checked when first asked for, raising `LibraryDamaged`; made from the codes where the file does not hold them.
+        Checked at the first access, raising `LibraryDamaged`; made from the codes where the file does not hold them.
         """
         if self._bits is None and self.dim % BITS_A_WORD == 0:
             with self._lock:
