@@ -72,6 +72,6 @@ def test_moving_files_to_lost_goes_on_after_an_interruption(left):
     (left / "catalog.sqlite-wal").unlink()
     with Store(left) as store:
         names = {row.file_name for row in store.shards("default")}
-        store.files.set_aside(names, {row.file_name for row in store.documents("default")})
+        store.files.move_to_lost(names, {row.file_name for row in store.documents("default")})
     check_next_writer(left)
     assert len(list((left / "lost" / "files").iterdir())) == 2
