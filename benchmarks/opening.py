@@ -53,22 +53,22 @@ def make(folder: Path, pages: int) -> None:
     with Store(folder) as store:
         db = store._db
         with db.write():
-            rows.pin_encoder(db, 1, INFO)
+            rows.collections.pin_encoder(db, 1, INFO)
         for first in range(0, pages, SHARD_PAGES):
             numbers = range(first, min(first + SHARD_PAGES, pages))
             with db.write():
                 owners = [PageRef(*_owner(db, number, pages)) for number in numbers]
-                key = rows.next_shard(db)
-                path = store.files.shard(shard_name(key))
+                key = rows.shards.next_key(db)
+                path = store.files.shard_path(shard_name(key))
                 stored = [ShardPage(np.roll(pool[number % 64], number, axis=0), grid, kind) for number in numbers]
                 checksum = write_shard(path, stored, owners, quantisation_range=INFO.quantisation_range)
                 size = path.stat().st_size
                 new = ShardRow(key, 1, len(owners), len(owners) * VECTORS, size, checksum, "", SHARD_FORMAT)
-                rows.add_shard(db, new)
+                rows.shards.add(db, new)
                 for row, owner in enumerate(owners):
                     text = " ".join(rng.choice(_WORDS, 200))
-                    rows.add_page(db, NewPage(owner.document, owner.number, 1650, 1275, None, key, row, 0), text)
-                rows.next_generation(db, 1)
+                    rows.pages.add(db, NewPage(owner.document, owner.number, 1650, 1275, None, key, row, 0), text)
+                rows.collections.next_generation(db, 1)
 
 
 def _owner(db: Catalogue, number: int, pages: int) -> tuple[int, int]:
@@ -78,8 +78,8 @@ def _owner(db: Catalogue, number: int, pages: int) -> tuple[int, int]:
         of = min(DOCUMENT_PAGES, pages - number)
         digest = f"{number:064x}"
         new = NewDocument(name, 1, name, f"/{name}", False, digest, "pdf", 1, of, "none", True, None, "", {"n": number})
-        row = rows.add_document(db, new)
-        rows.set_state(db, row.key, READY)
+        row = rows.documents.add(db, new)
+        rows.documents.set_state(db, row.key, READY)
     (key,) = db.one("SELECT max(key) FROM documents")
     return key, place + 1
 

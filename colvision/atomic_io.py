@@ -1,7 +1,7 @@
-"""Files that are either wholly there or not there at all, also after a power cut.
+"""Files that are either complete or not there at all, also after a power cut.
 
 A file is written under a temporary name, flushed to the disk, renamed, and its folder flushed: a name without
-the ending `.tmp` is a whole file.
+the ending `.tmp` is a complete file.
 """
 
 import hashlib
@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-TEMPORARY = ".tmp"
+TEMPORARY_SUFFIX = ".tmp"
 
 
 def atomic_write(path: Path, parts: Iterable[bytes | memoryview]) -> str:
-    """Writes one file whole; returns the sha256 of its bytes in hex. The folder must exist."""
+    """Writes one file; returns the sha256 of its bytes in hex. The folder must exist."""
     checksum = atomic_write_many([(path, parts)])[0]
     sync_folder(path.parent)
     return checksum
 
 
 def atomic_write_many(files: Iterable[tuple[Path, Iterable[bytes | memoryview]]]) -> list[str]:
-    """Writes several files, each whole; their folders are not flushed yet: `sync_folder` makes the names last.
+    """Writes several files; their folders are not flushed yet, which is for `sync_folder`.
 
     All are written before the first is flushed: a journalling file system then flushes once for most of them.
     """
@@ -36,7 +36,7 @@ def atomic_write_many(files: Iterable[tuple[Path, Iterable[bytes | memoryview]]]
 
 
 def _write_temporary(path: Path, parts: Iterable[bytes | memoryview]) -> tuple[Path, str]:
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     digest = hashlib.sha256()
     try:
         with temporary.open("wb") as file:
@@ -44,13 +44,13 @@ def _write_temporary(path: Path, parts: Iterable[bytes | memoryview]) -> tuple[P
                 file.write(part)
                 digest.update(part)
     except OSError:
-        temporary.unlink(missing_ok=True)  # the disk is full: what is no use must not fill it
+        temporary.unlink(missing_ok=True)  # the disk is full: half a file must not fill it
         raise
     return temporary, digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in `folder` last; a folder cannot be flushed on Windows."""
+    """Flushes the names in a folder to the disk; Windows cannot."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -61,7 +61,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """A folder whose name lasts, like `mkdir -p` for one level."""
+    """Makes a folder and flushes its name, unless it exists; its parent must exist."""
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
@@ -69,9 +69,9 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A name of one's own to write to, beside `path`; left without an error the file takes that name, else it goes.
+    """A temporary name beside `path` to write to: renamed to `path` at the end of the block, removed after an error.
 
-    Several processes may make the same file, and none disturbs another; it is not flushed to the disk.
+    Several processes may write the same file, and none disturbs another; it is not flushed to the disk.
     """
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:

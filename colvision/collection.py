@@ -22,10 +22,10 @@ from colvision.ingest import (
     Progress,
     Source,
     Upload,
-    encode_again,
     find_files,
     ingest_again,
     ingest_files,
+    reencode_collection,
 )
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
 from colvision.search.example_query import image_query, stored_query, without_page
@@ -60,7 +60,7 @@ class SearchableDocuments(Documents):
         the disk is full or another `pool` was begun.
         """
         several = [sources] if isinstance(sources, str | Path | Upload | Image.Image) else sources
-        files = find_files(several, outside=self._session.path)
+        files = find_files(several, exclude=self._session.path)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
         return ingest_files(
             self._store, self._session.encoder, files, options=options, callbacks=Callbacks(progress, cancel)
@@ -86,7 +86,7 @@ class SearchableDocuments(Documents):
         when it is run again. Raises `CollectionNotFound`, `LibraryError`.
         """
         options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
-        return encode_again(self._store, self._session.encoder, options=options, callbacks=callbacks)
+        return reencode_collection(self._store, self._session.encoder, options=options, callbacks=callbacks)
 
     def search(
         self,

@@ -58,7 +58,7 @@ class Documents:
         Raises `ValueError` for what no metadata can be, `LibraryReadOnly`.
         """
         row = self._find(document)
-        self._store.writer.describe(row, metadata)
+        self._store.writer.set_metadata(row, metadata)
         return self.document(row.id)
 
     def page_path(self, document: str, page: int) -> Path:

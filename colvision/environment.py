@@ -1,4 +1,4 @@
-"""The variables of the environment that the command line and the app read, and the library they use without one."""
+"""Environment variables that the command line and the app read, and the default library."""
 
 import os
 from pathlib import Path
@@ -12,5 +12,5 @@ TOKEN_VARIABLE = "COLVISION_TOKEN"
 
 def default_library() -> Path:
     """The folder of `COLVISION_LIBRARY`, else `colvision` in the user's data directory."""
-    named = os.environ.get(LIBRARY_VARIABLE)
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("colvision", appauthor=False))
+    folder = os.environ.get(LIBRARY_VARIABLE)
+    return Path(folder).expanduser() if folder else Path(platformdirs.user_data_dir("colvision", appauthor=False))

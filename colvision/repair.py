@@ -1,4 +1,4 @@
-"""Putting a damaged library right, as far as the kept files allow: what is lost is read and encoded again from them."""
+"""Repairing a damaged library, as far as the kept files allow: lost pages are read and encoded again from them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +16,15 @@ from colvision.store.records import DAMAGED, DocumentRow
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was damaged, what of it still is after a repair, and why documents could not be repaired."""
+    """The damage before and after a repair, and the reasons why documents could not be repaired (`failed`)."""
 
     found: tuple[Damage, ...]
-    left: tuple[Damage, ...]
+    remaining: tuple[Damage, ...]
     failed: tuple[str, ...] = ()
 
     @property
     def is_intact(self) -> bool:
-        return not self.left
+        return not self.remaining
 
 
 def verify_library(
@@ -34,7 +34,7 @@ def verify_library(
     repair: IngestOptions | None = None,
     callbacks: Callbacks | None = None,
 ) -> Verification:
-    """Reads all of a library and puts right what can be, as `repair` says; None leaves it as it is.
+    """Reads all of a library and repairs it with these options; None changes nothing.
 
     `encoder` is called when pages are lost.
 
@@ -43,56 +43,56 @@ def verify_library(
     found = tuple(store.verify())
     if repair is None or not found:
         return Verification(found, found)
-    _in_store(store, {damage.what for damage in found})
-    _redraw_page_images(store, [damage for damage in found if damage.what == "picture"])
-    failed = tuple(_encode_again(store, encoder, repair, callbacks or Callbacks()))
+    _repair_store(store, {damage.kind for damage in found})
+    _render_page_images(store, [damage for damage in found if damage.kind == "page image"])
+    failed = tuple(_encode_lost_pages(store, encoder, repair, callbacks or Callbacks()))
     return Verification(found, tuple(store.verify()), failed)
 
 
-def _in_store(store: Store, kinds: set[str]) -> None:
+def _repair_store(store: Store, kinds: set[str]) -> None:
     steps = {
-        "catalogue": store.repair.catalogue,
-        "text": store.repair.text,
-        "entry": store.repair.entries,
-        "shard": store.repair.shards,
+        "catalogue": store.repair.reindex_catalogue,
+        "text": store.repair.rebuild_text,
+        "entry": store.repair.delete_damaged_entries,
+        "shard": store.repair.recover_shards,
     }
-    for what, step in steps.items():
-        if what in kinds:
+    for kind, step in steps.items():
+        if kind in kinds:
             step()
 
 
-def _redraw_page_images(store: Store, damages: Iterable[Damage]) -> None:
-    """Draws pages from their file as an ingest does."""
+def _render_page_images(store: Store, damages: Iterable[Damage]) -> None:
+    """Renders pages from their kept file, as an ingest does."""
     lost: dict[str, set[int]] = defaultdict(set)
     for damage in damages:
         lost[damage.path.parent.name].add(int(damage.path.stem))
     files = {row.sha256: store.original_path(row) for row in _documents(store)}
     for sha256, numbers in lost.items():
-        drawn: dict[int, bytes] = {}
+        jpegs: dict[int, bytes] = {}
         try:
             for page in read_pages(files[sha256], numbers=tuple(sorted(numbers))):
                 if isinstance(page, Page):
-                    drawn[page.number] = encode_jpeg(page.image)
+                    jpegs[page.number] = encode_jpeg(page.image)
         except InputError:
-            continue  # the file is damaged as well, which is found by itself
-        store.repair.pictures(sha256, drawn)
+            continue  # the file is damaged as well, which `verify` names by itself
+        store.repair.write_page_images(sha256, jpegs)
 
 
-def _encode_again(
+def _encode_lost_pages(
     store: Store, encoder: Callable[[], Encoder], options: IngestOptions, callbacks: Callbacks
 ) -> Iterable[str]:
-    """Stores the lost pages of damaged documents; yields why that failed."""
+    """Stores the lost pages of damaged documents; yields the reasons of failures."""
     for row in _documents(store):
         if row.state != DAMAGED or not row.is_intact or row.stored + row.failed == row.pages:
             continue
         try:
-            own = replace(options, collection=row.collection_name)
-            done = ingest_again(store, encoder(), row, options=own, callbacks=callbacks)
+            own_options = replace(options, collection=row.collection_name)
+            report = ingest_again(store, encoder(), row, options=own_options, callbacks=callbacks)
         except EncoderError as error:
             yield f"{row.name} was not repaired: {error}"
             continue
-        if done.outcome == "failed":
-            yield f"{row.name} was not repaired: {done.reason}"
+        if report.outcome == "failed":
+            yield f"{row.name} was not repaired: {report.reason}"
 
 
 def _documents(store: Store) -> Sequence[DocumentRow]:

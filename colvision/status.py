@@ -1,4 +1,4 @@
-"""What a library tells of itself: its documents, its collections, and what is wrong with them."""
+"""The status of a library: its documents, its collections, and their damage."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +12,7 @@ from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 from colvision.store.shards import BITS_A_WORD, SHARD_FORMAT
 
-CLIPPED_WARNING = 0.001  # share of vector components beyond the code range above which the scores suffer
+CLIPPED_WARNING = 0.001  # share of vector components beyond the quantisation range, above which the scores suffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Document:
     """A document of a library.
 
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
-    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `metadata` is what was
+    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `metadata` was
     given with it.
     """
 
@@ -46,7 +46,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class ShardBytes:
-    """What the shards of a collection hold, in bytes; `dead` is the part of all of it that deleted pages take.
+    """The contents of the shards of a collection, in bytes; `dead` is the share of deleted pages in all of it.
 
     `grids` are all that is neither codes nor bits; also the vectors that shards of an older colvision may hold.
     """
@@ -70,7 +70,7 @@ class ShardBytes:
 
 @dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """One collection; `encoder` is None before anything is in it; `bytes` are those of its shards, `parts` what of.
+    """One collection; `encoder` is None while it is empty; `bytes` are those of its shards, `parts` their contents.
 
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
@@ -99,7 +99,7 @@ class CollectionStatus:
 class Status:
     """What a library holds; `warnings` are sentences for the user.
 
-    `files`, `pictures` and `catalogue` are bytes on the disk, beside those of the collections' shards.
+    `files`, `page_images` and `catalogue` are bytes on the disk, beside those of the collections' shards.
     """
 
     path: Path
@@ -109,7 +109,7 @@ class Status:
     damaged: tuple[Damage, ...]
     warnings: tuple[str, ...]
     files: int
-    pictures: int
+    page_images: int
     catalogue: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Status:
             "read_only": self.read_only,
             "encoder": self.encoder,
             "collections": [each.to_dict() for each in self.collections],
-            "bytes": {"files": self.files, "pictures": self.pictures, "catalogue": self.catalogue},
+            "bytes": {"files": self.files, "page_images": self.page_images, "catalogue": self.catalogue},
             "damaged": [asdict(each) | {"path": str(each.path)} for each in self.damaged],
             "warnings": list(self.warnings),
         }
@@ -149,12 +149,11 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     names = [row.name for row in store.collections() if row.name is not None]
     loaded = None if isinstance(encoder, str) else encoder
     collections = tuple(collection_status(store, name, loaded) for name in names)
-    damaged = tuple(store.damaged())
+    damaged = tuple(store.known_damage())
     warnings = [shard.reason for shard in damaged]
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
     name = encoder if isinstance(encoder, str) else encoder.name
-    files, pictures = store.files.sizes()
-    sizes = files, pictures, store.catalogue_bytes
+    sizes = *store.files.sizes(), store.catalogue_bytes
     return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
 
 
@@ -181,7 +180,7 @@ def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> Co
 
 
 def _shard_bytes(row: CollectionRow, shards: list[ShardRow], live: Mapping[int, int]) -> ShardBytes:
-    """From what the catalogue knows of the shards; no file is opened. `live` is how many pages of each are not dead."""
+    """From the rows of the shards; no file is opened. `live` is how many pages of each are not dead."""
     dim = row.info.dim if row.info is not None else 0
     codes = dim * sum(shard.vectors for shard in shards)
     has_bits = dim % BITS_A_WORD == 0
@@ -206,10 +205,10 @@ def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[
         )
     elif dict(loaded.versions) != dict(status.encoder.versions):
         yield (
-            f"collection {status.name!r} was filled with {_listed(status.encoder)}, now in use is {_listed(loaded)}: "
-            "vectors may differ a little"
+            f"collection {status.name!r} was filled with {_versions(status.encoder)}, now in use is "
+            f"{_versions(loaded)}: vectors may differ a little"
         )
 
 
-def _listed(info: EncoderInfo) -> str:
+def _versions(info: EncoderInfo) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items()))

@@ -68,7 +68,7 @@ def original_of(library, name):
     return library.original_path(name)
 
 
-def test_a_whole_library_is_said_to_be_whole(library):
+def test_an_intact_library_is_reported_as_intact(library):
     done = library.verify(repair=True)
     assert done.is_intact and done.found == ()
 
@@ -81,7 +81,7 @@ def test_a_damaged_shard_is_named_and_its_pages_come_back(library, harm):
         harm
     ]()
     (damage,) = library.verify().found
-    assert (damage.what, damage.path, damage.documents) == ("shard", path, ("pump.tiff",))
+    assert (damage.kind, damage.path, damage.documents) == ("shard", path, ("pump.tiff",))
     assert {hit.document for hit in library.search("valve")} == {"seal.tiff"}
     done = library.verify(repair=True)
     assert done.is_intact and len(done.found) == 1
@@ -107,14 +107,14 @@ def test_only_the_lost_pages_of_a_damaged_shard_are_encoded_again(library):
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
-def test_a_damaged_picture_is_named_and_drawn_again(library, harm):
+def test_a_damaged_page_image_is_named_and_written_again(library, harm):
     expected = answers(library)
     path = one(library, "pages/*/0002.jpg")
     {"flip": lambda: flip(path, 700), "cut": lambda: path.write_bytes(path.read_bytes()[:500]), "remove": path.unlink}[
         harm
     ]()
     (damage,) = library.verify().found
-    assert (damage.what, damage.path, damage.documents) == ("picture", path, ("pump.tiff",))
+    assert (damage.kind, damage.path, damage.documents) == ("page image", path, ("pump.tiff",))
     assert library.document("pump.tiff").state == READY
     assert library.verify(repair=True).is_intact
     assert answers(library) == expected
@@ -128,8 +128,8 @@ def test_a_damaged_kept_file_is_named_and_ingesting_it_again_puts_it_right(libra
         harm
     ]()
     done = library.verify(repair=True)
-    assert [damage.documents for damage in done.left] == [("pump.tiff",)]
-    assert done.left[0].what == "file" and "ingest it again" in done.left[0].reason
+    assert [damage.documents for damage in done.remaining] == [("pump.tiff",)]
+    assert done.remaining[0].kind == "file" and "ingest it again" in done.remaining[0].reason
     assert library.document("pump.tiff").state == DAMAGED
     assert {hit.document for hit in library.search("valve")} == {"pump.tiff", "seal.tiff"}
     (again,) = library.ingest(kept / "pump.tiff").files
@@ -138,12 +138,12 @@ def test_a_damaged_kept_file_is_named_and_ingesting_it_again_puts_it_right(libra
     assert answers(library) == expected
 
 
-def test_what_cannot_be_repaired_is_said(library, kept):
+def test_what_cannot_be_repaired_is_reported(library, kept):
     """The file is damaged as well as the pages that were made of it."""
     flip(original_of(library, "pump.tiff"), 0, bit=0)
     flip_code(one(library, "shards/*"))
     done = library.verify(repair=True)
-    assert [(damage.what, damage.documents) for damage in done.left] == [("file", ("pump.tiff",))]
+    assert [(damage.kind, damage.documents) for damage in done.remaining] == [("file", ("pump.tiff",))]
     assert any("pump.tiff was not repaired" in reason for reason in done.failed)
     library.ingest(kept / "pump.tiff")
     assert library.verify().is_intact
@@ -172,7 +172,7 @@ def worded(tmp_path_factory):
     with Store(folder / "library") as store:
         for number in range(12):
             row = add(store, write(folder, f"doc{number}.pdf", f"{number}"), f"wa{number}", f"wb{number}", "common")
-            store.writer.describe(row, {"year": 2000 + number})
+            store.writer.set_metadata(row, {"year": 2000 + number})
     return folder / "library", observed(folder / "library")
 
 
@@ -235,13 +235,13 @@ def is_named(folder):
     """The states of documents that are damaged, or the kinds of damage that were found."""
     try:
         with Store(folder) as store:
-            return {damage.what for damage in store.verify()}
+            return {damage.kind for damage in store.verify()}
     except ColvisionError:
         return {"refused"}
 
 
 @pytest.mark.parametrize("end", [0, 100, 4096, 20_000, -1])
-def test_a_catalogue_that_was_cut_is_said_to_be_damaged(worded, quick_path, end):
+def test_a_catalogue_that_was_cut_is_reported_as_damaged(worded, quick_path, end):
     folder, _ = worded
     shutil.copytree(folder, quick_path / "cut")
     path = quick_path / "cut" / catalogue.FILE_NAME
@@ -254,7 +254,7 @@ def test_damaged_word_lists_are_made_again(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "bleed", "valve")
     with store._db.write():
         store._db.execute("UPDATE page_text_data SET block = zeroblob(length(block)) WHERE id > 10")
-    assert [damage.what for damage in store.verify()] == ["text"]
+    assert [damage.kind for damage in store.verify()] == ["text"]
     done = Library(store, TOY).verify(repair=True)
     assert done.is_intact and store.page_text(row, 1) == "bleed"
 
@@ -265,7 +265,7 @@ def test_a_page_whose_text_has_changed_is_read_again(library):
         library._store._db.execute("UPDATE pages SET geometry = '[0,0,1,1,0]' WHERE number = 2")
     with pytest.raises(LibraryDamaged, match="entry of page 2"):
         library._store.page(library._store.find("pump.tiff"), 2)
-    assert "entry" in {damage.what for damage in library.verify().found}
+    assert "entry" in {damage.kind for damage in library.verify().found}
     assert library.verify(repair=True).is_intact
     assert answers(library) == expected
 
@@ -280,6 +280,6 @@ def test_a_document_whose_entry_has_changed_is_left_out_and_can_be_deleted(store
     assert [each.name for each in snapshot.documents.values()] == ["a.pdf"]
     (found,) = (each for each in store.documents("default") if each.id == row.id)
     assert (found.state, found.is_intact) == (DAMAGED, False)
-    assert [damage.what for damage in store.verify()] == ["entry"]
+    assert [damage.kind for damage in store.verify()] == ["entry"]
     store.writer.delete(found)
     assert store.verify() == []

@@ -10,7 +10,7 @@ from PIL import Image
 
 from colvision.atomic_io import atomic_write, make_folder
 from colvision.core.page import Page
-from colvision.errors import ColvisionError, DamagedFile, InputError
+from colvision.errors import ColvisionError, DamagedFile
 from colvision.pdf import FailedPage, read_pages
 
 from ..settings import LimitReached, Quota
@@ -41,10 +41,7 @@ class QueryImages:
         The same image has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
         `LimitReached` where nothing can be written.
         """
-        try:
-            image = self._first_page(path)
-        except InputError as error:  # it names the file, which has a random name by now
-            raise type(error)(str(error).replace(path.name, name)) from error
+        image = self._first_page(path, name)
         data = io.BytesIO()
         image.save(data, "JPEG", quality=_QUALITY)
         token = hashlib.sha256(data.getvalue()).hexdigest()[:32]
@@ -71,10 +68,10 @@ class QueryImages:
             image.load()
             return image
 
-    def _first_page(self, path: Path) -> Image.Image:
-        [page] = read_pages(path, numbers=[1], limits=self._quota.query_image_limits())
+    def _first_page(self, path: Path, name: str) -> Image.Image:
+        [page] = read_pages(path, numbers=[1], name=name, limits=self._quota.query_image_limits())
         if isinstance(page, FailedPage):
-            raise DamagedFile(f"{path.name} cannot be asked with: it {page.reason}")
+            raise DamagedFile(f"{name} cannot be asked with: it {page.reason}")
         assert isinstance(page, Page)
         return page.image
 

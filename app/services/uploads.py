@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from colvision.core.metadata import Metadata, metadata_text
-from colvision.errors import InputError
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
 from colvision.store.identity import document_name
@@ -36,10 +35,7 @@ class Uploads:
         wanted = self._collection_name(collection)
         self._check_metadata(metadata or {})
         self._check_room(path.stat().st_size, shown)
-        try:
-            inspect_file(path, limits=self._quota.limits())
-        except InputError as error:  # it names the file, which has a random name by now
-            raise type(error)(str(error).replace(path.name, shown)) from error
+        inspect_file(path, name=shown, limits=self._quota.limits())
         kept = self.spool.keep(path, shown)
         return _view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
 
@@ -102,13 +98,13 @@ class Uploads:
 
     def dismiss(self, key: int) -> None:
         """Takes an ended job off the list."""
-        self._library.jobs.forget(key)
+        self._library.jobs.dismiss(key)
 
     def cancel_job_of(self, document: str) -> None:
         """Stops what reads a document (an id), and tells nothing more of it."""
         for job in self._library.jobs.all():
             if job.document == document:
-                self._library.jobs.cancel(job.key, forget=True)
+                self._library.jobs.cancel(job.key, dismiss=True)
 
     def jobs(self) -> list[JobView]:
         """Jobs with something to tell: first what is worked on."""

@@ -102,7 +102,7 @@ def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: Enc
         "vectors a page": f"{found.vectors_per_page:.0f} (measured on {found.sampled} pages)",
         "codes, int8": format_bytes(found.int8),
         "sign bits": format_bytes(found.bits),
-        "page pictures": format_bytes(found.pictures),
+        "page images": format_bytes(found.page_images),
         "kept files": format_bytes(found.originals),
         "library": format_bytes(found.bytes),
         "memory for a quick search": format_bytes(found.memory),

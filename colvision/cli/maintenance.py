@@ -27,7 +27,7 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
         echo(f"library {state.path}{' (read-only)' if state.read_only else ''}")
         for each in state.collections:
             echo(_describe(each))
-        sizes = {"files": state.files, "pictures": state.pictures, "catalogue": state.catalogue}
+        sizes = {"files": state.files, "page images": state.page_images, "catalogue": state.catalogue}
         echo(_sizes(sizes))
         for warning in state.warnings:
             stderr.print(f"warning: {escape(warning)}")
@@ -69,10 +69,10 @@ def verify(
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)
     for damage in done.found:
-        said = damage.reason if damage in done.left else f"{damage.reason}\n  repaired"
-        again = damage in done.left and damage.documents and damage.what != "picture"
+        said = damage.reason if damage in done.remaining else f"{damage.reason}\n  repaired"
+        again = damage in done.remaining and damage.documents and damage.kind != "page image"
         echo(f"{said}\n  ingest again: {', '.join(damage.documents)}" if again else said)
-    for damage in done.left:
+    for damage in done.remaining:
         if damage not in done.found:
             echo(damage.reason)
     for reason in done.failed:

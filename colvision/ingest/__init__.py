@@ -1,6 +1,6 @@
 """Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
 
-from colvision.ingest.ingest import complete_document, encode_again, ingest_again, ingest_files
+from colvision.ingest.ingest import complete_document, ingest_again, ingest_files, reencode_collection
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Source, Upload, find_files
@@ -15,8 +15,8 @@ __all__ = [
     "Progress",
     "Source",
     "Upload",
+    "reencode_collection",
     "complete_document",
-    "encode_again",
     "find_files",
     "ingest_again",
     "ingest_files",

@@ -1,10 +1,10 @@
-"""One document on its way from its kept file into the store."""
+"""The ingest of one document, from its kept file into the store."""
 
 import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder
@@ -23,33 +23,33 @@ _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's 
 
 
 @dataclass(frozen=True, slots=True)
-class _InFlight:
-    """What is kept of a page while the encoder works on it: its picture is compressed, 20 times smaller than pixels."""
+class _PageInFlight:
+    """What is kept of a page while the encoder works on it: its image as a JPEG, 20 times smaller than pixels."""
 
     number: int
-    picture: bytes
+    jpeg: bytes
     shape: tuple[int, int]
     geometry: PdfGeometry | None
     text: str
 
-    def encoded(self, embedding: PageEmbedding) -> EncodedPage:
-        return EncodedPage(self.number, embedding, self.picture, *self.shape, self.geometry, self.text)
+    def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
+        return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text)
 
 
 class DocumentIngest:
-    """One document on its way. The encoder may read ahead: pages wait in flight until their embedding arrives."""
+    """The ingest of one document. The encoder may read ahead: pages are in flight until their embedding arrives."""
 
     def __init__(
         self, store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
     ) -> None:
         self._store, self._encoder, self._pending = store, encoder, pending
         self._options, self._callbacks = options, callbacks
-        self._in_flight: deque[_InFlight] = deque()
+        self._in_flight: deque[_PageInFlight] = deque()
         self._batch: list[EncodedPage] = []
         self._bytes = 0  # of the batch
         self._failed: list[tuple[int, str]] = []
         self._done = pending.row.stored + pending.row.failed
-        self._failures = pending.row.failed
+        self._failed_count = pending.row.failed
         self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
         self._committed_at = time.monotonic()
         self.stored = 0
@@ -60,7 +60,7 @@ class DocumentIngest:
         self._report_progress()
         with closing(self._pages()) as pages:
             for embedding in self._encoder.encode_pages(pages):
-                self._take(embedding)
+                self._add(embedding)
         if self._in_flight:
             raise ValueError(
                 f"encoder {self._encoder.info.name!r} left out {len(self._in_flight)} of the pages it read"
@@ -68,35 +68,37 @@ class DocumentIngest:
         self._commit()
 
     def _pages(self) -> Generator[Page, None, None]:
-        """What the encoder reads: failed pages pass by, and the file's end is the end, whatever its cause."""
+        """The pages for the encoder, without those that failed; a file that cannot be read on ends them."""
         row = self._pending.row
-        kept = self._store.original_path(row)
-        items = read_pages(kept, numbers=self._pending.missing, limits=self._options.limits)
+        path = self._store.original_path(row)
+        items = read_pages(path, numbers=self._pending.missing, name=row.name, limits=self._options.limits)
         try:
             for item in items:
                 if self._callbacks.is_cancelled():
                     self.is_cancelled = True
                     return
                 if isinstance(item, FailedPage):
-                    self._failed.append((item.number, item.reason.replace(kept.name, row.name)))
-                    self._failures += 1
+                    self._failed.append((item.number, item.reason))
+                    self._failed_count += 1
                     self._count_page()
                     continue
                 text = item.text if is_legible(item.text) else ""
-                self._in_flight.append(_InFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text))
-                yield replace(item, source=row.name)
+                self._in_flight.append(
+                    _PageInFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text)
+                )
+                yield item
         except InputError as error:
-            self.reason = str(error).replace(kept.name, row.name)
+            self.reason = str(error)
         finally:
             if isinstance(items, Generator):
                 items.close()  # ends the process that reads the file
 
-    def _take(self, embedding: PageEmbedding) -> None:
+    def _add(self, embedding: PageEmbedding) -> None:
         if not self._in_flight:
             raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
-        page = self._in_flight.popleft().encoded(embedding)
+        page = self._in_flight.popleft().with_embedding(embedding)
         self._batch.append(page)
-        self._bytes += embedding.vectors.nbytes + len(page.picture)
+        self._bytes += embedding.vectors.nbytes + len(page.jpeg)
         self._count_page()
         is_due = time.monotonic() - self._committed_at >= self._options.commit_seconds
         is_large = self._bytes >= self._options.commit_bytes
@@ -118,7 +120,9 @@ class DocumentIngest:
 
     def _report_progress(self) -> None:
         row = self._pending.row
-        spent = self._times[-1] - self._times[0]
-        speed = (len(self._times) - 1) / spent if spent > 0 else 0.0
-        left = (row.pages - self._done) / speed if speed else None
-        self._callbacks.report(Progress(row.name, self._done, row.pages, self._failures, speed, left, row.id))
+        seconds = self._times[-1] - self._times[0]
+        speed = (len(self._times) - 1) / seconds if seconds > 0 else 0.0
+        seconds_left = (row.pages - self._done) / speed if speed else None
+        self._callbacks.report(
+            Progress(row.name, self._done, row.pages, self._failed_count, speed, seconds_left, row.id)
+        )

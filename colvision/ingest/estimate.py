@@ -1,4 +1,4 @@
-"""What a folder will take: pages, bytes of each kind, memory and minutes, before anything is ingested.
+"""An estimate of an ingest before it begins: pages, bytes of each kind, memory and minutes.
 
 Pages are counted by opening every file; the rest is measured on a few pages with the encoder that will read them.
 """
@@ -18,14 +18,14 @@ from colvision.pdf import Limits, inspect_file, read_pages
 from colvision.store.files import encode_jpeg
 
 SAMPLE_PAGES = 5  # from different files where there are as many; the first of them only warms the encoder up
-_KEPT_CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
+_CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """`pages` of `files`; `failed` files cannot be opened, with reasons.
 
-    Bytes on the disk: `int8` codes and `bits` of the vectors, `pictures` of the pages and the `originals` (the kept
+    Bytes on the disk: `int8` codes and `bits` of the vectors, `page_images` and the `originals` (the kept
     files). `memory` is what a search reads, which must fit into the memory that is free for all of it to be quick.
     `seconds` is the time to ingest, with one process.
     """
@@ -37,7 +37,7 @@ class Estimate:
     vectors_per_page: float
     int8: int
     bits: int
-    pictures: int
+    page_images: int
     originals: int
     memory: int
     seconds: float
@@ -45,7 +45,7 @@ class Estimate:
     @property
     def bytes(self) -> int:
         """Of the library."""
-        return self.int8 + self.bits + self.pictures + self.originals
+        return self.int8 + self.bits + self.page_images + self.originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """One page: its vectors, the bytes of its picture, and the seconds that it took."""
+class _PageMeasurement:
+    """One page: its vectors, the bytes of its image, and the seconds that it took."""
 
     vectors: int
-    picture: int
+    jpeg_bytes: int
     seconds: float
 
 
@@ -75,7 +75,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
         except InputError as error:
             failed.append((str(path), str(error)))
     pages = sum(file.pages for file in files)
-    measured = list(_measured(files, encoder, limits))
+    measured = list(_measure_pages(files, encoder, limits))
     if not measured:
         raise InputError(
             f"no page of {len(files) + len(failed)} files can be read: give PDF or image files, or folders"
@@ -84,7 +84,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
     timed = measured[1:] or measured
     vectors = sum(page.vectors for page in measured) * share
     info = encoder.info
-    codes = int(vectors * (info.dim + _KEPT_CELL_BYTES))
+    codes = int(vectors * (info.dim + _CELL_BYTES))
     bits = int(vectors * info.dim / 8) if info.dim % 64 == 0 else 0
     return Estimate(
         files=len(files),
@@ -94,7 +94,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
         vectors_per_page=vectors / pages,
         int8=codes,
         bits=bits,
-        pictures=int(sum(page.picture for page in measured) * share),
+        page_images=int(sum(page.jpeg_bytes for page in measured) * share),
         originals=sum(file.bytes for file in files),
         memory=bits if has_first_stage(info, pages) else codes,
         seconds=sum(page.seconds for page in timed) / len(timed) * pages,
@@ -107,19 +107,19 @@ def _paths(paths: Iterable[str | Path]) -> Iterator[Path]:
             yield file
 
 
-def _measured(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_Measured]:
+def _measure_pages(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_PageMeasurement]:
     """Pages from places spread evenly over all pages, so that neither covers nor one long file stand for the rest."""
     pages = sum(file.pages for file in files)
     count = min(SAMPLE_PAGES, pages)
-    wanted = {int((i + 0.5) * pages / count) for i in range(count)}
+    chosen = {int((i + 0.5) * pages / count) for i in range(count)}
     first = 0
     for file in files:
-        numbers = [place - first + 1 for place in sorted(wanted) if first <= place < first + file.pages]
+        numbers = [place - first + 1 for place in sorted(chosen) if first <= place < first + file.pages]
         first += file.pages
         for number in numbers:
             started = time.monotonic()
             for page in read_pages(file.path, numbers=[number], limits=limits):
                 if isinstance(page, Page):
                     embedding: PageEmbedding = next(iter(encoder.encode_pages([page])))
-                    drawn = len(encode_jpeg(page.image))
-                    yield _Measured(len(embedding.vectors), drawn, time.monotonic() - started)
+                    jpeg_bytes = len(encode_jpeg(page.image))
+                    yield _PageMeasurement(len(embedding.vectors), jpeg_bytes, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""Documents into a library: new ones, those that were interrupted, and all of a collection again."""
+"""Ingesting documents: new ones, incomplete ones, and a whole collection again."""
 
 import time
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def ingest_files(
     """Ingests every file; one that fails never stops the others.
 
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
-    would meet every file.
+    would fail every file.
     """
     ensure_valid(encoder)
     started = time.monotonic()
@@ -61,26 +61,28 @@ def _ingest_path(
     source, name = source_file.source, source_file.name
     try:
         pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
-        is_other = options.metadata is not None and pending.row.metadata != options.metadata
-        if is_other:
-            store.writer.describe(pending.row, options.metadata or {})
+        is_changed = options.metadata is not None and pending.row.metadata != options.metadata
+        if is_changed:
+            store.writer.set_metadata(pending.row, options.metadata or {})
         if pending.outcome == "same":
-            return FileReport(source, pending.row.name, "same", pending.row.id, metadata_changed=is_other)
+            return FileReport(source, pending.row.name, "same", pending.row.id, metadata_changed=is_changed)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(source, name, "failed", reason=str(error).replace(path.name, name))
+        return FileReport(source, name, "failed", reason=str(error))
 
 
 def _open_pending(
     store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
 ) -> PendingDocument:
-    """Raises `InputError`, also for a file that is written to meanwhile: what is kept is not what was inspected."""
+    """Raises `InputError`, also for a file that is written to meanwhile: the kept copy is not what was inspected."""
     same = store.pending.find_same(path, source_file, info) if path.is_file() else None
     if same is not None:
         return same
     before = _stamp(path)
-    inspected = inspect_file(path, limits=limits)
-    pending = store.pending.begin(path, source_file, info, pages=inspected.pages, renderer=inspected.renderer)
+    # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
+    name = source_file.name if source_file.upload or source_file.name != path.name else None
+    file_info = inspect_file(path, name=name, limits=limits)
+    pending = store.pending.begin(path, source_file, info, pages=file_info.pages, renderer=file_info.renderer)
     if pending.outcome != "same" and _stamp(path) != before:
         reason = f"{source_file.name} was changed while it was read: ingest it again when it is complete"
         store.writer.stop(pending, FAILED, reason)
@@ -91,25 +93,25 @@ def _open_pending(
 def _stamp(path: Path) -> tuple[int, int] | None:
     """Changes when the file is written to; None for a file that is not there."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def complete_document(
     store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
     """Reads, encodes and stores the missing pages of a document from its kept file."""
-    filling = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
-    filling.run()
+    ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
+    ingest.run()
     row = pending.row
-    report = FileReport(row.source, row.name, pending.outcome, row.id, filling.stored, row.stored)
-    if filling.reason:
-        store.writer.stop(pending, FAILED, filling.reason)
-        return replace(report, outcome="failed", reason=filling.reason)
+    report = FileReport(row.source, row.name, pending.outcome, row.id, ingest.stored, row.stored)
+    if ingest.reason:
+        store.writer.stop(pending, FAILED, ingest.reason)
+        return replace(report, outcome="failed", reason=ingest.reason)
     failed = tuple(FailedPage(number, reason) for number, reason in store.failed_pages(row))
-    if filling.is_cancelled:
+    if ingest.is_cancelled:
         store.writer.stop(pending, CANCELLED)
         return replace(report, outcome="cancelled", failed_pages=failed)
     reason = store.writer.finish(pending)
@@ -132,8 +134,10 @@ def ingest_again(
         return FileReport(row.source, row.name, "failed", row.id, reason=str(error))
 
 
-def encode_again(store: Store, encoder: Encoder, *, options: IngestOptions, callbacks: Callbacks) -> IngestReport:
-    """Fills a collection again from the kept files, by another encoder; the old codes serve until all are done.
+def reencode_collection(
+    store: Store, encoder: Encoder, *, options: IngestOptions, callbacks: Callbacks
+) -> IngestReport:
+    """Encodes a collection again from the kept files, by another encoder; the old codes serve until all are done.
 
     Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
     """

@@ -1,4 +1,4 @@
-"""Works on one job of the queue: ingests a file, goes on with a document, encodes a collection again; and ends it."""
+"""Runs one job of the queue: ingests a file, resumes a document or encodes a collection again; and ends the job."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from colvision.core.encoder import Encoder
 from colvision.errors import ColvisionError
-from colvision.ingest.ingest import encode_again, ingest_again, ingest_files
+from colvision.ingest.ingest import ingest_again, ingest_files, reencode_collection
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Upload
@@ -14,7 +14,7 @@ from colvision.store import Store
 from colvision.store.jobs import Job, JobState
 from colvision.store.records import READY
 
-_NOTE_SECONDS = 0.5  # between two notes of a job's progress: each one is flushed to the disk
+_REPORT_SECONDS = 0.5  # between two reports of a job's progress: each is flushed to the disk
 _STATES: Mapping[FileOutcome, JobState] = {
     "new": "ready",
     "replaced": "ready",
@@ -27,13 +27,13 @@ _STATES: Mapping[FileOutcome, JobState] = {
 def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions) -> Job:
     """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
 
-    `options` are the library's; the job has its own of what it adds. An error of the library itself fails the job with
-    its message and is raised again.
+    `options` are the library's; collection, `replace` and metadata are the job's. An error of the library itself fails
+    the job with its message and is raised again.
     """
-    work = {"file": _ingest, "resume": _resume, "reencode": _reencode}[job.kind]
+    run = {"file": _ingest_file, "resume": _resume, "reencode": _reencode}[job.kind]
     options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata)
     try:
-        state, reason, document = work(store, encoder(), job, options)
+        state, reason, document = run(store, encoder(), job, options)
     except ColvisionError as error:
         store.jobs.finish(job, "failed", reason=str(error))
         raise
@@ -41,20 +41,20 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
 
 
 class _JobProgress:
-    """Writes down how far a job is, and hears that it was cancelled."""
+    """Reports a job's progress to the queue, and learns from it that the job was cancelled."""
 
     def __init__(self, store: Store, job: Job) -> None:
         self._store, self._job = store, job
-        self._told = 0.0
+        self._reported_at = 0.0
         self.is_stopped = False
 
     def report(self, progress: Progress) -> None:
         page, pages = progress.page, progress.pages
-        if time.monotonic() - self._told < _NOTE_SECONDS and page < pages:
+        if time.monotonic() - self._reported_at < _REPORT_SECONDS and page < pages:
             return
-        self._told = time.monotonic()
+        self._reported_at = time.monotonic()
         speed = progress.pages_per_second
-        goes_on = self._store.jobs.progress(
+        is_claimed = self._store.jobs.report_progress(
             self._job,
             page=page,
             pages=pages,
@@ -62,18 +62,18 @@ class _JobProgress:
             pages_per_second=speed,
             document=progress.document_id,
         )
-        self.is_stopped |= not goes_on
+        self.is_stopped |= not is_claimed
 
     def callbacks(self, on_progress: Callable[[Progress], None] | None = None) -> Callbacks:
         return Callbacks(on_progress or self.report, lambda: self.is_stopped)
 
 
-def _ingest(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+def _ingest_file(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
     assert job.path is not None
     uploads, callbacks = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).callbacks()
     file = ingest_files(store, encoder, uploads, options=options, callbacks=callbacks).files[0]
-    noted = ": what was noted with it is now known of that" if file.metadata_changed else ""
-    reason = f"the same bytes as a document that is already here{noted}" if file.outcome == "same" else file.reason
+    changed = ": what was noted with it is now known of that" if file.metadata_changed else ""
+    reason = f"the same bytes as a document that is already here{changed}" if file.outcome == "same" else file.reason
     return _STATES[file.outcome], reason, file.document_id
 
 
@@ -86,23 +86,23 @@ def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) ->
 
 
 def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
-    pages = sum(row.pages for row in store.reencoding.waiting(job.collection))
+    pages = sum(row.pages for row in store.reencoding.remaining(job.collection))
     job_progress = _JobProgress(store, job)
     done: dict[str, Progress] = {}  # by document
 
     def on_progress(progress: Progress) -> None:
-        """As of the whole collection, not of the document at hand."""
+        """Reports pages of the whole collection, not of one document."""
         done[progress.document] = progress
         page = sum(each.page for each in done.values())
         failed = sum(each.failed for each in done.values())
         job_progress.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
 
-    again = encode_again(store, encoder, options=options, callbacks=job_progress.callbacks(on_progress))
+    report = reencode_collection(store, encoder, options=options, callbacks=job_progress.callbacks(on_progress))
     if job_progress.is_stopped:
         return "cancelled", "", ""
-    return "ready", _left_out(again), ""
+    return "ready", _failures(report), ""
 
 
-def _left_out(report: IngestReport) -> str:
+def _failures(report: IngestReport) -> str:
     failed: list[FileReport] = [file for file in report.files if file.outcome == "failed"]
     return "; ".join(f"{file.name} could not be encoded again: {file.reason}" for file in failed)

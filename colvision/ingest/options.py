@@ -1,4 +1,4 @@
-"""How an ingest works, and who looks on."""
+"""Options of an ingest, and its callbacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from colvision.core.metadata import Metadata, metadata_text
 from colvision.ingest.report import Progress
 from colvision.pdf import Limits
 
-COMMIT_BYTES = 256 << 20  # of vectors and pictures that wait for a commit
+COMMIT_BYTES = 256 << 20  # of vectors and page images that wait for a commit
 
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """A commit every `commit_pages` or `commit_seconds`, which is what a kill can cost, or `commit_bytes` of pages.
+    """A commit every `commit_pages` or `commit_seconds`, the most that a kill can cost, or `commit_bytes` of pages.
 
-    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches,
-    None for what it was begun with.
+    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches;
+    None keeps the collection's own.
     """
 
     collection: str = "default"
@@ -35,7 +35,7 @@ class IngestOptions:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Who looks on: `progress` hears of every page, `cancel` is asked before every page."""
+    """Functions of the caller: `progress` is called after every page, `cancel` before every page."""
 
     progress: Callable[[Progress], None] | None = None
     cancel: Callable[[], bool] | None = None

@@ -1,7 +1,7 @@
 """Fewer vectors a page: patches that look alike share one, found by spherical k-means (Dhillon and Modha 2001).
 
 Pooling patches of a page for late interaction follows Clavié, Chaffin and Adams 2024 and the ColPali authors' token
-pooling, which cut a tree of Ward distances: as good, and twenty times slower. What pooling blurs is gone for the rerank
+pooling, which cut a tree of Ward distances: as good, and twenty times slower. What pooling blurs is lost to the rerank
 as well: it is for libraries that must be small.
 """
 
@@ -18,7 +18,7 @@ from colvision.core.page import Page
 from colvision.errors import LibraryError
 from colvision.store import Store
 
-_TURNS = 4  # of k-means: neighbours start together, and later turns move few patches
+_ITERATIONS = 4  # of k-means: neighbours start together, and later iterations move few patches
 
 
 class PoolingEncoder:
@@ -41,20 +41,20 @@ class PoolingEncoder:
 
 
 def apply_pooling(store: Store, encoder: Encoder, collection: str, factor: int | None) -> Encoder:
-    """The encoder that fills a collection: pooled by `factor`, None for what the collection was begun with.
+    """The encoder of a collection: pooled by `factor`, None for the collection's own factor.
 
     Raises `LibraryError` for a factor other than that; `ValueError` for one below 1.
     """
     if factor is not None and factor < 1:
         raise ValueError(f"pool is {factor}; give 1 (every vector is kept), 2 or 3")
     infos = [row.info for row in store.collections() if row.name == collection and row.info is not None]
-    begun = infos[0].pool if infos else factor or 1
-    if factor is not None and factor != begun:
+    own_factor = infos[0].pool if infos else factor or 1
+    if factor is not None and factor != own_factor:
         raise LibraryError(
-            f"collection {collection!r} was begun with pool {begun}, not {factor}: "
+            f"collection {collection!r} was begun with pool {own_factor}, not {factor}: "
             "leave the option out, or ingest into a new library"
         )
-    return PoolingEncoder(encoder, begun) if begun > 1 else encoder
+    return PoolingEncoder(encoder, own_factor) if own_factor > 1 else encoder
 
 
 def pool(embedding: PageEmbedding, factor: int) -> PageEmbedding:
@@ -96,11 +96,11 @@ def _by_neighbours(grid: PatchGrid, patches: NDArray[np.int64], factor: int) -> 
 
 def _join(vectors: Floats, group: NDArray[np.int64]) -> Ints:
     """(n, dim) unit vectors and a first group of each -> (n,) the groups after k-means, numbered without gaps."""
-    for _ in range(_TURNS):
+    for _ in range(_ITERATIONS):
         nearest = np.argmax(vectors @ _centres(vectors, group).T, axis=1)  # (n,)
-        settled = np.array_equal(nearest, group)
+        is_settled = np.array_equal(nearest, group)
         group = np.unique(nearest, return_inverse=True)[1]
-        if settled:
+        if is_settled:
             break
     return group.astype(np.int32)
 

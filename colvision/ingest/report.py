@@ -1,4 +1,4 @@
-"""What an ingest tells: how far it is while it runs, and what became of every file when it is done."""
+"""Reports of an ingest: its progress while it runs, and the outcome of every file when it is done."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ FileOutcome = Literal["new", "same", "replaced", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`page` of the `pages` of a document are done, `failed` of them in vain; `seconds_left` is for this document."""
+    """`page` of the `pages` of a document are done, `failed` of them unreadable; `seconds_left` of this document."""
 
     document: str
     page: int
@@ -24,11 +24,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one file.
+    """The outcome of one file.
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `document_id` is "" for a file
-    that did not become a document; `reason` says why it failed. `metadata_changed`: the same bytes, known to be
-    something else now.
+    that did not become a document; `reason` says why it failed. `metadata_changed`: the same bytes with
+    other metadata.
     """
 
     source: str
@@ -64,7 +64,7 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of every file, in the order in which they were taken."""
+    """The outcome of every file, in the order of the ingest."""
 
     files: tuple[FileReport, ...]
     seconds: float

@@ -1,4 +1,4 @@
-"""What is given to an ingest: files, folders of them, images in memory, and uploads."""
+"""The sources of an ingest: files, folders of them, images in memory, and uploads."""
 
 import io
 import os
@@ -34,7 +34,7 @@ class Upload:
             return
         data = self.source if isinstance(self.source, bytes) else _png(self.source)
         with tempfile.TemporaryDirectory(prefix="colvision-") as folder:
-            path = Path(folder) / Path(folder).name  # found again in a message, to be replaced by our name
+            path = Path(folder) / "upload"
             path.write_bytes(data)
             yield path
 
@@ -42,11 +42,11 @@ class Upload:
 Source = str | Path | Upload | Image.Image  # what an ingest takes
 
 
-def find_files(sources: Iterable[Source], *, outside: Path | None = None) -> Iterator[Path | Upload]:
+def find_files(sources: Iterable[Source], *, exclude: Path | None = None) -> Iterator[Path | Upload]:
     """The files themselves, and of folders the supported files in them, in the order of their names.
 
-    Hidden files and folders are skipped, and so is the library's own folder `outside`. An image is called as the file
-    that it was read from, or `image.png`. Raises `TypeError` for bytes: those of what, only an `Upload` says.
+    Hidden files and folders are skipped, and so is the folder `exclude`, the library's own. An image is called as the
+    file that it was read from, or `image.png`. Raises `TypeError` for bytes: those of what, only an `Upload` says.
     """
     for source in sources:
         if isinstance(source, Upload):
@@ -56,17 +56,17 @@ def find_files(sources: Iterable[Source], *, outside: Path | None = None) -> Ite
         elif isinstance(source, bytes):
             raise TypeError("bytes have no name: give Upload(data, 'pump.pdf')")
         elif Path(source).is_dir():
-            yield from _walk(Path(source), None if outside is None else outside.resolve())
+            yield from _walk(Path(source), None if exclude is None else exclude.resolve())
         else:
             yield Path(source)
 
 
-def _walk(folder: Path, outside: Path | None) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and Path(here, name).resolve() != outside
+            name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != exclude
         )
-        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
         yield from (file for file in files if is_supported(file))
 
 

@@ -18,7 +18,7 @@ MEDIA_TYPES: Mapping[str, str] = {  # by the ending of a file's name, with its d
 }
 
 _HEAD = 1024  # bytes; a PDF's header may stand anywhere in them (PDF 32000-1, Annex H.3, note 13)
-_STARTS: tuple[tuple[bytes, FileKind], ...] = (
+_SIGNATURES: tuple[tuple[bytes, FileKind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
     (b"II*\x00", "tiff"),
@@ -33,19 +33,22 @@ def is_supported(path: str | Path) -> bool:
     return Path(path).suffix.lower() in MEDIA_TYPES
 
 
-def measure(path: Path) -> int:
-    """The size in bytes of a file that can be opened. Raises `InputError` for a folder, a pipe, a missing file."""
+def file_size(path: Path, name: str | None = None) -> int:
+    """The size in bytes of a file that can be opened; messages call it `name`, or by its path.
+
+    Raises `InputError` for a folder, a pipe, a missing file.
+    """
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; check the path") from error
+        raise InputError(f"{name or path}: {error.strerror or error}; check the path") from error
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise UnsupportedFile(f"{path} is not a file; give a PDF, PNG, JPEG, WebP or TIFF file")
+        raise UnsupportedFile(f"{name or path} is not a file; give a PDF, PNG, JPEG, WebP or TIFF file")
     return status.st_size
 
 
-def kind_of(path: Path) -> FileKind:
-    """What the file is, by its first bytes.
+def detect_kind(path: Path, name: str | None = None) -> FileKind:
+    """What the file is, by its first bytes; messages call it `name`, or by its own.
 
     Raises `DamagedFile` for an empty file, `UnsupportedFile` for anything else we do not read, `InputError` if the
     file may not be read at all.
@@ -54,12 +57,12 @@ def kind_of(path: Path) -> FileKind:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; check its permissions") from error
+        raise InputError(f"{name or path}: {error.strerror or error}; check its permissions") from error
     if not head.strip(b"\0"):
         raise DamagedFile(
-            f"{path.name} is empty (it has {path.stat().st_size:,} bytes, without content); copy it again"
+            f"{name or path.name} is empty (it has {path.stat().st_size:,} bytes, without content); copy it again"
         )
-    for start, kind in _STARTS:
+    for start, kind in _SIGNATURES:
         if head.startswith(start):
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -68,6 +71,6 @@ def kind_of(path: Path) -> FileKind:
         return "pdf"
     begins = head.lstrip()[:24].decode("ascii", "replace")
     raise UnsupportedFile(
-        f"{path.name} is not a PDF, PNG, JPEG, WebP or TIFF file, whatever its name says "
+        f"{name or path.name} is not a PDF, PNG, JPEG, WebP or TIFF file, whatever its name says "
         f"(it begins with {begins!r}); save it as one of these"
     )

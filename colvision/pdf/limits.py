@@ -1,4 +1,4 @@
-"""What a file may cost us, and the size in which a page is drawn."""
+"""Limits for one file, and the size in which a page is drawn."""
 
 import math
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from colvision.pdf.sandbox.protocol import UnreadablePage
 
 RENDER_PIXELS = 2_100_000  # area of a drawn page: US Letter at 150 dpi is 1,275 x 1,650
 
-_LEAST_MEMORY = 256 * 2**20  # bytes; Python, Pillow and PDFium alone map about 100 MB
-_LONGEST_ASPECT = 100  # a page 100 times as long as wide is 145 pixels wide at RENDER_PIXELS: nothing can be read on it
+_MIN_MEMORY_BYTES = 256 * 2**20  # Python, Pillow and PDFium alone map about 100 MB
+_MAX_ASPECT = 100  # a page 100 times as long as wide is 145 pixels wide at RENDER_PIXELS: nothing can be read on it
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may cost; a file or page that would cost more is refused, never cut short in silence.
+    """What one file may take; a file or page that would take more is refused, never cut short in silence.
 
     `page_seconds` is the longest wait for one page, and for opening the file; the processor time is limited alike.
     `page_memory_bytes` is the address space of each process that touches the file: it takes up to 10 bytes a pixel
@@ -32,23 +32,23 @@ class Limits:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
         if not 0 < self.page_seconds < math.inf:
             raise ValueError(f"page_seconds is {self.page_seconds}; expected a finite number above 0")
-        if self.page_memory_bytes < _LEAST_MEMORY:
+        if self.page_memory_bytes < _MIN_MEMORY_BYTES:
             raise ValueError(
-                f"page_memory_bytes is {self.page_memory_bytes:,}; nothing runs in under {_LEAST_MEMORY:,}"
+                f"page_memory_bytes is {self.page_memory_bytes:,}; nothing runs in under {_MIN_MEMORY_BYTES:,}"
             )
 
 
 def target_size(width: float, height: float, pixels: int, unit: str) -> tuple[int, int]:
-    """(width, height) in pixels of the picture of a page: its own aspect, an area of about `pixels`.
+    """(width, height) in pixels of a page image: its own aspect, an area of about `pixels`.
 
     Raises `UnreadablePage` for a page without area, or so narrow that nothing could be read on it.
     """
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise UnreadablePage(f"measures {width:g} x {height:g} {unit}: there is nothing to see")
     aspect = width / height
-    if not 1 / _LONGEST_ASPECT <= aspect <= _LONGEST_ASPECT:
+    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
         raise UnreadablePage(
             f"measures {width:g} x {height:g} {unit}: "
-            f"more than {_LONGEST_ASPECT} times as long as wide, nothing could be read on it"
+            f"more than {_MAX_ASPECT} times as long as wide, nothing could be read on it"
         )
     return round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))

@@ -8,14 +8,14 @@ from typing import Literal
 
 from colvision.core.page import Page
 from colvision.errors import LimitExceeded
-from colvision.pdf.kinds import kind_of, measure
+from colvision.pdf.kinds import detect_kind, file_size
 from colvision.pdf.limits import RENDER_PIXELS, Limits
 from colvision.pdf.renderers import RendererChoice, choose_renderer, name_and_version
 from colvision.pdf.sandbox.protocol import Request
 from colvision.pdf.sandbox.reader import FailedPage, Reader
 
 _LIMITS = Limits()
-_LEAST_PIXELS, _MOST_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
+_MIN_PIXELS, _MAX_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,15 @@ class FileInfo:
     renderer: str
 
 
-def inspect_file(path: str | Path, *, limits: Limits = _LIMITS, renderer: RendererChoice = "auto") -> FileInfo:
-    """Open a file and say what it is.
+def inspect_file(
+    path: str | Path, *, name: str | None = None, limits: Limits = _LIMITS, renderer: RendererChoice = "auto"
+) -> FileInfo:
+    """Open a file and say what it is. Messages call it `name`, which is its own by default.
 
     Raises a subclass of `InputError`: `UnsupportedFile`, `EncryptedFile`, `DamagedFile`, `LimitExceeded`; `InputError`
-    itself for a file that is missing or may not be read; `MissingExtra` where poppler was asked for and is missing.
+    itself for a file that is missing or may not be read; `MissingExtra` where poppler was chosen and is missing.
     """
-    request = _request(Path(path), limits, RENDER_PIXELS, renderer)
+    request = _request(Path(path), name, limits, RENDER_PIXELS, renderer)
     with Reader(request) as reader:
         pages = _open(reader, request, limits)
     return FileInfo("pdf" if request.kind == "pdf" else "image", pages, name_and_version(request.renderer))
@@ -43,39 +45,42 @@ def read_pages(
     path: str | Path,
     *,
     numbers: Iterable[int] | None = None,
+    name: str | None = None,
     limits: Limits = _LIMITS,
     pixels: int = RENDER_PIXELS,
     renderer: RendererChoice = "auto",
 ) -> Iterator[Page | FailedPage]:
-    """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is asked for.
+    """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is requested.
 
-    `pixels` is the area of a picture; its aspect is that of the page. An image file is scaled to it as well. PDF pages
+    `name` is the `source` of the pages and what messages call the file, by default its own. `pixels` is the area of a
+    page image; its aspect is that of the page. An image file is scaled to it as well. PDF pages
     are RGB; the pages of an image file are L where the file is grey. `renderer` is for PDF: "auto" takes poppler where
-    it is installed, else PDFium. Nothing is opened before the first page is asked for, which raises what
+    it is installed, else PDFium. Nothing is opened before the first page is requested, which raises what
     `inspect_file` raises, and `ValueError` for a page that the file does not have. Close the iterator (or exhaust
     it) to end the process behind it.
     """
-    if not _LEAST_PIXELS <= pixels <= _MOST_PIXELS:
-        raise ValueError(f"pixels is {pixels:,}; expected {_LEAST_PIXELS:,} to {_MOST_PIXELS:,}, the area of a page")
-    return _read(_request(Path(path), limits, pixels, renderer), numbers, limits)
+    if not _MIN_PIXELS <= pixels <= _MAX_PIXELS:
+        raise ValueError(f"pixels is {pixels:,}; expected {_MIN_PIXELS:,} to {_MAX_PIXELS:,}, the area of a page")
+    return _read(_request(Path(path), name, limits, pixels, renderer), numbers, limits)
 
 
 def _read(request: Request, numbers: Iterable[int] | None, limits: Limits) -> Iterator[Page | FailedPage]:
     with Reader(request) as reader:
         pages = _open(reader, request, limits)
-        yield from reader.read(range(1, pages + 1) if numbers is None else _known(numbers, pages, request))
+        yield from reader.read(range(1, pages + 1) if numbers is None else _check_numbers(numbers, pages, request))
 
 
-def _request(path: Path, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
-    size = measure(path)
-    kind = kind_of(path)
+def _request(path: Path, name: str | None, limits: Limits, pixels: int, renderer: RendererChoice) -> Request:
+    size = file_size(path, name)
+    kind = detect_kind(path, name)
     if size > limits.file_bytes:
         raise LimitExceeded(
-            f"{path.name} has {size:,} bytes, the limit file_bytes is {limits.file_bytes:,}; "
+            f"{name or path.name} has {size:,} bytes, the limit file_bytes is {limits.file_bytes:,}; "
             "split it, or raise the limit"
         )
     return Request(
         path=str(path.absolute()),
+        name=name or path.name,
         kind=kind,
         renderer=choose_renderer(kind, renderer),
         pixels=pixels,
@@ -89,14 +94,13 @@ def _open(reader: Reader, request: Request, limits: Limits) -> int:
     pages = reader.open()
     if pages > limits.pages:
         raise LimitExceeded(
-            f"{Path(request.path).name} has {pages:,} pages, the limit pages is {limits.pages:,}; "
-            "split it, or raise the limit"
+            f"{request.name} has {pages:,} pages, the limit pages is {limits.pages:,}; split it, or raise the limit"
         )
     return pages
 
 
-def _known(numbers: Iterable[int], pages: int, request: Request) -> Iterator[int]:
+def _check_numbers(numbers: Iterable[int], pages: int, request: Request) -> Iterator[int]:
     for number in numbers:
         if not 1 <= operator.index(number) <= pages:
-            raise ValueError(f"page {number} of {Path(request.path).name}: it has pages 1 to {pages}")
+            raise ValueError(f"page {number} of {request.name}: it has pages 1 to {pages}")
         yield operator.index(number)

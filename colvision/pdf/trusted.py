@@ -40,25 +40,25 @@ class TrustedPdf:
         return len(self._document)
 
     def grey(self, number: int, *, dpi: float) -> Image.Image:
-        """Page `number` (from 1) as a grey picture (L), form fields left blank. Raises `DamagedFile`."""
+        """Page `number` (from 1) as a grey image (L), form fields left blank. Raises `DamagedFile`."""
         try:
             page = self._document[number - 1]
         except pdfium.PdfiumError as error:
             raise DamagedFile(f"page {number} of {self._name} cannot be loaded by PDFium; leave it out") from error
         try:
             scale = min(dpi / 72, _LONGEST_SIDE / max(page.get_size()))
-            picture: Image.Image = page.render(scale=scale, grayscale=True).to_pil().convert("L")
+            image: Image.Image = page.render(scale=scale, grayscale=True).to_pil().convert("L")
         finally:
             page.close()
-        return picture
+        return image
 
     def bookmarks(self) -> Iterator[tuple[str, int]]:
         """(title, page from 1) of each bookmark that leads to a page of this file, in their order."""
-        for mark in self._document.get_toc():
-            target = mark.get_dest()
+        for bookmark in self._document.get_toc():
+            target = bookmark.get_dest()
             number = target.get_index() if target is not None else None
             if number is not None and 0 <= number < len(self):
-                yield str(mark.get_title()), number + 1
+                yield str(bookmark.get_title()), number + 1
 
     def write_excerpt(self, numbers: Iterable[int], path: Path) -> None:
         """A PDF of these pages (from 1), in this order, as they are."""

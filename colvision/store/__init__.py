@@ -1,6 +1,6 @@
-"""A library on disk: a catalogue (SQLite), immutable shards, the kept files and page pictures (no torch).
+"""A library on disk: a catalogue (SQLite), immutable shards, the kept files and page images (no torch).
 
-`Store` is what readers ask; its `writer`, `pending` and `jobs` are the ways in. A commit's order stands in `writer`.
+`Store` reads; its `writer`, `pending` and `jobs` change the library. The order of a commit is in `writer`.
 """
 
 from colvision.store.fulltext import TextScores

@@ -1,4 +1,4 @@
-"""The catalogue: one SQLite file that says what a library holds. What it does not name does not exist.
+"""The catalogue: one SQLite file that names all that a library holds. What it does not name does not exist.
 
 WAL lets readers go on while one process writes; `synchronous=FULL` makes a committed transaction survive a power cut.
 """
@@ -16,12 +16,12 @@ from typing import Any
 from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
 from colvision.store.schema import (
-    APPLICATION,
-    CHECKSUMS,
+    APPLICATION_ID,
     FORMAT,
     IS_SCHEMA_INTACT,
     SCHEMA,
-    SCHEMA_CHECKED,
+    SCHEMA_CHECKSUM_FORMAT,
+    SET_CHECKSUMS,
     UPGRADES,
 )
 from colvision.store.table import row_checksum, text_checksum
@@ -33,12 +33,12 @@ _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 Value = str | int | float | None
-Row = tuple[Any, ...]  # SQLite knows the types of values, not of columns: the value types of `rows` name them
+Row = tuple[Any, ...]  # SQLite has types of values, not of columns: those are in `records`
 Record = dict[str, Any]  # a row by the names of its columns
 
 
 class Catalogue:
-    """An open catalogue; one connection, shared by the threads of this process in turn.
+    """An open catalogue; one connection, which the threads of this process share one at a time.
 
     One of an older format is upgraded, in memory where it cannot be written. Raises `LibraryFormat` when there is none
     (and `create` is False) or when it is of a newer format; `LibraryDamaged` when SQLite finds it damaged, now or
@@ -57,17 +57,19 @@ class Catalogue:
                 self._open()
                 self._check_format(create=create)
         except sqlite3.DatabaseError as error:
-            raise self._unusable(error) from error
+            raise self._open_error(error) from error
 
     def _open(self) -> None:
         self._stamp = self._file_stamp()
         self._connection = _connect(self._uri(), self.folder)
-        self._end = weakref.finalize(self, self._connection.close)
+        self._finalizer = weakref.finalize(self, self._connection.close)
         if not self.read_only:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = FULL")
-            self.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: not every SQLite does by itself
-        elif self._pragma("application_id") == APPLICATION and self._pragma("user_version") < FORMAT:
+            self.execute(
+                "PRAGMA secure_delete = ON"
+            )  # deleted bytes are overwritten: not every SQLite does so by default
+        elif self._pragma("application_id") == APPLICATION_ID and self._pragma("user_version") < FORMAT:
             self._copy_to_memory()
 
     def _copy_to_memory(self) -> None:
@@ -75,37 +77,37 @@ class Catalogue:
         copy = _connect(":memory:", self.folder)
         with self._connection as on_disk:
             on_disk.backup(copy)
-        self._end()
+        self._finalizer()
         self._connection = copy
-        self._end = weakref.finalize(self, copy.close)
+        self._finalizer = weakref.finalize(self, copy.close)
         with self._transaction("BEGIN IMMEDIATE"):
             self._upgrade()
 
     def _uri(self) -> str:
-        """Where SQLite cannot make its -shm file it reads only what is said not to change: see `_refresh`."""
+        """Where SQLite cannot make its -shm file it reads only an `immutable` file: see `_refresh`."""
         if not self.read_only:
             return f"{self._path.absolute().as_uri()}?mode=rwc"
-        return f"{self._path.absolute().as_uri()}?mode=ro{'&immutable=1' if self._is_still() else ''}"
+        return f"{self._path.absolute().as_uri()}?mode=ro{'&immutable=1' if self._is_immutable() else ''}"
 
-    def _is_still(self) -> bool:
+    def _is_immutable(self) -> bool:
         return not os.access(self.folder, os.W_OK) and not self._path.with_name(FILE_NAME + "-wal").exists()
 
     def _file_stamp(self) -> tuple[int, int, bool]:
-        """Changes when somebody who may write has written."""
-        found = self._path.stat() if self._path.exists() else None
-        return (found.st_mtime_ns if found else 0, found.st_size if found else 0, self._is_still())
+        """Changes when another process has written to the file."""
+        status = self._path.stat() if self._path.exists() else None
+        return (status.st_mtime_ns if status else 0, status.st_size if status else 0, self._is_immutable())
 
     def _refresh(self) -> None:
-        """A connection told that nothing changes does not look: it is opened anew when something has."""
+        """An immutable connection does not see changes: it is opened again when there are some."""
         if self.read_only and self._stamp != self._file_stamp():
-            self._end()
+            self._finalizer()
             self._open()
 
     def _check_format(self, *, create: bool) -> None:
         if self._pragma("application_id") == 0 and create and not self.read_only:
-            self._make()
+            self._create()
         application, version = self._pragma("application_id"), self._pragma("user_version")
-        if application != APPLICATION:
+        if application != APPLICATION_ID:
             raise LibraryFormat(f"{self._path} is not a catalogue of colvision: choose another folder")
         if version > FORMAT:
             raise LibraryFormat(
@@ -123,13 +125,13 @@ class Catalogue:
 
     def _check_schema(self) -> None:
         if not self.one(IS_SCHEMA_INTACT)[0]:
-            raise self._damaged("its tables are not what was made")
+            raise self._damage_error("its tables are not what was made")
 
-    def _make(self) -> None:
-        """All in one transaction: killed in the middle it leaves an empty file, which the next opening fills."""
+    def _create(self) -> None:
+        """In one transaction: killed in the middle it leaves an empty file, from which the next opening creates it."""
         with self.write():
             if self._pragma("application_id") or self.one("SELECT count(*) FROM sqlite_master")[0]:
-                return  # another process was quicker, or the file is somebody else's
+                return  # another process was quicker, or the file belongs to another program
             if any(self.folder.glob("files/*")):
                 # A new catalogue would name none of them, and the next writer would remove what is not named.
                 raise LibraryDamaged(
@@ -137,22 +139,22 @@ class Catalogue:
                     "its files/ folder away and ingest that into a new library",
                     path=self._path,
                 )
-            self._run(SCHEMA + CHECKSUMS)
-            self.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._execute_script(SCHEMA + SET_CHECKSUMS)
+            self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _upgrade(self) -> None:
         """In the caller's transaction: killed in the middle it leaves the older format for the next opening."""
         version = self._pragma("user_version")
-        if version >= SCHEMA_CHECKED:
-            self._check_schema()  # what is damaged by now must not get a right checksum
+        if version >= SCHEMA_CHECKSUM_FORMAT:
+            self._check_schema()  # else damaged rows would get right checksums
         for newer in range(version + 1, FORMAT + 1):
-            self._run(UPGRADES[newer])
-        self._run(CHECKSUMS)
+            self._execute_script(UPGRADES[newer])
+        self._execute_script(SET_CHECKSUMS)
         self.execute(f"PRAGMA user_version = {FORMAT}")
 
-    def _run(self, script: str) -> None:
-        """Several statements, in the caller's transaction: sqlite3's own `executescript` would commit it."""
+    def _execute_script(self, script: str) -> None:
+        """Executes a script in the caller's transaction: sqlite3's own `executescript` would commit that."""
         statement = ""
         for line in script.splitlines():
             statement += line + "\n"
@@ -163,14 +165,14 @@ class Catalogue:
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _unusable(self, error: sqlite3.DatabaseError) -> LibraryFormat | LibraryDamaged:
+    def _open_error(self, error: sqlite3.DatabaseError) -> LibraryFormat | LibraryDamaged:
         if isinstance(error, sqlite3.OperationalError):
             return LibraryFormat(
                 f"{self._path} cannot be opened ({error}): check that it can be read, and that its disk has room"
             )
-        return self._damaged(error)
+        return self._damage_error(error)
 
-    def _damaged(self, error: sqlite3.DatabaseError | UnicodeDecodeError | str) -> LibraryDamaged:
+    def _damage_error(self, error: sqlite3.DatabaseError | UnicodeDecodeError | str) -> LibraryDamaged:
         return LibraryDamaged(
             f"{self._path} is damaged ({error}): {COPY_BACK}",
             path=self._path,
@@ -183,10 +185,10 @@ class Catalogue:
             yield
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
-                raise self._damaged(error) from error
+                raise self._damage_error(error) from error
             raise
         except UnicodeDecodeError as error:
-            raise self._damaged(error) from error  # SQLite's own message quotes what it found
+            raise self._damage_error(error) from error  # SQLite's own message quotes what it found
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -198,7 +200,7 @@ class Catalogue:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """All or nothing, and on the disk when the block is left. Raises `LibraryReadOnly`."""
+        """A transaction that is on the disk when the block ends, or not at all. Raises `LibraryReadOnly`."""
         if self.read_only:
             raise LibraryReadOnly(f"library {self.folder} cannot be written: copy it to a disk where it can")
         with self._transaction("BEGIN IMMEDIATE"):
@@ -263,31 +265,31 @@ class Catalogue:
         return sum(path.stat().st_size for path in files if path.exists())
 
     def checkpoint(self) -> None:
-        """Brings what is in the log into the file and empties the log, as far as readers of older states allow."""
+        """Moves the log's contents into the file, as far as readers of older states allow."""
         self.all("PRAGMA wal_checkpoint (TRUNCATE)")
 
     def compact(self) -> None:
-        """Gives back the room of what was deleted. Not inside a transaction."""
+        """Returns the space of deleted rows to the disk. Not inside a transaction."""
         self.execute("VACUUM")
         self.checkpoint()
 
     def close(self) -> None:
         with self._lock:
-            self._end()
+            self._finalizer()
 
 
 def _connect(database: str, folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         database, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.text_factory = _text
+    connection.text_factory = _decode
     connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
     connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
-    connection.create_function("upload_path", 1, partial(uploads.upgraded_path, folder))
-    connection.create_function("upload_metadata", 1, partial(uploads.upgraded_metadata, folder))
+    connection.create_function("upload_path", 1, partial(uploads.upgrade_path, folder))
+    connection.create_function("upload_metadata", 1, partial(uploads.upgrade_metadata, folder))
     return connection
 
 
-def _text(data: bytes) -> str:
-    """A damaged text is still read: its row's checksum says so."""
+def _decode(data: bytes) -> str:
+    """Decodes damaged text as well: the checksum of its row does not match it."""
     return data.decode(errors="replace")

@@ -1,7 +1,7 @@
 """Rewriting shards: small ones into larger, and those with dead pages without them. Codes are copied, never made again.
 
-A shard is as large as the commit that made it. As soon as many of about one size have piled up they become one of the
-next size, so that a page is copied a few times at most, however slowly a library grows. A page is dead when its
+A shard is as large as the commit that made it. As soon as there are many of about one size they are merged into one of
+the next size, so that a page is copied a few times at most, however slowly a library grows. A page is dead when its
 document was deleted: nothing leads to it, but its bytes are there until its shard is rewritten.
 """
 
@@ -19,7 +19,7 @@ from colvision.store.writer_lock import WriterLock
 
 TARGET_PAGES = 4096  # of a shard that is merged no more: 400 MB at 700 vectors a page
 TARGET_BYTES = 1 << 29
-MOST_OF_A_SIZE = 16  # shards that may pile up: each is a file to open, and a commit makes one
+MAX_SHARDS_OF_A_SIZE = 16  # before they are merged: each is a file to open, and a commit makes one
 SIZE_STEP = 16  # from one size to the next
 DEAD_SHARE = 0.25  # of a shard's pages, above which it is rewritten by itself
 
@@ -50,7 +50,7 @@ class _Candidate:
 
 
 class Compactor:
-    """Rewrites the shards of a library, in the turn of whoever writes."""
+    """Rewrites the shards of a library."""
 
     def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files) -> None:
         self._writer_lock = writer_lock
@@ -58,13 +58,13 @@ class Compactor:
         self._files = files
 
     def compact_due(self, collection: int) -> None:
-        """Merges what has piled up and drops what is dead, in the caller's turn."""
-        self._rewrite_all(_due(self._candidates(collection)))
+        """Merges shards of which there are many, and drops dead pages. The caller holds the writer lock."""
+        self._rewrite_all(_due_runs(self._candidates(collection)))
 
     def compact_next(self, collection: int) -> bool:
-        """Drops what is dead and merges what is small of one run of shards; False when there is nothing left to do.
+        """Drops the dead pages of one run of shards and merges it; False when nothing is to be done any more.
 
-        A turn for each run: others may commit in between.
+        The writer lock is released after each run: others may commit in between.
         """
         with self._writer_lock.acquire():
             runs = (run for run in _runs(self._candidates(collection)) if len(run) > 1 or self._needs_rewrite(run[0]))
@@ -77,16 +77,16 @@ class Compactor:
         if candidate.live < candidate.row.pages:
             return True
         try:
-            return not Shard(self._files.shard(candidate.row.file_name)).is_current
+            return not Shard(self._files.shard_path(candidate.row.file_name)).is_current
         except (FileNotFoundError, LibraryDamaged):
-            return True  # which is met, and told, by who rewrites it
+            return True  # `_rewrite` meets it again, and quarantines it
 
     def _candidates(self, collection: int) -> list[_Candidate]:
         with self._db.read():
-            named = rows.named_pages(self._db, collection)
-            shards = rows.shards(self._db, "collection = ?", [collection])
+            live = rows.shards.live_pages(self._db, collection)
+            shards = rows.shards.select(self._db, "collection = ?", [collection])
         serving = [row for row in shards if row.is_intact and not row.damage]
-        return [_Candidate(row, named[row.key]) for row in serving if named[row.key]]
+        return [_Candidate(row, live[row.key]) for row in serving if live[row.key]]
 
     def _rewrite_all(self, runs: Iterable[Sequence[_Candidate]]) -> None:
         for run in list(runs):
@@ -95,64 +95,65 @@ class Compactor:
             self._writer_lock.sweep()
 
     def _rewrite(self, run: Sequence[ShardRow]) -> None:
-        """One shard of several. If one of them is damaged it is quarantined, and the others wait for the next turn."""
+        """Makes one shard of several. A damaged one is quarantined, and the others are left to the next rewrite."""
         pages: list[ShardPage] = []
         owners: list[PageRef] = []
         keys: list[int] = []
         for row in run:
             try:
-                for page, owner, key in self._live(row):
+                for page, owner, key in self._live_pages(row):
                     pages.append(page)
                     owners.append(owner)
                     keys.append(key)
             except (FileNotFoundError, LibraryDamaged) as error:
                 with self._db.write():
-                    rows.quarantine(self._db, row, str(error))
+                    rows.shards.quarantine(self._db, row, str(error))
                 return
         new = self._write(run[0].collection, pages, owners)
         # Killed before this is committed: no row names the new shard, and the old ones are as they were.
         with self._db.write():
-            rows.move_pages(self._db, new, keys, [row.key for row in run])
+            rows.shards.move_pages(self._db, new, keys, [row.key for row in run])
 
     def _write(self, collection: int, pages: Sequence[ShardPage], owners: Sequence[PageRef]) -> ShardRow:
         with self._db.read():
-            key = rows.next_shard(self._db)
-            info = rows.collection_of(self._db, collection).info
+            key = rows.shards.next_key(self._db)
+            info = rows.collections.get(self._db, collection).info
         assert info is not None, "a collection with a shard has an encoder"
-        path = self._files.shard(shard_name(key))
+        path = self._files.shard_path(shard_name(key))
         checksum = write_shard(path, pages, owners, quantisation_range=info.quantisation_range)
         vectors, size = sum(len(page.codes) for page in pages), path.stat().st_size
         return ShardRow(key, collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT)
 
     def recover(self, row: ShardRow) -> None:
-        """Copies the whole pages of a damaged shard; the catalogue forgets the others, which are to be stored again.
+        """Copies the intact pages of a damaged shard; the others are deleted and are to be stored again.
 
-        In the caller's turn.
+        The caller holds the writer lock.
         """
         with self._db.read():
-            owned = [(PageRef(document, number), key) for _, document, number, key in rows.pages_in(self._db, row.key)]
-            documents = rows.documents_in(self._db, row.key)
-        # Of what the catalogue says of a damaged shard only whose pages lie there is believed.
+            pages = rows.shards.pages_in(self._db, row.key)
+            documents = rows.shards.documents_in(self._db, row.key)
+        # The shard's own row may be damaged: its collection is that of the documents.
         collection = documents[0].collection if documents else row.collection
-        whole = self._whole_pages(row)
-        kept = [(owner, key) for owner, key in owned if owner in whole]
+        owned = [(PageRef(document, number), key) for _, document, number, key in pages]
+        intact = self._intact_pages(row)
+        recovered = [(owner, key) for owner, key in owned if owner in intact]
         new = None
-        if kept:
-            new = self._write(collection, [whole[owner] for owner, _ in kept], [owner for owner, _ in kept])
-        saved = {key for _, key in kept}
+        if recovered:
+            new = self._write(collection, [intact[owner] for owner, _ in recovered], [owner for owner, _ in recovered])
+        recovered_keys = {key for _, key in recovered}
         with self._db.write():
             if new is not None:
-                rows.move_pages(self._db, new, [key for _, key in kept], [row.key])
+                rows.shards.move_pages(self._db, new, [key for _, key in recovered], [row.key])
             for _, key in owned:
-                if key not in saved:
-                    rows.delete_page_row(self._db, key)
-            rows.next_generation(self._db, collection)
+                if key not in recovered_keys:
+                    rows.pages.delete(self._db, key)
+            rows.collections.next_generation(self._db, collection)
 
-    def _whole_pages(self, row: ShardRow) -> dict[PageRef, ShardPage]:
-        """What can still be believed of a damaged shard: nothing where it has no sums, or where they are damaged."""
+    def _intact_pages(self, row: ShardRow) -> dict[PageRef, ShardPage]:
+        """The pages of a damaged shard that match their sums: none where it has no sums, or damaged ones."""
         pages: dict[PageRef, ShardPage] = {}
         try:
-            shard = Shard(self._files.shard(row.file_name))
+            shard = Shard(self._files.shard_path(row.file_name))
         except (FileNotFoundError, LibraryDamaged):
             return pages
         for place, owner in enumerate([] if shard.owners is None else shard.owners.tolist()):
@@ -160,26 +161,26 @@ class Compactor:
                 pages[PageRef(*owner)] = shard.page(place)
         return pages
 
-    def _live(self, row: ShardRow) -> Iterator[tuple[ShardPage, PageRef, int]]:
+    def _live_pages(self, row: ShardRow) -> Iterator[tuple[ShardPage, PageRef, int]]:
         """The pages that are not dead, checked as they are read. Raises `LibraryDamaged`, `FileNotFoundError`."""
-        shard = Shard(self._files.shard(row.file_name))
+        shard = Shard(self._files.shard_path(row.file_name))
         with self._db.read():
-            named = rows.pages_in(self._db, row.key)
-        for place, document, number, key in named:
+            pages = rows.shards.pages_in(self._db, row.key)
+        for place, document, number, key in pages:
             if not shard.holds(place, document, number):
                 raise LibraryDamaged(f"shard {row.file_name} and the catalogue do not agree about its row {place}")
             yield shard.page(place), PageRef(document, number), key
 
 
-def _due(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
+def _due_runs(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
     """The runs of shards that are to become one each."""
     merged: set[int] = set()
     for size in {candidate.size for candidate in candidates}:
-        alike = [candidate for candidate in candidates if candidate.size == size and not candidate.is_full]
-        is_enough = sum(candidate.live for candidate in alike) >= TARGET_PAGES
-        is_enough |= sum(candidate.bytes for candidate in alike) >= TARGET_BYTES
-        if len(alike) > MOST_OF_A_SIZE or (is_enough and len(alike) > 1):
-            for run in _runs(alike):
+        peers = [candidate for candidate in candidates if candidate.size == size and not candidate.is_full]
+        is_enough = sum(candidate.live for candidate in peers) >= TARGET_PAGES
+        is_enough |= sum(candidate.bytes for candidate in peers) >= TARGET_BYTES
+        if len(peers) > MAX_SHARDS_OF_A_SIZE or (is_enough and len(peers) > 1):
+            for run in _runs(peers):
                 if len(run) > 1:
                     merged |= {candidate.row.key for candidate in run}
                     yield run
@@ -189,7 +190,7 @@ def _due(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
 
 
 def _runs(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
-    """In their order, each run as soon as it fills a shard."""
+    """Shards in their order, divided into runs that fill one shard each."""
     run: list[_Candidate] = []
     for candidate in candidates:
         if candidate.is_full:

@@ -1,4 +1,4 @@
-"""Opening a document for its pages: a new one, another version of one, or one that an earlier run left incomplete."""
+"""Pending documents, whose pages are read: new ones, other versions, and incomplete ones of an earlier run."""
 
 import errno
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from colvision.errors import InputError, LibraryLocked
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.file_lock import Holder
-from colvision.store.files import Files, Incoming
+from colvision.store.files import Files, IncomingFile
 from colvision.store.identity import Decision, Outcome, SourceFile, decide, extension_of, new_id
 from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
 from colvision.store.shards import file_sha256
@@ -19,7 +19,7 @@ from colvision.store.writer_lock import WriterLock, document_deleted
 
 @dataclass(frozen=True, slots=True)
 class PendingDocument:
-    """A document that is being filled: `missing` are the pages that are neither stored nor known to fail."""
+    """A document whose pages are being stored: `missing` are those neither stored nor known to fail."""
 
     outcome: Outcome
     row: DocumentRow
@@ -40,38 +40,40 @@ class PendingDocuments:
         Only a file as long as a stored one is read at all. Raises `EncoderMismatch`, `InputError`.
         """
         with self._db.read():
-            known = next((row for row in rows.collections(self._db) if row.name == source_file.collection), None)
+            known = next((row for row in rows.collections.select(self._db) if row.name == source_file.collection), None)
             if known is None:
                 return None
             known.check_encoder(info)
         try:
             with self._db.read():
-                seen = rows.documents(self._db, "collection = ? AND bytes = ?", [known.key, path.stat().st_size])
-            if not seen:
+                same_size = rows.documents.select(
+                    self._db, "collection = ? AND bytes = ?", [known.key, path.stat().st_size]
+                )
+            if not same_size:
                 return None
             sha256 = file_sha256(path)
         except OSError as error:
             raise _unreadable(source_file, error) from error
         with self._db.read():
             decision = self._decide(source_file, known.key, sha256)
-        if decision.outcome != "same" or decision.keep is None or decision.drop:
+        if decision.outcome != "same" or decision.existing is None or decision.obsolete:
             return None
-        return PendingDocument("same", decision.keep, ())
+        return PendingDocument("same", decision.existing, ())
 
     def begin(
         self, path: Path, source_file: SourceFile, info: EncoderInfo, *, pages: int, renderer: str
     ) -> PendingDocument:
-        """Keeps a copy of a file of so many pages and opens a document for them, or finds the one that it already is.
+        """Keeps a copy of a file of so many `pages` and begins a document for it, or finds the one that it already is.
 
         Raises `EncoderMismatch`; `LibraryLocked` while another process ingests it; `InputError` when it cannot be
         read; `LibraryError` when the library cannot be written.
         """
         with self._writer_lock.acquire():
-            incoming = self._files.incoming()
+            incoming = self._files.incoming_file()
         try:
-            sha256, size = self._fill(incoming, path, source_file)
+            sha256, size = self._copy_file(incoming, path, source_file)
             with self._writer_lock.acquire(), self._db.write():
-                collection = rows.collection_of(self._db, rows.ensure_collection(self._db, source_file.collection))
+                collection = rows.collections.get(self._db, rows.collections.ensure(self._db, source_file.collection))
                 collection.check_encoder(info)
                 decision = self._decide(source_file, collection.key, sha256)
                 new = NewDocument(
@@ -85,102 +87,102 @@ class PendingDocuments:
                     bytes=size,
                     pages=pages,
                     renderer=renderer,
-                    visible=decision.target is None,
-                    replaces=decision.target.key if decision.target else None,
+                    visible=decision.replaced is None,
+                    replaces=decision.replaced.key if decision.replaced else None,
                     worker=str(Holder.current()),
                     metadata=_metadata(source_file, decision),
                 )
-                if decision.outcome != "same":  # also of a document gone on with: its kept file may be damaged
+                if decision.outcome != "same":  # also where a document is resumed: its kept file may be damaged
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.
-                    incoming.place(f"{sha256}.{new.extension}")
-                return self._open(decision, new)
+                    incoming.keep_as(f"{sha256}.{new.extension}")
+                return self._begin(decision, new)
         finally:
             incoming.discard()
 
     def reopen(self, row: DocumentRow, info: EncoderInfo) -> PendingDocument:
-        """Opens a document once more, to be read from its kept file.
+        """Begins a document again, from its kept file.
 
-        An incomplete one is gone on with; a complete one is served until its replacement is complete. Raises
+        An incomplete one is resumed; a complete one is served until its replacement is complete. Raises
         `EncoderMismatch`, `LibraryLocked`, `DocumentNotFound`.
         """
         with self._writer_lock.acquire(), self._db.write():
-            now = rows.document(self._db, row.key)
-            if now is None:
+            current = rows.documents.get(self._db, row.key)
+            if current is None:
                 raise document_deleted(row)
-            rows.collection_of(self._db, now.collection).check_encoder(info)
-            if now.state != READY:
-                return self._pending("new", self._resume(now))
-            return self._pending("replaced", self._copy(now, now.collection))
+            rows.collections.get(self._db, current.collection).check_encoder(info)
+            if current.state != READY:
+                return self._pending("new", self._resume(current))
+            return self._pending("replaced", self._replacement(current, current.collection))
 
     def copy_to_shadow(self, row: DocumentRow, collection: int) -> PendingDocument:
-        """Opens the counterpart of a document in the nameless collection that is to take the place of its own."""
+        """Begins the counterpart of a document in the shadow collection of its own."""
         with self._writer_lock.acquire(), self._db.write():
-            if rows.document(self._db, row.key) is None:  # perhaps with all its collection, and this one
+            if rows.documents.get(self._db, row.key) is None:  # perhaps with all its collection, and this one
                 raise document_deleted(row)
-            return self._pending("replaced", self._copy(row, collection))
+            return self._pending("replaced", self._replacement(row, collection))
 
-    def _copy(self, row: DocumentRow, collection: int) -> DocumentRow:
-        """The hidden document that is to replace `row` with the same bytes: gone on with, or new."""
+    def _replacement(self, row: DocumentRow, collection: int) -> DocumentRow:
+        """The hidden document that is to replace `row` with the same bytes: an incomplete one, or a new one."""
         sql = "replaces = ? AND collection = ?"
-        hidden = rows.documents(self._db, sql, [row.key, collection])
-        for each in hidden:
-            if each.sha256 == row.sha256:
-                return self._resume(each)
-            self._writer_lock.delete_document(each)
-        same = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
+        hidden = rows.documents.select(self._db, sql, [row.key, collection])
+        for other in hidden:
+            if other.sha256 == row.sha256:
+                return self._resume(other)
+            self._writer_lock.delete_document(other)
+        copy = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
         worker = str(Holder.current())
-        new = same._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
-        return rows.add_document(self._db, new)
+        new = copy._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
+        return rows.documents.add(self._db, new)
 
     def _new_id(self, source_file: SourceFile) -> str:
-        """The one that was offered, unless an earlier run has used it."""
-        is_used = bool(rows.documents(self._db, "id = ?", [source_file.id]))
+        """The requested id, unless an earlier run has used it."""
+        is_used = bool(rows.documents.select(self._db, "id = ?", [source_file.id]))
         return source_file.id if source_file.id and not is_used else new_id()
 
     def _decide(self, source_file: SourceFile, collection: int, sha256: str) -> Decision:
-        found = rows.candidates(self._db, collection, sha256, source_file.source, source_file.name)
-        return decide(source_file, sha256, found, lambda name: rows.name_exists(self._db, collection, name))
+        found = rows.documents.candidates(self._db, collection, sha256, source_file.source, source_file.name)
+        return decide(source_file, sha256, found, lambda name: rows.documents.name_exists(self._db, collection, name))
 
-    def _open(self, decision: Decision, new: NewDocument) -> PendingDocument:
-        for row in decision.drop:
+    def _begin(self, decision: Decision, new: NewDocument) -> PendingDocument:
+        for row in decision.obsolete:
             self._writer_lock.delete_document(row)
-        if decision.keep is None:
-            return self._pending(decision.outcome, rows.add_document(self._db, new))
+        if decision.existing is None:
+            return self._pending(decision.outcome, rows.documents.add(self._db, new))
         if decision.outcome == "same":
-            return PendingDocument("same", decision.keep, ())
+            return PendingDocument("same", decision.existing, ())
         # An earlier run may have counted the pages of a file that was still growing.
-        rows.set_pages(self._db, decision.keep.key, new.pages)
-        return self._pending(decision.outcome, self._resume(decision.keep))
+        rows.documents.set_pages(self._db, decision.existing.key, new.pages)
+        return self._pending(decision.outcome, self._resume(decision.existing))
 
     def _pending(self, outcome: Outcome, row: DocumentRow) -> PendingDocument:
-        known = rows.numbers(self._db, row.key)
+        known = rows.pages.numbers(self._db, row.key)
         return PendingDocument(outcome, row, tuple(number for number in range(1, row.pages + 1) if number not in known))
 
     def _resume(self, row: DocumentRow) -> DocumentRow:
-        """Goes on with a document: pages of a quarantined shard are read again, and all that failed if the file did."""
+        """Prepares a document to go on: pages of a quarantined shard are read again, failed ones if the file failed."""
         holder = Holder.parse(row.worker)
         if row.state == INGESTING and holder and holder != Holder.current() and holder.is_alive():
             raise LibraryLocked(f"{row.name!r} is being ingested by {row.worker}: wait for it, or stop it first")
-        rows.delete_damaged_pages(self._db, row.key)
+        rows.pages.delete_quarantined(self._db, row.key)
         if row.state == FAILED:
-            rows.delete_failed_pages(self._db, row.key)
-        rows.set_state(self._db, row.key, INGESTING, worker=str(Holder.current()))
-        return rows.documents(self._db, "key = ?", [row.key])[0]
+            rows.pages.delete_failed(self._db, row.key)
+        rows.documents.set_state(self._db, row.key, INGESTING, worker=str(Holder.current()))
+        return rows.documents.select(self._db, "key = ?", [row.key])[0]
 
-    def _fill(self, incoming: Incoming, path: Path, source_file: SourceFile) -> tuple[str, int]:
+    def _copy_file(self, incoming: IncomingFile, path: Path, source_file: SourceFile) -> tuple[str, int]:
         try:
-            return incoming.fill(path)
+            return incoming.copy_from(path)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise self._writer_lock.unwritable(error) from error
+                raise self._writer_lock.write_error(error) from error
             raise _unreadable(source_file, error) from error
 
 
 def _metadata(source_file: SourceFile, decision: Decision) -> Metadata:
-    """What was given with the file; another version of a document keeps what is known of it."""
+    """That of the file; without any, another version of a document keeps the old one's."""
     if source_file.metadata is not None:
         return source_file.metadata
-    return decision.target.metadata if decision.target else {}
+    return decision.replaced.metadata if decision.replaced else {}
 
 
 def _unreadable(source_file: SourceFile, error: OSError) -> InputError:

@@ -17,7 +17,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-LOCK_SECONDS = 60.0  # a commit takes under a second; a busy disk gets the benefit of the doubt
+LOCK_SECONDS = 60.0  # a commit takes under a second; a busy disk may take longer
 _POLL_SECONDS = 0.02
 _LOCKED_BYTE = 1 << 20  # Windows locks bytes, not files: one beyond the text, which stays readable
 
@@ -33,11 +33,11 @@ class Holder:
     @classmethod
     def current(cls) -> "Holder":
         pid = os.getpid()
-        return cls(socket.gethostname(), pid, _started(pid))
+        return cls(socket.gethostname(), pid, _start_time(pid))
 
     @classmethod
     def parse(cls, text: str) -> "Holder | None":
-        """The holder that `str` made this text of; None for any other text."""
+        """The holder that `str` turns into this text; None for any other text."""
         host, _, numbers = text.strip().rpartition(" process ")
         pid, _, started = numbers.partition("/")
         if not (host and pid.isdigit() and started.isdigit()):
@@ -47,13 +47,13 @@ class Holder:
     def __str__(self) -> str:
         return f"{self.host} process {self.pid}/{self.started}"
 
-    def is_here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether it runs on this machine: only then does `is_alive` know."""
         return self.host == socket.gethostname()
 
     def is_alive(self) -> bool:
-        """False only when it is known to be gone: a process of another machine counts as alive."""
-        return not self.is_here() or _is_running(self.pid, self.started)
+        """False only when it is known to have ended: a process of another machine counts as alive."""
+        return not self.is_local() or _is_running(self.pid, self.started)
 
 
 def _is_running(pid: int, started: int) -> bool:
@@ -63,11 +63,11 @@ def _is_running(pid: int, started: int) -> bool:
         return False
     except PermissionError:
         pass  # it runs, as another user
-    now = _started(pid)
-    return not (started and now) or started == now
+    current = _start_time(pid)
+    return not (started and current) or started == current
 
 
-def _started(pid: int) -> int:
+def _start_time(pid: int) -> int:
     """When a process started, in clock ticks since boot; 0 where the system does not say."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -82,7 +82,7 @@ def file_lock(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
 
     Raises `LibraryLocked`, naming the holder. Not reentrant; threads exclude each other as processes do.
     """
-    with _opened(path) as file:
+    with _open_lock_file(path) as file:
         deadline = time.monotonic() + seconds
         while not try_lock(file):
             if time.monotonic() > deadline:
@@ -101,7 +101,7 @@ def file_lock(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
             _unlock(file)
 
 
-def _opened(path: Path) -> IO[str]:
+def _open_lock_file(path: Path) -> IO[str]:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def _lock_message(path: Path, seconds: float) -> str:
 
 
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
-    """Locks an open file; False when another one has. Closing it, and the death of its process, lets go."""
+    """Locks an open file; False when another holds it. Closing the file, and the death of its process, release it."""
     try:
         if sys.platform == "win32":
             os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)

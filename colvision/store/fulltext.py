@@ -1,7 +1,7 @@
-"""BM25 over the pages' own text: what the words of a query weigh on each page of a collection.
+"""BM25 over the pages' text layers: the score of each page of a collection for the words of a query.
 
-A query is cut into words by the tokenizer that cut the pages, and each word is looked up by itself: there is no query
-language to write in. Counts are those of the collection's visible pages, whatever else the library holds.
+A query is tokenized as the pages are, and each word is looked up by itself: there is no query language. Counts are
+those of the collection's visible pages, whatever else the library holds.
 
 FTS5's own `bm25()` would not do, even with a table for each collection. Its idf lacks the 1 within Lucene's logarithm:
 a page's score is 0.75 to 2.2 times ours, depending on the words; a word on more than half of the pages weighs 1e-6
@@ -25,9 +25,9 @@ from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 
 _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
-_MOST_WORDS = 64  # of a query: each is a look-up
-_REMEMBERED = 8  # collections whose pages' lengths are kept
-_NUMBER_BITS = 32  # of a place that hold the page's number, below the document's key
+_MAX_WORDS = 64  # of a query: each is a look-up
+_CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
+_NUMBER_BITS = 32  # of a place that hold the page's number; the document's key is above them
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -48,19 +48,19 @@ class TextScores:
         """(n,) the scores of pages by document key and number, 0 for a page without a word of the query."""
         if not len(self.places):
             return np.zeros(len(documents), np.float64)
-        wanted = _places(documents, numbers)
-        at = np.minimum(np.searchsorted(self.places, wanted), len(self.places) - 1)
-        return np.where(self.places[at] == wanted, self.scores[at], 0.0)
+        places = _places(documents, numbers)
+        index = np.minimum(np.searchsorted(self.places, places), len(self.places) - 1)
+        return np.where(self.places[index] == places, self.scores[index], 0.0)
 
     def first(self, count: int) -> tuple[Keys, NDArray[np.int32]]:
         """Document keys and numbers of the `count` pages that score highest, in the order of their places."""
-        chosen = np.sort(np.argsort(-self.scores, kind="stable")[:count])
-        places = self.places[chosen]
+        best = np.sort(np.argsort(-self.scores, kind="stable")[:count])
+        places = self.places[best]
         return places >> _NUMBER_BITS, (places & (1 << _NUMBER_BITS) - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pages:
+class _TextPages:
     """The visible pages with text of one generation, in the order of their keys; `norm` is BM25's, of their lengths."""
 
     generation: int
@@ -70,13 +70,13 @@ class _Pages:
 
 
 class TextLayers:
-    """The text of all pages in a catalogue; safe to share between threads."""
+    """The text layers of all pages in a catalogue; safe to share between threads."""
 
     def __init__(self, db: Catalogue) -> None:
         self._db = db
         self._lock = threading.Lock()
-        self._newest: OrderedDict[int, _Pages] = OrderedDict()  # by collection
-        self._cutter: sqlite3.Connection | None = None
+        self._cache: OrderedDict[int, _TextPages] = OrderedDict()  # by collection
+        self._tokenizer: sqlite3.Connection | None = None
 
     def scores(self, collection: str, text: str) -> TextScores:
         """score(page) = sum over the query's distinct words of idf * tf / (tf + k1 (1 - b + b length / mean length)).
@@ -85,72 +85,74 @@ class TextLayers:
         Of a longer query the first 64 words count. Raises `CollectionNotFound`.
         """
         with self._lock, self._db.read():
-            row = rows.collection(self._db, collection)
+            row = rows.collections.find(self._db, collection)
             pages = self._pages(row.key, row.generation)
-            words = self._cut(text)
+            words = self._tokenize(text)
             elsewhere = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
             scores, best = np.zeros(len(pages.keys), np.float64), 0.0
             self._db.execute(
-                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.places_of USING fts5vocab(main, page_text, instance)"
+                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_instances USING fts5vocab(main, page_text, instance)"
             )
-            self._db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.pages_of USING fts5vocab(main, page_text, row)")
+            self._db.execute(
+                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)"
+            )
             for word in words:
-                at, times = self._found(word, pages, elsewhere)
-                idf = _idf(len(at), len(pages.keys))
+                index, counts = self._postings(word, pages, elsewhere)
+                idf = _idf(len(index), len(pages.keys))
                 best += idf
-                scores[at] += idf * times / (times + pages.norm[at])
-        seen = np.flatnonzero(scores)
-        seen = seen[np.argsort(pages.places[seen])]
-        return TextScores(pages.places[seen], scores[seen], best)
+                scores[index] += idf * counts / (counts + pages.norm[index])
+        found = np.flatnonzero(scores)
+        found = found[np.argsort(pages.places[found])]
+        return TextScores(pages.places[found], scores[found], best)
 
     def close(self) -> None:
         with self._lock:
-            self._newest.clear()
-            if self._cutter is not None:
-                self._cutter.close()
-                self._cutter = None
+            self._cache.clear()
+            if self._tokenizer is not None:
+                self._tokenizer.close()
+                self._tokenizer = None
 
-    def _found(self, word: str, pages: _Pages, elsewhere: int) -> tuple[Keys, Scores]:
-        """Where among `pages` a word stands, and how often. A word that must be on most of them, as more pages hold it
-        than the catalogue has `elsewhere`, is not looked up: its postings are the longest, and it would weigh nothing.
+    def _postings(self, word: str, pages: _TextPages, elsewhere: int) -> tuple[Keys, Scores]:
+        """Which of `pages` hold a word (indices into them), and how often.
+
+        A word that must be on most of them, as more pages hold it than the catalogue has `elsewhere`, is not looked up:
+        its postings are the longest, and it would weigh nothing.
         """
-        on = self._db.all("SELECT doc FROM temp.pages_of WHERE term = ?", [word])
-        if not on or on[0][0] - elsewhere > len(pages.keys) / 2:
-            everywhere = np.arange(len(pages.keys) if on else 0)
-            return everywhere, np.ones(len(everywhere), np.float64)
-        sql = "SELECT doc, count(*) FROM temp.places_of WHERE term = ? GROUP BY doc"
-        found = np.array(self._db.all(sql, [word]), dtype=np.int64)  # (pages, 2) key, times
-        at = np.searchsorted(pages.keys, found[:, 0])
-        kept = at < len(pages.keys)
-        kept[kept] = pages.keys[at[kept]] == found[kept, 0]
-        return at[kept], found[kept, 1].astype(np.float64)
+        totals = self._db.all("SELECT doc FROM temp.page_text_rows WHERE term = ?", [word])
+        if not totals or totals[0][0] - elsewhere > len(pages.keys) / 2:
+            index = np.arange(len(pages.keys) if totals else 0)
+            return index, np.ones(len(index), np.float64)
+        sql = "SELECT doc, count(*) FROM temp.page_text_instances WHERE term = ? GROUP BY doc"
+        found = np.array(self._db.all(sql, [word]), dtype=np.int64)  # (pages, 2) key, count
+        index = np.searchsorted(pages.keys, found[:, 0])
+        is_here = index < len(pages.keys)
+        is_here[is_here] = pages.keys[index[is_here]] == found[is_here, 0]
+        return index[is_here], found[is_here, 1].astype(np.float64)
 
-    def _cut(self, text: str) -> list[str]:
-        """The distinct words of a text as the pages' words are stored: folded and stemmed by the same tokenizer."""
-        if self._cutter is None:
-            self._cutter = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            self._cutter.execute(self._db.one("SELECT sql FROM sqlite_master WHERE name = 'page_text'")[0])
-            self._cutter.execute("CREATE VIRTUAL TABLE words USING fts5vocab(page_text, instance)")
-        cutter, whole = (
-            self._cutter,
-            text.encode("utf-8", "ignore").decode(),
-        )  # SQLite takes no half of a surrogate pair
-        cutter.execute("BEGIN")
-        cutter.execute("INSERT INTO page_text (text) VALUES (?)", [whole])
-        words = [str(term) for (term,) in cutter.execute("SELECT term FROM words ORDER BY offset")]
-        cutter.execute("ROLLBACK")
-        return list(dict.fromkeys(words))[:_MOST_WORDS]
+    def _tokenize(self, text: str) -> list[str]:
+        """The distinct words of a text as FTS5 stores those of the pages: folded and stemmed."""
+        if self._tokenizer is None:
+            self._tokenizer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._tokenizer.execute(self._db.one("SELECT sql FROM sqlite_master WHERE name = 'page_text'")[0])
+            self._tokenizer.execute("CREATE VIRTUAL TABLE words USING fts5vocab(page_text, instance)")
+        tokenizer = self._tokenizer
+        encodable = text.encode("utf-8", "ignore").decode()  # SQLite takes no half of a surrogate pair
+        tokenizer.execute("BEGIN")
+        tokenizer.execute("INSERT INTO page_text (text) VALUES (?)", [encodable])
+        words = [str(term) for (term,) in tokenizer.execute("SELECT term FROM words ORDER BY offset")]
+        tokenizer.execute("ROLLBACK")
+        return list(dict.fromkeys(words))[:_MAX_WORDS]
 
-    def _pages(self, collection: int, generation: int) -> _Pages:
-        newest = self._newest.get(collection)
-        if newest is None or newest.generation != generation:
-            newest = self._newest[collection] = self._read(collection, generation)
-        self._newest.move_to_end(collection)
-        while len(self._newest) > _REMEMBERED:
-            self._newest.popitem(last=False)
-        return newest
+    def _pages(self, collection: int, generation: int) -> _TextPages:
+        pages = self._cache.get(collection)
+        if pages is None or pages.generation != generation:
+            pages = self._cache[collection] = self._read(collection, generation)
+        self._cache.move_to_end(collection)
+        while len(self._cache) > _CACHED_COLLECTIONS:
+            self._cache.popitem(last=False)
+        return pages
 
-    def _read(self, collection: int, generation: int) -> _Pages:
+    def _read(self, collection: int, generation: int) -> _TextPages:
         """Lengths are in words, from the table where FTS5 keeps them (sqlite.org/fts5.html, "the docsize table")."""
         sql = """
             SELECT pages.key, pages.document, pages.number, sizes.sz FROM pages
@@ -160,7 +162,7 @@ class TextLayers:
         places = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
         lengths = np.array([_varint(row[3]) for row in found], dtype=np.float64)
         mean = float(lengths.mean()) if lengths.any() else 1.0
-        return _Pages(
+        return _TextPages(
             generation,
             keys=places[:, 0],
             places=_places(places[:, 1], places[:, 2].astype(np.int32)),

@@ -1,7 +1,7 @@
 """Which document a file is: the same again, another version of one, or a new one.
 
 The same bytes are the same document. A path that now holds other bytes is another version of its document. An upload
-whose name is taken is kept beside it under a name of its own, unless it is meant to replace.
+whose name is in use is kept beside it under a name of its own, unless it is to replace.
 """
 
 import re
@@ -22,11 +22,11 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file offered to a collection.
+    """A file to ingest into a collection.
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
-    place of a document of the same name. `metadata` None leaves what is known of the document as it is. A new document
-    gets `id`, if that is not "".
+    place of a document of the same name. `metadata` None keeps that of the document. A new document gets `id`, if
+    that is not "".
     """
 
     collection: str
@@ -40,20 +40,26 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`keep` is the document whose pages are added to (None: a new one); `target` is what it will replace."""
+    """What to do with a file.
+
+    `existing` is the document that its pages are added to, None for a new one; `replaced` is the one that it takes the
+    place of; `obsolete` are older replacements of that, to be deleted.
+    """
 
     outcome: Outcome
     name: str
-    keep: DocumentRow | None = None
-    target: DocumentRow | None = None
-    drop: tuple[DocumentRow, ...] = ()
+    existing: DocumentRow | None = None
+    replaced: DocumentRow | None = None
+    obsolete: tuple[DocumentRow, ...] = ()
 
 
-def decide(source_file: SourceFile, sha256: str, rows: Sequence[DocumentRow], taken: Callable[[str], bool]) -> Decision:
+def decide(
+    source_file: SourceFile, sha256: str, rows: Sequence[DocumentRow], name_exists: Callable[[str], bool]
+) -> Decision:
     """What to do with a file.
 
-    `rows` are the collection's documents with the file's bytes, source or name, and all hidden replacements; `taken`
-    says whether a name is in use.
+    `rows` are the collection's documents with the file's bytes, source or name, and all hidden replacements;
+    `name_exists` says whether a name is in use.
     """
     visible = [row for row in rows if row.visible]
     target = next(
@@ -64,21 +70,21 @@ def decide(source_file: SourceFile, sha256: str, rows: Sequence[DocumentRow], ta
     if target is None and source_file.replace:
         target = next((row for row in visible if row.name == source_file.name), None)
     if target is None:
-        return Decision("new", _free_name(source_file.name, taken))
+        return Decision("new", _free_name(source_file.name, name_exists))
     hidden = tuple(row for row in rows if row.replaces == target.key)
     if target.sha256 == sha256:
         outcome: Outcome = "same" if target.state == READY else "new"
-        return Decision(outcome, target.name, keep=target, drop=hidden)
-    kept = next((row for row in hidden if row.sha256 == sha256), None)
-    drop = tuple(row for row in hidden if row is not kept)
-    return Decision("replaced", target.name, keep=kept, target=target, drop=drop)
+        return Decision(outcome, target.name, existing=target, obsolete=hidden)
+    existing = next((row for row in hidden if row.sha256 == sha256), None)
+    obsolete = tuple(row for row in hidden if row is not existing)
+    return Decision("replaced", target.name, existing, target, obsolete)
 
 
-def _free_name(name: str, taken: Callable[[str], bool]) -> str:
+def _free_name(name: str, name_exists: Callable[[str], bool]) -> str:
     """`pump.pdf`, or the first of `pump (2).pdf`, `pump (3).pdf` ... that is free."""
     path = PurePosixPath(name)
     candidate, count = name, 1
-    while taken(candidate):
+    while name_exists(candidate):
         count += 1
         candidate = f"{path.stem} ({count}){path.suffix}"
     return candidate
@@ -87,7 +93,7 @@ def _free_name(name: str, taken: Callable[[str], bool]) -> str:
 def document_name(name: str) -> str:
     """A name fit to be shown: the last part of a path of any system, without control characters, not too long."""
     last = PureWindowsPath(PurePosixPath(name).name).name
-    shown = "".join(letter for letter in last if letter.isprintable()).strip()
+    shown = "".join(character for character in last if character.isprintable()).strip()
     path = PurePosixPath("document" if shown in ("", ".", "..") else shown)
     return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
 
@@ -101,9 +107,9 @@ def collection_name(name: str) -> str:
 
 
 def extension_of(name: str) -> str:
-    """The ending that a kept file gets: it comes from outside, so only letters and digits pass."""
-    ending = PurePath(name).suffix.lower().removeprefix(".")
-    return ending if _EXTENSION.fullmatch(ending) else "bin"
+    """The extension that a kept file gets: it comes from outside, so only letters and digits pass."""
+    extension = PurePath(name).suffix.lower().removeprefix(".")
+    return extension if _EXTENSION.fullmatch(extension) else "bin"
 
 
 def new_id() -> str:

@@ -1,4 +1,4 @@
-"""Work that waits: what it needs, who works on it, how far it is. States survive a restart.
+"""The queue of jobs: what each needs, which process works on it, its progress. States survive a restart.
 
 Each change is a short transaction of its own, outside the writer lock.
 """
@@ -15,7 +15,7 @@ from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.file_lock import Holder
 from colvision.store.identity import new_id
-from colvision.store.rows import now
+from colvision.store.rows.statements import now
 
 JobKind = Literal["file", "resume", "reencode"]
 JobState = Literal["queued", "running", "ready", "failed", "cancelled"]
@@ -34,7 +34,7 @@ class Job:
 
     `path` is that of a file, None for the others. `document` is the id of the one that is resumed, or that a file
     becomes: a new one when it is claimed, "" if it becomes none. `page` of `pages` are done. `metadata` is None where
-    nothing was given.
+    none was given. `cancel`: it is to stop.
     """
 
     key: int
@@ -61,14 +61,14 @@ class Job:
         return self.state in ("queued", "running")
 
     @property
-    def process(self) -> int | None:
-        """The number of the process that works on it, if that is one of this machine."""
+    def pid(self) -> int | None:
+        """The process that works on it, if that runs on this machine."""
         holder = Holder.parse(self.worker)
-        return holder.pid if holder is not None and holder.is_here() else None
+        return holder.pid if holder is not None and holder.is_local() else None
 
     @property
     def seconds_left(self) -> float | None:
-        """None before the speed is known."""
+        """To its end at the speed so far; None before that is known."""
         return (self.pages - self.page) / self.pages_per_second if self.pages_per_second else None
 
 
@@ -93,24 +93,24 @@ class JobQueue:
         replace: bool = False,
     ) -> Job:
         """Adds a file to ingest; `name` is what the user calls it."""
-        noted = None if metadata is None else metadata_text(metadata)
+        text = None if metadata is None else metadata_text(metadata)
         sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, noted, replace, now()]
+        values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, text, replace, now()]
         with self._db.write():
             key = self._db.insert(sql, values)
         return self.get(key)
 
     def queue_resume(self, document: str, name: str, *, collection: str = "default") -> Job:
-        """Adds the missing pages of a document (an id), unless a job that reads it waits or runs: then gives that."""
+        """Adds the missing pages of a document (an id); a job that waits or runs for them is returned instead."""
         return self._queue_once("resume", (name, collection, document), "document = ?", [document])
 
     def queue_reencoding(self, collection: str) -> Job:
-        """Adds the encoding again of a whole collection, unless it waits or runs already: then gives that job."""
+        """Adds the re-encoding of a collection; one that waits or runs already is returned instead."""
         same = "kind = 'reencode' AND collection = ?"
         return self._queue_once("reencode", (collection, collection, ""), same, [collection])
 
-    def _queue_once(self, kind: JobKind, what: tuple[str, str, str], same: str, values: Sequence[Value]) -> Job:
-        """`what` is its name, collection and document; of the `same` jobs those that have ended leave the list."""
+    def _queue_once(self, kind: JobKind, columns: tuple[str, str, str], same: str, values: Sequence[Value]) -> Job:
+        """`columns` are name, collection and document; of the `same` jobs (SQL) those that have ended are deleted."""
         sql = (
             "INSERT INTO jobs (kind, path, name, collection, document, replaces, queued) VALUES (?, '', ?, ?, ?, 0, ?)"
         )
@@ -118,7 +118,7 @@ class JobQueue:
             if waiting := self._select(f"{same} AND {_ACTIVE} AND NOT cancel", values):
                 return waiting[0]
             self._db.execute(f"DELETE FROM jobs WHERE {same} AND NOT {_ACTIVE}", values)
-            key = self._db.insert(sql, [kind, *what, now()])
+            key = self._db.insert(sql, [kind, *columns, now()])
         return self.get(key)
 
     def get(self, key: int) -> Job:
@@ -137,12 +137,12 @@ class JobQueue:
         return self._select(_ACTIVE, [])
 
     def claim(self, worker: str | None = None, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
-        """Takes the oldest job that waits or whose worker has died; None when there is nothing to do.
+        """Claims the oldest job that waits or whose worker has died; None when there is nothing to do.
 
-        `worker` names the caller, None this process: of such a name others see at once that it died, of any other name
-        only silence for `lease_seconds` tells. A claimed job is given to `Library.run_job`.
+        `worker` names the caller, None this process: others see at once that such a worker has died, and of any other
+        name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
         """
-        # What was cancelled and has no worker left to end it: done again, a deleted document would come back.
+        # Cancelled, and its worker has died before it could end it: claimed again, a deleted document would come back.
         for job in self._select("state = 'running' AND cancel", []):
             if self._is_abandoned(job, lease_seconds):
                 self._end("key = ?", [job.key], "cancelled")
@@ -150,13 +150,13 @@ class JobQueue:
             for job in self.active():
                 if (job.state == "queued" and not job.cancel) or self._is_abandoned(job, lease_seconds):
                     sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
-                    filled = new_id() if job.kind == "file" and not job.document else job.document
-                    values: list[Value] = [worker or str(Holder.current()), time.time(), filled, job.key]
+                    document = new_id() if job.kind == "file" and not job.document else job.document
+                    values: list[Value] = [worker or str(Holder.current()), time.time(), document, job.key]
                     self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
                     return self.get(job.key)
         return None
 
-    def progress(
+    def report_progress(
         self,
         job: Job,
         *,
@@ -166,7 +166,7 @@ class JobQueue:
         pages_per_second: float = 0.0,
         document: str = "",
     ) -> bool:
-        """Notes how far a claimed job is; False asks to stop: it was cancelled, or another worker has taken it."""
+        """Records the progress of a claimed job; False: stop, it was cancelled or claimed by another worker."""
         sql = """
             UPDATE jobs SET page = ?, pages = ?, failed_pages = ?, pages_per_second = ?, heartbeat = ?, document = ?
             WHERE key = ? AND worker = ? AND state = 'running' AND NOT cancel"""
@@ -175,35 +175,35 @@ class JobQueue:
             return self._db.execute(sql, [*values, job.key, job.worker]) == 1
 
     def finish(self, job: Job, state: JobState, *, reason: str = "", document: str | None = None) -> Job:
-        """Ends a claimed job as ready, failed or cancelled, and gives it as it is then.
+        """Ends a claimed job as ready, failed or cancelled, and returns it as it is then.
 
-        `document` None leaves the one that is known. Nothing is done when another worker has taken the job.
+        `document` None keeps the one that is known. Nothing is done when another worker has claimed the job.
         """
-        mine = "key = ? AND worker = ? AND state = 'running'"
-        ended = self._end(mine, [job.key, job.worker], state, reason=reason, document=document)
+        claimed = "key = ? AND worker = ? AND state = 'running'"
+        ended = self._end(claimed, [job.key, job.worker], state, reason=reason, document=document)
         return next(iter(ended or self._select("key = ?", [job.key])), job)
 
-    def cancel(self, key: int, *, forget: bool = False) -> None:
-        """A waiting job ends at once; a running one is asked to stop; an ended one stays as it is.
+    def cancel(self, key: int, *, dismiss: bool = False) -> None:
+        """A waiting job ends at once; a running one is to stop; an ended one stays as it is.
 
-        With `forget` it is taken off the list as soon as it has ended, or now.
+        With `dismiss` it is deleted as soon as it has ended.
         """
         sql = f"UPDATE jobs SET cancel = 1, dismissed = dismissed OR ? WHERE key = ? AND {_ACTIVE}"
         with self._db.write():
-            self._db.execute(sql, [forget, key])
+            self._db.execute(sql, [dismiss, key])
         self._end("key = ? AND state = 'queued'", [key], "cancelled")
-        if forget:
-            self.forget(key)
+        if dismiss:
+            self.dismiss(key)
 
-    def forget(self, key: int) -> None:
-        """Takes an ended job off the list."""
+    def dismiss(self, key: int) -> None:
+        """Deletes a job that has ended."""
         with self._db.write():
             self._db.execute(f"DELETE FROM jobs WHERE key = ? AND NOT {_ACTIVE}", [key])
 
     def _end(
         self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str | None = None
     ) -> list[Job]:
-        """Ends the job `where` holds for, if it does, and removes its upload; a dismissed one is forgotten."""
+        """Ends the jobs that `where` (SQL) holds for, and removes their uploads; dismissed ones are deleted."""
         sql = "UPDATE jobs SET state = ?, reason = ?, document = coalesce(?, document), finished = ? WHERE key = ?"
         ended = []
         with self._db.write():
@@ -211,7 +211,7 @@ class JobQueue:
                 self._db.execute(sql, [state, reason, document, now(), job.key])
                 ended.append(self.get(job.key))
                 self._db.execute("DELETE FROM jobs WHERE key = ? AND dismissed", [job.key])
-        for job in ended:  # a kill before this leaves a file that nothing waits for
+        for job in ended:  # a kill before this leaves a file without a job
             if job.path is not None and job.path.parent == self.uploads:
                 job.path.unlink(missing_ok=True)
         return ended
@@ -233,7 +233,7 @@ class JobQueue:
 
     def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
         holder = Holder.parse(job.worker)
-        if holder is not None and holder.is_here():
+        if holder is not None and holder.is_local():
             return not holder.is_alive()
-        silent = time.time() - float(self._db.one("SELECT heartbeat FROM jobs WHERE key = ?", [job.key])[0])
-        return silent > lease_seconds
+        silence = time.time() - float(self._db.one("SELECT heartbeat FROM jobs WHERE key = ?", [job.key])[0])
+        return silence > lease_seconds

@@ -1,4 +1,4 @@
-"""What the catalogue remembers, as values."""
+"""The rows of the catalogue as values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed
 
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """A collection; `info` is None before its first commit pins an encoder. Its name is None while it refills one."""
+    """A collection; `info` is None before its first commit pins an encoder. A shadow
+    collection, which is to take the place of the collection `shadow_of`, has no name.
+    """
 
     key: int
     name: str | None
@@ -28,7 +30,7 @@ class CollectionRow:
 
     @property
     def clipped_share(self) -> float:
-        """Share of vector components beyond the code range, 0..1."""
+        """Share of vector components beyond the quantisation range, 0..1."""
         return self.clipped / self.components if self.components else 0.0
 
     def check_encoder(self, info: EncoderInfo) -> None:
@@ -36,24 +38,24 @@ class CollectionRow:
         pinned = self.info
         if pinned is None or pinned.fingerprint == info.fingerprint:
             return
-        wanted, here = pinned.options or pinned.name, info.options or "--encoder NAME"
-        advice = f"open the library with {wanted}, or run"
-        if here == wanted:
+        pinned_options, options = pinned.options or pinned.name, info.options or "--encoder NAME"
+        advice = f"open the library with {pinned_options}, or run"
+        if options == pinned_options:
             advice = "its files have changed since: put back those of then, or run"
         raise EncoderMismatch(
             f"collection {self.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
-            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {here}` to fill the "
+            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {options}` to fill the "
             f"collection again with {info.name} from the kept files"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document; `pages` counts those of the file, `stored` and `failed` those that were read so far.
+    """A document; `pages` counts those of the file, `stored` and `failed` those that have been read.
 
-    `collection_name` is "" in a collection that is being filled to replace another.
+    `collection_name` is "" in a shadow collection.
 
-    `is_intact` is False when its entry in the catalogue is damaged: what it says of itself cannot be believed.
+    `is_intact` is False when its entry in the catalogue is damaged: its columns cannot be believed.
     """
 
     key: int
@@ -105,7 +107,7 @@ class NewDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShardRow:
-    """A shard; `damage` says why it is quarantined, `format` is that of its file; `is_intact` as in `DocumentRow`."""
+    """A shard; `damage`: why it is quarantined, `format` is that of its file; `is_intact` as in `DocumentRow`."""
 
     key: int
     collection: int
@@ -124,7 +126,7 @@ class ShardRow:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A stored page: the size of its picture in pixels, its place in a shard (`row` from 0)."""
+    """A stored page: the size of its page image in pixels, its place in a shard (`row` from 0)."""
 
     key: int
     number: int
@@ -136,7 +138,7 @@ class PageRow:
 
 
 class NewPage(NamedTuple):
-    """The columns of a stored page that is added; see `PageRow`. `picture` is the crc32 of its picture's file."""
+    """The columns of a stored page that is added; see `PageRow`. `image_checksum` is the crc32 of its JPEG."""
 
     document: int
     number: int
@@ -145,32 +147,32 @@ class NewPage(NamedTuple):
     geometry: PdfGeometry | None
     shard: int
     row: int
-    picture: int
+    image_checksum: int
 
 
-What = Literal["catalogue", "log", "text", "entry", "shard", "file", "picture", "document"]
+DamageKind = Literal["catalogue", "log", "text", "entry", "shard", "file", "page image", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something of a library that is not what was stored: what, its file, why, and the documents that it is part of.
+    """A part of a library that is not what was stored: its kind, its file, the reason, and the documents it belongs to.
 
     "log" is a catalogue that has lost its newest changes, "entry" a row of it that has changed, "document" one that
-    misses pages. `documents` are names, `ids`
-    the same documents' ids.
+    misses pages. `documents` are names, `ids` the same documents' ids.
     """
 
-    what: What
+    kind: DamageKind
     path: Path
     reason: str
     documents: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, what: What, path: Path, reason: str, rows: Iterable[DocumentRow]) -> "Damage":
+    def of(cls, kind: DamageKind, path: Path, reason: str, rows: Iterable[DocumentRow]) -> "Damage":
         named = sorted({(row.name, row.id) for row in rows})
-        return cls(what, path, reason, tuple(name for name, _ in named), tuple(found for _, found in named))
+        return cls(kind, path, reason, tuple(name for name, _ in named), tuple(id_ for _, id_ in named))
 
 
 def shard_name(key: int) -> str:
+    """The name of a shard's file."""
     return f"{key:08d}.safetensors"

@@ -1,4 +1,7 @@
-"""Encoding a collection again: a nameless collection is filled beside it and takes its place in one transaction."""
+"""Encoding a collection again: a shadow collection is filled beside it and takes its place in one transaction.
+
+A shadow collection has no name, and its documents are not visible.
+"""
 
 from colvision.core.encoder import EncoderInfo
 from colvision.store import rows
@@ -18,81 +21,80 @@ class Reencoding:
         self._pending = pending
 
     def begin(self, name: str, info: EncoderInfo) -> None:
-        """Makes the nameless collection, or goes on with that of an earlier run of the same encoder.
+        """Adds the shadow collection, or goes on with that of an earlier run of the same encoder.
 
         Raises `CollectionNotFound`.
         """
         with self._writer_lock.acquire(), self._db.write():
-            target = rows.collection(self._db, name)
-            shadow = rows.shadow_of(self._db, target.key)
+            target = rows.collections.find(self._db, name)
+            shadow = rows.collections.shadow_of(self._db, target.key)
             if shadow is not None and shadow.info is not None and shadow.info.fingerprint != info.fingerprint:
-                self._drop(shadow)
+                self._delete(shadow)
                 shadow = None
             if shadow is None:
-                rows.pin_encoder(self._db, rows.add_shadow(self._db, target.key), info)
+                rows.collections.pin_encoder(self._db, rows.collections.add_shadow(self._db, target.key), info)
 
-    def waiting(self, name: str) -> list[DocumentRow]:
+    def remaining(self, name: str) -> list[DocumentRow]:
         """The documents that are yet to be encoded again: all of them before `begin`."""
         with self._db.read():
-            target = rows.collection(self._db, name)
-            shadow = rows.shadow_of(self._db, target.key)
+            target = rows.collections.find(self._db, name)
+            shadow = rows.collections.shadow_of(self._db, target.key)
             if shadow is None:
-                return rows.documents(self._db, "collection = ? AND visible", [target.key])
-            return self._waiting(target, shadow)
+                return rows.documents.select(self._db, "collection = ? AND visible", [target.key])
+            return self._remaining(target, shadow)
 
     def open_next(self, name: str) -> PendingDocument | None:
         """The next document to encode again; None when every document has its counterpart."""
         with self._db.read():
-            target = rows.collection(self._db, name)
-            shadow = rows.shadow_of(self._db, target.key)
-            waiting = self._waiting(target, shadow) if shadow is not None else []
-        if shadow is None or not waiting:
+            target = rows.collections.find(self._db, name)
+            shadow = rows.collections.shadow_of(self._db, target.key)
+            remaining = self._remaining(target, shadow) if shadow is not None else []
+        if shadow is None or not remaining:
             return None
-        return self._pending.copy_to_shadow(waiting[0], shadow.key)
+        return self._pending.copy_to_shadow(remaining[0], shadow.key)
 
     def swap(self, name: str) -> bool:
-        """Puts the new codes in the place of the old, all documents at once, under the ids they had.
+        """Replaces the old codes by the new ones, all documents at once; they keep their ids.
 
-        False when a document has come meanwhile, which is to be encoded first. Unfinished replacements by the old
-        encoder are dropped. Nothing is left to do where another process has swapped, or the collection was deleted.
+        False when a document was added meanwhile, which is to be encoded first. Incomplete replacements by the old
+        encoder are deleted. Nothing is left to do where another process has swapped, or the collection was deleted.
         """
         with self._writer_lock.acquire():
             with self._db.write():
-                target = rows.collection(self._db, name)
-                shadow = rows.shadow_of(self._db, target.key)
+                target = rows.collections.find(self._db, name)
+                shadow = rows.collections.shadow_of(self._db, target.key)
                 if shadow is None:
                     return True
-                if self._waiting(target, shadow):
+                if self._remaining(target, shadow):
                     return False
-                self._take_over(target, shadow)
+                self._adopt(target, shadow)
             # Killed here, the old shards are still on the disk but no row names them; the next writer sweeps them.
             self._writer_lock.sweep()
         return True
 
-    def _waiting(self, target: CollectionRow, shadow: CollectionRow) -> list[DocumentRow]:
-        here = str(Holder.current())
+    def _remaining(self, target: CollectionRow, shadow: CollectionRow) -> list[DocumentRow]:
+        worker = str(Holder.current())
         done = {
             (row.replaces, row.sha256)
-            for row in rows.documents(self._db, "collection = ?", [shadow.key])
-            if row.state == READY or (row.state == FAILED and row.worker == here)
+            for row in rows.documents.select(self._db, "collection = ?", [shadow.key])
+            if row.state == READY or (row.state == FAILED and row.worker == worker)
         }
-        old = rows.documents(self._db, "collection = ? AND visible", [target.key])
+        old = rows.documents.select(self._db, "collection = ? AND visible", [target.key])
         return [row for row in old if (row.key, row.sha256) not in done]
 
-    def _take_over(self, target: CollectionRow, shadow: CollectionRow) -> None:
-        for hidden in rows.documents(self._db, "collection = ? AND NOT visible", [target.key]):
+    def _adopt(self, target: CollectionRow, shadow: CollectionRow) -> None:
+        for hidden in rows.documents.select(self._db, "collection = ? AND NOT visible", [target.key]):
             self._writer_lock.delete_document(hidden)
-        old = {row.key: row for row in rows.documents(self._db, "collection = ?", [target.key])}
-        for new in rows.documents(self._db, "collection = ?", [shadow.key]):
+        old = {row.key: row for row in rows.documents.select(self._db, "collection = ?", [target.key])}
+        for new in rows.documents.select(self._db, "collection = ?", [shadow.key]):
             row = old.get(new.replaces) if new.replaces is not None else None
-            self._writer_lock.delete_document(
-                row or new
-            )  # a counterpart whose document was deleted meanwhile goes with it
+            # A counterpart whose document was deleted meanwhile is deleted, too.
+            self._writer_lock.delete_document(row or new)
             if row is not None:
-                rows.take_place(self._db, new.key, row)
-        rows.adopt_shadow(self._db, target.key, shadow.key)
+                rows.documents.adopt_identity(self._db, new.key, row)
+        rows.collections.adopt_shadow(self._db, target.key, shadow.key)
 
-    def _drop(self, shadow: CollectionRow) -> None:
-        for row in rows.documents(self._db, "collection = ?", [shadow.key]):
+    def _delete(self, shadow: CollectionRow) -> None:
+        for row in rows.documents.select(self._db, "collection = ?", [shadow.key]):
             self._writer_lock.delete_document(row)
-        rows.delete_collection_row(self._db, shadow.key)
+        rows.collections.delete(self._db, shadow.key)

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
 FORMAT = 3  # raise it when an older colvision would misread the library
-APPLICATION = 0x434F4C56  # "COLV", SQLite's own place for telling one program's files from another's
-SCHEMA_CHECKED = 2  # since this format a library knows the checksum of its own tables' definitions
+APPLICATION_ID = 0x434F4C56  # "COLV", SQLite's mark of the program that a file belongs to
+SCHEMA_CHECKSUM_FORMAT = 2  # since this format a library knows the checksum of its own tables' definitions
 
 COLLECTIONS = Table(
     "collections",
     {
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
-        "name": Column("TEXT UNIQUE"),  # NULL while it is being filled to replace `refills`
+        "name": Column("TEXT UNIQUE"),  # NULL for a shadow collection, which is to replace the one of key `refills`
         "refills": Column("INTEGER"),
         "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
         "encoder": Column("TEXT"),  # JSON, NULL before the first commit
-        "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond the code range
+        "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond their range
         "clipped": unchecked("INTEGER NOT NULL DEFAULT 0"),
     },
 )
@@ -67,9 +67,11 @@ PAGES = Table(
         "height": Column("INTEGER"),
         "width": Column("INTEGER"),
         "geometry": Column("TEXT"),  # JSON [left, bottom, right, top, rotation], NULL for an image file
-        "shard": unchecked("INTEGER REFERENCES shards (key)"),  # merging moves it; a shard says whose its pages are
+        "shard": unchecked(
+            "INTEGER REFERENCES shards (key)"
+        ),  # merging changes it; the shard itself names the owners of its pages
         "row": unchecked("INTEGER"),
-        "picture": Column("INTEGER"),  # crc32 of its picture's file; NULL where format 1 drew it
+        "picture": Column("INTEGER"),  # crc32 of its page image's file; NULL where format 1 wrote it
         "text": Column("INTEGER"),  # crc32 of its text in `page_text`; NULL for none
     },
     "UNIQUE (document, number)",
@@ -99,7 +101,7 @@ JOBS = Table(
         "finished": unchecked("TEXT NOT NULL DEFAULT ''"),
     },
 )
-_CHECKED = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
+_CHECKED_TABLES = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
 
 _INDEXES = """
 CREATE UNIQUE INDEX documents_name ON documents (collection, name) WHERE visible;
@@ -109,7 +111,7 @@ CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 """
 SCHEMA = (
-    "".join(table.create for table in (*_CHECKED, JOBS))
+    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS))
     + _INDEXES
     + """
 CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -123,16 +125,16 @@ _SCHEMA_CHECKSUM = (
     "(SELECT row_checksum(CAST(group_concat(sql) AS BLOB)) FROM (SELECT sql FROM sqlite_master ORDER BY name))"
 )
 IS_SCHEMA_INTACT = f"SELECT (SELECT sum FROM schema_seal) IS {_SCHEMA_CHECKSUM}"
-# The last step of making and of upgrading. An upgrade takes the checksum of a row away only where it was right.
-CHECKSUMS = "".join(f"{table.set_checksum} WHERE {CHECKSUM} IS NULL;\n" for table in _CHECKED)
-CHECKSUMS += f"UPDATE schema_seal SET sum = {_SCHEMA_CHECKSUM};\n"
+# The last step of making and of upgrading. An upgrade sets the checksum of a row to NULL only where it was right.
+SET_CHECKSUMS = "".join(f"{table.set_checksum_sql} WHERE {CHECKSUM} IS NULL;\n" for table in _CHECKED_TABLES)
+SET_CHECKSUMS += f"UPDATE schema_seal SET sum = {_SCHEMA_CHECKSUM};\n"
 
 _COLLECTIONS_3 = """
 UPDATE collections SET seal = NULL
 WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB), CAST(keep AS BLOB));
 ALTER TABLE collections DROP COLUMN keep;
 """
-# A re-encoding was a job without a path, and going on with a document one that read its kept file.
+# In format 2 a re-encoding was a job without a path, and a resumed document one that read its kept file.
 _JOBS_3 = """
 ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
 ALTER TABLE jobs ADD COLUMN metadata TEXT;
@@ -146,7 +148,7 @@ UPDATE jobs SET document = coalesce((
 UPDATE jobs SET kind = 'resume', path = '' WHERE document <> '' AND state IN ('queued', 'running');
 UPDATE jobs SET metadata = upload_metadata(path), path = upload_path(path) WHERE path <> '';
 """
-# From the format before to each format; `CHECKSUMS` comes after the last.
+# From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
 ALTER TABLE collections ADD COLUMN keep TEXT NOT NULL DEFAULT 'codes';

@@ -1,4 +1,4 @@
-"""What readers see: one generation of one collection, its shards open."""
+"""What a search reads: one generation of one collection, its shards open."""
 
 import sys
 import threading
@@ -22,14 +22,14 @@ if sys.platform != "win32":
     import resource
 
 _OPEN_FILES = 10_240  # of a megabyte or more each: 10 GB at least; macOS allows no more files than this
-_NOBODY = -1  # the document of a stored page that no row names any more
+_NO_DOCUMENT = -1  # the document of a stored page that no row names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One shard of a snapshot: for each of its pages the document's key, the page's number, and whether it is seen.
+    """One shard of a snapshot: for each of its pages the document's key, the page's number, and whether it is live.
 
-    `live` is False for pages that were deleted and for those of a replacement that is not complete.
+    `live` is False for deleted pages and for those of a replacement that is not complete: no search sees them.
     """
 
     shard: Shard
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """One generation of a collection: it does not change, whatever is committed after it was taken.
+    """One generation of a collection: it does not change, whatever is committed later.
 
     `documents` are the visible ones by key.
     """
@@ -68,7 +68,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._newest: dict[int, Snapshot] = {}
         self._shards: dict[int, dict[int, Shard]] = {}  # by collection and key
-        self._lost: dict[int, str] = {}  # damaged shards, where the catalogue cannot be told
+        self._quarantined: dict[int, str] = {}  # {shard: why}, where the catalogue cannot be written
         _allow_open_files()
 
     def take(self, name: str) -> Snapshot:
@@ -78,9 +78,9 @@ class Snapshots:
         """
         with self._lock:
             while True:
-                collection, found, shards = self._look(name)
-                if found is not None:
-                    return found
+                collection, newest, shards = self._find(name)
+                if newest is not None:
+                    return newest
                 opened = self._open(shards)
                 if opened is not None:
                     snapshot = self._build(collection, opened)
@@ -88,25 +88,27 @@ class Snapshots:
                         return snapshot
 
     def shard(self, row: ShardRow) -> Shard:
-        """Raises `LibraryDamaged` for a shard that cannot be opened, `FileNotFoundError` for one that has gone."""
+        """Raises `LibraryDamaged` for a shard that cannot be opened, `FileNotFoundError` for one that was deleted."""
         found = self._shards.get(row.collection, {}).get(row.key)
-        return found if found is not None else Shard(self._files.shard(row.file_name))
+        return found if found is not None else Shard(self._files.shard_path(row.file_name))
 
     def close(self) -> None:
         with self._lock:
             self._newest.clear()
             self._shards.clear()
 
-    def _look(self, name: str) -> tuple[CollectionRow, Snapshot | None, list[ShardRow]]:
+    def _find(self, name: str) -> tuple[CollectionRow, Snapshot | None, list[ShardRow]]:
         with self._db.read():
-            collection = rows.collection(self._db, name)
+            collection = rows.collections.find(self._db, name)
             newest = self._newest.get(collection.key)
             if newest is not None and newest.generation == collection.generation:
                 return collection, newest, []
-            shards = [row for row in rows.shards(self._db) if not row.damage and row.key not in self._lost]
+            shards = [
+                row for row in rows.shards.select(self._db) if not row.damage and row.key not in self._quarantined
+            ]
         for row in shards:
             if not row.is_intact:
-                self.set_aside(row, LibraryDamaged(f"the catalogue's entry of shard {row.file_name} is damaged"))
+                self.quarantine(row, LibraryDamaged(f"the catalogue's entry of shard {row.file_name} is damaged"))
         return collection, None, [row for row in shards if row.is_intact and row.collection == collection.key]
 
     def _open(self, shards: list[ShardRow]) -> dict[int, Shard] | None:
@@ -116,90 +118,92 @@ class Snapshots:
             try:
                 opened[row.key] = self.shard(row)
             except (FileNotFoundError, LibraryDamaged) as error:
-                self.set_aside(row, error)
+                self.quarantine(row, error)
                 return None
         return opened
 
-    def set_aside(self, row: ShardRow, error: Exception) -> bool:
-        """Quarantines a shard; False when a writer has just removed it from the catalogue and from the disk."""
+    def quarantine(self, row: ShardRow, error: Exception) -> bool:
+        """Takes a shard out of the answers; False when a writer has just deleted it."""
         with self._db.read():
-            if not rows.shards(self._db, "key = ?", [row.key]):
+            if not rows.shards.select(self._db, "key = ?", [row.key]):
                 return False
         if self._db.read_only:
-            self._lost[row.key] = str(error)
+            self._quarantined[row.key] = str(error)
             self._newest.pop(row.collection, None)
             return True
         with self._db.write():
-            rows.quarantine(self._db, row, str(error))
+            rows.shards.quarantine(self._db, row, str(error))
         return True
 
     def _build(self, collection: CollectionRow, opened: dict[int, Shard]) -> Snapshot | None:
         """None when the collection has changed since its shards were opened."""
         with self._db.read():
-            if rows.collection_of(self._db, collection.key).generation != collection.generation:
+            if rows.collections.get(self._db, collection.key).generation != collection.generation:
                 return None
-            documents = rows.documents(self._db, "collection = ? AND visible", [collection.key])
-            named = rows.named_pages(self._db, collection.key)
-            # A shard says itself whose its pages are. The catalogue is asked where it does not, or where some are dead.
+            documents = rows.documents.select(self._db, "collection = ? AND visible", [collection.key])
+            live = rows.shards.live_pages(self._db, collection.key)
+            # A shard names the owners of its pages. The catalogue is read where it does not, or where some are dead.
             listed = {
-                key: rows.pages_in(self._db, key)
+                key: rows.shards.pages_in(self._db, key)
                 for key, shard in opened.items()
-                if shard.owners is None or named.get(key) != len(shard)
+                if shard.owners is None or live.get(key) != len(shard)
             }
-        seen = MappingProxyType({row.key: row for row in documents if row.is_intact})
-        keys = np.fromiter(seen, dtype=np.int64, count=len(seen))
+        visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
+        keys = np.fromiter(visible, dtype=np.int64, count=len(visible))
         parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
-        lasting = tuple(part for part in parts if part.live.any())
-        snapshot = Snapshot(collection, seen, lasting)
+        snapshot = Snapshot(collection, visible, tuple(part for part in parts if part.live.any()))
         self._check_pages(snapshot, opened)
         self._shards[collection.key] = opened
         self._newest[collection.key] = snapshot
         return snapshot
 
     def _check_pages(self, snapshot: Snapshot, opened: Mapping[int, Shard]) -> None:
-        """Pages that a damaged catalogue has lost sight of are not left out of answers in silence."""
+        """Raises `LibraryDamaged` for pages that a damaged catalogue has lost: no answer leaves them out in silence."""
         missing = sum(row.stored for row in snapshot.documents.values()) - snapshot.pages
         if not missing:
             return
         with self._db.read():
-            if rows.collection_of(self._db, snapshot.collection.key).generation != snapshot.generation:
-                return  # the next look is newer
-            aside = {row.key for row in rows.shards(self._db, "damage <> ''")} | self._lost.keys()
-            known = sum(rows.visible_pages(self._db, snapshot.collection.key, shard) for shard in aside - opened.keys())
-        if missing != known:
+            if rows.collections.get(self._db, snapshot.collection.key).generation != snapshot.generation:
+                return  # the next snapshot is newer
+            quarantined = {row.key for row in rows.shards.select(self._db, "damage <> ''")} | self._quarantined.keys()
+            unavailable = sum(
+                rows.shards.visible_pages(self._db, snapshot.collection.key, shard)
+                for shard in quarantined - opened.keys()
+            )
+        if missing != unavailable:
             raise LibraryDamaged(
-                f"{missing - known} pages of collection {snapshot.collection.name!r} are not where {FILE_NAME} says: "
-                "run `colvision verify --repair`"
+                f"{missing - unavailable} pages of collection {snapshot.collection.name!r} are not where {FILE_NAME} "
+                "says: run `colvision verify --repair`"
             )
 
 
-def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, seen: NDArray[np.int64]) -> Part:
+def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, visible: NDArray[np.int64]) -> Part:
     """`listed` (row, document, number, key) are the pages that the catalogue names; None: all that the shard holds."""
     owners = shard.owners if shard.owners is not None else _listed_owners(len(shard), listed or [])
     document, page = owners[:, 0], owners[:, 1].astype(np.int32)
-    live = np.isin(document, seen)
+    live = np.isin(document, visible)
     if listed is not None:
-        named = np.zeros(len(shard), dtype=np.bool_)
-        named[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
-        live &= named
-    return Part(shard, np.where(live, document, _NOBODY), page, live)
+        is_listed = np.zeros(len(shard), dtype=np.bool_)
+        is_listed[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
+        live &= is_listed
+    return Part(shard, np.where(live, document, _NO_DOCUMENT), page, live)
 
 
 def _listed_owners(pages: int, listed: list[tuple[int, int, int, int]]) -> NDArray[np.int64]:
-    owners = np.full((pages, 2), _NOBODY, dtype=np.int64)
+    owners = np.full((pages, 2), _NO_DOCUMENT, dtype=np.int64)
     for row, document, number, _ in listed:
-        if isinstance(row, int) and 0 <= row < pages:  # as a damaged catalogue may not say
+        if isinstance(row, int) and 0 <= row < pages:  # else the catalogue is damaged
             owners[row] = document, number
     return owners
 
 
 @cache
 def _allow_open_files() -> None:
-    """Raises how many files this process may open, once: each large shard is one, and 1,000 is a usual limit."""
+    """Raises the limit of open files, once: each large shard is one, and 1,000 is a usual limit."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # some systems refuse: then the limit is what it was
+        with suppress(OSError, ValueError):  # some systems refuse: the limit stays
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

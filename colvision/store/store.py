@@ -1,4 +1,4 @@
-"""A library on disk, as it is opened: what readers ask of it, and those who change it (no torch)."""
+"""A library on disk, opened: reading it, and what changes it (no torch)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.writer import Writer
 from colvision.store.writer_lock import WriterLock, document_deleted
 
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What a compaction has changed: how many shards there were and are, and the bytes of shards and catalogue."""
+    """Shards, and bytes of shards and catalogue, before and after a compaction."""
 
     shards_before: int
     shards: int
@@ -50,24 +50,24 @@ class Store:
         self.files = Files(path)
         self.jobs = JobQueue(self._db)
         self._snapshots = Snapshots(self._db, self.files)
-        self._texts = TextLayers(self._db)
+        self._text_layers = TextLayers(self._db)
         writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
         self.pending = PendingDocuments(writer_lock, self._db, self.files)
         self.reencoding = Reencoding(writer_lock, self._db, self.pending)
-        self._merging = Compactor(writer_lock, self._db, self.files)
-        self.writer = Writer(writer_lock, self._db, self.files, self._merging)
-        self.repair = Repair(writer_lock, self._db, self.files, self._merging)
+        self._compactor = Compactor(writer_lock, self._db, self.files)
+        self.writer = Writer(writer_lock, self._db, self.files, self._compactor)
+        self.repair = Repair(writer_lock, self._db, self.files, self._compactor)
         self._verifier = Verifier(self._db, self.files)
         if not self.read_only:
             try:
-                self.files.make()
+                self.files.make_folders()
             except OSError as error:
                 self.close()
-                raise writer_lock.unwritable(error) from error
+                raise writer_lock.write_error(error) from error
 
     def close(self) -> None:
         self._snapshots.close()
-        self._texts.close()
+        self._text_layers.close()
         self._db.close()
 
     def __enter__(self) -> "Store":
@@ -87,21 +87,21 @@ class Store:
 
     def collections(self) -> list[CollectionRow]:
         with self._db.read():
-            return rows.collections(self._db)
+            return rows.collections.select(self._db)
 
     def collection(self, name: str) -> CollectionRow:
         """Raises `CollectionNotFound`."""
         with self._db.read():
-            return rows.collection(self._db, name)
+            return rows.collections.find(self._db, name)
 
     def snapshot(self, collection: str) -> Snapshot:
         """The newest generation of a collection. Raises `CollectionNotFound`."""
         return self._snapshots.take(collection)
 
-    def serve(self, collection: str, work: Callable[[Snapshot], _Found]) -> _Found:
-        """What `work` finds in the newest generation of a collection.
+    def serve(self, collection: str, work: Callable[[Snapshot], _Result]) -> _Result:
+        """The result of `work` on the newest generation of a collection.
 
-        A shard that it meets damaged is quarantined, and the work is done again with the rest.
+        A shard that it finds damaged is quarantined, and the work is done again with the others.
         """
         while True:
             snapshot = self.snapshot(collection)
@@ -111,18 +111,18 @@ class Store:
                 if error.path not in {part.shard.path for part in snapshot.parts}:
                     raise
                 for row in self.shards(collection):
-                    if self.files.shard(row.file_name) == error.path:
-                        self._snapshots.set_aside(row, error)
+                    if self.files.shard_path(row.file_name) == error.path:
+                        self._snapshots.quarantine(row, error)
 
     def text_scores(self, collection: str, text: str) -> TextScores:
-        """What the words of a text weigh on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
-        return self._texts.scores(collection, text)
+        """BM25 scores of a text on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
+        return self._text_layers.scores(collection, text)
 
     def documents(self, collection: str) -> list[DocumentRow]:
         """The visible documents of a collection, in the order of their names."""
         with self._db.read():
-            key = rows.collection(self._db, collection).key
-            return rows.documents(self._db, "collection = ? AND visible", [key])
+            key = rows.collections.find(self._db, collection).key
+            return rows.documents.select(self._db, "collection = ? AND visible", [key])
 
     def find(self, document: str, *, collection: str | None = None) -> DocumentRow:
         """The document of an id, or of a name (in one collection or, with None, in all of them).
@@ -130,12 +130,12 @@ class Store:
         Raises `DocumentNotFound`; `DocumentAmbiguous` for a name that several collections have.
         """
         with self._db.read():
-            found = rows.documents(self._db, "id = ? AND visible", [document])
+            found = rows.documents.select(self._db, "id = ? AND visible", [document])
             if not found and collection is None:
-                found = rows.documents(self._db, "name = ? AND visible", [document])
+                found = rows.documents.select(self._db, "name = ? AND visible", [document])
             elif not found and collection is not None:
-                key = rows.collection(self._db, collection).key
-                found = rows.documents(self._db, "name = ? AND visible AND collection = ?", [document, key])
+                key = rows.collections.find(self._db, collection).key
+                found = rows.documents.select(self._db, "name = ? AND visible AND collection = ?", [document, key])
         if not found:
             raise DocumentNotFound(
                 f"no document {document!r} in this library: it was deleted or replaced, or is named otherwise; "
@@ -149,63 +149,62 @@ class Store:
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""
         with self._db.read():
-            return rows.page(self._db, self._current_row(row), number)
+            return rows.pages.find(self._db, self._current_row(row), number)
 
     def page_text(self, row: DocumentRow, number: int) -> str:
         """The page's own text layer, "" where it has none. Raises as `page` does."""
         with self._db.read():
-            return rows.page_text(self._db, rows.page(self._db, self._current_row(row), number))
+            return rows.pages.text(self._db, rows.pages.find(self._db, self._current_row(row), number))
 
     def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
         """The page's codes and grid. Raises as `page` does; `LibraryDamaged` when its shard is quarantined."""
         while True:
             with self._db.read():
                 row = self._current_row(row)
-                page = rows.page(self._db, row, number)
-                lies_in = rows.shards(self._db, "key = ?", [page.shard])
-            if not lies_in or lies_in[0].damage:
-                why = lies_in[0].damage if lies_in else "the catalogue does not know its shard"
-                raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {why}")
-            shard = lies_in[0]
+                page = rows.pages.find(self._db, row, number)
+                shards = rows.shards.select(self._db, "key = ?", [page.shard])
+            if not shards or shards[0].damage:
+                reason = shards[0].damage if shards else "the catalogue does not know its shard"
+                raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {reason}")
             try:
-                found = self._snapshots.shard(shard)
-                if found.holds(page.row, row.key, number):
-                    return found.page(page.row)
+                shard = self._snapshots.shard(shards[0])
+                if shard.holds(page.row, row.key, number):
+                    return shard.page(page.row)
             except (FileNotFoundError, LibraryDamaged) as error:
-                if self._snapshots.set_aside(shard, error):
+                if self._snapshots.quarantine(shards[0], error):
                     raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {error}") from error
                 continue  # merged meanwhile: the page lies elsewhere
             raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
 
     def _current_row(self, row: DocumentRow) -> DocumentRow:
         """A document whose collection was encoded again since `row` was read has its id and another key."""
-        found = rows.documents(self._db, "key = ? OR (id = ? AND visible)", [row.key, row.id])
+        found = rows.documents.select(self._db, "key = ? OR (id = ? AND visible)", [row.key, row.id])
         if not found:
             raise document_deleted(row)
         return found[0]
 
     def page_image_path(self, row: DocumentRow, number: int) -> Path:
-        """The page's picture, a JPEG. Raises as `page` does."""
+        """The page image, a JPEG. Raises as `page` does."""
         self.page(row, number)
-        return self.files.page_image(row.sha256, number)
+        return self.files.page_image_path(row.sha256, number)
 
     def original_path(self, row: DocumentRow) -> Path:
         """The file that the document was made from."""
-        return self.files.original(row.file_name)
+        return self.files.original_path(row.file_name)
 
     def failed_pages(self, row: DocumentRow) -> list[tuple[int, str]]:
         """(number, reason) of the pages that could not be read."""
         with self._db.read():
-            return rows.failed_pages(self._db, row.key)
+            return rows.pages.failed(self._db, row.key)
 
     def shards(self, collection: str) -> list[ShardRow]:
         with self._db.read():
-            return rows.shards(self._db, "collection = ?", [rows.collection(self._db, collection).key])
+            return rows.shards.select(self._db, "collection = ?", [rows.collections.find(self._db, collection).key])
 
     def live_pages(self, collection: str) -> dict[int, int]:
         """{shard: how many of its pages are not dead}."""
         with self._db.read():
-            return rows.named_pages(self._db, rows.collection(self._db, collection).key)
+            return rows.shards.live_pages(self._db, rows.collections.find(self._db, collection).key)
 
     @property
     def catalogue_bytes(self) -> int:
@@ -219,13 +218,13 @@ class Store:
         """
         before, shards_before = self._size()
         with self._db.read():
-            collections = rows.collections(self._db)
+            collections = rows.collections.select(self._db)
         for collection in collections:
-            while self._merging.compact_next(collection.key):
+            while self._compactor.compact_next(collection.key):
                 pass
         with self._writer_lock.acquire():
             with self._db.write():
-                rows.purge_text(self._db)
+                rows.pages.purge_text(self._db)
             self._db.compact()
         after, shards_after = self._size()
         return Compaction(shards_before, shards_after, before, after)
@@ -233,25 +232,30 @@ class Store:
     def _size(self) -> tuple[int, int]:
         """(bytes, shards) of catalogue and shards."""
         with self._db.read():
-            shards = rows.shards(self._db)
+            shards = rows.shards.select(self._db)
         return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
 
     def verify(self) -> list[Damage]:
-        """Reads every byte of the library; what is not what was stored is named, with the documents it is part of.
+        """Reads every byte of the library and names what is damaged, with the documents it belongs to.
 
-        A damaged shard is quarantined; one that is whole again (put back from a copy) serves again.
+        A damaged shard is quarantined; one that is intact again (put back from a copy) serves again.
         """
         return self._verifier.verify()
 
-    def damaged(self) -> list[Damage]:
-        """What is known to be damaged without looking: a lost log, and the shards that are quarantined.
+    def known_damage(self) -> list[Damage]:
+        """What is known to be damaged, without reading the files: a lost log, and the shards that are quarantined.
 
         Each shard with the names of the documents that have pages in it.
         """
         with self._db.read():
             shards = [
-                Damage.of("shard", self.files.shard(row.file_name), row.damage, rows.documents_in(self._db, row.key))
-                for row in rows.shards(self._db, "damage <> ''")
+                Damage.of(
+                    "shard",
+                    self.files.shard_path(row.file_name),
+                    row.damage,
+                    rows.shards.documents_in(self._db, row.key),
+                )
+                for row in rows.shards.select(self._db, "damage <> ''")
             ]
         return [*HighWaterMark(self._db, self.files).damage(), *shards]
 
@@ -263,10 +267,10 @@ def _check_folder(path: Path, *, create: bool) -> None:
         if not create:
             raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
         path.mkdir(parents=True, exist_ok=True)
-    # A power cut while it was made may have left a log of SQLite's without its catalogue: that is nobody's library.
-    ours = (".", f"{FILE_NAME}-")
-    stray = next((entry.name for entry in path.iterdir() if not entry.name.startswith(ours)), None)
-    if stray is not None and not (path / FILE_NAME).exists():
+    # A power cut while it was made may have left a log of SQLite's without its catalogue: that is no library.
+    ignored = (".", f"{FILE_NAME}-")
+    other = next((entry.name for entry in path.iterdir() if not entry.name.startswith(ignored)), None)
+    if other is not None and not (path / FILE_NAME).exists():
         raise LibraryFormat(
-            f"{path} is not a library: it holds {stray!r} but no {FILE_NAME}; give an empty or a new folder"
+            f"{path} is not a library: it holds {other!r} but no {FILE_NAME}; give an empty or a new folder"
         )

@@ -1,7 +1,7 @@
-"""A table described once: what makes it, the checksum of its rows, and how they are read by name come from that.
+"""A table described once: the SQL that makes it, that checks its rows and that reads them by name comes from that.
 
-SQLite finds a page of its file that lost its shape, never a letter that has changed in a name. So rows that an answer
-is made of carry a checksum of their columns, and are believed while it is right.
+SQLite finds a page of its file that has lost its structure, never a letter that has changed in a name. So rows that an
+answer is made of carry a checksum of their columns, and are believed while it is right.
 """
 
 import zlib
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-CHECKSUM = "seal"  # the column's name since format 2; another would rewrite every library for nobody who reads it
+CHECKSUM = "seal"  # the column's name since format 2; another name would rewrite every library for no reader
 
 
 class Column(NamedTuple):
@@ -37,31 +37,31 @@ class Table:
     constraint: str = ""
 
     @property
-    def create(self) -> str:
-        """The statement that makes it."""
+    def create_sql(self) -> str:
+        """The statement that makes the table."""
         lines = [f"{name} {column.type}" for name, column in self.columns.items()]
         lines += [f"{CHECKSUM} INTEGER"] * self.is_checked(self.columns) + [self.constraint] * bool(self.constraint)
         return f"CREATE TABLE {self.name} (\n    " + ",\n    ".join(lines) + "\n);\n"
 
     @property
-    def checksum(self) -> str:
-        """SQL for what the checksum of a row should be. Text is taken as bytes: a flipped bit may leave it no text."""
+    def checksum_sql(self) -> str:
+        """An expression: what the checksum of a row should be. Text is cast to bytes, which survive a flipped bit."""
         covered: list[str] = []
         for name, column in self.columns.items():
-            place = f"{self.name}.{name}"
-            covered += [f"typeof({place})"] * column.is_typed
-            covered += [f"CAST({place} AS BLOB)" if column.type.startswith("TEXT") else place] * column.is_checked
+            value = f"{self.name}.{name}"
+            covered += [f"typeof({value})"] * column.is_typed
+            covered += [f"CAST({value} AS BLOB)" if column.type.startswith("TEXT") else value] * column.is_checked
         return f"row_checksum({', '.join(covered)})"
 
     @property
-    def is_intact(self) -> str:
-        """SQL for whether a row is what was written."""
-        return f"({self.name}.{CHECKSUM} IS {self.checksum})"
+    def is_intact_sql(self) -> str:
+        """An expression: whether a row is what was written."""
+        return f"({self.name}.{CHECKSUM} IS {self.checksum_sql})"
 
     @property
-    def set_checksum(self) -> str:
-        """The statement that notes the checksums of rows, without its WHERE."""
-        return f"UPDATE {self.name} SET {CHECKSUM} = {self.checksum}"
+    def set_checksum_sql(self) -> str:
+        """The statement that sets the checksums of rows, without its WHERE."""
+        return f"UPDATE {self.name} SET {CHECKSUM} = {self.checksum_sql}"
 
     def is_checked(self, columns: Iterable[str]) -> bool:
         """Whether any of these columns is covered by the checksum."""
@@ -69,14 +69,14 @@ class Table:
 
     def select(self, join: str = "", **computed: str) -> str:
         """SELECT of every column, of what is `computed` (name to SQL) and of `is_intact`, without its WHERE."""
-        wanted = {name: f"{self.name}.{name}" for name in self.columns} | computed | {"is_intact": self.is_intact}
-        return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in wanted.items())} FROM {self.name} {join}"
+        columns = {name: f"{self.name}.{name}" for name in self.columns} | computed | {"is_intact": self.is_intact_sql}
+        return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {self.name} {join}"
 
 
 def row_checksum(*values: str | int | float | bytes | None) -> int:
     """The SQL function of the same name: a checksum of a row's columns, with text as bytes."""
-    plain = tuple(value.encode() if isinstance(value, str) else value for value in values)
-    return zlib.crc32(repr(plain).encode())
+    encoded = tuple(value.encode() if isinstance(value, str) else value for value in values)
+    return zlib.crc32(repr(encoded).encode())
 
 
 def text_checksum(text: str | bytes | None) -> int | None:

@@ -1,6 +1,6 @@
-"""How pages come into a library and leave it: the order in which its files and its catalogue change (no torch).
+"""Storing and deleting pages: the order in which files and catalogue change (no torch).
 
-What a kill between two steps leaves is said where the steps are; the rule is that of `colvision.store.writer_lock`.
+Comments between two steps say what a kill there leaves; the rule is that of `colvision.store.writer_lock`.
 """
 
 import sqlite3
@@ -26,11 +26,11 @@ from colvision.store.writer_lock import WriterLock, document_deleted
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPage:
-    """A page ready to be stored: its vectors, its picture as kept (see `encode_jpeg`), height and width in pixels."""
+    """A page ready to be stored: its vectors, its image as a JPEG (see `encode_jpeg`), height and width in pixels."""
 
     number: int
     embedding: PageEmbedding
-    picture: bytes
+    jpeg: bytes
     height: int
     width: int
     geometry: PdfGeometry | None = None
@@ -38,13 +38,13 @@ class EncodedPage:
 
 
 class Writer:
-    """Stores pages, completes documents, deletes them."""
+    """Stores pages, completes and deletes documents."""
 
-    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, merging: Compactor) -> None:
+    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, compactor: Compactor) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
-        self._merging = merging
+        self._compactor = compactor
 
     def commit(
         self,
@@ -61,30 +61,30 @@ class Writer:
         """
         with self._writer_lock.acquire():
             with self._db.read():
-                row = self._row_of(pending)
-                collection = rows.collection_of(self._db, row.collection)
-                known = rows.numbers(self._db, row.key)
-                shard = rows.next_shard(self._db)
+                row = self._current_row(pending)
+                collection = rows.collections.get(self._db, row.collection)
+                known = rows.pages.numbers(self._db, row.key)
+                shard = rows.shards.next_key(self._db)
             collection.check_encoder(info)
-            fresh = [page for page in pages if page.number not in known]
+            new_pages = [page for page in pages if page.number not in known]
             new_failed = [page for page in failed if page[0] not in known]
-            batch = _Batch(row, fresh, new_failed, collection.info or info)
-            # Killed after the pictures or after the shard: no row names them. The pages are encoded again and written
-            # over them, since neither a page's name nor the next shard's key was used up.
-            self._files.write_page_images(row.sha256, {page.number: page.picture for page in fresh})
-            stored = self._write_shard(shard, batch) if fresh else None
+            batch = _Batch(row, new_pages, new_failed, collection.info or info)
+            # Killed after the page images or after the shard: no row names them. The pages are encoded again and
+            # written over them, since neither an image's name nor the next shard's key is in use.
+            self._files.write_page_images(row.sha256, {page.number: page.jpeg for page in new_pages})
+            stored = self._write_shard(shard, batch) if new_pages else None
             with self._db.write():
                 self._record(batch, stored)
             self._merge(row.collection)
 
     def _merge(self, collection: int) -> None:
-        """What was asked for is stored by now: a disk too full for merging is met by the next one who stores."""
+        """The pages are stored by now: a disk too full for merging does not fail the commit."""
         with suppress(OSError, sqlite3.OperationalError):
-            self._merging.compact_due(collection)
+            self._compactor.compact_due(collection)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
-        path = self._files.shard(shard_name(key))
-        pages = batch.quantised()
+        path = self._files.shard_path(shard_name(key))
+        pages = batch.quantise()
         owners = [PageRef(batch.row.key, page.number) for page in batch.pages]
         checksum = write_shard(path, pages, owners, quantisation_range=batch.info.quantisation_range)
         vectors = sum(len(page.codes) for page in pages)
@@ -92,129 +92,129 @@ class Writer:
 
     def _record(self, batch: "_Batch", shard: ShardRow | None) -> None:
         row = batch.row
-        rows.add_failed_pages(self._db, row.key, batch.failed)
+        rows.pages.add_failed(self._db, row.key, batch.failed)
         if shard is None:
             return
-        rows.pin_encoder(self._db, row.collection, batch.info)
-        rows.add_shard(self._db, shard)
+        rows.collections.pin_encoder(self._db, row.collection, batch.info)
+        rows.shards.add(self._db, shard)
         for place, page in enumerate(batch.pages):
-            drawn = zlib.crc32(page.picture)
-            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place, drawn)
-            rows.add_page(self._db, new, page.text)
-        rows.count_clipped(self._db, row.collection, *batch.clipped())
+            checksum = zlib.crc32(page.jpeg)
+            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place, checksum)
+            rows.pages.add(self._db, new, page.text)
+        rows.collections.count_clipped(self._db, row.collection, *batch.count_clipped())
         if row.visible:
-            rows.next_generation(self._db, row.collection)
+            rows.collections.next_generation(self._db, row.collection)
 
     def finish(self, pending: PendingDocument) -> str:
         """Completes a document, and swaps a replacement in; returns "" or the reason why the document failed.
 
-        A document without a single page fails: a replacement then leaves the old version as it was. In a collection
-        that refills another, documents wait for the swap of all. Raises `DocumentNotFound` when it has been deleted.
+        A document without a single page fails: a replacement then leaves the old version as it was. In a shadow
+        collection documents wait for the swap of all. Raises `DocumentNotFound` when it has been deleted.
         """
         with self._writer_lock.acquire():
             with self._db.write():
-                row = self._row_of(pending)
-                collection = rows.collection_of(self._db, row.collection)
+                row = self._current_row(pending)
+                collection = rows.collections.get(self._db, row.collection)
                 reason = "" if row.stored else self._empty_reason(row)
-                target = rows.document(self._db, row.replaces) if row.replaces is not None else None
+                target = rows.documents.get(self._db, row.replaces) if row.replaces is not None else None
                 if collection.shadow_of is not None:
-                    rows.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
+                    rows.documents.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
                     return reason
                 if reason and not row.visible:
                     self._writer_lock.delete_document(row)
                 elif reason:
-                    rows.set_state(self._db, row.key, FAILED, reason)
+                    rows.documents.set_state(self._db, row.key, FAILED, reason)
                 else:
-                    self._show(row, target)
+                    self._complete(row, target)
             # Killed before the old version's files are removed: no row names them, so the next writer sweeps them.
             if not row.visible:
                 self._writer_lock.sweep()
                 self._merge(row.collection)
         return reason
 
-    def _show(self, row: DocumentRow, target: DocumentRow | None) -> None:
+    def _complete(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
             self._writer_lock.delete_document(target)
-        rows.show_document(self._db, row.key)
-        rows.next_generation(self._db, row.collection)
+        rows.documents.complete(self._db, row.key)
+        rows.collections.next_generation(self._db, row.collection)
 
     def _empty_reason(self, row: DocumentRow) -> str:
-        failed = rows.failed_pages(self._db, row.key)
+        failed = rows.pages.failed(self._db, row.key)
         return f"none of its {row.pages} pages could be read" + (f": {failed[0][1]}" if failed else "")
 
     def stop(self, pending: PendingDocument, state: str, reason: str = "") -> None:
-        """Leaves a document incomplete, `CANCELLED` or `FAILED`; what is stored stays, to be gone on with."""
+        """Ends an incomplete document as `CANCELLED` or `FAILED`; what is stored stays, for a later run to go on."""
         with self._writer_lock.acquire(), self._db.write():
-            rows.set_state(self._db, pending.row.key, state, reason, pending.row.worker)
+            rows.documents.set_state(self._db, pending.row.key, state, reason, pending.row.worker)
 
-    def describe(self, row: DocumentRow, metadata: Metadata) -> None:
-        """Changes what is known of a document. Raises `DocumentNotFound`, `ValueError` for what no metadata can be."""
+    def set_metadata(self, row: DocumentRow, metadata: Metadata) -> None:
+        """Replaces the metadata of a document. Raises `DocumentNotFound`, `ValueError` for what no metadata can be."""
         with self._writer_lock.acquire(), self._db.write():
-            if rows.document(self._db, row.key) is None:
+            if rows.documents.get(self._db, row.key) is None:
                 raise document_deleted(row)
-            rows.set_metadata(self._db, row.key, metadata)
-            rows.next_generation(self._db, row.collection)
+            rows.documents.set_metadata(self._db, row.key, metadata)
+            rows.collections.next_generation(self._db, row.collection)
 
     def rename(self, row: DocumentRow, name: str) -> None:
         """Raises `DocumentNotFound`; `ValueError` for a name that another document of its collection has."""
         with self._writer_lock.acquire(), self._db.write():
-            now = rows.document(self._db, row.key)
+            now = rows.documents.get(self._db, row.key)
             if now is None:
                 raise document_deleted(row)
-            if name != now.name and rows.name_exists(self._db, now.collection, name):
+            if name != now.name and rows.documents.name_exists(self._db, now.collection, name):
                 raise ValueError(f"another document of its collection is named {name!r}: choose another name")
-            rows.set_name(self._db, row.key, name)
-            rows.next_generation(self._db, now.collection)
+            rows.documents.set_name(self._db, row.key, name)
+            rows.collections.next_generation(self._db, now.collection)
 
     def rename_collection(self, name: str, new: str) -> None:
         """Raises `CollectionNotFound`; `ValueError` for a name that another collection has."""
         with self._writer_lock.acquire(), self._db.write():
-            row = rows.collection(self._db, name)
-            if any(each.name == new and each.key != row.key for each in rows.collections(self._db)):
+            row = rows.collections.find(self._db, name)
+            if any(each.name == new and each.key != row.key for each in rows.collections.select(self._db)):
                 raise ValueError(f"there is a collection {new!r} already: choose another name, or delete that one")
-            rows.rename_collection(self._db, row, new)
+            rows.collections.rename(self._db, row, new)
 
     def delete_collection(self, name: str) -> None:
         """Removes a collection with all its documents, as `delete` does with one. Raises `CollectionNotFound`."""
         with self._writer_lock.acquire():
             with self._db.write():
-                row = rows.collection(self._db, name)
-                shadow = rows.shadow_of(self._db, row.key)
+                row = rows.collections.find(self._db, name)
+                shadow = rows.collections.shadow_of(self._db, row.key)
                 for each in [row, shadow] if shadow is not None else [row]:
-                    for document in rows.documents(self._db, "collection = ?", [each.key]):
+                    for document in rows.documents.select(self._db, "collection = ?", [each.key]):
                         self._writer_lock.delete_document(document)
                 if shadow is not None:
-                    rows.delete_collection_row(self._db, shadow.key)
-                rows.delete_collection(self._db, row)
-                rows.purge_text(self._db)
+                    rows.collections.delete(self._db, shadow.key)
+                rows.collections.remove(self._db, row)
+                rows.pages.purge_text(self._db)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._writer_lock.sweep()
             self._db.checkpoint()
 
     def delete(self, row: DocumentRow) -> None:
-        """Removes a document and all that was made of it; its pages are out of reach when this returns.
+        """Deletes a document and all that was made of it; its pages are out of reach when this returns.
 
-        Its file, pictures and text are off the disk as well; its codes are when the shards that hold them, if they
-        hold others too, are rewritten: at once where a quarter of a shard is dead. Raises `DocumentNotFound`.
+        Its file, page images and text are off the disk as well. Its codes in a shard with other documents are when that
+        is rewritten: at once where a quarter of it is dead. Raises `DocumentNotFound`.
         """
         with self._writer_lock.acquire():
             with self._db.write():
-                if rows.document(self._db, row.key) is None:
+                if rows.documents.get(self._db, row.key) is None:
                     raise document_deleted(row)
-                gone_with_it = [row, *rows.documents(self._db, "replaces = ?", [row.key])]
-                has_text = any(rows.has_text(self._db, each.key) for each in gone_with_it)
-                for each in gone_with_it:
+                deleted = [row, *rows.documents.select(self._db, "replaces = ?", [row.key])]
+                has_text = any(rows.pages.has_text(self._db, each.key) for each in deleted)
+                for each in deleted:
                     self._writer_lock.delete_document(each)
                 if has_text:
-                    rows.purge_text(self._db)
-                rows.next_generation(self._db, row.collection)
+                    rows.pages.purge_text(self._db)
+                rows.collections.next_generation(self._db, row.collection)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._writer_lock.sweep()
             self._merge(row.collection)
             self._db.checkpoint()
 
-    def _row_of(self, pending: PendingDocument) -> DocumentRow:
-        row = rows.document(self._db, pending.row.key)
+    def _current_row(self, pending: PendingDocument) -> DocumentRow:
+        row = rows.documents.get(self._db, pending.row.key)
         if row is None:
             raise document_deleted(pending.row)
         return row
@@ -222,14 +222,14 @@ class Writer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """What one commit adds to a document; `info` is the collection's, whose code range holds for all its shards."""
+    """What one commit adds to a document; `info` is the collection's: its quantisation range holds for all shards."""
 
     row: DocumentRow
     pages: Sequence[EncodedPage]
     failed: Sequence[tuple[int, str]]
     info: EncoderInfo
 
-    def quantised(self) -> list[ShardPage]:
+    def quantise(self) -> list[ShardPage]:
         for page in self.pages:
             dim = page.embedding.vectors.shape[1]
             if dim != self.info.dim:
@@ -239,8 +239,8 @@ class _Batch:
             for each in (page.embedding for page in self.pages)
         ]
 
-    def clipped(self) -> tuple[int, int]:
-        """(components, clipped ones) of all vectors."""
+    def count_clipped(self) -> tuple[int, int]:
+        """(components, clipped components) of all vectors."""
         sizes = [page.embedding.vectors.size for page in self.pages]
         shares = [clipped_share(page.embedding.vectors, self.info.quantisation_range) for page in self.pages]
         return sum(sizes), sum(round(size * share) for size, share in zip(sizes, shares, strict=True))

@@ -1,9 +1,9 @@
-"""The writer's turn: one process or thread at a time changes a library, for as long as one commit takes.
+"""The writer lock: one process or thread at a time changes a library, for as long as one commit takes.
 
-Every change is: files first, each whole and durable, then one transaction of the catalogue, then the removal of files
-that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row without
-its file; the next writer sweeps them. Where the catalogue was set back it moves them to lost/ instead: see
-`high_water_mark`.
+Every change is: files first, each complete and durable, then one transaction of the catalogue, then the removal of
+files that the catalogue no longer names. A kill between any two steps leaves files that no row names, never a row
+without its file; the next writer sweeps them. Where the catalogue has lost changes it moves them to lost/ instead:
+see `high_water_mark`.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ LOCK_NAME = "writer.lock"
 
 
 class WriterLock:
-    """The right to change a library, shared by all that change it."""
+    """The writer lock of a library, shared by all that change it."""
 
     def __init__(self, path: Path, catalogue: Catalogue, files: Files) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class WriterLock:
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """Holds the writer lock; what an earlier kill or failure left behind is removed first.
+        """Holds the writer lock; the leftovers of an earlier kill or failure are removed first.
 
         Raises `LibraryReadOnly`, `LibraryLocked`, and `LibraryError` for a disk that is full or fails.
         """
@@ -47,28 +47,29 @@ class WriterLock:
                 yield
                 self._mark.save()
         except (OSError, sqlite3.OperationalError) as error:
-            self._is_swept = False  # it may have left files
-            raise self.unwritable(error) from error
+            self._is_swept = False  # there may be leftovers
+            raise self.write_error(error) from error
 
     def sweep(self) -> None:
-        """Removes the files that no row names, or sets them aside. Only in a turn, and outside a transaction."""
+        """Removes the files that no row names, or moves them to lost/. Only under the lock, outside a transaction."""
         with self._db.read():
-            shards = {row.file_name for row in rows.shards(self._db)}
-            files = {row.file_name for row in rows.documents(self._db)}
+            shards = {row.file_name for row in rows.shards.select(self._db)}
+            files = {row.file_name for row in rows.documents.select(self._db)}
         if lag := self._mark.lag():
-            self._files.set_aside(shards, files)
+            self._files.move_to_lost(shards, files)
             # Killed here: the catalogue is still behind, and the next writer goes on.
             with self._db.write():
-                rows.skip_keys(self._db, lag)
+                rows.counters.skip(self._db, lag)
         self._files.sweep(shards, files)
         self._is_swept = True
 
     def delete_document(self, row: DocumentRow) -> None:
-        """Removes a document's rows, in the caller's transaction; its files go with the next sweep."""
-        rows.delete_document_rows(self._db, row.key)
+        """Deletes a document's rows, in the caller's transaction; its files are removed by the next sweep."""
+        rows.documents.delete(self._db, row.key)
         self._is_swept = False
 
-    def unwritable(self, error: OSError | sqlite3.OperationalError) -> LibraryError:
+    def write_error(self, error: OSError | sqlite3.OperationalError) -> LibraryError:
+        """The error for a disk that is full or fails."""
         return LibraryError(
             f"library {self._path} could not be written ({error}): nothing that was stored is lost; make room or "
             "give access, then ingest the same files again to go on"
@@ -76,5 +77,5 @@ class WriterLock:
 
 
 def document_deleted(row: DocumentRow) -> DocumentNotFound:
-    """The error for a document that somebody has deleted or replaced since it was looked up."""
+    """The error for a document that was deleted or replaced since it was looked up."""
     return DocumentNotFound(f"document {row.name!r} ({row.id}) was deleted or replaced meanwhile: ingest it again")

@@ -87,7 +87,9 @@ def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_h
     document = service.overview().documents[0]
     queued = [service.uploads.resume(document.id) for _ in range(2)]
     assert queued[0] == queued[1] and (queued[0].kind, queued[0].document) == ("resume", document.id)
-    monkeypatch.setattr("colvision.store.files.Incoming.fill", lambda *_: pytest.fail("the kept file is copied"))
+    monkeypatch.setattr(
+        "colvision.store.files.IncomingFile.copy_from", lambda *_: pytest.fail("the kept file is copied")
+    )
     kept = service.library.original_path(document.id).stat()
     ended = service.library.run_job(service.library.jobs.claim("test"))
     assert (ended.state, ended.document, ended.page) == ("ready", document.id, 3)

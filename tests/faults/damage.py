@@ -25,10 +25,10 @@ from tests.faults.work import Open, Step, Work, filled
 KINDS = {
     "catalogue": "catalog.sqlite",
     "log": "catalog.sqlite-wal",
-    "note": "catalog.reached",
+    "mark": "catalog.reached",
     "shard": "shards/*",
     "original": "files/*",
-    "picture": "pages/*/*.jpg",
+    "page image": "pages/*/*.jpg",
 }
 _BLOCK = 512  # bytes: what a disk loses at once
 _ALL = 1000
@@ -101,7 +101,7 @@ class Look:
                     self._check_named({damage.path for damage in named})
                     return "missing"
                 if state != self._states[-1]:
-                    assert any(damage.what == "log" for damage in named), "an earlier state, and not a word"
+                    assert any(damage.kind == "log" for damage in named), "an earlier state, and not a word"
                     return "earlier"
                 return "named" if named else "nothing"
         except (LibraryDamaged, LibraryFormat) as error:
@@ -143,13 +143,13 @@ class Look:
                 page = encoded(held.version, number, 0)
                 try:
                     text = library.page_text(held.id, number)
-                    picture = library.page_path(held.id, number).read_bytes()
+                    page_image = library.page_path(held.id, number).read_bytes()
                     original = library.original_path(held.id).read_text(errors="replace")
                 except (ColvisionError, FileNotFoundError):
                     self._missing += 1
                     continue
                 assert text == page.text, f"the text of page {number} of {held.name} is {text!r}"
-                self._missing += (picture != page.picture) + (original != held.version)
+                self._missing += (page_image != page.jpeg) + (original != held.version)
 
 
 def contents(library: Path) -> Counter[str]:

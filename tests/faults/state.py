@@ -81,7 +81,7 @@ def expected(version: str, number: int, encoder: int) -> str:
     """The digest of all that is to be stored of a page."""
     page = encoded(version, number, encoder)
     codes = quantise(page.embedding.vectors, ENCODERS[encoder].info.quantisation_range)
-    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.picture, page.text)
+    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.jpeg, page.text)
 
 
 def digest(page: ShardPage, jpeg: bytes, text: str) -> str:
@@ -121,11 +121,11 @@ def litter(store: Store) -> list[str]:
 
     Pictures of a document that is not complete, and halves of them, wait to be written over when it is gone on with.
     """
-    known = rows.documents(store._db)  # hidden replacements, too
-    named = {f"shards/{row.file_name}" for row in rows.shards(store._db)}
+    known = rows.documents.select(store._db)  # hidden replacements, too
+    named = {f"shards/{row.file_name}" for row in rows.shards.select(store._db)}
     named |= {f"files/{row.file_name}" for row in known} | {f"pages/{row.sha256}" for row in known}
     for row in known:
-        named |= {f"pages/{row.sha256}/{number:04d}.jpg" for number in rows.numbers(store._db, row.key)}
+        named |= {f"pages/{row.sha256}/{number:04d}.jpg" for number in rows.pages.numbers(store._db, row.key)}
     waiting = tuple(f"pages/{row.sha256}/" for row in known if row.state != READY)
     folders = (store.path / name for name in ("shards", "files", "pages"))
     found = {str(path.relative_to(store.path)) for folder in folders for path in folder.rglob("*")}

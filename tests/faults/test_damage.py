@@ -18,7 +18,7 @@ def test_a_damaged_file_gives_no_wrong_answer_and_is_named():
     assert " damaged files, 0 faults" in said, said
 
 
-def test_a_library_that_nothing_happened_to_is_found_whole(quick_path):
+def test_a_library_that_nothing_happened_to_is_found_intact(quick_path):
     bases = make(quick_path)
     assert bases
     for base in bases:
@@ -45,12 +45,12 @@ def test_a_lost_log_is_named_and_takes_no_file_with_it(left):
     with Store(left) as store:
         assert [row.name for row in store.documents("default")] == ["a", "b"]
         (named,) = store.verify()
-        assert named.what == "log" and "catalog.sqlite is older than the files beside it" in named.reason
-        assert store.damaged() == [named]
+        assert named.kind == "log" and "catalog.sqlite is older than the files beside it" in named.reason
+        assert store.known_damage() == [named]
     check_next_writer(left)
     with Store(left) as store:
         (named,) = store.verify()
-        assert named.what == "log" and f"lie in {left / 'lost'}: ingest what is in its files/ again" in named.reason
+        assert named.kind == "log" and f"lie in {left / 'lost'}: ingest what is in its files/ again" in named.reason
         assert sorted(path.read_text() for path in (left / "lost" / "files").iterdir()) == ["c.1.0", "d.2.0"]
         assert [row.name for row in store.documents("default")] == ["a", "b", "z"]
         shutil.rmtree(left / "lost")
@@ -68,10 +68,10 @@ def test_what_a_lost_change_was_numbered_by_is_not_used_again(left):
         assert store.collection("default").generation > lost.collection("default").generation
 
 
-def test_moving_aside_that_was_interrupted_is_gone_on_with(left):
+def test_moving_files_to_lost_goes_on_after_an_interruption(left):
     (left / "catalog.sqlite-wal").unlink()
     with Store(left) as store:
         names = {row.file_name for row in store.shards("default")}
-        store.files.set_aside(names, {row.file_name for row in store.documents("default")})
+        store.files.move_to_lost(names, {row.file_name for row in store.documents("default")})
     check_next_writer(left)
     assert len(list((left / "lost" / "files").iterdir())) == 2

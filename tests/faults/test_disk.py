@@ -34,7 +34,7 @@ def test_the_replay_finds_out_a_library_that_does_not_flush():
 
 
 @watched
-def test_an_operation_that_fails_is_told_in_our_words_and_costs_nothing():
+def test_an_operation_that_fails_raises_an_error_of_ours_and_costs_nothing():
     said = run("failures", 151, preload=True)
     assert said.rstrip().endswith(" 0 faults"), said
 
@@ -55,7 +55,7 @@ def test_a_page_is_found_by_one_who_looked_its_document_up_before_it_was_encoded
     work.do(Swap())
     page = encoded("a.1.0", 1, 1)
     assert work.store.page_text(row, 1) == page.text
-    assert work.store.page_image_path(row, 1).read_bytes() == page.picture
+    assert work.store.page_image_path(row, 1).read_bytes() == page.jpeg
     codes = quantise(page.embedding.vectors, ENCODERS[1].info.quantisation_range)
     np.testing.assert_array_equal(work.store.stored_page(row, 1).codes, codes)
     work.do(Delete("a"))

@@ -20,7 +20,7 @@ def test_thirty_kills_cost_nothing_that_was_acknowledged_and_no_reader_sees_any(
 
 
 @forks
-def test_four_readers_beside_a_writer_see_whole_states_only():
+def test_four_readers_beside_a_writer_see_complete_states_only():
     said = run("crowd", 6, 4)
     counts, faults = figures(said)
     assert not faults, said

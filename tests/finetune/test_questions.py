@@ -32,7 +32,7 @@ def add_texts(store, name: str, *texts: str, file: Path) -> None:
     pending = store.pending.begin(file, stores.source_file(name), stores.TOY.info, pages=len(texts), renderer="toy 1")
     plain = [stores.encoded(number, "page") for number, _ in enumerate(texts, 1)]
     pages = [
-        EncodedPage(page.number, page.embedding, page.picture, page.height, page.width, None, text)
+        EncodedPage(page.number, page.embedding, page.jpeg, page.height, page.width, None, text)
         for page, text in zip(plain, texts, strict=True)
     ]
     store.writer.commit(pending, pages, stores.TOY.info)

@@ -36,9 +36,9 @@ def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
         originals = sum(library.original_path(each.id).stat().st_size for each in library.documents())
     assert plan.vectors_per_page * plan.pages == pytest.approx(state.vectors)
     assert plan.int8 == state.vectors * (64 + 5) and plan.bits == state.vectors * 8
-    assert plan.pictures == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
+    assert plan.page_images == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
     assert plan.originals == originals
-    assert plan.bytes == plan.int8 + plan.bits + plan.pictures + plan.originals
+    assert plan.bytes == plan.int8 + plan.bits + plan.page_images + plan.originals
     assert plan.seconds > 0
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
-from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_files
+from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from tests.helpers.pdf_files import pages_file
@@ -66,7 +66,16 @@ def test_an_encoder_may_read_ahead(store, manual, ahead, quick_path):
         assert codes(store, "pump.tiff") == codes(plain, "pump.tiff")
 
 
-def test_the_same_file_again_is_said_and_not_encoded(store, manual):
+def test_a_kept_file_that_cannot_be_read_is_named_as_its_document(store, manual):
+    ingest(store, manual)
+    row = store.find("pump.tiff")
+    store.original_path(row).write_bytes(b"II*\x00\xff\xff\xff\xff")
+    report = ingest_again(store, ToyEncoder(), row, options=IngestOptions(), callbacks=Callbacks())
+    assert (report.outcome, report.name) == ("failed", "pump.tiff")
+    assert report.reason.startswith("pump.tiff is a damaged TIFF file")
+
+
+def test_the_same_file_again_is_reported_and_not_encoded(store, manual):
     ingest(store, manual)
     report = ingest(store, manual, encoder=Refusing())
     assert [file.name for file in report.same] == ["pump.tiff"] and report.pages == 0
@@ -92,15 +101,15 @@ def test_a_changed_file_replaces_its_document(store, quick_path):
 
 
 def test_folders_are_walked_in_the_order_of_names_without_hidden_files(store, three):
-    found = [str(path.relative_to(three)) for path in find_files([three], outside=store.path)]
+    found = [str(path.relative_to(three)) for path in find_files([three], exclude=store.path)]
     assert found == ["a.TIFF", "c.tiff", "b/b.tiff"]
 
 
 def test_a_library_inside_a_folder_does_not_ingest_itself(quick_path, three):
     with Store(three / "library") as store:
-        ingest(store, *find_files([three], outside=store.path))
+        ingest(store, *find_files([three], exclude=store.path))
         assert len(store.documents("default")) == 3
-        again = ingest(store, *find_files([three], outside=store.path))
+        again = ingest(store, *find_files([three], exclude=store.path))
         assert len(again.same) == 3 == len(again.files)
 
 
@@ -209,7 +218,7 @@ def test_an_encoder_that_loses_a_page_is_found_out(store, manual):
     assert store.find("pump.tiff").state != READY
 
 
-def test_an_encoder_that_breaks_leaves_a_document_that_can_be_gone_on_with(store, manual):
+def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, manual):
     class Breaking(ToyEncoder):
         def encode_pages(self, pages):
             for number, embedding in enumerate(super().encode_pages(pages)):
@@ -269,9 +278,9 @@ def test_a_library_that_cannot_be_written_stops_the_ingest(store, manual):
         ingest(store, manual)
 
 
-def test_nothing_to_ingest_is_said(store, quick_path):
+def test_nothing_to_ingest_is_reported(store, quick_path):
     (quick_path / "empty").mkdir()
-    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"], outside=store.path)))
+    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"], exclude=store.path)))
 
 
 def test_a_commit_of_no_pages_is_refused():

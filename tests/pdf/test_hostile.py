@@ -155,7 +155,7 @@ def test_what_a_cut_took_away_is_not_taken_for_a_blank_page(tmp_path, renderer):
     ]
 
 
-def test_a_page_that_shows_nothing_is_not_made_a_picture_of_one_pixel(tmp_path, renderer):
+def test_a_page_that_shows_nothing_is_not_made_an_image_of_one_pixel(tmp_path, renderer):
     ribbon = "/MediaBox [0 0 14400 1]", b""
     nowhere = "/MediaBox [0 0 100 100] /CropBox [200 200 300 300]", b""
     reasons = outcomes(written(tmp_path, pages_file(ribbon, nowhere, (LETTER, b""))), renderer=renderer)

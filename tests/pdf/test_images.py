@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageDraw
 from colvision.core.page import Page
 from colvision.errors import DamagedFile, LimitExceeded
 from colvision.pdf import RENDER_PIXELS, FailedPage, FileInfo, Limits, inspect_file, read_pages
-from colvision.pdf.backends.pillow import to_page
+from colvision.pdf.backends.pillow import to_page_image
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +154,7 @@ def test_a_dot_and_a_rule_are_not_pages(tmp_path):
 
 
 def middle(image: Image.Image, pixels: int = 20_000) -> tuple[str, int | tuple[int, ...]]:
-    page = to_page(image, pixels)
+    page = to_page_image(image, pixels)
     assert page.mode in ("RGB", "L")
     return page.mode, page.getpixel((page.width // 2, page.height // 2))
 
@@ -197,7 +197,7 @@ def test_every_mode_keeps_its_colours(image, expected):
 def test_grey_of_an_unusual_range_is_spread_over_the_usual_one(mode):
     image = filled(mode, -1000)
     image.paste(900_000, (0, 0, 60, 90))
-    assert to_page(image, 20_000).getextrema() == (0, 255)
+    assert to_page_image(image, 20_000).getextrema() == (0, 255)
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from colvision.core.page import Box, Page
-from colvision.errors import EncryptedFile, MissingExtra
+from colvision.errors import EncryptedFile, InputError, MissingExtra
 from colvision.pdf import (
     RENDER_PIXELS,
     FileInfo,
@@ -114,7 +114,34 @@ def test_pages_come_in_the_order_asked_for(tmp_path, renderer):
     assert drawn(path, renderer=renderer, numbers=[]) == []
 
 
-def test_numbers_are_taken_one_ahead_of_the_caller_and_no_further(tmp_path):
+@pytest.mark.parametrize(
+    ("data", "limits"),
+    [
+        (None, Limits()),
+        (b"", Limits()),
+        (b"<html>", Limits()),
+        (b"%PDF-1.7\n", Limits()),
+        (text_file("a", "b"), Limits(pages=1)),
+        (text_file("a", "b"), Limits(file_bytes=10)),
+    ],
+)
+def test_errors_call_a_file_by_the_name_that_is_given_with_it(tmp_path, data, limits):
+    path = tmp_path / "0f3c.bin"
+    if data is not None:
+        path.write_bytes(data)
+    for read in (inspect_file, lambda *given, **options: list(read_pages(*given, **options))):
+        with pytest.raises(InputError, match=r"^manual\.pdf\b") as caught:
+            read(path, name="manual.pdf", limits=limits)
+        assert path.name not in str(caught.value)
+
+
+def test_pages_have_the_name_that_is_given_with_a_file_as_their_source(tmp_path):
+    path = written(tmp_path, text_file("a"), "0f3c.bin")
+    assert [page.source for page in read_pages(path, name="manual.pdf", pixels=SMALL)] == ["manual.pdf"]
+    assert [page.source for page in read_pages(path, pixels=SMALL)] == ["0f3c.bin"]
+
+
+def test_numbers_are_read_one_ahead_of_the_caller_and_no_further(tmp_path):
     taken = []
 
     def numbers():

@@ -32,9 +32,9 @@ def shards(store):
 
 
 def test_shards_of_a_size_are_merged_when_they_have_piled_up(store, quick_path):
-    fill(store, quick_path, compaction.MOST_OF_A_SIZE)
+    fill(store, quick_path, compaction.MAX_SHARDS_OF_A_SIZE)
     before = {row.name: pages_of(store, row.name) for row in store.documents("default")}
-    assert len(shards(store)) == compaction.MOST_OF_A_SIZE
+    assert len(shards(store)) == compaction.MAX_SHARDS_OF_A_SIZE
     fill(store, quick_path, 1, first=16)
     (shard,) = shards(store)
     assert (shard.pages, shard.key) == (17, 18)
@@ -52,7 +52,7 @@ def test_a_library_that_grows_a_page_at_a_time_has_few_shards(store, quick_path)
         before = {shard.key for shard in shards(store)}
         store.writer.commit(pending, [encoded(number, f"w{number}")], TOY.info)
         copies += sum(shard.pages for shard in shards(store) if shard.key not in before)
-        assert len(shards(store)) <= 2 * compaction.MOST_OF_A_SIZE
+        assert len(shards(store)) <= 2 * compaction.MAX_SHARDS_OF_A_SIZE
     store.writer.finish(pending)
     assert copies <= 2 * 100  # each page once when it came, and once more
     row = store.find("slow.pdf")
@@ -133,13 +133,13 @@ def test_a_replacement_on_its_way_is_merged_and_stays_hidden(store, quick_path):
 
 def test_a_damaged_shard_is_not_merged_but_quarantined(store, quick_path):
     fill(store, quick_path, 16)
-    path = store.files.shard("00000003.safetensors")
+    path = store.files.shard_path("00000003.safetensors")
     data = bytearray(path.read_bytes())
     length = 8 + int.from_bytes(data[:8], "little")
     data[length] ^= 1  # a code
     path.write_bytes(data)
     fill(store, quick_path, 2, first=16)
-    (damaged,) = store.damaged()
+    (damaged,) = store.known_damage()
     assert damaged.path == path and damaged.documents == ("002.pdf",)
     with pytest.raises(LibraryDamaged, match="codes of its page 1"):
         store.stored_page(store.find("002.pdf"), 1)
@@ -162,14 +162,15 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from colvision.store import Store, compaction
+from colvision.store import Store, compaction, rows
 where = sys.argv[2]
-original = getattr(compaction, where) if where == "write_shard" else getattr(compaction.rows, where)
+module = compaction if where == "write_shard" else rows.shards
+original = getattr(module, where)
 def then_die(*arguments, **options):
     done = original(*arguments, **options)
     os.kill(os.getpid(), signal.SIGKILL)
     return done
-setattr(compaction if where == "write_shard" else compaction.rows, where, then_die)
+setattr(module, where, then_die)
 with Store(Path(sys.argv[1])) as store:
     store.compact()
 """
@@ -233,4 +234,4 @@ def test_a_reencoding_is_merged_as_well(store, quick_path):
 def test_a_merged_shard_names_the_owners_of_its_pages(store, quick_path):
     fill(store, quick_path, 3)
     store.compact()
-    assert Shard(store.files.shard(shards(store)[0].file_name)).owners.tolist() == [[1, 1], [2, 1], [3, 1]]
+    assert Shard(store.files.shard_path(shards(store)[0].file_name)).owners.tolist() == [[1, 1], [2, 1], [3, 1]]

@@ -16,7 +16,7 @@ from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
 def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
     bad = add(store, write(quick_path, "bad.pdf", "A"), "one", "two")
     add(store, write(quick_path, "good.pdf", "B"), "three")
-    path = store.files.shard("00000001.safetensors")
+    path = store.files.shard_path("00000001.safetensors")
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
@@ -31,11 +31,11 @@ def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
 
 def test_verify_finds_damage_where_it_cannot_be_noted(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
-    path = store.files.shard("00000001.safetensors")
+    path = store.files.shard_path("00000001.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
     with Store(store.path, read_only=True) as reader:
         assert [damaged.documents for damaged in reader.verify()] == [("a.pdf",)]
-    assert store.damaged() == []
+    assert store.known_damage() == []
 
 
 def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quick_path):
@@ -43,7 +43,7 @@ def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quic
     store.writer.commit(pending, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.commit(pending, [encoded(3, "three")], TOY.info)
     store.writer.finish(pending)
-    store.files.shard("00000001.safetensors").unlink()
+    store.files.shard_path("00000001.safetensors").unlink()
     assert "missing" in store.verify()[0].reason
     again = begin(store, quick_path / "a.pdf", pages=3)
     assert again.row.id == pending.row.id and again.missing == (1, 2)
@@ -56,15 +56,15 @@ def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quic
 def test_a_shard_that_cannot_be_opened_is_quarantined_by_the_reader_who_meets_it(store, quick_path):
     add(store, write(quick_path, "bad.pdf", "A"), "one")
     add(store, write(quick_path, "good.pdf", "B"), "two")
-    store.files.shard("00000001.safetensors").write_bytes(b"gone")
+    store.files.shard_path("00000001.safetensors").write_bytes(b"gone")
     with Store(store.path) as reader:
         assert seen(reader) == {("good.pdf", 1)}
-        assert [damaged.documents for damaged in reader.damaged()] == [("bad.pdf",)]
+        assert [damaged.documents for damaged in reader.known_damage()] == [("bad.pdf",)]
 
 
 def test_a_shard_that_is_put_back_serves_again(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
-    path = store.files.shard("00000001.safetensors")
+    path = store.files.shard_path("00000001.safetensors")
     shutil.move(path, quick_path / "kept")
     assert len(store.verify()) == 1 and seen(store) == set()
     shutil.move(quick_path / "kept", path)
@@ -72,7 +72,7 @@ def test_a_shard_that_is_put_back_serves_again(store, quick_path):
     assert store.find("a.pdf").state == READY
 
 
-def set_back(store, quick_path):
+def put_older_catalogue_back(store, quick_path):
     """Adds two documents to a library of one, and puts the catalogue back that it had before."""
     add(store, write(quick_path, "a.pdf", "A"), "one")
     store.close()
@@ -85,21 +85,21 @@ def set_back(store, quick_path):
     return kept
 
 
-@pytest.mark.parametrize("note", ["whole", "damaged", "gone"])
-def test_an_older_catalogue_costs_no_file_of_what_came_after_it(store, quick_path, note):
+@pytest.mark.parametrize("mark", ["intact", "damaged", "missing"])
+def test_an_older_catalogue_costs_no_file_of_what_came_after_it(store, quick_path, mark):
     """Where nothing says how far it had come the numbers of the shards do."""
-    kept = set_back(store, quick_path)
+    kept = put_older_catalogue_back(store, quick_path)
     place = store.path / "catalog.reached"
-    if note == "damaged":
+    if mark == "damaged":
         place.write_bytes(place.read_bytes().replace(b" ", b"7"))
-    elif note == "gone":
+    elif mark == "missing":
         place.unlink()
     with Store(store.path) as older:
-        assert [damage.what for damage in older.verify()] == ["log"]
+        assert [damage.kind for damage in older.verify()] == ["log"]
         add(older, write(quick_path, "d.pdf", "D"), "two")
-        moved = {str(path.relative_to(store.path / "lost")) for path in older.files.set_aside_files()}
+        moved = {str(path.relative_to(store.path / "lost")) for path in older.files.lost_files()}
         assert kept <= moved | on_disk(older)
-        assert len(moved) == 2 * 3  # a shard, a file and a picture of each
+        assert len(moved) == 2 * 3  # a shard, a file and a page image of each
         assert seen(older) == {("a.pdf", 1), ("d.pdf", 1)}
         assert "in its files/ again" in older.verify()[0].reason
 
@@ -112,15 +112,15 @@ def test_a_reader_who_quarantines_what_is_missing_does_not_hide_that_the_catalog
     with Store(store.path) as later:
         later.compact()
         (merged,) = later.shards("default")
-        codes = later.files.shard(merged.file_name).read_bytes()
+        codes = later.files.shard_path(merged.file_name).read_bytes()
     shutil.copy(quick_path / "older", store.path / FILE_NAME)
     with Store(store.path) as older:
-        assert seen(older) == set() and len(older.damaged()) == 3
+        assert seen(older) == set() and len(older.known_damage()) == 3
         add(older, write(quick_path, "c.pdf", "C"), "three")
         assert (older.path / "lost" / "shards" / merged.file_name).read_bytes() == codes
 
 
-def test_a_note_that_is_older_or_damaged_raises_no_alarm(store, quick_path):
+def test_a_mark_that_is_older_or_damaged_raises_no_alarm(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     place = store.path / "catalog.reached"
     older = place.read_bytes()
@@ -149,6 +149,6 @@ def test_a_collection_that_only_half_of_the_catalogue_knows_is_damage_and_is_rep
             half.documents("default")
         with pytest.raises(LibraryDamaged, match="in one place and not in another"):
             begin(half, write(quick_path, "b.pdf", "B"))
-        assert [damage.what for damage in half.verify()] == ["catalogue"]
-        half.repair.catalogue()
+        assert [damage.kind for damage in half.verify()] == ["catalogue"]
+        half.repair.reindex_catalogue()
         assert half.verify() == [] and seen(half) == {("a.pdf", 1)}

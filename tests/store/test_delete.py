@@ -79,8 +79,8 @@ def test_what_others_put_beside_the_librarys_files_does_not_stop_a_writer(store,
 
 
 def test_a_file_that_is_still_being_copied_is_not_swept(store, quick_path):
-    incoming = store.files.incoming()
-    incoming.fill(write(quick_path, "a.pdf", "A"))
+    incoming = store.files.incoming_file()
+    incoming.copy_from(write(quick_path, "a.pdf", "A"))
     with Store(store.path) as other:
         add(other, write(quick_path, "b.pdf", "B"), "two")
     assert incoming.path.exists()

@@ -67,7 +67,7 @@ def test_compacting_brings_older_shards_to_this_format(older):
         before = store.stored_page(store.find("pump.pdf"), 2).codes.tobytes()
         assert store.compact().shards == 1
         (part,) = store.snapshot("default").parts
-        assert part.shard.is_sealed and part.shard.owners.tolist() == [[1, 1], [1, 2], [2, 1]]
+        assert part.shard.has_checksums and part.shard.owners.tolist() == [[1, 1], [1, 2], [2, 1]]
         assert store.stored_page(store.find("pump.pdf"), 2).codes.tobytes() == before
         assert seen(store) == PAGES and store.verify() == []
 
@@ -95,11 +95,11 @@ import os, signal, sys
 from pathlib import Path
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
-run = catalogue.Catalogue._run
-def run_and_die(self, script):
-    run(self, script)
+execute_script = catalogue.Catalogue._execute_script
+def execute_and_die(self, script):
+    execute_script(self, script)
     os.kill(os.getpid(), signal.SIGKILL)
-catalogue.Catalogue._run = run_and_die
+catalogue.Catalogue._execute_script = execute_and_die
 Store(Path(sys.argv[1]))
 """
 

@@ -174,7 +174,7 @@ def test_both_collections_are_encoded_again(library):
 
 def with_float16(library):
     """The shards of "archive" that hold the vectors that nothing reads."""
-    files = [library._store.files.shard(row.file_name) for row in library._store.shards("archive")]
+    files = [library._store.files.shard_path(row.file_name) for row in library._store.shards("archive")]
     return [path for path in files if not Shard(path).is_current]
 
 
@@ -199,7 +199,7 @@ def test_damage_to_vectors_that_are_not_read_is_found_by_verify_alone(library):
     path.write_bytes(data)
     assert_same_answers(library)
     (damage,) = library.verify().found
-    assert (damage.what, damage.path) == ("shard", path)
+    assert (damage.kind, damage.path) == ("shard", path)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_damage_from_before_the_upgrade_is_found_after_it(quick_path, harm, kind
     with closing(sqlite3.connect(quick_path / catalogue.FILE_NAME)) as raw, raw:
         raw.execute(harm)
     with Store(quick_path) as store:
-        assert kinds <= {damage.what for damage in store.verify()}
+        assert kinds <= {damage.kind for damage in store.verify()}
 
 
 def test_a_library_whose_tables_were_changed_is_not_upgraded(quick_path):

@@ -1,4 +1,4 @@
-"""Jobs: claimed once, honest about their state, taken over when a worker dies."""
+"""Jobs: claimed once, honest about their state, claimed again when a worker dies."""
 
 import sqlite3
 import subprocess
@@ -29,30 +29,32 @@ def dead_worker():
 def test_jobs_are_claimed_in_order_and_once(jobs):
     first, second = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf", collection="spares", replace=True)
     assert jobs.claim(ME).key == first.key
-    taken = jobs.claim(ME)
-    assert (taken.key, taken.collection, taken.replace, taken.state) == (second.key, "spares", True, "running")
+    claimed = jobs.claim(ME)
+    assert (claimed.key, claimed.collection, claimed.replace, claimed.state) == (second.key, "spares", True, "running")
     assert jobs.claim(ME) is None
 
 
 def test_progress_is_seen_by_others(jobs):
     jobs.queue("/a.pdf", "a.pdf")
     job = jobs.claim(ME)
-    assert jobs.progress(job, page=3, pages=12, failed=1, pages_per_second=1.5)
+    assert jobs.report_progress(job, page=3, pages=12, failed=1, pages_per_second=1.5)
     seen = jobs.get(job.key)
     assert (seen.page, seen.pages, seen.failed_pages, seen.seconds_left) == (3, 12, 1, 6.0)
 
 
-def test_a_job_whose_worker_died_is_taken_over_at_once(jobs):
+def test_a_job_whose_worker_died_is_claimed_at_once(jobs):
     jobs.queue("/a.pdf", "a.pdf")
-    late = jobs.claim(dead_worker())
-    taken = jobs.claim(ME)
-    assert taken.key == late.key and taken.worker == ME
-    assert not jobs.progress(late, page=1, pages=2), "the first worker must learn that it is not its job any more"
-    jobs.finish(late, "failed", reason="too late")
-    assert jobs.get(taken.key).state == "running"
+    first = jobs.claim(dead_worker())
+    claimed = jobs.claim(ME)
+    assert claimed.key == first.key and claimed.worker == ME
+    assert not jobs.report_progress(first, page=1, pages=2), (
+        "the first worker must learn that it is not its job any more"
+    )
+    jobs.finish(first, "failed", reason="too late")
+    assert jobs.get(claimed.key).state == "running"
 
 
-def test_a_cancelled_job_whose_worker_died_ends_and_the_next_one_is_taken(jobs):
+def test_a_cancelled_job_whose_worker_died_ends_and_the_next_one_is_claimed(jobs):
     cancelled, waiting = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf")
     jobs.claim(dead_worker())
     jobs.cancel(cancelled.key)
@@ -90,7 +92,7 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked(jobs):
     jobs.cancel(running.key)
     assert jobs.get(waiting.key).state == "cancelled"
     assert jobs.get(running.key).state == "running" and jobs.get(running.key).cancel
-    assert not jobs.progress(job, page=1, pages=2)
+    assert not jobs.report_progress(job, page=1, pages=2)
     jobs.finish(job, "cancelled")
     jobs.cancel(running.key)
     assert [each.state for each in jobs.all()] == ["cancelled", "cancelled"]
@@ -106,11 +108,11 @@ def test_states_survive_a_restart(jobs, quick_path):
         assert [job.state for job in again.jobs.all()] == ["failed", "queued"]
 
 
-def test_only_an_ended_job_is_forgotten(jobs):
+def test_only_an_ended_job_is_dismissed(jobs):
     done, waiting = jobs.queue("/a.pdf", "a.pdf"), jobs.queue("/b.pdf", "b.pdf")
     jobs.finish(jobs.claim(ME), "ready", document="1234")
-    jobs.forget(done.key)
-    jobs.forget(waiting.key)
+    jobs.dismiss(done.key)
+    jobs.dismiss(waiting.key)
     assert [job.key for job in jobs.all()] == [waiting.key]
     with pytest.raises(ValueError, match="no job"):
         jobs.get(done.key)
@@ -130,7 +132,7 @@ def test_a_process_number_used_again_is_another_process():
     assert not Holder(now.host, now.pid, now.started + 1).is_alive()
 
 
-def test_a_job_keeps_what_was_said_of_its_file(jobs):
+def test_a_job_keeps_the_metadata_of_its_file(jobs):
     assert [jobs.queue("/a.pdf", "a.pdf", metadata=given).metadata for given in (None, {}, {"year": 2010})] == [
         None,
         {},
@@ -166,13 +168,13 @@ def test_a_claimed_file_has_the_id_of_its_document_before_that_is_made(jobs):
     assert jobs.claim(ME).document == ""
 
 
-def test_a_job_that_was_taken_over_keeps_its_upload_when_the_first_worker_ends(jobs):
+def test_a_job_claimed_by_a_second_worker_keeps_its_upload_when_the_first_one_ends(jobs):
     jobs.uploads.mkdir()
     path = jobs.uploads / "a.pdf"
     path.write_text("a file")
     jobs.queue(path, "a.pdf")
-    late, taken = jobs.claim(dead_worker()), jobs.claim(ME)
-    assert jobs.finish(late, "failed") == taken and path.exists()
+    first, claimed = jobs.claim(dead_worker()), jobs.claim(ME)
+    assert jobs.finish(first, "failed") == claimed and path.exists()
 
 
 def test_resuming_and_reencoding_are_queued_once_at_a_time(jobs):

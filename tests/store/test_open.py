@@ -143,7 +143,7 @@ def test_a_read_only_disk_opens_read_only(store, quick_path):
     assert done.stdout == "True 1 ['a.pdf']\n", done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, quick_path):
+def test_a_folder_that_cannot_be_written_is_reported_and_loses_nothing(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     pending = begin(store, write(quick_path, "b.pdf", "B"))
     shutil.rmtree(store.path / "shards")
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_loses_nothing(store, quick_
     assert store.find("b.pdf").stored == 0
 
 
-def test_a_full_disk_is_said_and_the_next_change_goes_on(store):
+def test_a_full_disk_is_reported_and_the_next_change_goes_on(store):
     """SQLite ends a transaction by itself when the disk is full."""
     with closing(catalogue.Catalogue(store.path, create=False)) as full:
         pages = full.one("PRAGMA page_count")[0]

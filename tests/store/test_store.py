@@ -33,7 +33,7 @@ def test_pages_come_back_as_they_were_stored(store, quick_path):
     found = store.page(row, 2)
     assert (found.height, found.width, found.geometry) == (80, 96, GEOMETRY)
     assert store.page_text(row, 2) == "valve"
-    assert store.page_image_path(row, 2).read_bytes() == page.picture
+    assert store.page_image_path(row, 2).read_bytes() == page.jpeg
     assert store.original_path(row).read_text() == "A"
     assert row.file_name == hashlib.sha256(b"A").hexdigest() + ".pdf"
 
@@ -127,7 +127,7 @@ def test_an_interrupted_replacement_of_other_bytes_is_dropped(store, quick_path)
     assert store.page_text(store.find("a.pdf"), 1) == "three"
 
 
-def test_an_upload_whose_name_is_taken_is_kept_beside_it(store, quick_path):
+def test_an_upload_whose_name_is_in_use_is_kept_beside_it(store, quick_path):
     for content in "ABC":
         add(store, write(quick_path, "pump.pdf", content), "word", upload=True, source="pump.pdf")
     assert [row.name for row in store.documents("default")] == ["pump (2).pdf", "pump (3).pdf", "pump.pdf"]
@@ -174,7 +174,7 @@ def test_a_page_that_failed_or_is_not_read_yet_says_so(store, quick_path):
     assert store.failed_pages(pending.row) == [(2, "an image bomb")]
 
 
-def test_a_document_is_gone_on_with_where_the_last_commit_ended(store, quick_path):
+def test_a_document_is_resumed_where_the_last_commit_ended(store, quick_path):
     pending = begin(store, write(quick_path, "a.pdf", "A"), pages=4)
     store.writer.commit(pending, [encoded(1, "one")], TOY.info, failed=[(2, "damaged")])
     store.writer.stop(pending, CANCELLED)

@@ -1,4 +1,4 @@
-"""A full disk, a folder without permission, files that are missing or somebody else's: said, and nothing lost."""
+"""A full disk, a folder without permission, files that are missing or somebody else's: reported, and nothing lost."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def child(before, folder, scratch, prefix=()):
 
 
 def is_as_before(path, folder):
-    """The library opens, is whole, and takes what it could not take."""
+    """The library opens, is intact, and takes what it could not take."""
     with Store(path) as store:
         assert store.verify() == [] and ("a.pdf", 1) in seen(store)
         add(store, write(folder, "later.pdf", "L"), "four")
@@ -58,13 +58,13 @@ def is_as_before(path, folder):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
 @pytest.mark.parametrize("limit", [1000, 40_000, 60_000])
-def test_a_file_that_may_not_grow_is_said_and_nothing_is_lost(store, quick_path, limit):
+def test_a_file_that_may_not_grow_is_reported_and_nothing_is_lost(store, quick_path, limit):
     """What a process may write ends in the middle of the kept file, of the catalogue's log, or of the catalogue."""
     add(store, write(quick_path, "a.pdf", "A"), "one")
     store.close()
     before = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
-    said = child(before, store.path, quick_path)
-    assert "make room" in said or "has room" in said, said
+    message = child(before, store.path, quick_path)
+    assert "make room" in message or "has room" in message, message
     is_as_before(store.path, quick_path)
 
 
@@ -79,7 +79,7 @@ except OSError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
-def test_a_full_disk_is_said_and_the_library_opens_afterwards(store, quick_path):
+def test_a_full_disk_is_reported_and_the_library_opens_afterwards(store, quick_path):
     """A real one, of a megabyte: the library is copied onto it, the rest of it filled."""
     add(store, write(quick_path, "a.pdf", "A"), "one")
     store.close()
@@ -90,22 +90,22 @@ def test_a_full_disk_is_said_and_the_library_opens_afterwards(store, quick_path)
     if subprocess.run(["unshare", "-rm", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True).returncode:
         pytest.skip("a disk of its own needs `unshare -rm`, which this system does not allow")
     prefix = ["unshare", "-rm", "sh", "-c", script, store.path, disk, "--"]
-    said = child(_FULL, disk, quick_path, prefix)
-    assert "make room" in said or "has room" in said, said
+    message = child(_FULL, disk, quick_path, prefix)
+    assert "make room" in message or "has room" in message, message
     is_as_before(store.path, quick_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user, which root may")
 @pytest.mark.parametrize("locked", [".", "shards", "files"])
-def test_a_folder_without_permission_is_said(store, quick_path, locked):
+def test_a_folder_without_permission_is_reported(store, quick_path, locked):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     store.close()
     for path in [quick_path, store.path, *store.path.rglob("*")]:
         path.chmod(0o777)
     (store.path / locked).chmod(0o555)
-    said = child("os.setgroups([]); os.setgid(65534); os.setuid(65534)", store.path, quick_path)
+    message = child("os.setgroups([]); os.setgid(65534); os.setuid(65534)", store.path, quick_path)
     expected = "LibraryReadOnly" if locked == "." else "could not be written"
-    assert expected in said, said
+    assert expected in message, message
     (store.path / locked).chmod(0o777)
     is_as_before(store.path, quick_path)
 
@@ -119,7 +119,7 @@ def test_files_of_others_in_the_folder_change_nothing(store, quick_path):
     assert (store.path / "notes.txt").exists() and (store.path / "photos").exists()
 
 
-def test_a_page_whose_picture_is_missing_says_so(quick_path):
+def test_a_page_whose_image_is_missing_says_so(quick_path):
     with Library(Store(quick_path / "library"), ToyEncoder()) as library:
         library.ingest(save_document(quick_path / "pump.tiff", [["bleed"]]))
         library.page_path("pump.tiff", 1).unlink()
@@ -209,5 +209,5 @@ def test_status_says_what_the_bytes_are_and_how_much_is_dead(quick_path):
         )
         assert 0.12 < collection.parts.dead_share < 0.13
         assert status.files == 100 + 3
-        assert status.pictures == sum(path.stat().st_size for path in store.path.glob("pages/*/*"))
+        assert status.page_images == sum(path.stat().st_size for path in store.path.glob("pages/*/*"))
         assert status.catalogue > 4096

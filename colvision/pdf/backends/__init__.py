@@ -1,1 +1,1 @@
-"""What draws pages, inside the worker process: `open_document(request)` of one of these."""
+"""Renderers inside the worker process: each has an `open_document(request)`."""

@@ -1,4 +1,4 @@
-"""PDF pages by PDFium; also the geometry and the text layer where poppler draws. Runs in the child process only."""
+"""PDF pages by PDFium; also the geometry and the text layer where poppler draws. Runs in the worker process only."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ from colvision.core.page import PdfGeometry
 from colvision.pdf.limits import target_size
 from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, UnreadablePage
 
-LONGEST_TEXT = 1_000_000  # characters of a page's text layer; a page crowded with small print has 20,000
+MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
 
-_TAIL = 4096  # bytes; every whole PDF names its cross-reference table there
+_TAIL_BYTES = 4096  # every complete PDF names its cross-reference table there
 _LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -22,7 +22,7 @@ class PdfiumDocument:
 
     def __init__(self, request: Request) -> None:
         self._pixels = request.pixels
-        self._torn = _is_torn(Path(request.path))
+        self._is_truncated = _is_truncated(Path(request.path))
         self._document = _load(request.path)
         self._document.init_forms()  # else filled-in fields stay blank
         self.pages = len(self._document)
@@ -31,16 +31,14 @@ class PdfiumDocument:
         page = self._page(number)
         try:
             geometry, size = self._measure(page)
-            picture = PageImage(*self._paint(page, number, size), _text(page), geometry)
+            image = PageImage(*self._render(page, number, size), _text(page), geometry)
         finally:
             page.close()
-        if abs(picture.size[0] - size[0]) > 1 or abs(picture.size[1] - size[1]) > 1:
-            raise UnreadablePage(
-                f"was drawn as {picture.size[0]} x {picture.size[1]} pixels, not {size[0]} x {size[1]}"
-            )
-        if self._torn and not bytes(picture.pixels).strip(b"\xff"):
+        if abs(image.size[0] - size[0]) > 1 or abs(image.size[1] - size[1]) > 1:
+            raise UnreadablePage(f"was drawn as {image.size[0]} x {image.size[1]} pixels, not {size[0]} x {size[1]}")
+        if self._is_truncated and not bytes(image.pixels).strip(b"\xff"):
             raise UnreadablePage("is blank, and the end of the file is missing: its content is probably lost")
-        return picture
+        return image
 
     def _page(self, number: int) -> pdfium.PdfPage:
         try:
@@ -49,13 +47,13 @@ class PdfiumDocument:
             raise UnreadablePage("is damaged: it cannot be loaded") from error
 
     def _measure(self, page: pdfium.PdfPage) -> tuple[PdfGeometry, tuple[int, int]]:
-        """How the page lies in the PDF's space, and its size in pixels."""
+        """The page's place in the PDF's space, and its size in pixels."""
         width, height = page.get_size()
         size = target_size(width, height, self._pixels, "points")
-        crop = tuple(float(edge) for edge in page.get_bbox())  # the boxes by name do not know what a page inherits
+        crop = tuple(float(edge) for edge in page.get_bbox())  # the boxes by name leave out inherited ones
         return PdfGeometry((crop[0], crop[1], crop[2], crop[3]), int(page.get_rotation())), size
 
-    def _paint(
+    def _render(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
     ) -> tuple[tuple[int, int], str, bytes | memoryview]:
         """(size, raw mode, pixels) of the page, drawn as near to `size` as the renderer comes."""
@@ -80,10 +78,10 @@ def _load(path: str) -> pdfium.PdfDocument:
         raise UnreadableFile("damaged", "is a PDF that is damaged or cut short") from error
 
 
-def _is_torn(path: Path) -> bool:
-    """Whether the end of the file is missing: PDFium then opens what it finds, and draws what is lost as blank."""
+def _is_truncated(path: Path) -> bool:
+    """Whether the end of the file is missing: PDFium then opens what it finds, and draws lost content as blank."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         return b"startxref" not in file.read()
 
 
@@ -94,5 +92,5 @@ def _text(page: pdfium.PdfPage) -> str:
         text = str(layer.get_text_bounded()) if layer.count_chars() else ""
     finally:
         layer.close()
-    text = _LINE_HYPHEN.sub("", text[:LONGEST_TEXT]).replace("\r\n", "\n")
+    text = _LINE_HYPHEN.sub("", text[:MAX_TEXT_CHARACTERS]).replace("\r\n", "\n")
     return _CONTROL.sub("", text)

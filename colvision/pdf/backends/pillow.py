@@ -1,4 +1,4 @@
-"""Image files as pages, by Pillow: PNG, JPEG, WebP, and TIFF with all its pages. Runs in the child process only.
+"""Image files as pages, by Pillow: PNG, JPEG, WebP, and TIFF with all its pages. Runs in the worker process only.
 
 An image is brought to the target area in either direction, so that print has the size it would have on a drawn PDF
 page. Grey files stay grey (L), all others become RGB; colour profiles are not applied.
@@ -15,11 +15,11 @@ from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, U
 Image.MAX_IMAGE_PIXELS = None  # declared sizes are checked here, against the caller's limit
 
 _PLUGINS = {"png": "Png", "jpeg": "Jpeg", "webp": "WebP", "tiff": "Tiff"}
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow raises for a file that it cannot decode
-_LEAST_SIDE = 16  # pixels; a smaller picture is a dot or a rule, not a page
-_GAP = 2.0  # a JPEG may be decoded at a lower scale as long as it stays this much larger than the page
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow raises for a file that it cannot decode
+_MIN_SIDE = 16  # pixels; a smaller image is a dot or a rule, not a page
+_REDUCING_GAP = 2.0  # a JPEG may be decoded at a lower scale as long as it stays this much larger than the page
 _FULL_SCALES = (1.0, 255.0, 65535.0)  # of grey values: a share, 8 bits, 16 bits
-_TURNS = {  # EXIF orientation -> what brings the stored rows upright
+_TRANSPOSES = {  # EXIF orientation -> what brings the stored rows upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,39 +39,39 @@ class ImageDocument:
         try:
             self._image = Image.open(request.path, formats=[request.kind])
             self.pages = int(getattr(self._image, "n_frames", 1)) if request.kind == "tiff" else 1
-        except _DAMAGE as error:
+        except _DECODING_ERRORS as error:
             raise UnreadableFile("damaged", f"is a damaged {request.kind.upper()} file") from error
-        if self.pages == 1 and self._too_large():
-            raise UnreadableFile("limit", self._too_large())
+        if self.pages == 1 and self._size_error():
+            raise UnreadableFile("limit", self._size_error())
 
     def draw(self, number: int) -> PageImage:
         try:
             if self.pages > 1:
                 self._image.seek(number - 1)
             self._check_size()
-            page = to_page(self._decode(), self._request.pixels)
-        except _DAMAGE as error:
+            page = to_page_image(self._decode(), self._request.pixels)
+        except _DECODING_ERRORS as error:
             raise UnreadablePage(f"is damaged: {error}") from error
         return PageImage(page.size, page.mode, page.tobytes())
 
     def _check_size(self) -> None:
         """Before anything is decoded: a few bytes can declare a billion pixels."""
-        if self._too_large():
-            raise UnreadablePage(self._too_large())
+        if self._size_error():
+            raise UnreadablePage(self._size_error())
         width, height = self._image.size
-        if min(width, height) < _LEAST_SIDE:
+        if min(width, height) < _MIN_SIDE:
             raise UnreadablePage(f"measures {width} x {height} pixels: too small to hold anything")
 
-    def _too_large(self) -> str:
+    def _size_error(self) -> str:
         width, height = self._image.size
-        most = self._request.image_pixels
-        if width * height <= most:
+        limit = self._request.image_pixels
+        if width * height <= limit:
             return ""
-        return f"measures {width} x {height} = {width * height:,} pixels; the limit image_pixels is {most:,}"
+        return f"measures {width} x {height} = {width * height:,} pixels; the limit image_pixels is {limit:,}"
 
     def _decode(self) -> Image.Image:
         width, height = target_size(*self._image.size, self._request.pixels, "pixels")
-        self._image.draft(None, (round(width * _GAP), round(height * _GAP)))
+        self._image.draft(None, (round(width * _REDUCING_GAP), round(height * _REDUCING_GAP)))
         self._image.load()
         return self._image
 
@@ -79,14 +79,14 @@ class ImageDocument:
 open_document = ImageDocument
 
 
-def to_page(image: Image.Image, pixels: int) -> Image.Image:
-    """Any decoded image -> an upright RGB or L picture of about `pixels` pixels, on white where it is transparent."""
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+def to_page_image(image: Image.Image, pixels: int) -> Image.Image:
+    """Any decoded image -> an upright RGB or L page image of about `pixels` pixels, on white where transparent."""
+    transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     image = _smooth(image).resize(
-        target_size(*image.size, pixels, "pixels"), Image.Resampling.LANCZOS, reducing_gap=_GAP
+        target_size(*image.size, pixels, "pixels"), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
     )
     image = _opaque(image)
-    return image if turn is None else image.transpose(turn)
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _smooth(image: Image.Image) -> Image.Image:

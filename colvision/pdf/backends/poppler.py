@@ -1,7 +1,7 @@
-"""PDF pages by poppler's pdftoppm, through pdf2image. Runs in the child process, which pdftoppm's limits come from.
+"""PDF pages by poppler's pdftoppm, through pdf2image. Runs in the worker process, whose limits pdftoppm inherits.
 
 The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each. So
-does the picture of a page that poppler cannot draw or leaves blank: for want of memory or of a decoder it goes on
+does the image of a page that poppler cannot draw or leaves blank: for want of memory or of a decoder it goes on
 without what it could not show, and ends as if all were well.
 """
 
@@ -23,7 +23,7 @@ class PopplerDocument(PdfiumDocument):
         super().__init__(request)
         self._request = request
 
-    def _paint(
+    def _render(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
     ) -> tuple[tuple[int, int], str, bytes | memoryview]:
         try:
@@ -35,15 +35,15 @@ class PopplerDocument(PdfiumDocument):
                 # box than PDFium, the other side tells.
                 size=max(size),
                 use_cropbox=True,
-                timeout=self._request.page_seconds + 1,  # the parent's clock goes first, unless the parent has gone
+                timeout=self._request.page_seconds + 1,  # after the parent's own, unless the parent has ended
             )
         except PDFPopplerTimeoutError as error:
-            raise TimeoutError(self._request.late) from error
+            raise TimeoutError(self._request.timeout_reason) from error
         except PDFPageCountError:
             images = []
         image = images[0].convert("RGB") if images else None
         if image is None or all(least == greatest for least, greatest in image.getextrema()):
-            return super()._paint(page, number, size)
+            return super()._render(page, number, size)
         return image.size, "RGB", image.tobytes()
 
 

@@ -1,7 +1,7 @@
-"""The process that opens files, seen from our side: started, spoken to, waited for, and ended with all it started.
+"""The process that opens files, from our side: it is started, sent requests, waited for, and ended with its children.
 
 Nothing is forked: the process is a fresh Python, so a parent with threads, torch or CUDA may start it. Linux and
-macOS; on Windows it runs without limits on memory and processor time, and what poppler started may outlive it.
+macOS; on Windows it runs without limits on memory and processor time, and poppler's processes may outlive it.
 """
 
 import os
@@ -19,7 +19,7 @@ _START_SECONDS = 60.0  # a cold disk, a busy machine; 0.2 s otherwise
 
 
 class WorkerLost(Exception):
-    """The process has ended, by itself or by us; the text says why, in plain words."""
+    """The process has ended, by itself or by us; the text is the reason, in plain words."""
 
 
 class WorkerTimeout(WorkerLost):
@@ -32,7 +32,7 @@ class Worker:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._lock = threading.Lock()
-        self._waiting = self._late = False
+        self._is_waiting = self._is_late = False
         self._process = subprocess.Popen(
             # -P: the working folder is not a place to import from. The path is there for whoever lists processes.
             [sys.executable, "-P", "-m", "colvision.pdf.sandbox.worker", request.path],
@@ -42,11 +42,11 @@ class Worker:
             process_group=0 if os.name == "posix" else None,  # poppler's processes die with it
         )
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
 
     def open(self) -> Status | PageImage:
         """Let it open the file: its answer. Raises `WorkerLost`; `RuntimeError` if it cannot even start."""
-        self._tell(self._request.line())
+        self._send(self._request.line())
         try:
             self.receive(_START_SECONDS)
         except WorkerLost as lost:
@@ -54,24 +54,24 @@ class Worker:
         return self.receive(self._request.page_seconds)
 
     def request_page(self, number: int) -> None:
-        """Let it draw a page; `receive` has the answer."""
-        self._tell(b"%d\n" % number)
+        """Let it draw a page; `receive` returns the answer."""
+        self._send(b"%d\n" % number)
 
     def receive(self, seconds: float) -> Status | PageImage:
-        """The next answer. Raises `WorkerLost` if there is none within `seconds`; the process is then gone."""
+        """The next answer. Raises `WorkerLost` if there is none within `seconds`; the process has ended then."""
         timer = threading.Timer(seconds, self._expire)
         timer.daemon = True
-        self._waiting = True
+        self._is_waiting = True
         timer.start()
         try:
-            answer = receive(self._from, 2 * self._request.pixels)
+            answer = receive(self._stdout, 2 * self._request.pixels)
         finally:
             timer.cancel()
             with self._lock:
-                self._waiting = False
-        if answer is None or self._late:
-            raise self._lost()
-        if isinstance(answer, Status) and answer.said == "died":
+                self._is_waiting = False
+        if answer is None or self._is_late:
+            raise self._lost_error()
+        if isinstance(answer, Status) and answer.code == "died":
             self.end()
             raise WorkerLost(answer.text)
         return answer
@@ -81,26 +81,26 @@ class Worker:
         if self._process.returncode is not None:
             return self._process.returncode
         self._kill()
-        with suppress(OSError):  # what it had not read yet cannot be delivered any more
-            self._to.close()
-        self._from.close()
+        with suppress(OSError):  # it did not read all that was sent
+            self._stdin.close()
+        self._stdout.close()
         status = self._process.wait()
         if os.name == "posix":
-            # Where we are the first process of a container, its orphans are ours to bury.
+            # Where we are the first process of a container, its orphans are our children.
             with suppress(ChildProcessError):
                 while os.waitpid(-self._process.pid, 0):
                     pass
         return status
 
-    def _tell(self, line: bytes) -> None:
-        with suppress(BrokenPipeError):  # it has died: the next `receive` finds out and says why
-            self._to.write(line)
-            self._to.flush()
+    def _send(self, line: bytes) -> None:
+        with suppress(BrokenPipeError):  # it has died: the next `receive` finds the reason
+            self._stdin.write(line)
+            self._stdin.flush()
 
     def _expire(self) -> None:
         with self._lock:
-            if self._waiting:
-                self._late = True
+            if self._is_waiting:
+                self._is_late = True
                 self._kill()
 
     def _kill(self) -> None:
@@ -110,9 +110,9 @@ class Worker:
         else:
             self._process.kill()
 
-    def _lost(self) -> WorkerLost:
+    def _lost_error(self) -> WorkerLost:
         status = self.end()
-        if self._late or (os.name == "posix" and status == -signal.SIGXCPU):
-            return WorkerTimeout(self._request.late)
+        if self._is_late or (os.name == "posix" and status == -signal.SIGXCPU):
+            return WorkerTimeout(self._request.timeout_reason)
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return WorkerLost(f"ended the renderer ({how}): it is damaged, or {self._request.heavy}")
+        return WorkerLost(f"ended the renderer ({how}): it is damaged, or {self._request.memory_reason}")

@@ -1,4 +1,4 @@
-"""What is said between us and the process that opens a file: lines of JSON, and the pixels of a page behind them."""
+"""The protocol between us and the process that opens a file: lines of JSON, and the pixels of a page behind them."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
 Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
 
-_LONGEST_LINE = 16 * 2**20  # bytes; a text layer of `pdfium.LONGEST_TEXT` characters, all of them escaped, is 6 MB
+_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `pdfium.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
 _CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
 
 
@@ -21,16 +21,20 @@ class UnreadablePage(Exception):
 class UnreadableFile(Exception):
     """A file that cannot be opened."""
 
-    def __init__(self, said: Literal["encrypted", "damaged", "limit"], detail: str) -> None:
+    def __init__(self, code: Literal["encrypted", "damaged", "limit"], detail: str) -> None:
         super().__init__(detail)
-        self.said: Code = said
+        self.code: Code = code
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that the process needs to know before it opens the file; the limits are those of `limits.Limits`."""
+    """All that the process needs to know before it opens the file; the limits are those of `limits.Limits`.
+
+    `name` is what messages call the file.
+    """
 
     path: str
+    name: str
     kind: FileKind
     renderer: Renderer
     pixels: int
@@ -39,11 +43,11 @@ class Request:
     image_pixels: int
 
     @property
-    def late(self) -> str:
+    def timeout_reason(self) -> str:
         return f"took longer than {self.page_seconds:g} s (limit page_seconds)"
 
     @property
-    def heavy(self) -> str:
+    def memory_reason(self) -> str:
         return f"needs more than {self.page_memory_bytes / 2**20:,.0f} MiB (limit page_memory_bytes)"
 
     def line(self) -> bytes:
@@ -67,19 +71,19 @@ class PageImage:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An answer without a picture; `text` continues a sentence that begins with the file or the page."""
+    """An answer without a page image; `text` continues a sentence that begins with the file or the page."""
 
-    said: Code
+    code: Code
     text: str = ""
     pages: int = 0  # of the file, where it was opened
 
     def __post_init__(self) -> None:
-        if self.said not in get_args(Code) or not isinstance(self.text, str) or not isinstance(self.pages, int):
+        if self.code not in get_args(Code) or not isinstance(self.text, str) or not isinstance(self.pages, int):
             raise TypeError(f"{self} is not an answer")
 
 
 def send(stream: IO[bytes], answer: Status | PageImage) -> None:
-    """Write one answer: a line, and behind the line of a picture its pixels."""
+    """Write one answer: a line, and behind the line of a page image its pixels."""
     fields = asdict(answer) if isinstance(answer, Status) else _head(answer)
     stream.write(json.dumps(fields).encode("ascii") + b"\n")
     if isinstance(answer, PageImage):
@@ -87,33 +91,33 @@ def send(stream: IO[bytes], answer: Status | PageImage) -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes], most_pixels: int) -> Status | PageImage | None:
-    """The next answer; None where the other side has gone or does not keep to the form.
+def receive(stream: IO[bytes], max_pixels: int) -> Status | PageImage | None:
+    """The next answer; None where the other side has ended or breaks the protocol.
 
     The other side has read a file that may have been made to take it over: it is trusted with nothing, least of
     all with the size of what it sends.
     """
-    line = stream.readline(_LONGEST_LINE)
+    line = stream.readline(_MAX_LINE_BYTES)
     try:
         fields = json.loads(line)
-        return Status(**fields) if "said" in fields else _picture(stream, fields, most_pixels)
+        return Status(**fields) if "code" in fields else _page_image(stream, fields, max_pixels)
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def _head(picture: PageImage) -> dict[str, object]:
-    geometry = picture.geometry and asdict(picture.geometry)
-    return {"size": picture.size, "raw": picture.raw, "text": picture.text, "geometry": geometry}
+def _head(image: PageImage) -> dict[str, object]:
+    geometry = image.geometry and asdict(image.geometry)
+    return {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry}
 
 
-def _picture(stream: IO[bytes], head: dict[str, Any], most_pixels: int) -> PageImage:
-    """The picture that `head` announces. Raises ValueError, TypeError or KeyError where it is not one."""
+def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> PageImage:
+    """The page image that `head` announces. Raises ValueError, TypeError or KeyError where it is not one."""
     width, height = head["size"]
     channels = _CHANNELS[head["raw"]]
-    if min(width, height) < 1 or width * height > most_pixels:
-        raise ValueError(f"a picture of {width} x {height} pixels; at most {most_pixels} were asked for")
+    if min(width, height) < 1 or width * height > max_pixels:
+        raise ValueError(f"an image of {width} x {height} pixels; at most {max_pixels} were requested")
     pixels = stream.read(width * height * channels)
     if len(pixels) < width * height * channels:
-        raise ValueError("the picture ends early")
+        raise ValueError("the image ends early")
     geometry = head["geometry"] and PdfGeometry(tuple(head["geometry"]["crop"]), head["geometry"]["rotation"])
     return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry)

@@ -1,8 +1,7 @@
-"""One file, read by a child process that is started again when a page costs it its life."""
+"""One file, read by a worker process that is started again when a page has ended it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,16 +12,16 @@ from colvision.errors import DamagedFile, EncryptedFile, InputError, LimitExceed
 from colvision.pdf.sandbox.client import Worker, WorkerLost, WorkerTimeout
 from colvision.pdf.sandbox.protocol import Code, Request, Status
 
-_REFUSALS: dict[Code, tuple[type[InputError], str]] = {  # what the child calls it -> our error, and what to do next
+_REFUSALS: dict[Code, tuple[type[InputError], str]] = {  # the worker's code -> our error, and what to do next
     "encrypted": (EncryptedFile, "save it without the password"),
     "damaged": (DamagedFile, "copy or download it again"),
     "limit": (LimitExceeded, "save it smaller, or raise the limit"),
 }
 _NO_ANSWER = Status("damaged", "cannot be opened")
 
-_PAGES_A_CHILD = 200  # PDFium keeps what it has met: 0.3 MB a page in a manual with many figures
-_MOST_LOST = 5  # children lost in a row; a long file that costs 30 s a page for nothing would hold us up for days
-_LONGEST_REASON = 300  # characters; parts of it may come from the file
+_PAGES_A_WORKER = 200  # PDFium keeps what it has read: 0.3 MB a page in a manual with many figures
+_MAX_LOST = 5  # workers lost in a row: a long file that fails after 30 s a page would take days
+_MAX_REASON_CHARACTERS = 300  # parts of it may come from the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,14 @@ class FailedPage:
 
 
 class Reader:
-    """An open file: pages in the order asked for, one ahead of the caller, who has work to do meanwhile."""
+    """An open file: pages in the requested order, one read ahead while the caller works on the last."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._name = Path(request.path).name
-        self._child: Worker | None = None
-        self._asked = 0  # pages, of the present child
-        self._lost = 0  # children, since the last page that could be drawn
-        self._failure = ""  # why there is no child
+        self._worker: Worker | None = None
+        self._requested = 0  # pages of the present worker
+        self._lost = 0  # workers, since the last page that could be drawn
+        self._failure = ""  # why there is no worker
 
     def __enter__(self) -> Self:
         return self
@@ -51,66 +49,66 @@ class Reader:
         self._end()
 
     def open(self) -> int:
-        """Start a child and let it open the file. The number of pages; raises `InputError`."""
-        self._child, self._asked = Worker(self._request), 0
+        """Start a worker and let it open the file. The number of pages; raises `InputError`."""
+        self._worker, self._requested = Worker(self._request), 0
         try:
-            message = self._child.open()
+            answer = self._worker.open()
         except WorkerLost as lost:
-            self._child = None
+            self._worker = None
             kind = LimitExceeded if isinstance(lost, WorkerTimeout) else DamagedFile
-            raise kind(f"{self._name}: opening it {lost}") from lost
-        if isinstance(message, Status) and message.said == "opened":
-            return message.pages
+            raise kind(f"{self._request.name}: opening it {lost}") from lost
+        if isinstance(answer, Status) and answer.code == "opened":
+            return answer.pages
         self._end()
-        refusal = message if isinstance(message, Status) and message.said in _REFUSALS else _NO_ANSWER
-        error, next_step = _REFUSALS[refusal.said]
-        raise error(f"{self._name} {refusal.text}; {next_step}")
+        refusal = answer if isinstance(answer, Status) and answer.code in _REFUSALS else _NO_ANSWER
+        error, next_step = _REFUSALS[refusal.code]
+        raise error(f"{self._request.name} {refusal.text}; {next_step}")
 
     def read(self, numbers: Iterable[int]) -> Iterator[Page | FailedPage]:
         """The pages of these numbers, in this order. The next one is drawn while the caller has the last."""
         upcoming = iter(numbers)
         number = next(upcoming, None)
         if number is not None:
-            self._ask(number)
+            self._request_page(number)
         while number is not None:
-            answer = self._answer(number)
+            page = self._receive_page(number)
             following = next(upcoming, None)
             if following is not None:
-                self._ask(following)
-            yield answer
+                self._request_page(following)
+            yield page
             number = following
 
-    def _ask(self, number: int) -> None:
-        if self._asked >= _PAGES_A_CHILD:
+    def _request_page(self, number: int) -> None:
+        if self._requested >= _PAGES_A_WORKER:
             self._end()
-        if self._child is None and self._lost < _MOST_LOST:
+        if self._worker is None and self._lost < _MAX_LOST:
             try:
                 self.open()
             except InputError as error:  # it could be opened before
                 self._lost += 1
                 self._failure = f"was not tried: {error}"
-        if self._child is not None:
-            self._child.request_page(number)
-            self._asked += 1
+        if self._worker is not None:
+            self._worker.request_page(number)
+            self._requested += 1
 
-    def _answer(self, number: int) -> Page | FailedPage:
-        if self._child is None:
+    def _receive_page(self, number: int) -> Page | FailedPage:
+        if self._worker is None:
             return FailedPage(number, self._failure)
         try:
-            answer = self._child.receive(self._request.page_seconds)
+            answer = self._worker.receive(self._request.page_seconds)
         except WorkerLost as lost:
-            self._child = None
+            self._worker = None
             self._lost += 1
             self._failure = f"was not tried, {self._lost} processes had been lost in a row: the last page {lost}"
-            return FailedPage(number, str(lost)[:_LONGEST_REASON])
+            return FailedPage(number, str(lost)[:_MAX_REASON_CHARACTERS])
         if isinstance(answer, Status):
-            return FailedPage(number, answer.text[:_LONGEST_REASON])
+            return FailedPage(number, answer.text[:_MAX_REASON_CHARACTERS])
         self._lost = 0
         mode = "L" if answer.raw == "L" else "RGB"
         image = Image.frombuffer(mode, answer.size, bytes(answer.pixels), "raw", answer.raw, 0, 1)
-        return Page(image, number, self._name, answer.geometry, answer.text)
+        return Page(image, number, self._request.name, answer.geometry, answer.text)
 
     def _end(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None

@@ -1,4 +1,4 @@
-"""The process in which every file is opened: `python -m colvision.pdf.sandbox.worker PATH`, spoken to by `client`.
+"""The process in which every file is opened: `python -m colvision.pdf.sandbox.worker PATH`, started by `client`.
 
 It draws one page after the other, under limits that it sets on itself before it opens the file; a bug in a renderer
 costs this process and one page. It must start quickly: no numpy, no torch.
@@ -35,11 +35,11 @@ def main() -> None:
     _limit_time(request.page_seconds)
     try:
         document: Document = renderer.open_document(request)
-    except UnreadableFile as refused:
-        send(answers, Status(refused.said, str(refused)))
+    except UnreadableFile as error:
+        send(answers, Status(error.code, str(error)))
         return
     send(answers, Status("opened", pages=document.pages))
-    for line in sys.stdin.buffer:  # ends when the parent has gone
+    for line in sys.stdin.buffer:  # ends with the parent
         _limit_time(request.page_seconds)
         send(answers, _draw(document, int(line)))
 
@@ -47,60 +47,60 @@ def main() -> None:
 def _draw(document: Document, number: int) -> PageImage | Status:
     try:
         return document.draw(number)
-    except UnreadablePage as reason:
-        return Status("failed", str(reason))
+    except UnreadablePage as error:
+        return Status("failed", str(error))
 
 
 def _claim_stdout() -> IO[bytes]:
     """The pipe to the parent, out of reach of a library that prints."""
     answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.close(devnull)
     return answers
 
 
 def _silence_stderr() -> None:
-    """Renderers complain about nearly every PDF; failures of ours are told to the parent instead."""
+    """Renderers complain about nearly every PDF; our own failures are sent to the parent."""
     os.dup2(1, 2)
 
 
 def _report_crash(answers: IO[bytes], request: Request) -> None:
-    """An exception that nothing here foresees ends this process, but says why first."""
+    """An unexpected exception ends this process, but its reason is sent first."""
 
-    def say(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    def report(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
         reason = f"cannot be read ({kind.__name__}: {error})"
         if issubclass(kind, MemoryError):
-            reason = request.heavy
+            reason = request.memory_reason
         elif issubclass(kind, TimeoutError):
             reason = str(error)
         if not issubclass(kind, BrokenPipeError | KeyboardInterrupt):
             send(answers, Status("died", reason))
 
-    sys.excepthook = say
+    sys.excepthook = report
 
 
-def _limit_memory(most_bytes: int) -> None:
+def _limit_memory(max_bytes: int) -> None:
     """Limit the address space of this process and of those it starts. macOS accepts the limit and ignores it."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+        limit = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
         if sys.platform != "darwin":
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _limit_time(seconds: float) -> None:
-    """Limit the processor time from here on: it holds when the parent, which keeps the clock, has gone."""
+    """Limit the processor time from here on: it holds when the parent, which measures wall time, has ended."""
     if sys.platform != "win32":
         import resource
 
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        most = math.ceil(usage.ru_utime + usage.ru_stime + seconds) + 1  # the clock, which says why, goes first
+        limit = math.ceil(usage.ru_utime + usage.ru_stime + seconds) + 1  # after the parent's, which knows the reason
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 if __name__ == "__main__":

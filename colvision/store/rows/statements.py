@@ -1,6 +1,7 @@
-"""What is said to SQLite of any table: a row is added, its columns are changed, it is read as a value."""
+"""Statements for any table: insert a row, update its columns, read it as a value."""
 
 from dataclasses import fields
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -10,28 +11,33 @@ from colvision.store.table import Table
 _Value = TypeVar("_Value")
 
 
-def add(db: Catalogue, table: Table, **values: Value) -> int:
-    """Adds a row with its checksum; returns its key."""
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def insert(db: Catalogue, table: Table, **values: Value) -> int:
+    """Inserts a row with its checksum; returns its key."""
     names, marks = ", ".join(values), ", ".join("?" * len(values))
     key = db.insert(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", tuple(values.values()))
     if table.is_checked(table.columns):
-        db.execute(f"{table.set_checksum} WHERE key = ?", [key])
+        db.execute(f"{table.set_checksum_sql} WHERE key = ?", [key])
     return key
 
 
-def change(db: Catalogue, table: Table, key: int, **values: Value) -> None:
-    """Changes columns of the row `key`, if there is one. A damaged row stays one, whatever is written into it."""
+def update(db: Catalogue, table: Table, key: int, **values: Value) -> None:
+    """Updates columns of the row `key`, if there is one. A damaged row stays damaged, whatever is written into it."""
     checksums = table.is_checked(values)
-    intact = checksums and db.all(f"SELECT 1 FROM {table.name} WHERE key = ? AND {table.is_intact}", [key])
+    is_intact = checksums and db.all(f"SELECT 1 FROM {table.name} WHERE key = ? AND {table.is_intact_sql}", [key])
     db.execute(
         f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in values)} WHERE key = ?", [*values.values(), key]
     )
-    if intact:
-        db.execute(f"{table.set_checksum} WHERE key = ?", [key])
+    if is_intact:
+        db.execute(f"{table.set_checksum_sql} WHERE key = ?", [key])
 
 
 def value_of(kind: type[_Value], record: Record, **parsed: Any) -> _Value:  # noqa: ANN401  what fields hold
-    """A record as a dataclass of this kind; `parsed` are the fields that are no columns as they are."""
+    """A record as a dataclass of this kind; `parsed` are the fields that differ from their columns."""
     record |= parsed
     names = _field_names(kind)  # type: ignore[arg-type]  # a class is hashable
     return kind(*map(record.__getitem__, names))

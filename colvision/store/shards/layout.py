@@ -1,8 +1,8 @@
-"""The layout of a shard's file, and the sums that tell damaged bytes from whole ones.
+"""The layout of a shard's file, and the sums that tell damaged bytes from intact ones.
 
 It is a safetensors file (8 bytes of header length, JSON, bytes: any safetensors reader opens it) with checksums of
-its own: `seal` is the sha256 of the header and the small tables, and each page has sums of its bytes. The sums are
-made to be checked before a page is believed: five times as fast as a crc, they find what disks do (flipped bits, torn
+its own: the array `seal` is the sha256 of the header and the small tables, and each page has sums of its bytes. The
+sums are checked before a page is believed: five times as fast as a crc, they find what disks do (flipped bits, torn
 and zeroed sectors); the sha256 of the whole file, which the catalogue holds, finds everything.
 """
 
@@ -23,7 +23,7 @@ FORMAT = "colvision-shard-2"
 FORMAT_1 = "colvision-shard-1"  # without bits, owners and sums
 ALIGNMENT = 64  # bytes: `codes` starts on a cache line, whatever the header's length
 HEADER_LIMIT = 1 << 20  # bytes: ours takes about 800; a damaged length must not ask for gigabytes
-SEAL_BYTES = 32
+CHECKSUM_BYTES = 32  # of the array `seal`
 BITS_A_WORD = 64  # of `bits`: without them where the dim is no multiple
 CODES_SUM, GRID_SUM = range(2)  # columns of `sums`
 _WORD = 8  # bytes
@@ -39,7 +39,7 @@ _NAMES: Mapping[str, type[np.generic]] = {
 _TYPES = {
     "codes": "I8",
     "bits": "U64",
-    "master": "F16",  # vectors that older files may hold beside the codes: not written any more, and never read
+    "master": "F16",  # float16 vectors in older files: no longer written, never read
     "starts": "I64",
     "owners": "I64",
     "sums": "U64",
@@ -51,8 +51,8 @@ _TYPES = {
 TABLES = ("starts", "owners", "sums", "shapes")  # small and end to end: what `seal` covers beside the header
 
 
-class Place(NamedTuple):
-    """Where an array lies: its shape, and its first byte and the one after its last, counted from the file's begin."""
+class ArrayLocation(NamedTuple):
+    """Where an array lies in the file: its type and shape, its first byte and the one after its last."""
 
     type: type[np.generic]
     shape: tuple[int, ...]
@@ -68,6 +68,7 @@ def word_sum(array: NDArray[np.generic]) -> int:
 
 
 def grid_sum(kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> int:
+    """The sum of what a page has beside its codes."""
     return (word_sum(kind) + word_sum(cells)) % 2**64
 
 
@@ -76,7 +77,8 @@ def buffer(array: NDArray[np.generic]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def seal_of(parts: Iterable[Buffer]) -> bytes:
+def sha256_of(parts: Iterable[Buffer]) -> bytes:
+    """The sha256 of several parts of a file, end to end."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -97,7 +99,7 @@ def header_of(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]
     return len(text).to_bytes(8, "little") + text
 
 
-def read_header(data: memoryview) -> tuple[dict[str, str], dict[str, Place]]:
+def read_header(data: memoryview) -> tuple[dict[str, str], dict[str, ArrayLocation]]:
     """The metadata, and where each array lies.
 
     Raises `ValueError`, `KeyError` or `TypeError` where the header does not fit the bytes.
@@ -109,17 +111,17 @@ def read_header(data: memoryview) -> tuple[dict[str, str], dict[str, Place]]:
     metadata = dict(entries.pop("__metadata__"))
     if metadata["format"] not in (FORMAT, FORMAT_1):
         raise ValueError(f"format {metadata['format']!r}, expected {FORMAT!r}: a newer colvision may read it")
-    places = {name: _place(name, entry, 8 + length) for name, entry in entries.items()}
-    ends = 8 + length + sum(place.end - place.begin for place in places.values())
-    if ends != len(data):
-        raise ValueError(f"{len(data)} bytes, expected {ends}")
-    return metadata, places
+    locations = {name: _location(name, entry, 8 + length) for name, entry in entries.items()}
+    expected = 8 + length + sum(each.end - each.begin for each in locations.values())
+    if expected != len(data):
+        raise ValueError(f"{len(data)} bytes, expected {expected}")
+    return metadata, locations
 
 
-def _place(name: str, entry: Mapping[str, list[int]], data: int) -> Place:
+def _location(name: str, entry: Mapping[str, list[int]], data: int) -> ArrayLocation:
     begin, end = (int(offset) for offset in entry["data_offsets"])
     shape = tuple(int(side) for side in entry["shape"])
     kind = _NAMES[_TYPES[name]]
     if begin < 0 or min(shape) < 0 or end - begin != int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize:
         raise ValueError(f"{name} of shape {shape} does not fit bytes {begin} to {end}")
-    return Place(kind, shape, data + begin, data + end)
+    return ArrayLocation(kind, shape, data + begin, data + end)

@@ -11,7 +11,7 @@ from colvision.store.shards.layout import Codes
 
 
 class PageRef(NamedTuple):
-    """Whose page it is: the key of its document in the catalogue, and its number in that document."""
+    """A page in the catalogue: the key of its document, and its number in that document."""
 
     document: int
     number: int

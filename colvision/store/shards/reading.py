@@ -1,4 +1,4 @@
-"""Reading a shard: memory-mapped, and nothing of it believed before its checksum was found right."""
+"""Reading a shard: memory-mapped, and no part of it believed before its checksum was checked."""
 
 import hashlib
 import mmap
@@ -24,11 +24,10 @@ from colvision.store.shards.layout import (
     TABLES,
     Bits,
     Codes,
-    Place,
     buffer,
     grid_sum,
     read_header,
-    seal_of,
+    sha256_of,
     word_sum,
 )
 from colvision.store.shards.page import ShardPage
@@ -46,9 +45,9 @@ class Shard:
     """A shard, memory-mapped or, below `SMALL_BYTES`, in memory; safe to share between threads.
 
     `codes` (n, dim) int8, `starts` (pages + 1,) int64 and `owners` (pages, 2) int64 (see `PageRef`; None in a file of
-    format 1) are read-only. Raises `FileNotFoundError` when the file has gone, `LibraryDamaged` when its header or
+    format 1) are read-only. Raises `FileNotFoundError` when the file was deleted, `LibraryDamaged` when its header or
     tables are not what was written. Codes are to be believed once `check` has passed; `bits` and `page` check what they
-    give.
+    return.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,10 +72,10 @@ class Shard:
             raise self._damaged(str(error)) from error
 
     def _read(self) -> None:
-        metadata, self._places = read_header(self._data)
-        self.is_sealed = metadata["format"] != FORMAT_1
-        if self.is_sealed:
-            self._check_seal()
+        metadata, self._locations = read_header(self._data)
+        self.has_checksums = metadata["format"] != FORMAT_1
+        if self.has_checksums:
+            self._check_tables_checksum()
         self.quantisation_range = float(metadata["code_range"])
         self._bits_sum = int(metadata.get("bits_sum", "0"))
         self.codes: Codes = self._view("codes", np.int8)
@@ -84,22 +83,22 @@ class Shard:
         self._cells = self._view("cells", np.int32)
         self._shapes = self._table("shapes", np.int32)
         self.starts = self._table("starts", np.int64)
-        self.owners = self._table("owners", np.int64) if self.is_sealed else None
-        self._sums = self._table("sums", np.uint64) if self.is_sealed else None
+        self.owners = self._table("owners", np.int64) if self.has_checksums else None
+        self._sums = self._table("sums", np.uint64) if self.has_checksums else None
         self._bits: Bits | None = None
 
-    def _check_seal(self) -> None:
-        small = [self._data[self._places[name].begin : self._places[name].end] for name in TABLES]
-        header = self._data[: min(place.begin for place in self._places.values())]
-        if seal_of([header, *small]) != bytes(self._view("seal", np.uint8)):
+    def _check_tables_checksum(self) -> None:
+        small = [self._data[self._locations[name].begin : self._locations[name].end] for name in TABLES]
+        header = self._data[: min(each.begin for each in self._locations.values())]
+        if sha256_of([header, *small]) != bytes(self._view("seal", np.uint8)):
             raise ValueError("its tables do not match their sha256")
 
     def _view(self, name: str, kind: type[_Number]) -> NDArray[_Number]:
-        place: Place = self._places[name]
-        if place.type is not kind:
-            raise TypeError(f"{name} is {place.type.__name__}, expected {kind.__name__}")
-        array = np.frombuffer(self._data[place.begin : place.end], dtype=kind)
-        return array.reshape(place.shape)
+        location = self._locations[name]
+        if location.type is not kind:
+            raise TypeError(f"{name} is {location.type.__name__}, expected {kind.__name__}")
+        array = np.frombuffer(self._data[location.begin : location.end], dtype=kind)
+        return array.reshape(location.shape)
 
     def _table(self, name: str, kind: type[_Number]) -> NDArray[_Number]:
         copy = self._view(name, kind).copy()
@@ -117,7 +116,7 @@ class Shard:
             raise ValueError(f"{len(self._shapes)} grids do not fit {len(counts)} pages and {len(self._cells)} cells")
         if len(self._kinds) != len(self.codes):
             raise ValueError(f"{len(self._kinds)} kinds for {len(self.codes)} vectors")
-        self._is_checked = np.full(len(counts), not self.is_sealed)
+        self._is_checked = np.full(len(counts), not self.has_checksums)
         self._is_grid_checked = self._is_checked.copy()
 
     def __len__(self) -> int:
@@ -125,8 +124,8 @@ class Shard:
 
     @property
     def is_current(self) -> bool:
-        """Whether it holds what a shard that is written today holds: neither less nor the vectors that none reads."""
-        return self.is_sealed and "master" not in self._places
+        """Whether it holds the arrays that a shard of today holds, no fewer and no more."""
+        return self.has_checksums and "master" not in self._locations
 
     @property
     def dim(self) -> int:
@@ -136,7 +135,7 @@ class Shard:
     def bits(self) -> Bits | None:
         """The signs of the codes, (n, dim / 64) uint64; None where dim is no multiple of 64.
 
-        Checked when first asked for, raising `LibraryDamaged`; made from the codes where the file does not hold them.
+        Checked at the first access, raising `LibraryDamaged`; made from the codes where the file does not hold them.
         """
         if self._bits is None and self.dim % BITS_A_WORD == 0:
             with self._lock:
@@ -145,7 +144,7 @@ class Shard:
         return self._bits
 
     def _read_bits(self) -> Bits:
-        if "bits" not in self._places:
+        if "bits" not in self._locations:
             return sign_bits(self.codes)
         bits = self._view("bits", np.uint64)
         if word_sum(bits) != self._bits_sum:
@@ -156,10 +155,10 @@ class Shard:
         """Reads the codes of pages (by row; of all with None), those that were not read before.
 
         Raises `LibraryDamaged` when they are not what was written. A file of format 1 has no sums: only `verify`
-        tells.
+        finds its damage.
         """
-        wanted = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
-        for row in wanted[~self._is_checked[wanted]].tolist():
+        chosen = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
+        for row in chosen[~self._is_checked[chosen]].tolist():
             self._check_page(row, self.codes[self._rows(row)])
 
     def read_codes(self, rows: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
@@ -182,9 +181,9 @@ class Shard:
         if self._handle is None:
             into[:] = self.codes[self._rows(row)]
             return
-        place = self._places["codes"].begin + int(self.starts[row]) * self.dim
+        offset = self._locations["codes"].begin + int(self.starts[row]) * self.dim
         try:
-            count = os.preadv(self._handle, [buffer(into)], place)
+            count = os.preadv(self._handle, [buffer(into)], offset)
         except OSError as error:
             raise self._damaged(f"the codes of its page {row + 1} cannot be read: {error.strerror}") from error
         if count != into.nbytes:
@@ -203,8 +202,8 @@ class Shard:
         return slice(int(self.starts[row]), int(self.starts[row + 1]))
 
     def holds(self, row: int, document: int, number: int) -> bool:
-        """Whether that page lies in that row; a file of format 1 does not know whose its pages are."""
-        if not isinstance(row, int) or not 0 <= row < len(self):  # as a damaged catalogue may say
+        """Whether that page lies in that row; a file of format 1 does not name the owners of its pages."""
+        if not isinstance(row, int) or not 0 <= row < len(self):  # of a damaged catalogue
             return False
         return self.owners is None or tuple(self.owners[row].tolist()) == (document, number)
 
@@ -243,18 +242,18 @@ class Shard:
 
 
 def _scratch(size: int) -> Codes:
-    """This thread's bytes, those of before: new memory costs as much as what is copied into it."""
-    room: Codes | None = getattr(_threads, "room", None)
-    if room is None or len(room) < size:
-        room = _threads.room = np.empty(size, dtype=np.int8)
-    return room[:size]
+    """This thread's buffer, used again by each call: new memory costs as much as what is copied into it."""
+    scratch: Codes | None = getattr(_threads, "scratch", None)
+    if scratch is None or len(scratch) < size:
+        scratch = _threads.scratch = np.empty(size, dtype=np.int8)
+    return scratch[:size]
 
 
 def _aligned(data: bytes) -> memoryview:
     """A read-only copy that begins on a cache line, as a mapped file does."""
-    room = np.empty(len(data) + ALIGNMENT, dtype=np.uint8)
-    begin = -room.ctypes.data % ALIGNMENT
-    copy = room[begin : begin + len(data)].data
+    padded = np.empty(len(data) + ALIGNMENT, dtype=np.uint8)
+    begin = -padded.ctypes.data % ALIGNMENT
+    copy = padded[begin : begin + len(data)].data
     copy[:] = data
     return copy.toreadonly()
 

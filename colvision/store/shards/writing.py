@@ -13,13 +13,13 @@ from colvision.atomic_io import atomic_write
 from colvision.maxsim import sign_bits
 from colvision.store.shards.layout import (
     BITS_A_WORD,
-    SEAL_BYTES,
+    CHECKSUM_BYTES,
     TABLES,
     Buffer,
     buffer,
     grid_sum,
     header_of,
-    seal_of,
+    sha256_of,
     word_sum,
 )
 from colvision.store.shards.page import PageRef, ShardPage
@@ -53,7 +53,7 @@ def _parts(pages: Sequence[ShardPage], owners: Sequence[PageRef], quantisation_r
         yield buffer(page.grid.cells)
     for page in pages:
         yield buffer(page.kind)
-    yield seal_of([header, *small])
+    yield sha256_of([header, *small])
 
 
 def _tables(pages: Sequence[ShardPage], owners: Sequence[PageRef]) -> dict[str, NDArray[np.generic]]:
@@ -73,7 +73,7 @@ def _sums(page: ShardPage) -> tuple[int, int]:
 def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) -> dict[str, tuple[int, ...]]:
     n, dim = sum(len(page.codes) for page in pages), pages[0].codes.shape[1]
     shapes: dict[str, tuple[int, ...]] = {name: table.shape for name, table in tables.items()}
-    shapes |= {"codes": (n, dim), "kinds": (n,), "seal": (SEAL_BYTES,)}
+    shapes |= {"codes": (n, dim), "kinds": (n,), "seal": (CHECKSUM_BYTES,)}
     shapes["cells"] = (sum(page.grid.cells.size for page in pages),)
     if dim % BITS_A_WORD == 0:
         shapes["bits"] = (n, dim // BITS_A_WORD)

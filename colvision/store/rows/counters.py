@@ -1,4 +1,4 @@
-"""Numbers that only grow: with every collection, document and shard, and with every generation."""
+"""Counters that only grow: with every collection, document and shard, and with every generation."""
 
 from typing import NamedTuple
 
@@ -7,23 +7,23 @@ from colvision.store.catalogue import Catalogue
 _COUNTED = ("collections", "documents", "shards")  # SQLite counts their keys, and gives none twice
 
 
-class Growth(NamedTuple):
-    """Only a writer in its turn takes `keys`; readers who quarantine a shard make `generations`, too."""
+class Counters(NamedTuple):
+    """`keys` grow under the writer lock only, `generations` also where a reader quarantines a shard."""
 
     keys: int
     generations: int
 
 
-def growth(db: Catalogue) -> Growth:
-    """How far the catalogue has come."""
+def read(db: Catalogue) -> Counters:
+    """The counters of this state of the catalogue."""
     sql = """
         SELECT (SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN (?, ?, ?)),
             (SELECT coalesce(sum(generation), 0) FROM collections WHERE name IS NOT NULL)"""
-    return Growth(*map(int, db.one(sql, _COUNTED)))
+    return Counters(*map(int, db.one(sql, _COUNTED)))
 
 
-def skip_keys(db: Catalogue, steps: int) -> None:
-    """Leaves out the keys and the generations that changes which are lost may have used."""
+def skip(db: Catalogue, steps: int) -> None:
+    """Skips the keys and the generations that lost changes may have used."""
     for table in _COUNTED:
         if not db.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = ?", [steps, table]):
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, steps])
