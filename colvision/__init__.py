@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from colvision.search import Hit as Hit
     from colvision.status import CollectionStatus as CollectionStatus
     from colvision.status import Document as Document
-    from colvision.status import Status as Status
+    from colvision.status import LibraryStatus as LibraryStatus
 
 __version__ = "0.1.0"
 
@@ -45,7 +45,7 @@ _HOMES = {
     "PatchGrid": "core.embedding",
     "Progress": "ingest",
     "QueryEmbedding": "core.embedding",
-    "Status": "status",
+    "LibraryStatus": "status",
     "Upload": "ingest",
     "load_encoder": "encoders",
     "open_library": "library",

@@ -33,10 +33,10 @@ from colvision.ingest.job_runner import run_job
 from colvision.pdf import FailedPage
 from colvision.repair import Verification, verify_library
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
-from colvision.search.example_query import image_query, stored_query, without_page
+from colvision.search.example_query import exclude_page, image_query, stored_query
 from colvision.search.execute import SEARCH_BYTES
 from colvision.search.searcher import Searcher
-from colvision.status import CollectionStatus, Document, Status, document_of, status_of
+from colvision.status import CollectionStatus, Document, LibraryStatus, document_of, status_of
 from colvision.store import Compaction, Store
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
 
@@ -48,7 +48,7 @@ __all__ = [
     "JobQueue",
     "JobState",
     "Library",
-    "Status",
+    "LibraryStatus",
     "open_library",
 ]
 
@@ -210,7 +210,7 @@ class Library:
         answer = self._searcher.search_vectors(
             query, row.collection_name, SearchOptions(k + 1, where=_filter(where), soft_idf=False)
         )
-        return without_page(answer, row.id, page, k)
+        return exclude_page(answer, row.id, page, k)
 
     def search_image(
         self,
@@ -387,7 +387,7 @@ class Library:
         options = self._ingest_options if repair else None
         return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))
 
-    def status(self) -> Status:
+    def status(self) -> LibraryStatus:
         """What the library holds, and what is wrong with it."""
         encoder = self._encoder  # may be loaded by another thread at this moment
         known = encoder.expected(self._filled_by()) if isinstance(encoder, EncoderSpec) else encoder.info

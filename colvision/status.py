@@ -82,7 +82,7 @@ class CollectionStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class LibraryStatus:
     """What a library holds; `warnings` are sentences for the user.
 
     `files`, `pictures` and `catalogue` are bytes on the disk, beside those of the collections' shards.
@@ -118,7 +118,7 @@ def document_of(row: DocumentRow) -> Document:
     )
 
 
-def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
+def status_of(store: Store, encoder: str | EncoderInfo) -> LibraryStatus:
     """`encoder` is what the library is open with, or its name while it is not loaded."""
     names = [row.name for row in store.collections() if row.name is not None]
     loaded = None if isinstance(encoder, str) else encoder
@@ -129,7 +129,7 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     name = encoder if isinstance(encoder, str) else encoder.name
     files, pictures = store.files.sizes()
     sizes = files, pictures, store.catalogue_bytes
-    return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
+    return LibraryStatus(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
 
 
 def _collection(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:

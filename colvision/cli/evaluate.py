@@ -37,7 +37,7 @@ def steps_bar(first: str) -> Iterator["ProgressCallback"]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(first, total=None)
-        yield lambda step: bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
+        yield lambda step: bar.update(task, description=escape(step.task), completed=step.done, total=step.total)
 
 
 @commands.command()
@@ -69,7 +69,7 @@ def evaluate(
 
     with handle_errors(), steps_bar("opening the PDFs") as on_progress:
         listed = evaluation.read_pages_file(pages) if pages else None
-        corpus = evaluation.find_corpus(pdf_dir, level=evaluation.level_of(level), pages=listed)
+        corpus = evaluation.find_corpus(pdf_dir, level=evaluation.parse_level(level), pages=listed)
         asked = evaluation.read_queries(queries)
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))

@@ -1,4 +1,4 @@
-"""From a question to ranked pages: `asking` encodes it and shares passes, the rest compares it with stored codes."""
+"""From a query to ranked pages: `Searcher` encodes it and shares passes, the rest compares it with stored codes."""
 
 from colvision.search.execute import search_many, search_pages
 from colvision.search.filter_parser import parse_filter

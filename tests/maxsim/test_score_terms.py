@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import ScoredQuery
-from colvision.maxsim.score_terms import page_terms
+from colvision.maxsim.score_terms import compute_score_terms
 
 LINK = Calibration(slope=30.0, midpoint=0.5)
 GRID = PatchGrid.full(6, 8)
@@ -21,7 +21,7 @@ def query(words: str, weights: tuple[float, ...] | None = None, calibration: Cal
     vectors = np.eye(len(names), 16, dtype=np.float32)
     embedding = QueryEmbedding.of_words(words, names, vectors)
     of_words = np.array(weights or [1.0] * len(names), np.float32)
-    return ScoredQuery(embedding, of_words, calibration, 1, "f", mean_vectors=48.0)
+    return ScoredQuery(embedding, of_words, calibration, "f", mean_vectors=48.0)
 
 
 def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
@@ -33,7 +33,7 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 
 def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    return dict(page_terms(asked, asked.calibration(table), grid))
+    return dict(compute_score_terms(asked, asked.calibration(table), grid))
 
 
 def test_without_a_probability_there_are_no_terms():
@@ -158,4 +158,4 @@ def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read
 
 def test_probabilities_of_another_query_are_refused():
     with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
-        page_terms(query("bleed pump"), page(3), GRID)
+        compute_score_terms(query("bleed pump"), page(3), GRID)

@@ -11,7 +11,7 @@ from colvision.cli import main
 from colvision.core.embedding import Kind, PatchGrid
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
-from colvision.search.example_query import MOST_TOKENS, page_query
+from colvision.search.example_query import MAX_TOKENS, page_query
 from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 VALVE = ["bleed", "valve", "pump", "oil", "seal"]
@@ -41,7 +41,7 @@ def test_of_many_patches_those_ask_that_are_least_alike():
     paper = unit(1)[0] + 0.02 * unit(500, seed=1)
     vectors = np.concatenate([paper, unit(40, seed=2)])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    query = page_query(vectors, np.zeros(540, np.uint8), PatchGrid.full(54, 10), text="page 1", most=41)
+    query = page_query(vectors, np.zeros(540, np.uint8), PatchGrid.full(54, 10), text="page 1", max_tokens=41)
     printed = [(query.vectors @ vector).max() > 0.9999 for vector in vectors[500:]]
     assert all(printed) and len(query.tokens) == 41
 
@@ -95,7 +95,7 @@ def test_a_picture_finds_its_page_and_the_match_is_explained(library):
     why = library.explain(answer[0])
     assert why.score == pytest.approx(answer[0].score, abs=1e-5)
     assert all(match.cell is not None and match.word for match in why.matches)
-    assert len(answer.query.embedding.tokens) <= 2 * MOST_TOKENS
+    assert len(answer.query.embedding.tokens) <= 2 * MAX_TOKENS
 
 
 def test_a_picture_may_be_a_file(library, tmp_path):
@@ -104,7 +104,7 @@ def test_a_picture_may_be_a_file(library, tmp_path):
     (tmp_path / "photo.txt").write_text("hook")
     with pytest.raises(UnsupportedFile):
         library.search_image(tmp_path / "photo.txt")
-    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
     with pytest.raises(DamagedFile):
         library.search_image(tmp_path / "photo.jpg")
 
@@ -155,7 +155,7 @@ def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_p
     with open_library(by_mini / "library") as library:
         answer = library.search_image(tmp_path / "part.png", k=2)
     assert answer[0].document == "crane.png"
-    as_a_page, as_a_quarter = answer[0].similarity.reshape(2, MOST_TOKENS).mean(axis=1)
+    as_a_page, as_a_quarter = answer[0].similarity.reshape(2, MAX_TOKENS).mean(axis=1)
     assert as_a_quarter > as_a_page
 
 

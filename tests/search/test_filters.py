@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from colvision.search import Filter, parse_filter
-from colvision.search.filters import AllOf, AnyOf, Columns, Compare, Range
+from colvision.search.filters import AllOf, AnyOf, Columns, Compare, PageRange
 from colvision.store.records import DocumentRow
 
 
@@ -89,7 +89,7 @@ def test_values_in_quotes_keep_signs_and_words():
     assert parse_filter("site='Halle 3, A (alt)' or x=\"and\"") == AnyOf(
         (Compare("site", "=", ("Halle 3, A (alt)",)), Compare("x", "=", ("and",)))
     )
-    assert parse_filter("page in 3-9 and site=2-4") == AllOf((Range(3, 9), Compare("site", "=", ("2-4",))))
+    assert parse_filter("page in 3-9 and site=2-4") == AllOf((PageRange(3, 9), Compare("site", "=", ("2-4",))))
 
 
 @pytest.mark.parametrize(

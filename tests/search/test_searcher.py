@@ -53,7 +53,7 @@ def sharp(tmp_path_factory, scans):
 
 
 def test_however_few_pages_are_compared_in_one_product_their_terms_are_those_of_each_alone(sharp, monkeypatch):
-    monkeypatch.setattr(ranking, "_TOGETHER", 2)
+    monkeypatch.setattr(ranking, "_PAGES_A_PRODUCT", 2)
     answer = sharp.search("oil bolt the")
     assert len(answer) == 3
     for hit in answer:
@@ -169,7 +169,7 @@ def _query(vectors, calibration=None, is_query=None):
     word = np.where(asked, np.cumsum(asked) - 1, -1).astype(np.int32)
     words = tuple(t for t, q in zip(tokens, asked, strict=True) if q)
     embedding = QueryEmbedding("x", np.array(vectors, np.float32), tokens, asked, ones, words, word)
-    return ScoredQuery(embedding, ones, calibration or Calibration(), 1, "f")
+    return ScoredQuery(embedding, ones, calibration or Calibration(), "f")
 
 
 def test_a_token_won_by_a_global_vector_has_no_place_on_the_page():

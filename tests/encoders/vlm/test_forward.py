@@ -133,7 +133,7 @@ def test_patches_of_every_qwen_have_positions_in_rows_and_columns(get, name):
     encoder = get(name)
     family, page = encoder.family, noise(224, 140)
     [ours] = encode(encoder, page)
-    made = family.pictures(images=[page.image], return_tensors="pt")
+    made = family.image_processor(images=[page.image], return_tensors="pt")
     ids = family.page_batch([page.image]).inputs["input_ids"]
     with torch.no_grad():
         states = family.model.vlm(

@@ -1,5 +1,5 @@
-"""Other forms of a word, by English rules: somebody who asks for "settings" is served by "setting", and for "bleeding"
-by "bleed".
+"""Other forms of a word, by English rules: "settings" in a query is found as "setting", and "bleeding"
+as "bleed".
 """
 
 _SHORTEST = 4  # letters of a word that has other forms
