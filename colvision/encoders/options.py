@@ -16,7 +16,7 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """None means: the best of this machine, or what the checkpoint says itself."""
+    """None means: the best of this machine, or what the checkpoint states."""
 
     device: str | tuple[str, ...] | None = None
     dtype: str | None = None

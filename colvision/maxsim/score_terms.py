@@ -1,7 +1,7 @@
 """What a page's score holds beside MaxSim, where the calibration gives a probability: how often words stand on the
 page, and whether words that are neighbours in the query are neighbours there.
 
-MaxSim asks of every word alone whether the page has it. A reader of printed words can say more from the same codes: a
+MaxSim looks for every word by itself. A reader of printed words can tell more from the same codes: a
 patch holds a word with probability calibration(similarity), so word counts and word places are there to be had.
 
 The file imports numba: import it once pages are scored.

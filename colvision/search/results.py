@@ -62,7 +62,7 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """A sentence when no page matches well: the best score is low for the weights of the words that were asked for.
+        """A sentence when no page matches well: the best score is low for the weights of the query's words.
 
         "" where the encoder's calibration gives no probability: a similarity alone does not tell.
         """

@@ -41,8 +41,8 @@ class PageTable:
         pairs = list(zip(snapshot.parts, rows, strict=True))
         document = [part.document[chosen] for part, chosen in pairs]
         page = [part.page[chosen] for part, chosen in pairs]
-        nobody, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return cls(snapshot, rows, starts, np.concatenate([nobody, *document]), np.concatenate([nothing, *page]))
+        no_documents, no_pages = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return cls(snapshot, rows, starts, np.concatenate([no_documents, *document]), np.concatenate([no_pages, *page]))
 
     def __len__(self) -> int:
         return len(self.document)

@@ -117,7 +117,7 @@ def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "defaul
 
 
 def _renamed(state: Mapping[str, torch.Tensor], layout: CheckpointLayout) -> dict[str, torch.Tensor]:
-    return {_PREFIX + layout.name(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
+    return {_PREFIX + layout.rename(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
 
 
 def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, str]:
@@ -127,7 +127,7 @@ def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
         with safe_open(file, framework="pt") as opened:
             names.update(opened.keys())
     weights = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
-    return {layout.name(name + ".weight").removesuffix(".weight"): name for name in weights}
+    return {layout.rename(name + ".weight").removesuffix(".weight"): name for name in weights}
 
 
 def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str], what: str) -> None:

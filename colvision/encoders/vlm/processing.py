@@ -55,7 +55,7 @@ def missing_image_processor(folder: Path) -> EncoderNotFound:
 
 
 def read_processor_config(folder: Path) -> Mapping[str, object]:
-    """What the checkpoint's `processor_config.json` says; nothing where it has none."""
+    """The checkpoint's `processor_config.json`; empty where it has none."""
     file = folder / "processor_config.json"
     content: Mapping[str, object] = json.loads(file.read_bytes()) if file.is_file() else {}
     return content

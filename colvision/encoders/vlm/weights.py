@@ -76,7 +76,7 @@ def stored_weights(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
     """A checkpoint's weights under the names that they have in the model; memory-mapped."""
     weights = {}
     for file in checkpoint.weight_files():
-        weights.update({layout.name(name): weight for name, weight in load_file(file).items()})
+        weights.update({layout.rename(name): weight for name, weight in load_file(file).items()})
     return weights
 
 

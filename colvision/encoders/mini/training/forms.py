@@ -9,7 +9,7 @@ _VOWELS = frozenset("aeiouy")
 def forms_of(word: str) -> tuple[str, ...]:
     """The other number, and the plain form or the forms on -ing and -ed; none for codes and short words.
 
-    Rules make forms that no dictionary has ("valved"); nobody asks for them, so they do no harm.
+    Rules make forms that no dictionary has ("valved"); no query holds them, so they do no harm.
     """
     if len(word) < _SHORTEST or not (word.isalpha() and word.isascii()):
         return ()
