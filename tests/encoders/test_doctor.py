@@ -60,7 +60,7 @@ def test_an_encoder_without_an_inside_to_ask_about_is_judged_by_its_vectors():
     assert "alone and in a batch" in {finding.name for finding in report.findings}
 
 
-def test_bfloat16_passes_and_its_drift_is_told(folder):
+def test_bfloat16_passes_and_its_drift_is_reported(folder):
     report = examine(load_encoder(folder, device="cpu", dtype="bfloat16"))
     assert failed(report) == []
     assert "cpu in bfloat16: cosine to float32 on the CPU 0.9" in str(report)

@@ -1,4 +1,4 @@
-"""A corpus is read once, whatever is asked of it; a report names its setting; what cannot be asked is refused."""
+"""A corpus is read once, whatever is searched for; a report names its setting; unreadable queries are refused."""
 
 import json
 

@@ -132,13 +132,13 @@ def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, saved
     """Hard negatives come from a search: nobody has to say again what filled the library."""
     library, questions = world
     short = ("--steps", 1, "--batch", 4, "--at-once", 8, "--rank", 4, "--check-every", 1)
-    asked = (saved("colqwen2"), tmp_path / "out", "--questions", questions, "--library", library.path, *short)
+    arguments = (saved("colqwen2"), tmp_path / "out", "--questions", questions, "--library", library.path, *short)
     exact = ("--device", "cpu", "--dtype", "float32", "--json")
-    answer = CliRunner().invoke(main, ["finetune", *map(str, (*asked, *exact))])
+    answer = CliRunner().invoke(main, ["finetune", *map(str, (*arguments, *exact))])
     assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.stdout)
-    assert (told["recipe"]["steps"], len(told["losses"])) == (1, 1)
-    assert told == json.loads((tmp_path / "out" / "finetune.json").read_text())
+    printed = json.loads(answer.stdout)
+    assert (printed["recipe"]["steps"], len(printed["losses"])) == (1, 1)
+    assert printed == json.loads((tmp_path / "out" / "finetune.json").read_text())
     assert load(saved("colqwen2"), adapter=tmp_path / "out").info.name.endswith(" + out")
 
 

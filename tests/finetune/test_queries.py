@@ -69,7 +69,7 @@ def test_bookmarks_become_questions_without_their_numbers(store, tmp_path):
     assert found["Bleeding the pump"].neutral == {PageId("pump.pdf", 1)}
 
 
-def test_without_bookmarks_the_numbered_lines_of_the_text_are_asked_for(store, tmp_path):
+def test_without_bookmarks_the_numbered_lines_of_the_text_are_the_queries(store, tmp_path):
     contents = "1 Safety rules ........ 2\n2 Changing the oil 3"
     pages = (contents, "1 Safety rules\n24 V supply.\nA plain line", "2.1 Changing the oil\nwords\nManual of the pump")
     add_texts(store, "pump.pdf", *pages, file=stores.write(tmp_path, "pump.txt", "no PDF"))
@@ -144,21 +144,21 @@ def test_negatives_are_what_a_search_mistakes_for_the_answer(store, tmp_path):
     stores.add(store, stores.write(tmp_path, "pump.pdf", "1"), *words)
     stores.add(store, stores.write(tmp_path, "apart.pdf", "2"), "bleed gauge")
     library = colvision.Library(store, stores.TOY)
-    asked = Query(
+    query = Query(
         "q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}), frozenset({PageId("pump.pdf", 4)})
     )
     mined = NegativeMining("default", ["pump.pdf"], 5)
-    (found,) = mine_examples(library, [asked], mined, progress=lambda step: None)
+    (found,) = mine_examples(library, [query], mined, progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 2), PageId("pump.pdf", 3))  # not apart.pdf, not the neutral page
-    assert found.neutral == asked.gold | asked.neutral
+    assert found.neutral == query.gold | query.neutral
 
 
 def test_a_page_that_matches_as_well_as_the_answer_is_no_negative(store, tmp_path):
     """Nobody noted that it answers, too: pushing it away would teach the opposite."""
     stores.add(store, stores.write(tmp_path, "pump.pdf", "1"), "bleed pump", "bleed pump", "valve")
     library = colvision.Library(store, stores.TOY)
-    asked = Query("q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}))
-    (found,) = mine_examples(library, [asked], NegativeMining("default", ["pump.pdf"], 5), progress=lambda step: None)
+    query = Query("q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}))
+    (found,) = mine_examples(library, [query], NegativeMining("default", ["pump.pdf"], 5), progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 3),)
 
 

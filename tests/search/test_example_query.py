@@ -1,4 +1,4 @@
-"""A page or a picture as the query: what is asked with, and what is found."""
+"""A page or an image as the query: its tokens, and what is found."""
 
 import shutil
 
@@ -76,7 +76,7 @@ def test_the_page_most_like_another_comes_first_and_not_itself(library):
     assert library.search_like("manual.pdf", 3, k=1)[0].page == 1
 
 
-def test_a_page_is_not_encoded_to_be_asked_with(library, monkeypatch):
+def test_a_page_is_not_encoded_to_be_a_query(library, monkeypatch):
     before = library.search_like("manual.pdf", 1, k=1)[0].score
 
     def forbidden(pages):
@@ -117,7 +117,7 @@ def test_likeness_keeps_to_a_filter(quick_path, library):
     assert {hit.document for hit in only} == {"other.pdf"}
 
 
-def test_a_page_that_is_not_there_is_told(library):
+def test_a_page_that_is_not_there_is_refused(library):
     with pytest.raises(PageNotFound):
         library.search_like("manual.pdf", 9)
     with pytest.raises(DocumentNotFound):
@@ -149,7 +149,7 @@ def by_mini(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_path):
-    """Cut from the page it is as large as half of it, though a picture alone could be a whole page."""
+    """Cut from the page it is as large as half of it, though an image alone could be a whole page."""
     with Image.open(by_mini / "crane.png") as page:
         page.crop((40, 60, 390, 330)).save(tmp_path / "part.png")
     with open_library(by_mini / "library") as library:

@@ -63,7 +63,7 @@ def test_a_probability_link_is_scanned_whatever_the_size(large, queries):
     assert (answer.mode, answer.candidates) == ("exact", LARGE)
 
 
-def test_more_pages_than_candidates_can_be_asked_for(large, queries):
+def test_more_pages_than_candidates_can_be_found(large, queries):
     answer = search_pages(large, queries[0], info=PLAIN, options=SearchOptions(k=300))
     assert len(answer) == 300 and answer.candidates == 1200
 

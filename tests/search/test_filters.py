@@ -113,7 +113,7 @@ def test_a_text_that_does_not_read_so_is_refused_with_its_place(text, complaint)
         parse_filter(text)
 
 
-def test_a_name_that_no_document_knows_is_told_with_those_that_are_known():
+def test_a_name_that_no_document_knows_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match=r"'yaer'; filters here know document, page, lang, machine, tested, year"):
         documents("yaer=2010")
 

@@ -114,7 +114,7 @@ def test_fewer_patches_are_a_coarser_grid(saved, get, name):
     assert coarse.info.fingerprint != get(name).info.fingerprint
 
 
-def test_a_page_of_neomme_has_at_most_as_many_patches_as_were_asked_for(saved):
+def test_a_page_of_neomme_has_at_most_as_many_patches_as_max_patches(saved):
     family = load_encoder(saved("neomme"), device="cpu", dtype="float32", max_patches=7).family
     sizes = np.random.default_rng(4).integers(1, 900, (100, 2)).tolist()
     fitted = [family.count_patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes]
