@@ -20,7 +20,7 @@ from colvision.pdf import read_pages
 
 _DATA = Path(__file__).parents[1] / "data"
 _FILES = [_DATA / "sample-manual.pdf", _DATA / "sample-manual-scan.pdf"]
-_INK = 0.01  # a part with less is an empty margin, which no page can be output by
+_INK = 0.01  # a part with less is an empty margin, which no page can be recognised by
 _PARTS = {"whole pages": (1.0, 1.0, 12), "half pages": (1.0, 0.5, 12), "40 x 25 %": (0.4, 0.25, 16)}
 _SLIVERS = {"50 x 10 %": (0.5, 0.1, 16), "25 x 5 %": (0.25, 0.05, 16)}
 

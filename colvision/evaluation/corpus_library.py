@@ -90,10 +90,10 @@ class CorpusLibrary:
             progress(TaskProgress("pointing", done, len(words)))
         return summarise(hits)
 
-    def _is_hit(self, word: PrintedWord, document: str, number: int) -> bool:
+    def _is_hit(self, word: PrintedWord, document_id: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
-        explanation = self.library.explain(word.text, document, number, collection=self.name)
+        explanation = self.library.explain(word.text, document_id, number, collection=self.name)
         return is_hit(explanation, word.boxes)
 
     def _page(self, document_id: str, number: int) -> PageId:

@@ -20,7 +20,7 @@ from colvision.encoders.mini.training import degrade, documents
 
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
-_PRIOR = 0.05  # a word that is sample for stands on about one page in twenty
+_PRIOR = 0.05  # a word of a query stands on about one page in twenty
 # The keys are those of every weights file there is: `link` is the calibration, `code_range` the quantisation range.
 _PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
 

@@ -43,7 +43,7 @@ class TrainingRecipe:
 
 
 class Towers(nn.Module):
-    """Both towers and the temperature of their matching_loss."""
+    """Both towers and the temperature of their matching."""
 
     def __init__(self) -> None:
         super().__init__()
