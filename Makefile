@@ -46,7 +46,7 @@ evaluate: $(READY)  ## the tables of docs/evaluation.md: make evaluate DEV=folde
 bench-mini: $(READY)  ## what mini reads, case by case, what it costs, how often it finds nothing rightly
 	$(RUN) -m benchmarks.mini
 	$(RUN) -m benchmarks.encode
-	$(RUN) -m benchmarks.absent
+	$(RUN) -m benchmarks.no_match
 
 # The originals need other versions than we do: each set lies in a folder of its own, beside PyTorch from $(VENV).
 # torchvision has no build for a CPU's PyTorch: one imports it, so a name stands in for it (tests/oracles/newer.py).

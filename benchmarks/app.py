@@ -29,7 +29,7 @@ from tests.helpers import browser as drive
 _ROOT = Path(__file__).parents[1]
 
 _SCAN = _ROOT / "data" / "sample-manual-scan.pdf"
-_QUESTIONS = (
+_QUERIES = (
     "setting the relief valve",
     "return filter element",
     "oil hotter than 70",
@@ -53,7 +53,7 @@ _CLICK = """async (number) => {
 
 
 @dataclass
-class Figures:
+class Timings:
     """Milliseconds, by what was waited for."""
 
     spent: dict[str, list[float]] = field(default_factory=dict)
@@ -67,20 +67,20 @@ class Figures:
             yield f"{name:52} median {median(values):7.1f} ms   p95 {worst:7.1f} ms   n {len(values)}"
 
 
-def measure_paint(browser: Browser, address: str, runs: int, figures: Figures) -> None:
+def measure_paint(browser: Browser, address: str, runs: int, timings: Timings) -> None:
     """Each time in a session of its own, so nothing is in the browser's cache."""
     for _ in range(runs):
         page = drive.new_page(browser)
         started = time.perf_counter()
         drive.show(page, address)
-        figures.add("page usable, empty cache", (time.perf_counter() - started) * 1000)
+        timings.add("page usable, empty cache", (time.perf_counter() - started) * 1000)
         painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        figures.add("first paint, empty cache", float(painted))
+        timings.add("first paint, empty cache", float(painted))
         page.context.close()
 
 
-def measure_searches(library: Library, address: str, runs: int, figures: Figures) -> None:
-    """The same question by both ways, one right after the other."""
+def measure_searches(library: Library, address: str, runs: int, timings: Timings) -> None:
+    """The same query by both ways, one right after the other."""
     server = http.client.HTTPConnection(urlsplit(address).netloc)
 
     def by_route(text: str) -> None:
@@ -92,45 +92,45 @@ def measure_searches(library: Library, address: str, runs: int, figures: Figures
         search(text)
         return (time.perf_counter() - started) * 1000
 
-    for number in range(-len(_QUESTIONS), runs):
-        text = _QUESTIONS[number % len(_QUESTIONS)]
+    for number in range(-len(_QUERIES), runs):
+        text = _QUERIES[number % len(_QUERIES)]
         ours, route = timed(library.search, text), timed(by_route, text)
         if number >= 0:  # the first round warms up
-            figures.add("Library.search", ours)
-            figures.add("search by the route", route)
-            figures.add("  the route beyond the call", route - ours)
+            timings.add("Library.search", ours)
+            timings.add("search by the route", route)
+            timings.add("  the route beyond the call", route - ours)
     server.close()
 
 
-def measure_clicks(page: Page, address: str, runs: int, figures: Figures) -> None:
+def measure_clicks(page: Page, address: str, runs: int, timings: Timings) -> None:
     """Every click opens another page of the results than the one that is open."""
-    for text in _QUESTIONS:
+    for text in _QUERIES:
         drive.show(page, f"{address}/?q={quote(text)}")
         page.wait_for_selector("#cv-results .cv-card:nth-child(1)[aria-current], #cv-results .cv-card[aria-current]")
         page.wait_for_timeout(500)
-        for number in range(max(1, runs // len(_QUESTIONS))):
-            figures.add("click to heatmap", float(page.evaluate(_CLICK, number + 1)))
+        for number in range(max(1, runs // len(_QUERIES))):
+            timings.add("click to heatmap", float(page.evaluate(_CLICK, number + 1)))
 
 
 @contextmanager
 def reading(address: str, file: Path) -> Iterator[Callable[[], bool]]:
-    """A job that reads a file meanwhile; gives a question: is it still running?"""
+    """A job that reads a file meanwhile; gives a function that tells whether it still runs."""
 
     def is_running() -> bool:
-        jobs = ask(address, "GET", "library")["jobs"]
+        jobs = call_api(address, "GET", "library")["jobs"]
         assert isinstance(jobs, list)
         return any(job["state"] == "running" and job["page"] for job in jobs)
 
     other = file.read_bytes() + b"\n%" + datetime.now(UTC).isoformat().encode()  # other bytes: another document
-    key = ask(address, "POST", "documents?name=beside.pdf", other)["key"]
+    key = call_api(address, "POST", "documents?name=beside.pdf", other)["key"]
     drive.wait_until(is_running, _MINUTES)
     yield is_running
-    ask(address, "POST", f"jobs/{key}/cancel")
+    call_api(address, "POST", f"jobs/{key}/cancel")
     drive.wait_until(lambda: not is_running(), _MINUTES)
-    ask(address, "DELETE", "documents/beside.pdf")
+    call_api(address, "DELETE", "documents/beside.pdf")
 
 
-def ask(address: str, method: str, path: str, body: bytes | None = None) -> dict[str, object]:
+def call_api(address: str, method: str, path: str, body: bytes | None = None) -> dict[str, object]:
     """A connection each: the server closes one that has been quiet for a few seconds."""
     server = http.client.HTTPConnection(urlsplit(address).netloc)
     server.request(method, f"/api/v1/{path}", body)
@@ -145,7 +145,7 @@ def serving(folder: Path, *, sample: bool) -> Iterator[str]:
     with drive.serving(*drive.REAL, "--library", str(folder), "--port", "0", *options) as address:
 
         def is_read() -> bool:
-            library = ask(address, "GET", "library")
+            library = call_api(address, "GET", "library")
             return bool(library["documents"]) and not library["jobs"]
 
         drive.wait_until(is_read, _MINUTES)
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--beside", type=Path, default=_SCAN, help="what the job reads meanwhile")
     options = parser.parse_args()
-    alone, beside = Figures(), Figures()
+    alone, beside = Timings(), Timings()
     with tempfile.TemporaryDirectory() as folder, drive.chromium() as browser:
         path = options.library or Path(folder) / "library"
         with serving(path, sample=options.library is None) as address, open_library(path) as library:
@@ -178,7 +178,7 @@ def main() -> None:
                 measure_searches(library, address, options.runs // 2, beside)
                 measure_clicks(page, address, options.runs // 2, beside)
                 was_running = is_running()
-            pages = len(library.search(_QUESTIONS[0], k=1)) and library.search(_QUESTIONS[0], k=1).pages
+            pages = len(library.search(_QUERIES[0], k=1)) and library.search(_QUERIES[0], k=1).pages
     print(f"{machine()}; commit {commit()}; {datetime.now(UTC):%Y-%m-%d}; {pages} pages")
     print("while no job runs", *alone.lines(), sep="\n")
     print(f"while a job runs{'' if was_running else ' (it ended before the last click: give a longer --beside)'}")

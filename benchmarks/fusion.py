@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colvision import evaluation
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
-from colvision.evaluation.corpus_library import CorpusLibrary, Folders, open_corpus
+from colvision.evaluation.corpus_library import CorpusLibrary, EvaluationFolders, open_corpus
 from colvision.evaluation.metrics import measure
 from colvision.search import fusion
 from colvision.store import Store
@@ -32,32 +32,32 @@ def main(pdfs: Path, questions: Path, listed: Path | None) -> None:
     pages = evaluation.read_pages_file(listed) if listed else None
     corpus = evaluation.find_corpus(pdfs, pages=pages)
     queries = [query for query in evaluation.read_queries(questions) if query.gold <= set(corpus.page_ids())]
-    folders = Folders(None, evaluation.default_cache())
+    folders = EvaluationFolders(None, evaluation.default_cache())
     with open_corpus(corpus, load_encoder("mini"), folders=folders, progress=lambda step: None) as searched:
         names, match, text = shares(searched, queries)
     types = np.array([query.type for query in queries])
     owner = np.array([min(query.gold).document for query in queries])
 
-    def told(name: str, found: Table) -> None:
+    def report(name: str, found: Table) -> None:
         means = "  ".join(f"{kind} {found[types == kind].mean():.3f}" for kind in sorted(set(types.tolist())))
         print(f"{name:44s} {means}  all {found.mean():.3f}")
 
-    told("pixels alone", measured(names, match, queries))
-    told("text alone", measured(names, text, queries))
+    report("pixels alone", measure_ndcg10(names, match, queries))
+    report("text alone", measure_ndcg10(names, text, queries))
     by_choice = {}
     for weight, unread in product(WEIGHTS, UNREAD):
-        by_choice[weight, unread] = measured(names, ordered(match, text, weight, unread), queries)
-        told(f"text weight {weight:g}, unread {unread:g}", by_choice[weight, unread])
+        by_choice[weight, unread] = measure_ndcg10(names, ordered(match, text, weight, unread), queries)
+        report(f"text weight {weight:g}, unread {unread:g}", by_choice[weight, unread])
     for constant in RANK_CONSTANTS:
         by_rank = reciprocal(match, constant) + reciprocal(text, constant)
-        told(f"reciprocal ranks, constant {constant}", measured(names, by_rank, queries))
+        report(f"reciprocal ranks, constant {constant}", measure_ndcg10(names, by_rank, queries))
     without = np.zeros(len(queries))
     for document in np.unique(owner):
         rest = owner != document
         best = max(by_choice, key=lambda choice: by_choice[choice][rest].mean())
         without[~rest] = by_choice[best][~rest]
-    told("chosen without the question's document", without)
-    mixed(names, match, text, (queries, owner))
+    report("chosen without the question's document", without)
+    report_mixed(names, match, text, (queries, owner))
 
 
 def shares(searched: CorpusLibrary, queries: Sequence[evaluation.Query]) -> tuple[list[PageId], Table, Table]:
@@ -90,7 +90,7 @@ def reciprocal(worth: Table, constant: float) -> Table:
     return np.where(worth > 0, 1 / (constant + ranks), 0.0)
 
 
-def measured(names: Sequence[PageId], worth: Table, queries: Sequence[evaluation.Query]) -> Table:
+def measure_ndcg10(names: Sequence[PageId], worth: Table, queries: Sequence[evaluation.Query]) -> Table:
     """(queries,) nDCG@10."""
     found = []
     for row, query in zip(worth, queries, strict=True):
@@ -99,18 +99,18 @@ def measured(names: Sequence[PageId], worth: Table, queries: Sequence[evaluation
     return np.array(found)
 
 
-def mixed(
-    names: Sequence[PageId], match: Table, text: Table, asked: tuple[Sequence[evaluation.Query], NDArray[np.str_]]
+def report_mixed(
+    names: Sequence[PageId], match: Table, text: Table, targets: tuple[Sequence[evaluation.Query], NDArray[np.str_]]
 ) -> None:
-    queries, owner = asked
+    queries, owner = targets
     documents = np.array([page.document for page in names])
     for unread in UNREAD:
         scans, others = [], []
         for seed in range(4):
             lost = np.random.default_rng(seed).permutation(np.unique(documents))[::2]
             left = np.where(np.isin(documents, lost), 0.0, text)
-            found = measured(names, ordered(match, left, fusion.TEXT_WEIGHT, unread), queries)
-            pixels = measured(names, match, queries)
+            found = measure_ndcg10(names, ordered(match, left, fusion.TEXT_WEIGHT, unread), queries)
+            pixels = measure_ndcg10(names, match, queries)
             is_scan = np.isin(owner, lost)
             if is_scan.all() or not is_scan.any():
                 raise SystemExit("questions about at least two documents are needed to take the text of some away")
@@ -123,5 +123,5 @@ def mixed(
 
 
 if __name__ == "__main__":
-    given = [Path(each) for each in sys.argv[1:]]
-    main(given[0], given[1], given[2] if len(given) > 2 else None)
+    arguments = [Path(each) for each in sys.argv[1:]]
+    main(arguments[0], arguments[1], arguments[2] if len(arguments) > 2 else None)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from benchmarks.machine import machine
-from benchmarks.printed import CASES, Case, Printed, printed
+from benchmarks.printed_pages import CASES, Case, PrintedPage, draw_page
 from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.query import ScoredQuery
@@ -33,7 +33,7 @@ _AROUND = (320, 110)  # pixels to each side of the best patch in a picture
 
 
 @dataclass
-class Found:
+class Measurements:
     """Similarities of words that are there and that are not, and whether the best patch lay on those that are."""
 
     there: list[float] = field(default_factory=list)
@@ -41,53 +41,55 @@ class Found:
     pointed: list[bool] = field(default_factory=list)
 
 
-def measure(encoder: Encoder, case: Case, pages: int) -> Found:
+def measure(encoder: Encoder, case: Case, pages: int) -> Measurements:
     """A case over so many generated pages."""
-    sheets = [printed(case, seed) for seed in range(pages)]
-    vocabulary = sorted({word for sheet in sheets for word in sheet.words if _is_asked(word)})
-    found = Found()
+    pages_of_case = [draw_page(case, seed) for seed in range(pages)]
+    vocabulary = sorted({word for printed_page in pages_of_case for word in printed_page.words if _is_searched(word)})
+    found = Measurements()
     rng = random.Random(0)
-    for sheet, embedding in zip(sheets, encoder.encode_pages(sheet.page for sheet in sheets), strict=True):
-        ask = case.ask or str
-        here = {word.casefold() for word in sheet.words}
-        known = [word for word in sorted(sheet.words) if _is_asked(word)]
-        if case.ask is not None:
-            known = [word for word in known if ask(word).casefold() not in here]
+    for printed_page, embedding in zip(
+        pages_of_case, encoder.encode_pages(printed_page.page for printed_page in pages_of_case), strict=True
+    ):
+        query_word = case.query_word or str
+        here = {word.casefold() for word in printed_page.words}
+        known = [word for word in sorted(printed_page.words) if _is_searched(word)]
+        if case.query_word is not None:
+            known = [word for word in known if query_word(word).casefold() not in here]
         there = rng.sample(known, min(_WORDS, len(known)))
-        absent = [word for word in vocabulary if not {word.casefold(), ask(word).casefold()} & here]
+        absent = [word for word in vocabulary if not {word.casefold(), query_word(word).casefold()} & here]
         elsewhere = rng.sample(absent, min(_WORDS, len(absent)))
         for word in there:
-            why = _explained(encoder, ask(word), embedding)
+            why = _explain(encoder, query_word(word), embedding)
             found.there.append(why.matches[0].similarity)
             if not case.moves:
-                found.pointed.append(is_hit(why, sheet.words[word]))
-        found.elsewhere += [_explained(encoder, word, embedding).matches[0].similarity for word in elsewhere]
+                found.pointed.append(is_hit(why, printed_page.words[word]))
+        found.elsewhere += [_explain(encoder, word, embedding).matches[0].similarity for word in elsewhere]
     return found
 
 
-def _is_asked(word: str) -> bool:
+def _is_searched(word: str) -> bool:
     return len(word) >= _SHORTEST and word.isalnum()
 
 
-def _explained(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
+def _explain(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
     return explain_page(
-        _asked(encoder, text),
+        _scored_query(encoder, text),
         _stored(encoder, embedding),
         quantisation_range=encoder.info.quantisation_range,
         image=image,
     )
 
 
-def _asked(encoder: Encoder, text: str) -> ScoredQuery:
+def _scored_query(encoder: Encoder, text: str) -> ScoredQuery:
     query: QueryEmbedding = encoder.encode_queries([text])[0]
-    return ScoredQuery(query, query.weights, encoder.info.calibration, 0, encoder.info.fingerprint)
+    return ScoredQuery(query, query.weights, encoder.info.calibration, encoder.info.fingerprint)
 
 
 def _stored(encoder: Encoder, embedding: PageEmbedding) -> ShardPage:
     return ShardPage(quantise(embedding.vectors, encoder.info.quantisation_range), embedding.grid, embedding.kind)
 
 
-def row(encoder: Encoder, case: Case, found: Found) -> str:
+def row(encoder: Encoder, case: Case, found: Measurements) -> str:
     """A line of the table."""
     there, elsewhere = np.array(found.there), np.array(found.elsewhere)
     calibration = encoder.info.calibration
@@ -103,20 +105,22 @@ def _known(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.2f}"
 
 
-def picture(encoder: Encoder, case: Case, path: Path) -> str:
-    """Saves what is around the best patch for a word of the case, with the heatmap on it; returns the word."""
-    sheet: Printed = printed(case, 0)
-    (embedding,) = encoder.encode_pages([sheet.page])
-    word = next(word for word in sorted(sheet.words, key=len, reverse=True) if _is_asked(word) and len(word) < 12)
-    asked = (case.ask or str)(word)
-    why = _explained(encoder, asked, embedding, sheet.page.image)
+def save_heatmap(encoder: Encoder, case: Case, path: Path) -> str:
+    """Saves the surroundings of the best patch for a word of the case, with the heatmap on them; returns the word."""
+    printed_page: PrintedPage = draw_page(case, 0)
+    (embedding,) = encoder.encode_pages([printed_page.page])
+    word = next(
+        word for word in sorted(printed_page.words, key=len, reverse=True) if _is_searched(word) and len(word) < 12
+    )
+    word_searched = (case.query_word or str)(word)
+    why = _explain(encoder, word_searched, embedding, printed_page.page.image)
     heatmap = why.heatmap()
     box = why.regions()[0].pixels(heatmap.size)
     left = int(min(max(0, box.left - _AROUND[0]), max(0, heatmap.width - 2 * _AROUND[0])))
     top = int(min(max(0, box.top - _AROUND[1]), max(0, heatmap.height - 2 * _AROUND[1])))
     around = heatmap.crop((left, top, left + 2 * _AROUND[0], top + 2 * _AROUND[1]))
     around.convert("P", palette=Image.Palette.ADAPTIVE).save(path, optimize=True)
-    return asked
+    return word_searched
 
 
 def main() -> None:
@@ -137,7 +141,7 @@ def main() -> None:
         options.pictures.mkdir(parents=True, exist_ok=True)
         for case in cases:
             name = "-".join("".join(c if c.isalnum() else " " for c in case.name).split()) + ".png"
-            print(f"{name}: {picture(encoder, case, options.pictures / name)!r}")
+            print(f"{name}: {save_heatmap(encoder, case, options.pictures / name)!r}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 It reads the arrays that `made` wrote, says how many bytes a page takes, then answers queries: a number in, a line of
 JSON out with the seconds it took by its own clock and the ten best pages. `make bench-peers` fetches what it needs;
-what is missing is said and left out. Their packages ask for more than we install (colpali-engine for torchvision,
+what is missing is reported and left out. Their packages ask for more than we install (colpali-engine for torchvision,
 sentence-transformers for scipy): only the modules that score are loaded, beside stand-ins that nothing calls.
 """
 
@@ -21,8 +21,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from benchmarks.made import DIM, Floats
-from benchmarks.turns import Answered
+from benchmarks.synthetic import DIM, Floats
+from benchmarks.timing import TimedAnswer
 
 FETCHED = Path(__file__).parents[1] / ".cache" / "peers"
 
@@ -33,23 +33,23 @@ class Peer:
     def __init__(self, name: str, folder: Path, pages: int) -> None:
         command = [sys.executable, "-m", "benchmarks.peer", name, str(folder), str(pages)]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        told = self._read()
-        if "missing" in told:
-            raise MissingPeer(f"{name}: {told['missing']}")
-        self.bytes_a_page: float = told["bytes a page"]
-        self._tell(signal.SIGSTOP)
+        output = self._read()
+        if "missing" in output:
+            raise MissingPeer(f"{name}: {output['missing']}")
+        self.bytes_a_page: float = output["bytes a page"]
+        self._signal(signal.SIGSTOP)
 
-    def __call__(self, query: int) -> Answered:
-        """It runs only while it is asked: some keep threads busy after an answer, on the core that the next one has."""
+    def __call__(self, query: int) -> TimedAnswer:
+        """It runs only while it answers: some keep threads busy after an answer, on the core that the next one has."""
         assert self._child.stdin is not None
-        self._tell(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
         self._child.stdin.write(f"{query}\n")
         self._child.stdin.flush()
-        told = self._read()
-        self._tell(signal.SIGSTOP)
-        return Answered(told["seconds"], told["best"])
+        output = self._read()
+        self._signal(signal.SIGSTOP)
+        return TimedAnswer(output["seconds"], output["best"])
 
-    def _tell(self, what: signal.Signals) -> None:
+    def _signal(self, what: signal.Signals) -> None:
         if self._child.poll() is None:
             self._child.send_signal(what)
 
@@ -63,7 +63,7 @@ class Peer:
 
     def __exit__(self, *_: object) -> None:
         assert self._child.stdin is not None
-        self._tell(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
         self._child.stdin.close()
         self._child.wait(60)
 
@@ -72,7 +72,7 @@ class MissingPeer(Exception):
     """A package that was not fetched."""
 
 
-class _Pages(NamedTuple):
+class _SyntheticPages(NamedTuple):
     """The floats of the first pages, as a list, and the queries."""
 
     pages: Sequence[Floats]
@@ -86,7 +86,7 @@ class _Pages(NamedTuple):
 _Search = Callable[[Floats], Sequence[int]]
 
 
-def _colpali(made: _Pages, _: Path) -> tuple[_Search, float]:
+def _colpali(made: _SyntheticPages, _: Path) -> tuple[_Search, float]:
     """`BaseVisualRetrieverProcessor.score_multi_vector` of colpali-engine, as its users call it."""
     import torch
 
@@ -100,7 +100,7 @@ def _colpali(made: _Pages, _: Path) -> tuple[_Search, float]:
     return search, made.float_bytes
 
 
-def _sentence_transformers(made: _Pages, _: Path) -> tuple[_Search, float]:
+def _sentence_transformers(made: _SyntheticPages, _: Path) -> tuple[_Search, float]:
     """`sentence_transformers.util.similarity.maxsim` over a list of pages."""
     import torch
 
@@ -116,7 +116,7 @@ def _sentence_transformers(made: _Pages, _: Path) -> tuple[_Search, float]:
     return search, made.float_bytes
 
 
-def _padded(made: _Pages, _: Path) -> tuple[_Search, float]:
+def _padded(made: _SyntheticPages, _: Path) -> tuple[_Search, float]:
     """What colpali-engine's function computes, written out: batches of 128 pages, padded to the longest."""
     import torch
 
@@ -132,7 +132,7 @@ def _padded(made: _Pages, _: Path) -> tuple[_Search, float]:
     return search, made.float_bytes
 
 
-def _qdrant(made: _Pages, folder: Path, *, quantised: bool) -> tuple[_Search, float]:
+def _qdrant(made: _SyntheticPages, folder: Path, *, quantised: bool) -> tuple[_Search, float]:
     """Qdrant's own Rust shard without a server: float16 and no graph; with int8 codes, those first, then rescored."""
     edge = import_module("qdrant_edge")
     codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True) if quantised else None
@@ -153,16 +153,16 @@ def _qdrant(made: _Pages, folder: Path, *, quantised: bool) -> tuple[_Search, fl
     shard.optimize()
     shard.flush()
     rescored = edge.QuantizationSearchParams(rescore=True, oversampling=2.0) if quantised else None
-    asked = edge.SearchParams(exact=not quantised, quantization=rescored)
+    parameters = edge.SearchParams(exact=not quantised, quantization=rescored)
 
     def search(query: Floats) -> Sequence[int]:
         nearest = edge.Query.Nearest(query.tolist(), using="patches")
-        return [point.id for point in shard.query(edge.QueryRequest(10, query=nearest, params=asked))]
+        return [point.id for point in shard.query(edge.QueryRequest(10, query=nearest, params=parameters))]
 
     return search, _bytes_in(folder) / len(made.pages)
 
 
-def _lancedb(made: _Pages, folder: Path) -> tuple[_Search, float]:
+def _lancedb(made: _SyntheticPages, folder: Path) -> tuple[_Search, float]:
     """A LanceDB table of float16 multi-vectors without an index: every page compared. Its "cosine" is ours here."""
     lancedb, arrow = import_module("lancedb"), import_module("pyarrow")
     kind = arrow.list_(arrow.list_(arrow.float16(), DIM))
@@ -180,7 +180,7 @@ def _lancedb(made: _Pages, folder: Path) -> tuple[_Search, float]:
     return search, _bytes_in(folder) / len(made.pages)
 
 
-_PEERS: dict[str, Callable[[_Pages, Path], tuple[_Search, float]]] = {
+_PEERS: dict[str, Callable[[_SyntheticPages, Path], tuple[_Search, float]]] = {
     "colpali-engine": _colpali,
     "padded einsum": _padded,
     "sentence-transformers": _sentence_transformers,
@@ -216,10 +216,10 @@ def main() -> None:
     starts = np.load(options.folder / "starts.npy")[: options.pages + 1]
     floats = np.load(options.folder / "floats.npy", mmap_mode="r+")
     pages = [floats[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
-    made = _Pages(pages, np.load(options.folder / "queries.npy"))
-    with TemporaryDirectory(dir=options.folder) as room:
+    made = _SyntheticPages(pages, np.load(options.folder / "queries.npy"))
+    with TemporaryDirectory(dir=options.folder) as scratch:
         try:
-            search, size = _PEERS[options.name](made, Path(room))
+            search, size = _PEERS[options.name](made, Path(scratch))
         except ImportError as error:
             print(json.dumps({"missing": f"{error}; `make bench-peers` fetches it"}), flush=True)
             return

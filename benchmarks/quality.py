@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from colvision import evaluation
 from colvision.evaluation import EvaluationReport, Query, Run
-from colvision.evaluation.report import compare, rows
+from colvision.evaluation.report import compare, measure_groups
 
 DOCS = Path(__file__).parents[1] / "docs" / "evaluation.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -23,7 +23,7 @@ GROUPS = ("content", "content/visual", "content/table", "content/textual", "titl
 
 
 class Opponent(NamedTuple):
-    """How baseline.py is asked; `is_slow` ones have their words in the cache for the listed pages only."""
+    """How baseline.py is called; `is_slow` ones have their words in the cache for the listed pages only."""
 
     name: str
     text: str
@@ -98,9 +98,9 @@ def tables(args: argparse.Namespace, part: Part) -> Iterator[str]:
         reports.append((name, report))
     pages = reports[0][1].setting.pages
     yield f"\n{pages:,} pages, {len(part.queries)} questions, {date.today().isoformat()}:\n"
-    yield from finding(systems, part.queries)
+    yield from results_table(systems, part.queries)
     yield f"\nPaired by question over the {pages:,} pages, nDCG@10 of the first minus the second:\n"
-    yield from differences(systems, part.queries)
+    yield from differences_table(systems, part.queries)
     yield ""
     yield from (f"- {name}: {report.setting}" for name, report in reports)
     for name, report in reports:
@@ -124,7 +124,7 @@ def ours(
 def theirs(args: argparse.Namespace, opponent: Opponent, part: Part) -> Run:
     run = args.runs / f"{opponent.text}-{opponent.level}-{part.name}.trec"
     if not run.exists():
-        asked = [
+        arguments = [
             args.pdfs,
             args.eval / "dev" / "queries.jsonl",
             run,
@@ -134,13 +134,13 @@ def theirs(args: argparse.Namespace, opponent: Opponent, part: Part) -> Run:
             opponent.level,
         ]
         if part.pages is not None:
-            asked += ["--pages", part.pages]
+            arguments += ["--pages", part.pages]
         if opponent.is_slow:
             cache = args.runs / "ocr.jsonl"
             if not cache.exists():
                 shutil.copyfile(args.eval / "dev" / "ocr.jsonl", cache)
-            asked += ["--cache", cache]
-        subprocess.run([sys.executable, args.eval / "baseline.py", *asked], check=True)
+            arguments += ["--cache", cache]
+        subprocess.run([sys.executable, args.eval / "baseline.py", *arguments], check=True)
     return evaluation.read_run(run)
 
 
@@ -151,8 +151,8 @@ def words(args: argparse.Namespace, level: evaluation.Level) -> Path:
     return made
 
 
-def finding(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[str]:
-    found = {name: {row.group: row for row in rows(run, queries)} for name, run in systems.items()}
+def results_table(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[str]:
+    found = {name: {row.group: row for row in measure_groups(run, queries)} for name, run in systems.items()}
     counts = {group: row.queries for group, row in next(iter(found.values())).items()}
     yield (
         "| system | " + " | ".join(f"{group.split('/')[-1]} ({counts[group]})" for group in GROUPS) + " | R@10 | MRR |"
@@ -165,7 +165,7 @@ def finding(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} | {own['all'].mean.recall10:.3f} | {own['all'].mean.mrr:.3f} |"
 
 
-def differences(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[str]:
+def differences_table(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[str]:
     yield "| first | second | all | content | title | known-item |"
     yield "|---|---|---|---|---|---|"
     for first, second in PAIRS:
@@ -178,9 +178,9 @@ def differences(systems: dict[str, Run], queries: Sequence[Query]) -> Iterator[s
             yield f"| {first} | {second} | {' | '.join(cells)} |"
 
 
-def show_step(step: evaluation.Step) -> None:
+def show_step(step: evaluation.TaskProgress) -> None:
     end = "\n" if step.done == step.total else "\r"
-    print(f"{step.what}: {step.done} of {step.total}   ", end=end, file=sys.stderr, flush=True)
+    print(f"{step.task}: {step.done} of {step.total}   ", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

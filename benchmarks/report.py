@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.machine import machine
-from benchmarks.roof import Roof
-from benchmarks.turns import Measured
+from benchmarks.roofline import Roofline
+from benchmarks.timing import Measurement
 
 
 class Row(Protocol):
@@ -18,7 +18,7 @@ class Row(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def measured(self) -> Measured: ...
+    def measured(self) -> Measurement: ...
     @property
     def bytes_a_page(self) -> float: ...
     @property
@@ -31,7 +31,7 @@ def conditions(more: str) -> str:
     return f"Measured on {today}, commit `{_commit()}`: {machine()}; {more}."
 
 
-def roof(best: Roof) -> str:
+def roof(best: Roofline) -> str:
     return (
         f"This machine's roof in the same run, one thread: int8 {best.int8 / 1e9:.0f} and float32 "
         f"{best.float32 / 1e9:.0f} thousand million operations a second, {best.words / 1e9:.1f} "
@@ -72,7 +72,7 @@ def write(page: Path, part: str, text: str) -> None:
 def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     try:
-        told = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        output = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return told.stdout.strip()
+    return output.stdout.strip()

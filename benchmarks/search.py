@@ -3,8 +3,9 @@
 python -m benchmarks.search [--pages 1000 5000 50000] [--bits 100000] [--rounds 7] [--peers 5000] [--write FILE]
 
 Every table's ways take turns with the same queries; a figure is the median, the least stands in brackets. Pages are
-made up (`benchmarks.made`), 700 x 128 in the middle, 20 query tokens. Peers that `make bench-peers` has not fetched are
-left out, which is said. Everything is written into a temporary folder: 90 KB a page, and 358 KB for those with floats.
+made up (`benchmarks.synthetic`), 700 x 128 in the middle, 20 query tokens. Peers that `make bench-peers` has not
+fetched are left out, which is printed. Everything is written into a temporary folder: 90 KB a page, and 358 KB for
+those with floats.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmarks import clients, peer, report
-from benchmarks.made import DIM, TOKENS, Made, Sizes, make
-from benchmarks.ours import bits_alone, exact, in_batches, int8, reranked
-from benchmarks.roof import Roof, measure
-from benchmarks.turns import Measured, take_turns
+from benchmarks.kernels import bits_alone, exact, in_batches, int8, reranked
+from benchmarks.roofline import Roofline, measure
+from benchmarks.synthetic import DIM, TOKENS, Sizes, SyntheticPages, make
+from benchmarks.timing import Measurement, measure_in_turns
 
 _BATCH = 32
 _SCORERS = ("colpali-engine", "sentence-transformers")
@@ -30,7 +31,7 @@ class _Row(NamedTuple):
     """A way's figures; `roof` is the least time that this machine could take, in seconds a page."""
 
     name: str
-    measured: Measured
+    measured: Measurement
     bytes_a_page: float
     roof: float | None
 
@@ -40,12 +41,12 @@ def main(given: Sequence[str] | None = None) -> None:
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if cores:
         os.sched_setaffinity(0, {min(cores)})  # one for us and the peers: before torch counts them
-    told = []
+    output = []
     for section in _sections(options, cores):
         print(section, end="\n\n", flush=True)
-        told.append(section)
+        output.append(section)
     if options.write is not None:
-        report.write(options.write, "search", "\n\n".join(told))
+        report.write(options.write, "search", "\n\n".join(output))
 
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
@@ -65,7 +66,7 @@ def _sections(options: argparse.Namespace, cores: set[int]) -> Iterator[str]:
     scored = [size for size in sizes if size <= options.peers] or sizes[:1]
     with TemporaryDirectory(prefix="bench-") as folder:
         most = Sizes(scored[-1], sizes[-1], max(options.bits, sizes[-1]))
-        made = make(Path(folder), most, queries=options.queries, asked=sizes[0])
+        made = make(Path(folder), most, queries=options.queries, query_pages=sizes[0])
         roof = measure()
         yield report.conditions(f"one thread; {TOKENS} query tokens; pages of {DIM} dimensions")
         yield report.roof(roof)
@@ -79,7 +80,7 @@ def _sections(options: argparse.Namespace, cores: set[int]) -> Iterator[str]:
             yield clients.table(Path(folder), min(scored[-1], 5000), options.seconds)
 
 
-def _table(made: Made, folder: Path, size: int, roof: Roof, options: argparse.Namespace) -> str:
+def _table(made: SyntheticPages, folder: Path, size: int, roof: Roofline, options: argparse.Namespace) -> str:
     """Ours, and at sizes up to `--peers` everybody's; the scoring functions at the first size alone."""
     vectors = made.starts[size] / size  # of a page
     work = 2.0 * vectors * DIM * TOKENS
@@ -114,16 +115,16 @@ def _table(made: Made, folder: Path, size: int, roof: Roof, options: argparse.Na
                     continue
             ways[name], facts[name] = other, (other.bytes_a_page, None)
         queries = len(made.queries)
-        found = take_turns(ways, lambda query: made.best(query, size), queries=queries, rounds=options.rounds)
+        found = measure_in_turns(ways, lambda query: made.best(query, size), queries=queries, rounds=options.rounds)
     rows = [_Row(name, found[name], *facts[name]) for name in found]
     return report.table(f"{size:,} pages", rows, size, notes)
 
 
-def _bits_table(made: Made, size: int, roof: Roof, rounds: int) -> str:
+def _bits_table(made: SyntheticPages, size: int, roof: Roofline, rounds: int) -> str:
     vectors = made.starts[size] / size
     best = roof.seconds(read=vectors * DIM / 8, words=vectors * TOKENS * DIM / 64)
     ways = {"colvision 1-bit": bits_alone(made, size)}
-    found = take_turns(ways, lambda query: made.best(query, size), queries=len(made.queries), rounds=rounds)
+    found = measure_in_turns(ways, lambda query: made.best(query, size), queries=len(made.queries), rounds=rounds)
     row = _Row("colvision 1-bit", found["colvision 1-bit"], vectors * DIM / 8, best)
     return report.table(f"{size:,} pages, bits only", [row], size, [])
 

@@ -72,26 +72,26 @@ def _model(device: torch.device) -> torch.nn.Module:
 
 
 def _weights_of_a_page(model: torch.nn.Module, tokens: int, squares: int) -> float:
-    """Weights that one page is multiplied with: of words once a token, of pictures once a square of 14 pixels."""
-    format_count = 0.0
+    """Weights that one page is multiplied with: of words once a token, of images once a square of 14 pixels."""
+    multiplied = 0.0
     for name, weight in model.named_parameters():
         if weight.ndim > 1 and "embed_tokens" not in name:
-            format_count += weight.numel() * (squares if ".visual." in name and "merger" not in name else tokens)
-    return format_count
+            multiplied += weight.numel() * (squares if ".visual." in name and "merger" not in name else tokens)
+    return multiplied
 
 
 @torch.inference_mode()
 def _seconds(model: torch.nn.Module, rows: int, cols: int, pages: int, device: torch.device) -> float:
-    """The model alone, on inputs that lie on the device: pictures are prepared beside it (see `VlmEncoder`)."""
+    """The model alone, on inputs that lie on the device: page images are prepared beside it (see `VlmEncoder`)."""
     config = model.config.vlm_config
     at_once = max(1, _BATCH_TOKENS // (rows * cols + _PROMPT))
-    made = _inputs(config, rows, cols, min(at_once, pages), device)
+    all_inputs = _inputs(config, rows, cols, min(at_once, pages), device)
     torch.cuda.synchronize()
     began = time.perf_counter()
     for start in range(0, pages, at_once):
         count = min(at_once, pages - start)
         inputs = {
-            name: tensor[:, :count] if name == "position_ids" else tensor[:count] for name, tensor in made.items()
+            name: tensor[:, :count] if name == "position_ids" else tensor[:count] for name, tensor in all_inputs.items()
         }
         model(**inputs)
     torch.cuda.synchronize()
@@ -103,8 +103,10 @@ def _inputs(config: object, rows: int, cols: int, pages: int, device: torch.devi
 
     cell = 28
     noise = np.random.default_rng(0).integers(0, 256, (rows * cell, cols * cell, 3), dtype=np.uint8)
-    pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": cell**2, "longest_edge": 4 * rows * cols * cell**2})
-    pixels = pictures(images=[Image.fromarray(noise)], return_tensors="pt")["pixel_values"]
+    image_processor = Qwen2VLImageProcessorPil(
+        size={"shortest_edge": cell**2, "longest_edge": 4 * rows * cols * cell**2}
+    )
+    pixels = image_processor(images=[Image.fromarray(noise)], return_tensors="pt")["pixel_values"]
     ids = torch.full((pages, rows * cols + _PROMPT), 100)
     ids[:, _PROMPT // 2 : -_PROMPT // 2] = config.image_token_id
     places = torch.arange(ids.shape[1]).expand(3, pages, -1).clone()

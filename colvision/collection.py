@@ -28,7 +28,7 @@ from colvision.ingest import (
     reencode_collection,
 )
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
-from colvision.search.example_query import image_query, stored_query, without_page
+from colvision.search.example_query import exclude_page, image_query, stored_query
 from colvision.session import Session
 from colvision.status import CollectionStatus, collection_status
 
@@ -140,7 +140,7 @@ class SearchableDocuments(Documents):
         query = stored_query(self._store, name, row, page)
         options = SearchOptions(k + 1, where=_filter(where), mode=mode, soft_idf=False)
         answer = self._session.searcher.search_vectors(query, name, options)
-        return self._readable(without_page(answer, row.id, page, k))
+        return self._readable(exclude_page(answer, row.id, page, k))
 
     def search_image(
         self,

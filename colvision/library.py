@@ -10,7 +10,7 @@ from colvision.ingest import Callbacks
 from colvision.ingest.job_runner import run_job
 from colvision.repair import Verification, verify_library
 from colvision.session import Session
-from colvision.status import CollectionStatus, Document, Status, status_of
+from colvision.status import CollectionStatus, Document, LibraryStatus, status_of
 from colvision.store import Compaction, Store
 from colvision.store.identity import collection_name
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
@@ -25,7 +25,7 @@ __all__ = [
     "JobQueue",
     "JobState",
     "Library",
-    "Status",
+    "LibraryStatus",
     "open_library",
 ]
 
@@ -155,6 +155,6 @@ class Library(SearchableDocuments):
         options = self._session.ingest_options if repair else None
         return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))
 
-    def status(self) -> Status:
+    def status(self) -> LibraryStatus:
         """What the library holds, and what is wrong with it."""
         return status_of(self._store, self._session.encoder_info())

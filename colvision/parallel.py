@@ -20,20 +20,20 @@ _Result = TypeVar("_Result")
 def parallel_map(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
     """`work` of every block, in order, in the pool's threads.
 
-    A thread of the pool works itself: one that waited for others of the pool could wait for ever.
+    Called in a thread of the pool it works there: one that waited for others of the pool could wait for ever.
     """
-    if getattr(_state, "is_ours", False):
+    if getattr(_state, "is_in_pool", False):
         return [work(block) for block in blocks]
     return list(_pool().map(work, blocks))
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="colvision", initializer=_mark)
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="colvision", initializer=_mark_thread)
 
 
-def _mark() -> None:
-    _state.is_ours = True
+def _mark_thread() -> None:
+    _state.is_in_pool = True
 
 
 def _cores() -> int:
@@ -51,7 +51,7 @@ def single_threaded_torch() -> None:
     """
     import torch
 
-    if getattr(_state, "alone", False):
+    if getattr(_state, "is_single_threaded", False):
         return
     with _setting:
         before = torch.get_num_threads()
@@ -59,7 +59,7 @@ def single_threaded_torch() -> None:
         restoring = threading.Thread(target=torch.set_num_threads, args=[before])
         restoring.start()
         restoring.join()
-    _state.alone = True
+    _state.is_single_threaded = True
 
 
 _state = threading.local()

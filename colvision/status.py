@@ -96,7 +96,7 @@ class CollectionStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class LibraryStatus:
     """What a library holds; `warnings` are sentences for the user.
 
     `files`, `page_images` and `catalogue` are bytes on the disk, beside those of the collections' shards.
@@ -144,7 +144,7 @@ def document_of(row: DocumentRow) -> Document:
     )
 
 
-def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
+def status_of(store: Store, encoder: str | EncoderInfo) -> LibraryStatus:
     """`encoder` is what the library is open with, or its name while it is not loaded."""
     names = [row.name for row in store.collections() if row.name is not None]
     loaded = None if isinstance(encoder, str) else encoder
@@ -154,7 +154,7 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> Status:
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
     name = encoder if isinstance(encoder, str) else encoder.name
     sizes = *store.files.sizes(), store.catalogue_bytes
-    return Status(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
+    return LibraryStatus(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
 
 
 def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import report, smaller
-from benchmarks.made import CODE_RANGE, TOKENS, Sizes, make, read
+from benchmarks import compression, report
 from benchmarks.quality import Part
-from benchmarks.turns import Answered, take_turns
+from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
+from benchmarks.timing import TimedAnswer, measure_in_turns
 from colvision import maxsim
 from colvision.evaluation import find_corpus
 from tests.helpers import ROOT
@@ -25,8 +25,8 @@ def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     pages = ["--pages", "20", "40", "--bits", "60", "--peers", "0"]
     small = [*pages, "--rounds", "1", "--queries", "2", "--seconds", "0.2"]
     command = [sys.executable, "-m", "benchmarks.search", *small, "--write", str(page)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("<!-- search: end -->\nAfter.\n")
@@ -41,10 +41,10 @@ def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
 
 def test_made_pages_are_the_same_at_every_size_and_as_another_process_reads_them(tmp_path):
     (tmp_path / "large").mkdir()
-    small = make(tmp_path, Sizes(3, 5, 20), queries=2, asked=3)
-    large = make(tmp_path / "large", Sizes(20, 20, 20), queries=2, asked=3)
+    small = make(tmp_path, Sizes(3, 5, 20), queries=2, query_pages=3)
+    large = make(tmp_path / "large", Sizes(20, 20, 20), queries=2, query_pages=3)
     np.testing.assert_array_equal(small.floats, large.floats[: len(small.floats)])
-    np.testing.assert_array_equal(small.codes, maxsim.quantise(large.floats, CODE_RANGE)[: len(small.codes)])
+    np.testing.assert_array_equal(small.codes, maxsim.quantise(large.floats, QUANTISATION_RANGE)[: len(small.codes)])
     np.testing.assert_array_equal(small.bits, maxsim.sign_bits(large.floats))
     maxima = maxsim.exact_maxima(large.queries.reshape(-1, 128), large.floats, large.starts)
     np.testing.assert_allclose(maxima.reshape(20, 2, TOKENS).sum(axis=2).T, small.exact, atol=1e-4)
@@ -54,8 +54,8 @@ def test_made_pages_are_the_same_at_every_size_and_as_another_process_reads_them
 
 
 def test_a_way_in_another_process_is_measured_by_its_own_clock():
-    ways = {"here": lambda query: [query], "there": lambda query: Answered(3.0, [query, 9])}
-    found = take_turns(ways, lambda query: [query, 8], queries=2, rounds=3)
+    ways = {"here": lambda query: [query], "there": lambda query: TimedAnswer(3.0, [query, 9])}
+    found = measure_in_turns(ways, lambda query: [query, 8], queries=2, rounds=3)
     assert found["there"].median == 3.0
     assert found["here"].median < 1
     assert found["here"].recall == found["there"].recall == 0.5
@@ -70,9 +70,9 @@ def test_a_page_of_the_docs_without_a_place_for_the_tables_is_refused(tmp_path):
 
 def test_what_codes_cost_is_measured_with_one_reading_of_each_page(judged):
     counting = CountingEncoder(dim=64)
-    encoder = smaller.Remembering(counting)
+    encoder = compression.CachingEncoder(counting)
     for _ in range(2):
-        said = list(smaller.codes(find_corpus(judged.manuals), Part("all", None, judged.queries), encoder))
+        said = list(compression.codes(find_corpus(judged.manuals), Part("all", None, judged.queries), encoder))
     assert said[0] == "the 10 best by int8 codes hold 0.5000 of the 10 best by float32"  # the five pages there are
     assert said[-1].endswith("MaxSim alone: 1.0000 by float32, 1.0000 by int8 codes")
     assert counting.encoded == 5

@@ -84,7 +84,7 @@ def steps_bar(first: str) -> Iterator["ProgressCallback"]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(first, total=None)
-        yield lambda step: bar.update(task, description=escape(step.what), completed=step.done, total=step.total)
+        yield lambda step: bar.update(task, description=escape(step.task), completed=step.done, total=step.total)
 
 
 def format_bytes(count: float) -> str:

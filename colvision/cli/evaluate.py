@@ -39,7 +39,7 @@ def evaluate(
 
     with steps_bar("opening the PDFs") as on_progress:
         listed = evaluation.read_pages_file(pages) if pages else None
-        corpus = evaluation.find_corpus(pdf_dir, level=evaluation.level_of(level), pages=listed)
+        corpus = evaluation.find_corpus(pdf_dir, level=evaluation.parse_level(level), pages=listed)
         asked = evaluation.read_queries(queries)
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))

@@ -16,10 +16,10 @@ from colvision.cli.options import (
     MaxPatchesOption,
     open_existing,
 )
-from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
+from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss
 
 commands = typer.Typer()
-_USUAL = Recipe()
+_USUAL = FinetuneRecipe()
 
 
 @commands.command()
@@ -61,7 +61,7 @@ def finetune(
         open_existing(library) as opened,
         steps_bar("reading the questions") as on_progress,
     ):
-        recipe = Recipe(
+        recipe = FinetuneRecipe(
             loss=loss,
             steps=steps,
             batch=batch,

@@ -1,1 +1,1 @@
-"""The values that pass between the parts of the house: pages, embeddings, queries. No I/O, no models."""
+"""The values that pass between the packages: pages, embeddings, queries. No I/O, no models."""

@@ -29,7 +29,7 @@ class PatchGrid:
     """Which vector belongs to which cell of the page.
 
     `cells` (rows, cols) int32 holds the row in the page's vectors, or -1 for a cell that has none (blank, dropped).
-    The grid covers the whole page picture; cells are of equal size. Several cells may share one vector (pooling).
+    The grid covers the whole page image; cells are of equal size. Several cells may share one vector (pooling).
     """
 
     cells: Ints
@@ -52,7 +52,7 @@ class PatchGrid:
         return int(self.cells.shape[1])
 
     def box(self, row: int, col: int) -> Box:
-        """The cell's rectangle as fractions of the page picture."""
+        """The cell's rectangle as fractions of the page image."""
         return Box(col / self.cols, row / self.rows, (col + 1) / self.cols, (row + 1) / self.rows)
 
     def first_cells(self, vectors: int) -> Ints:
@@ -104,8 +104,8 @@ class QueryEmbedding:
     """A query as vectors: `vectors` (t, dim) float32 of unit length, one a token.
 
     `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
-    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A page that
-    asks `is_example`: its tokens are patches, and say nothing of each other's order.
+    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. Of a page
+    as the query `is_example` is True: its tokens are patches, and say nothing of each other's order.
     """
 
     text: str
@@ -127,11 +127,11 @@ class QueryEmbedding:
 
     def tokens_of_words(self) -> list[tuple[str, list[int]]]:
         """Each word in order with the tokens that spell it; words without a token are left out."""
-        spelt: dict[int, list[int]] = {}
+        tokens_of: dict[int, list[int]] = {}
         for token, word in enumerate(self.word.tolist()):
             if word >= 0:
-                spelt.setdefault(word, []).append(token)
-        return [(self.words[word], tokens) for word, tokens in sorted(spelt.items())]
+                tokens_of.setdefault(word, []).append(token)
+        return [(self.words[word], tokens) for word, tokens in sorted(tokens_of.items())]
 
     @classmethod
     def of_words(cls, text: str, words: Sequence[str], vectors: Floats) -> "QueryEmbedding":

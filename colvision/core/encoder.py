@@ -1,4 +1,4 @@
-"""What an encoder is to the rest of the house: the protocol it follows, and what a collection remembers of it."""
+"""What an encoder is to the other packages: the protocol it follows, and what a collection remembers of it."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,8 +30,8 @@ class Calibration:
         if not self.is_probability:
             return similarity
         logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
-        chance: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
-        return chance
+        probability: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
+        return probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class EncoderInfo:
     def __post_init__(self) -> None:
         if self.dim < 1 or not 0 < self.quantisation_range <= 1:
             raise ValueError(
-                f"encoder {self.name!r}: dim {self.dim}, code_range {self.quantisation_range} (expected 0..1]"
+                f"encoder {self.name!r}: dim {self.dim}, quantisation_range {self.quantisation_range} (expected 0..1]"
             )
 
     @property

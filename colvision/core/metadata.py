@@ -1,4 +1,4 @@
-"""What its owner says of a document: names with texts, numbers or truth values, by which pages can be filtered."""
+"""Metadata that its owner gives a document: names with texts, numbers or truth values, by which pages are filtered."""
 
 import json
 import math

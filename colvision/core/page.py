@@ -1,4 +1,4 @@
-"""A page: its picture, where it came from, and how its pixels lie on the paper."""
+"""A page: its image, where it came from, and how its pixels lie on the paper."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,17 +22,17 @@ class Box(NamedTuple):
     bottom: float
 
     def scaled(self, size: tuple[int, int]) -> "Box":
-        """A box in fractions, in the pixels of a picture of `size` (width, height)."""
+        """A box in fractions, in the pixels of an image of `size` (width, height)."""
         width, height = size
         return Box(self.left * width, self.top * height, self.right * width, self.bottom * height)
 
 
 @dataclass(frozen=True, slots=True)
 class PdfGeometry:
-    """How the picture of a PDF page lies in the PDF's own space (unrotated points, origin bottom left).
+    """How the image of a PDF page lies in the PDF's own space (unrotated points, origin bottom left).
 
-    `crop` is the visible box (left, bottom, right, top) in points, `rotation` the clockwise turn (0, 90, 180, 270)
-    that a viewer applies (PDF 32000-1, 7.7.3.3). The picture shows `crop` after that turn.
+    `crop` is the visible box (left, bottom, right, top) in points, `rotation` the clockwise rotation (0, 90, 180, 270)
+    that a viewer applies (PDF 32000-1, 7.7.3.3). The image shows `crop` after that rotation.
     """
 
     crop: tuple[float, float, float, float]
@@ -47,21 +47,21 @@ class PdfGeometry:
 
     @property
     def size(self) -> tuple[float, float]:
-        """(width, height) in points of the page as shown, after the turn."""
+        """(width, height) in points of the page as shown, after the rotation."""
         left, bottom, right, top = self.crop
         width, height = right - left, top - bottom
         return (height, width) if self.rotation in (90, 270) else (width, height)
 
     def to_points(self, box: Box) -> Box:
-        """A box in fractions of the picture -> PDF points: `Box(left, top, right, bottom)` with top > bottom."""
+        """A box in fractions of the image -> PDF points: `Box(left, top, right, bottom)` with top > bottom."""
         left, bottom, right, top = self.crop
-        corners = [self._unturn(x, y) for x, y in ((box.left, box.top), (box.right, box.bottom))]
+        corners = [self._unrotate(x, y) for x, y in ((box.left, box.top), (box.right, box.bottom))]
         xs = [left + x * (right - left) for x, _ in corners]
         ys = [top - y * (top - bottom) for _, y in corners]
         return Box(min(xs), max(ys), max(xs), min(ys))
 
-    def _unturn(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the turned picture -> the same point before the clockwise turn, both as fractions."""
+    def _unrotate(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the rotated image -> the same point before the clockwise rotation, both as fractions."""
         if self.rotation == 90:
             return y, 1 - x
         if self.rotation == 180:
@@ -81,7 +81,7 @@ def parse_page(text: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as a picture.
+    """One page as an image.
 
     `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
     `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none).
@@ -101,6 +101,6 @@ class Page:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width) of the picture in pixels."""
+        """(height, width) of the image in pixels."""
         width, height = self.image.size
         return height, width

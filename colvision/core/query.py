@@ -1,4 +1,4 @@
-"""A query as one answer scored it."""
+"""A query as one answer scores it."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,10 @@ class ScoredQuery:
     embedding: QueryEmbedding
     weights: Floats  # (t,)
     calibration: Calibration
-    generation: int
     fingerprint: str
     mean_vectors: float = 1.0
 
     def contributions(self, similarity: Floats) -> Floats:
         """(..., t) similarities -> (..., t) what each token adds to the score."""
-        added: Floats = self.weights * self.calibration(similarity)
-        return added
+        contributions: Floats = self.weights * self.calibration(similarity)
+        return contributions

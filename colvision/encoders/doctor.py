@@ -1,4 +1,4 @@
-"""Whether an encoder does what a search needs of it: encodes generated pages and queries, and says what it found.
+"""Whether an encoder does what a search needs of it: encodes generated pages and queries, and reports what it found.
 
 Every check has a fault in the field that it was made for: weights that were dropped without a word, pages that change
 with their neighbours, padding that wins a maximum, grids that are turned. `examine` looks; `ensure_valid` looks once.
@@ -27,18 +27,18 @@ from colvision.encoders.quantisation_range import generated_pages
 from colvision.errors import EncoderError
 
 _QUERIES = ("bleed the hydraulic pump", "oil", "replace the filter AB-12/34 of the second pump")
-_EQUAL = 1e-3  # in float32: what another order of sums may change in a component of a unit vector
-_NEAR = 0.999  # cosine, on average, in lower precision: other batch sizes choose other kernels
-_ALIKE = 0.9999  # mean of nearest cosines above which two pages are the same to a search
-_PLANTED = ((0.2, 0.3), (0.8, 0.3), (0.3, 0.8), (0.7, 0.7))  # rows and columns, as shares: none mirrors another
-_FIRST = 0.05  # a planted patch must be among this share of the most moved
+_MAX_DIFFERENCE = 1e-3  # in float32: what another order of sums may change in a component of a unit vector
+_LEAST_COSINE = 0.999  # cosine, on average, in lower precision: other batch sizes choose other kernels
+_MAX_COSINE = 0.9999  # mean of nearest cosines above which two pages are the same to a search
+_PLANTED_CELLS = ((0.2, 0.3), (0.8, 0.3), (0.3, 0.8), (0.7, 0.7))  # rows and columns, as shares: none mirrors another
+_TOP_SHARE = 0.05  # a planted patch must be among this share of the most moved
 
 Score = Callable[[Floats, Sequence[Floats]], Floats]
 
 
 @runtime_checkable
 class SelfChecking(Protocol):
-    """An encoder that can be asked about its inside."""
+    """An encoder that can check its own inside."""
 
     def self_check(self) -> Iterator[Finding]: ...
 
@@ -77,40 +77,40 @@ def examine(encoder: Encoder, *, score: Score = code_scores) -> DoctorReport:
     embeddings = list(encoder.encode_pages(pages))
     seconds = time.perf_counter() - began
     checks: Mapping[str, Callable[[], Finding]] = {
-        "different pages": lambda: _pages_differ(embeddings),
-        "alone and in a batch": lambda: _alone_and_together(encoder, pages, embeddings),
-        "order": lambda: _order(encoder, pages, embeddings),
-        "queries": lambda: _queries(encoder),
-        "padding": lambda: _padding(embeddings, score),
-        "planted patches": lambda: _planted(encoder),
-        "cost here": lambda: _cost(embeddings, seconds),
+        "different pages": lambda: _check_different_pages(embeddings),
+        "alone and in a batch": lambda: _check_batch(encoder, pages, embeddings),
+        "order": lambda: _check_order(encoder, pages, embeddings),
+        "queries": lambda: _check_queries(encoder),
+        "padding": lambda: _check_padding(embeddings, score),
+        "planted patches": lambda: _check_planted_patches(encoder),
+        "cost here": lambda: _report_cost(embeddings, seconds),
     }
     inside = encoder.self_check() if isinstance(encoder, SelfChecking) else ()
-    findings = (*inside, *(_checked(name, check) for name, check in checks.items()))
+    findings = (*inside, *(_run_check(name, check) for name, check in checks.items()))
     return DoctorReport(encoder.info.name, encoder.info.fingerprint, findings)
 
 
 def ensure_valid(encoder: Encoder, *, folder: Path | None = None) -> None:
-    """Examines an encoder that has an inside to ask about, once for each fingerprint, precision and set of versions.
+    """Examines an encoder that checks its own inside, once for each fingerprint, precision and set of versions.
 
     `folder` remembers those that passed: the user's cache when None. Raises `EncoderError` with what was found.
     """
     if not isinstance(encoder, SelfChecking):
         return
-    kept = folder or Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "doctor"
+    cache = folder or Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "doctor"
     info = encoder.info
-    what = json.dumps([info.fingerprint, dict(sorted(info.versions.items()))])
-    file = kept / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
+    identity = json.dumps([info.fingerprint, dict(sorted(info.versions.items()))])
+    file = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
     if file.is_file():
         return
     report = examine(encoder)
     if not report.passed:
         raise EncoderError(f"{info.name} is not fit to fill a library; `colvision doctor` found:\n{report}")
-    kept.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, [what.encode()])
+    cache.mkdir(parents=True, exist_ok=True)
+    atomic_write(file, [identity.encode()])
 
 
-def _checked(name: str, check: Callable[[], Finding]) -> Finding:
+def _run_check(name: str, check: Callable[[], Finding]) -> Finding:
     """What an encoder refuses to encode, or encodes to something that is no embedding, is a finding as well."""
     try:
         return check()
@@ -118,73 +118,73 @@ def _checked(name: str, check: Callable[[], Finding]) -> Finding:
         return Finding(name, False, str(error))
 
 
-def _pages_differ(embeddings: Sequence[PageEmbedding]) -> Finding:
+def _check_different_pages(embeddings: Sequence[PageEmbedding]) -> Finding:
     left, right = embeddings[0].vectors, embeddings[1].vectors
     nearest = float((left @ right.T).max(axis=1).mean())
-    said = f"the nearest vectors of two unlike pages have a cosine of {nearest:.3f} on average"
-    return Finding("different pages", nearest < _ALIKE, said)
+    message = f"the nearest vectors of two unlike pages have a cosine of {nearest:.3f} on average"
+    return Finding("different pages", nearest < _MAX_COSINE, message)
 
 
-def _alone_and_together(encoder: Encoder, pages: Sequence[Page], together: Sequence[PageEmbedding]) -> Finding:
+def _check_batch(encoder: Encoder, pages: Sequence[Page], together: Sequence[PageEmbedding]) -> Finding:
     longer = Page(Image.new("RGB", (336, 672), "white"))
     beside = [next(iter(encoder.encode_pages([page, longer]))) for page in pages]
-    return _same("alone and in a batch", together, beside, encoder)
+    return _compare("alone and in a batch", together, beside, encoder)
 
 
-def _order(encoder: Encoder, pages: Sequence[Page], forwards: Sequence[PageEmbedding]) -> Finding:
+def _check_order(encoder: Encoder, pages: Sequence[Page], forwards: Sequence[PageEmbedding]) -> Finding:
     backwards = list(encoder.encode_pages(list(reversed(pages))))[::-1]
-    return _same("order", forwards, backwards, encoder)
+    return _compare("order", forwards, backwards, encoder)
 
 
-def _same(name: str, left: Sequence[PageEmbedding], right: Sequence[PageEmbedding], encoder: Encoder) -> Finding:
+def _compare(name: str, left: Sequence[PageEmbedding], right: Sequence[PageEmbedding], encoder: Encoder) -> Finding:
     if any(len(a.vectors) != len(b.vectors) for a, b in zip(left, right, strict=True)):
         return Finding(name, False, "a page has another number of vectors")
     one, other = (np.concatenate([page.vectors for page in pages]) for pages in (left, right))
-    return Finding(name, *_near(one, other, encoder))
+    return Finding(name, *_agree(one, other, encoder))
 
 
-def _near(one: Floats, other: Floats, encoder: Encoder) -> tuple[bool, str]:
+def _agree(one: Floats, other: Floats, encoder: Encoder) -> tuple[bool, str]:
     if encoder.info.versions.get("dtype", "float32") == "float32":
         largest = float(np.abs(one - other).max())
-        return largest < _EQUAL, f"a component differs by {largest:.1e} at most"
+        return largest < _MAX_DIFFERENCE, f"a component differs by {largest:.1e} at most"
     cosine = float(np.sum(one * other, axis=1).mean())
-    return cosine > _NEAR, f"vectors have a cosine of {cosine:.5f} on average"
+    return cosine > _LEAST_COSINE, f"vectors have a cosine of {cosine:.5f} on average"
 
 
-def _queries(encoder: Encoder) -> Finding:
+def _check_queries(encoder: Encoder) -> Finding:
     together = encoder.encode_queries(_QUERIES)
     alone = [encoder.encode_queries([text])[0] for text in _QUERIES]
     if any(len(a.tokens) != len(b.tokens) for a, b in zip(together, alone, strict=True)):
         return Finding("queries", False, "a query has another number of tokens beside a longer one")
-    passed, said = _near(_stacked(together), _stacked(alone), encoder)
-    return Finding("queries", passed, f"alone and in a batch {said}")
+    passed, message = _agree(_all_vectors(together), _all_vectors(alone), encoder)
+    return Finding("queries", passed, f"alone and in a batch {message}")
 
 
-def _stacked(queries: Sequence[QueryEmbedding]) -> Floats:
+def _all_vectors(queries: Sequence[QueryEmbedding]) -> Floats:
     return np.concatenate([query.vectors for query in queries])
 
 
-def _padding(embeddings: Sequence[PageEmbedding], score: Score) -> Finding:
+def _check_padding(embeddings: Sequence[PageEmbedding], score: Score) -> Finding:
     """A page that is the opposite of the query scores -1, also beside longer pages: zeros for padding would win."""
     vector = embeddings[0].vectors[:1]
     alone = float(score(-vector, [vector])[0])
     beside = float(score(-vector, [vector, *(page.vectors for page in embeddings)])[0])
-    said = f"a page scores {alone:.3f} alone and {beside:.3f} beside longer pages"
-    return Finding("padding", abs(alone - beside) < _EQUAL, said)
+    message = f"a page scores {alone:.3f} alone and {beside:.3f} beside longer pages"
+    return Finding("padding", abs(alone - beside) < _MAX_DIFFERENCE, message)
 
 
-def _planted(encoder: Encoder) -> Finding:
+def _check_planted_patches(encoder: Encoder) -> Finding:
     """Noise in one cell of a page moves the vector of that cell more than nearly all others."""
     [page] = list(generated_pages())[1:2]
     [before] = encoder.encode_pages([page])
-    cells = [(int(row * before.grid.rows), int(col * before.grid.cols)) for row, col in _PLANTED]
+    cells = [(int(row * before.grid.rows), int(col * before.grid.cols)) for row, col in _PLANTED_CELLS]
     marked = [_with_noise(page, before, cell) for cell in cells]
     ranks = [_rank(before, after, cell) for after, cell in zip(encoder.encode_pages(marked), cells, strict=True)]
-    found = sum(rank <= max(1, _FIRST * before.grid.cells.size) for rank in ranks)
-    said = (
+    found = sum(rank <= max(1, _TOP_SHARE * before.grid.cells.size) for rank in ranks)
+    message = (
         f"{found} of {len(cells)} changed cells of a {before.grid.rows} x {before.grid.cols} grid were found in place"
     )
-    return Finding("planted patches", found > len(cells) // 2, said)
+    return Finding("planted patches", found > len(cells) // 2, message)
 
 
 def _with_noise(page: Page, embedding: PageEmbedding, cell: tuple[int, int]) -> Page:
@@ -211,11 +211,11 @@ def _on_grid(page: PageEmbedding) -> Floats:
     return np.where(page.grid.cells[..., None] >= 0, placed, np.float32(0))
 
 
-def _cost(embeddings: Sequence[PageEmbedding], seconds: float) -> Finding:
+def _report_cost(embeddings: Sequence[PageEmbedding], seconds: float) -> Finding:
     vectors = np.mean([len(page.vectors) for page in embeddings])
     per_page = len(embeddings) / seconds
-    said = f"{per_page:.2f} small pages a second of {vectors:.0f} vectors{_memory()}"
-    return Finding("cost here", None, said)
+    message = f"{per_page:.2f} small pages a second of {vectors:.0f} vectors{_memory()}"
+    return Finding("cost here", None, message)
 
 
 def _memory() -> str:

@@ -1,15 +1,15 @@
-"""One thing that was looked at in an encoder, and what was found."""
+"""The result of one check of an encoder."""
 
 from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """`passed` is None for what is only told, or could not be looked at."""
+    """`passed` is None for what is only reported, or could not be checked."""
 
     name: str
     passed: bool | None
-    said: str
+    message: str
 
     def __str__(self) -> str:
         mark = {True: "ok  ", False: "FAIL", None: "    "}[self.passed]
-        return f"{mark}  {self.name}: {self.said}"
+        return f"{mark}  {self.name}: {self.message}"

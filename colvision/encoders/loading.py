@@ -33,7 +33,7 @@ def load_encoder(
         name: `"mini"`, a checkpoint folder, or a hub id `"owner/name"`, at a revision `"owner/name@revision"`.
             A folder is looked for before the hub; a folder called mini is `"./mini"`.
         device: `"cpu"`, `"cuda"` (all there are), `"cuda:1"`, `"mps"`; several as `"cuda:0,cuda:1"` or a tuple; the
-            fastest there is when None. Pages are shared among several; a question uses the first.
+            fastest there is when None. Pages are shared among several; a query uses the first.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; bfloat16 where the device computes in it, else float32.
         max_patches: the most patches a page becomes; the checkpoint's own limit when None.
         adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
@@ -64,13 +64,13 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
     from colvision.encoders.vlm.encoder import VlmEncoder
-    from colvision.encoders.vlm.loaded import LoadedCheckpoint
+    from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
-    module, _, name_of_class = family.partition(":")
-    family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), name_of_class)
-    origin = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
-    place, *others = options.torch_devices()
-    return VlmEncoder(origin.load(place, options.torch_dtype(place)), origin, others, known)
+    module, _, class_name = family.partition(":")
+    family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), class_name)
+    loaded = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
+    device, *others = options.torch_devices()
+    return VlmEncoder(loaded.load(device, options.torch_dtype(device)), loaded, others, known)
 
 
 def _mini(options: EncoderOptions) -> Encoder:

@@ -23,7 +23,7 @@ def measure_quantisation_range(encode_pages: Callable[[Iterable[Page]], Iterator
 def generated_pages() -> Iterator[Page]:
     """A page of print, a page with a table and a photograph-like patch of noise, an empty page."""
     rng = np.random.default_rng(7)
-    for number, draw in enumerate((_print, _table, _nothing), start=1):
+    for number, draw in enumerate((_print, _table, _blank), start=1):
         image = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
         draw(image, rng)
         yield Page(image, number, source="generated")
@@ -45,7 +45,7 @@ def _table(image: Image.Image, rng: np.random.Generator) -> None:
     image.paste(Image.fromarray(noise), (38, 230))
 
 
-def _nothing(image: Image.Image, rng: np.random.Generator) -> None:
+def _blank(image: Image.Image, rng: np.random.Generator) -> None:
     """The page stays white."""
 
 

@@ -28,8 +28,8 @@ class EncoderSpec:
     options: EncoderOptions = EncoderOptions()
 
     def __post_init__(self) -> None:
-        given = self.options
-        if self.name is None and given != EncoderOptions(given.device, given.dtype):
+        options = self.options
+        if self.name is None and options != EncoderOptions(options.device, options.dtype):
             raise ValueError("max_patches, adapter and quantise belong to an encoder: name that, too (--encoder)")
 
     def expected(self, filled_by: EncoderInfo | None) -> str:
@@ -48,20 +48,20 @@ class EncoderSpec:
             return load(self.name, self.options, known=filled_by)
         if filled_by is None or filled_by.loaded_from is None:
             return load(_MINI, self.options)
-        source = filled_by.loaded_from
+        reference = filled_by.loaded_from
         try:
-            return load(source.name, self._original_options(source), fetch=False, known=filled_by)
+            return load(reference.name, self._original_options(reference), fetch=False, known=filled_by)
         except (EncoderNotFound, WeightsMismatch) as error:
             raise type(error)(
                 f"{filled_by.name} (fingerprint {filled_by.fingerprint[:12]}), which filled this library, was loaded "
-                f"from {source.name}, and no longer can be: {error}. Say where it is: {source.options('FOLDER')}"
+                f"from {reference.name}, and no longer can be: {error}. Say where it is: {reference.options('FOLDER')}"
             ) from error
 
-    def _original_options(self, source: CheckpointRef) -> EncoderOptions:
-        adapter = None if source.adapter is None else Path(source.adapter)
+    def _original_options(self, reference: CheckpointRef) -> EncoderOptions:
+        adapter = None if reference.adapter is None else Path(reference.adapter)
         return replace(
             self.options,
-            max_patches=source.max_patches,
+            max_patches=reference.max_patches,
             adapter=adapter,
-            quantise=cast("Quantise | None", source.quantise),
+            quantise=cast("Quantise | None", reference.quantise),
         )

@@ -1,12 +1,12 @@
-"""How well an encoder finds the pages that answer a set of questions: `colvision evaluate`."""
+"""How well an encoder finds the pages that answer a set of queries: `colvision evaluate`."""
 
-from colvision.evaluation.corpus import LEVELS, Corpus, Level, ProgressCallback, Step, find_corpus, level_of
+from colvision.evaluation.corpus import LEVELS, Corpus, Level, ProgressCallback, TaskProgress, find_corpus, parse_level
 from colvision.evaluation.corpus_library import default_cache
 from colvision.evaluation.evaluate import EvaluationOptions, evaluate
 from colvision.evaluation.metrics import Measures
 from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query, read_pages_file, read_queries
-from colvision.evaluation.report import Comparison, EvaluationReport, Row, Setting
+from colvision.evaluation.report import Comparison, EvaluationReport, EvaluationSetting, GroupMeasures
 from colvision.evaluation.runs import Run, read_run, write_run
 
 __all__ = [
@@ -20,14 +20,14 @@ __all__ = [
     "ProgressCallback",
     "Query",
     "EvaluationReport",
-    "Row",
+    "GroupMeasures",
     "Run",
-    "Setting",
-    "Step",
+    "EvaluationSetting",
+    "TaskProgress",
     "default_cache",
     "evaluate",
     "find_corpus",
-    "level_of",
+    "parse_level",
     "read_pages_file",
     "read_queries",
     "read_run",

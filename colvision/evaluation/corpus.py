@@ -18,7 +18,7 @@ LEVELS: tuple[Level, ...] = ("clean", "light", "heavy")
 _DIGEST = 16  # hex digits of a sha256 in names of folders
 
 
-def level_of(text: str) -> Level:
+def parse_level(text: str) -> Level:
     """Raises `ValueError` for a text that names no level."""
     for level in LEVELS:
         if level == text:
@@ -26,15 +26,15 @@ def level_of(text: str) -> Level:
     raise ValueError(f"level {text!r} is not one of {', '.join(LEVELS)}")
 
 
-class Step(NamedTuple):
-    """How far a part of the work has come."""
+class TaskProgress(NamedTuple):
+    """How far a task has come: `done` of `total` pages, queries or steps."""
 
-    what: str
+    task: str
     done: int
     total: int
 
 
-ProgressCallback = Callable[[Step], None]
+ProgressCallback = Callable[[TaskProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,14 @@ class CorpusDocument:
     path: Path
     sha256: str
     numbers: tuple[int, ...]
-    whole: bool  # all of its pages are searched
+    is_complete: bool  # all of its pages are searched
 
-    def folder(self, level: Level) -> str:
+    def folder_name(self, level: Level) -> str:
         """A name for what is made of this file: another for other bytes, pages or settings of the scan."""
-        # "Wear" is in every digest that was published and in the names of scans that are kept
-        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "ScanSettings")
-        pages = "" if self.whole else repr(self.numbers)
+        # The class and its fields by the names that are in every digest that was published, and in the names of scans
+        # that are kept: other names would be other digests.
+        settings = "" if level == "clean" else repr(scans.SCAN_SETTINGS[level]).replace("ScanSettings", "Wear")
+        pages = "" if self.is_complete else repr(self.numbers)
         return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {settings}".encode()).hexdigest()[:_DIGEST]
 
 
@@ -60,57 +61,57 @@ class Corpus:
     """The files to ingest, by document; `numbers` says which page of the document each of a file's pages is."""
 
     level: Level
-    sources: tuple[CorpusDocument, ...]
+    documents: tuple[CorpusDocument, ...]
 
     def __post_init__(self) -> None:
-        level_of(self.level)
+        parse_level(self.level)
 
     @property
     def pages(self) -> int:
-        return sum(len(source.numbers) for source in self.sources)
+        return sum(len(document.numbers) for document in self.documents)
 
     @property
     def digest(self) -> str:
         """The same for the same files, pages and level, wherever they lie."""
-        folders = " ".join(source.folder(self.level) for source in self.sources)
+        folders = " ".join(document.folder_name(self.level) for document in self.documents)
         return hashlib.sha256(folders.encode()).hexdigest()[:_DIGEST]
 
     def page_ids(self) -> Iterator[PageId]:
         """Every page that is searched, by document and number."""
-        for source in self.sources:
-            for number in source.numbers:
-                yield PageId(source.name, number)
+        for document in self.documents:
+            for number in document.numbers:
+                yield PageId(document.name, number)
 
     def files(self, cache: Path, *, progress: ProgressCallback) -> tuple[Path, ...]:
-        """One PDF a source, `<stem>.pdf`: made where it is not the source itself, and kept in `cache`.
+        """One PDF a document, `<stem>.pdf`: made where it is not the file itself, and kept in `cache`.
 
         What an earlier run has made is used. Raises `DamagedFile`.
         """
         paths, done = [], 0
-        for source in self.sources:
-            path = self._path(source, cache)
+        for document in self.documents:
+            path = self._path(document, cache)
             if not path.exists():
-                for page in self._make(source, path):
-                    progress(Step(f"scanning {source.name}", done + page, self.pages))
-            done += len(source.numbers)
+                for page in self._make(document, path):
+                    progress(TaskProgress(f"scanning {document.name}", done + page, self.pages))
+            done += len(document.numbers)
             paths.append(path)
         return tuple(paths)
 
-    def _path(self, source: CorpusDocument, cache: Path) -> Path:
-        if self.level == "clean" and source.whole:
-            return source.path
-        return cache / source.folder(self.level) / f"{source.name}.pdf"
+    def _path(self, document: CorpusDocument, cache: Path) -> Path:
+        if self.level == "clean" and document.is_complete:
+            return document.path
+        return cache / document.folder_name(self.level) / f"{document.name}.pdf"
 
-    def _make(self, source: CorpusDocument, path: Path) -> Iterator[int]:
+    def _make(self, document: CorpusDocument, path: Path) -> Iterator[int]:
         """Yields how many pages are made."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as part:
             if self.level == "clean":
-                with TrustedPdf(source.path) as pdf:
-                    pdf.write_excerpt(source.numbers, part)
-                yield len(source.numbers)
+                with TrustedPdf(document.path) as pdf:
+                    pdf.write_excerpt(document.numbers, part)
+                yield len(document.numbers)
             else:
-                yield from scans.write_scan(source.path, part, level=self.level, numbers=source.numbers)
+                yield from scans.write_scan(document.path, part, level=self.level, numbers=document.numbers)
 
 
 def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId] | None = None) -> Corpus:
@@ -122,16 +123,16 @@ def find_corpus(folder: Path, *, level: Level = "clean", pages: Iterable[PageId]
     if not paths:
         raise InputError(f"{folder} holds no .pdf file; give the folder with the PDFs that the queries are about")
     wanted: dict[str, set[int]] = {}
-    for document, number in pages or ():
-        wanted.setdefault(document, set()).add(number)
+    for name, number in pages or ():
+        wanted.setdefault(name, set()).add(number)
     missing = sorted(set(wanted) - {path.stem for path in paths})
     if missing:
         raise InputError(f"pages of {missing[0]!r} are listed, but {folder} has no {missing[0]}.pdf")
-    sources = [_source(path, wanted.get(path.stem)) for path in paths if pages is None or path.stem in wanted]
-    return Corpus(level, tuple(sources))
+    documents = [_document(path, wanted.get(path.stem)) for path in paths if pages is None or path.stem in wanted]
+    return Corpus(level, tuple(documents))
 
 
-def _source(path: Path, wanted: set[int] | None) -> CorpusDocument:
+def _document(path: Path, wanted: set[int] | None) -> CorpusDocument:
     with TrustedPdf(path) as pdf:
         count = len(pdf)
     numbers = tuple(range(1, count + 1) if wanted is None else sorted(wanted))
@@ -139,4 +140,4 @@ def _source(path: Path, wanted: set[int] | None) -> CorpusDocument:
         raise InputError(f"page {numbers[-1] - 1} (from 0) of {path.stem!r} is listed; the file has {count} pages")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return CorpusDocument(path.stem, path, digest, numbers, whole=len(numbers) == count)
+    return CorpusDocument(path.stem, path, digest, numbers, is_complete=len(numbers) == count)

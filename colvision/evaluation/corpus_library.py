@@ -11,13 +11,12 @@ import platformdirs
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import PageId
 from colvision.errors import InputError
-from colvision.evaluation.corpus import Corpus, CorpusDocument, ProgressCallback, Step
+from colvision.evaluation.corpus import Corpus, CorpusDocument, ProgressCallback, TaskProgress
 from colvision.evaluation.pointing import Pointing, PrintedWord, is_hit, summarise
 from colvision.evaluation.queries import Query
-from colvision.evaluation.report import Setting
-from colvision.evaluation.runs import DEPTH, Ranked, Run, rank
-from colvision.ingest import IngestReport
-from colvision.ingest import Progress as Ingested
+from colvision.evaluation.report import EvaluationSetting
+from colvision.evaluation.runs import DEPTH, RankedPage, Run, rank
+from colvision.ingest import IngestReport, Progress
 from colvision.library import Library, open_library
 from colvision.search import Hit
 
@@ -27,7 +26,7 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "evaluation"
 
 
-_TOGETHER = 32  # queries that share a pass over the pages; between two of them progress is told
+_BATCH = 32  # queries that share a pass over the pages; after each of which progress is reported
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +39,9 @@ class CorpusLibrary:
     documents: dict[str, CorpusDocument]  # by document id
     pool: int = 1  # patches that share a vector
 
-    def setting(self, *, soft_idf: bool, text_fusion: bool) -> Setting:
+    def setting(self, *, soft_idf: bool, text_fusion: bool) -> EvaluationSetting:
         documents = self.library.collection(self.name).documents()
-        return Setting(
+        return EvaluationSetting(
             encoder=replace(self.library.encoder.info, pool=self.pool),
             renderers=tuple(sorted({document.renderer for document in documents})),
             level=self.corpus.level,
@@ -54,56 +53,56 @@ class CorpusLibrary:
             retrievers=("maxsim", "bm25") if text_fusion else ("maxsim",),
         )
 
-    def answer(
+    def search(
         self, queries: Sequence[Query], *, soft_idf: bool = True, text_fusion: bool = False, progress: ProgressCallback
     ) -> Run:
         """The best pages for every query, `DEPTH` of them where there are as many."""
         answers = {}
-        for first in range(0, len(queries), _TOGETHER):
-            asked = queries[first : first + _TOGETHER]
-            texts = [query.text for query in asked]
+        for first in range(0, len(queries), _BATCH):
+            batch = queries[first : first + _BATCH]
+            texts = [query.text for query in batch]
             collection = self.library.collection(self.name)
             found = collection.search_many(texts, k=DEPTH, soft_idf=soft_idf, text_fusion=text_fusion)
-            for query, hits in zip(asked, found, strict=True):
+            for query, hits in zip(batch, found, strict=True):
                 answers[query.query_id] = rank(map(self._ranked, hits))
-            progress(Step("searching", first + len(asked), len(queries)))
+            progress(TaskProgress("searching", first + len(batch), len(queries)))
         return Run("-".join(self.library.encoder.info.name.split()), answers)
 
-    def _ranked(self, hit: Hit) -> Ranked:
-        return Ranked(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
+    def _ranked(self, hit: Hit) -> RankedPage:
+        return RankedPage(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
 
     def point(self, words: Sequence[PrintedWord], *, progress: ProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.
 
         A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
         """
-        names = {source.name: (document, source) for document, source in self.documents.items()}
+        by_name = {document.name: (document_id, document) for document_id, document in self.documents.items()}
         searched = frozenset(self.corpus.page_ids())
         words = [word for word in words if word.page in searched]
         if not words:
             raise InputError("none of the words lies on a page that is searched; make them from the same PDFs")
         hits = []
         for done, word in enumerate(words, 1):
-            document, source = names[word.page.document]
-            number = source.numbers.index(word.page.page) + 1
-            hits.append((word.page, self._is_hit(word, document, number)))
-            progress(Step("pointing", done, len(words)))
+            document_id, document = by_name[word.page.document]
+            number = document.numbers.index(word.page.page) + 1
+            hits.append((word.page, self._is_hit(word, document_id, number)))
+            progress(TaskProgress("pointing", done, len(words)))
         return summarise(hits)
 
-    def _is_hit(self, word: PrintedWord, document: str, number: int) -> bool:
+    def _is_hit(self, word: PrintedWord, document_id: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
-        why = self.library.collection(self.name).explain(word.text, document, number, image=False)
-        return is_hit(why, word.boxes)
+        explanation = self.library.collection(self.name).explain(word.text, document_id, number, image=False)
+        return is_hit(explanation, word.boxes)
 
-    def _page(self, document: str, number: int) -> PageId:
-        source = self.documents[document]
-        return PageId(source.name, source.numbers[number - 1])
+    def _page(self, document_id: str, number: int) -> PageId:
+        document = self.documents[document_id]
+        return PageId(document.name, document.numbers[number - 1])
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
-    """Where the pages go: the folder of a library (one of their own in `cache` if None), and that of made PDFs."""
+class EvaluationFolders:
+    """Where pages are kept: the folder of a library (one of their own in `cache` if None), and that of made PDFs."""
 
     library: Path | None
     cache: Path
@@ -111,7 +110,7 @@ class Folders:
 
 @contextmanager
 def open_corpus(
-    corpus: Corpus, encoder: Encoder, *, folders: Folders, progress: ProgressCallback, pool: int = 1
+    corpus: Corpus, encoder: Encoder, *, folders: EvaluationFolders, progress: ProgressCallback, pool: int = 1
 ) -> Iterator[CorpusLibrary]:
     """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
 
@@ -147,22 +146,22 @@ class _IngestProgress:
         self._before, self._file, self._page = 0, "", 0
         self._pages, self._progress = corpus.pages, progress
 
-    def __call__(self, ingested: Ingested) -> None:
+    def __call__(self, ingested: Progress) -> None:
         if ingested.document != self._file:
             self._before += self._page
             self._file = ingested.document
         self._page = ingested.page
-        self._progress(Step(f"encoding {ingested.document}", self._before + ingested.page, self._pages))
+        self._progress(TaskProgress(f"encoding {ingested.document}", self._before + ingested.page, self._pages))
 
 
 def _documents(corpus: Corpus, report: IngestReport) -> dict[str, CorpusDocument]:
     """What each document of the library is in the corpus."""
     documents: dict[str, CorpusDocument] = {}
-    for source, file in zip(corpus.sources, report.files, strict=True):
+    for document, file in zip(corpus.documents, report.files, strict=True):
         if file.outcome == "failed":
-            raise InputError(f"{source.path.name} could not be ingested ({file.reason}); repair it or leave it out")
+            raise InputError(f"{document.path.name} could not be ingested ({file.reason}); repair it or leave it out")
         if file.document_id in documents:
             other = documents[file.document_id].path.name
-            raise InputError(f"{source.path.name} has the same bytes as {other}; leave one of them out")
-        documents[file.document_id] = source
+            raise InputError(f"{document.path.name} has the same bytes as {other}; leave one of them out")
+        documents[file.document_id] = document
     return documents

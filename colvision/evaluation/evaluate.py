@@ -1,4 +1,4 @@
-"""Asks a corpus every question of a set, and measures the answers."""
+"""Searches a corpus for every query of a set, and measures the answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from colvision.core.encoder import Encoder
 from colvision.encoders import load_encoder
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, ProgressCallback
-from colvision.evaluation.corpus_library import Folders, default_cache, is_readable, open_corpus
+from colvision.evaluation.corpus_library import EvaluationFolders, default_cache, is_readable, open_corpus
 from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
-from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, rows
+from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, measure_groups
 from colvision.evaluation.runs import Run, read_run
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """`text_fusion` asks the text layers beside the pictures; `pool` 2 or 3 keeps one vector for about so many patches.
-    `against`: a TREC run to compare with; `point`: a file of words to point at.
+    """`text_fusion` searches the text layers beside the page images; `pool` 2 or 3 keeps one vector for about so many
+    patches. `against`: a TREC run to compare with; `point`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
@@ -43,7 +43,7 @@ def evaluate(
     options: EvaluationOptions = _DEFAULTS,
     progress: ProgressCallback = lambda step: None,
 ) -> tuple[EvaluationReport, Run]:
-    """Reads the corpus into a library, unless an earlier run has, and asks every query of it.
+    """Reads the corpus into a library, unless an earlier run has, and searches it for every query.
 
     Returns the measures by group of queries, with 95 % intervals, and the ranked pages. Raises `InputError` for a
     file that cannot be used, a query without a token or with a gold page outside the corpus, a run over other pages.
@@ -55,13 +55,13 @@ def evaluate(
     _check_queries(corpus, queries, loaded)
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
-    folders = Folders(options.library, options.cache or default_cache())
+    folders = EvaluationFolders(options.library, options.cache or default_cache())
     with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
         soft_idf, text_fusion = options.soft_idf, options.text_fusion
-        run = searched.answer(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
+        run = searched.search(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
         report = EvaluationReport(
             setting=searched.setting(soft_idf=soft_idf, text_fusion=text_fusion),
-            rows=rows(run, queries),
+            rows=measure_groups(run, queries),
             against=name,
             comparisons=compare(run, theirs, queries) if theirs is not None else (),
             pointing=searched.point(words, progress=progress) if words is not None else None,
@@ -72,7 +72,7 @@ def evaluate(
 def _check_queries(corpus: Corpus, queries: Sequence[Query], encoder: Encoder) -> None:
     """Before hours of encoding."""
     if not queries:
-        raise InputError("no query is left to ask: none has all its gold pages among those that are searched")
+        raise InputError("no query is left: none has all its gold pages among those that are searched")
     searched = frozenset(corpus.page_ids())
     for query in queries:
         outside = sorted(query.gold - searched)

@@ -33,8 +33,8 @@ def measure(ranking: Iterable[PageId], query: Query) -> Measures:
     DCG@k = sum over gold pages at rank i <= k of 1 / log2(i + 1) (Järvelin and Kekäläinen 2002), over that of the best
     possible ranking; recall@k over all gold pages; precision@k over k; reciprocal rank of the first gold page.
     """
-    format_count = [page for page in ranking if page not in query.neutral - query.gold][:_DEPTH]
-    ranks = [rank for rank, page in enumerate(format_count, 1) if page in query.gold]
+    counted = [page for page in ranking if page not in query.neutral - query.gold][:_DEPTH]
+    ranks = [rank for rank, page in enumerate(counted, 1) if page in query.gold]
 
     def ndcg(k: int) -> float:
         ideal = range(1, min(k, len(query.gold)) + 1)

@@ -15,7 +15,7 @@ from colvision.explain import Explanation
 
 
 class PrintedWord(NamedTuple):
-    """A word that is printed on a page, with every place of it as fractions of the page's picture."""
+    """A word that is printed on a page, with every place of it as fractions of the page image."""
 
     page: PageId
     text: str
@@ -48,17 +48,19 @@ def read_words(path: Path) -> tuple[PrintedWord, ...]:
     return tuple(words)
 
 
-def is_hit(why: Explanation, boxes: Iterable[Box]) -> bool:
+def is_hit(explanation: Explanation, boxes: Iterable[Box]) -> bool:
     """Whether the centre of the best patch lies in one of the boxes, grown by half a patch on each side.
 
     The best patch has the largest similarity, summed over the tokens that the word was cut into.
     """
-    own = why.similarity_map[why.query.embedding.is_query].sum(axis=0)  # (rows, cols), NaN where no patch
+    own = explanation.similarity_map[explanation.query.embedding.is_query].sum(
+        axis=0
+    )  # (rows, cols), NaN where no patch
     if np.isnan(own).all():
         return False
     row, col = np.unravel_index(int(np.nanargmax(own)), own.shape)
-    half_width, half_height = 0.5 / why.grid.cols, 0.5 / why.grid.rows
-    x, y = (int(col) + 0.5) / why.grid.cols, (int(row) + 0.5) / why.grid.rows
+    half_width, half_height = 0.5 / explanation.grid.cols, 0.5 / explanation.grid.rows
+    x, y = (int(col) + 0.5) / explanation.grid.cols, (int(row) + 0.5) / explanation.grid.rows
     return any(
         box.left - half_width <= x <= box.right + half_width and box.top - half_height <= y <= box.bottom + half_height
         for box in boxes

@@ -1,4 +1,4 @@
-"""Questions with their answers, as they lie in files: JSON lines, pages counted from 0 there and from 1 here."""
+"""Queries with the pages that answer them, as files hold them: JSON lines, pages from 0 there and from 1 here."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _GROUPED = "content"  # the type whose queries are also told apart by what answe
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question: `gold` pages answer it; `neutral` ones might, and count neither way.
+    """A query to evaluate with: `gold` pages answer it; `neutral` ones might, and count neither way.
 
     A page is named by its document (the stem of the PDF's name) and its number, from 1.
     """

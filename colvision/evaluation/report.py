@@ -19,7 +19,7 @@ _NDCG10 = LABELS.index("nDCG@10")  # the headline: the measure whose interval th
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class EvaluationSetting:
     """All that another run must share to be comparable. `corpus` stands for level, files and pages searched."""
 
     encoder: EncoderInfo
@@ -44,15 +44,15 @@ class Setting:
 
     def _scoring(self) -> Iterator[str]:
         calibration = self.encoder.calibration
-        yield _calibration(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
+        yield _scoring_formula(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
         if calibration.is_probability:
             yield "word frequency, order and nearness of the best pages"
         if "bm25" in self.retrievers:
-            yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the picture's share"
+            yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the pixels' share"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GroupMeasures:
     """A group of queries: the mean of each measure, and its interval."""
 
     group: str
@@ -79,10 +79,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """The setting, a row a group, and what else was asked for."""
+    """The setting, a row a group, and what the options asked for."""
 
-    setting: Setting
-    rows: tuple[Row, ...]
+    setting: EvaluationSetting
+    rows: tuple[GroupMeasures, ...]
     against: str = ""
     comparisons: tuple[Comparison, ...] = ()
     pointing: Pointing | None = None
@@ -104,14 +104,14 @@ class EvaluationReport:
             "corpus": setting.corpus,
             "retrievers": list(setting.retrievers),
             "scoring": {
-                "link": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
+                "calibration": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,
                 "bm25": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "bm25" in setting.retrievers else None,
             },
             "groups": [{"group": row.group, "queries": row.queries, **_values(row.mean, row)} for row in self.rows],
         }
         if self.against:
-            report["against"] = {"run": self.against, "groups": [_compared(each) for each in self.comparisons]}
+            report["against"] = {"run": self.against, "groups": [_comparison_dict(each) for each in self.comparisons]}
         if self.pointing is not None:
             report["pointing"] = {
                 "words": self.pointing.words,
@@ -145,10 +145,10 @@ class EvaluationReport:
             yield f"best patch on the word: {share:.3f} of {self.pointing.words} words, 95 % {span}"
 
 
-def rows(run: Run, queries: Sequence[Query]) -> tuple[Row, ...]:
+def measure_groups(run: Run, queries: Sequence[Query]) -> tuple[GroupMeasures, ...]:
     """A row a group of queries: all, each type, content by what answers it."""
     groups = by_group(measure_run(run, queries), queries)
-    return tuple(Row(name, len(each), mean(each), intervals(each)) for name, each in groups.items())
+    return tuple(GroupMeasures(name, len(each), mean(each), intervals(each)) for name, each in groups.items())
 
 
 def compare(ours: Run, theirs: Run, queries: Sequence[Query]) -> tuple[Comparison, ...]:
@@ -183,20 +183,20 @@ def _comparison(group: str, ours: list[Measures], theirs: list[Measures]) -> Com
     )
 
 
-def _compared(each: Comparison) -> dict[str, object]:
+def _comparison_dict(each: Comparison) -> dict[str, object]:
     values = _values(each.difference, each)
     counts = {"queries": each.queries, "better": each.better, "worse": each.worse}
     return {"group": each.group, **counts, "theirs": each.theirs._asdict(), "difference": values}
 
 
-def _values(means: Measures, row: Row | Comparison) -> dict[str, object]:
+def _values(means: Measures, row: GroupMeasures | Comparison) -> dict[str, object]:
     return {
         name: {"mean": value, "low": span.low, "high": span.high}
         for name, value, span in zip(Measures._fields, means, row.intervals, strict=True)
     }
 
 
-def _calibration(calibration: Calibration) -> str:
+def _scoring_formula(calibration: Calibration) -> str:
     if not calibration.is_probability:
         return "sum of similarities"
     return f"sum of 1 / (1 + exp(-{calibration.slope:g} (similarity - {calibration.midpoint:g})))"

@@ -1,6 +1,6 @@
 """Simulated scans: a PDF as an office scanner, or an old photocopier, would have left it; the same on every run.
 
-Each page is drawn in grey, scanned as a `Level` says, and kept as one JPEG: no text layer is left. The seed of a page
+Each page is drawn in grey, scanned as a `ScanLevel` says, and kept as one JPEG: no text layer is left. A page's seed
 is the sha256 of document, page (from 0) and level, so a page is scanned alike alone and with its neighbours. The draws
 and their order are those of our evaluation sets: OCR that was run on their scans stays comparable.
 """
@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from colvision.pdf.trusted import TrustedPdf
 from colvision.pdf.writer import write_jpegs
 
-Level = Literal["light", "heavy"]
+ScanLevel = Literal["light", "heavy"]
 Grey = NDArray[np.float32]
 
 _DPI = 150  # of a scan: what office scanners use for text
@@ -33,7 +33,7 @@ _LARGE_SPECKS = 0.25  # share of the specks that are 2 x 2 pixels, not one
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
-    """What a machine does to a page, in grey levels (0 black, 255 white) and pixels at 150 dpi."""
+    """What a scanner does to a page, in grey levels (0 black, 255 white) and pixels at 150 dpi."""
 
     turn: float  # degrees, at most, either way
     shift: int  # pixels, at most, along each axis
@@ -50,7 +50,7 @@ class ScanSettings:
     jpeg: int  # quality
 
 
-LEVELS: dict[Level, ScanSettings] = {
+SCAN_SETTINGS: dict[ScanLevel, ScanSettings] = {
     "light": ScanSettings(
         turn=0.6,
         shift=4,
@@ -84,7 +84,7 @@ LEVELS: dict[Level, ScanSettings] = {
 }
 
 
-def write_scan(source: Path, target: Path, *, level: Level, numbers: Iterable[int] | None = None) -> Iterator[int]:
+def write_scan(source: Path, target: Path, *, level: ScanLevel, numbers: Iterable[int] | None = None) -> Iterator[int]:
     """Writes the image-only PDF `target` of the pages of `source` (or of `numbers`, from 1, in this order).
 
     Yields how many pages are written; exhaust it, or no complete PDF is left. The document's id in the seed is the
@@ -96,36 +96,36 @@ def write_scan(source: Path, target: Path, *, level: Level, numbers: Iterable[in
         yield from write_jpegs(jpegs, target, dpi=_DPI)
 
 
-def scan_page(pdf: TrustedPdf, number: int, *, level: Level, document: str) -> bytes:
+def scan_page(pdf: TrustedPdf, number: int, *, level: ScanLevel, document: str) -> bytes:
     """One page (from 1) as the JPEG that lies in the scanned PDF."""
     behind = number + 1 if number % 2 else number - 1  # the other side of its sheet
     back = pdf.grey(behind, dpi=_BACK_DPI) if 1 <= behind <= len(pdf) else None
     seed = hashlib.sha256(f"{document}\0{number - 1}\0{level}".encode()).digest()[:8]
     rng = np.random.default_rng(int.from_bytes(seed, "big"))
-    scan = simulate_scan(pdf.grey(number, dpi=_DPI), LEVELS[level], rng=rng, back=back)
+    scan = simulate_scan(pdf.grey(number, dpi=_DPI), SCAN_SETTINGS[level], rng=rng, back=back)
     packed = io.BytesIO()
-    scan.save(packed, "JPEG", quality=LEVELS[level].jpeg, optimize=False)
+    scan.save(packed, "JPEG", quality=SCAN_SETTINGS[level].jpeg, optimize=False)
     return packed.getvalue()
 
 
 def simulate_scan(
     image: Image.Image, settings: ScanSettings, *, rng: np.random.Generator, back: Image.Image | None = None
 ) -> Image.Image:
-    """A grey picture (L) -> the same page as scanned; `back` is the picture of the page behind, of any size."""
+    """A grey image (L) -> the same page as scanned; `back` is the image of the page behind, of any size."""
     if settings.bleed:
         image = Image.blend(image, image.filter(ImageFilter.MinFilter(3)), settings.bleed)
     ink = np.asarray(image, dtype=np.float32) / 255.0  # (height, width) 0 = ink, 1 = paper
     if back is not None and settings.show:
-        ink = np.minimum(ink, 1.0) * (1 - settings.show * (1 - _seen_through(back, image.size)))
+        ink = np.minimum(ink, 1.0) * (1 - settings.show * (1 - _shown_through(back, image.size)))
     image = _photograph(ink, settings, rng)
     light = _light((image.height, image.width), settings, rng)
     page = np.asarray(image, dtype=np.float32) * light
     page += rng.normal(0, settings.noise, page.shape).astype(np.float32)
-    _sprinkle(page, settings.specks, rng)
-    return _picture(page)
+    _add_specks(page, settings.specks, rng)
+    return _image(page)
 
 
-def _seen_through(back: Image.Image, size: tuple[int, int]) -> Grey:
+def _shown_through(back: Image.Image, size: tuple[int, int]) -> Grey:
     """The page behind, mirrored and blurred: (height, width) 0 = ink, 1 = paper."""
     mirrored = back.resize(size).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(mirrored.filter(ImageFilter.GaussianBlur(_BACK_BLUR)), dtype=np.float32) / 255.0
@@ -141,7 +141,7 @@ def _photograph(ink: Grey, settings: ScanSettings, rng: np.random.Generator) -> 
     page = dark + (paper - dark) * ink
     angle = rng.uniform(-settings.turn, settings.turn)
     right, down = rng.integers(-settings.shift, settings.shift + 1, 2)
-    image = _picture(page).rotate(
+    image = _image(page).rotate(
         angle,
         resample=Image.Resampling.BICUBIC,
         translate=(int(right), int(down)),
@@ -167,7 +167,7 @@ def _light(shape: tuple[int, int], settings: ScanSettings, rng: np.random.Genera
     return light
 
 
-def _sprinkle(page: NDArray[np.float64], specks: int, rng: np.random.Generator) -> None:
+def _add_specks(page: NDArray[np.float64], specks: int, rng: np.random.Generator) -> None:
     """Dust and lost ink, in place."""
     height, width = page.shape
     rows, cols = rng.integers(0, height - 2, specks), rng.integers(0, width - 2, specks)
@@ -177,5 +177,5 @@ def _sprinkle(page: NDArray[np.float64], specks: int, rng: np.random.Generator) 
         page[row : row + side, col : col + side] = level
 
 
-def _picture(page: NDArray[np.float32] | NDArray[np.float64]) -> Image.Image:
+def _image(page: NDArray[np.float32] | NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))

@@ -19,7 +19,7 @@ from colvision.store.shards import ShardPage
 class TokenMatch:
     """What one query token found: the page's winning vector. `cell` and `box` are None if it has no place on the page.
 
-    `cell` is (row, col) of the patch grid, `box` its place as fractions of the page picture, `points` the same in PDF
+    `cell` is (row, col) of the patch grid, `box` its place as fractions of the page image, `points` the same in PDF
     points. A token won by a vector that is no patch was matched by the whole page.
     """
 
@@ -42,7 +42,7 @@ class Region:
     contribution: float
 
     def pixels(self, size: tuple[int, int]) -> Box:
-        """The region on a picture of `size` (width, height)."""
+        """The region on an image of `size` (width, height)."""
         return self.box.scaled(size)
 
 
@@ -51,7 +51,7 @@ class Explanation:
     """One page and one query.
 
     `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
-    the contributions of `matches` and the extra `score_terms` sum to `score`. `image` is the page's picture, if the
+    the contributions of `matches` and the extra `score_terms` sum to `score`. `image` is the page image, if the
     caller had one.
     """
 
@@ -85,8 +85,8 @@ class Explanation:
     def strength(self, word: str | None = None) -> Floats:
         """(rows, cols) in 0..1 for display: the strongest token in each cell, of one word or of all.
 
-        Where the link is a probability, that probability; else similarities from the map's median (0) to the page's
-        highest (1). Cells without a vector are 0.
+        Where the calibration gives a probability, that probability; else similarities from the map's median (0) to the
+        page's highest (1). Cells without a vector are 0.
         """
         tokens = self._tokens_of(word)
         chosen = self.similarity_map[tokens]  # (tokens, rows, cols)
@@ -121,7 +121,9 @@ class Explanation:
     def _tokens_of(self, word: str | None) -> list[int]:
         embedding = self.query.embedding
         if word is None:
-            return [i for i, asked in enumerate(embedding.is_query) if asked] or list(range(len(embedding.tokens)))
+            return [i for i, is_query in enumerate(embedding.is_query) if is_query] or list(
+                range(len(embedding.tokens))
+            )
         named = (tokens for each, tokens in embedding.tokens_of_words() if each.casefold() == word.casefold())
         tokens = [token for each in named for token in each]  # of every place where the query has the word
         if not tokens:
@@ -138,9 +140,8 @@ def explain_page(
     geometry: PdfGeometry | None = None,
 ) -> Explanation:
     """The similarity map and every token's match, from the same codes and arithmetic as the score."""
-    from colvision.maxsim.score_terms import (
-        page_terms,  # numba: half a second that a process which explains nothing need not wait
-    )
+    # Here for numba: half a second that a process which explains nothing need not wait.
+    from colvision.maxsim.score_terms import compute_score_terms
 
     table = similarities(query.embedding.vectors, stored.codes, quantisation_range)  # (t, n)
     winner = table.argmax(axis=1)  # (t,)
@@ -151,7 +152,7 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
         for i in range(len(table))
     )
-    score_terms = page_terms(query, query.calibration(table), stored.grid)
+    score_terms = compute_score_terms(query, query.calibration(table), stored.grid)
     score = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
     return Explanation(query, stored.grid, stored.grid.place(table), matches, score_terms, score, image)
 

@@ -1,4 +1,4 @@
-"""A page with what was found on it, as a picture to look at: how alike each patch is, and where the best ones are."""
+"""A heatmap: the page image with what was found on it, how alike each patch is, and where the best ones are."""
 
 from collections.abc import Iterable
 

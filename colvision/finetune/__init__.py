@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from colvision.finetune.recipe import FinetuneOptions, Loss, Recipe
+from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss
 
 if TYPE_CHECKING:
     from colvision.finetune.report import FinetuneReport as FinetuneReport
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _HOMES = {"FinetuneReport": "report", "SplitCounts": "report", "finetune": "run"}  # they import torch: when first used
 
-__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "SplitCounts", "Recipe", "finetune"]
+__all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "SplitCounts", "FinetuneRecipe", "finetune"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Texts and pictures through a model with gradients, in batches of any size and the memory of a few pages."""
+"""Queries and pages through a model with gradients, in batches of any size and the memory of a few pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -14,14 +14,14 @@ from colvision.encoders.vlm.query_tokens import PromptedQuery
 from colvision.finetune.losses import PaddedVectors
 
 Inputs = Mapping[str, Tensor]
-Loss = Callable[[PaddedVectors, PaddedVectors], Tensor]
+BatchLoss = Callable[[PaddedVectors, PaddedVectors], Tensor]
 T = TypeVar("T")
 
-_QUESTIONS_A_PAGE = 8  # a question has tens of tokens, a page hundreds
+_QUERIES_A_PAGE = 8  # a query has tens of tokens, a page hundreds
 
 
 def query_inputs(family: Family, texts: Sequence[str]) -> Inputs:
-    """What the model is called with for questions, in its prompt, as `encode_queries` calls it."""
+    """What the model is called with for queries, in its prompt, as `encode_queries` calls it."""
     prompts = family.prompts
     prompted = [PromptedQuery.of(text, prefix=prompts.query_prefix, suffix=prompts.query_suffix) for text in texts]
     return family.query_inputs(*family.pad([family.token_ids(each.text) for each in prompted]))
@@ -40,32 +40,32 @@ def vectors_of(family: Family, inputs: Inputs) -> PaddedVectors:
 
 
 def gradients(
-    family: Family, texts: Sequence[str], images: Sequence[Image.Image], loss: Loss, *, at_once: int
+    family: Family, texts: Sequence[str], images: Sequence[Image.Image], loss: BatchLoss, *, at_once: int
 ) -> float:
     """Adds the gradients of `loss(queries, pages)` to the model's trained weights; returns the loss.
 
-    Only `at_once` pages (or eight times as many questions) are on the device with what their gradients need, and the
+    Only `at_once` pages (or eight times as many queries) are on the device with what their gradients need, and the
     result is that of the whole batch: all are encoded without gradients first, the loss is taken back to their vectors,
     and each part is encoded again to take it on (Gao et al. 2021, arXiv:2101.06983). For that the model must give the
     same vectors twice: it stays in evaluation mode, where nothing is dropped.
     """
-    asked = [query_inputs(family, part) for part in _parts(texts, _QUESTIONS_A_PAGE * at_once)]
-    shown = [page_inputs(family, part) for part in _parts(images, at_once)]
-    if len(asked) == len(shown) == 1:
-        value = loss(vectors_of(family, asked[0]), vectors_of(family, shown[0]))
+    queries = [query_inputs(family, part) for part in _parts(texts, _QUERIES_A_PAGE * at_once)]
+    pages = [page_inputs(family, part) for part in _parts(images, at_once)]
+    if len(queries) == len(pages) == 1:
+        value = loss(vectors_of(family, queries[0]), vectors_of(family, pages[0]))
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
     with torch.no_grad():
-        made = [vectors_of(family, inputs) for inputs in (*asked, *shown)]
-    leaves = [PaddedVectors(each.vectors.requires_grad_(), each.real) for each in made]
-    value = loss(_joined(leaves[: len(asked)]), _joined(leaves[len(asked) :]))
+        encoded = [vectors_of(family, inputs) for inputs in (*queries, *pages)]
+    leaves = [PaddedVectors(each.vectors.requires_grad_(), each.real) for each in encoded]
+    value = loss(_pad_together(leaves[: len(queries)]), _pad_together(leaves[len(queries) :]))
     value.backward()  # type: ignore[no-untyped-call]
-    for inputs, leaf in zip((*asked, *shown), leaves, strict=True):
+    for inputs, leaf in zip((*queries, *pages), leaves, strict=True):
         vectors_of(family, inputs).vectors.backward(leaf.vectors.grad)  # type: ignore[no-untyped-call]
     return float(value.detach())
 
 
-def _joined(parts: Sequence[PaddedVectors]) -> PaddedVectors:
+def _pad_together(parts: Sequence[PaddedVectors]) -> PaddedVectors:
     """Parts of one batch, padded alike."""
     rows = [row[real] for part in parts for row, real in zip(*part, strict=True)]
     ones = [torch.ones(len(row), dtype=torch.bool, device=row.device) for row in rows]

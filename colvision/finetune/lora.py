@@ -1,6 +1,6 @@
 """LoRA on the language model's layers and the projection to page vectors, and nowhere else.
 
-A list of layer names such as `q_proj` would also hit the picture's encoder, which has layers of the same names; so the
+A list of layer names such as `q_proj` would also hit the vision encoder, which has layers of the same names; so the
 layers are found by where they are, and written down as one pattern of whole names.
 """
 
@@ -32,7 +32,7 @@ _PREFIX = "base_model.model."  # before every name in an adapter's file
 def target_names(model: "PreTrainedModel") -> tuple[str, ...]:
     """The linear layers in the blocks of the language model, and the projection.
 
-    The blocks are those beside the table of words: picture and language have their own. Raises `EncoderError` for a
+    The blocks are those beside the table of words: the vision encoder has its own. Raises `EncoderError` for a
     model that is built otherwise.
     """
     linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
@@ -69,7 +69,7 @@ class Lora:
 
 
 class BaseCheckpoint(NamedTuple):
-    """What an adapter's file says of its checkpoint: a hub id and its commit, or a folder; a sha256 over its files."""
+    """The checkpoint that an adapter's file names: a hub id and its commit, or a folder; a sha256 over its files."""
 
     name: str
     revision: str | None

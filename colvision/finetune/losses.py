@@ -26,12 +26,12 @@ def similarity(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
     return torch.stack(columns, dim=1) / queries.real.sum(dim=1, keepdim=True)
 
 
-def in_batch(similar: Tensor, gold: Tensor, spared: Tensor, temperature: float) -> Tensor:
+def in_batch(similar: Tensor, gold: Tensor, neutral: Tensor, temperature: float) -> Tensor:
     """Mean InfoNCE (van den Oord et al. 2018, arXiv:1807.03748) of each query's page against the batch's other pages.
 
-    `similar` (q, p); `gold` (q,) is the column of each query's page; pages `spared` (q, p) count neither way.
+    `similar` (q, p); `gold` (q,) is the column of each query's page; pages `neutral` (q, p) count neither way.
     """
-    rivals = spared.scatter(1, gold[:, None], value=False)
+    rivals = neutral.scatter(1, gold[:, None], value=False)
     return functional.cross_entropy(similar.masked_fill(rivals, -torch.inf) / temperature, gold)
 
 

@@ -1,4 +1,4 @@
-"""What a fine-tuning is told: where its questions are, and everything that decides the adapter. No torch."""
+"""The options of a fine-tuning: where its queries are, and everything that decides the adapter. No torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,12 @@ Loss = Literal["in-batch", "pairwise"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the adapter, beside the pages and the questions.
+class FinetuneRecipe:
+    """Everything that decides the adapter, beside the pages and the queries.
 
-    `batch` questions make a step; `at_once` of their pages are in memory together, which changes no gradient. Each
-    question brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. Every `check_every` steps
-    the questions of documents kept apart are asked; after `patience` checks without progress the training ends.
+    `batch` queries make a step; `at_once` of their pages are in memory together, which changes no gradient. Each
+    query brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. Every `check_every` steps
+    the queries of documents kept apart are searched for; after `patience` checks without progress the training ends.
     """
 
     loss: Loss = "in-batch"
@@ -50,7 +50,7 @@ class FinetuneOptions:
     `minutes_between` minutes apart.
     """
 
-    recipe: Recipe = Recipe()
+    recipe: FinetuneRecipe = FinetuneRecipe()
     questions: Path | None = None
     collection: str = "default"
     device: str | None = None

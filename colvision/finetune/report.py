@@ -8,15 +8,15 @@ from colvision.evaluation import Comparison
 from colvision.evaluation.metrics import LABELS
 from colvision.finetune.held_out import Check
 from colvision.finetune.lora import BaseCheckpoint
-from colvision.finetune.questions import Split
-from colvision.finetune.recipe import Recipe
+from colvision.finetune.queries import Split
+from colvision.finetune.recipe import FinetuneRecipe
 
-_SHOWN = ("ndcg5", "ndcg10", "recall1", "recall10", "mrr")
+_SHOWN_MEASURES = ("ndcg5", "ndcg10", "recall1", "recall10", "mrr")
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCounts:
-    """How many questions were for what, in how many documents, and how many stood in the way of the split."""
+    """How many queries were for what, in how many documents, and how many were left out of the split."""
 
     train: int
     stop: int
@@ -34,17 +34,17 @@ class SplitCounts:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneReport:
-    """The adapter in `folder`, how it came about, and what it changes on questions that it never saw.
+    """The adapter in `folder`, how it came about, and what it changes on queries that it never saw.
 
     `losses` has one value a step, `checks` is in the order of the steps and begins before the first, `best` is the one
-    whose weights the adapter holds; `test` compares after with before, paired by question.
+    whose weights the adapter holds; `test` compares after with before, paired by query.
     """
 
     folder: Path
     base: BaseCheckpoint
     fingerprint: str
-    recipe: Recipe
-    parts: SplitCounts
+    recipe: FinetuneRecipe
+    counts: SplitCounts
     losses: tuple[float, ...]
     checks: tuple[Check, ...]
     best: Check
@@ -66,7 +66,7 @@ class FinetuneReport:
         return {
             "base": {**self.base._asdict(), "fingerprint": self.fingerprint},
             "recipe": asdict(self.recipe),
-            "questions": asdict(self.parts),
+            "questions": asdict(self.counts),
             "losses": list(self.losses),
             "checks": [asdict(check) for check in self.checks],
             "best": asdict(self.best),
@@ -80,16 +80,16 @@ class FinetuneReport:
         }
 
     def _lines(self) -> Iterator[str]:
-        parts, test = self.parts, self.test
-        left = f" ({parts.left_out} left out: their pages lie in several parts)" if parts.left_out else ""
-        yield f"trained on {parts.train} questions, stopped by {parts.stop}, tested with {parts.test}{left}"
+        counts, test = self.counts, self.test
+        left = f" ({counts.left_out} left out: their pages lie in several parts)" if counts.left_out else ""
+        yield f"trained on {counts.train} questions, stopped by {counts.stop}, tested with {counts.test}{left}"
         yield f"{len(self.losses)} steps; the best check came after {self.best.step} (loss {self.best.loss:.3f})"
         yield ""
-        apart = f"{len(parts.test_documents)} documents that it never saw, {parts.test_pages} pages"
+        apart = f"{len(counts.test_documents)} documents that it never saw, {counts.test_pages} pages"
         yield f"{test.queries} questions about {apart}"
         yield f"{'':8s} {'before':>7s} {'after':>7s}  difference  95 %"
         for name, label, interval in zip(test.theirs._fields, LABELS, test.intervals, strict=True):
-            if name in _SHOWN:
+            if name in _SHOWN_MEASURES:
                 before, difference = getattr(test.theirs, name), getattr(test.difference, name)
                 span = f"{interval.low:+.3f} .. {interval.high:+.3f}"
                 yield f"{label:8s} {before:7.3f} {before + difference:7.3f}  {difference:+10.3f}  {span}"

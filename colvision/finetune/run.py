@@ -1,4 +1,4 @@
-"""A fine-tuning, from a library to an adapter: questions, split, negatives, training, and the test before and after."""
+"""A fine-tuning, from a library to an adapter: queries, split, negatives, training, and the test before and after."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from colvision.atomic_io import atomic_write
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
 from colvision.encoders.options import EncoderOptions
-from colvision.encoders.vlm.adapters import REPORT, stored_modules
+from colvision.encoders.vlm.adapters import REPORT_FILE, stored_modules
 from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderError, InputError
 from colvision.evaluation import ProgressCallback, Query, Run, write_run
 from colvision.evaluation.report import compare
-from colvision.finetune.held_out import Check, CheckSettings, HeldOutQuestions, check, search_run
+from colvision.finetune.held_out import Check, CheckSettings, HeldOutQueries, check, search_run
 from colvision.finetune.loop import SaveSettings, Training
 from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
-from colvision.finetune.negatives import Example, NegativeMining, examples
-from colvision.finetune.questions import library_pages, questions_of_file, questions_of_headings, split
-from colvision.finetune.recipe import FinetuneOptions, Recipe
+from colvision.finetune.negatives import NegativeMining, TrainingExample, mine_examples
+from colvision.finetune.queries import library_pages, queries_of_file, queries_of_headings, split_queries
+from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe
 from colvision.finetune.report import FinetuneReport, SplitCounts
 from colvision.finetune.state import TrainingState
 from colvision.library import Library
@@ -51,12 +51,12 @@ def finetune(
 
     Raises:
         EncoderError: `encoder` cannot be loaded, or is nothing that LoRA can be trained on.
-        InputError: there are no questions, or too few documents, or `out` holds another training.
+        InputError: there are no queries, or too few documents, or `out` holds another training.
     """
     checkpoint = _checkpoint(encoder)
-    if (out / REPORT).exists():  # written last: an adapter without it is not done
+    if (out / REPORT_FILE).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
-    return _FinetuneRun(library, encoder, checkpoint, options, progress).into(out)
+    return _FinetuneRun(library, encoder, checkpoint, options, progress).write_to(out)
 
 
 def _checkpoint(encoder: str | Path) -> Checkpoint:
@@ -97,27 +97,26 @@ class _FinetuneRun:
         self._library, self._encoder, self._checkpoint = library, encoder, checkpoint
         self._options, self._progress = options, progress
         self._pages = library_pages(library, options.collection)
-        self._split = split(self._questions(), seed=options.recipe.seed)
-        self._test = HeldOutQuestions.of(self._split.test, self._pages)
+        self._split = split_queries(self._queries(), seed=options.recipe.seed)
+        self._test = HeldOutQueries.of(self._split.test, self._pages)
 
-    def into(self, out: Path) -> FinetuneReport:
+    def write_to(self, out: Path) -> FinetuneReport:
         trained = self._train(out)
-        after = search_run(self._load(out), self._test, self._picture, progress=self._progress)
-        questions = self._split
+        after = search_run(self._load(out), self._test, self._page_image, progress=self._progress)
         report = FinetuneReport(
             folder=out,
             base=trained.base,
             fingerprint=trained.fingerprint,
             recipe=self._options.recipe,
-            parts=SplitCounts.of(questions, pages=len(self._test.pages)),
+            counts=SplitCounts.of(self._split, pages=len(self._test.pages)),
             losses=tuple(trained.state.losses),
             checks=tuple(trained.state.checks),
             best=trained.state.best_check,
-            test=compare(after, trained.before, questions.test)[0],
+            test=compare(after, trained.before, self._split.test)[0],
         )
         write_run(trained.before, out / "before.trec")
         write_run(after, out / "after.trec")
-        atomic_write(out / REPORT, [json.dumps(report.as_dict(), indent=2).encode()])
+        atomic_write(out / REPORT_FILE, [json.dumps(report.as_dict(), indent=2).encode()])
         shutil.rmtree(out / "training")
         return report
 
@@ -126,31 +125,31 @@ class _FinetuneRun:
         recipe = self._options.recipe
         loaded = self._load()
         lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
-        asked = self._examples()
-        stop = HeldOutQuestions.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
+        examples = self._examples()
+        stop = HeldOutQueries.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
 
-        def look(step: int) -> Check:
+        def check_at(step: int) -> Check:
             return check(
-                loaded, stop, self._picture, at=CheckSettings(step, recipe.temperature), progress=self._progress
+                loaded, stop, self._page_image, at=CheckSettings(step, recipe.temperature), progress=self._progress
             )
 
-        training = Training(loaded.family, lora.trained(), asked, self._picture, look, recipe)
+        training = Training(loaded.family, lora.trained(), examples, self._page_image, check_at, recipe)
         fingerprint = loaded.info.fingerprint
         folder = out / "training"
         folder.mkdir(parents=True, exist_ok=True)
-        saving = SaveSettings(folder, _digest(fingerprint, asked, stop, recipe), self._options.minutes_between)
+        saving = SaveSettings(folder, _digest(fingerprint, examples, stop, recipe), self._options.minutes_between)
         state = training.run(saving, progress=self._progress)
         layout = loaded.family.layouts[self._checkpoint.model_type]
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
         write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
         with lora.model.disable_adapter():
-            before = search_run(loaded, self._test, self._picture, progress=self._progress)
+            before = search_run(loaded, self._test, self._page_image, progress=self._progress)
         return _TrainingResult(state, base, fingerprint, before)
 
-    def _questions(self) -> Sequence[Query]:
+    def _queries(self) -> Sequence[Query]:
         if self._options.questions is not None:
-            return questions_of_file(self._options.questions, self._pages)
-        found = questions_of_headings(self._library, self._options.collection, self._pages)
+            return queries_of_file(self._options.questions, self._pages)
+        found = queries_of_headings(self._library, self._options.collection, self._pages)
         if not found:
             raise InputError(
                 "the documents have no headings to ask for (no bookmarks, no numbered lines in a text layer): give a "
@@ -171,24 +170,24 @@ class _FinetuneRun:
             raise EncoderError(f"{loaded.info.name} is no vision-language encoder: LoRA cannot be trained on it")
         return loaded
 
-    def _examples(self) -> tuple[Example, ...]:
+    def _examples(self) -> tuple[TrainingExample, ...]:
         """Negatives come from documents that are neither checked nor tested with."""
         kept_apart = {*self._split.documents(self._split.stop), *self._split.documents(self._split.test)}
         trained = [name for name in self._pages if name not in kept_apart]
-        mined = NegativeMining(self._options.collection, trained, self._options.recipe.negatives)
-        return tuple(examples(self._library, self._split.train, mined, progress=self._progress))
+        mining = NegativeMining(self._options.collection, trained, self._options.recipe.negatives)
+        return tuple(mine_examples(self._library, self._split.train, mining, progress=self._progress))
 
-    def _picture(self, page: PageId) -> Image.Image:
+    def _page_image(self, page: PageId) -> Image.Image:
         return self._library.collection(self._options.collection).page_image(page.document, page.page)
 
 
-def _digest(fingerprint: str, asked: Sequence[Example], stop: HeldOutQuestions, recipe: Recipe) -> str:
+def _digest(fingerprint: str, examples: Sequence[TrainingExample], stop: HeldOutQueries, recipe: FinetuneRecipe) -> str:
     """Another for anything that another training would differ in."""
-    decides = [
+    settings = [
         fingerprint,
         asdict(recipe),
-        [(each.text, each.gold, each.negatives, sorted(each.spared)) for each in asked],
-        [(query.text, sorted(query.gold), sorted(query.neutral)) for query in stop.questions],
+        [(each.text, each.gold, each.negatives, sorted(each.neutral)) for each in examples],
+        [(query.text, sorted(query.gold), sorted(query.neutral)) for query in stop.queries],
         stop.pages,
     ]
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()

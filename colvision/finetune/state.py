@@ -34,7 +34,7 @@ class TrainingState:
         return min(self.checks, key=lambda check: (check.loss, check.step))
 
     @property
-    def has_run_out_of(self) -> int:
+    def checks_since_best(self) -> int:
         """Checks since the best one."""
         return len(self.checks) - 1 - self.checks.index(self.best_check)
 

@@ -1,7 +1,7 @@
 """int8 MaxSim on the tiles of AMX (Intel, from Sapphire Rapids on): products and maxima in one pass, nothing kept.
 
 It takes about as long as reading the codes does (docs/benchmarks.md). The first half of the file is the instructions,
-for loops that numba compiles: LLVM's intrinsics under names of what they do here. Tiles 0 to 3 are sums, (rows 0-15,
+for loops that numba compiles: LLVM's intrinsics under names that say what they do. Tiles 0 to 3 are sums, (rows 0-15,
 rows 16-31) by (tokens 0-15, tokens 16-31); 4 and 5 are rows, 6 and 7 tokens. Addresses are whole numbers,
 `array.ctypes.data`. See Intel's Architecture Instruction Set Extensions Programming Reference, chapter 3.
 """
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 ROWS, BYTES = 16, 64  # of a tile
 TILE = ROWS * BYTES
-TURN = 2 * ROWS  # page rows, and query tokens, of one block of sums
+BLOCK_ROWS = 2 * ROWS  # page vectors, and query tokens, of one block of sums
 
 Codes = NDArray[np.int8]
 Int32s = NDArray[np.int32]
 Places = NDArray[np.int64]
 _Loop = Callable[[NDArray[np.uint8], Codes, Places, Places, Codes, Int32s], None]
 
-_GIVEN = ["Array(uint8, 1, 'C', readonly=True)", "Array(int8, 2, 'C', readonly=True)"]
-_GIVEN += ["Array(int64, 1, 'C', readonly=True)"] * 2 + ["Array(int8, 4, 'C', readonly=True)", "int32[:, ::1]"]
+_ARGUMENTS = ["Array(uint8, 1, 'C', readonly=True)", "Array(int8, 2, 'C', readonly=True)"]
+_ARGUMENTS += ["Array(int64, 1, 'C', readonly=True)"] * 2 + ["Array(int8, 4, 'C', readonly=True)", "int32[:, ::1]"]
 
 _Emitted = tuple[object, Callable[..., ir.Value]]
 _BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(64), ir.IntType(32)
@@ -45,13 +45,13 @@ _ADDRESS = _BYTE.as_pointer()
 _log = logging.getLogger("colvision.maxsim")
 
 
-def shapes() -> NDArray[np.uint8]:
+def tile_config() -> NDArray[np.uint8]:
     """What `ldtilecfg` reads: palette 1, eight tiles of 16 rows of 64 bytes."""
-    shapes = np.zeros(64, np.uint8)
-    shapes[0] = 1
-    shapes[16:32].view(np.uint16)[:] = BYTES
-    shapes[48:56] = ROWS
-    return shapes
+    config = np.zeros(64, np.uint8)
+    config[0] = 1
+    config[16:32].view(np.uint16)[:] = BYTES
+    config[48:56] = ROWS
+    return config
 
 
 def _emit(builder: ir.IRBuilder, name: str, *given: ir.Value) -> None:
@@ -64,7 +64,7 @@ def _at(builder: ir.IRBuilder, address: ir.Value, offset: int = 0) -> ir.Value:
     return builder.inttoptr(builder.add(address, _WORD(offset)), _ADDRESS)
 
 
-def _emit_configure(_: object, shapes: object) -> _Emitted:
+def _emit_configure(_: object, config: object) -> _Emitted:
     def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
         _emit(builder, "llvm.x86.ldtilecfg", _at(builder, given[0]))
         return context.get_dummy_value()
@@ -92,12 +92,12 @@ def _emit_clear(_: object) -> _Emitted:
 def _emit_add_products(_: object, rows: object, stride: object, tokens: object) -> _Emitted:
     def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
         rows, stride, tokens = given
-        later = builder.add(rows, builder.mul(stride, _WORD(ROWS)))
+        second_rows = builder.add(rows, builder.mul(stride, _WORD(ROWS)))
         load = "llvm.x86.tileloadd64"
         _emit(builder, load, _BYTE(6), _at(builder, tokens), _WORD(BYTES))
         _emit(builder, load, _BYTE(4), _at(builder, rows), stride)
         _emit(builder, load, _BYTE(7), _at(builder, tokens, TILE), _WORD(BYTES))
-        _emit(builder, load, _BYTE(5), _at(builder, later), stride)
+        _emit(builder, load, _BYTE(5), _at(builder, second_rows), stride)
         for tile, (row, token) in enumerate(((4, 6), (4, 7), (5, 6), (5, 7))):
             _emit(builder, "llvm.x86.tdpbssd", _BYTE(tile), _BYTE(row), _BYTE(token))
         return context.get_dummy_value()
@@ -109,7 +109,7 @@ def _emit_store(_: object, products: object) -> _Emitted:
     """The sums as (32, 32) int32."""
 
     def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
-        width = TURN * 4
+        width = BLOCK_ROWS * 4
         for tile, offset in enumerate((0, BYTES, ROWS * width, ROWS * width + BYTES)):
             _emit(builder, "llvm.x86.tilestored64", _BYTE(tile), _at(builder, given[0], offset), _WORD(width))
         return context.get_dummy_value()
@@ -121,7 +121,7 @@ def _emit_fetch(_: object, address: object) -> _Emitted:
     """2 KB towards the cache; beyond the end of the codes it does nothing."""
 
     def generate(context: "BaseContext", builder: ir.IRBuilder, _: object, given: list[ir.Value]) -> ir.Value:
-        for offset in range(0, TURN * BYTES, BYTES):
+        for offset in range(0, BLOCK_ROWS * BYTES, BYTES):
             _emit(builder, "llvm.prefetch.p0", _at(builder, given[0], offset), _INT(0), _INT(3), _INT(1))
         return context.get_dummy_value()
 
@@ -136,21 +136,21 @@ store: Callable[[int], None] = intrinsic(_emit_store)
 fetch: Callable[[int], None] = intrinsic(_emit_fetch)
 
 
-def _works() -> bool:
-    """Whether the processor has the tiles and Linux lets this process use them, which it wants to be asked for."""
+def _is_available() -> bool:
+    """Whether the processor has the tiles and Linux lets this process use them, which a process has to request."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
     features = binding.get_host_cpu_features()
     if not (features.get("amx-tile") and features.get("amx-int8")):
         return False
-    arch_prctl, ask, tile_data = 158, 0x1023, 18  # Documentation/arch/x86/xstate.rst of the kernel
-    return bool(ctypes.CDLL(None).syscall(arch_prctl, ask, tile_data) == 0)
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18  # Documentation/arch/x86/xstate.rst of the kernel
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0)
 
 
 @once
 def tiles() -> "Tiles | None":
     """None where the processor has no AMX, or LLVM does not know its instructions by these names."""
-    if not _works():
+    if not _is_available():
         return None
     try:
         compiled = Tiles.compiled()
@@ -178,64 +178,64 @@ class Tiles:
         Missing tokens of the last group are zeros; their columns are cut off, so they win nothing.
         """
         count, dim = tokens.shape
-        groups = -(-count // TURN)
-        whole = np.zeros((groups * TURN, dim), np.int8)
-        whole[:count] = tokens
-        split = whole.reshape(groups, 2, ROWS, dim // BYTES, ROWS, 4)  # group, half, token, depth, row, dimension
+        groups = -(-count // BLOCK_ROWS)
+        padded = np.zeros((groups * BLOCK_ROWS, dim), np.int8)
+        padded[:count] = tokens
+        split = padded.reshape(groups, 2, ROWS, dim // BYTES, ROWS, 4)  # group, half, token, depth, row, dimension
         return np.ascontiguousarray(split.transpose(0, 3, 1, 4, 2, 5)).reshape(groups, dim // BYTES, 2, TILE)
 
     def maxima(self, codes: Codes, firsts: Places, lasts: Places, packed: Codes) -> Int32s:
         """`codes` (n, dim), each page's first row and the row after its last -> (pages, 32 * groups)."""
-        found = np.empty((len(firsts), TURN * len(packed)), np.int32)
-        self.loop(shapes(), codes, firsts, lasts, packed, found)
-        return found
+        maxima = np.empty((len(firsts), BLOCK_ROWS * len(packed)), np.int32)
+        self.loop(tile_config(), codes, firsts, lasts, packed, maxima)
+        return maxima
 
     def agrees(self) -> bool:
-        """Whether it computes what numpy does, for pages shorter and longer than a turn: asked once."""
-        ends = np.array([0, 1, 1 + TURN, 40 + TURN, 200])
+        """Whether it computes what numpy does, for pages shorter and longer than a block: checked once."""
+        ends = np.array([0, 1, 1 + BLOCK_ROWS, 40 + BLOCK_ROWS, 200])
         codes = (np.arange(200 * 128) * 31 % 255 - 127).astype(np.int8).reshape(200, 128)
         tokens = (np.arange(37 * 128) * 7 % 255 - 127).astype(np.int8).reshape(37, 128)
         expected = np.maximum.reduceat(codes.astype(np.int32) @ tokens.T.astype(np.int32), ends[:-1], axis=0)
-        found = self.maxima(codes, ends[:-1], ends[1:], self.pack(tokens))
-        return np.array_equal(found[:, : len(tokens)], expected)
+        maxima = self.maxima(codes, ends[:-1], ends[1:], self.pack(tokens))
+        return np.array_equal(maxima[:, : len(tokens)], expected)
 
 
 def _compiled() -> _Loop:
-    """The loop over pages: shapes, codes, firsts, lasts, packed tokens, and maxima, which it fills.
+    """The loop over pages: tile configuration, codes, firsts, lasts, packed tokens, and maxima, which it fills.
 
-    The last turn of a page begins early enough to be full: what is compared twice changes no maximum. A page of fewer
-    rows than a turn repeats its last.
+    The last block of a page begins early enough to be full: what is compared twice changes no maximum. A page of fewer
+    rows than a block repeats its last.
     """
 
     def loop(
-        shapes: NDArray[np.uint8], codes: Codes, firsts: Places, lasts: Places, tokens: Codes, maxima: Int32s
+        config: NDArray[np.uint8], codes: Codes, firsts: Places, lasts: Places, tokens: Codes, maxima: Int32s
     ) -> None:
         prefer_512_bit()
         dim = codes.shape[1]
-        products, short = np.empty((TURN, TURN), np.int32), np.empty((TURN, dim), np.int8)
-        configure(shapes.ctypes.data)
+        products, short = np.empty((BLOCK_ROWS, BLOCK_ROWS), np.int32), np.empty((BLOCK_ROWS, dim), np.int8)
+        configure(config.ctypes.data)
         for page in range(len(firsts)):
             begin, rows = codes.ctypes.data + firsts[page] * dim, lasts[page] - firsts[page]
-            if rows < TURN:
-                for row in range(TURN):
+            if rows < BLOCK_ROWS:
+                for row in range(BLOCK_ROWS):
                     short[row] = codes[firsts[page] + min(row, rows - 1)]
-                begin, rows = short.ctypes.data, TURN
+                begin, rows = short.ctypes.data, BLOCK_ROWS
             for group in range(tokens.shape[0]):
-                best = maxima[page, group * TURN : (group + 1) * TURN]
+                best = maxima[page, group * BLOCK_ROWS : (group + 1) * BLOCK_ROWS]
                 best[:] = -(2**31)
-                for row in range(0, rows, TURN):
-                    _multiply(begin + min(row, rows - TURN) * dim, dim, tokens[group].ctypes.data, group == 0)
+                for row in range(0, rows, BLOCK_ROWS):
+                    _multiply(begin + min(row, rows - BLOCK_ROWS) * dim, dim, tokens[group].ctypes.data, group == 0)
                     store(products.ctypes.data)
-                    _raise(best, products)
+                    _update(best, products)
         release()
 
-    return jit_cached(loop, [f"void({', '.join(_GIVEN)})"])
+    return jit_cached(loop, [f"void({', '.join(_ARGUMENTS)})"])
 
 
-def _raise_to(best: Int32s, products: Int32s) -> None:
-    """Eight rows of products a turn, tokens as lanes."""
-    for row in range(0, TURN, 8):
-        for t in range(TURN):
+def _update_maxima(best: Int32s, products: Int32s) -> None:
+    """Eight rows of products at a time, tokens as lanes."""
+    for row in range(0, BLOCK_ROWS, 8):
+        for t in range(BLOCK_ROWS):
             upper = max(max(products[row, t], products[row + 1, t]), max(products[row + 2, t], products[row + 3, t]))
             lower = max(
                 max(products[row + 4, t], products[row + 5, t]), max(products[row + 6, t], products[row + 7, t])
@@ -243,17 +243,17 @@ def _raise_to(best: Int32s, products: Int32s) -> None:
             best[t] = max(best[t], max(upper, lower))
 
 
-def _multiply_turn(rows: int, dim: int, tokens: int, is_first: bool) -> None:
-    """32 rows by 32 tokens, 64 dimensions at a time; the first group of tokens fetches the next turn's rows meanwhile.
+def _multiply_block(rows: int, dim: int, tokens: int, is_first: bool) -> None:
+    """32 rows by 32 tokens, 64 dimensions at a time; the first group of tokens fetches the next block's rows meanwhile.
 
     Without that a page takes an eighth longer.
     """
     clear()
     for depth in range(dim // BYTES):
         if is_first:
-            fetch(rows + TURN * dim + depth * TURN * BYTES)
+            fetch(rows + BLOCK_ROWS * dim + depth * BLOCK_ROWS * BYTES)
         add_products(rows + depth * BYTES, dim, tokens + depth * 2 * TILE)
 
 
-_raise: Callable[[Int32s, Int32s], None] = njit(inline="always")(_raise_to)
-_multiply: Callable[[int, int, int, bool], None] = njit(inline="always")(_multiply_turn)
+_update: Callable[[Int32s, Int32s], None] = njit(inline="always")(_update_maxima)
+_multiply: Callable[[int, int, int, bool], None] = njit(inline="always")(_multiply_block)

@@ -15,7 +15,7 @@ Bits = NDArray[np.uint64]
 
 FIRST_STAGE_PAGES = 1000  # below it a scan takes no longer than both stages, a few milliseconds
 _WORD = 64  # dimensions in a word of bits
-_BLOCK = 262_144  # page vectors in one turn of a thread: 4 MB at 128 dimensions
+_BLOCK = 262_144  # page vectors that a thread compares at once: 4 MB at 128 dimensions
 
 
 def sign_bits(vectors: Floats | Codes) -> Bits:
@@ -48,12 +48,12 @@ def bit_maxima(query: Floats, bits: Bits, starts: Starts, *, pages: Pages | None
     loop = least_distances(bits.shape[1])
     query_bits, bits = np.ascontiguousarray(query_bits), np.ascontiguousarray(bits)
 
-    def least(block: PageSelection) -> NDArray[np.int32]:
+    def compare(block: PageSelection) -> NDArray[np.int32]:
         distance = np.empty((len(block.pages), len(query)), np.int32)
         loop(query_bits, bits, starts[block.pages], starts[block.pages + 1], distance)
         return distance
 
-    distance = np.concatenate(parallel_map(least, selection.blocks(_BLOCK)))
+    distance = np.concatenate(parallel_map(compare, selection.blocks(_BLOCK)))
     return np.int32(query.shape[1]) - 2 * distance
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from colvision.maxsim.amx import Tiles
 
 _PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
-_TILED, _TILED_BLOCK = 64, 131_072  # dimensions in a tile; page vectors in one turn of a thread: 17 MB at 128
+_TILED, _TILED_BLOCK = 64, 131_072  # dimensions in a tile; page vectors that a thread takes at once: 17 MB at 128
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
@@ -96,7 +96,7 @@ def _products(rows: Codes, tokens: Codes) -> NDArray[np.int32]:
 
     Rows first: oneDNN packs its right side, which is the small one then.
     """
-    if rows.size and _int8_matmul_works():
+    if rows.size and has_int8_matmul():
         import torch
 
         product: NDArray[np.int32] = torch._int_mm(_tensor(rows), _tensor(tokens).T).numpy()
@@ -118,14 +118,21 @@ def _tensor(codes: Codes) -> "torch.Tensor":
 
 
 @cache
-def _int8_matmul_works() -> bool:
-    """`torch._int_mm` is a private name and was once for CUDA alone: tried once, with shapes as they come here."""
+def has_int8_matmul() -> bool:
+    """Whether torch multiplies int8 matrices of any shape on this processor, exactly.
+
+    `torch._int_mm` is a private name and was once for CUDA alone, where it refuses small shapes: tried once, with a
+    page of vectors and with a single row.
+    """
     import torch
 
-    left = (np.arange(21 * 128, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(21, 128)
-    right = (np.arange(3 * 128, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(3, 128)
-    try:
-        product = torch._int_mm(torch.from_numpy(left), torch.from_numpy(right).T)
-    except (AttributeError, RuntimeError):
-        return False
-    return bool((product.numpy() == left.astype(np.int32) @ right.astype(np.int32).T).all())
+    for rows, columns, dim in ((21, 3, 128), (1, 2, 3)):
+        left = (np.arange(rows * dim, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(rows, dim)
+        right = (np.arange(columns * dim, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(columns, dim)
+        try:
+            product = torch._int_mm(torch.from_numpy(left), torch.from_numpy(right).T)
+        except (AttributeError, RuntimeError):
+            return False
+        if not np.array_equal(product.numpy(), left.astype(np.int32) @ right.astype(np.int32).T):
+            return False
+    return True

@@ -106,15 +106,15 @@ _least_of_one = njit(inline="always")(_least_of_one)
 
 
 def once(make: _Function) -> _Function:
-    """Remembers what `make` returns. Threads that ask together wait for one of them: compiling takes seconds."""
+    """Remembers what `make` returns. Threads that call it together wait for one of them: compiling takes seconds."""
     remembered, compiling = cache(make), threading.Lock()
 
     @wraps(make)
-    def ask(*given: Hashable) -> object:
+    def call(*arguments: Hashable) -> object:
         with compiling:
-            return remembered(*given)
+            return remembered(*arguments)
 
-    return cast(_Function, ask)
+    return cast(_Function, call)
 
 
 @once
@@ -122,11 +122,11 @@ def least_distances(words: int) -> LeastDistances:
     """The loop over pages of `words` words of bits a vector.
 
     It takes query (t, words), bits (n, words), each page's first row and the row after its last (pages,), and fills
-    found (pages, t) with each page's fewest differing bits. Lanes are a page's rows, turned to columns once for all
+    `distances` (pages, t) with each page's fewest differing bits. Lanes are a page's rows, transposed once for all
     tokens; each four tokens fetch a part of the next page, so that memory keeps up (docs/benchmarks.md).
     """
 
-    def loop(query: Words, bits: Words, firsts: Places, lasts: Places, found: Int32s) -> None:
+    def loop(query: Words, bits: Words, firsts: Places, lasts: Places, distances: Int32s) -> None:
         prefer_512_bit()
         tokens = query.shape[0]
         columns = np.empty((words, np.max(lasts - firsts)), np.uint64)
@@ -144,9 +144,9 @@ def least_distances(words: int) -> LeastDistances:
                 for line in range(ahead, min(ahead + share, end), _LINE):
                     _fetch(line)
                 ahead += share
-                found[page, t : t + 4] = _least_of_four(columns, rows, query, t, words)
+                distances[page, t : t + 4] = _least_of_four(columns, rows, query, t, words)
             for t in range(tokens - tokens % 4, tokens):
-                found[page, t] = _least_of_one(columns, rows, query, t, words)
+                distances[page, t] = _least_of_one(columns, rows, query, t, words)
 
     return jit_cached(loop, [f"void({_BITS}, {_BITS}, {_PLACES}, {_PLACES}, int32[:, ::1])"])
 
@@ -163,7 +163,7 @@ def segment_maxima(products: NDArray[_Number], ends: Starts) -> NDArray[_Number]
 
 @once
 def _segment_loop() -> Callable[[Products, Places, Products], None]:
-    """Fills the maxima. Lanes are tokens, four rows a turn."""
+    """Fills the maxima. Lanes are tokens, four rows at a time."""
 
     def loop(products: Products, ends: Places, maxima: Products) -> None:
         prefer_512_bit()

@@ -1,4 +1,4 @@
-"""From a question to ranked pages: `searcher` encodes it, `batching` shares passes, the rest compares."""
+"""From a query to ranked pages: `searcher` encodes it, `batching` shares passes, the rest compares."""
 
 from colvision.search.execute import search_many, search_pages
 from colvision.search.filter_parser import parse_filter

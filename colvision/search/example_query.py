@@ -3,10 +3,10 @@
 Several hundred patches would make a slow query of near-equal tokens, most of them paper. So it is cut to those that
 are least alike: each next one is the patch farthest, by its cosine, from all that are taken (Gonzalez 1985).
 
-The score is the mean similarity, whatever the encoder's link: two patches that both hold print are more alike than a
-word and the patch that holds it, so nearly all of mini's match probabilities would be 1. Of the sample manual's 40
-pages, born-digital and as a scan, similarities put the same page of the other file first for all 40, the next one 16 %
-below it; probabilities with soft idf for 38, the next one 0.7 % below.
+The score is the mean similarity, whatever the encoder's calibration: two patches that both hold print are more alike
+than a word and the patch that holds it, so nearly all of mini's match probabilities would be 1. Of the sample manual's
+40 pages, born-digital and as a scan, similarities put the same page of the other file first for all 40, the next one
+16 % below it; probabilities with soft idf for 38, the next one 0.7 % below.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from colvision.search.results import Answer
 from colvision.store import Store
 from colvision.store.records import DocumentRow
 
-MOST_TOKENS = 64  # three times a query in words; the fourth row of a hundred patches of paper adds nothing to the first
+MAX_TOKENS = 64  # three times a query in words; the fourth row of a hundred patches of paper adds nothing to the first
 _PAPER = 1275, 1650  # (width, height) in pixels: US Letter at 150 dpi
 _LEAST_ASPECT, _GREATEST_ASPECT = 1.0, 1.5  # height / width: A4 has 1.41, Letter 1.29; others are parts of pages
 
@@ -41,29 +41,29 @@ def stored_query(store: Store, collection: str, row: DocumentRow, page: int) -> 
 
 
 def image_query(encoder: Encoder, image: str | Path | Image.Image) -> QueryEmbedding:
-    """A picture, or the first page of a file, encoded as a page. Raises `InputError`.
+    """An image, or the first page of a file, encoded as a page. Raises `InputError`.
 
-    Nobody says how large a picture was on its page, so it asks as if it were a whole page and as if it were half as
-    high and wide, in equal parts; a PDF knows its size. See `docs/search.md` for what that finds.
+    How large an image was on its page is unknown, so it is searched for as a whole page and at half the height and
+    width of one, in equal parts; a PDF knows its size. See `docs/search.md` for what that finds.
     """
-    page = Page(image, source="a picture") if isinstance(image, Image.Image) else _first_page(image)
-    pages = [page] if page.geometry is not None else [replace(page, image=image) for image in _on_paper(page.image)]
+    page = Page(image, source="an image") if isinstance(image, Image.Image) else _first_page(image)
+    pages = [page] if page.geometry is not None else [replace(page, image=image) for image in _page_images(page.image)]
     queries = [
         page_query(embedding.vectors, embedding.kind, embedding.grid, text=page.source)
         for embedding in encoder.encode_pages(pages)
     ]
-    return joined(queries, text=page.source)
+    return join_queries(queries, text=page.source)
 
 
-def _on_paper(image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """The picture as a page, and at half its size on a blank one."""
+def _page_images(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """The image as a page, and at half its size on a blank one."""
     is_like_a_page = _LEAST_ASPECT <= image.height / image.width <= _GREATEST_ASPECT
-    whole = image.convert("RGB") if is_like_a_page else _laid_on(_PAPER, image, 1.0)
-    return whole, _laid_on(whole.size, image, 0.5)
+    whole = image.convert("RGB") if is_like_a_page else _paste_on_paper(_PAPER, image, 1.0)
+    return whole, _paste_on_paper(whole.size, image, 0.5)
 
 
-def _laid_on(paper_size: tuple[int, int], image: Image.Image, share: float) -> Image.Image:
-    """White paper with the picture at the top left, at this share of the size at which it would fit."""
+def _paste_on_paper(paper_size: tuple[int, int], image: Image.Image, share: float) -> Image.Image:
+    """White paper with the image at the top left, at this share of the size at which it would fit."""
     scale = share * min(paper_size[0] / image.width, paper_size[1] / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     paper = Image.new("RGB", paper_size, "white")
@@ -71,7 +71,7 @@ def _laid_on(paper_size: tuple[int, int], image: Image.Image, share: float) -> I
     return paper
 
 
-def without_page(answer: Answer, document_id: str, page: int, k: int) -> Answer:
+def exclude_page(answer: Answer, document_id: str, page: int, k: int) -> Answer:
     """The first `k` hits that are not this page."""
     others = [hit for hit in answer.hits if (hit.document_id, hit.page) != (document_id, page)][:k]
     return replace(answer, hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(others, start=1)))
@@ -80,23 +80,23 @@ def without_page(answer: Answer, document_id: str, page: int, k: int) -> Answer:
 def _first_page(path: str | Path) -> Page:
     [page] = read_pages(path, numbers=[1])
     if isinstance(page, FailedPage):
-        raise DamagedFile(f"{Path(path).name} cannot be asked with: {page.reason}")
+        raise DamagedFile(f"{Path(path).name} cannot be the query: {page.reason}")
     return replace(page, source=Path(path).name)
 
 
 def page_query(
-    vectors: Floats, kind: NDArray[np.uint8], grid: PatchGrid, *, text: str, most: int = MOST_TOKENS
+    vectors: Floats, kind: NDArray[np.uint8], grid: PatchGrid, *, text: str, max_tokens: int = MAX_TOKENS
 ) -> QueryEmbedding:
-    """(n, dim) vectors of a page, of any length, -> at most `most` of its patches as a query, from the top left.
+    """(n, dim) vectors of a page, of any length, -> at most `max_tokens` of its patches as a query, from the top left.
 
-    Every token is a word, named by its place, and counts 1 / tokens: the score is a mean. A page without patches asks
-    with all that it has.
+    Every token is a word, named by its place, and counts 1 / tokens: the score is a mean. Of a page without
+    patches all vectors are tokens.
     """
     patches = np.flatnonzero(kind == Kind.PATCH)
     rows = patches if len(patches) else np.arange(len(vectors))
     unit = vectors[rows] / np.maximum(np.linalg.norm(vectors[rows], axis=1, keepdims=True), 1e-6)
-    taken = np.sort(_least_alike(unit, most))
-    words = tuple(_place(row, col) for row, col in grid.first_cells(len(vectors))[rows[taken]].tolist())
+    taken = np.sort(_least_alike(unit, max_tokens))
+    words = tuple(_cell_name(row, col) for row, col in grid.first_cells(len(vectors))[rows[taken]].tolist())
     tokens = len(taken)
     return QueryEmbedding(
         text=text,
@@ -110,7 +110,7 @@ def page_query(
     )
 
 
-def joined(queries: Sequence[QueryEmbedding], *, text: str) -> QueryEmbedding:
+def join_queries(queries: Sequence[QueryEmbedding], *, text: str) -> QueryEmbedding:
     """Queries of pages as one, in which each counts as much as another: its score is the mean of theirs."""
     words = tuple(word for query in queries for word in query.words)
     return QueryEmbedding(
@@ -125,18 +125,18 @@ def joined(queries: Sequence[QueryEmbedding], *, text: str) -> QueryEmbedding:
     )
 
 
-def _least_alike(unit: Floats, most: int) -> NDArray[np.int64]:
+def _least_alike(unit: Floats, count: int) -> NDArray[np.int64]:
     """Places of the vectors, the one most unlike the mean first."""
-    if len(unit) <= most:
+    if len(unit) <= count:
         return np.arange(len(unit), dtype=np.int64)
     taken = [int(np.argmin(unit @ unit.mean(axis=0)))]
     nearest = unit @ unit[taken[0]]  # (n,) cosine to the nearest that is taken
-    while len(taken) < most:
+    while len(taken) < count:
         taken.append(int(np.argmin(nearest)))
         nearest = np.maximum(nearest, unit @ unit[taken[-1]])
     return np.array(taken, dtype=np.int64)
 
 
-def _place(row: int, col: int) -> str:
+def _cell_name(row: int, col: int) -> str:
     """A cell in words; rows and columns are counted from 1 for people."""
     return f"row {row + 1}, column {col + 1}" if row >= 0 else "the whole page"

@@ -1,8 +1,8 @@
 """Which pages are compared, and how. Queries that come together share every pass over the pages.
 
 A scan compares the int8 codes of all pages. Above `FIRST_STAGE_PAGES` a first stage compares their sign bits and only
-its candidates' codes are compared: for plain MaxSim (identity link) alone. A link that is a steep probability needs
-more than signs tell: among 1,685 scanned pages of `mini`, the best 200 by sign bits hold .62 of the ten best, and
+its candidates' codes are compared: for plain MaxSim (no calibration) alone. A steep calibration to probabilities
+needs more than signs tell: among 1,685 scanned pages of `mini`, the best 200 by sign bits hold .62 of the ten best, and
 its soft idf needs the exact similarities of the whole collection anyway. So such collections are scanned.
 """
 
@@ -21,14 +21,14 @@ from colvision.maxsim.binary import has_first_stage
 from colvision.search.filters import Columns
 from colvision.search.idf import soft_idf
 from colvision.search.options import QueryRequest, SearchOptions
-from colvision.search.ranking import ScoredPages, best_hits
+from colvision.search.ranking import ScoredPages, rank_hits
 from colvision.search.results import Answer
-from colvision.search.scan import Pages, Table, bit_scores, code_maxima
+from colvision.search.scan import Pages, PageTable, bit_scores, code_maxima
 from colvision.store import Snapshot
 from colvision.store.fulltext import TextScores
 
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
-# benchmarks/made.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
+# benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
@@ -43,9 +43,9 @@ def search_pages(
 ) -> Answer:
     """One query's answer.
 
-    score(page) = sum over tokens of weight * link(max over the page's vectors of the similarity), and the terms of
-    `score_terms`. Ties break by document name, then page. Filters cut pages before they are scored and change no score:
-    idf is the collection's.
+    score(page) = sum over tokens of weight * calibration(max over the page's vectors of the similarity), and the terms
+    of `score_terms`. Ties break by document name, then page. Filters cut pages before they are scored and change no
+    score: idf is the collection's.
     """
     return search_many(snapshot, [QueryRequest(query, options or SearchOptions(), texts)], info=info)[0]
 
@@ -57,27 +57,27 @@ def search_many(
 
     `memory` bounds the bytes that a pass holds beside the mapped shards, as far as one query allows.
     """
-    table = Table.of(snapshot)
+    table = PageTable.of(snapshot)
     answers: dict[int, Answer] = {}
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i].options))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i].options)):
         places = list(group)
         search = _Search(table, info, _scope(table, requests[places[0]].options), memory)
         for batch in search.batches(places, requests):
-            answers.update(zip(batch, search.answers([requests[i] for i in batch]), strict=True))
+            answers.update(zip(batch, search.answer([requests[i] for i in batch]), strict=True))
     return [answers[i] for i in range(len(requests))]
 
 
-def scored_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo) -> ScoredQuery:
+def weigh_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo) -> ScoredQuery:
     """A query with the weights that a search of the whole collection gives its tokens.
 
     Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
     """
-    search = _Search(Table.of(snapshot), info, None, SEARCH_BYTES)
+    search = _Search(PageTable.of(snapshot), info, None, SEARCH_BYTES)
     request = QueryRequest(query)
     if not info.calibration.is_probability:
-        return search.query(request, query.weights)
-    [scored] = search.scanned([request], query.vectors)
+        return search.weigh(request, query.weights)
+    [scored] = search.scan([request], query.vectors)
     return scored.query
 
 
@@ -86,7 +86,7 @@ def _scope_key(options: SearchOptions) -> str:
     return repr((documents, options.where, options.mode))
 
 
-def _scope(table: Table, options: SearchOptions) -> Pages | None:
+def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
     """The pages that may be found; None for all."""
     if options.documents is None and options.where is None:
         return None
@@ -105,7 +105,7 @@ def _scope(table: Table, options: SearchOptions) -> Pages | None:
 class _Search:
     """One pass over the pages of one filter: `scope` are those that may be found, None for all."""
 
-    table: Table
+    table: PageTable
     info: EncoderInfo
     scope: Pages | None
     memory: int
@@ -129,22 +129,25 @@ class _Search:
         if batch:
             yield batch
 
-    def answers(self, requests: Sequence[QueryRequest]) -> list[Answer]:
+    def answer(self, requests: Sequence[QueryRequest]) -> list[Answer]:
         """Raises `LibraryDamaged`."""
         started = time.perf_counter()
         vectors = np.concatenate([request.query.vectors for request in requests])
         if self._has_first_stage(requests[0].options):
-            candidates = self._candidates(requests, vectors)
-            staged = time.perf_counter()
-            found = self._reranked(requests, candidates, vectors)
-            spent = {"first_stage": (staged - started) * 1000, "rerank": (time.perf_counter() - staged) * 1000}
+            candidates = self._select_candidates(requests, vectors)
+            first_stage_done = time.perf_counter()
+            found = self._rerank(requests, candidates, vectors)
+            spent = {
+                "first_stage": (first_stage_done - started) * 1000,
+                "rerank": (time.perf_counter() - first_stage_done) * 1000,
+            }
             mode = "rerank"
         else:
-            found = self.scanned(requests, vectors)
+            found = self.scan(requests, vectors)
             spent, mode = {"score": (time.perf_counter() - started) * 1000}, "exact"
         answers = []
         for scored in found:
-            hits = best_hits(self.table, scored, self.info.quantisation_range)
+            hits = rank_hits(self.table, scored, self.info.quantisation_range)
             timing = {**spent, "total": (time.perf_counter() - started) * 1000}
             retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "bm25")
             answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing, retrievers))
@@ -153,7 +156,7 @@ class _Search:
     def _has_first_stage(self, options: SearchOptions) -> bool:
         return options.mode == "auto" and has_first_stage(self.info, len(self.pages)) and self.table.has_bits
 
-    def _candidates(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[Pages]:
+    def _select_candidates(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[Pages]:
         """For each query the pages whose signs agree best with its own, and those whose text has most of its words."""
         pages = self.pages
         sizes = [len(request.query.tokens) for request in requests]
@@ -171,7 +174,7 @@ class _Search:
             chosen.append(np.sort(pages[best]))
         return chosen
 
-    def _reranked(
+    def _rerank(
         self, requests: Sequence[QueryRequest], candidates: Sequence[Pages], vectors: Floats
     ) -> list[ScoredPages]:
         """Each query's candidates by their codes: together where most of them are wanted by several queries."""
@@ -185,7 +188,7 @@ class _Search:
                 maxima = self._maxima(pages, request.query.vectors)
             else:
                 maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self.query(request, request.query.weights)
+            query = self.weigh(request, request.query.weights)
             found.append(ScoredPages(query, request.options, request.texts, pages, maxima))
             begin = end
         return found
@@ -193,7 +196,7 @@ class _Search:
     def _maxima(self, pages: Pages, vectors: Floats) -> Floats:
         return code_maxima(self.table, pages, vectors, self.info.quantisation_range)
 
-    def scanned(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[ScoredPages]:
+    def scan(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[ScoredPages]:
         is_weighed = self.info.calibration.is_probability and any(request.options.soft_idf for request in requests)
         compared = np.arange(len(self.table), dtype=np.int64) if is_weighed else self.pages
         maxima = self._maxima(compared, vectors)
@@ -205,17 +208,14 @@ class _Search:
             if is_weighed and request.options.soft_idf:
                 weights = weights * soft_idf(self.info.calibration(own))
             kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(ScoredPages(self.query(request, weights), request.options, request.texts, self.pages, kept))
+            found.append(ScoredPages(self.weigh(request, weights), request.options, request.texts, self.pages, kept))
             begin = end
         return found
 
-    def query(self, request: QueryRequest, weights: Floats) -> ScoredQuery:
-        generation = self.table.snapshot.generation
-        mean_vectors = self.table.mean_vectors
-        calibration = (
-            Calibration() if request.query.is_example else self.info.calibration
-        )  # it was calibrated for words: see `example_query`
-        return ScoredQuery(request.query, weights, calibration, generation, self.info.fingerprint, mean_vectors)
+    def weigh(self, request: QueryRequest, weights: Floats) -> ScoredQuery:
+        # The encoder's calibration is one of words: see `example_query`.
+        calibration = Calibration() if request.query.is_example else self.info.calibration
+        return ScoredQuery(request.query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
 
 
 def _best_texts(scores: NDArray[np.float64]) -> Pages:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from colvision.core.metadata import Scalar, scalar_of
-from colvision.search.filters import PAGE, AllOf, AnyOf, Compare, Filter, Range
+from colvision.search.filters import PAGE, AllOf, AnyOf, Compare, Filter, PageRange
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<quoted>"[^"]*"|'[^']*') | (?P<sign>[!<>]=|[<>=]) | (?P<mark>[(),]) | (?P<word>[^\s()<>=!,"']+) )""",
@@ -29,13 +29,13 @@ class _Token(NamedTuple):
 
 def parse_filter(text: str) -> Filter:
     """Raises `ValueError` for a text that does not read so, saying where."""
-    reader = _Reader(text)
-    found = reader.expression(0)
-    reader.end()
+    parser = _Parser(text)
+    found = parser.expression(0)
+    parser.end()
     return found
 
 
-class _Reader:
+class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = list(_tokens(text))
@@ -43,63 +43,63 @@ class _Reader:
 
     def expression(self, depth: int) -> Filter:
         parts = [self._conjunction(depth)]
-        while self._took_word("or"):
+        while self._accept_word("or"):
             parts.append(self._conjunction(depth))
         return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _conjunction(self, depth: int) -> Filter:
         parts = [self._part(depth)]
-        while self._took_word("and"):
+        while self._accept_word("and"):
             parts.append(self._part(depth))
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _part(self, depth: int) -> Filter:
-        if self._took_mark("("):
+        if self._accept_mark("("):
             if depth == _DEPTH:
                 raise self._error(f"more than {_DEPTH} parentheses inside each other")
             inside = self.expression(depth + 1)
-            if not self._took_mark(")"):
+            if not self._accept_mark(")"):
                 raise self._error("expected )")
             return inside
-        field = self._take("word", "quoted", wanted="a name such as machine, document or page")
-        if self._took_word("in"):
+        field = self._expect("word", "quoted", wanted="a name such as machine, document or page")
+        if self._accept_word("in"):
             values = [self._value(field)]
-            while self._took_mark(","):
+            while self._accept_mark(","):
                 values.append(self._value(field))
             return _any_of(field, "=", values)
-        sign = self._take("sign", wanted=f"one of = != >= <= > < or `in` after {field!r}")
+        sign = self._expect("sign", wanted=f"one of = != >= <= > < or `in` after {field!r}")
         return _any_of(field, sign, [self._value(field)])
 
-    def _value(self, field: str) -> Scalar | Range:
+    def _value(self, field: str) -> Scalar | PageRange:
         token = self._tokens[self._place]
-        text = self._take("word", "quoted", wanted=f"a value for {field!r}")
+        text = self._expect("word", "quoted", wanted=f"a value for {field!r}")
         span = _RANGE.fullmatch(text)
         if token.kind == "quoted":
             return text
-        return Range(int(span[1]), int(span[2])) if field == PAGE and span else scalar_of(text)
+        return PageRange(int(span[1]), int(span[2])) if field == PAGE and span else scalar_of(text)
 
     def end(self) -> None:
         if self._tokens[self._place].kind != "end":
             raise self._error("expected `and`, `or` or the end")
 
-    def _take(self, *kinds: str, wanted: str) -> str:
+    def _expect(self, *kinds: str, wanted: str) -> str:
         token = self._tokens[self._place]
         if token.kind not in kinds:
             raise self._error(f"expected {wanted}")
         self._place += 1
         return token.text[1:-1] if token.kind == "quoted" else token.text
 
-    def _took_word(self, word: str) -> bool:
-        return self._took("word", word)
+    def _accept_word(self, word: str) -> bool:
+        return self._accept("word", word)
 
-    def _took_mark(self, mark: str) -> bool:
-        return self._took("mark", mark)
+    def _accept_mark(self, mark: str) -> bool:
+        return self._accept("mark", mark)
 
-    def _took(self, kind: str, text: str) -> bool:
+    def _accept(self, kind: str, text: str) -> bool:
         token = self._tokens[self._place]
-        is_it = token.kind == kind and token.text.casefold() == text
-        self._place += is_it
-        return is_it
+        is_next = token.kind == kind and token.text.casefold() == text
+        self._place += is_next
+        return is_next
 
     def _error(self, what: str) -> ValueError:
         token = self._tokens[self._place]
@@ -120,9 +120,9 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "", len(text))
 
 
-def _any_of(field: str, sign: str, values: list[Scalar | Range]) -> Filter:
-    ranges = [value for value in values if isinstance(value, Range)]
-    plain = tuple(value for value in values if not isinstance(value, Range))
+def _any_of(field: str, sign: str, values: list[Scalar | PageRange]) -> Filter:
+    ranges = [value for value in values if isinstance(value, PageRange)]
+    plain = tuple(value for value in values if not isinstance(value, PageRange))
     if ranges and sign != "=":
         raise ValueError(f"page {sign} {ranges[0].first}-{ranges[0].last}: a range of pages goes with = or `in`")
     parts: list[Filter] = [*ranges, *([Compare(field, sign, plain)] if plain else [])]

@@ -120,7 +120,7 @@ class Compare(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class Range(Filter):
+class PageRange(Filter):
     """Pages from `first` to `last`, both included."""
 
     first: int

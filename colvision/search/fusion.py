@@ -1,4 +1,4 @@
-"""What a page is worth when its pixels and its text layer are both asked: one number from two scores."""
+"""What a page is worth when its pixels and its text layer are both searched: one number from two scores."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What a search is asked for."""
+"""What a search is to find, and how."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -15,8 +15,8 @@ class SearchOptions:
     """The `k` best pages; only of `documents` (ids) and `where` it holds, if given.
 
     `mode` "exact" compares every page's codes, "auto" may choose candidates by their sign bits first. `soft_idf` weighs
-    rare words up where the link allows it. `text_fusion` orders pages by their text layers, too; None does
-    where MaxSim adds up probabilities, for which the fusion was measured.
+    rare words up where the calibration gives probabilities. `text_fusion` orders pages by their text layers, too; None
+    does where MaxSim adds up probabilities, for which the fusion was measured.
     """
 
     k: int = 10

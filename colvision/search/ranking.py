@@ -13,12 +13,12 @@ from colvision.parallel import parallel_map
 from colvision.search.fusion import fuse, share
 from colvision.search.options import SearchOptions
 from colvision.search.results import Hit
-from colvision.search.scan import Pages, Table
+from colvision.search.scan import Pages, PageTable
 from colvision.store.fulltext import TextScores
 
 Scores = NDArray[np.float64]
 
-_TOGETHER = 16  # pages that are compared in one product: a product a page takes five times as long
+_PAGES_A_PRODUCT = 16  # pages that are compared in one product: a product a page takes five times as long
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
@@ -35,7 +35,7 @@ class ScoredPages:
     maxima: Floats
 
 
-def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
+def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
     """The `k` best pages, best first; equal ones in the order of document names and pages.
 
     Where there are extra terms, the best pages by MaxSim (and text) are ordered again by the whole score.
@@ -46,7 +46,9 @@ def best_hits(table: Table, scored: ScoredPages, quantisation_range: float) -> t
     k = scored.options.k
     has_terms = scored.query.calibration.is_probability
     chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
-    terms = _terms(table, scored.pages[chosen], scored.query, quantisation_range) if has_terms and len(chosen) else {}
+    terms = (
+        _score_terms(table, scored.pages[chosen], scored.query, quantisation_range) if has_terms and len(chosen) else {}
+    )
     scores = scores[chosen] + sum(terms.values())
     worth = order(scores, chosen)
     documents = [table.snapshot.documents[key] for key in table.document[scored.pages[chosen]].tolist()]
@@ -88,7 +90,7 @@ class _Order:
     floor: float
 
     @classmethod
-    def of(cls, table: Table, scored: ScoredPages, scores: Scores) -> "_Order":
+    def of(cls, table: PageTable, scored: ScoredPages, scores: Scores) -> "_Order":
         if scored.texts is None:
             return cls(None, 0.0, 0.0, 0.0)
         texts = scored.texts.of(table.document[scored.pages], table.page[scored.pages])
@@ -104,24 +106,24 @@ class _Order:
         return fuse(share(scores, best=self.best, floor=self.floor), share(texts, best=self.text_best))
 
 
-def _terms(table: Table, pages: Pages, query: ScoredQuery, quantisation_range: float) -> Mapping[str, Scores]:
-    from colvision.maxsim.score_terms import (
-        page_terms,  # numba: half a second that a process which never searches need not wait
-    )
+def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisation_range: float) -> Mapping[str, Scores]:
+    # Here for numba: half a second that a process which never searches need not wait.
+    from colvision.maxsim.score_terms import compute_score_terms
 
-    stored = [table.stored(page) for page in pages.tolist()]
+    stored = [table.read_page(page) for page in pages.tolist()]
 
     def terms_of(first: int) -> list[Mapping[str, float]]:
-        together = stored[first : first + _TOGETHER]
+        together = stored[first : first + _PAGES_A_PRODUCT]
         codes = np.concatenate([page.codes for page in together])
-        chance = query.calibration(
-            similarities(query.embedding.vectors, codes, quantisation_range)
-        )  # (t, their vectors)
+        similarity = similarities(query.embedding.vectors, codes, quantisation_range)  # (t, their vectors)
+        probabilities = query.calibration(similarity)
         ends = np.cumsum([len(page.codes) for page in together])
-        of_pages = np.split(chance, ends[:-1], axis=1)
-        return [page_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)]
+        of_pages = np.split(probabilities, ends[:-1], axis=1)
+        return [
+            compute_score_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)
+        ]
 
-    terms = [of_page for block in parallel_map(terms_of, range(0, len(stored), _TOGETHER)) for of_page in block]
+    terms = [of_page for block in parallel_map(terms_of, range(0, len(stored), _PAGES_A_PRODUCT)) for of_page in block]
     return {name: np.array([of_page[name] for of_page in terms]) for name in terms[0]}
 
 

@@ -18,8 +18,8 @@ from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
-# more pages is better by chance, about as the logarithm of their number. `benchmarks/absent.py` measures how often the
-# notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
+# more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
+# the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
 _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 
@@ -92,8 +92,8 @@ class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits). `retrievers` is what was asked: "maxsim", and "bm25" where the text layers know a word of the query and
-    text fusion is on. `timing_ms` says how long each part took.
+    sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
+    know a word of the query and text fusion is on. `timing_ms` says how long each part took.
     """
 
     hits: tuple[Hit, ...]
@@ -129,14 +129,14 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """A sentence when no page matches well: the best score is low for the weights of the words that were asked for.
+        """A sentence when no page matches well: the best score is low for the weights of the query's words.
 
-        "" where the encoder's link is no probability: a similarity alone does not tell.
+        "" where the encoder's calibration gives no probability: a similarity alone does not tell.
         """
-        asked = float(self.query.weights.sum())
-        if not self.hits or not self.query.calibration.is_probability or asked <= 0:
+        total_weight = float(self.query.weights.sum())
+        if not self.hits or not self.query.calibration.is_probability or total_weight <= 0:
             return ""
-        needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * asked
+        needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * total_weight
         return "" if max(hit.score for hit in self.hits) >= needed else NO_MATCH
 
     def __len__(self) -> int:

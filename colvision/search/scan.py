@@ -1,6 +1,6 @@
 """The two ways of comparing a query with pages: their int8 codes, and the signs of those.
 
-Pages are rows of a `Table`: the live pages of a snapshot in one order. Pieces of them run side by side.
+Pages are rows of a `PageTable`: the live pages of a snapshot in one order. Pieces of them run side by side.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _FEW = 2  # fewer than one in so many pages are copied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class PageTable:
     """The live pages of a snapshot, part by part: `rows` are those in each part's shard, `starts` (parts + 1,) the
     first of each part here; `document` (key) and `page` (number from 1) are columns (pages,).
     """
@@ -35,14 +35,14 @@ class Table:
     page: NDArray[np.int32]
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> "Table":
+    def of(cls, snapshot: Snapshot) -> "PageTable":
         rows = tuple(np.flatnonzero(part.live) for part in snapshot.parts)
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         pairs = list(zip(snapshot.parts, rows, strict=True))
         document = [part.document[chosen] for part, chosen in pairs]
         page = [part.page[chosen] for part, chosen in pairs]
-        nobody, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return cls(snapshot, rows, starts, np.concatenate([nobody, *document]), np.concatenate([nothing, *page]))
+        no_documents, no_pages = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        return cls(snapshot, rows, starts, np.concatenate([no_documents, *document]), np.concatenate([no_pages, *page]))
 
     def __len__(self) -> int:
         return len(self.document)
@@ -58,7 +58,7 @@ class Table:
     def has_bits(self) -> bool:
         return all(part.shard.bits is not None for part in self.snapshot.parts)
 
-    def stored(self, row: int) -> ShardPage:
+    def read_page(self, row: int) -> ShardPage:
         """The codes and the grid of a page."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.snapshot.parts[part].shard.page(int(self.rows[part][row - self.starts[part]]))
@@ -85,7 +85,7 @@ class Piece(NamedTuple):
         return None if len(self.rows) == len(self.part.shard) else self.rows
 
 
-def code_maxima(table: Table, pages: Pages, query: Floats, quantisation_range: float) -> Floats:
+def code_maxima(table: PageTable, pages: Pages, query: Floats, quantisation_range: float) -> Floats:
     """Each page's best similarity for each query token, from the int8 codes: (pages, t).
 
     Many are compared where they are mapped, a few are copied. Raises `LibraryDamaged` for codes that are not what was
@@ -105,7 +105,7 @@ def code_maxima(table: Table, pages: Pages, query: Floats, quantisation_range: f
     return np.concatenate([nothing, *parallel_map(compare, pieces)])
 
 
-def bit_scores(table: Table, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
+def bit_scores(table: PageTable, pages: Pages, query: Floats, weights: Floats, starts: NDArray[np.int64]) -> Floats:
     """The weighted sums of each page's best agreements, one of each query: (pages, queries).
 
     `query` and `weights` hold the tokens of all queries end to end, `starts` where each begins. Raises

@@ -1,4 +1,4 @@
-"""Questions to the collections of a library: encoded in the caller's thread, answered together with those that wait."""
+"""Queries to the collections of a library: encoded in the caller's thread, answered together with those that wait."""
 
 import time
 from collections import defaultdict
@@ -10,7 +10,7 @@ from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.query import ScoredQuery
 from colvision.search.batching import QueryBatcher
-from colvision.search.execute import scored_query, search_many
+from colvision.search.execute import search_many, weigh_query
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.results import Answer
 from colvision.store import Snapshot, Store
@@ -23,7 +23,7 @@ class _Submission(NamedTuple):
 
 
 class Searcher:
-    """Safe to share between threads: those that ask at the same moment share the passes over the pages."""
+    """Safe to share between threads: those that search at the same moment share the passes over the pages."""
 
     def __init__(self, store: Store, encoder: Callable[[], Encoder], *, memory: int) -> None:
         self._store = store
@@ -37,22 +37,22 @@ class Searcher:
         started = time.perf_counter()
         query = self._encoder().encode_queries([text])[0]
         encoded = time.perf_counter()
-        asked = _Submission(collection, self._request(query, collection, options))
-        read = time.perf_counter()
-        answer = self._batcher.submit(asked)
-        return _timed(answer, (encoded - started, read - encoded, time.perf_counter() - started))
+        submission = _Submission(collection, self._request(query, collection, options))
+        text_scored = time.perf_counter()
+        answer = self._batcher.submit(submission)
+        return _with_timing(answer, (encoded - started, text_scored - encoded, time.perf_counter() - started))
 
     def search_vectors(
         self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
     ) -> Answer:
-        """A query that is encoded already, in `encode` seconds, such as a page; its text layers are not asked.
+        """A query that is encoded already, in `encode` seconds, such as a page; text layers are not searched.
 
         Raises `CollectionNotFound`, `EncoderMismatch`.
         """
         started = time.perf_counter()
         self._check(collection)
         answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
-        return _timed(answer, (encode, 0.0, encode + time.perf_counter() - started))
+        return _with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started))
 
     def query(self, text: str, collection: str) -> ScoredQuery:
         """A text with the weights that a search of a collection gives its tokens; no page is ranked.
@@ -62,7 +62,7 @@ class Searcher:
         self._check(collection)
         embedding = self._encoder().encode_queries([text])[0]
         return self._store.serve(
-            collection, lambda snapshot: scored_query(snapshot, embedding, info=self._info(snapshot.collection))
+            collection, lambda snapshot: weigh_query(snapshot, embedding, info=self._info(snapshot.collection))
         )
 
     def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
@@ -71,14 +71,14 @@ class Searcher:
         started = time.perf_counter()
         queries: list[QueryEmbedding] = self._encoder().encode_queries(texts) if texts else []
         encoded = time.perf_counter()
-        asked = [_Submission(collection, self._request(query, collection, options)) for query in queries]
-        read = time.perf_counter()
-        answers = self._answer(asked)
-        spent = encoded - started, read - encoded, time.perf_counter() - started
-        return [_timed(answer, spent) for answer in answers]
+        submissions = [_Submission(collection, self._request(query, collection, options)) for query in queries]
+        text_scored = time.perf_counter()
+        answers = self._answer(submissions)
+        spent = encoded - started, text_scored - encoded, time.perf_counter() - started
+        return [_with_timing(answer, spent) for answer in answers]
 
     def _request(self, query: QueryEmbedding, collection: str, options: SearchOptions) -> QueryRequest:
-        """With what the text layers say of the query, where they are to be asked and know a word of it."""
+        """With what the text layers say of the query, where they are to be searched and know a word of it."""
         wanted = options.text_fusion
         if wanted is None:
             wanted = self._info(self._store.collection(collection)).calibration.is_probability
@@ -89,21 +89,21 @@ class Searcher:
         """Before the text is encoded: a wrong encoder may not even be able to."""
         self._info(self._store.collection(collection))
 
-    def _answer(self, asked: Sequence[_Submission]) -> list[Answer]:
+    def _answer(self, submissions: Sequence[_Submission]) -> list[Answer]:
         by_collection: dict[str, list[int]] = defaultdict(list)
-        for place, each in enumerate(asked):
+        for place, each in enumerate(submissions):
             by_collection[each.collection].append(place)
         answers: dict[int, Answer] = {}
         for collection, places in by_collection.items():
-            requests = [asked[place].request for place in places]
+            requests = [submissions[place].request for place in places]
 
-            # Who made the codes is asked of the snapshot itself: the collection may be encoded again at any moment.
+            # The encoder is that of the snapshot itself: the collection may be encoded again at any moment.
             def search(snapshot: Snapshot, requests: list[QueryRequest] = requests) -> list[Answer]:
                 info = self._info(snapshot.collection)
                 return search_many(snapshot, requests, info=info, memory=self._memory)
 
             answers.update(zip(places, self._store.serve(collection, search), strict=True))
-        return [answers[place] for place in range(len(asked))]
+        return [answers[place] for place in range(len(submissions))]
 
     def _info(self, collection: CollectionRow) -> EncoderInfo:
         """What the collection's codes were made by; the library's own encoder while it is empty."""
@@ -112,8 +112,8 @@ class Searcher:
         return collection.info or info
 
 
-def _timed(answer: Answer, spent: tuple[float, float, float]) -> Answer:
+def _with_timing(answer: Answer, spent: tuple[float, float, float]) -> Answer:
     """With the seconds that the query's encoding, its text scores and all together took, those of the pass between."""
     encode, text, total = (seconds * 1000 for seconds in spent)
-    asked = {"encode": encode, "text": text} if "bm25" in answer.retrievers else {"encode": encode}
-    return replace(answer, timing_ms={**asked, **answer.timing_ms, "total": total})
+    before = {"encode": encode, "text": text} if "bm25" in answer.retrievers else {"encode": encode}
+    return replace(answer, timing_ms={**before, **answer.timing_ms, "total": total})

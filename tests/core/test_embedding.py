@@ -74,5 +74,5 @@ def test_the_link_is_monotone_and_the_identity_without_slope():
 
 
 def test_an_encoder_without_range_is_refused():
-    with pytest.raises(ValueError, match="code_range 0"):
+    with pytest.raises(ValueError, match="quantisation_range 0"):
         EncoderInfo("toy", "f", 4, 0.0)

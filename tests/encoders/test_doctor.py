@@ -44,7 +44,7 @@ def as_family(folder: Path, family: type[Family]) -> VlmEncoder:
     """The checkpoint as a family that differs from its own in one thing."""
     sound = load(folder)
     source = ProcessorConfig(folder, sound.family.layouts["colqwen2"], None)
-    return VlmEncoder(family(sound.family.model, source), sound.origin)
+    return VlmEncoder(family(sound.family.model, source), sound.checkpoint)
 
 
 @pytest.mark.parametrize("name", ["colpali", "colqwen3.5", "colsmol", "neomme"])
@@ -60,7 +60,7 @@ def test_an_encoder_without_an_inside_to_ask_about_is_judged_by_its_vectors():
     assert "alone and in a batch" in {finding.name for finding in report.findings}
 
 
-def test_bfloat16_passes_and_its_drift_is_told(folder):
+def test_bfloat16_passes_and_its_drift_is_reported(folder):
     report = examine(load_encoder(folder, device="cpu", dtype="bfloat16"))
     assert failed(report) == []
     assert "cpu in bfloat16: cosine to float32 on the CPU 0.9" in str(report)
@@ -100,7 +100,7 @@ def test_an_adapter_that_is_there_passes(folder, adapter):
 def test_a_dropped_adapter_is_found(folder, adapter):
     """What transformers 5 does to old repositories: their LoRA weights are gone, and nothing is raised."""
     with_adapter = load(folder, adapter=adapter)
-    dropped = VlmEncoder(load(folder).family, with_adapter.origin)
+    dropped = VlmEncoder(load(folder).family, with_adapter.checkpoint)
     assert "weights" in failed(examine(dropped))
 
 

@@ -1,4 +1,4 @@
-"""A corpus is read once, whatever is asked of it; a report names its setting; what cannot be asked is refused."""
+"""A corpus is read once, whatever is searched for; a report names its setting; unreadable queries are refused."""
 
 import json
 
@@ -58,11 +58,11 @@ def test_a_second_run_scans_and_encodes_nothing_and_finds_the_same(judged, tmp_p
 
     first = run()
     assert encoder.encoded == 1
-    assert list(dict.fromkeys(step.what for step in steps)) == ["scanning fan", "encoding fan.pdf", "searching"]
+    assert list(dict.fromkeys(step.task for step in steps)) == ["scanning fan", "encoding fan.pdf", "searching"]
     steps.clear()
     assert run() == first
     assert encoder.encoded == 1
-    assert [step.what for step in steps] == ["searching"]
+    assert [step.task for step in steps] == ["searching"]
 
 
 def test_an_interrupted_run_goes_on_where_it_was(judged, tmp_path):
@@ -70,7 +70,7 @@ def test_an_interrupted_run_goes_on_where_it_was(judged, tmp_path):
     options = EvaluationOptions(cache=tmp_path / "cache")
 
     def interrupt(step):
-        if step.what == "encoding pump.pdf":
+        if step.task == "encoding pump.pdf":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -19,7 +19,7 @@ def explanation(similarity_map, cells):
     t = len(similarity_map)
     vectors = np.eye(t, 4, dtype=np.float32)
     embedding = QueryEmbedding.of_words("w", [f"w{i}" for i in range(t)], vectors)
-    scored = ScoredQuery(embedding, np.ones(t, np.float32), Calibration(), 0, "toy")
+    scored = ScoredQuery(embedding, np.ones(t, np.float32), Calibration(), "toy")
     return Explanation(scored, PatchGrid(cells), similarity_map.astype(np.float32), (), {}, 0.0, None)
 
 

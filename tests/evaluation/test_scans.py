@@ -9,7 +9,7 @@ from PIL import Image
 
 from colvision.errors import DamagedFile
 from colvision.evaluation.corpus import Corpus, CorpusDocument
-from colvision.evaluation.scans import LEVELS, scan_page, simulate_scan, write_scan
+from colvision.evaluation.scans import SCAN_SETTINGS, scan_page, simulate_scan, write_scan
 from colvision.pdf import inspect_file, read_pages
 from colvision.pdf.trusted import TrustedPdf
 from tests.helpers.pdf_files import text_file
@@ -44,7 +44,7 @@ def drawn():
     ],
 )
 def test_the_draws_and_their_order_are_those_of_the_evaluation_sets(drawn, level, expected):
-    scan = simulate_scan(drawn, LEVELS[level], rng=np.random.default_rng(7), back=drawn.resize((30, 40)))
+    scan = simulate_scan(drawn, SCAN_SETTINGS[level], rng=np.random.default_rng(7), back=drawn.resize((30, 40)))
     found = np.asarray(scan, dtype=int)[40:80:10, 20:80:20]
     assert np.abs(found - expected).max() <= 2  # grey levels: another Pillow may round otherwise, other draws differ
 
@@ -74,7 +74,7 @@ def test_the_back_of_a_sheet_shows_through_and_the_last_page_may_have_none(manua
     with TrustedPdf(manual) as pdf:
         page, back = pdf.grey(1, dpi=150), pdf.grey(2, dpi=50)
     scans = [
-        np.asarray(simulate_scan(page, LEVELS["heavy"], rng=np.random.default_rng(0), back=behind), dtype=float)
+        np.asarray(simulate_scan(page, SCAN_SETTINGS["heavy"], rng=np.random.default_rng(0), back=behind), dtype=float)
         for behind in (None, back)
     ]
     darker = scans[0] - scans[1]
@@ -113,10 +113,10 @@ def test_a_page_of_the_scan_is_filled_by_its_jpeg(manual, tmp_path):
 
 
 def test_the_digests_of_earlier_versions_name_the_same_scans():
-    source = CorpusDocument("manual", Path("manual.pdf"), "0" * 64, (1, 2), whole=False)
-    assert source.folder("light") == "e41bbeb45b0c442a"
-    assert source.folder("heavy") == "8b60d2b5ccaa957d"
-    assert Corpus("heavy", (source,)).digest == "e9f34f252e8148c5"
+    document = CorpusDocument("manual", Path("manual.pdf"), "0" * 64, (1, 2), is_complete=False)
+    assert document.folder_name("light") == "e41bbeb45b0c442a"
+    assert document.folder_name("heavy") == "8b60d2b5ccaa957d"
+    assert Corpus("heavy", (document,)).digest == "e9f34f252e8148c5"
 
 
 def test_a_scan_is_the_same_to_the_byte_on_every_run(manual, tmp_path):

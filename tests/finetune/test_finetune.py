@@ -16,13 +16,13 @@ import colvision
 from colvision.cli import main
 from colvision.encoders.vlm.checkpoint import fingerprint
 from colvision.errors import EncoderError, InputError
-from colvision.finetune import FinetuneOptions, Recipe, finetune
+from colvision.finetune import FinetuneOptions, FinetuneRecipe, finetune
 from tests.helpers.coloured_pages import coloured_library
 from tests.helpers.tiny import load
 
 pytestmark = pytest.mark.slow
 
-RECIPE = Recipe(batch=4, at_once=8, rank=4, rate=1e-2, check_every=2, steps=4, negatives=1)
+RECIPE = FinetuneRecipe(batch=4, at_once=8, rank=4, rate=1e-2, check_every=2, steps=4, negatives=1)
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +33,17 @@ def world(saved, tmp_path_factory) -> Iterator[tuple[colvision.Library, Path]]:
         yield library, folder / "questions.jsonl"
 
 
-def options(world, recipe: Recipe = RECIPE, **more: object) -> FinetuneOptions:
+def options(world, recipe: FinetuneRecipe = RECIPE, **more: object) -> FinetuneOptions:
     return FinetuneOptions(recipe=recipe, questions=world[1], device="cpu", dtype="float32", **more)
 
 
 def test_a_short_run_finds_pages_better_that_it_never_saw(world, saved, tmp_path):
     # Three seeds, each with a split of its own, gained .32 to .35 in 50 steps.
-    recipe = Recipe(batch=16, at_once=64, rank=4, rate=1e-2, steps=40, temperature=0.05, check_every=10)
+    recipe = FinetuneRecipe(batch=16, at_once=64, rank=4, rate=1e-2, steps=40, temperature=0.05, check_every=10)
     report = finetune(world[0], saved("colqwen2"), tmp_path / "out", options=options(world, recipe))
     assert report.is_better and report.test.difference.ndcg10 > 0.2
     assert report.best.step > 0 and report.best.loss < report.checks[0].loss
-    assert (report.parts.train, report.parts.stop, report.parts.test) == (60, 20, 40)
+    assert (report.counts.train, report.counts.stop, report.counts.test) == (60, 20, 40)
     assert "finds these pages better: load the checkpoint with it" in str(report)
     written = json.loads((tmp_path / "out" / "finetune.json").read_text())
     assert written["test"]["difference"]["ndcg10"] == report.test.difference.ndcg10
@@ -58,13 +58,13 @@ import os, signal, sys
 from pathlib import Path
 import colvision
 from colvision.encoders import load_encoder
-from colvision.finetune import FinetuneOptions, Recipe, finetune
+from colvision.finetune import FinetuneOptions, FinetuneRecipe, finetune
 
 library, checkpoint, questions, out, recipe = sys.argv[1:]
 encoder = load_encoder(checkpoint, device="cpu", dtype="float32")
 
 def die_at_the_third_step(step):
-    if step.what.startswith("training") and step.done == 3:
+    if step.task.startswith("training") and step.done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
 with colvision.open_library(library, encoder=encoder) as opened:
@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, saved, tmp_p
     broken = finetune(
         library, saved("colqwen2"), tmp_path / "killed", options=options(world), progress=lambda step: seen.append(step)
     )
-    assert [step.done for step in seen if step.what.startswith("training")] == [4]
+    assert [step.done for step in seen if step.task.startswith("training")] == [4]
     unbroken = finetune(library, saved("colqwen2"), tmp_path / "whole", options=options(world))
     assert broken.losses == unbroken.losses and broken.checks == unbroken.checks
     files = [load_file(tmp_path / run / "adapter_model.safetensors") for run in ("killed", "whole")]
@@ -109,7 +109,7 @@ def test_a_folder_with_another_unfinished_training_is_refused(world, saved, tmp_
         pass
 
     def stop(step):
-        if step.what.startswith("training"):
+        if step.task.startswith("training"):
             raise Stopped
 
     half = replace(options(world), minutes_between=0.0)
@@ -132,13 +132,13 @@ def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, saved
     """Hard negatives come from a search: nobody has to say again what filled the library."""
     library, questions = world
     short = ("--steps", 1, "--batch", 4, "--at-once", 8, "--rank", 4, "--check-every", 1)
-    asked = (saved("colqwen2"), tmp_path / "out", "--questions", questions, "--library", library.path, *short)
+    arguments = (saved("colqwen2"), tmp_path / "out", "--questions", questions, "--library", library.path, *short)
     exact = ("--device", "cpu", "--dtype", "float32", "--json")
-    answer = CliRunner().invoke(main, ["finetune", *map(str, (*asked, *exact))])
+    answer = CliRunner().invoke(main, ["finetune", *map(str, (*arguments, *exact))])
     assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.stdout)
-    assert (told["recipe"]["steps"], len(told["losses"])) == (1, 1)
-    assert told == json.loads((tmp_path / "out" / "finetune.json").read_text())
+    printed = json.loads(answer.stdout)
+    assert (printed["recipe"]["steps"], len(printed["losses"])) == (1, 1)
+    assert printed == json.loads((tmp_path / "out" / "finetune.json").read_text())
     assert load(saved("colqwen2"), adapter=tmp_path / "out").info.name.endswith(" + out")
 
 
@@ -166,4 +166,4 @@ def test_a_checkpoint_that_is_an_adapter_is_refused(world, saved, tmp_path):
 )
 def test_a_recipe_that_cannot_work_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
-        Recipe(**values)
+        FinetuneRecipe(**values)

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from colvision.core.page import Page, PageId
-from colvision.finetune import Recipe
+from colvision.finetune import FinetuneRecipe
 from colvision.finetune.forward import gradients, page_inputs, query_inputs, vectors_of
 from colvision.finetune.loop import Batch
 from colvision.finetune.lora import attach
 from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
-from colvision.finetune.negatives import Example
+from colvision.finetune.negatives import TrainingExample
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
 from tests.helpers.training_step import PICTURES, TEXTS, contrast
@@ -55,15 +55,15 @@ def test_maxsim_equals_a_loop_and_padding_never_wins(side):
     np.testing.assert_allclose(similarity(queries, pages).numpy(), brute_force(queries, pages), atol=1e-6)
 
 
-def test_in_batch_loss_is_the_surprise_at_the_gold_page_and_spared_pages_count_neither_way():
+def test_in_batch_loss_is_the_cross_entropy_of_the_gold_page_and_neutral_pages_count_neither_way():
     similar = torch.tensor([[0.9, 0.5, 0.7], [0.2, 0.6, 0.1]])
     gold = torch.tensor([0, 1])
-    spared = torch.tensor([[True, False, True], [False, True, False]])
+    neutral = torch.tensor([[True, False, True], [False, True, False]])
     expected = [
         -np.log(np.exp(9) / (np.exp(9) + np.exp(5))),
         -np.log(np.exp(6) / (np.exp(2) + np.exp(6) + np.exp(1))),
     ]
-    assert float(in_batch(similar, gold, spared, 0.1)) == pytest.approx(np.mean(expected), rel=1e-5)
+    assert float(in_batch(similar, gold, neutral, 0.1)) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
 def test_the_pairwise_loss_looks_at_mined_pages_alone():
@@ -111,22 +111,22 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(saved):
 def test_a_batch_holds_each_page_once_and_spares_what_may_answer():
     a, b, c, d = (PageId("manual", number) for number in range(1, 5))
     examples = [
-        Example("one", (a,), (b, c), frozenset({a, d})),
-        Example("two", (b,), (c,), frozenset({b})),
-        Example("three", (d,), (a,), frozenset({d})),
+        TrainingExample("one", (a,), (b, c), frozenset({a, d})),
+        TrainingExample("two", (b,), (c,), frozenset({b})),
+        TrainingExample("three", (d,), (a,), frozenset({d})),
     ]
-    batch = Batch.of(examples, Recipe(batch=3), 0)
+    batch = Batch.of(examples, FinetuneRecipe(batch=3), 0)
     assert sorted(batch.pages) == [a, b, c, d]
-    for text, column, spared, wrong in zip(batch.texts, batch.gold, batch.spared, batch.wrong, strict=True):
+    for text, column, neutral, wrong in zip(batch.texts, batch.gold, batch.neutral, batch.wrong, strict=True):
         example = next(each for each in examples if each.text == text)
         assert batch.pages[column] == example.gold[0]
-        assert {page for page, is_so in zip(batch.pages, spared, strict=True) if is_so} == example.spared
+        assert {page for page, is_so in zip(batch.pages, neutral, strict=True) if is_so} == example.neutral
         assert {page for page, is_so in zip(batch.pages, wrong, strict=True) if is_so} == set(example.negatives)
 
 
 def test_every_question_comes_once_a_pass_in_another_order_each_time():
-    examples = [Example(str(number), (PageId("manual", number),), (), frozenset()) for number in range(1, 7)]
-    steps = [Batch.of(examples, Recipe(batch=2), step).texts for step in range(6)]
+    examples = [TrainingExample(str(number), (PageId("manual", number),), (), frozenset()) for number in range(1, 7)]
+    steps = [Batch.of(examples, FinetuneRecipe(batch=2), step).texts for step in range(6)]
     first, second = sum(steps[:3], ()), sum(steps[3:], ())
     assert sorted(first) == sorted(second) == list("123456")
     assert first != second

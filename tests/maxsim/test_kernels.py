@@ -61,11 +61,11 @@ def test_threads_that_ask_together_wait_for_one_that_compiles():
     assert made == [2]
 
 
-def test_an_llvm_that_names_its_intrinsics_otherwise_is_told_and_not_used(monkeypatch, caplog):
+def test_an_llvm_that_names_its_intrinsics_otherwise_is_reported_and_not_used(monkeypatch, caplog):
     def refuse() -> object:
         raise RuntimeError("unknown intrinsic")
 
-    monkeypatch.setattr(amx, "_works", lambda: True)
+    monkeypatch.setattr(amx, "_is_available", lambda: True)
     monkeypatch.setattr(amx, "_compiled", refuse)
     with caplog.at_level(logging.WARNING):
         assert amx.tiles.__wrapped__() is None

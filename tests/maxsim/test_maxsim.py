@@ -93,7 +93,7 @@ def test_float32_gives_the_same_numbers_where_there_is_no_int8_product(monkeypat
     fast = maxsim.token_maxima(query, codes, starts, RANGE)
     monkeypatch.setattr(amx, "tiles", lambda: None)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
-    monkeypatch.setattr(int8, "_int8_matmul_works", lambda: False)
+    monkeypatch.setattr(int8, "has_int8_matmul", lambda: False)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import ScoredQuery
-from colvision.maxsim.score_terms import page_terms
+from colvision.maxsim.score_terms import compute_score_terms
 
 LINK = Calibration(slope=30.0, midpoint=0.5)
 GRID = PatchGrid.full(6, 8)
@@ -21,7 +21,7 @@ def query(words: str, weights: tuple[float, ...] | None = None, calibration: Cal
     vectors = np.eye(len(names), 16, dtype=np.float32)
     embedding = QueryEmbedding.of_words(words, names, vectors)
     of_words = np.array(weights or [1.0] * len(names), np.float32)
-    return ScoredQuery(embedding, of_words, calibration, 1, "f", mean_vectors=48.0)
+    return ScoredQuery(embedding, of_words, calibration, "f", mean_vectors=48.0)
 
 
 def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
@@ -32,8 +32,8 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
     return table
 
 
-def terms_of(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    return dict(page_terms(asked, asked.calibration(table), grid))
+def terms_of(scored: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
+    return dict(compute_score_terms(scored, scored.calibration(table), grid))
 
 
 def test_without_a_probability_there_are_no_terms():
@@ -45,18 +45,18 @@ def test_a_page_that_has_none_of_the_words_gets_nothing():
 
 
 def test_words_in_the_order_of_the_query_count_more_than_the_other_way_round():
-    asked = query("bleed pump")
-    as_asked = terms_of(asked, page(2, (0, 1, 2), (1, 1, 3)), GRID)
-    reversed_ = terms_of(asked, page(2, (1, 1, 2), (0, 1, 3)), GRID)
-    assert as_asked["order"] == pytest.approx(1.0, abs=0.01)
+    scored = query("bleed pump")
+    in_order = terms_of(scored, page(2, (0, 1, 2), (1, 1, 3)), GRID)
+    reversed_ = terms_of(scored, page(2, (1, 1, 2), (0, 1, 3)), GRID)
+    assert in_order["order"] == pytest.approx(1.0, abs=0.01)
     assert reversed_["order"] == 0.0
-    assert as_asked["near"] == pytest.approx(reversed_["near"])
+    assert in_order["near"] == pytest.approx(reversed_["near"])
 
 
 def test_a_line_further_down_is_near_and_the_far_end_of_the_page_is_not():
-    asked = query("bleed pump")
-    assert terms_of(asked, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
-    assert terms_of(asked, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
+    scored = query("bleed pump")
+    assert terms_of(scored, page(2, (0, 1, 2), (1, 2, 5)), GRID)["near"] == pytest.approx(1.0, abs=0.01)
+    assert terms_of(scored, page(2, (0, 0, 0), (1, 5, 7)), GRID)["near"] == 0.0
 
 
 def test_a_pair_counts_as_much_as_its_less_telling_word():
@@ -66,11 +66,11 @@ def test_a_pair_counts_as_much_as_its_less_telling_word():
 
 
 def test_a_word_that_stands_more_often_counts_more_and_less_on_a_longer_page():
-    asked = query("pump")
-    once = terms_of(asked, page(1, (0, 0, 0)), GRID)["frequency"]
-    often = terms_of(asked, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
+    scored = query("pump")
+    once = terms_of(scored, page(1, (0, 0, 0)), GRID)["frequency"]
+    often = terms_of(scored, page(1, (0, 0, 0), (0, 2, 0), (0, 4, 0)), GRID)["frequency"]
     table = np.concatenate([page(1, (0, 0, 0)), page(1)], axis=1)
-    on_a_longer_page = terms_of(asked, table, PatchGrid.full(12, 8))["frequency"]
+    on_a_longer_page = terms_of(scored, table, PatchGrid.full(12, 8))["frequency"]
     assert on_a_longer_page < once < often
 
 
@@ -94,7 +94,7 @@ def test_a_vector_of_several_cells_stands_where_it_is_met_first():
     assert terms["order"] == pytest.approx(1.0, abs=0.01)
 
 
-def oracle(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
+def oracle(scored: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
     """Every pair of the 16 most probable patches of every two words."""
     chance = np.where(LINK(table) > 0.05, LINK(table), 0).astype(np.float64)  # (t, n)
     cell = {int(vector): (row, col) for (row, col), vector in reversed(list(np.ndenumerate(grid.cells)))}
@@ -111,8 +111,8 @@ def oracle(asked: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, 
                 if abs(below) <= 1 and abs(right) <= 4:
                     near[i, j] = max(near[i, j], both)
     times = chance.sum(axis=1)
-    frequency = asked.weights * times / (times + 2 * (0.25 + 0.75 * table.shape[1] / 48))
-    smaller = np.minimum.outer(asked.weights, asked.weights)
+    frequency = scored.weights * times / (times + 2 * (0.25 + 0.75 * table.shape[1] / 48))
+    smaller = np.minimum.outer(scored.weights, scored.weights)
     terms = {"frequency": 0.4 * frequency.sum(), "order": (order * smaller).sum()}
     return terms | {"near": (near * smaller).sum() / (tokens - 1)}
 
@@ -132,11 +132,11 @@ def test_terms_equal_what_loops_over_every_pair_of_patches_give(rows, cols, toke
     grid = PatchGrid(rng.integers(-1, vectors, (rows, cols), dtype=np.int32))
     likely = rng.random((tokens, vectors)) < share
     table = np.where(likely, rng.integers(40, 60, likely.shape) / 100, 0.1).astype(np.float32)
-    asked = query(" ".join("abcdef"[:tokens]), weights=tuple(rng.uniform(0.1, 3, tokens)))
-    expected = oracle(asked, table, grid)
+    scored = query(" ".join("abcdef"[:tokens]), weights=tuple(rng.uniform(0.1, 3, tokens)))
+    expected = oracle(scored, table, grid)
     grid.cells.setflags(write=False)  # as in a mapped shard
     for same in (table, np.asfortranarray(table)):
-        assert terms_of(asked, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+        assert terms_of(scored, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
 def test_on_a_page_full_of_matches_no_word_crowds_out_another():
@@ -147,15 +147,15 @@ def test_on_a_page_full_of_matches_no_word_crowds_out_another():
 
 def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read_as_they_are():
     """As in a shard behind codes of 33 dimensions, and from an encoder that knows float64 alone."""
-    asked, table = query("bleed pump", weights=(0.5, 2.0)), page(2, (0, 1, 2), (1, 1, 3))
+    scored, table = query("bleed pump", weights=(0.5, 2.0)), page(2, (0, 1, 2), (1, 1, 3))
     memory = np.zeros(GRID.cells.nbytes + 1, np.uint8)
     memory[1:] = GRID.cells.reshape(-1).view(np.uint8)
     odd = PatchGrid(memory[1:].view(np.int32).reshape(6, 8))
     assert not odd.cells.flags.aligned
-    of_doubles = replace(asked, weights=asked.weights.astype(np.float64))
-    assert terms_of(of_doubles, table, odd) == terms_of(asked, table, GRID)
+    of_doubles = replace(scored, weights=scored.weights.astype(np.float64))
+    assert terms_of(of_doubles, table, odd) == terms_of(scored, table, GRID)
 
 
 def test_probabilities_of_another_query_are_refused():
     with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
-        page_terms(query("bleed pump"), page(3), GRID)
+        compute_score_terms(query("bleed pump"), page(3), GRID)

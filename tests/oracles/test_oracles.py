@@ -70,8 +70,8 @@ def test_without_our_positions_pages_are_not_those_of_the_original(tmp_path, nam
 
     folder = checkpoint(name, tmp_path)
     encoder = load_encoder(folder, device="cpu", dtype="float32")
-    source = ProcessorConfig(folder, encoder.family.layouts[encoder.origin.checkpoint.model_type], None)
-    in_line = VlmEncoder(InOneLine(encoder.family.model, source), encoder.origin)
+    source = ProcessorConfig(folder, encoder.family.layouts[encoder.checkpoint.checkpoint.model_type], None)
+    in_line = VlmEncoder(InOneLine(encoder.family.model, source), encoder.checkpoint)
     [embedding] = in_line.encode_pages([Page(pages()[0])])
     expected = reference(name, "page0")
     assert np.sum(embedding.vectors * expected, axis=1).mean() < 0.95

@@ -1,4 +1,4 @@
-"""A page or a picture as the query: what is asked with, and what is found."""
+"""A page or an image as the query: its tokens, and what is found."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from colvision.cli import main
 from colvision.core.embedding import Kind, PatchGrid
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
-from colvision.search.example_query import MOST_TOKENS, page_query
+from colvision.search.example_query import MAX_TOKENS, page_query
 from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 VALVE = ["bleed", "valve", "pump", "oil", "seal"]
@@ -41,7 +41,7 @@ def test_of_many_patches_those_ask_that_are_least_alike():
     paper = unit(1)[0] + 0.02 * unit(500, seed=1)
     vectors = np.concatenate([paper, unit(40, seed=2)])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    query = page_query(vectors, np.zeros(540, np.uint8), PatchGrid.full(54, 10), text="page 1", most=41)
+    query = page_query(vectors, np.zeros(540, np.uint8), PatchGrid.full(54, 10), text="page 1", max_tokens=41)
     printed = [(query.vectors @ vector).max() > 0.9999 for vector in vectors[500:]]
     assert all(printed) and len(query.tokens) == 41
 
@@ -76,7 +76,7 @@ def test_the_page_most_like_another_comes_first_and_not_itself(library):
     assert library.search_like("manual.pdf", 3, k=1)[0].page == 1
 
 
-def test_a_page_is_not_encoded_to_be_asked_with(library, monkeypatch):
+def test_a_page_is_not_encoded_to_be_a_query(library, monkeypatch):
     before = library.search_like("manual.pdf", 1, k=1)[0].score
 
     def forbidden(pages):
@@ -95,7 +95,7 @@ def test_a_picture_finds_its_page_and_the_match_is_explained(library):
     why = library.explain(answer[0])
     assert why.score == pytest.approx(answer[0].score, abs=1e-5)
     assert all(match.cell is not None and match.word for match in why.matches)
-    assert len(answer.query.embedding.tokens) <= 2 * MOST_TOKENS
+    assert len(answer.query.embedding.tokens) <= 2 * MAX_TOKENS
 
 
 def test_a_picture_may_be_a_file(library, tmp_path):
@@ -104,7 +104,7 @@ def test_a_picture_may_be_a_file(library, tmp_path):
     (tmp_path / "photo.txt").write_text("hook")
     with pytest.raises(UnsupportedFile):
         library.search_image(tmp_path / "photo.txt")
-    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
     with pytest.raises(DamagedFile):
         library.search_image(tmp_path / "photo.jpg")
 
@@ -117,7 +117,7 @@ def test_likeness_keeps_to_a_filter(quick_path, library):
     assert {hit.document for hit in only} == {"other.pdf"}
 
 
-def test_a_page_that_is_not_there_is_told(library):
+def test_a_page_that_is_not_there_is_refused(library):
     with pytest.raises(PageNotFound):
         library.search_like("manual.pdf", 9)
     with pytest.raises(DocumentNotFound):
@@ -149,13 +149,13 @@ def by_mini(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_part_of_a_page_finds_it_by_its_words_at_their_own_size(by_mini, tmp_path):
-    """Cut from the page it is as large as half of it, though a picture alone could be a whole page."""
+    """Cut from the page it is as large as half of it, though an image alone could be a whole page."""
     with Image.open(by_mini / "crane.png") as page:
         page.crop((40, 60, 390, 330)).save(tmp_path / "part.png")
     with open_library(by_mini / "library") as library:
         answer = library.search_image(tmp_path / "part.png", k=2)
     assert answer[0].document == "crane.png"
-    as_a_page, as_a_quarter = answer[0].similarity.reshape(2, MOST_TOKENS).mean(axis=1)
+    as_a_page, as_a_quarter = answer[0].similarity.reshape(2, MAX_TOKENS).mean(axis=1)
     assert as_a_quarter > as_a_page
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from colvision.maxsim.binary import FIRST_STAGE_PAGES
 from colvision.search import Filter, QueryRequest, SearchOptions, execute, parse_filter, search_many, search_pages
-from colvision.search.scan import Table
+from colvision.search.scan import PageTable
 from tests.helpers.random_collections import PAGES_A_DOCUMENT, PLAIN, SHARP, made_pages, made_snapshot, query_near
 
 LARGE = FIRST_STAGE_PAGES + 400
@@ -63,7 +63,7 @@ def test_a_probability_link_is_scanned_whatever_the_size(large, queries):
     assert (answer.mode, answer.candidates) == ("exact", LARGE)
 
 
-def test_more_pages_than_candidates_can_be_asked_for(large, queries):
+def test_more_pages_than_candidates_can_be_found(large, queries):
     answer = search_pages(large, queries[0], info=PLAIN, options=SearchOptions(k=300))
     assert len(answer) == 300 and answer.candidates == 1200
 
@@ -75,8 +75,8 @@ def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_tak
     searched = search_pages(large, queries[0], info=info).query
     maxima, compared = execute.code_maxima, []
     monkeypatch.setattr(execute, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
-    monkeypatch.setattr(execute, "best_hits", lambda *_: pytest.fail("pages are ranked"))
-    query = execute.scored_query(large, queries[0], info=info)
+    monkeypatch.setattr(execute, "rank_hits", lambda *_: pytest.fail("pages are ranked"))
+    query = execute.weigh_query(large, queries[0], info=info)
     assert (query.weights.tolist(), query.calibration, query.fingerprint, query.mean_vectors) == (
         searched.weights.tolist(),
         searched.calibration,
@@ -160,10 +160,10 @@ def test_deleted_pages_are_never_found_in_either_mode(pages, queries, tmp_path):
 
 
 def test_a_table_finds_every_page_where_it_lies(large, pages):
-    table = Table.of(large)
+    table = PageTable.of(large)
     assert len(table) == LARGE
     for row in (0, 1, LARGE // 3, LARGE // 3 + 1, LARGE - 1):
-        assert len(table.stored(row).codes) == len(pages[row])
+        assert len(table.read_page(row).codes) == len(pages[row])
     assert table.mean_vectors == pytest.approx(np.mean([len(page) for page in pages]))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from colvision.search import Filter, parse_filter
-from colvision.search.filters import AllOf, AnyOf, Columns, Compare, Range
+from colvision.search.filters import AllOf, AnyOf, Columns, Compare, PageRange
 from colvision.store.records import DocumentRow
 
 
@@ -89,7 +89,7 @@ def test_values_in_quotes_keep_signs_and_words():
     assert parse_filter("site='Halle 3, A (alt)' or x=\"and\"") == AnyOf(
         (Compare("site", "=", ("Halle 3, A (alt)",)), Compare("x", "=", ("and",)))
     )
-    assert parse_filter("page in 3-9 and site=2-4") == AllOf((Range(3, 9), Compare("site", "=", ("2-4",))))
+    assert parse_filter("page in 3-9 and site=2-4") == AllOf((PageRange(3, 9), Compare("site", "=", ("2-4",))))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_text_that_does_not_read_so_is_refused_with_its_place(text, complaint)
         parse_filter(text)
 
 
-def test_a_name_that_no_document_knows_is_told_with_those_that_are_known():
+def test_a_name_that_no_document_knows_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match=r"'yaer'; filters here know document, page, lang, machine, tested, year"):
         documents("yaer=2010")
 

@@ -125,7 +125,7 @@ def test_no_text_is_too_strange_to_ask_for(pump, query):
     assert text_scores(pump, f"pump {query}") == text_scores(pump, "pump")
 
 
-def test_a_word_counts_once_however_often_it_is_asked_for(pump):
+def test_a_word_counts_once_however_often_the_query_has_it(pump):
     assert text_scores(pump, "pump " * 10_000) == text_scores(pump, "pump")
 
 
@@ -323,7 +323,7 @@ def test_text_fusion_is_on_by_itself_only_where_it_was_measured(manuals, store, 
         assert library.search("valve", text_fusion=True).retrievers == ("maxsim", "bm25")
 
 
-def test_where_no_layer_knows_a_word_the_pixels_alone_are_asked(manuals):
+def test_where_no_layer_knows_a_word_the_pixels_alone_are_searched(manuals):
     answer = manuals.search("seal", text_fusion=True)
     assert answer.retrievers == ("maxsim",)
     assert found(answer)[0] == ("scan.pdf", 3)
@@ -364,14 +364,14 @@ def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage
         assert (both.mode, both.candidates) == ("rerank", 21)
 
 
-def test_the_command_says_what_was_asked(manuals, monkeypatch):
+def test_the_command_names_its_retrievers(manuals, monkeypatch):
     monkeypatch.setattr("colvision.encoders.spec.load", lambda *given, **options: Calibrated())
-    asked = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
-    answer = CliRunner().invoke(main, [*asked, "--text-fusion"])
+    command = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
+    answer = CliRunner().invoke(main, [*command, "--text-fusion"])
     assert answer.exit_code == 0, answer.output
     assert "; text " in answer.stdout
     assert "by their pixels and their text" in answer.stderr
     for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "bm25"])):
-        values = json.loads(CliRunner().invoke(main, [*asked, option, "--json"]).stdout)
+        values = json.loads(CliRunner().invoke(main, [*command, option, "--json"]).stdout)
         assert values["retrievers"] == retrievers
         assert (values["hits"][0]["text_score"] is None) == ("bm25" not in retrievers)

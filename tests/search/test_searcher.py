@@ -1,4 +1,4 @@
-"""Search and explain over stored codes: the score is MaxSim, and its parts are told."""
+"""Search and explain over stored codes: the score is MaxSim, and its parts are reported."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def sharp(tmp_path_factory, scans):
 
 
 def test_however_few_pages_are_compared_in_one_product_their_terms_are_those_of_each_alone(sharp, monkeypatch):
-    monkeypatch.setattr(ranking, "_TOGETHER", 2)
+    monkeypatch.setattr(ranking, "_PAGES_A_PRODUCT", 2)
     answer = sharp.search("oil bolt the")
     assert len(answer) == 3
     for hit in answer:
@@ -99,7 +99,7 @@ def test_contributions_and_terms_sum_to_the_score_in_search_and_in_explain(libra
             np.testing.assert_array_equal([match.similarity for match in why.matches], hit.similarity)
 
 
-def test_only_the_asked_documents_are_searched_and_their_scores_stay(sharp):
+def test_only_the_given_documents_are_searched_and_their_scores_stay(sharp):
     everywhere = {hit.document: hit.score for hit in sharp.search("oil the")}
     answer = sharp.search("oil the", document=["valve.png", "motor.png"])
     assert {hit.document: hit.score for hit in answer} == {
@@ -164,12 +164,12 @@ def test_a_probe_of_any_page_needs_no_search_result(library):
 
 def _query(vectors, calibration=None, is_query=None):
     tokens = tuple(f"t{i}" for i in range(len(vectors)))
-    asked = np.ones(len(vectors), np.bool_) if is_query is None else np.array(is_query)
+    of_query = np.ones(len(vectors), np.bool_) if is_query is None else np.array(is_query)
     ones = np.ones(len(vectors), np.float32)
-    word = np.where(asked, np.cumsum(asked) - 1, -1).astype(np.int32)
-    words = tuple(t for t, q in zip(tokens, asked, strict=True) if q)
-    embedding = QueryEmbedding("x", np.array(vectors, np.float32), tokens, asked, ones, words, word)
-    return ScoredQuery(embedding, ones, calibration or Calibration(), 1, "f")
+    word = np.where(of_query, np.cumsum(of_query) - 1, -1).astype(np.int32)
+    words = tuple(t for t, q in zip(tokens, of_query, strict=True) if q)
+    embedding = QueryEmbedding("x", np.array(vectors, np.float32), tokens, of_query, ones, words, word)
+    return ScoredQuery(embedding, ones, calibration or Calibration(), "f")
 
 
 def test_a_token_won_by_a_global_vector_has_no_place_on_the_page():

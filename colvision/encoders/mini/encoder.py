@@ -20,40 +20,43 @@ from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.model import DIM, PageTower, QueryTower
 from colvision.encoders.mini.words import query_words
+from colvision.encoders.precision import computes_bfloat16
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.parallel import parallel_map, single_threaded_torch
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
-_READING = "2"  # changes with the way pages are brought to size or query words are chosen: part of the fingerprint
+# Changes with the way pages are brought to size or query words are chosen: part of the fingerprint.
+_READING_VERSION = "2"
 _LETTER_AREA = 832 * 1088  # pixels of a US Letter page at 98 dpi
 _SMALLEST, _LARGEST = 0.12, 2.0  # of that area: below it a page is enlarged, above it (A2, posters) it is shrunk
-_INK = -1.0  # logit: a patch is kept from a probability of print of about a quarter on
+_LEAST_INK = -1.0  # logit: a patch is kept from a probability of print of about a quarter on
 _LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
 # A page whose letters are named with less confidence than this may lie on its side or stand on its head. Of 50 scans of
 # the development set, light and heavy, upright ones have .67 to .89 (5 % to 95 %), those on their head .44 to .61 (most
 # .63), those on their side .24 to .36; the upright reading of a page always had the highest legibility.
-_DOUBTFUL = 0.66
-_FEW_LETTERS = 60  # cells: two lines or so; strokes of a drawing are taken for some
-_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+_MIN_CONFIDENCE = 0.66
+_MIN_LETTER_CELLS = 60  # cells: two lines or so; strokes of a drawing are taken for some
+_ROTATIONS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
 class MiniEncoder:
-    """The embedded page reader: words printed in Latin letters. It knows no synonyms and no pictures."""
+    """The embedded page reader: words printed in Latin letters. It knows no synonyms and no photographs or drawings."""
 
     def __init__(self, weights: Path = SHIPPED) -> None:
-        tensors, settings = _read(weights)
+        tensors, settings = _read_weights(weights)
         self._page, self._query = PageTower(), QueryTower()
-        _fill(self._page, tensors, "page.", weights)
-        _fill(self._query, tensors, "query.", weights)
+        _load_tower(self._page, tensors, "page.", weights)
+        _load_tower(self._query, tensors, "query.", weights)
         self._page.eval().requires_grad_(False)
         self._query.eval().requires_grad_(False)
         _fold_norms(self._page)
         self._page.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self._half = torch.cpu.is_available() and _cpu_has_bf16()
+        self._uses_bfloat16 = computes_bfloat16(torch.device("cpu"))
         calibration = Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
         digest = hashlib.sha256(weights.read_bytes())
         slope, midpoint = calibration.slope, calibration.midpoint
-        digest.update(f"reading {_READING} link Link({slope=}, {midpoint=})".encode())  # as libraries know it
+        # What a calibration was called when the first libraries were filled: other words would be another fingerprint.
+        digest.update(f"reading {_READING_VERSION} link Link({slope=}, {midpoint=})".encode())
         self._info = EncoderInfo(
             name="mini",
             fingerprint=digest.hexdigest(),
@@ -80,27 +83,27 @@ class MiniEncoder:
         return parallel_map(self._encode_query, texts)
 
     def _encode_page(self, page: Page) -> PageEmbedding:
-        vectors, cells, legibility, confidence = self._read(at_reading_size(page))
-        if confidence < _DOUBTFUL:
-            for quarters, turn in enumerate(_TURNS, start=1):
-                turned = self._read(at_reading_size(page, turn))
-                if turned.legibility > legibility:
-                    legibility = turned.legibility
-                    vectors, cells = turned.vectors, np.rot90(turned.cells, -quarters)
+        vectors, cells, legibility, confidence = self._read(resize_page(page))
+        if confidence < _MIN_CONFIDENCE:
+            for quarters, rotation in enumerate(_ROTATIONS, start=1):
+                rotated = self._read(resize_page(page, rotation))
+                if rotated.legibility > legibility:
+                    legibility = rotated.legibility
+                    vectors, cells = rotated.vectors, np.rot90(rotated.cells, -quarters)
         return PageEmbedding.from_patches(vectors, PatchGrid(np.ascontiguousarray(cells)))
 
-    def _read(self, picture: NDArray[np.uint8]) -> "_Reading":
-        ink = torch.from_numpy(picture).to(torch.float32).div_(255).neg_().add_(1)[None, None]
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._half):
-            reading = self._page(ink.contiguous(memory_format=torch.channels_last))
-        printed = reading.ink[0].numpy()  # (rows, cols)
-        kept = printed > min(_INK, float(printed.max()))
+    def _read(self, image: NDArray[np.uint8]) -> "_Reading":
+        ink = torch.from_numpy(image).to(torch.float32).div_(255).neg_().add_(1)[None, None]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._uses_bfloat16):
+            output = self._page(ink.contiguous(memory_format=torch.channels_last))
+        printed = output.ink[0].numpy()  # (rows, cols)
+        kept = printed > min(_LEAST_INK, float(printed.max()))
         if not kept.any():
             kept = printed == printed.max()
         cells = np.full(kept.shape, -1, dtype=np.int32)
         cells[kept] = np.arange(kept.sum(), dtype=np.int32)
-        vectors = reading.vectors[0].permute(1, 2, 0).numpy()[kept]  # (n, DIM)
-        return _Reading(np.ascontiguousarray(vectors, dtype=np.float32), cells, *_legibility(reading.letters[0], kept))
+        vectors = output.vectors[0].permute(1, 2, 0).numpy()[kept]  # (n, DIM)
+        return _Reading(np.ascontiguousarray(vectors, dtype=np.float32), cells, *_legibility(output.letters[0], kept))
 
     def _encode_query(self, text: str) -> QueryEmbedding:
         """In a thread of the pool: with OpenMP's threads products so small take ten times longer on a busy machine."""
@@ -129,22 +132,22 @@ def _legibility(letters: Tensor, kept: NDArray[np.bool_]) -> tuple[float, float]
     counting 0; the confidence is the mean over the cells that have one.
     """
     printed = torch.from_numpy(np.repeat(kept, letters.shape[2] // kept.shape[1], axis=1))
-    chance = letters[:, printed].softmax(dim=0)  # (LETTERS, cells); class 0 is no letter
-    named = chance[0] < 0.5
-    if int(named.sum()) < _FEW_LETTERS:
+    probabilities = letters[:, printed].softmax(dim=0)  # (LETTERS, cells); class 0 is no letter
+    named = probabilities[0] < 0.5
+    if int(named.sum()) < _MIN_LETTER_CELLS:
         return 0.0, 1.0  # a drawing or a blank page: no way up is better
-    best = chance[1:, named].amax(dim=0)
+    best = probabilities[1:, named].amax(dim=0)
     return float(best.sum() / len(named)), float(best.mean())
 
 
-def at_reading_size(page: Page, turn: Image.Transpose | None = None) -> NDArray[np.uint8]:
-    """(height, width) grey, the sides multiples of the patch, turned if so asked.
+def resize_page(page: Page, rotation: Image.Transpose | None = None) -> NDArray[np.uint8]:
+    """(height, width) grey, the sides multiples of the patch, rotated where a rotation is given.
 
     A PDF page says its size in points and comes at 98 dpi; an image file does not, and is taken for a Letter page.
     """
     grey = page.image.convert("L")
-    if turn is not None:
-        grey = grey.transpose(turn)
+    if rotation is not None:
+        grey = grey.transpose(rotation)
     width, height = grey.size
     area = float(_LETTER_AREA)
     if page.geometry is not None:
@@ -152,16 +155,16 @@ def at_reading_size(page: Page, turn: Image.Transpose | None = None) -> NDArray[
         area = points[0] * points[1] * (DPI / 72) ** 2
         area = min(max(area, _SMALLEST * _LETTER_AREA), _LARGEST * _LETTER_AREA)
     scale = (area / (height * width)) ** 0.5
-    rows = _whole(height * scale, PATCH_HEIGHT)
-    cols = _whole(width * scale, PATCH_WIDTH)
+    rows = _count_patches(height * scale, PATCH_HEIGHT)
+    cols = _count_patches(width * scale, PATCH_WIDTH)
     return np.array(grey.resize((cols * PATCH_WIDTH, rows * PATCH_HEIGHT), Image.Resampling.BICUBIC))
 
 
-def _whole(pixels: float, patch: int) -> int:
+def _count_patches(pixels: float, patch: int) -> int:
     return max(1, min(round(pixels / patch), _LONGEST_SIDE // patch))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -176,7 +179,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
     return tensors, settings
 
 
-def _fill(tower: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+def _load_tower(tower: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
     """Every weight of the tower from the file, none left over: load or refuse."""
     own = {name.removeprefix(prefix): value.float() for name, value in tensors.items() if name.startswith(prefix)}
     wanted = {name: value for name, value in tower.state_dict().items() if not name.endswith("num_batches_tracked")}
@@ -202,9 +205,3 @@ def _fold_norms(tower: nn.Module) -> None:
                     fused = nn.utils.fusion.fuse_conv_bn_eval(convolution, child)
                     setattr(module, before, fused)
                     setattr(module, name, nn.Identity())
-
-
-def _cpu_has_bf16() -> bool:
-    """bf16 pays where the processor multiplies it; elsewhere torch imitates it, slower than float32."""
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    return "AVX512" in capabilities and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())

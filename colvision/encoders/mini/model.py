@@ -18,8 +18,8 @@ DIM = 128
 LETTERS = 95  # printable ASCII, 0 = none
 
 
-class PageReading(NamedTuple):
-    """What the page tower sees in a batch of pictures."""
+class PageTowerOutput(NamedTuple):
+    """What the page tower gives for a batch of page images."""
 
     vectors: Tensor  # (batch, DIM, rows, cols), unit length along DIM
     ink: Tensor  # (batch, rows, cols), logit that the patch carries any print
@@ -57,7 +57,7 @@ class Bottleneck(nn.Module):
 
 
 class PageTower(nn.Module):
-    """(batch, 1, height, width) ink in 0..1, sides multiples of the patch -> `PageReading`."""
+    """(batch, 1, height, width) ink in 0..1, sides multiples of the patch -> `PageTowerOutput`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,11 +81,11 @@ class PageTower(nn.Module):
         self.letters_head = nn.Conv2d(192, LETTERS, 1)
         self.patch_head = nn.Conv2d(256, DIM + 1, 1)
 
-    def forward(self, pictures: Tensor) -> PageReading:
-        middle = self.letters_tower(pictures)
+    def forward(self, images: Tensor) -> PageTowerOutput:
+        middle = self.letters_tower(images)
         heads = self.patch_head(self.words_tower(middle)).float()
         vectors = nn.functional.normalize(heads[:, :DIM], dim=1)
-        return PageReading(vectors, heads[:, DIM], self.letters_head(middle).float())
+        return PageTowerOutput(vectors, heads[:, DIM], self.letters_head(middle).float())
 
 
 class QueryTower(nn.Module):

@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, require_vlm_extra
 from colvision.encoders.vlm.layouts import CheckpointLayout
-from colvision.encoders.vlm.weights import refuse
+from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
-REPORT = "finetune.json"  # beside an adapter that `colvision finetune` has made
+REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
 _PREFIX = "base_model.model."  # before every name in an adapter's file
 
 
@@ -74,7 +74,7 @@ class _Adapter(NamedTuple):
 
 def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
     """Layers of another checkpoint may have the same names and sizes: what the adapter would add to them is noise."""
-    file = folder / REPORT
+    file = folder / REPORT_FILE
     base = json.loads(file.read_bytes())["base"] if file.is_file() else {}
     trained_on = base.get("files")
     if trained_on and trained_on != (here := fingerprint([checkpoint.folder], ())):
@@ -97,7 +97,7 @@ def _add(wrapped: PeftModel | None, model: PreTrainedModel, name: str, adapter: 
     # Without `save_embedding_layers` peft asks the hub for the base.
     expected = get_peft_model_state_dict(wrapped, adapter_name=name, save_embedding_layers=False)
     state = adapter.state
-    refuse(
+    check_weights(
         adapter.what,
         missing=expected.keys() - state.keys(),
         unexpected=state.keys() - expected.keys(),
@@ -117,7 +117,7 @@ def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "defaul
 
 
 def _renamed(state: Mapping[str, torch.Tensor], layout: CheckpointLayout) -> dict[str, torch.Tensor]:
-    return {_PREFIX + layout.name(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
+    return {_PREFIX + layout.rename(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
 
 
 def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, str]:
@@ -127,13 +127,13 @@ def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
         with safe_open(file, framework="pt") as opened:
             names.update(opened.keys())
     weights = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
-    return {layout.name(name + ".weight").removesuffix(".weight"): name for name in weights}
+    return {layout.rename(name + ".weight").removesuffix(".weight"): name for name in weights}
 
 
 def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str], what: str) -> None:
     """Turns the adapter's rule, written for the stored names, into a list of the model's modules.
 
-    Left as it is, the rule would find other layers in the model than it was trained on, those of the picture's
+    Left as it is, the rule would find other layers in the model than it was trained on, those of the vision
     encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out.
     """
     rule = config.target_modules

@@ -35,8 +35,8 @@ _INCIDENTAL = ("_name_or_path", "base_model_name_or_path", "transformers_version
 class Checkpoint:
     """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id.
 
-    `adapter` is the folder that was asked for when it holds an adapter alone: then `folder` is its base. `source` finds
-    it again: the absolute path that was asked for, or the hub id at its commit.
+    `adapter` is the folder that was given when it holds an adapter alone: then `folder` is its base. `source` finds
+    it again: the absolute path that was given, or the hub id at its commit.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Checkpoint:
 
     def processor_folder(self) -> Path:
         """Where tokenizer and image processor lie: an adapter's repository may bring its own."""
-        brings = self.adapter is not None and any((self.adapter / name).is_file() for name in _PROCESSORS)
-        return self.adapter if self.adapter is not None and brings else self.folder
+        has_own = self.adapter is not None and any((self.adapter / name).is_file() for name in _PROCESSORS)
+        return self.adapter if self.adapter is not None and has_own else self.folder
 
 
 def require_vlm_extra(package: str) -> None:
@@ -87,10 +87,10 @@ class Hub:
     fetch: bool = True
 
 
-_USUAL_HUB = Hub()
+_DEFAULT_HUB = Hub()
 
 
-def find_checkpoint(name: str | Path, *, hub: Hub = _USUAL_HUB) -> Checkpoint:
+def find_checkpoint(name: str | Path, *, hub: Hub = _DEFAULT_HUB) -> Checkpoint:
     """A folder, or a hub id.
 
     The hub's cache comes first even when a newer revision is out: a library stays with the weights that filled it.
@@ -128,13 +128,13 @@ def _parts(folder: Path) -> Iterator[tuple[str, str]]:
     for name in (*_TOKENIZER, *weights):
         if (folder / name).is_file():
             file = folder / name
-            found = file.stat()
-            yield name, _sha256(file, found.st_size, found.st_mtime_ns)
+            status = file.stat()
+            yield name, _sha256(file, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)
 def _sha256(path: Path, size: int, changed: int) -> str:
-    """Remembered while size and time of change stay: gigabytes are asked for twice when an adapter names its base."""
+    """Remembered while size and time of change stay: gigabytes would be read twice when an adapter names its base."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

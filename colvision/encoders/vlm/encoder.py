@@ -21,7 +21,7 @@ from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import measure_quantisation_range
 from colvision.encoders.vlm.batching import batches, sorted_batches, windows
 from colvision.encoders.vlm.family import Family, PageBatch
-from colvision.encoders.vlm.loaded import LoadedCheckpoint
+from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
 from colvision.encoders.vlm.replicas import ReplicaPool
 from colvision.encoders.vlm.self_check import check_model
@@ -44,13 +44,13 @@ class VlmEncoder:
     def __init__(
         self,
         family: Family,
-        origin: LoadedCheckpoint,
+        checkpoint: LoadedCheckpoint,
         others: Sequence[torch.device] = (),
         known: EncoderInfo | None = None,
     ) -> None:
         self.family = family
         self._known = known
-        self.origin = origin
+        self.checkpoint = checkpoint
         self._others = others
         self._replicas = [family]
         self._loading = threading.Lock()
@@ -59,24 +59,24 @@ class VlmEncoder:
 
     @cached_property
     def info(self) -> EncoderInfo:
-        """The first time it is asked for, three small generated pages are encoded to measure `quantisation_range`.
+        """When it is first needed, three small generated pages are encoded to measure `quantisation_range`.
 
-        Unless that is known: a question on the command line would wait for it every time.
+        Unless that is known: a query on the command line would wait for it every time.
         """
         versions = {
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "attention": self.family.model.config._attn_implementation,
-            "dtype": " in ".join(filter(None, (self.origin.quantise, _name(self.family.model.dtype)))),
+            "dtype": " in ".join(filter(None, (self.checkpoint.quantise, _dtype_name(self.family.model.dtype)))),
         }
-        fingerprint = self.origin.fingerprint(self.family)
+        fingerprint = self.checkpoint.fingerprint(self.family)
         return EncoderInfo(
-            self.origin.name,
+            self.checkpoint.name,
             fingerprint,
             self.family.dim,
             self._quantisation_range(fingerprint),
             versions=versions,
-            loaded_from=self.origin.loaded_from,
+            loaded_from=self.checkpoint.reference,
         )
 
     def _quantisation_range(self, fingerprint: str) -> float:
@@ -90,13 +90,13 @@ class VlmEncoder:
         Models work in threads of their own while the next pages are read here: one window of pages is held, and as
         many more as give every device a batch. Within a window, pages of nearly the same size share a batch.
         """
-        found = windows((self.family.fit(page.image) for page in pages), self.family.patches, self._window)
-        first = next(found, [])
+        all_windows = windows((self.family.fit(page.image) for page in pages), self.family.count_patches, self._window)
+        first = next(all_windows, [])
         replicas = self._replicas_for(first)
         ahead = math.ceil(len(replicas) * self._budget / self._window)
         running: deque[_Window] = deque()
         with ReplicaPool(replicas, self._encode) as pool:
-            for images in chain([first], found):
+            for images in chain([first], all_windows):
                 running.append(self._start(images, pool))
                 if len(running) > ahead:
                     yield from _in_order(running.popleft())
@@ -105,16 +105,16 @@ class VlmEncoder:
 
     def _replicas_for(self, images: Sequence[Image.Image]) -> Sequence[Family]:
         """All for more than a batch; loaded before any works, since loading changes defaults that threads share."""
-        if sum(map(self.family.patches, images)) <= self._budget:
+        if sum(map(self.family.count_patches, images)) <= self._budget:
             return [self.family]
         with self._loading:
             for device in self._others[len(self._replicas) - 1 :]:
-                self._replicas.append(self.origin.load(device, self.family.model.dtype))
+                self._replicas.append(self.checkpoint.load(device, self.family.model.dtype))
         return self._replicas
 
     def _start(self, images: Sequence[Image.Image], pool: ReplicaPool) -> _Window:
-        batches_of = sorted_batches([self.family.patches(image) for image in images], self._budget)
-        return [(places, pool.submit([images[place] for place in places])) for places in batches_of]
+        batches_of_places = sorted_batches([self.family.count_patches(image) for image in images], self._budget)
+        return [(places, pool.submit([images[place] for place in places])) for places in batches_of_places]
 
     def _encode(self, family: Family, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
         """Out of memory, the batch is halved, and those after it are smaller, too."""
@@ -123,13 +123,13 @@ class VlmEncoder:
         except torch.cuda.OutOfMemoryError as error:
             if len(images) == 1:
                 raise EncoderError(
-                    f"{self.origin.name} ran out of the device's memory on a single page of "
-                    f"{family.patches(images[0])} patches: load it with a smaller max_patches"
+                    f"{self.checkpoint.name} ran out of the device's memory on a single page of "
+                    f"{family.count_patches(images[0])} patches: load it with a smaller max_patches"
                 ) from error
         else:
             return [PageEmbedding(*page) for page in zip(vectors, batch.grids, batch.kinds, strict=True)]
         middle = len(images) // 2
-        longest = max(family.patches(image) for image in images)
+        longest = max(family.count_patches(image) for image in images)
         self._budget = max(1, min(self._budget, longest * len(images) // 2))
         if family.model.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -151,30 +151,30 @@ class VlmEncoder:
         return embeddings
 
     def self_check(self) -> Iterator[Finding]:
-        """What `colvision doctor` tells of this encoder beyond what its vectors show."""
-        return check_model(self.family, self.origin, self.info.versions)
+        """What `colvision doctor` reports of this encoder beyond what its vectors show."""
+        return check_model(self.family, self.checkpoint, self.info.versions)
 
-    def _tokenise(self, asked: str, length: int | None = None) -> _TokenisedQuery:
+    def _tokenise(self, text: str, length: int | None = None) -> _TokenisedQuery:
         prompted = PromptedQuery.of(
-            asked, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
+            text, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
         )
         tokens = self.family.tokenizer(
             prompted.text, return_offsets_mapping=True, add_special_tokens=self.family.adds_special_tokens
         )
         spans = [(start, end) for start, end in tokens["offset_mapping"]]
         cut = prompted.length_of(_QUERY_TOKENS, spans)
-        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(asked, cut)
+        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(text, cut)
 
 
-def _name(dtype: torch.dtype) -> str:
+def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-_Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and what comes
+_Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and their embeddings
 
 
 def _in_order(window: _Window) -> list[PageEmbedding]:
-    pages = [placed for places, made in window for placed in zip(places, made.result(), strict=True)]
+    pages = [placed for places, encoded in window for placed in zip(places, encoded.result(), strict=True)]
     return [embedding for _, embedding in sorted(pages, key=lambda placed: placed[0])]
 
 

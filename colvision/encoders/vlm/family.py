@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, Kind, PatchGrid
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
-from colvision.encoders.vlm.processing import load_tokenizer, prompts_of
+from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and what is asked of them."""
+    """Where a family's tokenizer and image processor come from, and how many patches it may make."""
 
     folder: Path
     layout: CheckpointLayout
@@ -63,7 +63,9 @@ class Family(ABC):
     unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
     padding_side: ClassVar[Literal["left", "right"]] = "left"
     adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
-    takes_flash: ClassVar[bool] = False  # whether flash-attention can mask as the model was trained: causally, padded
+    supports_flash_attention: ClassVar[bool] = (
+        False  # whether flash-attention can mask as the model was trained: causally, padded
+    )
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel
@@ -78,38 +80,38 @@ class Family(ABC):
     def model_class() -> type[PreTrainedModel]:
         """The class that holds the weights: `model_class().config_class` takes `vlm_config` and `embedding_dim`."""
 
-    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
-        """What all families have; pictures and `max_patches` are each family's own."""
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
+        """What all families have; image processor and `max_patches` are each family's own."""
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
-        self.tokenizer = load_tokenizer(source.folder)
-        self.prompts = self.checkpoint_prompts(source)
+        self.tokenizer = load_tokenizer(processor.folder)
+        self.prompts = self.checkpoint_prompts(processor)
         self.dim = model.config.embedding_dim
         self.image_token_id = config.image_token_id
-        self.check_tokenizer(source.folder, config.get_text_config().vocab_size)
+        self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
 
-    def checkpoint_prompts(self, source: ProcessorConfig) -> Prompts:
-        """Those that the checkpoint states, and the usual ones of its layout where it states none."""
-        return prompts_of(source.folder, source.layout.prompts)
+    def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """Those that the checkpoint states, and the defaults of its layout where it states none."""
+        return read_prompts(processor.folder, processor.layout.prompts)
 
     @abstractmethod
     def fit(self, image: Image.Image) -> Image.Image:
-        """The picture as the processor can take it, still the whole page."""
+        """The page image as the processor can take it, still the whole page."""
 
     @abstractmethod
-    def patches(self, image: Image.Image) -> int:
-        """The number of image tokens that a fitted picture becomes."""
+    def count_patches(self, image: Image.Image) -> int:
+        """The number of image tokens that a fitted image becomes."""
 
     @abstractmethod
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        """Fitted pictures -> the model's inputs that hold their pixels, and one page_tokens a picture."""
+        """Fitted images -> the model's inputs that hold their pixels, and the tokens of each page."""
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Position ids, (b, s) or (axes, b, s): counted from the first real token unless a family differs."""
         return (mask.cumsum(dim=1) - 1).clamp(min=0)
 
     def page_batch(self, images: Sequence[Image.Image]) -> PageBatch:
-        """Fitted pictures -> what the model is called with."""
+        """Fitted images -> what the model is called with."""
         pixels, tokens = self.process_images(images)
         rows = [self.token_ids(page_tokens.text) for page_tokens in tokens]
         ids, mask = self.pad(rows)

@@ -41,7 +41,7 @@ class CheckpointLayout:
     def is_native(self) -> bool:
         return not self.renames
 
-    def name(self, stored: str) -> str:
+    def rename(self, stored: str) -> str:
         """A stored weight's name -> its name in the model."""
         for pattern, replacement in self.renames:
             renamed, count = re.subn(pattern, replacement, stored, count=1)

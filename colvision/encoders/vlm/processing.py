@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
     from transformers.image_processing_utils import BaseImageProcessor
 
-    Pictures = TypeVar("Pictures", bound=BaseImageProcessor)
+    ImageProcessor = TypeVar("ImageProcessor", bound=BaseImageProcessor)
 
 # Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
 _TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
@@ -37,35 +37,36 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_image_processor(kind: type[Pictures], folder: Path) -> Pictures:
+def load_image_processor(kind: type[ImageProcessor], folder: Path) -> ImageProcessor:
     """The image processor, of the class given. Raises EncoderNotFound for a folder without its settings."""
     try:
-        pictures: Pictures = kind.from_pretrained(folder, local_files_only=True)
+        image_processor: ImageProcessor = kind.from_pretrained(folder, local_files_only=True)
     except OSError as error:
-        raise EncoderNotFound(lacks_image_processor(folder)) from error
-    return pictures
+        raise missing_image_processor(folder) from error
+    return image_processor
 
 
-def lacks_image_processor(folder: Path) -> str:
-    return (
+def missing_image_processor(folder: Path) -> EncoderNotFound:
+    """The error for a folder without its image processor's settings."""
+    return EncoderNotFound(
         f"{folder} lacks its image processor: copy preprocessor_config.json (or processor_config.json, where that "
         "holds it) there from the checkpoint"
     )
 
 
-def stated(folder: Path) -> Mapping[str, object]:
-    """What the checkpoint's `processor_config.json` says; nothing where it has none."""
+def read_processor_config(folder: Path) -> Mapping[str, object]:
+    """The checkpoint's `processor_config.json`; empty where it has none."""
     file = folder / "processor_config.json"
     content: Mapping[str, object] = json.loads(file.read_bytes()) if file.is_file() else {}
     return content
 
 
-def prompts_of(folder: Path, usual: Prompts) -> Prompts:
-    """The prompts that the checkpoint states, and the usual ones of its family where it states none."""
-    said = stated(folder)
-    page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
+def read_prompts(folder: Path, defaults: Prompts) -> Prompts:
+    """The prompts that the checkpoint states, and the defaults of its family where it states none."""
+    config = read_processor_config(folder)
+    page, prefix = config.get("visual_prompt_prefix"), config.get("query_prefix")
     return replace(
-        usual,
-        page=page if isinstance(page, str) else usual.page,
-        query_prefix=prefix if isinstance(prefix, str) else usual.query_prefix,
+        defaults,
+        page=page if isinstance(page, str) else defaults.page,
+        query_prefix=prefix if isinstance(prefix, str) else defaults.query_prefix,
     )

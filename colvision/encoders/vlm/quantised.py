@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 from colvision.encoders.options import Quantise
 from colvision.errors import MissingExtra
+from colvision.maxsim.int8 import has_int8_matmul
 
 PROJECTIONS = ("embedding_proj_layer", "multi_vector_head.proj")  # where the families keep it
 _LARGEST = 127  # int8 without its lowest value, which has no opposite
 
 
-def arguments(quantise: Quantise | None, device: torch.device, dtype: torch.dtype) -> Mapping[str, object]:
-    """What `from_pretrained` is told beside all else: nothing where the weights are quantised later, or not at all.
+def quantisation_arguments(quantise: Quantise | None, device: torch.device, dtype: torch.dtype) -> Mapping[str, object]:
+    """Further arguments of `from_pretrained`: none where the weights are quantised later, or not at all.
 
     Raises `MissingExtra` without bitsandbytes, ValueError for a device that it does not know.
     """
@@ -35,8 +35,8 @@ def arguments(quantise: Quantise | None, device: torch.device, dtype: torch.dtyp
             )
     from transformers import BitsAndBytesConfig
 
-    few = {"load_in_8bit": True} if quantise == "int8" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
-    config = BitsAndBytesConfig(**few, bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=list(PROJECTIONS))
+    bits = {"load_in_8bit": True} if quantise == "int8" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    config = BitsAndBytesConfig(**bits, bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=list(PROJECTIONS))
     return {"quantization_config": config, "device_map": {"": device}}
 
 
@@ -57,7 +57,7 @@ def quantised_weights(model: nn.Module) -> Iterator[str]:
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with weights as int8, one scale a row; what comes in gets one scale a token as it comes.
+    """A linear layer with weights as int8, one scale a row; its input gets one scale a token as it comes.
 
     So a token's result does not depend on its neighbours. A product of int8 is exact, and rounding is all that is lost.
     """
@@ -82,26 +82,16 @@ class Int8Linear(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        if not _has_int_mm():
+        if not has_int8_matmul():
             return nn.functional.linear(states, self.weight.to(states.dtype), self.bias)
         rows = states.reshape(-1, self.in_features).float()
         scale = _scale(rows)  # (rows, 1)
         codes = (rows / scale).round_().to(torch.int8)
-        made = torch._int_mm(codes, self.codes.T).float().mul_(scale).mul_(self.scale.T)
+        product = torch._int_mm(codes, self.codes.T).float().mul_(scale).mul_(self.scale.T)
         if self.bias is not None:
-            made += self.bias
-        return made.to(states.dtype).reshape(*states.shape[:-1], self.out_features)
+            product += self.bias
+        return product.to(states.dtype).reshape(*states.shape[:-1], self.out_features)
 
 
 def _scale(rows: Tensor) -> Tensor:
     return rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny * _LARGEST) / _LARGEST
-
-
-@cache
-def _has_int_mm() -> bool:
-    """A private name of torch's, and once for CUDA alone: tried with a shape that it refused on GPUs."""
-    try:
-        product = torch._int_mm(torch.ones(1, 3, dtype=torch.int8), torch.ones(3, 2, dtype=torch.int8))
-    except (AttributeError, RuntimeError):
-        return False
-    return bool((product == 3).all())

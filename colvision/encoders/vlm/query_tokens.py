@@ -1,4 +1,4 @@
-"""A query's tokens seen from its text: which belong to what was asked, and to which of its words."""
+"""A query's tokens seen from its text: which belong to the query itself, and to which of its words."""
 
 import re
 import unicodedata
@@ -14,9 +14,9 @@ Span = tuple[int, int]  # from, to: characters
 
 @dataclass(frozen=True, slots=True)
 class PromptedQuery:
-    """What a model is asked: `prefix + asked + suffix`; `spans` are the places of `words` in that `text`."""
+    """A query as a model reads it: `text` is prefix, query and suffix; `spans` are the places of `words` in it."""
 
-    asked: str
+    query: str
     text: str
     start: int  # of the query in `text`
     end: int
@@ -24,43 +24,43 @@ class PromptedQuery:
     spans: tuple[Span, ...]
 
     @classmethod
-    def of(cls, asked: str, *, prefix: str, suffix: str, length: int | None = None) -> "PromptedQuery":
+    def of(cls, query: str, *, prefix: str, suffix: str, length: int | None = None) -> "PromptedQuery":
         """The first `length` characters of a query, in the model's prompt.
 
         White space counts once, so that a trailing blank changes nothing.
         A word runs from blank to blank without the punctuation around it: `hydraulic-pump`, `AB-12/3.4`, `C++`.
         Raises ValueError for a query without a letter or digit.
         """
-        query = " ".join(asked.split())[:length]
-        text = prefix + query + suffix
-        start, end = len(prefix), len(prefix) + len(query)
+        words = " ".join(query.split())[:length]
+        text = prefix + words + suffix
+        start, end = len(prefix), len(prefix) + len(words)
         spans = [_trimmed(text, *match.span()) for match in re.compile(r"\S+").finditer(text, start, end)]
         spans = [span for span in spans if any(character.isalnum() for character in text[slice(*span)])]
         if not spans:
-            raise ValueError(f"query {asked!r} holds no letter or digit: there is nothing to look for")
-        return cls(asked, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans))
+            raise ValueError(f"query {query!r} holds no letter or digit: there is nothing to look for")
+        return cls(query, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans))
 
     def length_of(self, limit: int, token_spans: Sequence[Span]) -> int | None:
         """Characters of the query before its token `limit` (from 0); None when it has no more tokens than that.
 
         Always fewer than there are, also where several tokens share the bytes of one character.
         """
-        inside = [span for span in token_spans if self._shows(span)]
+        inside = [span for span in token_spans if self._is_visible(span)]
         return inside[limit][0] - self.start if len(inside) > limit else None
 
     def embedding(self, vectors: Floats, token_spans: Sequence[Span], *, weight: float = 1.0) -> QueryEmbedding:
         """(t, dim) vectors of the tokens of `text` -> the query with its tokens joined to words, of equal weights."""
         return QueryEmbedding(
-            text=self.asked,
+            text=self.query,
             vectors=vectors,
             tokens=tuple(self.text[start:end].strip() or self.text[start:end] for start, end in token_spans),
-            is_query=np.array([self._shows(span) for span in token_spans], dtype=np.bool_),
+            is_query=np.array([self._is_visible(span) for span in token_spans], dtype=np.bool_),
             weights=np.full(len(token_spans), weight, dtype=np.float32),
             words=self.words,
             word=np.array([self._word(span) for span in token_spans], dtype=np.int32),
         )
 
-    def _shows(self, token: Span) -> bool:
+    def _is_visible(self, token: Span) -> bool:
         """Whether a token holds a visible character of the query: tokens of the prefix and augmentation do not."""
         return bool(self.text[max(token[0], self.start) : min(token[1], self.end)].strip())
 

@@ -1,4 +1,4 @@
-"""Replicas of a model on several devices: a batch goes to the one that is freest, and what comes keeps its order."""
+"""Replicas of a model on several devices: a batch goes to the one with the least work, and results keep their order."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Encode = Callable[[Family, "Sequence[Image.Image]", PageBatch], list[PageEmbeddi
 
 
 class ReplicaPool:
-    """One lane a replica. As a context: afterwards no thread is left, and what had not begun never will.
+    """Two threads a replica. As a context: afterwards no thread is left, and what had not begun never will.
 
-    Threads do, no processes: a device's work leaves Python free, and so does most of a page's preparation.
+    Threads are enough: a device's work leaves Python free, and so does most of a page's preparation.
     """
 
     def __init__(self, replicas: Sequence[Family], encode: Encode) -> None:
@@ -29,12 +29,12 @@ class ReplicaPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for wait in (False, True):  # all are told before one is waited for
-            for lane in self._replicas:
-                lane.end(wait=wait)
+        for wait in (False, True):  # all are ended before one is waited for
+            for replica in self._replicas:
+                replica.end(wait=wait)
 
     def submit(self, images: Sequence[Image.Image]) -> Future[list[PageEmbedding]]:
-        """One batch of fitted pictures, which comes as one embedding a picture, in their order."""
+        """One batch of fitted images -> one embedding an image, in their order."""
         return min(self._replicas, key=_Replica.unfinished).submit(images)
 
 
@@ -46,16 +46,16 @@ class _Replica:
         self._encode = encode
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="preparing")
         self._working = ThreadPoolExecutor(1, thread_name_prefix="encoder")
-        self._given: list[Future[list[PageEmbedding]]] = []
+        self._batches: list[Future[list[PageEmbedding]]] = []
 
     def unfinished(self) -> int:
-        self._given = [batch for batch in self._given if not batch.done()]
-        return len(self._given)
+        self._batches = [batch for batch in self._batches if not batch.done()]
+        return len(self._batches)
 
     def submit(self, images: Sequence[Image.Image]) -> Future[list[PageEmbedding]]:
         prepared = self._preparing.submit(self._replica.page_batch, images)
         work = self._working.submit(lambda: self._encode(self._replica, images, prepared.result()))
-        self._given.append(work)
+        self._batches.append(work)
         return work
 
     def end(self, *, wait: bool) -> None:

@@ -15,7 +15,7 @@ from colvision.encoders.finding import Finding
 from colvision.encoders.options import Quantise
 from colvision.encoders.quantisation_range import generated_pages
 from colvision.encoders.vlm.family import Family
-from colvision.encoders.vlm.loaded import LoadedCheckpoint
+from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.quantised import quantised_weights
 from colvision.errors import EncoderError
 
@@ -24,7 +24,7 @@ _LEAST_OF_4BIT = 0.5  # random weights, which have nothing to lose it in, keep .
 _NAMED = 3  # weights that a message names
 
 
-def check_model(family: Family, origin: LoadedCheckpoint, versions: Mapping[str, str]) -> Iterator[Finding]:
+def check_model(family: Family, checkpoint: LoadedCheckpoint, versions: Mapping[str, str]) -> Iterator[Finding]:
     """Weights against a second load from the files, positions, and the drift of the device's precision.
 
     `versions` are those of the encoder's `EncoderInfo`.
@@ -33,40 +33,40 @@ def check_model(family: Family, origin: LoadedCheckpoint, versions: Mapping[str,
         held = torch.cuda.max_memory_allocated(family.model.device) / 2**30
         yield Finding("device memory", None, f"{held:.1f} GB at most so far")
     yield Finding("attention", None, versions["attention"])
-    yield _uses_grid_positions(family) if family.has_grid_positions else _without_grid_positions()
+    yield _check_grid_positions(family) if family.has_grid_positions else _without_grid_positions()
     needed = 4 * sum(weight.numel() for weight in family.model.parameters())
     if needed > _free_memory():
-        said = f"not compared with the files: a second copy in float32 needs {needed / 2**30:.1f} GB of free memory"
-        yield Finding("weights", None, said)
+        message = f"not compared with the files: a second copy in float32 needs {needed / 2**30:.1f} GB of free memory"
+        yield Finding("weights", None, message)
         return
     try:
-        whole = origin._replace(quantise=None)
-        again = whole.load(torch.device("cpu"), torch.float32)
+        unquantised = checkpoint._replace(quantise=None)
+        reloaded = unquantised.load(torch.device("cpu"), torch.float32)
     except EncoderError as error:
         yield Finding("weights", False, f"they no longer load: {error}")
         return
-    yield _same_weights(family, again)
-    yield _drift(family, again, f"{family.model.device.type} in {versions['dtype']}", origin.quantise)
+    yield _check_weights(family, reloaded)
+    yield _check_drift(family, reloaded, f"{family.model.device.type} in {versions['dtype']}", checkpoint.quantise)
 
 
 def _without_grid_positions() -> Finding:
-    return Finding("positions", None, "this family has positions of its own inside its picture encoder")
+    return Finding("positions", None, "this family has positions of its own inside its vision encoder")
 
 
-def _same_weights(family: Family, again: Family) -> Finding:
+def _check_weights(family: Family, reloaded: Family) -> Finding:
     rounded = set(quantised_weights(family.model))
-    ours, files = ({name: each for name, each in _weights(one) if name not in rounded} for one in (family, again))
+    ours, files = ({name: each for name, each in _weights(one) if name not in rounded} for one in (family, reloaded))
     absent = sorted(files.keys() ^ ours.keys())
     differ = [name for name in files.keys() & ours.keys() if not _equal(ours[name], files[name])]
     if absent or differ:
         wrong = sorted([*absent, *differ])
         shown = ", ".join(wrong[:_NAMED]) + (", ..." if len(wrong) > _NAMED else "")
-        said = f"{len(wrong)} of {len(files)} are not those of the files: {shown}"
-        return Finding("weights", False, said)
+        message = f"{len(wrong)} of {len(files)} are not those of the files: {shown}"
+        return Finding("weights", False, message)
     adapters = sum(".lora_" in name for name in ours)
-    said = f"all {len(files)} are those of the files" + (f", {adapters} of them an adapter's" if adapters else "")
-    said += f"; {len(rounded)} more are rounded to fewer bits, see drift" if rounded else ""
-    return Finding("weights", True, said)
+    message = f"all {len(files)} are those of the files" + (f", {adapters} of them an adapter's" if adapters else "")
+    message += f"; {len(rounded)} more are rounded to fewer bits, see drift" if rounded else ""
+    return Finding("weights", True, message)
 
 
 def _weights(family: Family) -> Iterator[tuple[str, Tensor]]:
@@ -81,28 +81,28 @@ def _equal(ours: Tensor, files: Tensor) -> bool:
     return ours.shape == files.shape and torch.equal(ours.detach().cpu(), files.detach().to(ours.dtype))
 
 
-class _OnePage(NamedTuple):
+class _PageInputs(NamedTuple):
     inputs: dict[str, Tensor]
     cells: np.ndarray
 
 
-def _page_inputs(family: Family) -> _OnePage:
+def _page_inputs(family: Family) -> _PageInputs:
     [page] = islice(generated_pages(), 1)
     batch = family.page_batch([family.fit(page.image)])
-    return _OnePage(dict(batch.inputs), batch.grids[0].cells)
+    return _PageInputs(dict(batch.inputs), batch.grids[0].cells)
 
 
-def _uses_grid_positions(family: Family) -> Finding:
+def _check_grid_positions(family: Family) -> Finding:
     """Patches stand in rows and columns, and the model takes notice: in one line it gives other vectors."""
     page = _page_inputs(family)
     positions = page.inputs["position_ids"]
     if positions.ndim < 3 or not _follow(positions[:, 0].numpy(), page.cells):
-        said = "patches are numbered in one line, where the model was trained on rows and columns"
-        return Finding("positions", False, said)
-    [given] = family.vectors(page.inputs)
+        message = "patches are numbered in one line, where the model was trained on rows and columns"
+        return Finding("positions", False, message)
+    [in_grid] = family.vectors(page.inputs)
     line = torch.arange(positions.shape[-1]).expand(1, -1)
     [in_line] = family.vectors({**page.inputs, "position_ids": line})
-    if np.array_equal(given, in_line):
+    if np.array_equal(in_grid, in_line):
         return Finding("positions", False, "the model takes no notice of rows and columns")
     return Finding("positions", True, f"patches stand in {len(page.cells)} rows and {page.cells.shape[1]} columns")
 
@@ -113,13 +113,13 @@ def _follow(positions: np.ndarray, cells: np.ndarray) -> bool:
     return all(np.unique(positions[axis][cells] - place).size == 1 for axis, place in ((-2, rows), (-1, cols)))
 
 
-def _drift(family: Family, exact: Family, where: str, quantise: Quantise | None) -> Finding:
+def _check_drift(family: Family, exact: Family, where: str, quantise: Quantise | None) -> Finding:
     inputs = _page_inputs(family).inputs
     [ours], [reference] = family.vectors(inputs), exact.vectors(inputs)
     cosines = np.sum(ours * reference, axis=1)
-    said = f"{where}: cosine to float32 on the CPU {cosines.mean():.5f} on average, {cosines.min():.5f} at least"
+    message = f"{where}: cosine to float32 on the CPU {cosines.mean():.5f} on average, {cosines.min():.5f} at least"
     least = _LEAST_OF_4BIT if quantise == "4bit" else _LEAST_COSINE
-    return Finding("drift", bool(cosines.mean() > least), said)
+    return Finding("drift", bool(cosines.mean() > least), message)
 
 
 def _free_memory() -> float:

@@ -32,13 +32,13 @@ def load_weights(
     dtype: torch.dtype,
     *,
     unused: Collection[str] = (),
-    more: Mapping[str, object] = NOTHING,
+    arguments: Mapping[str, object] = NOTHING,
 ) -> PreTrainedModel:
     """The model with exactly its checkpoint's weights, in evaluation mode.
 
     transformers fills a weight that it does not find with random numbers and only logs it, so what it reports is
     read here. `unused` names weights that may lie in the checkpoint although the model has no use for them;
-    `more` goes to transformers as it is.
+    `arguments` go to transformers as they are.
 
     Raises:
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
@@ -58,9 +58,9 @@ def load_weights(
         trust_remote_code=False,
         ignore_mismatched_sizes=True,  # so that they are reported with the others instead of raised one way of three
         output_loading_info=True,
-        **more,
+        **arguments,
     )
-    refuse(
+    check_weights(
         f"checkpoint {checkpoint.name!r} does not fit {model_class.__name__}",
         missing=report["missing_keys"],
         unexpected=set(report["unexpected_keys"]) - set(unused),
@@ -76,16 +76,16 @@ def stored_weights(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
     """A checkpoint's weights under the names that they have in the model; memory-mapped."""
     weights = {}
     for file in checkpoint.weight_files():
-        weights.update({layout.name(name): weight for name, weight in load_file(file).items()})
+        weights.update({layout.rename(name): weight for name, weight in load_file(file).items()})
     return weights
 
 
-def refuse(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
+def check_weights(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
     """Raises WeightsMismatch when there are any, naming some."""
-    sorts = {"missing": sorted(missing), "unexpected": sorted(unexpected), "of another shape": sorted(reshaped)}
+    kinds = {"missing": sorted(missing), "unexpected": sorted(unexpected), "of another shape": sorted(reshaped)}
     found = [
-        f"{len(keys)} {sort} ({', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''})"
-        for sort, keys in sorts.items()
+        f"{len(keys)} {kind} ({', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''})"
+        for kind, keys in kinds.items()
         if keys
     ]
     if found:
@@ -107,8 +107,8 @@ def _wrapping_config(
             "vectors: it was not trained to search; choose a checkpoint that was"
         )
     dim = len(state[_PROJECTION])
-    said = json.loads((checkpoint.folder / "config.json").read_bytes())
-    declared = next((said[key] for key in _DECLARED_DIM if key in said), dim)
+    stated = json.loads((checkpoint.folder / "config.json").read_bytes())
+    declared = next((stated[key] for key in _DECLARED_DIM if key in stated), dim)
     if declared != dim:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "

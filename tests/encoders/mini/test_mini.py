@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from colvision.core.page import Page, PdfGeometry
 from colvision.encoders import mini
 from colvision.encoders.mini import words
-from colvision.encoders.mini.encoder import at_reading_size
+from colvision.encoders.mini.encoder import resize_page
 from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.tiny import save_random_mini
@@ -45,16 +45,16 @@ def _pdf_page(width, height, pixels=(300, 400)):
 
 
 def test_a_pdf_page_is_read_at_98_dpi_whatever_its_pixels():
-    assert at_reading_size(_pdf_page(612, 792, (612, 792))).shape == (1072, 832)
-    assert at_reading_size(_pdf_page(612, 792, (1275, 1650))).shape == (1072, 832)
-    assert at_reading_size(_pdf_page(363, 272, (800, 600))).shape == (368, 480)
+    assert resize_page(_pdf_page(612, 792, (612, 792))).shape == (1072, 832)
+    assert resize_page(_pdf_page(612, 792, (1275, 1650))).shape == (1072, 832)
+    assert resize_page(_pdf_page(363, 272, (800, 600))).shape == (368, 480)
 
 
 def test_an_image_file_is_taken_for_a_letter_page_and_extremes_stay_in_bounds():
-    assert at_reading_size(Page(Image.new("RGB", (612, 792)))).shape == (1088, 832)
-    assert at_reading_size(Page(Image.new("L", (1, 1)))).size == pytest.approx(832 * 1088, rel=0.03)
-    assert at_reading_size(_pdf_page(3000, 4000)).size == pytest.approx(2 * 832 * 1088, rel=0.03)
-    assert max(at_reading_size(Page(Image.new("L", (4000, 2)))).shape) <= 8192
+    assert resize_page(Page(Image.new("RGB", (612, 792)))).shape == (1088, 832)
+    assert resize_page(Page(Image.new("L", (1, 1)))).size == pytest.approx(832 * 1088, rel=0.03)
+    assert resize_page(_pdf_page(3000, 4000)).size == pytest.approx(2 * 832 * 1088, rel=0.03)
+    assert max(resize_page(Page(Image.new("L", (4000, 2)))).shape) <= 8192
 
 
 @pytest.fixture
@@ -120,35 +120,36 @@ def test_the_loss_is_small_when_patches_are_their_words_and_large_when_they_are_
     pairs = torch.tensor([[i, i] for i in range(6)])
     nothing = torch.zeros((0, 2), dtype=torch.long)
     others = -vectors[:2]
-    right = loss.matching(vectors * 30, vectors, others, pairs, nothing)
-    wrong = loss.matching(vectors.roll(1, 0) * 30, vectors, others, pairs, nothing)
+    right = loss.matching_loss(vectors * 30, vectors, others, pairs, nothing)
+    wrong = loss.matching_loss(vectors.roll(1, 0) * 30, vectors, others, pairs, nothing)
     assert right[0] < 0.1 < 5 < wrong[0]
     assert right[1] < 0.1 < 5 < wrong[1]
     assert (right[2], right[3]) == (1.0, 1.0)
     assert (wrong[2], wrong[3]) == (0.0, 0.0)
 
 
-def test_a_spared_pair_counts_neither_way():
+def test_a_neutral_pair_counts_neither_way():
     vectors = torch.nn.functional.normalize(torch.randn(3, 128, generator=torch.Generator().manual_seed(1)), dim=1)
     patches = torch.stack([vectors[0], vectors[0], vectors[2]]) * 30  # the second patch looks like the first word
     pairs, none = torch.tensor([[0, 0], [2, 2]]), torch.zeros((0, 2), dtype=torch.long)
-    blamed = loss.matching(patches, vectors, vectors[:0], pairs, none)
-    spared = loss.matching(patches, vectors, vectors[:0], pairs, torch.tensor([[1, 0]]))
-    assert spared[1] < 0.01 < 0.3 < blamed[1]
+    wrong = loss.matching_loss(patches, vectors, vectors[:0], pairs, none)
+    neutral = loss.matching_loss(patches, vectors, vectors[:0], pairs, torch.tensor([[1, 0]]))
+    assert neutral[1] < 0.01 < 0.3 < wrong[1]
 
 
 needs_fonts = pytest.mark.skipif(
-    not _FONTS or not synthesis.fonts_of(_FONTS), reason="there is no TrueType font on this machine to print pages with"
+    not _FONTS or not synthesis.find_fonts(_FONTS),
+    reason="there is no TrueType font on this machine to print pages with",
 )
 
 
 @needs_fonts
 def test_generated_words_lie_on_the_patches_that_their_targets_name():
     rng = np.random.default_rng(3)
-    printer = synthesis.Printer(synthesis.fonts_of(_FONTS)[:4], ["pump", "valve", "Dichtung", "bolt"], [])
+    generator = synthesis.PageGenerator(synthesis.find_fonts(_FONTS)[:4], ["pump", "valve", "Dichtung", "bolt"], [])
     checked = 0
     for _ in range(4):
-        crop = crops.crop_of(printer.labelled_page(rng), synthesis.DPI, rng)
+        crop = crops.cut_crop(generator.labelled_page(rng), synthesis.DPI, rng)
         if crop is None:
             continue
         patches = set(crop.pairs[:, 0].tolist())
@@ -181,6 +182,11 @@ def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
     assert settings.keys() == {"code_range", "link_slope", "link_midpoint"}
 
 
+def test_the_fingerprint_of_the_shipped_weights_is_the_one_that_libraries_know():
+    """Other words in the hashed text (`Link(...)`) would ask for every library of mini to be encoded again."""
+    assert mini.load().info.fingerprint == "405e58d4c04e3973aee8b756d3b071ebf794f4f548236cec3ab58792fc002e62"
+
+
 def test_other_forms_of_words_follow_english_rules_and_codes_have_none():
     assert "setting" in forms.forms_of("settings")
     assert "bleed" in forms.forms_of("bleeding")
@@ -192,5 +198,5 @@ def test_other_forms_of_words_follow_english_rules_and_codes_have_none():
 
 def test_a_patch_belongs_to_the_other_forms_of_its_word_that_the_batch_has():
     pairs = np.array([[7, 0], [9, 1], [4, 2]])
-    kin = np.array([[0, 2], [2, 0]])  # words 0 and 2 are forms of each other
-    assert loop._with_kin(pairs, kin).tolist() == [[4, 0], [4, 2], [7, 0], [7, 2], [9, 1]]
+    word_forms = np.array([[0, 2], [2, 0]])  # words 0 and 2 are forms of each other
+    assert loop._add_word_forms(pairs, word_forms).tolist() == [[4, 0], [4, 2], [7, 0], [7, 2], [9, 1]]

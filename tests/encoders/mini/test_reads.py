@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.mini import measure
-from benchmarks.printed import CASES
+from benchmarks.printed_pages import CASES
 from colvision.encoders import mini
 
 pytestmark = pytest.mark.slow

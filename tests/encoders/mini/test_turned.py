@@ -7,7 +7,7 @@ from PIL import Image
 
 from colvision.core.page import Page
 from colvision.encoders import mini
-from colvision.encoders.mini.encoder import at_reading_size
+from colvision.encoders.mini.encoder import resize_page
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_a_turned_page_has_the_vectors_of_the_upright_one_in_turned_places(encod
 
 
 def test_an_upright_page_is_read_once_and_as_it_is(encoder, upright):
-    rows, cols = at_reading_size(Page(upright)).shape
+    rows, cols = resize_page(Page(upright)).shape
     (straight,) = encoder.encode_pages([Page(upright)])
     assert straight.grid.cells.shape == (rows // 16, cols // 32)
 
@@ -52,5 +52,5 @@ def test_a_page_without_a_letter_has_no_other_way_up(encoder):
     drawing[200:900, 100:108] = 0
     drawing[200:208, 100:700] = 0
     (found,) = encoder.encode_pages([Page(Image.fromarray(drawing))])
-    rows, cols = at_reading_size(Page(Image.fromarray(drawing))).shape
+    rows, cols = resize_page(Page(Image.fromarray(drawing))).shape
     assert found.grid.cells.shape == (rows // 16, cols // 32)

@@ -201,7 +201,7 @@ def test_a_page_of_a_few_pixels_is_enlarged_before_its_rows_are_taken_for_channe
 def test_no_page_becomes_more_patches_than_the_limit(folder, limit):
     family = load_encoder(folder, device="cpu", dtype="float32", max_patches=limit).family
     sizes = np.random.default_rng(4).integers(1, 130, (200, 2)).tolist()
-    assert max(family.patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes) <= limit
+    assert max(family.count_patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes) <= limit
 
 
 def test_an_ordinary_page_reaches_the_processor_untouched(encoder):
@@ -221,7 +221,7 @@ def test_bfloat16_stays_near_float32_and_has_unit_vectors(folder, encoder):
 
 
 def test_pages_are_scaled_without_torchvision(encoder):
-    assert type(encoder.family.pictures) is Qwen2VLImageProcessorPil
+    assert type(encoder.family.image_processor) is Qwen2VLImageProcessorPil
     assert "torchvision" not in sys.modules
 
 

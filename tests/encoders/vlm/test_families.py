@@ -10,7 +10,7 @@ from PIL import Image
 from colvision.core.embedding import Kind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.vlm.loaded import attention
+from colvision.encoders.vlm.loaded_checkpoint import attention
 from colvision.encoders.vlm.models.colpali import ColPali
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -67,7 +67,7 @@ def test_the_image_tokens_are_counted_before_a_page_is_encoded(get, name):
     for page in (noise(300, 120), noise(90, 400), noise(33, 35)):
         fitted = family.fit(page.image)
         [kind] = family.page_batch([fitted]).kinds
-        assert family.patches(fitted) == np.sum(kind != Kind.TEXT)
+        assert family.count_patches(fitted) == np.sum(kind != Kind.TEXT)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -114,10 +114,10 @@ def test_fewer_patches_are_a_coarser_grid(saved, get, name):
     assert coarse.info.fingerprint != get(name).info.fingerprint
 
 
-def test_a_page_of_neomme_has_at_most_as_many_patches_as_were_asked_for(saved):
+def test_a_page_of_neomme_has_at_most_as_many_patches_as_max_patches(saved):
     family = load_encoder(saved("neomme"), device="cpu", dtype="float32", max_patches=7).family
     sizes = np.random.default_rng(4).integers(1, 900, (100, 2)).tolist()
-    fitted = [family.patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes]
+    fitted = [family.count_patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes]
     assert max(fitted) <= 7 and min(fitted) >= 1
 
 

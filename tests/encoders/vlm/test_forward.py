@@ -38,8 +38,8 @@ def test_colpali_pages_and_queries_are_those_of_transformers(saved, get):
     expected = as_transformers(encoder, **{key: made[key] for key in made if key != "labels"})
     np.testing.assert_allclose(ours.vectors, expected, rtol=0, atol=1e-5)
     [query] = encoder.encode_queries(["bleed the pump"])
-    asked = processor(text=["bleed the pump"])
-    np.testing.assert_allclose(query.vectors, as_transformers(encoder, **asked), rtol=0, atol=1e-5)
+    inputs = processor(text=["bleed the pump"])
+    np.testing.assert_allclose(query.vectors, as_transformers(encoder, **inputs), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("what", ["page", "query"])
@@ -133,7 +133,7 @@ def test_patches_of_every_qwen_have_positions_in_rows_and_columns(get, name):
     encoder = get(name)
     family, page = encoder.family, noise(224, 140)
     [ours] = encode(encoder, page)
-    made = family.pictures(images=[page.image], return_tensors="pt")
+    made = family.image_processor(images=[page.image], return_tensors="pt")
     ids = family.page_batch([page.image]).inputs["input_ids"]
     with torch.no_grad():
         states = family.model.vlm(

@@ -118,8 +118,8 @@ def test_settings_of_the_image_processor_are_followed(saved, tmp_path, settings,
     for file in saved("neomme").iterdir():
         if file.name != "preprocessor_config.json":
             (tmp_path / file.name).symlink_to(file)
-    said = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**said, **settings}))
+    config = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**config, **settings}))
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     stripes = np.zeros((*size, 3), dtype=np.uint8)
     stripes[:, ::2] = 255  # any other way of scaling would mix them
@@ -131,7 +131,7 @@ def test_pages_that_are_not_to_be_resized_keep_their_size(saved, tmp_path):
     for file in saved("neomme").iterdir():
         if file.name != "preprocessor_config.json":
             (tmp_path / file.name).symlink_to(file)
-    said = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**said, "do_resize": False}))
+    config = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**config, "do_resize": False}))
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     assert family.fit(noise(320, 256).image).size == (256, 320), "80 patches, beyond the 48 of `size`"

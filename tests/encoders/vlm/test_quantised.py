@@ -12,7 +12,7 @@ from colvision.encoders import load_encoder
 from colvision.encoders.doctor import examine
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.encoder import VlmEncoder
-from colvision.encoders.vlm.quantised import Int8Linear, arguments
+from colvision.encoders.vlm.quantised import Int8Linear, quantisation_arguments
 from colvision.errors import MissingExtra
 from tests.helpers.families import ALL
 from tests.helpers.tiny import load
@@ -103,13 +103,13 @@ def test_what_cannot_be_is_refused(folder, monkeypatch):
     with pytest.raises(ValueError, match="quantise is 'int4'; expected 'int8' or '4bit'"):
         load_encoder(folder, quantise="int4")
     with pytest.raises(ValueError, match="quantise='int8' is not for mps: int8 is for CUDA devices and CPUs"):
-        arguments("int8", torch.device("mps"), torch.float32)
+        quantisation_arguments("int8", torch.device("mps"), torch.float32)
     with pytest.raises(ValueError, match="quantise='4bit' is not for cpu: .* 4bit for CUDA devices"):
         load(folder, quantise="4bit")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for quantise in ("int8", "4bit"):
         with pytest.raises(MissingExtra, match=rf"'{quantise}' on cuda needs bitsandbytes.*colvision\[quantise\]"):
-            arguments(quantise, torch.device("cuda"), torch.bfloat16)
+            quantisation_arguments(quantise, torch.device("cuda"), torch.bfloat16)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="bitsandbytes is used on CUDA devices")

@@ -15,7 +15,7 @@ from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family
-from colvision.encoders.vlm.loaded import LoadedCheckpoint
+from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from tests.helpers.tiny import load
 
@@ -51,9 +51,9 @@ class Watched(LoadedCheckpoint):
 
 
 def watched(folder: Path, *, devices: int, broken: int | None = None) -> VlmEncoder:
-    origin = Watched(ColQwen2, find_checkpoint(folder), None, None)
-    origin.loaded, origin.broken = [], broken
-    return VlmEncoder(origin.load(CPU, torch.float32), origin, (devices - 1) * [CPU])
+    checkpoint = Watched(ColQwen2, find_checkpoint(folder), None, None)
+    checkpoint.loaded, checkpoint.broken = [], broken
+    return VlmEncoder(checkpoint.load(CPU, torch.float32), checkpoint, (devices - 1) * [CPU])
 
 
 def noise(count: int) -> Iterator[Page]:
@@ -71,8 +71,8 @@ def encoding_threads() -> list[str]:
 def test_several_devices_give_what_one_gives_in_the_same_order(folder):
     encoder = watched(folder, devices=3)
     together = list(encoder.encode_pages(noise(300)))
-    assert len(encoder.origin.loaded) == 3
-    assert all(sum(batches) > 20 for batches in encoder.origin.loaded), "all of them work"
+    assert len(encoder.checkpoint.loaded) == 3
+    assert all(sum(batches) > 20 for batches in encoder.checkpoint.loaded), "all of them work"
     for one, other in zip(load(folder).encode_pages(noise(300)), together, strict=True):
         np.testing.assert_array_equal(one.grid.cells, other.grid.cells)
         np.testing.assert_allclose(one.vectors, other.vectors, rtol=0, atol=1e-6)
@@ -84,7 +84,7 @@ def test_what_fits_a_batch_is_not_worth_a_second_model(folder):
     list(encoder.encode_pages(noise(5)))
     encoder.encode_queries(["bleed the pump"])
     assert encoder.info.quantisation_range > 0
-    assert len(encoder.origin.loaded) == 1
+    assert len(encoder.checkpoint.loaded) == 1
 
 
 def test_nobody_works_on_when_the_reader_has_gone(folder):

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from colvision.encoders.mini.training import documents, synthesis
+from colvision.encoders.mini.training.dataset import CropDataset, dictionary, running_text
 from colvision.encoders.mini.training.loop import TrainingRecipe, train
-from colvision.encoders.mini.training.source import Crops, dictionary, running_text
 
 
 def main() -> None:
@@ -29,11 +29,11 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     recipe = replace(TrainingRecipe(), steps=options.steps, seed=options.seed)
-    pages = documents.pages_of(options.pdfs, most_a_document=40, seed=recipe.seed) if options.pdfs else []
-    fonts = synthesis.fonts_of(options.fonts)
-    printer = synthesis.Printer(fonts, dictionary(options.words), running_text(pages, 2000))
+    pages = documents.list_pages(options.pdfs, most_a_document=40, seed=recipe.seed) if options.pdfs else []
+    fonts = synthesis.find_fonts(options.fonts)
+    generator = synthesis.PageGenerator(fonts, dictionary(options.words), running_text(pages, 2000))
     print(f"{len(pages)} pages, {len(fonts)} fonts; the curve goes to {options.out / 'curve.jsonl'}", flush=True)
-    train(Crops(printer, pages, seed=recipe.seed), options.out, recipe)
+    train(CropDataset(generator, pages, seed=recipe.seed), options.out, recipe)
 
 
 if __name__ == "__main__":

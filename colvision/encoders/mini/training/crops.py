@@ -1,4 +1,4 @@
-"""From a print to what a training step eats: a turned, scaled, spoilt crop and its targets."""
+"""From a labelled page to what a training step takes: a turned, scaled, degraded crop and its targets."""
 
 import math
 from typing import NamedTuple
@@ -24,43 +24,43 @@ _EDGE = 3.0  # pixels: a line whose middle is so near a row's edge is nobody's m
 class Crop(NamedTuple):
     """Pixels and targets. `pairs` (n, 2) are (patch, word): the word's middle half lies on the patch."""
 
-    picture: NDArray[np.uint8]  # (SIDE, SIDE)
+    image: NDArray[np.uint8]  # (SIDE, SIDE)
     letters: NDArray[np.int8]  # (ROWS, SIDE / LETTER_WIDTH): 0 none, else ASCII - 32, UNKNOWN
     ink: NDArray[np.bool_]  # (ROWS, COLS)
     words: list[str]
     pairs: NDArray[np.int32]
-    spared: NDArray[np.int32]  # (m, 2): neither right nor wrong
+    neutral: NDArray[np.int32]  # (m, 2): count neither way
 
 
-def crop_of(source: LabelledPage, dpi: float, rng: np.random.Generator) -> Crop | None:
-    """A random place of the print; `dpi` is what the print was drawn at. None where there is next to nothing."""
+def cut_crop(page: LabelledPage, dpi: float, rng: np.random.Generator) -> Crop | None:
+    """A random place of the page; `dpi` is what it was drawn at. None where there is next to nothing."""
     scale = 98.0 / dpi * float(np.exp(rng.uniform(*np.log(_SCALE))))
-    reach = SIDE / scale  # side of the crop in the print's pixels
-    height, width = source.picture.shape
+    reach = SIDE / scale  # side of the crop in the page's pixels
+    height, width = page.image.shape
     left = rng.uniform(min(0, width - reach), max(0, width - reach))
     top = rng.uniform(min(0, height - reach), max(0, height - reach))
     angle = float(np.clip(rng.normal(0, 0.7), -_MOST_TURN, _MOST_TURN))
-    clean = _picture(source.picture, (left, top, reach), angle)
-    boxes = _move(source.boxes, (left, top, scale), angle)
+    clean = _cut_image(page.image, (left, top, reach), angle)
+    boxes = _move(page.boxes, (left, top, scale), angle)
     inside = _inside(boxes)
     if inside.sum() < 20:
         return None
-    letters = _letters(source.codes[inside], boxes[inside])
+    letters = _letters(page.codes[inside], boxes[inside])
     tiles = clean.reshape(ROWS, PATCH_HEIGHT, COLS, PATCH_WIDTH)
     ink = np.ptp(tiles, axis=(1, 3)) > _INK
-    words, pairs, spared = _pairs(source, (left, top, scale), angle)
-    return Crop(degrade(clean, rng), letters, ink, words, pairs, spared)
+    words, pairs, neutral = _pairs(page, (left, top, scale), angle)
+    return Crop(degrade(clean, rng), letters, ink, words, pairs, neutral)
 
 
-def _picture(picture: NDArray[np.uint8], place: tuple[float, float, float], angle: float) -> NDArray[np.uint8]:
+def _cut_image(pixels: NDArray[np.uint8], place: tuple[float, float, float], angle: float) -> NDArray[np.uint8]:
     left, top, reach = place
-    height, width = picture.shape
+    height, width = pixels.shape
     x0, y0 = math.floor(left), math.floor(top)
     x1, y1 = math.floor(left + reach) + 1, math.floor(top + reach) + 1
-    paper = int(np.median(picture[:: max(1, height // 32), :: max(1, width // 32)]))
+    paper = int(np.median(pixels[:: max(1, height // 32), :: max(1, width // 32)]))
     region = np.full((y1 - y0, x1 - x0), paper, np.uint8)
     sx, sy, ex, ey = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    region[sy - y0 : ey - y0, sx - x0 : ex - x0] = picture[sy:ey, sx:ex]
+    region[sy - y0 : ey - y0, sx - x0 : ex - x0] = pixels[sy:ey, sx:ex]
     box = (left - x0, top - y0, min(left - x0 + reach, x1 - x0), min(top - y0 + reach, y1 - y0))
     image = Image.fromarray(region).resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
     if abs(angle) > 0.05:
@@ -69,7 +69,7 @@ def _picture(picture: NDArray[np.uint8], place: tuple[float, float, float], angl
 
 
 def _move(boxes: NDArray[np.float32], place: tuple[float, float, float], angle: float) -> NDArray[np.float32]:
-    """Boxes of the print -> boxes on the crop; a box keeps its size and its middle turns."""
+    """Boxes on the page -> boxes on the crop; a box keeps its size and its middle turns."""
     left, top, scale = place
     boxes = (boxes - np.array([left, top, left, top], np.float32)) * np.float32(scale)
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
@@ -112,24 +112,24 @@ def _letter_class(code: int) -> int:
 
 
 def _pairs(
-    source: LabelledPage, place: tuple[float, float, float], angle: float
+    page: LabelledPage, place: tuple[float, float, float], angle: float
 ) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
     names: dict[str, int] = {}
     pairs: list[tuple[int, int]] = []
-    spared: list[tuple[int, int]] = []
-    if source.words:
-        boxes = _move(np.array([word[1:] for word in source.words], np.float32), place, angle)
-        for place_of in np.flatnonzero(_inside(boxes)).tolist():
-            left, top, right, bottom = boxes[place_of].tolist()
-            word = names.setdefault(source.words[place_of].text, len(names))
+    neutral: list[tuple[int, int]] = []
+    if page.words:
+        boxes = _move(np.array([word[1:] for word in page.words], np.float32), place, angle)
+        for index in np.flatnonzero(_inside(boxes)).tolist():
+            left, top, right, bottom = boxes[index].tolist()
+            word = names.setdefault(page.words[index].text, len(names))
             quarter = (right - left) / 4
             first, last = int((left + quarter) / PATCH_WIDTH), int((right - quarter) / PATCH_WIDTH)
             middle = (top + bottom) / 2
             row = int(middle / PATCH_HEIGHT)
             outer = range(max(0, int(left / PATCH_WIDTH)), min(COLS, int(right / PATCH_WIDTH) + 1))
             for col in outer:
-                (pairs if first <= col <= last else spared).append((row * COLS + col, word))
+                (pairs if first <= col <= last else neutral).append((row * COLS + col, word))
             for near in {int((middle - _EDGE) / PATCH_HEIGHT), int((middle + _EDGE) / PATCH_HEIGHT)} - {row}:
                 if 0 <= near < ROWS:
-                    spared.extend((near * COLS + col, word) for col in outer)
-    return list(names), np.array(pairs, np.int32).reshape(-1, 2), np.array(spared, np.int32).reshape(-1, 2)
+                    neutral.extend((near * COLS + col, word) for col in outer)
+    return list(names), np.array(pairs, np.int32).reshape(-1, 2), np.array(neutral, np.int32).reshape(-1, 2)

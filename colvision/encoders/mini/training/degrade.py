@@ -12,22 +12,22 @@ from PIL import Image, ImageFilter
 from colvision.evaluation.scans import ScanSettings, simulate_scan
 
 _CLEAN, _HEAVY = 0.25, 0.4  # shares of crops; the rest is in between
-_SHADOW_SHIFT = 40  # pixels, at most, between the crop and the print that shows through
+_SHADOW_SHIFT = 40  # pixels, at most, between the crop and the page that shows through
 
 
-def degrade(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def degrade(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A clean crop (height, width) -> the same as some machine would have left it; every letter stays in its place."""
     if rng.random() < 0.04:
-        picture = 255 - picture
+        pixels = 255 - pixels
     draw = rng.random()
     if draw < _CLEAN:
-        return _jpeg(picture, int(rng.integers(60, 96))) if rng.random() < 0.5 else picture
+        return _jpeg(pixels, int(rng.integers(60, 96))) if rng.random() < 0.5 else pixels
     strength = float(rng.uniform(0.5, 1.0) if draw < _CLEAN + _HEAVY else rng.uniform(0.1, 0.5))
     settings = _settings(strength, rng)
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     if not settings.bleed and rng.random() < 0.2:  # worn print
         image = Image.blend(image, image.filter(ImageFilter.MaxFilter(3)), float(rng.uniform(0, 0.5) * strength))
-    back = np.roll(picture, int(rng.integers(-_SHADOW_SHIFT, _SHADOW_SHIFT)), axis=0)
+    back = np.roll(pixels, int(rng.integers(-_SHADOW_SHIFT, _SHADOW_SHIFT)), axis=0)
     scan = np.asarray(simulate_scan(image, settings, rng=rng, back=Image.fromarray(back)))
     if rng.random() < 0.05:  # fax
         limit = int(np.quantile(scan, 0.02) * 0.5 + np.median(scan) * 0.5)
@@ -54,7 +54,7 @@ def _settings(strength: float, rng: np.random.Generator) -> ScanSettings:
     )
 
 
-def _jpeg(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def _jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     packed = io.BytesIO()
-    Image.fromarray(picture).save(packed, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(packed, "JPEG", quality=quality)
     return np.asarray(Image.open(packed))

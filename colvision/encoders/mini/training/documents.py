@@ -1,4 +1,4 @@
-"""Prints from real PDFs: PDFium draws the page and says where every letter lies."""
+"""Labelled pages from real PDFs: PDFium draws the page and says where every letter lies."""
 
 import ctypes
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 from pypdfium2 import raw
 
-from colvision.encoders.mini.training.labelled_page import LabelledPage, Word, line_extent, printed_words
+from colvision.encoders.mini.training.labelled_page import LabelledPage, LabelledWord, line_extent, printed_words
 
 _POINTS_AN_INCH = 72
 _MOST_CHARACTERS = 12_000  # a page
@@ -30,7 +30,7 @@ class DocumentPage(NamedTuple):
     number: int  # from 0, as PDFium counts
 
 
-def pages_of(folder: Path, *, most_a_document: int, seed: int) -> list[DocumentPage]:
+def list_pages(folder: Path, *, most_a_document: int, seed: int) -> list[DocumentPage]:
     """Every readable PDF's pages, at most so many a document, in an order that the seed decides."""
     pages: list[DocumentPage] = []
     rng = Random(seed)
@@ -49,34 +49,34 @@ def labelled_page(page: DocumentPage, dpi: float) -> LabelledPage | None:
     """The page drawn grey at `dpi`, or None where its letters cannot be trusted (no or odd text layer, turned page)."""
     pdf = pdfium.PdfDocument(page.path)
     try:
-        sheet = pdf[page.number]
-        width, height = sheet.get_size()
-        if sheet.get_rotation() or width * height * (dpi / _POINTS_AN_INCH) ** 2 > _MOST_PIXELS:
+        pdf_page = pdf[page.number]
+        width, height = pdf_page.get_size()
+        if pdf_page.get_rotation() or width * height * (dpi / _POINTS_AN_INCH) ** 2 > _MOST_PIXELS:
             return None
-        codes, points, bases = _characters(sheet)
+        codes, points, bases = _characters(pdf_page)
         letters = [code for code in codes if chr(code).isalpha()]
         if len(letters) < 40 or sum(code < 0x250 for code in letters) < 0.9 * len(letters):
             return None
         scale = dpi / _POINTS_AN_INCH
-        picture = sheet.render(scale=scale, grayscale=True).to_numpy().reshape(round(-(-height * scale // 1)), -1)
+        image = pdf_page.render(scale=scale, grayscale=True).to_numpy().reshape(round(-(-height * scale // 1)), -1)
         shown_box = raw.FS_RECTF()  # unlike the page's own boxes, this one knows an inherited MediaBox
-        raw.FPDF_GetPageBoundingBox(sheet, shown_box)
+        raw.FPDF_GetPageBoundingBox(pdf_page, shown_box)
         left, top = shown_box.left, shown_box.top
         boxes = points * scale * (1, -1, 1, -1) + np.array([-left, top, -left, top]) * scale  # left, bottom, right, top
         tokens = list(_tokens(codes))
         lines = _on_lines(codes, boxes[:, [0, 3, 2, 1]], (top - bases) * scale, tokens).astype(np.float32)
         words = [word for start, end in tokens for word in _words(codes[start:end], lines[start:end])]
         shown = np.array([not chr(c).isspace() and c not in (*_BREAKS, 0xAD) for c in codes])
-        return LabelledPage(np.ascontiguousarray(picture), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
+        return LabelledPage(np.ascontiguousarray(image), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
     except pdfium.PdfiumError:
         return None
     finally:
         pdf.close()
 
 
-def _characters(sheet: pdfium.PdfPage) -> tuple[list[int], Boxes, NDArray[np.float64]]:
+def _characters(pdf_page: pdfium.PdfPage) -> tuple[list[int], Boxes, NDArray[np.float64]]:
     """Code points, tight boxes (left, bottom, right, top) and base lines in points."""
-    text = sheet.get_textpage()
+    text = pdf_page.get_textpage()
     count = min(text.count_chars(), _MOST_CHARACTERS)
     codes = [raw.FPDFText_GetUnicode(text, i) for i in range(count)]
     points, bases = np.zeros((count, 4)), np.zeros(count)
@@ -112,14 +112,14 @@ def _on_lines(codes: list[int], boxes: Boxes, bases: NDArray[np.float64], tokens
     return boxes
 
 
-def _words(codes: list[int], boxes: NDArray[np.float32]) -> list[Word]:
+def _words(codes: list[int], boxes: NDArray[np.float32]) -> list[LabelledWord]:
     """The words of one token; none of a token that runs up the page."""
     width, height = np.ptp(boxes[:, [0, 2]]), np.ptp(boxes[:, [1, 3]])
     upright = len(codes) < 3 or width > 0.5 * height
     return printed_words("".join(map(chr, codes)), boxes) if upright else []
 
 
-def tokens_of(page: DocumentPage) -> list[str]:
+def read_tokens(page: DocumentPage) -> list[str]:
     """The page's text, split at blanks; tokens that are not Latin-1 are left out."""
     pdf = pdfium.PdfDocument(page.path)
     try:

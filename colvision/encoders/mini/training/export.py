@@ -1,6 +1,6 @@
 """From a checkpoint to the weights in the package: float16, with the constants that go with them measured.
 
-python -m colvision.encoders.mini.training.export RUN WEIGHTS.safetensors --pdfs FOLDER [--link SLOPE MIDPOINT]
+python -m colvision.encoders.mini.training.export RUN WEIGHTS.safetensors --pdfs FOLDER [--calibration SLOPE MIDPOINT]
 """
 
 import argparse
@@ -20,7 +20,8 @@ from colvision.encoders.mini.training import degrade, documents
 
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
-_PRIOR = 0.05  # a word that is asked for stands on about one page in twenty
+_PRIOR = 0.05  # a word of a query stands on about one page in twenty
+# The keys are those of every weights file there is: `link` is the calibration, `code_range` the quantisation range.
 _PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
 
 
@@ -29,7 +30,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--link", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages")
+    parser.add_argument(
+        "--calibration", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages"
+    )
     options = parser.parse_args()
     tensors = load_file(options.run / "checkpoint.safetensors")
     kept = {
@@ -40,8 +43,8 @@ def main() -> None:
     _write(kept, options.weights, _PROVISIONAL)
     settings = _measure(mini.load(options.weights), options.pdfs)
     print(settings)
-    if options.link:
-        settings |= {"link_slope": options.link[0], "link_midpoint": options.link[1]}
+    if options.calibration:
+        settings |= {"link_slope": options.calibration[0], "link_midpoint": options.calibration[1]}
     _write(kept, options.weights, settings)
 
 
@@ -50,25 +53,25 @@ def _write(tensors: dict[str, torch.Tensor], path: Path, settings: dict[str, flo
 
 
 def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
-    """The code range, and the link: the chance that a page holds a word, given the word's best similarity on it."""
+    """The quantisation range, and the calibration: how probably a page holds a word, by its best similarity there."""
     rng = np.random.default_rng(0)
     pages = [
         (page, documents.labelled_page(page, 150))
-        for page in documents.pages_of(pdfs, most_a_document=2, seed=99)[:_PAGES]
+        for page in documents.list_pages(pdfs, most_a_document=2, seed=99)[:_PAGES]
     ]
-    prints = [source for _, source in pages if source is not None and len(source.words) > 30]
-    pictures = [Image.fromarray(degrade.degrade(source.picture, rng)) for source in prints]
-    vectors = [e.vectors for e in encoder.encode_pages(Page(picture) for picture in pictures)]
-    vocabulary = sorted({word.text for source in prints for word in source.words if len(word.text) > 2})
+    labelled = [page for _, page in pages if page is not None and len(page.words) > 30]
+    images = [Image.fromarray(degrade.degrade(page.image, rng)) for page in labelled]
+    vectors = [e.vectors for e in encoder.encode_pages(Page(image) for image in images)]
+    vocabulary = sorted({word.text for page in labelled for word in page.words if len(word.text) > 2})
     queries = {q.text: q.vectors[0] for q in encoder.encode_queries(vocabulary)}
     table = np.stack([queries[word] for word in vocabulary])  # (words, dim)
     similarity, present = [], []
-    for source, own in zip(prints, vectors, strict=True):
-        here = {word.text for word in source.words}
-        asked = rng.choice(len(vocabulary), 400, replace=False)
-        asked = np.union1d(asked, [i for i, word in enumerate(vocabulary) if word in here])
-        similarity.append((table[asked] @ own.T).max(axis=1))
-        present.append(np.array([vocabulary[i] in here for i in asked]))
+    for page, own in zip(labelled, vectors, strict=True):
+        here = {word.text for word in page.words}
+        sample = rng.choice(len(vocabulary), 400, replace=False)
+        sample = np.union1d(sample, [i for i, word in enumerate(vocabulary) if word in here])
+        similarity.append((table[sample] @ own.T).max(axis=1))
+        present.append(np.array([vocabulary[i] in here for i in sample]))
     slope, midpoint = _logistic(np.concatenate(similarity), np.concatenate(present))
     largest = max(float(np.abs(own).max()) for own in vectors)
     return {"code_range": round(min(1.0, largest * _RANGE_MARGIN), 3), "link_slope": slope, "link_midpoint": midpoint}
@@ -80,9 +83,9 @@ def _logistic(similarity: NDArray[np.float32], present: NDArray[np.bool_]) -> tu
     weight = np.where(present, _PRIOR / present.mean(), (1 - _PRIOR) / (1 - present.mean()))
     theta = np.zeros(2)
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-x @ theta))
-        gradient = x.T @ (weight * (present - chance))
-        curvature = (x * (weight * chance * (1 - chance))[:, None]).T @ x + 1e-6 * np.eye(2)
+        probability = 1 / (1 + np.exp(-x @ theta))
+        gradient = x.T @ (weight * (present - probability))
+        curvature = (x * (weight * probability * (1 - probability))[:, None]).T @ x + 1e-6 * np.eye(2)
         theta += np.linalg.solve(curvature, gradient)
     return round(float(theta[0]), 3), round(float(-theta[1] / theta[0]), 4)
 

@@ -1,5 +1,5 @@
-"""Other forms of a word, by English rules: somebody who asks for "settings" is served by "setting", and for "bleeding"
-by "bleed".
+"""Other forms of a word, by English rules: "settings" in a query is found as "setting", and "bleeding"
+as "bleed".
 """
 
 _SHORTEST = 4  # letters of a word that has other forms
@@ -9,7 +9,7 @@ _VOWELS = frozenset("aeiouy")
 def forms_of(word: str) -> tuple[str, ...]:
     """The other number, and the plain form or the forms on -ing and -ed; none for codes and short words.
 
-    Rules make forms that no dictionary has ("valved"); nobody asks for them, so they do no harm.
+    Rules make forms that no dictionary has ("valved"); no query holds them, so they do no harm.
     """
     if len(word) < _SHORTEST or not (word.isalpha() and word.isascii()):
         return ()

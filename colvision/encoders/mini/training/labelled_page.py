@@ -1,4 +1,4 @@
-"""A print: a clean picture and the exact place of every letter and word on it. What both sources of pages give."""
+"""A labelled page: a clean image and the place of every letter and word on it. What both sources of pages give."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _RUN = re.compile(r"[^\W_]+")
 _LONGEST_COMPOUND = 24  # letters; a longer one does not fit what a patch sees
 
 
-class Word(NamedTuple):
+class LabelledWord(NamedTuple):
     """A folded word and its box in pixels."""
 
     text: str
@@ -24,12 +24,12 @@ class Word(NamedTuple):
 
 
 class LabelledPage(NamedTuple):
-    """`picture` (height, width) uint8, 255 = paper; letters: `codes` (n,), `boxes` (n, 4) left, top, right, bottom."""
+    """`image` (height, width) uint8, 255 = paper; letters: `codes` (n,), `boxes` (n, 4) left, top, right, bottom."""
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     codes: NDArray[np.int32]
     boxes: NDArray[np.float32]
-    words: Sequence[Word]
+    words: Sequence[LabelledWord]
 
 
 _UPPER_PART, _LOWER_PART = 0.75, 0.25  # of the font size, over and under the base line
@@ -40,7 +40,7 @@ def line_extent(base: float, size: float) -> tuple[float, float]:
     return base - _UPPER_PART * size, base + _LOWER_PART * size
 
 
-def printed_words(token: str, boxes: NDArray[np.float32]) -> list[Word]:
+def printed_words(token: str, boxes: NDArray[np.float32]) -> list[LabelledWord]:
     """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form."""
     words = []
     for match in _RUN.finditer(token):
@@ -51,7 +51,7 @@ def printed_words(token: str, boxes: NDArray[np.float32]) -> list[Word]:
     return [word for word in words if word.text]
 
 
-def _word(text: str, boxes: NDArray[np.float32]) -> Word:
+def _word(text: str, boxes: NDArray[np.float32]) -> LabelledWord:
     left, top = boxes[:, :2].min(axis=0)
     right, bottom = boxes[:, 2:].max(axis=0)
-    return Word(text, float(left), float(top), float(right), float(bottom))
+    return LabelledWord(text, float(left), float(top), float(right), float(bottom))

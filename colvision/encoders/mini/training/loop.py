@@ -10,22 +10,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from colvision.atomic_io import atomic_write
 from colvision.encoders.mini.model import PageTower, QueryTower
 from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
+from colvision.encoders.mini.training.dataset import CropDataset
 from colvision.encoders.mini.training.forms import forms_of
 from colvision.encoders.mini.training.lookalikes import lookalikes
-from colvision.encoders.mini.training.loss import Losses, matching
+from colvision.encoders.mini.training.loss import Losses, matching_loss
 from colvision.encoders.mini.training.muon import Muon
-from colvision.encoders.mini.training.source import Crops
 
+_CHECKPOINT = "checkpoint.safetensors"
 _LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
 _ADDED_FORMS = 0.3  # share of the batch's words that get a form which is not printed on it
-_MOST_OTHERS = 700  # words on no patch of the batch that every patch is held against
+_LOOKALIKES = 700  # words on no patch of the batch that every patch is compared with
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,16 @@ class Towers(nn.Module):
     def losses(self, crops: list[Crop], rng: np.random.Generator) -> Losses:
         """All losses of a batch."""
         device = self.log_temperature.device
-        pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))[:, None]
-        ink = 1 - pictures.to(device, torch.float32).div_(255)
+        images = torch.from_numpy(np.stack([crop.image for crop in crops]))[:, None]
+        ink = 1 - images.to(device, torch.float32).div_(255)
         with torch.autocast(device.type, torch.bfloat16):
             reading = self.page(ink.to(memory_format=torch.channels_last))
-        words, pairs, spared = _joined(crops, rng)
-        others = lookalikes(words, _MOST_OTHERS, rng)
+        words, pairs, neutral = _batch_words(crops, rng)
+        others = lookalikes(words, _LOOKALIKES, rng)
         vectors = self.query(words + others)
         temperature = self.log_temperature.exp().clamp(max=60)
         patches = reading.vectors.permute(0, 2, 3, 1).reshape(len(crops) * ROWS * COLS, -1) * temperature
-        matched = matching(patches, vectors[: len(words)], vectors[len(words) :], pairs, spared)
+        matched = matching_loss(patches, vectors[: len(words)], vectors[len(words) :], pairs, neutral)
         letters = torch.from_numpy(np.stack([crop.letters for crop in crops])).to(device, torch.long)
         weight = torch.ones(reading.letters.shape[1], device=device)
         weight[0] = 0.3  # most cells hold no letter
@@ -71,59 +73,59 @@ class Towers(nn.Module):
         return Losses(matched[0], matched[1], named, inked, matched[2], matched[3])
 
 
-def _joined(crops: list[Crop], rng: np.random.Generator) -> tuple[list[str], Tensor, Tensor]:
-    """The batch's unique words, and pairs and spared ones in numbers of the batch.
+def _batch_words(crops: list[Crop], rng: np.random.Generator) -> tuple[list[str], Tensor, Tensor]:
+    """The batch's unique words, and pairs and neutral ones in numbers of the batch.
 
     A word's other forms belong to its patches as it does: those that the batch has, and one more of some words.
     """
     names: dict[str, int] = {}
     pairs: list[NDArray[np.int64]] = []
-    spared: list[NDArray[np.int64]] = []
+    neutral: list[NDArray[np.int64]] = []
     for number, crop in enumerate(crops):
         own = np.array([names.setdefault(word, len(names)) for word in crop.words], dtype=np.int64)
-        for source, into in ((crop.pairs, pairs), (crop.spared, spared)):
+        for source, into in ((crop.pairs, pairs), (crop.neutral, neutral)):
             into.append(np.stack([source[:, 0] + number * ROWS * COLS, own[source[:, 1]]], axis=1))
-    kin = _kin(names, rng)
-    both = [_with_kin(np.concatenate(part), kin) for part in (pairs, spared)]
+    forms = _word_forms(names, rng)
+    both = [_add_word_forms(np.concatenate(part), forms) for part in (pairs, neutral)]
     return list(names), torch.from_numpy(both[0]).long(), torch.from_numpy(both[1]).long()
 
 
-def _kin(names: dict[str, int], rng: np.random.Generator) -> NDArray[np.int64]:
+def _word_forms(names: dict[str, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """(n, 2) words of the batch and their other forms; some forms are added to `names`."""
-    kin: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for word, number in list(names.items()):
         forms = forms_of(word)
         if forms and rng.random() < _ADDED_FORMS:
             names.setdefault(forms[int(rng.integers(len(forms)))], len(names))
-        kin.extend((number, names[form]) for form in forms if form in names)
-    return np.array(kin, dtype=np.int64).reshape(-1, 2)
+        found.extend((number, names[form]) for form in forms if form in names)
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
-def _with_kin(pairs: NDArray[np.int64], kin: NDArray[np.int64]) -> NDArray[np.int64]:
+def _add_word_forms(pairs: NDArray[np.int64], forms: NDArray[np.int64]) -> NDArray[np.int64]:
     """`pairs` (n, 2) of (patch, word), and each patch with the other forms of its word."""
     order = np.argsort(pairs[:, 1], kind="stable")
-    first = np.searchsorted(pairs[order, 1], kin[:, 0])
-    last = np.searchsorted(pairs[order, 1], kin[:, 0], side="right")
+    first = np.searchsorted(pairs[order, 1], forms[:, 0])
+    last = np.searchsorted(pairs[order, 1], forms[:, 0], side="right")
     more = [
         np.stack([pairs[order[begin:end], 0], np.full(end - begin, form)], axis=1)
-        for begin, end, form in zip(first.tolist(), last.tolist(), kin[:, 1].tolist(), strict=True)
+        for begin, end, form in zip(first.tolist(), last.tolist(), forms[:, 1].tolist(), strict=True)
     ]
     return np.unique(np.concatenate([pairs, *more]), axis=0)
 
 
-def train(crops: Crops, out: Path, recipe: TrainingRecipe, *, minutes_between: float = 5) -> Path:
+def train(crops: CropDataset, out: Path, recipe: TrainingRecipe, *, minutes_between: float = 5) -> Path:
     """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint."""
     torch.manual_seed(recipe.seed)
     towers = Towers().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimisers = _optimisers(towers, recipe)
-    begun = step = _resume(towers, optimisers, out)
+    first_step = step = _resume(towers, optimisers, out)
     batches = _batches(crops, recipe, step)
     rng = np.random.default_rng((recipe.seed, step))
     saved = time.monotonic()
-    seen: list[list[float]] = []
+    recent: list[list[float]] = []
     started = time.monotonic()
     while step < recipe.steps:
-        rate = recipe.rate * min((step - begun + 1) / recipe.warm_up, 1 - step / recipe.steps)
+        rate = recipe.rate * min((step - first_step + 1) / recipe.warm_up, 1 - step / recipe.steps)
         for group in [group for optimiser in optimisers.values() for group in optimiser.param_groups]:
             group["lr"] = rate
         losses = towers.losses(next(batches), rng)
@@ -134,14 +136,14 @@ def train(crops: Crops, out: Path, recipe: TrainingRecipe, *, minutes_between: f
         for optimiser in optimisers.values():
             optimiser.step()
         step += 1
-        seen.append([float(torch.as_tensor(value).detach()) for value in losses])
+        recent.append([float(torch.as_tensor(value).detach()) for value in losses])
         if step % 25 == 0:
-            _report(out, step, seen, towers, time.monotonic() - started)
-            seen = []
+            _log(out, step, recent, towers, time.monotonic() - started)
+            recent = []
         if time.monotonic() - saved > 60 * minutes_between or step == recipe.steps:
             _save(towers, optimisers, step, out)
             saved = time.monotonic()
-    return out / "checkpoint.safetensors"
+    return out / _CHECKPOINT
 
 
 def _optimisers(towers: Towers, recipe: TrainingRecipe) -> dict[str, torch.optim.Optimizer]:
@@ -159,13 +161,13 @@ def _optimisers(towers: Towers, recipe: TrainingRecipe) -> dict[str, torch.optim
     }
 
 
-def _batches(crops: Crops, recipe: TrainingRecipe, step: int) -> Iterator[list[Crop]]:
+def _batches(crops: CropDataset, recipe: TrainingRecipe, step: int) -> Iterator[list[Crop]]:
     crops.start_at(step)
     return iter(DataLoader(crops, batch_size=recipe.batch, collate_fn=list, num_workers=1, prefetch_factor=6))
 
 
-def _report(out: Path, step: int, seen: list[list[float]], towers: Towers, seconds: float) -> None:
-    means = np.mean(seen, axis=0)
+def _log(out: Path, step: int, recent: list[list[float]], towers: Towers, seconds: float) -> None:
+    means = np.mean(recent, axis=0)
     line = {name: round(float(value), 4) for name, value in zip(Losses._fields, means, strict=True)}
     line |= {
         "step": step,
@@ -177,18 +179,16 @@ def _report(out: Path, step: int, seen: list[list[float]], towers: Towers, secon
 
 
 def _save(towers: Towers, optimisers: dict[str, torch.optim.Optimizer], step: int, out: Path) -> None:
-    """Weights and optimiser state in one file, replaced in one step: a kill leaves the old one."""
+    """Weights and optimiser state in one file, replaced in one step: a kill or a power cut leaves the old one."""
     tensors = {f"towers.{name}": value.contiguous() for name, value in towers.state_dict().items()}
     for kind, optimiser in optimisers.items():
         for number, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{kind}.{number}.{name}": value.contiguous() for name, value in state.items()}
-    new = out / "checkpoint.new"
-    save_file(tensors, new, metadata={"step": str(step)})
-    new.replace(out / "checkpoint.safetensors")
+    atomic_write(out / _CHECKPOINT, [save(tensors, metadata={"step": str(step)})])
 
 
 def _resume(towers: Towers, optimisers: dict[str, torch.optim.Optimizer], out: Path) -> int:
-    path = out / "checkpoint.safetensors"
+    path = out / _CHECKPOINT
     if not path.exists():
         return 0
     tensors = load_file(path)

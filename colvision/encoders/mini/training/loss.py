@@ -1,4 +1,4 @@
-"""What the towers are asked: match patches with words both ways, name every letter, know where print is."""
+"""What the towers are trained on: match patches with words both ways, name every letter, know where print is."""
 
 from typing import NamedTuple
 
@@ -18,18 +18,18 @@ class Losses(NamedTuple):
     patch_hit: float
 
 
-def matching(
-    patches: Tensor, words: Tensor, others: Tensor, pairs: Tensor, spared: Tensor
+def matching_loss(
+    patches: Tensor, words: Tensor, others: Tensor, pairs: Tensor, neutral: Tensor
 ) -> tuple[Tensor, Tensor, float, float]:
     """InfoNCE between patches (P, dim) and the batch's words (W, dim), each scaled by the temperature already.
 
-    `pairs` (n, 2) belong together; `spared` (m, 2) count neither way; `others` (X, dim) are words on no patch:
+    `pairs` (n, 2) belong together; `neutral` (m, 2) count neither way; `others` (X, dim) are words on no patch:
     look-alikes and random ones. A pair's other positives do not stand against it. A pair weighs
     1 / sqrt(pairs of its word), so that "the" does not drown "torque".
     """
     logits = patches @ words.T  # (P, W)
     hidden = torch.zeros_like(logits, dtype=torch.bool)
-    hidden[spared[:, 0], spared[:, 1]] = True
+    hidden[neutral[:, 0], neutral[:, 1]] = True
     hidden[pairs[:, 0], pairs[:, 1]] = True
     right = logits[pairs[:, 0], pairs[:, 1]]  # (n,)
     wrong = logits.masked_fill(hidden, -torch.inf)

@@ -1,4 +1,4 @@
-"""Prints made from nothing: words set in many fonts, in columns, tables, labels, headings and boxes.
+"""Pages made from nothing: words set in many fonts, in columns, tables, labels, headings and boxes.
 
 They hold what real training pages have little of: other typefaces, part numbers, made-up words, light on dark.
 """
@@ -14,9 +14,9 @@ from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from colvision.encoders.mini.training.labelled_page import LabelledPage, Word, line_extent, printed_words
+from colvision.encoders.mini.training.labelled_page import LabelledPage, LabelledWord, line_extent, printed_words
 
-DPI = 130  # of a generated print
+DPI = 130  # of a generated page
 _HEIGHT, _WIDTH = 1430, 1105  # pixels: US Letter
 _LETTERS = string.ascii_letters + string.digits + string.punctuation
 _HELD_OUT = ("b612", "quicksand", "Courier Prime", "carlito", "oldstandard")  # never trained on: the floor test's fonts
@@ -31,7 +31,7 @@ class Glyph(NamedTuple):
     advance: float
 
 
-def fonts_of(folders: Sequence[Path], *, held_out: bool = False) -> list[Path]:
+def find_fonts(folders: Sequence[Path], *, held_out: bool = False) -> list[Path]:
     """Text fonts with all of ASCII below `folders`; the held-out families apart."""
     paths = sorted({path for folder in folders for end in ("ttf", "otf") for path in folder.rglob(f"*.{end}")})
     return [path for path in paths if _is_held_out(path) == held_out and _sets_ascii(path)]
@@ -65,17 +65,17 @@ def _face(font: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(font, size)
 
 
-class Sheet:
-    """A page being set: ink, letters and words so far."""
+class PageCanvas:
+    """A page while it is drawn: ink, letters and words so far."""
 
     def __init__(self) -> None:
         self.ink = np.zeros((_HEIGHT, _WIDTH), np.uint8)
         self.codes: list[int] = []
         self.boxes: list[tuple[float, float, float, float]] = []
-        self.words: list[Word] = []
+        self.words: list[LabelledWord] = []
 
-    def token(self, text: str, x: float, base: int, font: Path, size: int) -> float:
-        """Sets one blank-free token with its pen at (x, base); returns where the pen ends."""
+    def draw_token(self, text: str, x: float, base: int, font: Path, size: int) -> float:
+        """Draws one blank-free token with its pen at (x, base); returns where the pen ends."""
         boxes = []
         high, low = line_extent(base, size)
         for letter in text:
@@ -94,32 +94,32 @@ class Sheet:
         return x
 
 
-class Printer:
-    """Draws prints: `running` is text in reading order (tokens), `words` single words, `fonts` files."""
+class PageGenerator:
+    """Draws labelled pages: `running_text` are tokens in reading order, `words` single words, `fonts` files."""
 
-    def __init__(self, fonts: Sequence[Path], words: Sequence[str], running: Sequence[str]) -> None:
+    def __init__(self, fonts: Sequence[Path], words: Sequence[str], running_text: Sequence[str]) -> None:
         if not fonts or not words:
             raise ValueError(f"{len(fonts)} fonts and {len(words)} words: install some of each to generate pages")
-        self._fonts, self._words, self._running = fonts, words, running or words
+        self._fonts, self._words, self._running_text = fonts, words, running_text or words
 
     def labelled_page(self, rng: np.random.Generator) -> LabelledPage:
         """One page, of one to three columns with a style each."""
-        sheet = Sheet()
+        canvas = PageCanvas()
         columns = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
         margin, gap = int(rng.uniform(20, 90)), int(rng.uniform(20, 50))
         width = (_WIDTH - 2 * margin - (columns - 1) * gap) // columns
         for number in range(columns):
             left = margin + number * (width + gap)
-            self._column(sheet, left, left + width, rng)
-        _rules(sheet, rng)
+            self._draw_column(canvas, left, left + width, rng)
+        _draw_rules(canvas, rng)
         paper = int(rng.uniform(225, 256))
         dark = int(rng.uniform(0, 90))
-        picture = (paper - sheet.ink.astype(np.float32) * ((paper - dark) / 255)).astype(np.uint8)
-        _bands(picture, rng)
-        codes, boxes = np.array(sheet.codes, np.int32), np.array(sheet.boxes, np.float32).reshape(-1, 4)
-        return LabelledPage(picture, codes, boxes, sheet.words)
+        image = (paper - canvas.ink.astype(np.float32) * ((paper - dark) / 255)).astype(np.uint8)
+        _draw_bands(image, rng)
+        codes, boxes = np.array(canvas.codes, np.int32), np.array(canvas.boxes, np.float32).reshape(-1, 4)
+        return LabelledPage(image, codes, boxes, canvas.words)
 
-    def _column(self, sheet: Sheet, left: int, right: int, rng: np.random.Generator) -> None:
+    def _draw_column(self, canvas: PageCanvas, left: int, right: int, rng: np.random.Generator) -> None:
         y = int(rng.uniform(30, 80))
         while y < _HEIGHT - 40:
             size = int(np.clip(rng.lognormal(np.log(17), 0.28), 9, 40))  # 17 pixels = 9.4 pt
@@ -133,12 +133,12 @@ class Printer:
                 y += round(leading)
                 if y > _HEIGHT - 30:
                     return
-                self._line(sheet, tokens, (left, right, y), (font, size), str(style), rng)
+                self._draw_line(canvas, tokens, (left, right, y), (font, size), str(style), rng)
             y += round(rng.uniform(0.2, 1.6) * size)
 
-    def _line(
+    def _draw_line(
         self,
-        sheet: Sheet,
+        canvas: PageCanvas,
         tokens: Iterator[str],
         place: tuple[int, int, int],
         face: tuple[Path, int],
@@ -153,23 +153,23 @@ class Printer:
             width = sum(_glyph(font, size, letter).advance for letter in token)
             if x + width > right:
                 return
-            x = sheet.token(token, x, base, font, size) + space
+            x = canvas.draw_token(token, x, base, font, size) + space
             if style == "table" and rng.random() < 0.6:
                 x += size * rng.uniform(1, 5)
 
     def _tokens(self, style: str, rng: np.random.Generator) -> Iterator[str]:
         case = rng.random()
-        start = int(rng.integers(len(self._running)))
+        start = int(rng.integers(len(self._running_text)))
         while True:
             if style == "text":
-                token = self._running[start % len(self._running)]
+                token = self._running_text[start % len(self._running_text)]
                 start += 1
             elif style == "codes" or rng.random() < 0.2:
-                token = _code(rng)
+                token = _random_code(rng)
             else:
                 token = self._words[int(rng.integers(len(self._words)))]
             if rng.random() < 0.03:
-                token = _made_up(rng)
+                token = _random_word(rng)
             if case < 0.1:
                 token = token.upper()
             elif case < 0.2:
@@ -177,7 +177,7 @@ class Printer:
             yield token
 
 
-def _code(rng: np.random.Generator) -> str:
+def _random_code(rng: np.random.Generator) -> str:
     """A part number, a version, a size, a date, a path: what people look up letter by letter."""
     pattern = str(
         rng.choice(
@@ -190,42 +190,42 @@ def _code(rng: np.random.Generator) -> str:
     return "".join(kinds[c][int(rng.integers(len(kinds[c])))] if c in kinds else c for c in pattern)
 
 
-def _made_up(rng: np.random.Generator) -> str:
+def _random_word(rng: np.random.Generator) -> str:
     length = int(rng.integers(2, 12))
     return "".join(string.ascii_lowercase[i] for i in rng.integers(0, 26, length))
 
 
-def _rules(sheet: Sheet, rng: np.random.Generator) -> None:
+def _draw_rules(canvas: PageCanvas, rng: np.random.Generator) -> None:
     """Lines and boxes across the page, and blocks of pattern that are no text."""
     for _ in range(int(rng.integers(0, 9))):
         y, x = int(rng.integers(10, _HEIGHT - 10)), int(rng.integers(10, _WIDTH - 10))
         thick, dark = int(rng.integers(1, 4)), int(rng.integers(120, 256))
         if rng.random() < 0.6:
-            sheet.ink[y : y + thick, x : x + int(rng.integers(100, 1000))] = dark
+            canvas.ink[y : y + thick, x : x + int(rng.integers(100, 1000))] = dark
         else:
-            sheet.ink[y : y + int(rng.integers(60, 800)), x : x + thick] = dark
+            canvas.ink[y : y + int(rng.integers(60, 800)), x : x + thick] = dark
     if rng.random() < 0.25:
-        _texture(sheet, rng)
+        _draw_texture(canvas, rng)
 
 
-def _texture(sheet: Sheet, rng: np.random.Generator) -> None:
+def _draw_texture(canvas: PageCanvas, rng: np.random.Generator) -> None:
     height, width = int(rng.integers(60, 260)), int(rng.integers(60, 400))
     y, x = int(rng.integers(0, _HEIGHT - height)), int(rng.integers(0, _WIDTH - width))
     grain = int(rng.integers(1, 12))
     noise = rng.integers(0, 256, (height // grain + 1, width // grain + 1), dtype=np.uint8)
     block = np.kron(noise, np.ones((grain, grain), np.uint8))[:height, :width]
-    sheet.ink[y : y + height, x : x + width] = block
-    covered = [y < (b[1] + b[3]) / 2 < y + height and x - 8 < (b[0] + b[2]) / 2 < x + width + 8 for b in sheet.boxes]
+    canvas.ink[y : y + height, x : x + width] = block
+    covered = [y < (b[1] + b[3]) / 2 < y + height and x - 8 < (b[0] + b[2]) / 2 < x + width + 8 for b in canvas.boxes]
     keep = [i for i, hidden in enumerate(covered) if not hidden]
-    sheet.codes, sheet.boxes = [sheet.codes[i] for i in keep], [sheet.boxes[i] for i in keep]
-    sheet.words = [w for w in sheet.words if w.bottom < y or w.top > y + height or w.right < x or w.left > x + width]
+    canvas.codes, canvas.boxes = [canvas.codes[i] for i in keep], [canvas.boxes[i] for i in keep]
+    canvas.words = [w for w in canvas.words if w.bottom < y or w.top > y + height or w.right < x or w.left > x + width]
 
 
-def _bands(picture: NDArray[np.uint8], rng: np.random.Generator) -> None:
+def _draw_bands(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
     """Light on dark, and tinted grounds."""
     for _ in range(int(rng.integers(0, 3))):
         y, x = int(rng.integers(0, _HEIGHT - 200)), int(rng.integers(0, _WIDTH - 200))
-        block = picture[y : y + int(rng.integers(30, 200)), x : x + int(rng.integers(200, _WIDTH))]
+        block = image[y : y + int(rng.integers(30, 200)), x : x + int(rng.integers(200, _WIDTH))]
         if rng.random() < 0.5:
             np.subtract(255, block, out=block)
         else:

@@ -13,7 +13,7 @@ from torch import Tensor
 from colvision.core.embedding import Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_image_processor, stated
+from colvision.encoders.vlm.processing import load_image_processor, read_processor_config
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -54,52 +54,52 @@ class ColPali(Family):
         model_class: type[PreTrainedModel] = ColPaliForRetrieval
         return model_class
 
-    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import SiglipImageProcessorPil
 
-        super().__init__(model, source)
-        self.pictures = load_image_processor(SiglipImageProcessorPil, source.folder)
+        super().__init__(model, processor)
+        self.image_processor = load_image_processor(SiglipImageProcessorPil, processor.folder)
         vision = model.config.vlm_config.vision_config
         side = vision.image_size // vision.patch_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.max_patches = self._cells.size
-        self._check_pictures(source.folder, vision.image_size)
-        if source.max_patches not in (None, self.max_patches):
+        self._check_image_processor(processor.folder, vision.image_size)
+        if processor.max_patches not in (None, self.max_patches):
             raise ValueError(
-                f"max_patches is {source.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
+                f"max_patches is {processor.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
             )
 
-    def checkpoint_prompts(self, source: ProcessorConfig) -> Prompts:
+    def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""
-        usual, said = source.layout.prompts, stated(source.folder)
-        page, prefix = said.get("visual_prompt_prefix"), said.get("query_prefix")
+        defaults, config = processor.layout.prompts, read_processor_config(processor.folder)
+        page, prefix = config.get("visual_prompt_prefix"), config.get("query_prefix")
         return replace(
-            usual,
-            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else usual.page,
-            query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else usual.query_prefix,
+            defaults,
+            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else defaults.page,
+            query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else defaults.query_prefix,
         )
 
-    def _check_pictures(self, folder: Path, side: int) -> None:
-        size = dict(self.pictures.size)
+    def _check_image_processor(self, folder: Path, side: int) -> None:
+        size = dict(self.image_processor.size)
         if (size.get("height"), size.get("width")) != (side, side):
             raise WeightsMismatch(
-                f"the image processor in {folder} is not this model's: it makes pictures of {size}, the model expects "
+                f"the image processor in {folder} is not this model's: it makes images of {size}, the model expects "
                 f"{side} x {side}: take all files from one checkpoint"
             )
 
     def fit(self, image: Image.Image) -> Image.Image:
-        """RGB; of a few pixels only, enlarged: the processor takes the rows of such a picture for colour channels."""
+        """RGB; of a few pixels only, enlarged: the processor takes the rows of such an image for colour channels."""
         image = image.convert("RGB")
         return image.resize((max(image.width, 8), max(image.height, 8))) if min(image.size) < 8 else image
 
-    def patches(self, image: Image.Image) -> int:
+    def count_patches(self, image: Image.Image) -> int:
         return int(self._cells.size)
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        made = self.pictures(images=list(images), return_tensors="pt")
+        processed = self.image_processor(images=list(images), return_tensors="pt")
         kinds = np.full(self._cells.size, Kind.PATCH, dtype=np.uint8)
         page_tokens = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
-        return {"pixel_values": made["pixel_values"]}, len(images) * [page_tokens]
+        return {"pixel_values": processed["pixel_values"]}, len(images) * [page_tokens]
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         return mask.cumsum(dim=1)  # PaliGemma counts from 1

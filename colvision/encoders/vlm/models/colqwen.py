@@ -43,25 +43,25 @@ class _ColQwen(Family):
 
     revision: ClassVar[int] = 1
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
-    takes_flash: ClassVar[bool] = True
+    supports_flash_attention: ClassVar[bool] = True
     has_grid_positions: ClassVar[bool] = True
 
-    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Qwen2VLImageProcessorPil
 
-        super().__init__(model, source)
-        self.pictures = load_image_processor(Qwen2VLImageProcessorPil, source.folder)
-        self._merge = self.pictures.merge_size
-        self._cell = self.pictures.patch_size * self._merge  # pixels
-        if source.max_patches is not None:
-            self._limit(source.max_patches)
-        self.max_patches = self.pictures.size["longest_edge"] // self._cell**2
+        super().__init__(model, processor)
+        self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder)
+        self._merge = self.image_processor.merge_size
+        self._cell = self.image_processor.patch_size * self._merge  # pixels
+        if processor.max_patches is not None:
+            self._limit(processor.max_patches)
+        self.max_patches = self.image_processor.size["longest_edge"] // self._cell**2
 
     def _limit(self, max_patches: int) -> None:
         if max_patches < _FEWEST_PATCHES:
             raise ValueError(f"max_patches is {max_patches}; ColQwen needs at least {_FEWEST_PATCHES}")
-        shortest = min(self.pictures.size["shortest_edge"], max_patches * self._cell**2)
-        self.pictures.size = {"shortest_edge": shortest, "longest_edge": max_patches * self._cell**2}
+        shortest = min(self.image_processor.size["shortest_edge"], max_patches * self._cell**2)
+        self.image_processor.size = {"shortest_edge": shortest, "longest_edge": max_patches * self._cell**2}
 
     def fit(self, image: Image.Image) -> Image.Image:
         """RGB, stretched if it is a sliver or only a few pixels large.
@@ -78,18 +78,18 @@ class _ColQwen(Family):
         shortest = max(self._cell, math.ceil(longest / elongated))
         return image.resize((_within(width, shortest, longest), _within(height, shortest, longest)))
 
-    def patches(self, image: Image.Image) -> int:
-        patches: int = self.pictures.get_number_of_image_patches(image.height, image.width)
+    def count_patches(self, image: Image.Image) -> int:
+        patches: int = self.image_processor.get_number_of_image_patches(image.height, image.width)
         return patches // int(self._merge) ** 2
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        made = self.pictures(images=list(images), return_tensors="pt")
+        processed = self.image_processor(images=list(images), return_tensors="pt")
         tokens = []
-        for _, rows, cols in (made["image_grid_thw"] // self._merge).tolist():
+        for _, rows, cols in (processed["image_grid_thw"] // self._merge).tolist():
             cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
             text = self.prompts.page_with(rows * cols * self.prompts.image_token)
             tokens.append(PageTokens(text, np.full(rows * cols, Kind.PATCH, dtype=np.uint8), cells))
-        return {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}, tokens
+        return {"pixel_values": processed["pixel_values"], "image_grid_thw": processed["image_grid_thw"]}, tokens
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Patches have positions in three axes (time, row, column: M-RoPE, arXiv:2409.12191): (3, b, s)."""
@@ -127,10 +127,10 @@ class ColQwen2(_ColQwen):
         return model_class
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        made, tokens = super().process_images(images)
-        lengths = made["image_grid_thw"].prod(dim=1).tolist()
-        alone = torch.split(made["pixel_values"], lengths)
-        return {**made, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, tokens
+        inputs, tokens = super().process_images(images)
+        lengths = inputs["image_grid_thw"].prod(dim=1).tolist()
+        alone = torch.split(inputs["pixel_values"], lengths)
+        return {**inputs, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, tokens
 
 
 class ColQwen3(_ColQwen):

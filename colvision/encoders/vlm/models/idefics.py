@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _IMAGE, _AROUND, _GLOBAL = "<image>", "<fake_token_around_image>", "<global-img>"
-_SHORTEST = 32  # pixels: the processor takes the rows of a picture 1 or 3 pixels high for colour channels
+_SHORTEST = 32  # pixels: the processor takes the rows of an image 1 or 3 pixels high for colour channels
 _MOST_ELONGATED = 16  # long side / short side; longer slivers would leave a tile's side without a pixel
 _PARTS = "text_model|vision_model|connector"
 
@@ -35,18 +35,18 @@ class _TiledFamily(Family):
 
     revision: ClassVar[int] = 1
 
-    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Idefics3ImageProcessorPil
 
-        super().__init__(model, source)
-        self.pictures = load_image_processor(Idefics3ImageProcessorPil, source.folder)
+        super().__init__(model, processor)
+        self.image_processor = load_image_processor(Idefics3ImageProcessorPil, processor.folder)
         config = model.config.vlm_config
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
-        self._tile = self.pictures.max_image_size["longest_edge"]  # pixels
-        if source.max_patches is not None:
-            self._limit(source.max_patches)
-        tiles = math.ceil(self.pictures.size["longest_edge"] / self._tile)
+        self._tile = self.image_processor.max_image_size["longest_edge"]  # pixels
+        if processor.max_patches is not None:
+            self._limit(processor.max_patches)
+        tiles = math.ceil(self.image_processor.size["longest_edge"] / self._tile)
         self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
 
     def _limit(self, max_patches: int) -> None:
@@ -54,8 +54,8 @@ class _TiledFamily(Family):
         if max_patches < self._side**2:
             raise ValueError(f"max_patches is {max_patches}; a tile alone is {self._side**2}")
         tiles = math.isqrt(max_patches // self._side**2)
-        longest = min(self.pictures.size["longest_edge"], tiles * self._tile)
-        self.pictures.size = {"longest_edge": longest}
+        longest = min(self.image_processor.size["longest_edge"], tiles * self._tile)
+        self.image_processor.size = {"longest_edge": longest}
 
     def fit(self, image: Image.Image) -> Image.Image:
         """RGB, stretched if it is a sliver or only a few pixels large."""
@@ -63,14 +63,16 @@ class _TiledFamily(Family):
         shortest = max(_SHORTEST, math.ceil(max(image.size) / _MOST_ELONGATED))
         return image.resize((max(image.width, shortest), max(image.height, shortest)))
 
-    def patches(self, image: Image.Image) -> int:
-        tiles, _, _ = self.pictures.get_number_of_image_patches(image.height, image.width)
+    def count_patches(self, image: Image.Image) -> int:
+        tiles, _, _ = self.image_processor.get_number_of_image_patches(image.height, image.width)
         return max(1, int(tiles)) * int(self._side) ** 2
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        made = self.pictures(images=[[image] for image in images], return_row_col_info=True, return_tensors="pt")
-        pixels = {name: made[name] for name in ("pixel_values", "pixel_attention_mask")}
-        shapes = zip(made["rows"], made["cols"], strict=True)
+        processed = self.image_processor(
+            images=[[image] for image in images], return_row_col_info=True, return_tensors="pt"
+        )
+        pixels = {name: processed[name] for name in ("pixel_values", "pixel_attention_mask")}
+        shapes = zip(processed["rows"], processed["cols"], strict=True)
         return pixels, [self._page_tokens(int(rows[0]), int(cols[0])) for rows, cols in shapes]
 
     def _page_tokens(self, rows: int, cols: int) -> PageTokens:
@@ -93,7 +95,7 @@ class _TiledFamily(Family):
 class ColIdefics3(_TiledFamily):
     """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
 
-    takes_flash: ClassVar[bool] = True
+    supports_flash_attention: ClassVar[bool] = True
     _renames = (
         (r"^(?:linear|custom_text_proj)\.", "embedding_proj_layer."),
         (rf"^model\.({_PARTS})\.", r"vlm.\1."),

@@ -19,7 +19,7 @@ from torch import Tensor
 from colvision.core.embedding import Kind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import lacks_image_processor, stated
+from colvision.encoders.vlm.processing import missing_image_processor, read_processor_config
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _DOCUMENT, _IMAGE, _ROW = "<doc>", "<img>", "<row>"
 _PROMPTS = Prompts(_DOCUMENT + _IMAGE, _IMAGE, query_prefix="<query>", query_suffix=augmentation("<mask>"))
 _HALF = (0.5, 0.5, 0.5)
-_ASKED = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from the chat template
+_QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from the chat template
 
 
-class _Pictures(NamedTuple):
-    """What the checkpoint says of its pages: least and most pixels, the longest side, how it is scaled."""
+class _ImageSettings(NamedTuple):
+    """What the checkpoint states of its pages: least and most pixels, the longest side, how it is scaled."""
 
     least: int
     most: int | None
@@ -67,37 +67,37 @@ class NeoMME(Family):
         model_class: type[PreTrainedModel] = NeoMMEForRetrieval
         return model_class
 
-    def __init__(self, model: PreTrainedModel, source: ProcessorConfig) -> None:
-        super().__init__(model, source)
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
+        super().__init__(model, processor)
         self._patch = model.config.patch_size
-        self._pictures = _read_pictures(source.folder, self._patch)
-        self.max_patches = self._most_patches(source.max_patches)
+        self._images = _read_image_settings(processor.folder, self._patch)
+        self.max_patches = self._most_patches(processor.max_patches)
 
-    def checkpoint_prompts(self, source: ProcessorConfig) -> Prompts:
+    def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """A query's as the checkpoint's chat template writes it."""
-        return _with_template(source.layout.prompts, self.tokenizer)
+        return _with_template(processor.layout.prompts, self.tokenizer)
 
-    def _most_patches(self, asked: int | None) -> int:
-        """The smallest of what was asked, what the checkpoint says, and what fits its context beside the markers."""
+    def _most_patches(self, wanted: int | None) -> int:
+        """The smallest of what is wanted, what the checkpoint states, and what fits its context beside the markers."""
         context = int(self.model.config.max_position_embeddings)
-        sides = self._pictures.max_side // self._patch if self._pictures.max_side else context
-        stated = self._pictures.most // self._patch**2 if self._pictures.most else context
-        return max(1, min(asked or context, stated, sides * sides, context - math.isqrt(context) - 2))
+        sides = self._images.max_side // self._patch if self._images.max_side else context
+        stated = self._images.most // self._patch**2 if self._images.most else context
+        return max(1, min(wanted or context, stated, sides * sides, context - math.isqrt(context) - 2))
 
     def fit(self, image: Image.Image) -> Image.Image:
         """RGB, whole patches, within the limits of pixels."""
         width, height = image.size
-        scale = max(1.0, math.sqrt(self._pictures.least / (width * height)))
-        if self._pictures.max_side:
-            scale = min(scale, self._pictures.max_side / max(width, height))
+        scale = max(1.0, math.sqrt(self._images.least / (width * height)))
+        if self._images.max_side:
+            scale = min(scale, self._images.max_side / max(width, height))
         scale = min(scale, math.sqrt(self.max_patches / (width * height)) * self._patch)
         rows, cols = (max(1, round(side * scale / self._patch)) for side in (height, width))
         if rows * cols > self.max_patches:  # rounded up, or a sliver that had to become a patch wide
             rows, cols = (rows, self.max_patches // rows) if rows <= cols else (self.max_patches // cols, cols)
         size = (max(1, cols) * self._patch, max(1, rows) * self._patch)
-        return image.convert("RGB").resize(size, self._pictures.resample)
+        return image.convert("RGB").resize(size, self._images.resample)
 
-    def patches(self, image: Image.Image) -> int:
+    def count_patches(self, image: Image.Image) -> int:
         return int(image.width // self._patch) * int(image.height // self._patch)
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
@@ -108,8 +108,8 @@ class NeoMME(Family):
 
     def _cut(self, pixels: np.ndarray) -> np.ndarray:
         """(height, width, 3) of 0..255 -> (rows * cols, patch * patch * 3), row by row."""
-        mean, std = (np.asarray(values, dtype=np.float32) for values in (self._pictures.mean, self._pictures.std))
-        scaled = (pixels * np.float32(self._pictures.factor) - mean) / std
+        mean, std = (np.asarray(values, dtype=np.float32) for values in (self._images.mean, self._images.std))
+        scaled = (pixels * np.float32(self._images.factor) - mean) / std
         rows, cols = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
         parts = scaled.reshape(rows, self._patch, cols, self._patch, 3).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(parts.reshape(rows * cols, -1), dtype=np.float32)
@@ -140,36 +140,38 @@ class NeoMME(Family):
         return 1 / tokens  # MeanMaxSim: the mean over the query's tokens
 
 
-def _with_template(usual: Prompts, tokenizer: PreTrainedTokenizerFast) -> Prompts:
+def _with_template(defaults: Prompts, tokenizer: PreTrainedTokenizerFast) -> Prompts:
     if not tokenizer.chat_template:
-        return usual
-    asked = [{"role": "user", "content": [{"type": "text", "text": _ASKED}]}]
-    text: str = tokenizer.apply_chat_template(asked, tokenize=False, task="query")
-    if text.count(_ASKED) != 1:
+        return defaults
+    messages = [{"role": "user", "content": [{"type": "text", "text": _QUERY_MARK}]}]
+    text: str = tokenizer.apply_chat_template(messages, tokenize=False, task="query")
+    if text.count(_QUERY_MARK) != 1:
         raise WeightsMismatch(f"the checkpoint's chat template writes a query as {text!r}: expected the query once")
-    prefix, _, suffix = text.partition(_ASKED)
-    return replace(usual, query_prefix=prefix, query_suffix=suffix)
+    prefix, _, suffix = text.partition(_QUERY_MARK)
+    return replace(defaults, query_prefix=prefix, query_suffix=suffix)
 
 
-def _read_pictures(folder: Path, patch: int) -> _Pictures:
+def _read_image_settings(folder: Path, patch: int) -> _ImageSettings:
     file = folder / "preprocessor_config.json"
-    said = stated(folder).get("image_processor") or (json.loads(file.read_bytes()) if file.is_file() else None)
-    if not isinstance(said, dict):
-        raise EncoderNotFound(lacks_image_processor(folder))
-    if said.get("patch_size", patch) != patch:
+    config = read_processor_config(folder).get("image_processor") or (
+        json.loads(file.read_bytes()) if file.is_file() else None
+    )
+    if not isinstance(config, dict):
+        raise missing_image_processor(folder)
+    if config.get("patch_size", patch) != patch:
         raise WeightsMismatch(
-            f"the image processor in {folder} cuts patches of {said['patch_size']} pixels, the model expects {patch}: "
-            "take all files from one checkpoint"
+            f"the image processor in {folder} cuts patches of {config['patch_size']} pixels, the model expects "
+            f"{patch}: take all files from one checkpoint"
         )
-    said = {name: value for name, value in said.items() if value is not None}
-    resized, scaled, centred = (said.get(f"do_{what}", True) for what in ("resize", "rescale", "normalize"))
-    size = said.get("size", {}) if resized else {}
-    return _Pictures(
+    config = {name: value for name, value in config.items() if value is not None}
+    resized, scaled, centred = (config.get(f"do_{what}", True) for what in ("resize", "rescale", "normalize"))
+    size = config.get("size", {}) if resized else {}
+    return _ImageSettings(
         least=size.get("min_pixels") or 1,
         most=size.get("max_pixels"),
-        max_side=said.get("max_side") if resized else None,
-        resample=Image.Resampling(said.get("resample", Image.Resampling.BILINEAR)),
-        factor=said.get("rescale_factor", 1 / 255) if scaled else 1.0,
-        mean=said.get("image_mean", _HALF) if centred else (0.0, 0.0, 0.0),
-        std=said.get("image_std", _HALF) if centred else (1.0, 1.0, 1.0),
+        max_side=config.get("max_side") if resized else None,
+        resample=Image.Resampling(config.get("resample", Image.Resampling.BILINEAR)),
+        factor=config.get("rescale_factor", 1 / 255) if scaled else 1.0,
+        mean=config.get("image_mean", _HALF) if centred else (0.0, 0.0, 0.0),
+        std=config.get("image_std", _HALF) if centred else (1.0, 1.0, 1.0),
     )

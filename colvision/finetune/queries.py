@@ -1,4 +1,4 @@
-"""The questions to train and to measure with: those of a file, or the documents' own headings."""
+"""The queries to train and to measure with: those of a file, or the documents' own headings."""
 
 import re
 from collections import Counter
@@ -21,14 +21,14 @@ _NUMBER = re.compile(  # 3.2, 3., A.1, B), Chapter 4:, Anhang C
 )
 _NUMBERED_LINE = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}\.?\s+[^\W\d_].{2,70}")  # of a text layer: 3.2 Bleeding the pump
 _ENDS_LIKE_TEXT = re.compile(r"[.,;:!?]$|\.{3}|\d$")  # a sentence, a list, a line of the contents
-_LETTERS, _WORDS = 4, 12  # a heading that asks something has at least so many letters, and at most so many words
-_LONGEST = 2000  # characters of a question; encoders cut a query after 512 tokens
-_STOP_SHARE, _TEST_SHARE = 0.1, 0.2  # of the questions, taken by whole documents
+_LETTERS, _WORDS = 4, 12  # a heading to search for has at least so many letters, and at most so many words
+_LONGEST = 2000  # characters of a query; encoders cut a query after 512 tokens
+_STOP_SHARE, _TEST_SHARE = 0.1, 0.2  # of the queries, taken by whole documents
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Questions by what they are for, no document in two parts; `left_out` of them span several parts."""
+    """Queries by what they are for, no document in two parts; `left_out` of them span several parts."""
 
     train: tuple[Query, ...]
     stop: tuple[Query, ...]
@@ -36,7 +36,7 @@ class Split:
     left_out: int
 
     def documents(self, part: Sequence[Query]) -> tuple[str, ...]:
-        """The documents that answer the questions of a part, in order."""
+        """The documents that answer the queries of a part, in order."""
         return tuple(sorted({page.document for query in part for page in query.gold}))
 
 
@@ -51,7 +51,7 @@ def library_pages(library: Library, collection: str) -> dict[str, tuple[int, ...
     return found
 
 
-def questions_of_file(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
+def queries_of_file(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
     """The queries of a file (the format of `colvision evaluate`), by the names that documents have in the library.
 
     Raises `InputError` for one whose page the library does not hold.
@@ -71,19 +71,19 @@ def questions_of_file(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Q
             f"{lacks}: ingest the documents that the questions are about, under names of their own"
         )
 
-    questions = []
+    queries = []
     for query in read_queries(file):
         if len(query.text) > _LONGEST:
             raise InputError(
                 f"question {query.query_id!r} has {len(query.text)} characters; at most {_LONGEST} are read"
             )
         gold = frozenset(known(page, query) for page in query.gold)
-        questions.append(replace(query, gold=gold, neutral=frozenset(known(page, query) for page in query.neutral)))
-    return tuple(questions)
+        queries.append(replace(query, gold=gold, neutral=frozenset(known(page, query) for page in query.neutral)))
+    return tuple(queries)
 
 
-def questions_of_headings(library: Library, collection: str, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
-    """One question a heading that stands once in the whole collection: its bookmark, or its numbered line in the text.
+def queries_of_headings(library: Library, collection: str, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
+    """One query a heading that stands once in the whole collection: its bookmark, or its numbered line in the text.
 
     Pages that hold the same words elsewhere (the contents, running titles) are neutral. A scan has no headings.
     """
@@ -98,21 +98,21 @@ def questions_of_headings(library: Library, collection: str, pages: Mapping[str,
         for heading, number in _headings(library, collection, name, numbers)
     ]
     times = Counter(heading.casefold() for heading, _ in found)
-    questions: list[Query] = []
+    queries: list[Query] = []
     for heading, page in found:
         if times[heading.casefold()] == 1:
             holding = frozenset(other for other, text in texts.items() if heading.casefold() in text)
-            query_id = f"heading-{len(questions) + 1}"
-            questions.append(Query(query_id, heading, "heading", "", frozenset([page]), holding - {page}))
-    return tuple(questions)
+            query_id = f"heading-{len(queries) + 1}"
+            queries.append(Query(query_id, heading, "heading", "", frozenset([page]), holding - {page}))
+    return tuple(queries)
 
 
-def split(questions: Sequence[Query], *, seed: int) -> Split:
-    """Whole documents for training, for early stopping and for the test; the one with most questions is trained on.
+def split_queries(queries: Sequence[Query], *, seed: int) -> Split:
+    """Whole documents for training, for early stopping and for the test; the one with most queries is trained on.
 
-    Raises `InputError` for questions about fewer than three documents.
+    Raises `InputError` for queries about fewer than three documents.
     """
-    counts = Counter(document for query in questions for document in {page.document for page in query.gold})
+    counts = Counter(document for query in queries for document in {page.document for page in query.gold})
     if len(counts) < 3:
         raise InputError(
             f"the questions are about {len(counts)} documents; fine-tuning needs at least 3, to train, to know when to "
@@ -124,17 +124,17 @@ def split(questions: Sequence[Query], *, seed: int) -> Split:
     stop = _take(order, counts, _STOP_SHARE, leave=1)
     parts = [frozenset(order), stop, test]
     train, stop_with, test_with = (
-        tuple(query for query in questions if {page.document for page in query.gold} <= part) for part in parts
+        tuple(query for query in queries if {page.document for page in query.gold} <= part) for part in parts
     )
     if not (train and stop_with and test_with):
         raise InputError(
             "the questions cannot be split by documents: too many are answered in several at once; ask about one each"
         )
-    return Split(train, stop_with, test_with, len(questions) - len(train) - len(stop_with) - len(test_with))
+    return Split(train, stop_with, test_with, len(queries) - len(train) - len(stop_with) - len(test_with))
 
 
 def _take(order: list[str], counts: Mapping[str, int], share: float, *, leave: int) -> frozenset[str]:
-    """Documents off the front of `order` until they have their share of the questions, and `leave` are left."""
+    """Documents off the front of `order` until they have their share of the queries, and `leave` are left."""
     taken: list[str] = []
     while len(order) > leave and (not taken or sum(counts[name] for name in taken) < share * sum(counts.values())):
         taken.append(order.pop(0))
@@ -149,8 +149,8 @@ def _headings(library: Library, collection: str, name: str, numbers: Sequence[in
         marks = [(line, number) for number, text in texts if is_legible(text) for line in _numbered_lines(text)]
     for title, number in dict.fromkeys(marks):
         line = " ".join(title.split())
-        number_of_it = _NUMBER.match(line)
-        heading = line[number_of_it.end() :] if number_of_it else line
+        numbering = _NUMBER.match(line)
+        heading = line[numbering.end() :] if numbering else line
         if number in numbers and sum(map(str.isalpha, heading)) >= _LETTERS and len(heading.split()) <= _WORDS:
             yield heading, number
 

@@ -1,4 +1,4 @@
-"""Where an encoder's weights come from: enough to load them, to load them once more, and to know them again."""
+"""Where an encoder's weights come from: enough to load them, to load them again, and to recognise them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colvision.encoders.options import Quantise
 from colvision.encoders.vlm.adapters import add_adapters
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.family import Family, ProcessorConfig
-from colvision.encoders.vlm.quantised import arguments, to_int8
+from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.weights import load_weights
 
 
@@ -30,7 +30,8 @@ class LoadedCheckpoint(NamedTuple):
         return self.checkpoint.name if self.adapter is None else f"{self.checkpoint.name} + {self.adapter.name}"
 
     @property
-    def loaded_from(self) -> CheckpointRef:
+    def reference(self) -> CheckpointRef:
+        """What a collection remembers of it."""
         adapter = None if self.adapter is None else str(self.adapter.resolve())
         return CheckpointRef(self.checkpoint.source, self.max_patches, adapter, self.quantise)
 
@@ -42,12 +43,13 @@ class LoadedCheckpoint(NamedTuple):
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
         layout = self.family.layouts[self.checkpoint.model_type]
         model_class, unused = self.family.model_class(), self.family.unused_weights
-        few = arguments(self.quantise, device, dtype)
-        more = {**few, "attn_implementation": attention(self.family, device, dtype, has_flash=_has_flash())}
-        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, more=more)
+        quantisation = quantisation_arguments(self.quantise, device, dtype)
+        implementation = attention(self.family, device, dtype, has_flash=_has_flash())
+        arguments = {**quantisation, "attn_implementation": implementation}
+        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
         if self.adapters:
             add_adapters(model, self.adapters, self.checkpoint, layout)
-        if not few:  # else it is where it belongs, in fewer bits
+        if not quantisation:  # else it is where it belongs, in fewer bits
             model = model.to(device)
             if self.quantise is not None:
                 to_int8(model)
@@ -55,15 +57,15 @@ class LoadedCheckpoint(NamedTuple):
 
     def fingerprint(self, family: Family) -> str:
         """sha256 over weights, adapters, prompts and resolution of the loaded family."""
-        said = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
-        settings = (self.checkpoint.model_type, str(family.revision), *said, str(family.max_patches))
+        prompts = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
+        settings = (self.checkpoint.model_type, str(family.revision), *prompts, str(family.max_patches))
         bits = () if self.quantise is None else (self.quantise,)
         return fingerprint([self.checkpoint.folder, *self.adapters], (*settings, *bits))
 
 
 def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
     """PyTorch's own attention, unless flash-attention is installed and made for this model, device and precision."""
-    can = has_flash and family.takes_flash and device.type == "cuda" and dtype is torch.bfloat16
+    can = has_flash and family.supports_flash_attention and device.type == "cuda" and dtype is torch.bfloat16
     return "flash_attention_2" if can else "sdpa"
 
 

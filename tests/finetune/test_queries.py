@@ -13,9 +13,9 @@ from colvision.cli import main
 from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation import Query
-from colvision.finetune.negatives import NegativeMining, examples
-from colvision.finetune.questions import library_pages, questions_of_file, questions_of_headings, split
-from colvision.finetune.recipe import Recipe
+from colvision.finetune.negatives import NegativeMining, mine_examples
+from colvision.finetune.queries import library_pages, queries_of_file, queries_of_headings, split_queries
+from colvision.finetune.recipe import FinetuneRecipe
 from colvision.store.writer import EncodedPage
 from tests.helpers import ROOT, stores
 from tests.helpers.pdf_files import pages_objects, pdf_file, text_page
@@ -53,7 +53,7 @@ def with_bookmarks(*marks: tuple[str, int], pages: int) -> bytes:
 
 
 def ask_headings(library: colvision.Library) -> dict[str, Query]:
-    return {each.text: each for each in questions_of_headings(library, "default", library_pages(library, "default"))}
+    return {each.text: each for each in queries_of_headings(library, "default", library_pages(library, "default"))}
 
 
 def test_bookmarks_become_questions_without_their_numbers(store, tmp_path):
@@ -69,7 +69,7 @@ def test_bookmarks_become_questions_without_their_numbers(store, tmp_path):
     assert found["Bleeding the pump"].neutral == {PageId("pump.pdf", 1)}
 
 
-def test_without_bookmarks_the_numbered_lines_of_the_text_are_asked_for(store, tmp_path):
+def test_without_bookmarks_the_numbered_lines_of_the_text_are_the_queries(store, tmp_path):
     contents = "1 Safety rules ........ 2\n2 Changing the oil 3"
     pages = (contents, "1 Safety rules\n24 V supply.\nA plain line", "2.1 Changing the oil\nwords\nManual of the pump")
     add_texts(store, "pump.pdf", *pages, file=stores.write(tmp_path, "pump.txt", "no PDF"))
@@ -95,7 +95,7 @@ def test_questions_of_a_file_name_documents_with_or_without_their_ending(tmp_pat
         "neutral": [{"doc": "pump.pdf", "page": 0}],
     }
     file = stores.write(tmp_path, "questions.jsonl", json.dumps(line))
-    (found,) = questions_of_file(file, {"pump.pdf": (1, 2)})
+    (found,) = queries_of_file(file, {"pump.pdf": (1, 2)})
     assert (found.gold, found.neutral) == ({PageId("pump.pdf", 2)}, {PageId("pump.pdf", 1)})
 
 
@@ -112,14 +112,14 @@ def test_a_question_about_a_page_that_the_library_lacks_is_refused(tmp_path, pag
         tmp_path, "q.jsonl", json.dumps({"query_id": "q", "text": "oil", "gold": [{"doc": "pump", "page": 1}]})
     )
     with pytest.raises(InputError, match=f"answered by pump, page 2, and the library has {message}"):
-        questions_of_file(file, pages)
+        queries_of_file(file, pages)
 
 
 def test_no_document_is_in_two_parts_and_the_one_with_most_questions_is_trained_on():
     questions = [query(number, (f"manual-{number % 7}", number)) for number in range(1, 50)]
     questions += [query(number, ("large", number)) for number in range(50, 90)]
     for seed in range(20):
-        parts = split(questions, seed=seed)
+        parts = split_queries(questions, seed=seed)
         documents = [set(parts.documents(part)) for part in (parts.train, parts.stop, parts.test)]
         assert not (documents[0] & documents[1] or documents[0] & documents[2] or documents[1] & documents[2])
         assert "large" in documents[0]
@@ -129,14 +129,14 @@ def test_no_document_is_in_two_parts_and_the_one_with_most_questions_is_trained_
 
 def test_a_question_that_several_parts_answer_is_left_out():
     questions = [query(number, (f"manual-{number % 3}", number)) for number in range(1, 13)]
-    parts = split([*questions, query(99, *[(f"manual-{number}", 1) for number in range(3)])], seed=0)
+    parts = split_queries([*questions, query(99, *[(f"manual-{number}", 1) for number in range(3)])], seed=0)
     assert parts.left_out == 1
     assert "q99" not in {each.query_id for part in (parts.train, parts.stop, parts.test) for each in part}
 
 
 def test_two_documents_are_too_few():
     with pytest.raises(InputError, match="about 2 documents; fine-tuning needs at least 3"):
-        split([query(1, ("a", 1)), query(2, ("b", 1))], seed=0)
+        split_queries([query(1, ("a", 1)), query(2, ("b", 1))], seed=0)
 
 
 def test_negatives_are_what_a_search_mistakes_for_the_answer(store, tmp_path):
@@ -144,21 +144,21 @@ def test_negatives_are_what_a_search_mistakes_for_the_answer(store, tmp_path):
     stores.add(store, stores.write(tmp_path, "pump.pdf", "1"), *words)
     stores.add(store, stores.write(tmp_path, "apart.pdf", "2"), "bleed gauge")
     library = colvision.Library(store, stores.TOY)
-    asked = Query(
+    query = Query(
         "q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}), frozenset({PageId("pump.pdf", 4)})
     )
     mined = NegativeMining("default", ["pump.pdf"], 5)
-    (found,) = examples(library, [asked], mined, progress=lambda step: None)
+    (found,) = mine_examples(library, [query], mined, progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 2), PageId("pump.pdf", 3))  # not apart.pdf, not the neutral page
-    assert found.spared == asked.gold | asked.neutral
+    assert found.neutral == query.gold | query.neutral
 
 
 def test_a_page_that_matches_as_well_as_the_answer_is_no_negative(store, tmp_path):
     """Nobody noted that it answers, too: pushing it away would teach the opposite."""
     stores.add(store, stores.write(tmp_path, "pump.pdf", "1"), "bleed pump", "bleed pump", "valve")
     library = colvision.Library(store, stores.TOY)
-    asked = Query("q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}))
-    (found,) = examples(library, [asked], NegativeMining("default", ["pump.pdf"], 5), progress=lambda step: None)
+    query = Query("q", "bleed pump", "query", "", frozenset({PageId("pump.pdf", 1)}))
+    (found,) = mine_examples(library, [query], NegativeMining("default", ["pump.pdf"], 5), progress=lambda step: None)
     assert found.negatives == (PageId("pump.pdf", 3),)
 
 
@@ -173,7 +173,7 @@ def test_the_command_refuses_mini_in_a_sentence(store, tmp_path):
 def test_every_option_of_the_command_is_in_the_docs_with_its_usual_value():
     text = DOCS.read_text(encoding="utf-8")
     command = get_command(main).commands["finetune"]
-    usual = {parameter.name: getattr(Recipe(), parameter.name, None) for parameter in command.params}
+    usual = {parameter.name: getattr(FinetuneRecipe(), parameter.name, None) for parameter in command.params}
     assert len([value for value in usual.values() if value is not None]) > 5
     for parameter in command.params:
         if parameter.name != "help" and parameter.opts[0].startswith("--"):

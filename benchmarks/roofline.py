@@ -9,7 +9,7 @@ import numpy as np
 _TRIES = 5
 
 
-class Roof(NamedTuple):
+class Roofline(NamedTuple):
     """Per second: multiplications and additions of int8 and of float32, bits of words counted, bytes read."""
 
     int8: float
@@ -22,13 +22,13 @@ class Roof(NamedTuple):
         return max(read / self.bytes, int8 / self.int8, float32 / self.float32, words / self.words)
 
 
-def measure() -> Roof:
+def measure() -> Roofline:
     import torch
 
     side = 1024
     real = torch.rand(side, side)
     memory = np.ones(2**26, np.int64)  # 512 MB: no cache holds it
-    return Roof(
+    return Roofline(
         int8=_int8(),
         float32=2 * side**3 / _least(lambda: real @ real),
         words=_words(),
@@ -47,17 +47,17 @@ def _int8() -> float:
         return 2 * 1024**3 / _least(lambda: torch._int_mm(whole, whole))
     from numba import njit
 
-    from colvision.maxsim.amx import BYTES, TURN, add_products, configure, release, shapes
+    from colvision.maxsim.amx import BLOCK_ROWS, BYTES, add_products, configure, release, tile_config
 
-    def loop(shapes: np.ndarray, rows: np.ndarray, turns: int) -> None:
-        configure(shapes.ctypes.data)
+    def loop(config: np.ndarray, rows: np.ndarray, turns: int) -> None:
+        configure(config.ctypes.data)
         for _ in range(turns):
             add_products(rows.ctypes.data, BYTES, rows.ctypes.data)
         release()
 
     turns, compiled_loop = 10_000, njit(loop)
-    shape, rows = shapes(), np.ones((TURN, BYTES), np.int8)
-    return turns * 2 * TURN * TURN * BYTES / _least(lambda: compiled_loop(shape, rows, turns))
+    config, rows = tile_config(), np.ones((BLOCK_ROWS, BYTES), np.int8)
+    return turns * 2 * BLOCK_ROWS * BLOCK_ROWS * BYTES / _least(lambda: compiled_loop(config, rows, turns))
 
 
 def _words() -> float:

@@ -26,7 +26,7 @@ La válvula está dañada, señal de alarma, motor pequeño, dirección, atenci�
 
 
 @dataclass(frozen=True)
-class Printed:
+class PrintedPage:
     """A page and its words: folded to lower case, with all boxes on which each stands."""
 
     page: Page
@@ -35,7 +35,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Case:
-    """One way of printing. `ask` turns a printed word into the one that is asked for."""
+    """One way of printing. `query_word` turns a printed word into the one that is searched for."""
 
     name: str
     words: Callable[[random.Random], list[str]]
@@ -48,27 +48,27 @@ class Case:
     turn: int = 0  # quarter turns, against the clock
     hyphens: bool = False
     moves: bool = False  # spoiling moves the words, so that their boxes are not known
-    ask: Callable[[str], str] | None = None
+    query_word: Callable[[str], str] | None = None
 
 
-def printed(case: Case, seed: int) -> Printed:
+def draw_page(case: Case, seed: int) -> PrintedPage:
     """One page of a case."""
     rng = random.Random(seed)
     width, height = (round(side * DPI) for side in case.size)
-    sheet = Image.new("L", (width, height), case.ink[1])
-    boxes = _set(ImageDraw.Draw(sheet), case, rng)
+    image = Image.new("L", (width, height), case.ink[1])
+    boxes = _set(ImageDraw.Draw(image), case, rng)
     words: dict[str, list[Box]] = {}
     for text, places in boxes:
         parts = [Box(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in places]
         words.setdefault(text, []).extend(_turned(part, case.turn) for part in parts)
     if case.turn:
-        sheet = sheet.transpose(Image.Transpose(case.turn + 1))  # ROTATE_90, 180, 270 are 2, 3, 4
-        width, height = sheet.size
-    small = sheet.resize((width * case.dpi // DPI, height * case.dpi // DPI), Image.Resampling.BOX)
+        image = image.transpose(Image.Transpose(case.turn + 1))  # ROTATE_90, 180, 270 are 2, 3, 4
+        width, height = image.size
+    small = image.resize((width * case.dpi // DPI, height * case.dpi // DPI), Image.Resampling.BOX)
     if case.spoil is not None:
         small = case.spoil(small, np.random.default_rng(seed))
     geometry = PdfGeometry((0, 0, width * 72 / DPI, height * 72 / DPI))
-    return Printed(Page(small.convert("RGB"), geometry=geometry), words)
+    return PrintedPage(Page(small.convert("RGB"), geometry=geometry), words)
 
 
 def _turned(box: Box, quarters: int) -> Box:
@@ -144,7 +144,7 @@ def part_numbers(rng: random.Random) -> list[str]:
     return words
 
 
-def of(text: str) -> Callable[[random.Random], list[str]]:
+def words_of(text: str) -> Callable[[random.Random], list[str]]:
     """A page of the text's words, many times, in a random order."""
 
     def shuffled(rng: random.Random) -> list[str]:
@@ -200,10 +200,10 @@ CASES = (
     Case("on its side", running_text, turn=1),
     Case("on its head", running_text, turn=2),
     Case("words broken at line ends", running_text, points=12, columns=3, hyphens=True),
-    Case("asked for in the other number", running_text, ask=_other_form),
-    Case("German", of(_GERMAN)),
-    Case("French", of(_FRENCH)),
-    Case("Spanish", of(_SPANISH)),
+    Case("asked for in the other number", running_text, query_word=_other_form),
+    Case("German", words_of(_GERMAN)),
+    Case("French", words_of(_FRENCH)),
+    Case("Spanish", words_of(_SPANISH)),
     Case("A3", running_text, size=A3),
     Case("slide, 28 pt", running_text, size=SLIDE, points=28),
     Case("fax, 1 bit", running_text, dpi=200, spoil=_fax),

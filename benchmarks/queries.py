@@ -1,9 +1,9 @@
-"""What questions cost a library that is there, one by one and sixteen at once.
+"""What queries cost an existing library, one by one and sixteen at once.
 
-python -m benchmarks.asked LIBRARY QUESTIONS.jsonl [COLLECTION]
+python -m benchmarks.queries LIBRARY QUESTIONS.jsonl [COLLECTION]
 
-Questions are lines of JSON with a `text`. Only pictures are asked, so that libraries with and without text layers
-compare. Time that has passed of each question, and processor time of sixteen: their encoding is part of both.
+The file holds lines of JSON with a `text`. Only MaxSim is used, so that libraries with and without text layers
+compare. Elapsed time of each query, and processor time of sixteen: their encoding is part of both.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.machine import machine
 from colvision.library import open_library
 
-_TOGETHER = 16
+_BATCH = 16
 
 
 def main() -> None:
@@ -32,17 +32,17 @@ def main() -> None:
             answers.append(library.collection(collection).search(text, text_fusion=False))
             waits.append((time.perf_counter() - begun) * 1000)
         begun = time.process_time()
-        for text in texts[:_TOGETHER]:
+        for text in texts[:_BATCH]:
             library.collection(collection).search(text, text_fusion=False)
         alone = time.process_time() - begun
         begun = time.process_time()
-        library.collection(collection).search_many(texts[:_TOGETHER], text_fusion=False)
+        library.collection(collection).search_many(texts[:_BATCH], text_fusion=False)
         together = time.process_time() - begun
     middle, late = np.percentile(waits, [50, 95])
     parts = {part: statistics.median(answer.timing_ms[part] for answer in answers) for part in first.timing_ms}
     print(f"{machine()}; {first.pages} pages, {len(texts)} questions")
     print(f"one by one: median {middle:.1f} ms, 95 % within {late:.1f} ms; {parts_text(parts)}")
-    print(f"{_TOGETHER} at once take {together / alone:.2f} of the processor time that they take one by one")
+    print(f"{_BATCH} at once take {together / alone:.2f} of the processor time that they take one by one")
 
 
 def parts_text(parts: dict[str, float]) -> str:

@@ -1,6 +1,6 @@
-"""How often "no page matches well" is right: questions about things that a library holds and that it does not.
+"""How often "no page matches well" is right: queries for things that a library holds and that it does not.
 
-python -m benchmarks.absent [--library DIR --collection NAME --questions FILE.jsonl]
+python -m benchmarks.no_match [--library DIR --collection NAME --questions FILE.jsonl]
 
 Without options the sample manual, born digital and as a scan, and the questions about it. A false alarm is a question
 that the library answers and that gets the notice; a miss is a question about something else that does not get it.
@@ -39,13 +39,13 @@ bedtime stories for twins; potty training rewards; kindergarten lunch ideas
 pilgrimage to Santiago; monastery bread and honey; gospel choir rehearsal
 marathon training in eight weeks; javelin throwing grip; butterfly stroke breathing
 knotting a bow tie; cashmere sweater washing; leather boots for snow"""
-_ASKED = ("{}", "how do I handle {}", "advice about {} for beginners")
+_WORDINGS = ("{}", "how do I handle {}", "advice about {} for beginners")
 
 
 def absent_questions() -> list[str]:
     """Sixty questions, in three wordings."""
     things = [thing.strip() for line in _THINGS.splitlines() for thing in line.split(";")]
-    return [_ASKED[number % 3].format(thing) for number, thing in enumerate(things)]
+    return [_WORDINGS[number % 3].format(thing) for number, thing in enumerate(things)]
 
 
 def shares(library: Library, questions: Iterable[str], collection: str) -> np.ndarray:

@@ -7,22 +7,27 @@ import numpy as np
 from torch.utils.data import IterableDataset
 
 from colvision.encoders.mini.training import documents, synthesis
-from colvision.encoders.mini.training.crops import Crop, crop_of
+from colvision.encoders.mini.training.crops import Crop, cut_crop
 from colvision.encoders.mini.training.labelled_page import LabelledPage
 
-_CROPS_A_PRINT = 4
-_WAITING = 64  # crops that wait to be drawn, so that a batch does not come from one page
-_FAILURES = 1000  # prints in a row without a crop: the sources are unusable
+_CROPS_A_PAGE = 4
+_BUFFER = 64  # crops that are drawn from at random, so that a batch does not come from one page
+_FAILURES = 1000  # pages in a row without a crop: the sources are unusable
 
 
-class Crops(IterableDataset[Crop]):
-    """Crops, `real` of them (a share) from `pages`, the rest generated; the same for the same seed and start."""
+class CropDataset(IterableDataset[Crop]):
+    """Crops, a share of `real_share` from `pages`, the rest generated; the same for the same seed and start."""
 
     def __init__(
-        self, printer: synthesis.Printer, pages: Sequence[documents.DocumentPage], *, seed: int, real: float = 0.55
+        self,
+        generator: synthesis.PageGenerator,
+        pages: Sequence[documents.DocumentPage],
+        *,
+        seed: int,
+        real_share: float = 0.55,
     ) -> None:
-        self._printer, self._pages, self._seed = printer, pages, seed
-        self._real = real if pages else 0.0
+        self._generator, self._pages, self._seed = generator, pages, seed
+        self._real_share = real_share if pages else 0.0
         self._step = 0
 
     def start_at(self, step: int) -> None:
@@ -34,18 +39,18 @@ class Crops(IterableDataset[Crop]):
         waiting: list[Crop] = []
         failures = 0
         while failures < _FAILURES:
-            source, dpi = self._print(rng)
-            crops = [crop_of(source, dpi, rng) for _ in range(_CROPS_A_PRINT)] if source is not None else []
+            page, dpi = self._labelled_page(rng)
+            crops = [cut_crop(page, dpi, rng) for _ in range(_CROPS_A_PAGE)] if page is not None else []
             good = [crop for crop in crops if crop is not None and len(crop.pairs)]
             failures = 0 if good else failures + 1
             waiting.extend(good)
-            while len(waiting) > _WAITING:
+            while len(waiting) > _BUFFER:
                 yield waiting.pop(int(rng.integers(len(waiting))))
         raise RuntimeError(f"{_FAILURES} pages in a row gave no text: look at the fonts and PDFs given for training")
 
-    def _print(self, rng: np.random.Generator) -> tuple[LabelledPage | None, float]:
-        if rng.random() >= self._real:
-            return self._printer.labelled_page(rng), synthesis.DPI
+    def _labelled_page(self, rng: np.random.Generator) -> tuple[LabelledPage | None, float]:
+        if rng.random() >= self._real_share:
+            return self._generator.labelled_page(rng), synthesis.DPI
         dpi = float(rng.uniform(110, 170))
         page = self._pages[int(rng.integers(len(self._pages)))]
         return documents.labelled_page(page, dpi), dpi
@@ -55,7 +60,7 @@ def running_text(pages: Sequence[documents.DocumentPage], most: int) -> list[str
     """Tokens in reading order from up to `most` pages, to be set again in other fonts."""
     tokens: list[str] = []
     for page in pages[:most]:
-        tokens.extend(documents.tokens_of(page))
+        tokens.extend(documents.read_tokens(page))
     return tokens
 
 

@@ -1,4 +1,4 @@
-"""What fewer bytes cost: `python -m benchmarks.smaller EVAL PDFS [--level light] [--only codes]`.
+"""What fewer bytes cost: `python -m benchmarks.compression EVAL PDFS [--level light] [--only codes]`.
 
 EVAL and PDFS are those of `benchmarks.quality`. Prints, over the listed pages and over all: how many of mini's ten best
 pages by float32 vectors are among the ten best by their int8 codes, and among the best by their sign bits; nDCG@10 of
@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fusion import measured as ndcg10
+from benchmarks.fusion import measure_ndcg10
 from benchmarks.quality import Part, parts, show_step
 from colvision import evaluation
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.evaluation.corpus_library import Folders, open_corpus
+from colvision.evaluation.corpus_library import EvaluationFolders, open_corpus
 from colvision.evaluation.report import compare
 from colvision.maxsim import bit_maxima, exact_maxima, quantise, sign_bits, token_maxima
 from colvision.pdf import read_pages
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--level", default="light", choices=evaluation.LEVELS)
     parser.add_argument("--only", choices=MEASURED)
     args = parser.parse_args()
-    encoder = Remembering(load_encoder("mini"))
+    encoder = CachingEncoder(load_encoder("mini"))
     for part in parts(args.eval):
         listed = evaluation.read_pages_file(part.pages) if part.pages else None
         corpus = evaluation.find_corpus(args.pdfs, level=args.level, pages=listed)
@@ -49,7 +49,7 @@ def main() -> None:
                 print(line, flush=True)
 
 
-class Remembering:
+class CachingEncoder:
     """Encodes a page once, however often it is read."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -98,7 +98,7 @@ def pooling(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator
 
 def sizes(corpus: evaluation.Corpus, encoder: Encoder, pool: int) -> tuple[float, float]:
     """(vectors, bytes in shards) a page, without what is dead."""
-    folders = Folders(None, evaluation.default_cache())
+    folders = EvaluationFolders(None, evaluation.default_cache())
     with open_corpus(corpus, encoder, folders=folders, progress=show_step, pool=pool) as searched:
         searched.library.compact()
         (status,) = [each for each in searched.library.status().collections if each.name == searched.name]
@@ -127,7 +127,7 @@ def codes(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[s
     for way, shares in found.items():
         yield f"{way} hold {np.mean(shares):.4f} of the {_BEST} best by float32"
     names = list(corpus.page_ids())
-    means = [ndcg10(names, np.array(table), part.queries).mean() for table in zip(*worth, strict=True)]
+    means = [measure_ndcg10(names, np.array(table), part.queries).mean() for table in zip(*worth, strict=True)]
     yield f"nDCG@10 of all questions, MaxSim alone: {means[0]:.4f} by float32, {means[1]:.4f} by int8 codes"
 
 

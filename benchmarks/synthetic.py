@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from colvision import maxsim
 
-DIM, TOKENS, CODE_RANGE = 128, 20, 0.45
+DIM, TOKENS, QUANTISATION_RANGE = 128, 20, 0.45
 _THINGS, _SHOWN, _NOISES = 2048, 24, 65_536
 _FEWEST, _MOST = 600, 800  # vectors of a page: 700 in the middle
-_TOGETHER = 16  # pages made, quantised and compared at once
+_BATCH = 16  # pages made, quantised and compared at once
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
     bits: int
 
 
-class Made(NamedTuple):
+class SyntheticPages(NamedTuple):
     """`exact` (queries, pages) are the float32 scores of all pages; the arrays of vectors are mapped files."""
 
     starts: NDArray[np.int64]
@@ -46,49 +46,49 @@ class Made(NamedTuple):
         return np.argsort(-self.exact[query, :pages], kind="stable")[:k].tolist()
 
 
-def make(folder: Path, sizes: Sizes, *, queries: int, asked: int) -> Made:
-    """Writes the arrays into `folder`; queries are about pages below `asked`."""
-    source = _Source()
+def make(folder: Path, sizes: Sizes, *, queries: int, query_pages: int) -> SyntheticPages:
+    """Writes the arrays into `folder`; queries are about pages below `query_pages`."""
+    source = _PageSource()
     lengths = [source.length(page) for page in range(sizes.bits)]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     floats = _file(folder / "floats.npy", np.dtype(np.float32), (int(starts[sizes.floats]), DIM))
     codes = _file(folder / "codes.npy", np.dtype(np.int8), (int(starts[sizes.codes]), DIM))
     bits = _file(folder / "bits.npy", np.dtype(np.uint64), (int(starts[sizes.bits]), DIM // 64))
     np.save(folder / "starts.npy", starts)
-    asking = np.stack([source.query(page) for page in np.linspace(0, asked - 1, queries).astype(int)])
-    np.save(folder / "queries.npy", asking)
+    query_vectors = np.stack([source.query(page) for page in np.linspace(0, query_pages - 1, queries).astype(int)])
+    np.save(folder / "queries.npy", query_vectors)
     exact = np.empty((queries, sizes.bits), np.float32)
     for first, vectors in source.pages(sizes.bits):
-        last = min(first + _TOGETHER, sizes.bits)
+        last = min(first + _BATCH, sizes.bits)
         begin, end = int(starts[first]), int(starts[last])
-        for kept, form in ((floats, _as_made), (codes, _quantised), (bits, maxsim.sign_bits)):
+        for kept, form in ((floats, _unchanged), (codes, _quantised), (bits, maxsim.sign_bits)):
             if begin < len(kept):
                 kept[begin:end] = form(vectors)[: len(kept) - begin]
-        maxima = np.maximum.reduceat(vectors @ asking.reshape(-1, DIM).T, starts[first:last] - begin, axis=0)
+        maxima = np.maximum.reduceat(vectors @ query_vectors.reshape(-1, DIM).T, starts[first:last] - begin, axis=0)
         exact[:, first:last] = maxima.reshape(last - first, queries, TOKENS).sum(axis=2).T
-    return Made(starts, floats, codes, bits, asking, exact)
+    return SyntheticPages(starts, floats, codes, bits, query_vectors, exact)
 
 
-def read(folder: Path) -> Made:
+def read(folder: Path) -> SyntheticPages:
     """What `make` wrote, for another process; without the exact scores."""
     names = ("starts", "floats", "codes", "bits", "queries")
     arrays = [np.load(folder / f"{name}.npy", mmap_mode="r+") for name in names]
-    return Made(*arrays, exact=np.zeros((len(arrays[-1]), 0), np.float32))
+    return SyntheticPages(*arrays, exact=np.zeros((len(arrays[-1]), 0), np.float32))
 
 
-def _as_made(vectors: Floats) -> Floats:
+def _unchanged(vectors: Floats) -> Floats:
     return vectors
 
 
 def _quantised(vectors: Floats) -> NDArray[np.int8]:
-    return maxsim.quantise(vectors, CODE_RANGE)
+    return maxsim.quantise(vectors, QUANTISATION_RANGE)
 
 
 def _file(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
 
 
-class _Source:
+class _PageSource:
     """Pages by their number: the same, whatever is made before them."""
 
     def __init__(self) -> None:
@@ -117,8 +117,8 @@ class _Source:
         return _unit(picked + 0.6 * _unit(rng.standard_normal((TOKENS, DIM), dtype=np.float32)))
 
     def pages(self, count: int) -> Iterator[tuple[int, Floats]]:
-        for first in range(0, count, _TOGETHER):
-            yield first, np.concatenate([self.page(page) for page in range(first, min(first + _TOGETHER, count))])
+        for first in range(0, count, _BATCH):
+            yield first, np.concatenate([self.page(page) for page in range(first, min(first + _BATCH, count))])
 
 
 def _unit(vectors: Floats) -> Floats:
