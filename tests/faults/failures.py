@@ -1,8 +1,8 @@
 """Lets each file operation of a piece of work fail once, or the disk be full from there on, and goes on in the process.
 
-`python -m faults.failures FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every fault. A
-step that meets an error must raise one of ours or do its work all the same; what it says it has done must survive a
-power cut, and tried again it must succeed and leave nothing behind.
+`python -m tests.faults.failures FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every
+fault. A step that meets an error must raise one of ours or do its work all the same; what it says it has done must
+survive a power cut, and tried again it must succeed and leave nothing behind.
 """
 
 import errno
@@ -20,7 +20,7 @@ from colvision.errors import ColvisionError
 from tests.faults.disk import Disk, lay_out
 from tests.faults.power_cuts import check
 from tests.faults.shim import Kind, Shim, read_log
-from tests.faults.state import State, held, litter
+from tests.faults.state import State, leftovers, read_state
 from tests.faults.work import Open, Step, Work, everything, filled
 
 
@@ -115,10 +115,10 @@ class Trial:
             work.do(self._step)
         for step in filled("z", "z.1.0"):
             work.do(step)
-        found = held(work.store)
+        found = read_state(work.store)
         if not work.state.fits(found):
             return f"holds {found}, not {work.state}"
-        return f"litter {litter(work.store)}" if litter(work.store) else ""
+        return f"leftovers {leftovers(work.store)}" if leftovers(work.store) else ""
 
     def _after_a_cut(self, where: str, failure: Failure) -> str:
         """What was said to be done must be on the disk, whatever failed meanwhile."""

@@ -1,8 +1,8 @@
 """Records the file operations of a piece of work, and cuts the power after each of them.
 
-`python -m faults.power_cuts FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every fault: a
-folder that does not open, or holds anything but the state before or after the step that was cut. With one argument more
-it forgets every fsync: the faults that it must then find show that it can tell.
+`python -m tests.faults.power_cuts FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every
+fault: a folder that does not open, or holds anything but the state before or after the step that was cut. With one
+argument more it forgets every fsync: the faults that it must then find show that it can tell.
 """
 
 import os
@@ -17,7 +17,7 @@ import numpy as np
 from colvision.errors import ColvisionError
 from tests.faults.disk import Data, Disk, Names, lay_out
 from tests.faults.shim import Kind, Operation, Shim, read_log
-from tests.faults.state import State, held, litter
+from tests.faults.state import State, leftovers, read_state
 from tests.faults.work import Step, Work, everything, filled
 
 # What a cut may do to names and to bytes. ("kept", "kept") is what a kill leaves: the system goes on.
@@ -112,14 +112,14 @@ def check(library: Path, allowed: list[State]) -> str:
     work = Work(library, library.parent, State())
     try:
         work.open()
-        work.state = held(work.store)
+        work.state = read_state(work.store)
         if not any(state.fits(work.state) for state in allowed):
             return f"{work.state} is none of {allowed}"
         for step in filled("z", "z.1.0"):
             work.do(step)
-        if not work.state.fits(held(work.store)):
-            return f"{held(work.store)} after another document"
-        return f"litter {litter(work.store)}" if litter(work.store) else ""
+        if not work.state.fits(read_state(work.store)):
+            return f"{read_state(work.store)} after another document"
+        return f"leftovers {leftovers(work.store)}" if leftovers(work.store) else ""
     except (ColvisionError, AssertionError, OSError, sqlite3.Error) as error:
         return repr(error)
     finally:
