@@ -32,11 +32,11 @@ def main() -> int:
             continue
         started = time.monotonic()
         try:
-            said = run(name, *arguments, preload=preload)
+            output = run(name, *arguments, preload=preload)
         except RuntimeError as error:
-            said = f"1 faults: {error}"
-        faults += " 0 faults" not in said
-        sys.stdout.write(f"{name} ({time.monotonic() - started:.0f} s): {said.rstrip()}\n")
+            output = f"1 faults: {error}"
+        faults += " 0 faults" not in output
+        sys.stdout.write(f"{name} ({time.monotonic() - started:.0f} s): {output.rstrip()}\n")
         sys.stdout.flush()
     return 1 if faults else 0
 

@@ -117,11 +117,11 @@ class Look:
         """The newest state that the list of documents fits; documents that are missing must be known to be."""
         listed = [(each.name, each.id, each.stored) for each in library.documents()]
         for state in reversed(self._states):
-            if listed == [(held.name, held.id, len(held.pages)) for held in state.documents]:
+            if listed == [(document.name, document.id, len(document.pages)) for document in state.documents]:
                 return state
         newest = self._states[-1]
         listed = [(each.name, each.id, each.stored) for each in library.documents() if each.state != "damaged"]
-        known = {(held.name, held.id) for held in newest.documents}
+        known = {(document.name, document.id) for document in newest.documents}
         assert {(name, id_) for name, id_, _ in listed} <= known, f"documents {listed}"
         self._missing += len(newest.documents) - len(listed)
         return newest
@@ -138,18 +138,18 @@ class Look:
             self._missing += 1
 
     def _pages(self, library: Library, state: State) -> None:
-        for held in state.documents:
-            for number in held.pages:
-                page = encoded(held.version, number, 0)
+        for document in state.documents:
+            for number in document.pages:
+                page = encoded(document.version, number, 0)
                 try:
-                    text = library.page_text(held.id, number)
-                    page_image = library.page_path(held.id, number).read_bytes()
-                    original = library.original_path(held.id).read_text(errors="replace")
+                    text = library.page_text(document.id, number)
+                    page_image = library.page_path(document.id, number).read_bytes()
+                    original = library.original_path(document.id).read_text(errors="replace")
                 except (ColvisionError, FileNotFoundError):
                     self._missing += 1
                     continue
-                assert text == page.text, f"the text of page {number} of {held.name} is {text!r}"
-                self._missing += (page_image != page.jpeg) + (original != held.version)
+                assert text == page.text, f"the text of page {number} of {document.name} is {text!r}"
+                self._missing += (page_image != page.jpeg) + (original != document.version)
 
 
 def contents(library: Path) -> Counter[str]:

@@ -20,7 +20,7 @@ from colvision.errors import ColvisionError
 from tests.faults.disk import Disk, lay_out
 from tests.faults.power_cuts import check
 from tests.faults.shim import Kind, Shim, read_log
-from tests.faults.state import State, held, litter
+from tests.faults.state import State, leftovers, read_state
 from tests.faults.work import Open, Step, Work, everything, filled
 
 
@@ -115,10 +115,10 @@ class Trial:
             work.do(self._step)
         for step in filled("z", "z.1.0"):
             work.do(step)
-        found = held(work.store)
+        found = read_state(work.store)
         if not work.state.fits(found):
             return f"holds {found}, not {work.state}"
-        return f"litter {litter(work.store)}" if litter(work.store) else ""
+        return f"leftovers {leftovers(work.store)}" if leftovers(work.store) else ""
 
     def _after_a_cut(self, where: str, failure: Failure) -> str:
         """What was said to be done must be on the disk, whatever failed meanwhile."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from colvision.store import Store
-from colvision.store.file_lock import Turn
-from tests.faults.crowd import Crowd, tell
+from colvision.store.writer_lock import WriterLock
+from tests.faults.crowd import Crowd, print_counts
 from tests.faults.history import History
 from tests.faults.processes import Forked
-from tests.faults.state import State, held, litter
-from tests.faults.work import anything
+from tests.faults.state import State, leftovers, read_state
+from tests.faults.work import random_steps
 
 _SECONDS = 0.4  # a writer lives no longer: it makes five to ten changes meanwhile
 
@@ -22,7 +22,7 @@ _SECONDS = 0.4  # a writer lives no longer: it makes five to ten changes meanwhi
 def _write(crowd: Crowd, seed: int, cycle: int) -> str:
     """Changes a library until it is killed."""
     crowd.work.open()
-    for step in anything(np.random.default_rng([seed, cycle]), crowd.work.state, cycle):
+    for step in random_steps(np.random.default_rng([seed, cycle]), crowd.work.state, cycle):
         crowd.change(step)
     return "unreachable"
 
@@ -31,11 +31,11 @@ def check(path: Path, history: History) -> State:
     """What a killed writer has left: a state it had acknowledged or announced, and no file that is not named."""
     states = history.since(history.acknowledged)
     with Store(path) as store:
-        found = held(store)
+        found = read_state(store)
         assert any(state.fits(found) for state in states), f"{found} is none of {states}"
-        with Turn(path, store._db, store.files).taken():
+        with WriterLock(path, store._db, store.files).acquire():
             pass  # as the next writer does before anything else: it sweeps
-        assert not litter(store), litter(store)
+        assert not leftovers(store), leftovers(store)
     return found
 
 
@@ -50,7 +50,7 @@ def main(folder: Path, kills: int, readers: int, seed: int = 1) -> None:
         amid += len(history.since(history.acknowledged)) > 1
         work.state = check(work.path, history)
         history.acknowledge(work.state)
-    tell(f"{kills} kills, {amid} amid a change", crowd.dismissed())
+    print_counts(f"{kills} kills, {amid} amid a change", crowd.stop_readers())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 from colvision.errors import ColvisionError
 from tests.faults.disk import Data, Disk, Names, lay_out
 from tests.faults.shim import Kind, Operation, Shim, read_log
-from tests.faults.state import State, held, litter
+from tests.faults.state import State, leftovers, read_state
 from tests.faults.work import Step, Work, everything, filled
 
 # What a cut may do to names and to bytes. ("kept", "kept") is what a kill leaves: the system goes on.
@@ -112,14 +112,14 @@ def check(library: Path, allowed: list[State]) -> str:
     work = Work(library, library.parent, State())
     try:
         work.open()
-        work.state = held(work.store)
+        work.state = read_state(work.store)
         if not any(state.fits(work.state) for state in allowed):
             return f"{work.state} is none of {allowed}"
         for step in filled("z", "z.1.0"):
             work.do(step)
-        if not work.state.fits(held(work.store)):
-            return f"{held(work.store)} after another document"
-        return f"litter {litter(work.store)}" if litter(work.store) else ""
+        if not work.state.fits(read_state(work.store)):
+            return f"{read_state(work.store)} after another document"
+        return f"leftovers {leftovers(work.store)}" if leftovers(work.store) else ""
     except (ColvisionError, AssertionError, OSError, sqlite3.Error) as error:
         return repr(error)
     finally:

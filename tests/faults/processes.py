@@ -16,41 +16,41 @@ class Forked:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reader)
-            said = "died"
+            output = "died"
             try:
-                said = function()
+                output = function()
             except BaseException:  # noqa: BLE001 (whatever it was, it is told to who waits)
-                said = traceback.format_exc()
+                output = traceback.format_exc()
             finally:
-                os.write(writer, said.encode()[-60_000:])
+                os.write(writer, output.encode()[-60_000:])
                 os._exit(0)
         os.close(writer)
-        self._said = reader
+        self._output = reader
 
     def kill(self, *, after: float) -> bool:
         """kill -9 after so many seconds; whether it was still at work."""
         time.sleep(after)
         os.kill(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
-        os.close(self._said)
+        os.close(self._output)
         return os.WIFSIGNALED(status)
 
     def result(self) -> str:
-        with os.fdopen(self._said) as said:
-            text = said.read()
+        with os.fdopen(self._output) as pipe:
+            text = pipe.read()
         os.waitpid(self.pid, 0)
         return text
 
 
-class Bell:
+class StopFlag:
     """Tells the processes that were forked after it was made to come to an end."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, 1)
 
-    def ring(self) -> None:
+    def set(self) -> None:
         self._shared[0] = 1
 
     @property
-    def has_rung(self) -> bool:
+    def is_set(self) -> bool:
         return self._shared[0] == 1

@@ -14,7 +14,7 @@ from colvision.maxsim import quantise, token_maxima
 from colvision.search import Answer
 from colvision.store import Store
 from tests.faults.history import History
-from tests.faults.processes import Bell
+from tests.faults.processes import StopFlag
 from tests.faults.state import ENCODERS, State, encoded
 
 QUERIES = ("bleed p1", "a 2 p2", "b bleed", "c 4", "p3 0")
@@ -39,9 +39,9 @@ def score(version: str, number: int, encoder: int, text: str) -> float:
 
 def scores(state: State, text: str) -> dict[tuple[str, int], float]:
     return {
-        (held.name, number): score(held.version, number, state.encoder, text)
-        for held in state.documents
-        for number in held.pages
+        (document.name, number): score(document.version, number, state.encoder, text)
+        for document in state.documents
+        for number in document.pages
     }
 
 
@@ -59,11 +59,11 @@ class Reader:
         self._library: Library | None = None
         self._encoder = 0
 
-    def until(self, bell: Bell) -> str:
+    def until(self, stop_flag: StopFlag) -> str:
         """Looks again and again; how often. Raises `AssertionError` for an answer that no state gives."""
         self.look()
         count = 1
-        while not bell.has_rung:
+        while not stop_flag.is_set:
             self.look()
             count += 1
         return str(count)
@@ -111,7 +111,9 @@ class Reader:
             self.library.page_image(hit.document_id, hit.page)
         except (DocumentNotFound, PageNotFound):
             now = [state.get(hit.document) for state in self._history.since(place)]
-            assert any(held is None or held.id != hit.document_id for held in now), "it was there all the time"
+            assert any(document is None or document.id != hit.document_id for document in now), (
+                "it was there all the time"
+            )
             return
         versions = _versions(self._history.since(place), hit.document)
         assert text in {encoded(version, hit.page, 0).text for version in versions}
@@ -119,9 +121,9 @@ class Reader:
 
 def _versions(states: list[State], name: str) -> Iterator[str]:
     for state in states:
-        held = state.get(name)
-        if held is not None:
-            yield held.version
+        document = state.get(name)
+        if document is not None:
+            yield document.version
 
 
 def is_equal(found: dict[tuple[str, int], float], expected: dict[tuple[str, int], float]) -> bool:

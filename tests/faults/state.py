@@ -18,7 +18,7 @@ ENCODERS = (ToyEncoder(), ToyEncoder(seed=1))  # a collection is filled by one o
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredDocument:
     """A document: `version` is what its original file says; `id` is "" where none was acknowledged yet."""
 
     name: str
@@ -28,7 +28,7 @@ class Held:
     pages: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
 
-    def fits(self, found: "Held") -> bool:
+    def fits(self, found: "StoredDocument") -> bool:
         return found == (self if self.id else replace(self, id=found.id))
 
 
@@ -36,15 +36,15 @@ class Held:
 class State:
     """The visible documents in the order of their names; `encoder` is the place in `ENCODERS` of who made the codes."""
 
-    documents: tuple[Held, ...] = ()
+    documents: tuple[StoredDocument, ...] = ()
     encoder: int = 0
 
-    def get(self, name: str) -> Held | None:
+    def get(self, name: str) -> StoredDocument | None:
         return next((each for each in self.documents if each.name == name), None)
 
-    def put(self, held: Held) -> "State":
-        kept = [each for each in self.documents if each.name != held.name]
-        return replace(self, documents=tuple(sorted([*kept, held], key=lambda each: each.name)))
+    def put(self, document: StoredDocument) -> "State":
+        kept = [each for each in self.documents if each.name != document.name]
+        return replace(self, documents=tuple(sorted([*kept, document], key=lambda each: each.name)))
 
     def drop(self, name: str) -> "State":
         return replace(self, documents=tuple(each for each in self.documents if each.name != name))
@@ -63,8 +63,10 @@ class State:
     def from_json(cls, text: bytes) -> "State":
         fields = json.loads(text)
         rows = fields["documents"]
-        held = [Held(**row | {"pages": tuple(row["pages"]), "failed": tuple(row["failed"])}) for row in rows]
-        return cls(tuple(held), fields["encoder"])
+        documents = [
+            StoredDocument(**row | {"pages": tuple(row["pages"]), "failed": tuple(row["failed"])}) for row in rows
+        ]
+        return cls(tuple(documents), fields["encoder"])
 
 
 @cache
@@ -89,7 +91,7 @@ def digest(page: ShardPage, jpeg: bytes, text: str) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def held(store: Store) -> State:
+def read_state(store: Store) -> State:
     """What a library holds, every page read back; raises `AssertionError` where it is not what a version says."""
     assert store.verify() == []
     info = store.collection("default").info
@@ -103,20 +105,22 @@ def held(store: Store) -> State:
             found = digest(part.shard.page(row), jpeg, text)
             assert found == expected(_version(store, document), number, encoder), f"page {number} of {document.name}"
             pages[document.key].append(number)
-    return State(tuple(_held(store, row, sorted(pages[row.key])) for row in store.documents("default")), encoder)
+    return State(
+        tuple(_stored_document(store, row, sorted(pages[row.key])) for row in store.documents("default")), encoder
+    )
 
 
 def _version(store: Store, row: DocumentRow) -> str:
     return store.original_path(row).read_text()
 
 
-def _held(store: Store, row: DocumentRow, pages: list[int]) -> Held:
+def _stored_document(store: Store, row: DocumentRow, pages: list[int]) -> StoredDocument:
     assert len(set(pages)) == len(pages) == row.stored, f"{row.name}: {row.stored} pages in the catalogue, not {pages}"
     failed = tuple(number for number, _ in store.failed_pages(row))
-    return Held(row.name, _version(store, row), row.id, row.state, tuple(pages), failed)
+    return StoredDocument(row.name, _version(store, row), row.id, row.state, tuple(pages), failed)
 
 
-def litter(store: Store) -> list[str]:
+def leftovers(store: Store) -> list[str]:
     """Files below a library's folders that nothing in it names, when no writer is at work.
 
     Pictures of a document that is not complete, and halves of them, wait to be written over when it is gone on with.

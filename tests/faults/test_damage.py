@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_damaged_file_gives_no_wrong_answer_and_is_named():
-    said = run("damage", 60)
-    assert " damaged files, 0 faults" in said, said
+    output = run("damage", 60)
+    assert " damaged files, 0 faults" in output, output
 
 
 def test_a_library_that_nothing_happened_to_is_found_intact(quick_path):

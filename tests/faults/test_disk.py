@@ -23,20 +23,20 @@ watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "non
 
 @watched
 def test_a_power_cut_after_any_file_operation_leaves_what_was_acknowledged():
-    said = run("power_cuts", 67, preload=True)
-    assert said.rstrip().endswith(" 0 faults"), said
+    output = run("power_cuts", 67, preload=True)
+    assert output.rstrip().endswith(" 0 faults"), output
 
 
 @watched
 def test_the_replay_finds_out_a_library_that_does_not_flush():
-    said = run("power_cuts", 499, 1, preload=True)
-    assert " 0 faults" not in said, "a writer without a single fsync was found to be safe"
+    output = run("power_cuts", 499, 1, preload=True)
+    assert " 0 faults" not in output, "a writer without a single fsync was found to be safe"
 
 
 @watched
 def test_an_operation_that_fails_raises_an_error_of_ours_and_costs_nothing():
-    said = run("failures", 151, preload=True)
-    assert said.rstrip().endswith(" 0 faults"), said
+    output = run("failures", 151, preload=True)
+    assert output.rstrip().endswith(" 0 faults"), output
 
 
 @pytest.mark.parametrize("log", ["catalog.sqlite-journal", "catalog.sqlite-wal"])

@@ -13,22 +13,22 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="writers and readers 
 
 @forks
 def test_thirty_kills_cost_nothing_that_was_acknowledged_and_no_reader_sees_any():
-    said = run("kills", 30, 2)
-    counts, faults = figures(said)
-    assert not faults, said
-    assert counts["amid a change"] >= 10 and counts["answers"] > 0, said
+    output = run("kills", 30, 2)
+    counts, faults = figures(output)
+    assert not faults, output
+    assert counts["amid a change"] >= 10 and counts["answers"] > 0, output
 
 
 @forks
 def test_four_readers_beside_a_writer_see_complete_states_only():
-    said = run("crowd", 6, 4)
-    counts, faults = figures(said)
-    assert not faults, said
-    assert counts["changes"] > 10 and counts["answers"] >= 4, said
+    output = run("crowd", 6, 4)
+    counts, faults = figures(output)
+    assert not faults, output
+    assert counts["changes"] > 10 and counts["answers"] >= 4, output
 
 
-def figures(said):
+def figures(output):
     """What the first line counts, and whether faults are among it."""
-    parts = (part.split(" ", 1) for part in said.splitlines()[0].split(", "))
+    parts = (part.split(" ", 1) for part in output.splitlines()[0].split(", "))
     counts = {name: int(count) for count, name in parts}
     return counts, counts["faults"]

@@ -13,7 +13,7 @@ from colvision.store import Store
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile
 from colvision.store.records import INGESTING, READY
-from tests.faults.state import ENCODERS, Held, State, encoded
+from tests.faults.state import ENCODERS, State, StoredDocument, encoded
 
 _REASON = "it could not be read"
 _NAMES = ("a", "b", "c", "d", "e", "f", "g", "h")
@@ -59,9 +59,9 @@ class Work:
         after = step.after(self.state)
         step.do(self)
         for name, pending in self.pending.items():
-            held = after.get(name)
-            if held is not None and not held.id:
-                after = after.put(replace(held, id=pending.row.id))
+            document = after.get(name)
+            if document is not None and not document.id:
+                after = after.put(replace(document, id=pending.row.id))
         self.state = after
         self.is_again = False
 
@@ -90,7 +90,7 @@ class Begin:
     version: str
 
     def after(self, state: State) -> State:
-        return state if state.get(self.name) else state.put(Held(self.name, self.version, "", INGESTING))
+        return state if state.get(self.name) else state.put(StoredDocument(self.name, self.version, "", INGESTING))
 
     def do(self, work: Work) -> None:
         file = work.sources / self.name
@@ -112,12 +112,12 @@ class Commit:
     failed: tuple[int, ...] = ()
 
     def after(self, state: State) -> State:
-        held = state.get(self.name)
-        assert held is not None
-        if held.version != self.version:
+        document = state.get(self.name)
+        assert document is not None
+        if document.version != self.version:
             return state
-        pages, failed = sorted({*held.pages, *self.pages}), sorted({*held.failed, *self.failed})
-        return state.put(replace(held, pages=tuple(pages), failed=tuple(failed)))
+        pages, failed = sorted({*document.pages, *self.pages}), sorted({*document.failed, *self.failed})
+        return state.put(replace(document, pages=tuple(pages), failed=tuple(failed)))
 
     def do(self, work: Work) -> None:
         encoder = work.state.encoder
@@ -135,10 +135,10 @@ class Finish:
     failed: tuple[int, ...] = ()
 
     def after(self, state: State) -> State:
-        held = state.get(self.name)
-        assert held is not None
-        identity = held.id if held.version == self.version else ""
-        return state.put(complete(Held(self.name, self.version, identity, READY, failed=self.failed)))
+        document = state.get(self.name)
+        assert document is not None
+        identity = document.id if document.version == self.version else ""
+        return state.put(complete(StoredDocument(self.name, self.version, identity, READY, failed=self.failed)))
 
     def do(self, work: Work) -> None:
         assert work.store.writer.finish(work.pending[self.name]) == ""
@@ -182,10 +182,10 @@ class Reencoding:
         info, store = ENCODERS[encoder].info, work.store
         store.reencoding.begin("default", info)
         while pending := store.reencoding.open_next("default"):
-            held = work.state.get(pending.row.name)
-            assert held is not None
-            fresh = [encoded(held.version, n, encoder) for n in complete(held).pages if n in pending.missing]
-            failed = [(number, _REASON) for number in held.failed if number in pending.missing]
+            document = work.state.get(pending.row.name)
+            assert document is not None
+            fresh = [encoded(document.version, n, encoder) for n in complete(document).pages if n in pending.missing]
+            failed = [(number, _REASON) for number in document.failed if number in pending.missing]
             store.writer.commit(pending, fresh, info, failed=failed)
             store.writer.finish(pending)
 
@@ -195,7 +195,7 @@ class Swap:
     """Puts the new codes in the place of the old, and completes what was not."""
 
     def after(self, state: State) -> State:
-        return State(tuple(complete(held) for held in state.documents), OTHER[state.encoder])
+        return State(tuple(complete(document) for document in state.documents), OTHER[state.encoder])
 
     def do(self, work: Work) -> None:
         is_swapped = work.store.reencoding.swap("default")
@@ -207,9 +207,9 @@ def pages_of(version: str) -> int:
     return int(version.split(".")[1])
 
 
-def complete(held: Held) -> Held:
-    pages = tuple(number for number in range(1, pages_of(held.version) + 1) if number not in held.failed)
-    return replace(held, state=READY, pages=pages)
+def complete(document: StoredDocument) -> StoredDocument:
+    pages = tuple(number for number in range(1, pages_of(document.version) + 1) if number not in document.failed)
+    return replace(document, state=READY, pages=pages)
 
 
 def filled(name: str, version: str, *, failed: tuple[int, ...] = ()) -> Iterator[Step]:
@@ -240,7 +240,7 @@ def everything() -> Iterator[Step]:
     yield Compact()
 
 
-def anything(rng: np.random.Generator, state: State, marker: int) -> Iterator[Step]:
+def random_steps(rng: np.random.Generator, state: State, marker: int) -> Iterator[Step]:
     """Random changes without end, from a given state on; `marker` makes the versions' names new."""
     for count in itertools.count():
         for step in _choice(rng, state, f"{marker}.{count}"):
@@ -250,7 +250,7 @@ def anything(rng: np.random.Generator, state: State, marker: int) -> Iterator[St
 
 def _choice(rng: np.random.Generator, state: State, marker: str) -> Iterable[Step]:
     name = str(rng.choice(_NAMES))
-    held = state.get(name)
+    document = state.get(name)
     draw = rng.random()
     if draw < 0.05:
         return [Reencoding(), Swap()]
@@ -258,8 +258,8 @@ def _choice(rng: np.random.Generator, state: State, marker: str) -> Iterable[Ste
         return [Compact()]
     if draw < 0.15:
         return [Open()]
-    if held is not None and draw < 0.35:
+    if document is not None and draw < 0.35:
         return [Delete(name)]
-    if held is not None and held.state != READY and draw < 0.7:  # a kill has left it incomplete
-        return filled(name, held.version)
+    if document is not None and document.state != READY and draw < 0.7:  # a kill has left it incomplete
+        return filled(name, document.version)
     return filled(name, f"{name}.{rng.integers(1, 5)}.{marker}")
