@@ -1,4 +1,4 @@
-"""Readers beside a writer that changes everything: `python -m faults.crowd FOLDER SECONDS READERS`.
+"""Readers beside a writer that changes everything: `python -m tests.faults.crowd FOLDER SECONDS READERS`.
 
 Prints a line of counts and every fault that a reader found.
 """

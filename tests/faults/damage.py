@@ -1,4 +1,4 @@
-"""Damages a library's files at random and looks at all that it then says: `python -m faults.damage FOLDER TRIALS`.
+"""Damages a library's files at random and looks at all it then says: `python -m tests.faults.damage FOLDER TRIALS`.
 
 Prints, for every kind of file, how often nothing came of it, pages were missing and were named, the library was refused
 in words, or a lost log took it back to an earlier state, which was named; and every fault: an answer that is wrong, a

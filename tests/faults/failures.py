@@ -1,8 +1,8 @@
 """Lets each file operation of a piece of work fail once, or the disk be full from there on, and goes on in the process.
 
-`python -m faults.failures FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every fault. A
-step that meets an error must raise one of ours or do its work all the same; what it says it has done must survive a
-power cut, and tried again it must succeed and leave nothing behind.
+`python -m tests.faults.failures FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every
+fault. A step that meets an error must raise one of ours or do its work all the same; what it says it has done must
+survive a power cut, and tried again it must succeed and leave nothing behind.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""A writer that is killed at random moments, beside readers: `python -m faults.kills FOLDER KILLS READERS`.
+"""A writer that is killed at random moments, beside readers: `python -m tests.faults.kills FOLDER KILLS READERS`.
 
 Prints a line of counts and every fault that a reader found; raises when a kill has cost what was acknowledged.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from colvision.store import Store
-from colvision.store.file_lock import Turn
+from colvision.store.writer_lock import WriterLock
 from tests.faults.crowd import Crowd, tell
 from tests.faults.history import History
 from tests.faults.processes import Forked
@@ -33,7 +33,7 @@ def check(path: Path, history: History) -> State:
     with Store(path) as store:
         found = held(store)
         assert any(state.fits(found) for state in states), f"{found} is none of {states}"
-        with Turn(path, store._db, store.files).taken():
+        with WriterLock(path, store._db, store.files).acquire():
             pass  # as the next writer does before anything else: it sweeps
         assert not litter(store), litter(store)
     return found

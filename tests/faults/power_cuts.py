@@ -1,8 +1,8 @@
 """Records the file operations of a piece of work, and cuts the power after each of them.
 
-`python -m faults.power_cuts FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every fault: a
-folder that does not open, or holds anything but the state before or after the step that was cut. With one argument more
-it forgets every fsync: the faults that it must then find show that it can tell.
+`python -m tests.faults.power_cuts FOLDER EVERY`, with the shim loaded (see `run`), prints a line of counts and every
+fault: a folder that does not open, or holds anything but the state before or after the step that was cut. With one
+argument more it forgets every fsync: the faults that it must then find show that it can tell.
 """
 
 import os

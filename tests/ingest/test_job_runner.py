@@ -56,7 +56,7 @@ def test_a_job_and_a_repair_commit_as_soon_as_the_memory_that_they_were_given_is
         assert library.status().collections[0].shards == 3
         for shard in (library.path / "shards").iterdir():
             shard.write_bytes(b"damaged")
-        assert library.verify(repair=True).is_whole
+        assert library.verify(repair=True).is_intact
         assert library.status().collections[0].shards == 3
 
 
@@ -76,7 +76,7 @@ def test_the_jobs_of_an_older_library_still_work_wherever_it_lies_now(quick_path
         }
         assert (jobs["parts.tiff"].metadata, jobs["oil.tiff"].metadata) == ({"year": 2010}, None)
         assert jobs["gone.pdf"].path == Path("/manuals/gone.pdf").absolute()
-        assert other.verify().is_whole
+        assert other.verify().is_intact
     with open_library(folder, encoder=ToyEncoder()) as library:
         ended = {job.name: library.run_job(job).state for job in iter(library.jobs.claim, None)}
         assert ended == {name: "failed" if name == "gone.pdf" else "ready" for name in jobs}
@@ -85,4 +85,4 @@ def test_the_jobs_of_an_older_library_still_work_wherever_it_lies_now(quick_path
             "parts.tiff": (1, {"year": 2010}),
             "pump.tiff": (2, {}),
         }
-        assert library.search("valve")[0].page == 2 and library.verify().is_whole
+        assert library.search("valve")[0].page == 2 and library.verify().is_intact
