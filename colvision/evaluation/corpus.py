@@ -50,7 +50,7 @@ class CorpusDocument:
     def folder(self, level: Level) -> str:
         """A name for what is made of this file: another for other bytes, pages or settings of the scan."""
         # "Wear" is in every digest that was published and in the names of scans that are kept
-        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "ScanSettings")
+        settings = "" if level == "clean" else repr(scans.LEVELS[level]).replace("ScanSettings", "Wear")
         pages = "" if self.whole else repr(self.numbers)
         return hashlib.sha256(f"{self.sha256}\0{self.name}\0{pages}\0{level} {settings}".encode()).hexdigest()[:_DIGEST]
 

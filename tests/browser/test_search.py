@@ -60,7 +60,9 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     drive.show(page, f"{server}/?q=oil&document={document_of(page, server)}")  # not in what other tests have added
     place = page.locator("#cv-place")
     expect(place).to_have_text("page 3 of 3")
-    drive.wait_until(lambda: page.wait_for_timeout(20) or asked.count("/api/v1/explain") == 3)  # for the list's pictures
+    drive.wait_until(
+        lambda: page.wait_for_timeout(20) or asked.count("/api/v1/explain") == 3
+    )  # for the list's pictures
     before = ink(page)
     asked.clear()
     page.locator("#cv-results .cv-card").nth(1).click()
