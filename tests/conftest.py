@@ -1,7 +1,12 @@
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
+
+# Before torch is imported, and for the processes that tests start: the models here are tiny, and two threads that wait
+# for each other in every product take four times as long as one where another program runs, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from colvision.app.services.library import LibraryService

@@ -22,6 +22,7 @@ def test_an_exception_reaches_the_caller():
         parallel_map(lambda block: 1 // block, [1, 0])
 
 
+@pytest.mark.slow
 def test_torch_keeps_the_threads_it_had_outside_the_pool():
     code = """if True:
         import threading, numpy as np, torch

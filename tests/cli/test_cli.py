@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def library(manuals, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def unread(manuals, tmp_path_factory):
+    """A library for what needs no encoder: mini takes a while."""
+    folder = tmp_path_factory.mktemp("cli") / "unread"
+    with colvision.open_library(folder, encoder=ToyEncoder()) as library:
+        library.ingest(manuals / "pump.tiff")
+    return folder
+
+
 def run(*words, library, code=0):
     answer = CliRunner().invoke(main, [*map(str, words), "--library", str(library)])
     assert answer.exit_code == code, answer.output
@@ -69,6 +79,7 @@ def test_search_prints_the_agreed_json_and_nothing_else(library):
     assert {"encode", "score", "total"} <= found["timing_ms"].keys()
 
 
+@pytest.mark.slow
 def test_search_for_people_names_page_and_words(library):
     answer = run("search", "gearbox cover", "--document", "pump.tiff", library=library)
     assert "pump.tiff, page 1" in answer.stdout.splitlines()[0]
@@ -77,6 +88,7 @@ def test_search_for_people_names_page_and_words(library):
     assert "searched" not in answer.stdout
 
 
+@pytest.mark.slow
 def test_words_need_no_quotes_and_the_library_may_come_before_the_command(library, monkeypatch):
     monkeypatch.setenv("COLVISION_LIBRARY", "no-such-folder")  # what is typed counts more
     words = ["--library", str(library), "search", "bleed", "the", "pump", "-k", "1"]
@@ -131,6 +143,7 @@ def test_sizes_are_read_as_people_write_them(text, expected):
     assert parse_bytes(text) == expected
 
 
+@pytest.mark.slow
 def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):
     out = tmp_path / "why.png"
     answer = run("explain", "hydraulic pump", "--document", "pump.tiff", "--page", 2, "--out", out, library=library)
@@ -141,9 +154,8 @@ def test_explain_saves_a_picture_that_differs_from_the_page(library, tmp_path):
 
 
 @pytest.mark.slow
-def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
-    folder = tmp_path / "library"
-    run("ingest", manuals / "pump.tiff", library=folder)
+def test_list_status_and_delete_follow_the_library(library, tmp_path):
+    folder = shutil.copytree(library, tmp_path / "library")
     (document,) = json.loads(run("list", "--json", library=folder).stdout)
     assert (document["name"], document["stored"]) == ("pump.tiff", 2)
     (collection,) = json.loads(run("status", "--json", library=folder).stdout)["collections"]
@@ -155,9 +167,8 @@ def test_list_status_and_delete_follow_the_library(manuals, tmp_path):
 
 
 @pytest.mark.slow
-def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, tmp_path):
-    folder = tmp_path / "library"
-    run("ingest", manuals / "pump.tiff", library=folder)
+def test_verify_names_what_is_damaged_and_what_to_ingest_again(manuals, library, tmp_path):
+    folder = shutil.copytree(library, tmp_path / "library")
     assert run("verify", library=folder).stdout.startswith("1 shard is whole")
     (shard,) = (folder / "shards").iterdir()
     data = bytearray(shard.read_bytes())
@@ -215,8 +226,8 @@ def test_every_option_is_in_the_docs():
         (["explain", "pump", "--document", "pump.tiff", "--page", "9", "--out", "x.png"], 1, "has pages 1 to 2, not 9"),
     ],
 )
-def test_misuse_exits_with_2_and_failure_with_1_in_one_sentence(library, words, code, says):
-    answer = run(*words, library=library, code=code)
+def test_misuse_exits_with_2_and_failure_with_1_in_one_sentence(unread, words, code, says):
+    answer = run(*words, library=unread, code=code)
     assert says in answer.stderr
     assert answer.stdout == ""
     assert "Traceback" not in answer.output
@@ -228,8 +239,8 @@ def test_a_library_that_is_not_there_is_not_made_by_a_search(tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_the_library_can_come_from_the_environment(library, monkeypatch):
-    monkeypatch.setenv("COLVISION_LIBRARY", str(library))
+def test_the_library_can_come_from_the_environment(unread, monkeypatch):
+    monkeypatch.setenv("COLVISION_LIBRARY", str(unread))
     assert "pump.tiff" in CliRunner().invoke(main, ["list"]).stdout
 
 

@@ -39,7 +39,7 @@ def test_agreement_is_the_dot_product_of_signs(lengths, tokens, dim, seed):
     np.testing.assert_array_equal(found, oracle(query, vectors, starts))
 
 
-@pytest.mark.parametrize("dim", [192, 320])
+@pytest.mark.parametrize("dim", [192, pytest.param(320, marks=pytest.mark.slow)])  # each compiles a loop
 def test_any_number_of_words_a_vector_is_scored(dim):
     rng = np.random.default_rng(1)
     vectors, starts = corpus(rng, [1, 9, 30], dim)
@@ -95,6 +95,7 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     np.testing.assert_array_equal(maxsim.bit_maxima(query, frozen, starts), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["nowhere", "torn"])
 def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):
     """The cache of numba: a folder that cannot be written, or one that a power cut left half written."""

@@ -72,6 +72,7 @@ def test_an_llvm_that_names_its_intrinsics_otherwise_is_reported_and_not_used(mo
     assert "AMX cannot be used (unknown intrinsic)" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="LLVM compiles AMX for x86-64 alone")
 def test_the_loop_over_tiles_compiles_for_a_processor_that_has_them(tmp_path):
     code = "from colvision.maxsim import amx; print(*amx._compiled().inspect_asm().values())"
