@@ -9,7 +9,7 @@ from colvision.app.settings import Settings
 
 from colvision.library import open_library
 from colvision.store import Store
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document, tiny_checkpoint
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
 
@@ -111,11 +111,8 @@ def saved(tmp_path_factory):
     folders = {}
 
     def folder_of(name):
-        from tests.helpers.families import ALL  # it imports transformers, which other tests can do without
-
         if name not in folders:
-            folders[name] = tmp_path_factory.mktemp(name)
-            ALL[name](folders[name])
+            folders[name] = tiny_checkpoint(tmp_path_factory.mktemp(name), name)
         return folders[name]
 
     return folder_of

@@ -14,8 +14,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 import colvision
+from colvision.testing import save_document
 from tests.helpers import ROOT
-from tests.helpers.toy import save_document
 
 pytestmark = pytest.mark.slow
 SECONDS = 120  # for a worker that imports and reads on a busy machine
