@@ -22,13 +22,11 @@ from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks import browser as drive
 from benchmarks.machine import machine
 from colvision.library import Library, open_library
-from tests.helpers import browser as drive
 
-_ROOT = Path(__file__).parents[1]
-
-_SCAN = _ROOT / "data" / "sample-manual-scan.pdf"
+_SCAN = drive.ROOT / "data" / "sample-manual-scan.pdf"
 _QUERIES = (
     "setting the relief valve",
     "return filter element",
@@ -155,7 +153,7 @@ def serving(folder: Path, *, sample: bool) -> Iterator[str]:
 def commit() -> str:
     """The commit that is measured, with a + for changes on top of it."""
     done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=_ROOT, capture_output=True, text=True
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=drive.ROOT, capture_output=True, text=True
     )
     return done.stdout.strip() or "no commit"
 

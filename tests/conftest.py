@@ -14,7 +14,8 @@ from colvision.app.settings import Settings
 
 from colvision.library import open_library
 from colvision.store import Store
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document, tiny_checkpoint
+from tests.helpers.wheel import build, install
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
 
@@ -37,6 +38,17 @@ def cache_of_its_own(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def environment(wheel, tmp_path_factory):
+    """The folder of a Python that has the wheel, and neither the checkout nor its tests."""
+    return install(wheel, tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture
@@ -116,11 +128,8 @@ def saved(tmp_path_factory):
     folders = {}
 
     def folder_of(name):
-        from tests.helpers.families import ALL  # it imports transformers, which other tests can do without
-
         if name not in folders:
-            folders[name] = tmp_path_factory.mktemp(name)
-            ALL[name](folders[name])
+            folders[name] = tiny_checkpoint(tmp_path_factory.mktemp(name), name)
         return folders[name]
 
     return folder_of

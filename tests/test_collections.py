@@ -6,7 +6,7 @@ import pytest
 from colvision.errors import CollectionNotFound, DocumentAmbiguous, DocumentNotFound, LibraryReadOnly
 from colvision.library import open_library
 from colvision.store.file_lock import Holder
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
 CRANE = [["hook", "rope"]]

@@ -9,7 +9,8 @@ from PIL import Image
 from colvision import Upload
 from colvision.errors import DocumentNotFound
 from colvision.library import open_library
-from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
+from colvision.testing import ToyEncoder, save_document, text_page
+from colvision.testing.toy import PAGE_SHAPE
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from colvision.errors import (
 from colvision.library import open_library
 from colvision.search import Filter
 from colvision.store.file_lock import Holder
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["oil", "filter"]]
 CRANE = [["hook", "rope"], ["oil", "tank"]]

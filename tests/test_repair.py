@@ -11,8 +11,8 @@ from colvision.library import Library
 from colvision.search import SearchOptions, search_pages
 from colvision.store import Store, catalogue
 from colvision.store.records import DAMAGED, READY
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.stores import TOY, add, write
-from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

@@ -1,11 +1,8 @@
 """The wheel in an environment of its own: all of it is below `colvision`, and every part runs from there."""
 
 import json
-import os
 import subprocess
-import sys
 import time
-import venv
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,44 +11,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 import colvision
-from tests.helpers import ROOT
-from tests.helpers.toy import save_document
+from colvision.testing import save_document
+from tests.helpers.wheel import SECONDS, python_of, site_packages, surroundings
 
 pytestmark = pytest.mark.slow
-SECONDS = 120  # for a worker that imports and reads on a busy machine
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Built from this checkout, by the build backend that pyproject.toml names."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=SECONDS)
-    [built] = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def environment(wheel, tmp_path_factory):
-    """A folder with nothing but the wheel in its site-packages; what colvision depends on is lent by this process."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=False, symlinks=os.name == "posix")
-    # The installer of the Python below ours: an environment may have been made without one.
-    base = Path(sys._base_executable)
-    arguments = ["install", "-q", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)]
-    subprocess.run([base, "-m", "pip", "--python", python_of(folder), *arguments], check=True, timeout=SECONDS)
-    lent = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    (site_packages(folder) / "lent.pth").write_text("\n".join(lent))
-    return folder
-
-
-def python_of(environment):
-    return environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-
-
-def site_packages(environment):
-    [found] = environment.rglob("site-packages")
-    return found
 
 
 @pytest.fixture
@@ -64,15 +27,14 @@ def elsewhere(tmp_path):
     return folder
 
 
-def surroundings(library):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COLVISION"))}
-    return kept | {"COLVISION_LIBRARY": str(library)}
+def variables(library):
+    return surroundings() | {"COLVISION_LIBRARY": str(library)}
 
 
 def run(environment, folder, library, *arguments):
     command = [python_of(environment).with_name("colvision"), *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=folder, env=surroundings(library), capture_output=True, text=True, timeout=SECONDS, check=False
+        command, cwd=folder, env=variables(library), capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -100,7 +62,7 @@ def test_ingest_and_search_run_from_the_wheel_whatever_the_working_folder_holds(
     where = "import colvision.app.server; print(colvision.app.server.__file__)"
     command = [python_of(environment), "-c", where]
     printed = subprocess.run(
-        command, cwd=tmp_path, env=surroundings(library), capture_output=True, text=True, timeout=SECONDS, check=True
+        command, cwd=tmp_path, env=variables(library), capture_output=True, text=True, timeout=SECONDS, check=True
     )
     assert Path(printed.stdout.strip()).is_relative_to(site_packages(environment))
 
@@ -108,7 +70,7 @@ def test_ingest_and_search_run_from_the_wheel_whatever_the_working_folder_holds(
 @contextmanager
 def serving(environment, folder, library):
     command = [python_of(environment).with_name("colvision"), "app", "--port", "0"]
-    process = subprocess.Popen(command, cwd=folder, env=surroundings(library), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=folder, env=variables(library), stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
         assert line.startswith("colvision: http://127.0.0.1:"), line

@@ -89,7 +89,10 @@ class EncoderInfo:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept."""
+    """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept.
+
+    `colvision.testing.check_encoder` tries all that is promised here, for a test of one's own encoder.
+    """
 
     @property
     def info(self) -> EncoderInfo: ...
@@ -99,5 +102,5 @@ class Encoder(Protocol):
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
-        """One embedding a text, in order. Raises `ValueError` for a text without a single token."""
+        """One embedding a text, in order. Raises `ValueError` for a text without a letter or digit."""
         ...

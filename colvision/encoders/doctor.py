@@ -198,11 +198,11 @@ def _with_noise(page: Page, embedding: PageEmbedding, cell: tuple[int, int]) -> 
 
 
 def _rank(before: PageEmbedding, after: PageEmbedding, cell: tuple[int, int]) -> float:
-    """Place of the cell among those that moved most, from 1; cells without a vector did not move."""
+    """Place of the cell among those that moved most, from 1, the last of its equals; one without a vector stayed."""
     if before.grid.cells.shape != after.grid.cells.shape:
         return float("inf")
     moved = np.linalg.norm(_on_grid(after) - _on_grid(before), axis=-1)  # (rows, cols)
-    return float(np.count_nonzero(moved > moved[cell])) + 1
+    return float(np.count_nonzero(moved >= moved[cell]))  # where nothing else moves, a cell that stayed is not second
 
 
 def _on_grid(page: PageEmbedding) -> Floats:

@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 
 from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
-from tests.helpers.toy import ToyEncoder, save_document
 
 HOME = "http://127.0.0.1:7860"
 TOKEN = "a secret of my own"

@@ -14,8 +14,9 @@ from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 
 from colvision.library import open_library
+from colvision.testing import ToyEncoder, save_document, text_page
+from colvision.testing.toy import PAGE_SHAPE
 from tests.helpers.pdf_files import text_file, written
-from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 pytestmark = pytest.mark.slow
 

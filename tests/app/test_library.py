@@ -11,7 +11,7 @@ from PIL import Image
 
 from colvision.errors import DocumentNotFound, PageNotFound
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 

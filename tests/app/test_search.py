@@ -14,8 +14,8 @@ from colvision.core.page import PageId
 from colvision.errors import PageNotFound
 from colvision.evaluation.queries import read_queries
 from colvision.library import open_library
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.pdf_files import text_file, written
-from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

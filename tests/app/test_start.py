@@ -18,7 +18,7 @@ from colvision.app import server as start
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.file_lock import Holder
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.toy_app import WORKER
 
 pytestmark = pytest.mark.slow

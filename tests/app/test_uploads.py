@@ -10,7 +10,7 @@ from colvision.app.settings import LimitReached, Quota, Settings
 
 from colvision.errors import UnsupportedFile
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 

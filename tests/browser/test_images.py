@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from tests.helpers.toy import PAGE_SHAPE, text_page
+from colvision.testing import text_page
+from colvision.testing.toy import PAGE_SHAPE
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 from tests.helpers import browser as drive  # it imports playwright

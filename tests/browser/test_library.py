@@ -3,7 +3,7 @@
 import pytest
 
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 from tests.helpers import browser as drive  # it imports playwright

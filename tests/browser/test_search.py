@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+from colvision.testing import save_document
 from tests.helpers import browser as drive  # it imports playwright
 from tests.helpers.browser import expect, search
-from tests.helpers.toy import save_document
 
 pytestmark = pytest.mark.browser
 

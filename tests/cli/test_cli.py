@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import colvision
 from colvision.cli import main
 from colvision.cli.options import parse_bytes
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder
 
 FONT = ImageFont.load_default(34)
 

@@ -12,7 +12,7 @@ from colvision.cli import main
 from colvision.cli.options import encoder_options
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 OF_THE_WHOLE_LIBRARY = {"verify", "compact", "collections", "rename-collection", "delete-collection", "app"}
 WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate"}

@@ -17,8 +17,7 @@ from colvision.core.encoder import CheckpointRef, EncoderInfo
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderNotFound
-from tests.helpers.tiny import save_tiny_colqwen2
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder, tiny_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +39,7 @@ def filled_by(library: Path) -> EncoderInfo:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("checkpoints") / "colqwen2")
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "colqwen2")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +142,7 @@ def test_a_checkpoint_that_has_gone_is_asked_for_by_its_option(moved, tmp_path):
 def test_a_checkpoint_that_was_changed_is_never_searched_with(moved):
     library, folder = moved
     shutil.rmtree(folder)
-    save_tiny_colqwen2(folder, seed=1)
+    tiny_checkpoint(folder, seed=1)
     refused = run("search", "oil", *EXACT, library=library, code=1).stderr
     assert "its files have changed since: put back those of then, or run `colvision reencode" in refused
     assert "pump.tiff: replaced, 2 pages" in run("reencode", *EXACT, library=library).stdout

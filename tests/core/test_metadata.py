@@ -6,8 +6,8 @@ import pytest
 
 from colvision.core.metadata import metadata_text, parse_metadata
 from colvision.library import Library
+from colvision.testing import save_document
 from tests.helpers.stores import TOY
-from tests.helpers.toy import save_document
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from colvision.encoders import load_encoder
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, fingerprint
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
-from tests.helpers.tiny import load, save_tiny_colqwen2, vectors
+from colvision.testing import tiny_checkpoint
+from tests.helpers.families import load, vectors
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +139,7 @@ def test_an_adapter_of_ours_is_refused_on_another_checkpoint_of_the_same_shape(p
     files = fingerprint([pristine], ())
     (adapter / "finetune.json").write_text(json.dumps({"base": {"name": "nobody/tiny", "files": files}}))
     np.testing.assert_allclose(vectors(load(pristine, adapter=adapter)), adapted[1], rtol=0, atol=1e-6)
-    other = save_tiny_colqwen2(tmp_path / "other", seed=1)
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(WeightsMismatch, match=rf"was trained on nobody/tiny \(files {files[:12]}\), not on .*other"):
         load(other, adapter=adapter)
     (adapter / "finetune.json").unlink()

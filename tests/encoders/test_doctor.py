@@ -23,7 +23,7 @@ from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family, PageBatch, ProcessorConfig
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderError
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from tests.helpers.tiny import load, vectors
+from tests.helpers.families import load, vectors
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from colvision.errors import InputError
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import write_run
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.evaluation_set import CountingEncoder, page, query
-from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from colvision.errors import InputError
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.evaluation.pointing import is_hit, read_words, summarise
 from colvision.explain import Explanation
+from colvision.testing import ToyEncoder
 from tests.helpers.evaluation_set import page, write_lines
-from tests.helpers.toy import ToyEncoder
 
 
 def explanation(similarity_map, cells):

@@ -12,7 +12,7 @@ from colvision.store.files import encode_jpeg
 from colvision.store.records import READY, DocumentRow
 from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
-from tests.helpers.toy import ToyEncoder, text_page
+from colvision.testing import ToyEncoder, text_page
 
 ENCODERS = (ToyEncoder(), ToyEncoder(seed=1))  # a collection is filled by one of them, and encoded again by the other
 

@@ -17,8 +17,8 @@ from colvision.cli import main
 from colvision.encoders.vlm.checkpoint import fingerprint
 from colvision.errors import EncoderError, InputError
 from colvision.finetune import FinetuneOptions, FinetuneRecipe, finetune
-from tests.helpers.coloured_pages import coloured_library
-from tests.helpers.tiny import load
+from colvision.testing.coloured_pages import coloured_library
+from tests.helpers.families import load
 
 pytestmark = pytest.mark.slow
 

@@ -14,15 +14,15 @@ from colvision.encoders.vlm.adapters import stored_modules
 from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.finetune.lora import BaseCheckpoint, attach, pattern_of, target_names, write_adapter
-from tests.helpers.families import ALL
-from tests.helpers.tiny import load
-from tests.helpers.tiny_families import save_old
+from colvision.testing.checkpoints import FAMILIES
+from tests.helpers.families import load
+from tests.helpers.old_checkpoints import save_old
 from tests.helpers.training_step import PICTURES, TEXTS, step
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_step_changes_the_language_model_and_the_projection_alone(saved, name):
     encoder = load(saved(name))
     model = encoder.family.model
@@ -42,7 +42,7 @@ def test_a_step_changes_the_language_model_and_the_projection_alone(saved, name)
             torch.testing.assert_close(weight, before[key.replace(".base_layer", "")], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_layer_of_the_language_model_is_trained(get, name):
     """The projection, and all linear layers of its blocks: at least attention and a feed-forward part in each."""
     model = get(name).family.model

@@ -11,8 +11,8 @@ from colvision.finetune.loop import Batch
 from colvision.finetune.lora import attach
 from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
 from colvision.finetune.negatives import TrainingExample
-from tests.helpers.families import ALL
-from tests.helpers.tiny import load
+from colvision.testing.checkpoints import FAMILIES
+from tests.helpers.families import load
 from tests.helpers.training_step import PICTURES, TEXTS, contrast
 
 pytestmark = pytest.mark.slow
@@ -74,7 +74,7 @@ def test_the_pairwise_loss_looks_at_mined_pages_alone():
     assert float(pairwise(similar, torch.tensor([0, 1]), torch.zeros(2, 3, dtype=bool), 0.1)) == 0
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_the_loss_scores_pages_as_the_search_does(get, name):
     """Padded on whichever side, prompts and augmentation counted as there."""
     encoder = get(name)

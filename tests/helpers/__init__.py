@@ -1,4 +1,4 @@
-"""What tests share. One way to import it: `from tests.helpers.toy import ToyEncoder`."""
+"""What tests share. One way to import it: `from colvision.testing.toy import ToyEncoder`."""
 
 from pathlib import Path
 

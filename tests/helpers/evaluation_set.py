@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from colvision.core.page import PageId
 from colvision.evaluation import Query, read_queries
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 MANUALS = {
     "pump": [["bleed", "pump"], ["close", "valve"], ["spare", "parts"]],

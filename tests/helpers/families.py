@@ -1,4 +1,4 @@
-"""What the tests of families share: tiny checkpoints by name, pages of noise, the model as transformers calls it."""
+"""What the tests of checkpoints share: loading, pages of noise, the model as transformers calls it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +10,23 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.page import Page
+from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
-from tests.helpers.tiny import save_tiny_colqwen2
-from tests.helpers.tiny_families import SAVERS
+from colvision.testing.checkpoints import FAMILIES
 
-ALL = {"colqwen2": save_tiny_colqwen2, **SAVERS}
-FOLLOWS_THE_PAGE = [name for name in ALL if name != "colpali"]
+FOLLOWS_THE_PAGE = [name for name in FAMILIES if name != "colpali"]
 TILES = ["colsmol", "colmodernvbert"]
 Get = Callable[[str], VlmEncoder]
+
+
+def load(folder: Path, **options: object) -> VlmEncoder:
+    """A checkpoint as the tests compare it: on the CPU, in float32."""
+    return load_encoder(folder, device="cpu", dtype="float32", **options)
+
+
+def vectors(encoder: VlmEncoder) -> np.ndarray:
+    """The vectors of one page of noise, always the same."""
+    return encode(encoder, noise(140, 84, seed=5))[0].vectors
 
 
 def noise(height: int, width: int, seed: int = 0) -> Page:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.store import Store
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder
 
 
 def main(library: str, file: str, commit_pages: str) -> None:

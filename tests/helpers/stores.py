@@ -6,7 +6,7 @@ from colvision.core.page import Page, PdfGeometry
 from colvision.store.files import encode_jpeg
 from colvision.store.identity import SourceFile
 from colvision.store.writer import EncodedPage
-from tests.helpers.toy import ToyEncoder, text_page
+from colvision.testing import ToyEncoder, text_page
 
 TOY = ToyEncoder()
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)

@@ -8,7 +8,7 @@ from colvision.app.services.library import LibraryService
 from colvision.app.settings import Settings
 
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder
 
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 

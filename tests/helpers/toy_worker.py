@@ -13,7 +13,7 @@ from colvision.app.worker import exit_with_parent, lower_priority, work
 from colvision.core.embedding import PageEmbedding
 from colvision.core.page import Page
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder
+from colvision.testing import ToyEncoder
 
 
 class SlowEncoder(ToyEncoder):

@@ -6,7 +6,7 @@ from colvision.errors import InputError
 from colvision.ingest.estimate import SAMPLE_PAGES, estimate_files
 from colvision.library import open_library
 from colvision.maxsim.binary import FIRST_STAGE_PAGES, has_first_stage
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 WORDS = ["bleed", "valve", "pump", "seal", "oil"]
 

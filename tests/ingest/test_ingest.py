@@ -9,8 +9,9 @@ from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
+from colvision.testing import ToyEncoder, save_document, text_page
+from colvision.testing.toy import PAGE_SHAPE
 from tests.helpers.pdf_files import pages_file
-from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
 
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from colvision.library import open_library
 from colvision.store.file_lock import Holder
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

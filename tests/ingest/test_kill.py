@@ -12,8 +12,8 @@ import pytest
 
 from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.store import Store
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
-from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

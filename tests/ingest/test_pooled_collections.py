@@ -5,7 +5,7 @@ import pytest
 
 from colvision.errors import LibraryError
 from colvision.library import open_library
-from tests.helpers.toy import ToyEncoder, save_document
+from colvision.testing import ToyEncoder, save_document
 
 PAGES = [["bleed", "valve", "pump", "seal"] * 6, ["oil", "filter", "tank", "hose"] * 6]
 

@@ -5,7 +5,8 @@ import pytest
 
 from colvision import Calibration, MaxSimIndex, Page
 from colvision.core.embedding import QueryEmbedding
-from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, text_page
+from colvision.testing import ToyEncoder, text_page
+from colvision.testing.toy import PAGE_SHAPE
 
 RNG = np.random.default_rng(5)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.helpers.tiny_families import (
+from colvision.testing.parts import (
     modernvbert_config,
     paligemma_parts,
     qwen_config,

@@ -12,7 +12,8 @@ from colvision.core.embedding import Kind, PatchGrid
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
 from colvision.search.example_query import MAX_TOKENS, page_query
-from tests.helpers.toy import PAGE_SHAPE, ToyEncoder, save_document, text_page
+from colvision.testing import ToyEncoder, save_document, text_page
+from colvision.testing.toy import PAGE_SHAPE
 
 VALVE = ["bleed", "valve", "pump", "oil", "seal"]
 HOOK = ["hook", "rope", "crane", "load", "mast"]

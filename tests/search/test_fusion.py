@@ -20,9 +20,9 @@ from colvision.pdf.text_layer import is_legible
 from colvision.search import execute
 from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.store import Store
+from colvision.testing import ToyEncoder
 from tests.helpers.pdf_files import unmapped_file, written
 from tests.helpers.stores import TOY, add, begin, encoded, write
-from tests.helpers.toy import ToyEncoder
 
 PUMP = (
     "bleed the pump and close the valve",

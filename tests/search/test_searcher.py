@@ -14,7 +14,8 @@ from colvision.core.query import ScoredQuery
 from colvision.explain import explain_page
 from colvision.search import SearchOptions, ranking
 from colvision.store.shards import ShardPage
-from tests.helpers.toy import CELL_COLS, CELL_ROWS, ToyEncoder, text_page
+from colvision.testing import ToyEncoder, text_page
+from colvision.testing.toy import CELL_COLS, CELL_ROWS
 
 SHAPE = (1600, 1312)  # (height, width) with the area that pages are brought to: every patch stays as it is printed
 PAGES = {

@@ -12,8 +12,8 @@ from colvision.errors import LibraryDamaged, LibraryReadOnly
 from colvision.library import Library
 from colvision.store import Store, catalogue, compaction
 from colvision.store.shards import Shard
+from colvision.testing import ToyEncoder
 from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
-from tests.helpers.toy import ToyEncoder
 
 
 def pages_of(store, name):

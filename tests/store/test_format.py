@@ -16,8 +16,8 @@ from colvision.maxsim import sign_bits
 from colvision.search import search_pages
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
+from colvision.testing import ToyEncoder
 from tests.helpers.stores import add, seen, write
-from tests.helpers.toy import ToyEncoder
 
 OLDER = Path(__file__).with_name("library-format-1.zip")
 PAGES = {("pump.pdf", 1), ("pump.pdf", 2), ("seal.pdf", 1)}

@@ -19,8 +19,8 @@ from colvision.library import Library
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
 from colvision.store.shards import Shard
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.stores import add, write
-from tests.helpers.toy import ToyEncoder, save_document
 
 FILE = Path(__file__).with_name("library-format-2.zip")
 WIDE = ToyEncoder(dim=64)

@@ -20,8 +20,8 @@ from colvision.errors import (
 from colvision.store import Store, catalogue
 from colvision.store.records import CANCELLED, FAILED
 from colvision.store.writer import EncodedPage
+from colvision.testing import ToyEncoder
 from tests.helpers.stores import GEOMETRY, TOY, add, begin, encoded, on_disk, seen, source_file, write
-from tests.helpers.toy import ToyEncoder
 
 
 def test_pages_come_back_as_they_were_stored(store, quick_path):

@@ -12,9 +12,9 @@ from colvision.library import Library
 from colvision.search import search_pages
 from colvision.status import ShardBytes
 from colvision.store import Store
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
 from tests.helpers.stores import TOY, add, begin, encoded, seen, write
-from tests.helpers.toy import ToyEncoder, save_document
 
 pytestmark = pytest.mark.slow
 

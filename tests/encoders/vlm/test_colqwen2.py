@@ -13,7 +13,8 @@ from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.models.colqwen import ColQwen2
-from tests.helpers.tiny import PATCHES, save_tiny_colqwen2
+from colvision.testing import tiny_checkpoint
+from colvision.testing.parts import PATCHES
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ PROMPT = "<|im_start|>user\n<|vision_start|>", "<|vision_end|>Describe the image
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return save_tiny_colqwen2(tmp_path_factory.mktemp("tiny-colqwen2"))
+    return tiny_checkpoint(tmp_path_factory.mktemp("tiny-colqwen2"))
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from colvision.encoders.vlm.loaded_checkpoint import attention
 from colvision.encoders.vlm.models.colpali import ColPali
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from tests.helpers.families import ALL, FOLLOWS_THE_PAGE, encode, noise
-from tests.helpers.tiny_families import tokenizer
+from colvision.testing.checkpoints import FAMILIES
+from colvision.testing.parts import tokenizer
+from tests.helpers.families import FOLLOWS_THE_PAGE, encode, noise
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_page_is_the_same_alone_and_in_a_batch(get, name):
     pages = [noise(56, 90), noise(320, 120, 1), noise(150, 260, 2)]
     together = encode(get(name), *pages)
@@ -31,7 +32,7 @@ def test_a_page_is_the_same_alone_and_in_a_batch(get, name):
         np.testing.assert_allclose(alone.vectors, beside.vectors, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(("height", "width"), [(288, 160), (160, 320)])
 def test_one_changed_cell_moves_its_own_patch_most(get, name, height, width):
     """The page is not square, and the cell not in the middle: no grid that is turned or shifted passes."""
@@ -61,7 +62,7 @@ def test_colpali_has_one_grid_for_pages_of_every_shape(get):
     assert [(page.grid.rows, page.grid.cols) for page in pages] == [(8, 8)] * 2
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_the_image_tokens_are_counted_before_a_page_is_encoded(get, name):
     family = get(name).family
     for page in (noise(300, 120), noise(90, 400), noise(33, 35)):
@@ -70,7 +71,7 @@ def test_the_image_tokens_are_counted_before_a_page_is_encoded(get, name):
         assert family.count_patches(fitted) == np.sum(kind != Kind.TEXT)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (2000, 3), (3, 2000), (1, 60)])
 def test_slivers_become_pages_within_the_limit(get, name, size):
     encoder = get(name)
@@ -78,7 +79,7 @@ def test_slivers_become_pages_within_the_limit(get, name, size):
     assert 1 <= np.sum(embedding.kind == Kind.PATCH) <= encoder.family.max_patches
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_queries_are_the_same_alone_and_in_a_batch(get, name):
     texts = ["oil", "how to bleed the hydraulic pump", "AB-12/3.4"]
     for text, together in zip(texts, get(name).encode_queries(texts), strict=True):
@@ -87,7 +88,7 @@ def test_queries_are_the_same_alone_and_in_a_batch(get, name):
         np.testing.assert_allclose(alone.vectors, together.vectors, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_ten_augmentation_tokens_count_though_most_are_the_pad_token(get, name):
     [short, _] = get(name).encode_queries(["oil", "bleed the hydraulic pump before use"])
     suffix = get(name).family.prompts.query_suffix.strip()
@@ -98,7 +99,7 @@ def test_ten_augmentation_tokens_count_though_most_are_the_pad_token(get, name):
     assert short.words == ("oil",)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_bfloat16_stays_near_float32(saved, get, name):
     half = load_encoder(saved(name), device="cpu", dtype="bfloat16")
     [rough], [exact] = encode(half, noise(140, 196)), encode(get(name), noise(140, 196))
@@ -106,7 +107,7 @@ def test_bfloat16_stays_near_float32(saved, get, name):
     assert half.info.fingerprint == get(name).info.fingerprint
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name not in ("colpali", "neomme")])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("colpali", "neomme")])
 def test_fewer_patches_are_a_coarser_grid(saved, get, name):
     coarse = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=20)
     [fine], [less] = encode(get(name), noise(560, 400)), encode(coarse, noise(560, 400))
@@ -127,7 +128,7 @@ def test_a_limit_that_cannot_be_met_is_refused(saved, name, patches):
         load_encoder(saved(name), device="cpu", dtype="float32", max_patches=patches)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "neomme"])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "neomme"])
 def test_a_checkpoint_without_a_limit_of_its_own_needs_its_image_processor(saved, tmp_path, name):
     for file in saved(name).iterdir():
         if file.name not in ("preprocessor_config.json", "processor_config.json"):
@@ -137,7 +138,7 @@ def test_a_checkpoint_without_a_limit_of_its_own_needs_its_image_processor(saved
 
 
 def test_nothing_loads_torchvision(get):
-    for name in ALL:
+    for name in FAMILIES:
         get(name)
     assert "torchvision" not in sys.modules
 
@@ -154,7 +155,7 @@ def test_tokens_of_another_model_are_refused(saved, tmp_path):
 # Attention
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_torchs_own_attention_is_the_plain_one(saved, get, name):
     """And it is what a checkpoint is loaded with, picture and language alike."""
     plain = load_encoder(saved(name), device="cpu", dtype="float32")

@@ -16,8 +16,9 @@ from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.weights import load_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
-from tests.helpers.tiny import load, vectors
-from tests.helpers.tiny_families import OLD, save_old, stored_name
+from colvision.testing.checkpoints import stored_name
+from tests.helpers.families import load, vectors
+from tests.helpers.old_checkpoints import OLD, save_old
 
 pytestmark = pytest.mark.slow
 

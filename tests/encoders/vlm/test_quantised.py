@@ -14,8 +14,8 @@ from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.quantised import Int8Linear, quantisation_arguments
 from colvision.errors import MissingExtra
-from tests.helpers.families import ALL
-from tests.helpers.tiny import load
+from colvision.testing.checkpoints import FAMILIES
+from tests.helpers.families import load
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def vectors(encoder: VlmEncoder) -> np.ndarray:
     return np.concatenate([each.vectors for each in (*encoder.encode_pages(pages), *queries)])
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_int8_stays_near_float_in_every_family(saved, get, name):
     exact, rough = get(name), load(saved(name), quantise="int8")
     exact_ones, rough_ones = vectors(exact), vectors(rough)

@@ -17,7 +17,7 @@ from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.models.colqwen import ColQwen2
-from tests.helpers.tiny import load
+from tests.helpers.families import load
 
 pytestmark = pytest.mark.slow
 

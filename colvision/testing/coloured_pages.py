@@ -12,8 +12,8 @@ from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.store import Store
 from colvision.store.files import encode_jpeg
+from colvision.store.identity import SourceFile
 from colvision.store.writer import EncodedPage
-from tests.helpers import stores
 
 COLOURS = {
     "red": (230, 20, 20),
@@ -42,12 +42,9 @@ def coloured_library(folder: Path, encoder: Encoder) -> colvision.Library:
     lines = []
     for document, start in enumerate(range(0, len(triples), _PAGES)):
         own = triples[start : start + _PAGES]
-        _add(
-            store,
-            stores.write(folder, f"colours-{document}.pdf", str(own)),
-            [_page(colours, rng) for colours in own],
-            encoder,
-        )
+        file = folder / f"colours-{document}.pdf"
+        file.write_text(str(own))
+        _add(store, file, [_page(colours, rng) for colours in own], encoder)
         for page, colours in enumerate(own):
             gold = [{"doc": f"colours-{document}", "page": page}]
             lines.append({"query_id": f"{document}-{page}", "text": " and ".join(colours), "gold": gold})
@@ -56,14 +53,15 @@ def coloured_library(folder: Path, encoder: Encoder) -> colvision.Library:
 
 
 def _add(store: Store, file: Path, images: list[Image.Image], encoder: Encoder) -> None:
-    pending = stores.begin(store, file, pages=len(images), encoder=encoder)
+    source = SourceFile("default", file.name, str(file), upload=False, replace=False)
+    pending = store.pending.begin(file, source, encoder.info, pages=len(images), renderer="none")
     embeddings = encoder.encode_pages(Page(image) for image in images)
     pages = [
         EncodedPage(number, embedding, encode_jpeg(image), image.height, image.width)
         for number, (embedding, image) in enumerate(zip(embeddings, images, strict=True), 1)
     ]
     store.writer.commit(pending, pages, encoder.info)
-    assert store.writer.finish(pending) == ""
+    store.writer.finish(pending)
 
 
 def _page(colours: list[str], rng: np.random.Generator) -> Image.Image:

@@ -1,8 +1,4 @@
-"""A small, deterministic encoder: words printed in a fixed font are found by their shapes, with no weights to load.
-
-A page is cut into cells of 32 x 16 pixels; a cell becomes a fixed random projection of how dark its squares of 2 x 2
-pixels are. A query's words are drawn in the same font and projected in the same way.
-"""
+"""A small, deterministic encoder: words printed in a fixed font are found by their shapes, with no weights to load."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +19,13 @@ _FONT = ImageFont.load_default(12)
 
 
 class ToyEncoder:
-    """`seed` chooses the projection: another seed is another encoder. `ahead` pages are read before one is given."""
+    """Finds the words of `text_page`, each a query token; keeps all that `colvision.Encoder` promises.
+
+    A page of (height, width) pixels is cut into a grid of (height // 16, width // 32) cells; one with ink becomes a
+    vector (dim,): a fixed random projection of how dark its squares of 2 x 2 pixels are. A query's words are drawn in
+    the same font and projected alike. `seed` chooses the projection: another seed is another encoder, with another
+    fingerprint. `ahead` pages are read before one is given, as by an encoder that works in batches.
+    """
 
     def __init__(self, *, seed: int = 0, dim: int = 16, ahead: int = 0, quantisation_range: float = 1.0) -> None:
         projection = np.random.default_rng(seed).standard_normal((_RASTER[0] * _RASTER[1], dim))
@@ -44,10 +46,11 @@ class ToyEncoder:
         return [self._query(text) for text in texts]
 
     def _query(self, text: str) -> QueryEmbedding:
-        words = text.split()
+        words = [word for word in text.split() if any(map(str.isalnum, word))]
         if not words:
-            raise ValueError("the query has no token")
-        cells = np.stack([_raster(word_picture(word))[0, 0] for word in words])
+            raise ValueError(f"query {text!r} holds no letter or digit: there is nothing to look for")
+        drawn = {word: _raster(word_picture(word))[0, 0] for word in set(words)}
+        cells = np.stack([drawn[word] for word in words])  # (t, 8 * 16)
         return QueryEmbedding.of_words(text, words, self._project(cells))
 
     def _encode(self, page: Page) -> PageEmbedding:
@@ -80,12 +83,12 @@ def _raster(image: Image.Image) -> NDArray[np.float32]:
 def word_picture(word: str) -> Image.Image:
     """A word (its first letters: what fits in a cell) as `text_page` prints it."""
     picture = Image.new("L", (CELL_COLS, CELL_ROWS), 255)
-    ImageDraw.Draw(picture).text((1, 0), word, font=_FONT, fill=0)
+    ImageDraw.Draw(picture).text((1, 0), word[:CELL_COLS], font=_FONT, fill=0)
     return picture
 
 
 def text_page(words: Sequence[str], *, shape: tuple[int, int] = (80, 96)) -> Image.Image:
-    """A page (height, width) with one word a cell, row by row."""
+    """A grey page of `shape` (height, width) pixels with one word a cell, row by row from the top left."""
     height, width = shape
     page = Image.new("L", (width, height), 255)
     cols = width // CELL_COLS
@@ -99,7 +102,7 @@ PAGE_SHAPE = (1500, 1400)  # the area that pages are drawn at, so that printed c
 
 
 def save_document(path: Path, pages: Sequence[Sequence[str]]) -> Path:
-    """A PDF or TIFF with the given words on its pages."""
+    """A PDF or TIFF, by the ending of `path`, with the given words on its pages; returns the path."""
     first, *more = (text_page(words, shape=PAGE_SHAPE) for words in pages)
     first.save(path, save_all=True, append_images=more, resolution=100)
     return path

@@ -1,0 +1,31 @@
+"""For those who write an encoder, and for the tests and notebooks of colvision itself.
+
+`check_encoder` tries what `colvision.Encoder` promises, `ToyEncoder` is a small encoder that keeps it, and
+`tiny_checkpoint` makes a random one of a real family. Nothing here is loaded by a search.
+"""
+
+from pathlib import Path
+
+from colvision.testing.contract import check_encoder
+from colvision.testing.toy import ToyEncoder, save_document, text_page
+
+__all__ = ["ToyEncoder", "check_encoder", "save_document", "text_page", "tiny_checkpoint"]
+
+
+def tiny_checkpoint(folder: str | Path, family: str = "colqwen2", *, seed: int = 0) -> Path:
+    """A checkpoint of 0.2 million random weights for `load_encoder`; made in code, in a second. Returns the folder.
+
+    Classes, configuration, processor and tokenizer are those of the real `family` (colpali, colqwen2, colqwen2.5,
+    colqwen3, colqwen3.5, colsmol, colmodernvbert or neomme), the files those of its published checkpoints; a page
+    becomes (n, 32) vectors, 48 of them patches at most for the Qwen families and NeoMME. The weights are large enough
+    that attention and positions count; `seed` draws others. Needs `pip install 'colvision[vlm]'`. Raises `ValueError`
+    for another family.
+    """
+    from colvision.testing.checkpoints import FAMILIES  # transformers takes seconds to import
+
+    if family not in FAMILIES:
+        raise ValueError(f"there is no tiny checkpoint of {family!r}; there is one of {', '.join(FAMILIES)}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    FAMILIES[family](folder, seed)
+    return folder
