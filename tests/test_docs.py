@@ -99,6 +99,7 @@ def test_every_class_exists():
     source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
     known = {*dir(builtins), *re.findall(r"(?<=\.)[A-Z]\w+", source)}  # `package.Name`: of others
     known.update(*(line.split() for line in re.findall(r"^ *(?:class|from|import) [\w ]+", source, flags=re.MULTILINE)))
+    known.update(re.findall(r"^([A-Z]\w+) = ", source, flags=re.MULTILINE))  # aliases of types
     used = r"[A-Z]\w*[a-z]\w*(?=[(]|[.][a-z])"  # Name(...), Name.attribute
     found = list(named(rf"(?<![\w./<-])({used}|[A-Z]+[a-z]+[A-Z]\w*[a-z]\w*)", fences=False))
     assert len(found) > 50

@@ -216,18 +216,32 @@ def test_every_option_is_in_the_docs():
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["search", "?!"], 2, "no letter or digit"),
         (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
         (["search"], 2, "ask with words, or with --image"),
         (["search", "pump", "--max-memory", "much"], 2, "'much' is no size"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
         (["explain", "pump", "--document", "pump.tiff", "--page", "1", "--out", "no/x.png"], 2, "there is no folder"),
         (["delete", "no.pdf"], 1, "no document 'no.pdf'"),
-        (["explain", "pump", "--document", "pump.tiff", "--page", "9", "--out", "x.png"], 1, "has pages 1 to 2, not 9"),
     ],
 )
 def test_misuse_exits_with_2_and_failure_with_1_in_one_sentence(unread, words, code, says):
-    answer = run(*words, library=unread, code=code)
+    fails_in_one_sentence(unread, words, code, says)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["search", "?!"], 2, "no letter or digit"),
+        (["explain", "pump", "--document", "pump.tiff", "--page", "9", "--out", "x.png"], 1, "has pages 1 to 2, not 9"),
+    ],
+)
+def test_what_only_the_encoder_can_refuse_is_one_sentence_too(library, words, code, says):
+    fails_in_one_sentence(library, words, code, says)
+
+
+def fails_in_one_sentence(folder, words, code, says):
+    answer = run(*words, library=folder, code=code)
     assert says in answer.stderr
     assert answer.stdout == ""
     assert "Traceback" not in answer.output

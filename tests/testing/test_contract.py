@@ -1,6 +1,7 @@
 """`check_encoder` passes an encoder that keeps every promise, and names each one that is broken."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from itertools import count
@@ -13,6 +14,7 @@ from colvision.core.embedding import Kind, PageEmbedding, PatchGrid
 from colvision.errors import EncoderMismatch
 from colvision.testing import ToyEncoder, check_encoder
 from colvision.testing.contract import CHECKS, Trial
+from tests.helpers import ROOT
 
 
 class Altered:
@@ -350,6 +352,14 @@ def test_lower_precision_passes_with_a_tolerance_of_its_own():
 def test_what_is_no_encoder_is_told_what_it_needs():
     with pytest.raises(AssertionError, match="object is no colvision.Encoder: info, encode_pages, encode_queries"):
         check_encoder(object())
+
+
+def test_the_encoder_of_the_docs_keeps_the_contract():
+    section = (ROOT / "docs" / "encoders.md").read_text(encoding="utf-8").partition("## Writing an encoder")[2]
+    [example] = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    names = {}
+    exec(compile(example, "docs/encoders.md", "exec"), names)
+    names["test_shades_keeps_the_contract"]()
 
 
 def test_it_is_light_to_import():

@@ -199,7 +199,7 @@ def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
 
 
 def test_the_fingerprint_of_the_shipped_weights_is_the_one_that_libraries_know():
-    """Other words in the hashed text (`Link(...)`) would ask for every library of mini to be encoded again."""
+    """Other words in the text that is hashed would ask for every library of mini to be encoded again."""
     assert mini.load().info.fingerprint == "405e58d4c04e3973aee8b756d3b071ebf794f4f548236cec3ab58792fc002e62"
 
 
