@@ -139,7 +139,7 @@ def test_a_short_page_is_the_same_beside_a_long_one(encoder):
 def test_query_tokens_are_those_of_transformers(encoder, processor):
     for text in ("bleed the pump", "Ölfilter AB-12/3.4?", "x"):
         expected = processor(text=[text])["input_ids"][0].tolist()
-        assert encoder._tokenised(text).ids == expected
+        assert encoder._tokenise(text).ids == expected
 
 
 def test_query_vectors_are_those_of_transformers(encoder, processor):
