@@ -160,8 +160,8 @@ def test_a_transposed_grid_is_found(folder):
 
 def test_padding_that_is_attended_to_is_found(folder):
     class Unmasked(ColQwen2):
-        def padded(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
-            ids, _ = super().padded(rows)
+        def pad(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+            ids, _ = super().pad(rows)
             return ids, torch.ones_like(ids)
 
     assert "queries" in failed(examine(as_family(folder, Unmasked)))
