@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.fusion import measure_ndcg10
-from benchmarks.quality import Part, parts, show_step
+from benchmarks.quality import Subset, show_step, subsets
 from colvision import evaluation
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
@@ -40,12 +40,12 @@ def main() -> None:
     parser.add_argument("--only", choices=MEASURED)
     args = parser.parse_args()
     encoder = CachingEncoder(load_encoder("mini"))
-    for part in parts(args.eval):
-        listed = evaluation.read_pages_file(part.pages) if part.pages else None
+    for subset in subsets(args.eval):
+        listed = evaluation.read_pages_file(subset.pages) if subset.pages else None
         corpus = evaluation.find_corpus(args.pdfs, level=args.level, pages=listed)
-        print(f"\n{corpus.pages:,} pages, {len(part.queries)} questions, level {args.level}\n")
+        print(f"\n{corpus.pages:,} pages, {len(subset.queries)} questions, level {args.level}\n")
         for name, found in MEASURED.items():
-            for line in found(corpus, part, encoder) if args.only in (None, name) else ():
+            for line in found(corpus, subset, encoder) if args.only in (None, name) else ():
                 print(line, flush=True)
 
 
@@ -71,16 +71,16 @@ class CachingEncoder:
         return self._encoder.encode_queries(texts)
 
 
-def pooling(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[str]:
+def pooling(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterator[str]:
     """A row of means a pool, then a row of differences from the first."""
-    groups = ("all", *sorted({query.type for query in part.queries}))
+    groups = ("all", *sorted({query.type for query in subset.queries}))
     yield "| pool | vectors a page | bytes a page | " + " | ".join(groups) + " |"
     yield "|---|---|---|" + "---|" * len(groups)
     runs, renderers = [], set()
     for pool in POOLS:
         vectors, size = sizes(corpus, encoder, pool)
         options = evaluation.EvaluationOptions(pool=pool)
-        report, run = evaluation.evaluate(corpus, part.queries, encoder=encoder, options=options, progress=show_step)
+        report, run = evaluation.evaluate(corpus, subset.queries, encoder=encoder, options=options, progress=show_step)
         runs.append(run)
         renderers.add(report.setting.renderers)
         if len(renderers) > 1:
@@ -91,7 +91,7 @@ def pooling(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator
         cells = [f"{found[group][0]:.3f} [{found[group][1].low:.3f}, {found[group][1].high:.3f}]" for group in groups]
         yield f"| {pool} | {vectors:.0f} | {size:,.0f} | {' | '.join(cells)} |"
     for pool, run in zip(POOLS[1:], runs[1:], strict=True):
-        differences = {each.group: each for each in compare(run, runs[0], part.queries)}
+        differences = {each.group: each for each in compare(run, runs[0], subset.queries)}
         spans = [(differences[group].difference.ndcg10, differences[group].intervals[_NDCG10]) for group in groups]
         yield f"| {pool} - 1 | | | {' | '.join(f'{mean:+.3f} [{s.low:+.3f}, {s.high:+.3f}]' for mean, s in spans)} |"
 
@@ -105,7 +105,7 @@ def sizes(corpus: evaluation.Corpus, encoder: Encoder, pool: int) -> tuple[float
         return status.vectors / status.pages, status.bytes / status.pages
 
 
-def codes(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[str]:
+def codes(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterator[str]:
     """A page's score is MaxSim with the link and soft idf; by sign bits, the sum of the best agreements."""
     quantisation_range, calibration = encoder.info.quantisation_range, encoder.info.calibration
     paths = corpus.files(evaluation.default_cache() / "pdfs", progress=show_step)
@@ -114,7 +114,7 @@ def codes(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[s
     stored, bits = quantise(vectors, quantisation_range), sign_bits(vectors)
     found: dict[str, list[float]] = {}
     worth: list[tuple[Floats, Floats]] = []
-    for query in encoder.encode_queries([query.text for query in part.queries]):
+    for query in encoder.encode_queries([query.text for query in subset.queries]):
         by_floats = calibration(exact_maxima(query.vectors, vectors, starts))
         by_codes = calibration(token_maxima(query.vectors, stored, starts, quantisation_range))
         by_bits = bit_maxima(query.vectors, bits, starts).sum(axis=1)
@@ -127,7 +127,7 @@ def codes(corpus: evaluation.Corpus, part: Part, encoder: Encoder) -> Iterator[s
     for way, shares in found.items():
         yield f"{way} hold {np.mean(shares):.4f} of the {_BEST} best by float32"
     names = list(corpus.page_ids())
-    means = [measure_ndcg10(names, np.array(table), part.queries).mean() for table in zip(*worth, strict=True)]
+    means = [measure_ndcg10(names, np.array(table), subset.queries).mean() for table in zip(*worth, strict=True)]
     yield f"nDCG@10 of all questions, MaxSim alone: {means[0]:.4f} by float32, {means[1]:.4f} by int8 codes"
 
 

@@ -55,7 +55,7 @@ PAIRS = (
 )
 
 
-class Part(NamedTuple):
+class Subset(NamedTuple):
     """All pages, or those of a list, and the queries they answer."""
 
     name: str
@@ -70,37 +70,37 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path(".build/evaluation"))
     args = parser.parse_args()
     args.runs.mkdir(parents=True, exist_ok=True)
-    lines = [line for part in parts(args.eval) for line in tables(args, part)]
+    lines = [line for subset in subsets(args.eval) for line in tables(args, subset)]
     text = DOCS.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
     print(f"written: {DOCS}")
 
 
-def parts(folder: Path) -> tuple[Part, Part]:
+def subsets(folder: Path) -> tuple[Subset, Subset]:
     """The listed pages of the evaluation set, and all of it."""
     queries = evaluation.read_queries(folder / "dev" / "queries.jsonl")
     listed = folder / "dev" / "sub.pages"
     known = frozenset(evaluation.read_pages_file(listed))
-    small = Part("sub", listed, tuple(query for query in queries if query.gold <= known))
-    return small, Part("all", None, queries)
+    small = Subset("sub", listed, tuple(query for query in queries if query.gold <= known))
+    return small, Subset("all", None, queries)
 
 
-def tables(args: argparse.Namespace, part: Part) -> Iterator[str]:
+def tables(args: argparse.Namespace, subset: Subset) -> Iterator[str]:
     """What all systems find, then what the differences are worth."""
     systems: dict[str, Run] = {}
     for opponent in OPPONENTS:
-        if not opponent.is_slow or part.pages is not None:
-            systems[opponent.name] = theirs(args, opponent, part)
+        if not opponent.is_slow or subset.pages is not None:
+            systems[opponent.name] = theirs(args, opponent, subset)
     reports = []
     for name, level, text_fusion in OURS:
-        report, systems[name] = ours(args, level, part, text_fusion=text_fusion)
+        report, systems[name] = ours(args, level, subset, text_fusion=text_fusion)
         reports.append((name, report))
     pages = reports[0][1].setting.pages
-    yield f"\n{pages:,} pages, {len(part.queries)} questions, {date.today().isoformat()}:\n"
-    yield from results_table(systems, part.queries)
+    yield f"\n{pages:,} pages, {len(subset.queries)} questions, {date.today().isoformat()}:\n"
+    yield from results_table(systems, subset.queries)
     yield f"\nPaired by question over the {pages:,} pages, nDCG@10 of the first minus the second:\n"
-    yield from differences_table(systems, part.queries)
+    yield from differences_table(systems, subset.queries)
     yield ""
     yield from (f"- {name}: {report.setting}" for name, report in reports)
     for name, report in reports:
@@ -110,19 +110,19 @@ def tables(args: argparse.Namespace, part: Part) -> Iterator[str]:
 
 
 def ours(
-    args: argparse.Namespace, level: evaluation.Level, part: Part, *, text_fusion: bool
+    args: argparse.Namespace, level: evaluation.Level, subset: Subset, *, text_fusion: bool
 ) -> tuple[EvaluationReport, Run]:
-    listed = evaluation.read_pages_file(part.pages) if part.pages else None
+    listed = evaluation.read_pages_file(subset.pages) if subset.pages else None
     corpus = evaluation.find_corpus(args.pdfs, level=level, pages=listed)
-    point = None if text_fusion or part.pages is None else words(args, level)
+    point = None if text_fusion or subset.pages is None else words(args, level)
     options = evaluation.EvaluationOptions(text_fusion=text_fusion, point=point)
-    report, run = evaluation.evaluate(corpus, part.queries, options=options, progress=show_step)
-    evaluation.write_run(run, args.runs / f"mini{'-text' if text_fusion else ''}-{level}-{part.name}.trec")
+    report, run = evaluation.evaluate(corpus, subset.queries, options=options, progress=show_step)
+    evaluation.write_run(run, args.runs / f"mini{'-text' if text_fusion else ''}-{level}-{subset.name}.trec")
     return report, run
 
 
-def theirs(args: argparse.Namespace, opponent: Opponent, part: Part) -> Run:
-    run = args.runs / f"{opponent.text}-{opponent.level}-{part.name}.trec"
+def theirs(args: argparse.Namespace, opponent: Opponent, subset: Subset) -> Run:
+    run = args.runs / f"{opponent.text}-{opponent.level}-{subset.name}.trec"
     if not run.exists():
         arguments = [
             args.pdfs,
@@ -133,8 +133,8 @@ def theirs(args: argparse.Namespace, opponent: Opponent, part: Part) -> Run:
             "--level",
             opponent.level,
         ]
-        if part.pages is not None:
-            arguments += ["--pages", part.pages]
+        if subset.pages is not None:
+            arguments += ["--pages", subset.pages]
         if opponent.is_slow:
             cache = args.runs / "ocr.jsonl"
             if not cache.exists():

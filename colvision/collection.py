@@ -151,9 +151,9 @@ class SearchableDocuments(Documents):
         where: Filter | str | None = None,
         mode: Mode = "auto",
     ) -> Answer:
-        """The `k` pages most like a picture, or the first page of a file: `encode_pages`, then as `search_like`.
+        """The `k` pages most like an image, or the first page of a file: `encode_pages`, then as `search_like`.
 
-        A picture without a size on paper asks at two, as a page and as a quarter of one. Raises `InputError` for a file
+        An image without a size on paper asks at two, as a page and as a quarter of one. Raises `InputError` for a file
         that cannot be read, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
         """
         options = SearchOptions(k, self._ids(document), _filter(where), mode, soft_idf=False)
@@ -178,8 +178,8 @@ class SearchableDocuments(Documents):
         """Why a page was found, or what a query finds on any page, from the page's stored vectors.
 
         `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or the query of an answer
-        with its weights; a text is weighed as a search of the document's collection does. Without `image` no picture is
-        decoded, and no heatmap is drawn. Raises `DocumentNotFound`, also when the document was deleted or replaced
+        with its weights; a text is weighed as a search of the document's collection does. Without `image` no page image
+        is decoded, and no heatmap is drawn. Raises `DocumentNotFound`, also when the document was deleted or replaced
         since, `PageNotFound`, and `EncoderMismatch` when the collection was encoded again since.
         """
         if isinstance(query, Hit):
@@ -194,12 +194,12 @@ class SearchableDocuments(Documents):
         info = self._store.collection(name).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
-        picture = self.page_image(row.id, page) if image else None
+        page_image = self.page_image(row.id, page) if image else None
         return explain_page(
             query,
             stored,
             quantisation_range=info.quantisation_range,
-            image=picture,
+            image=page_image,
             geometry=self._store.page(row, page).geometry,
         )
 

@@ -37,7 +37,7 @@ class Documents:
         return document_of(row)
 
     def delete(self, document: str) -> Document:
-        """Removes a document, its file, pictures and text; returns what was removed. Raises `LibraryReadOnly`."""
+        """Removes a document, its file, page images and text; returns what was removed. Raises `LibraryReadOnly`."""
         row = self._find(document)
         removed = document_of(row)
         self._store.writer.delete(row)
@@ -61,12 +61,12 @@ class Documents:
         self._store.writer.set_metadata(row, metadata)
         return self.document(row.id)
 
-    def page_path(self, document: str, page: int) -> Path:
-        """The picture of a page: a JPEG file. Raises `PageNotFound`."""
+    def page_image_path(self, document: str, page: int) -> Path:
+        """The image of a page: a JPEG file. Raises `PageNotFound`."""
         return self._store.page_image_path(self._find(document), page)
 
     def page_image(self, document: str, page: int) -> Image.Image:
-        """The picture of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
+        """The image of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
         row = self._find(document)
         path = self._store.page_image_path(row, page)
         try:
@@ -75,7 +75,7 @@ class Documents:
         except OSError as error:
             self._store.find(row.id)  # deleted or replaced since: that is what is wrong
             raise LibraryDamaged(
-                f"the picture of page {page} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
+                f"the image of page {page} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
             ) from error
 
     def page_text(self, document: str, page: int) -> str:

@@ -149,8 +149,8 @@ class Library(SearchableDocuments):
         """Reads every byte of the library; what is not what was stored is named, with the documents it is part of.
 
         A damaged shard is quarantined: its pages are not found until they are repaired or their documents ingested
-        again, everything else is. With `repair`, lost pages are read and encoded again from the kept files, pictures
-        drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
+        again, everything else is. With `repair`, lost pages are read and encoded again from the kept files, page
+        images drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
         options = self._session.ingest_options if repair else None
         return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))

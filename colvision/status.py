@@ -70,7 +70,7 @@ class ShardBytes:
 
 @dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """One collection; `encoder` is None while it is empty; `bytes` are those of its shards, `parts` their contents.
+    """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` those of their contents.
 
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
@@ -83,16 +83,18 @@ class CollectionStatus:
     vectors: int
     shards: int
     bytes: int
-    parts: ShardBytes
+    shard_bytes: ShardBytes
     clipped_share: float
     generation: int
     needs_reencoding: bool
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; of the encoder its name and fingerprint, the bytes of the shards beside the rest."""
-        row = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("encoder", "parts")}
+        row = {
+            each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("encoder", "shard_bytes")
+        }
         name, fingerprint = (self.encoder.name, self.encoder.fingerprint) if self.encoder else (None, None)
-        return row | {"encoder": name, "fingerprint": fingerprint} | self.parts.to_dict()
+        return row | {"encoder": name, "fingerprint": fingerprint} | self.shard_bytes.to_dict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> Co
         vectors=sum(shard.vectors for shard in shards),
         shards=len(shards),
         bytes=sum(shard.bytes for shard in shards),
-        parts=_shard_bytes(row, shards, store.live_pages(name)),
+        shard_bytes=_shard_bytes(row, shards, store.live_pages(name)),
         clipped_share=row.clipped_share,
         generation=row.generation,
         needs_reencoding=bool(pinned and loaded and pinned.fingerprint != loaded.fingerprint),
@@ -194,7 +196,7 @@ def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[
     if status.clipped_share > CLIPPED_WARNING:
         yield (
             f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
-            f"encoder's code range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
+            f"encoder's quantisation range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
         )
     if loaded is None or status.encoder is None:
         return

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import compression, report
-from benchmarks.quality import Part
+from benchmarks.quality import Subset
 from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
 from colvision import maxsim
@@ -72,7 +72,7 @@ def test_what_codes_cost_is_measured_with_one_reading_of_each_page(judged):
     counting = CountingEncoder(dim=64)
     encoder = compression.CachingEncoder(counting)
     for _ in range(2):
-        said = list(compression.codes(find_corpus(judged.manuals), Part("all", None, judged.queries), encoder))
+        said = list(compression.codes(find_corpus(judged.manuals), Subset("all", None, judged.queries), encoder))
     assert said[0] == "the 10 best by int8 codes hold 0.5000 of the 10 best by float32"  # the five pages there are
     assert said[-1].endswith("MaxSim alone: 1.0000 by float32, 1.0000 by int8 codes")
     assert counting.encoded == 5

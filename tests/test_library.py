@@ -343,7 +343,7 @@ def test_clipping_is_warned_about(quick_path, files):
     with open_library(quick_path / "clipping", encoder=ToyEncoder(quantisation_range=0.05)) as library:
         library.ingest(files[0])
         (warning,) = library.status().warnings
-        assert "beyond the encoder's code range" in warning
+        assert "beyond the encoder's quantisation range" in warning
 
 
 def test_a_mistyped_path_makes_no_library(quick_path):

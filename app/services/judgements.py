@@ -16,7 +16,7 @@ Verdict = Literal["relevant", "irrelevant", ""]  # "" takes a verdict back
 _FILE = "judgements.jsonl"  # in the library's folder
 
 
-class Place(NamedTuple):
+class JudgedPage(NamedTuple):
     """A question, and a page that was judged for it; `document` is an id."""
 
     text: str
@@ -37,23 +37,23 @@ class Judgements:
     def __len__(self) -> int:
         return len(self._verdicts)
 
-    def verdict(self, place: Place) -> Verdict:
-        return self._verdicts.get(place, "")
+    def verdict(self, judged: JudgedPage) -> Verdict:
+        return self._verdicts.get(judged, "")
 
-    def say(self, place: Place, verdict: Verdict) -> None:
+    def say(self, judged: JudgedPage, verdict: Verdict) -> None:
         """Raises `LimitReached` when there are too many."""
         with self._lock:
-            if place not in self._verdicts and len(self._verdicts) >= self._quota.judgements:
+            if judged not in self._verdicts and len(self._verdicts) >= self._quota.judgements:
                 raise LimitReached(
                     f"{self._quota.judgements:,} pages are judged, the limit: export them and start anew"
                 )
-            changed = {**self._verdicts, place: verdict}
+            changed = {**self._verdicts, judged: verdict}
             self._write({each: said for each, said in changed.items() if said})
 
     def forget(self, document: str) -> None:
         """Drops the verdicts on a document that is deleted."""
         with self._lock:
-            kept = {place: said for place, said in self._verdicts.items() if place.document != document}
+            kept = {judged: said for judged, said in self._verdicts.items() if judged.document != document}
             if len(kept) < len(self._verdicts):
                 self._write(kept)
 
@@ -64,24 +64,24 @@ class Judgements:
         """
         stems = {each.id: Path(each.name).stem for each in documents}
         asked: dict[tuple[str, str], dict[Verdict, list[dict[str, str | int]]]] = {}
-        for place, said in sorted(self._verdicts.items()):
-            if place.document in stems:
-                pages = asked.setdefault((place.collection, place.text), {"relevant": [], "irrelevant": []})
-                pages[said].append({"doc": stems[place.document], "page": place.page - 1})
+        for judged, said in sorted(self._verdicts.items()):
+            if judged.document in stems:
+                pages = asked.setdefault((judged.collection, judged.text), {"relevant": [], "irrelevant": []})
+                pages[said].append({"doc": stems[judged.document], "page": judged.page - 1})
         return "".join(
             json.dumps(_line(number, *question, pages), ensure_ascii=False) + "\n"
             for number, (question, pages) in enumerate(asked.items(), 1)
             if pages["relevant"]
         )
 
-    def _read(self) -> dict[Place, Verdict]:
+    def _read(self) -> dict[JudgedPage, Verdict]:
         if not self._path.is_file():
             return {}
         rows = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
-        return {Place(*place): verdict for *place, verdict in rows if verdict in get_args(Verdict)}
+        return {JudgedPage(*judged): verdict for *judged, verdict in rows if verdict in get_args(Verdict)}
 
-    def _write(self, verdicts: dict[Place, Verdict]) -> None:
-        lines = "".join(json.dumps([*place, said], ensure_ascii=False) + "\n" for place, said in verdicts.items())
+    def _write(self, verdicts: dict[JudgedPage, Verdict]) -> None:
+        lines = "".join(json.dumps([*judged, said], ensure_ascii=False) + "\n" for judged, said in verdicts.items())
         atomic_write(self._path, [lines.encode()])
         self._verdicts = verdicts
 

@@ -98,7 +98,7 @@ class LibraryService:
 
     def page_image(self, document: str, page: int, width: int | None = None) -> bytes:
         """A page's image as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`."""
-        path = self.library.page_path(document, page)
+        path = self.library.page_image_path(document, page)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:

@@ -15,7 +15,7 @@ from ..explanation_view import view_answer, view_explanation
 from ..settings import LimitReached, Quota
 from ..views import AnswerView, ExplanationView
 from .images import QueryImages
-from .judgements import Judgements, Place, Verdict
+from .judgements import JudgedPage, Judgements, Verdict
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 
@@ -73,7 +73,7 @@ class SearchService:
         return view_answer(
             answer,
             self._pages({hit.document_id for hit in answer}),
-            lambda hit: self._judgements.verdict(_place(request, hit.document_id, hit.page)),
+            lambda hit: self._judgements.verdict(_judged_page(request, hit.document_id, hit.page)),
             whole=request.whole,
         )
 
@@ -89,8 +89,8 @@ class SearchService:
         """Keeps what a reader says of a page. Raises `LimitReached`, `DocumentNotFound`, `PageNotFound`."""
         self._check(replace(request, like="", image=""), 1)
         found = self._library.document(document)
-        self._library.page_path(found.id, page)
-        self._judgements.say(_place(request, found.id, page), verdict)
+        self._library.page_image_path(found.id, page)
+        self._judgements.say(_judged_page(request, found.id, page), verdict)
 
     def _check(self, request: SearchRequest, k: int) -> None:
         letters, quota = len(request.text), self._quota
@@ -154,5 +154,5 @@ class SearchService:
         return view_explanation(why, found, page, answer, whole=request.whole)
 
 
-def _place(request: SearchRequest, document: str, page: int) -> Place:
-    return Place(request.text, request.collection, document, page)
+def _judged_page(request: SearchRequest, document: str, page: int) -> JudgedPage:
+    return JudgedPage(request.text, request.collection, document, page)

@@ -37,12 +37,12 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
 
 def _describe(each: colvision.CollectionStatus) -> str:
     encoder = f"{each.encoder.name} {each.encoder.fingerprint[:12]}" if each.encoder else "none yet"
-    held = _sizes({"codes": each.parts.codes, "bits": each.parts.bits, "grids": each.parts.grids})
+    held = _sizes({"codes": each.shard_bytes.codes, "bits": each.shard_bytes.bits, "grids": each.shard_bytes.grids})
     return (
         f"collection {each.name}: {each.documents} documents, {each.pages} pages ({each.failed_pages} failed), "
         f"{each.vectors} vectors; encoder {encoder}; clipped {each.clipped_share:.4%}\n"
         f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
-        f"dead {each.parts.dead_share:.0%}"
+        f"dead {each.shard_bytes.dead_share:.0%}"
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from colvision.core.page import PageId
 from colvision.encoders.vlm.family import Family
 from colvision.evaluation import ProgressCallback, TaskProgress
-from colvision.finetune.forward import gradients
+from colvision.finetune.gradient_cache import gradients
 from colvision.finetune.held_out import Check
 from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
 from colvision.finetune.negatives import TrainingExample

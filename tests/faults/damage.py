@@ -143,7 +143,7 @@ class Look:
                 page = encoded(document.version, number, 0)
                 try:
                     text = library.page_text(document.id, number)
-                    page_image = library.page_path(document.id, number).read_bytes()
+                    page_image = library.page_image_path(document.id, number).read_bytes()
                     original = library.original_path(document.id).read_text(errors="replace")
                 except (ColvisionError, FileNotFoundError):
                     self._missing += 1

@@ -6,7 +6,7 @@ import torch
 
 from colvision.core.page import Page, PageId
 from colvision.finetune import FinetuneRecipe
-from colvision.finetune.forward import gradients, page_inputs, query_inputs, vectors_of
+from colvision.finetune.gradient_cache import gradients, page_inputs, query_inputs, vectors_of
 from colvision.finetune.loop import Batch
 from colvision.finetune.lora import attach
 from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity

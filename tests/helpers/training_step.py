@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from colvision.encoders.vlm.encoder import VlmEncoder
-from colvision.finetune.forward import gradients
+from colvision.finetune.gradient_cache import gradients
 from colvision.finetune.losses import in_batch, similarity
 
 TEXTS = ["bleed the hydraulic pump", "oil"]

@@ -32,7 +32,7 @@ def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
     with open_library(quick_path / "library", encoder=encoder) as library:
         library.ingest(folder)
         (state,) = library.status().collections
-        kept = [library.page_path(name, 1).stat().st_size for name in ("pump.pdf", "crane.tiff")]
+        kept = [library.page_image_path(name, 1).stat().st_size for name in ("pump.pdf", "crane.tiff")]
         originals = sum(library.original_path(each.id).stat().st_size for each in library.documents())
     assert plan.vectors_per_page * plan.pages == pytest.approx(state.vectors)
     assert plan.int8 == state.vectors * (64 + 5) and plan.bits == state.vectors * 8

@@ -136,10 +136,10 @@ def test_it_is_read_where_it_cannot_be_written(quick_path):
 
 
 def test_compacting_drops_the_dead_and_changes_no_answer(library):
-    assert library.status().collections[0].parts.dead > 0
+    assert library.status().collections[0].shard_bytes.dead > 0
     done = library.compact()
     assert (done.shards_before, done.shards) == (4, 2)
-    assert library.status().collections[0].parts.dead == 0
+    assert library.status().collections[0].shard_bytes.dead == 0
     assert_same_answers(library)
     assert library.verify().found == ()
 

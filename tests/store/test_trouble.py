@@ -122,7 +122,7 @@ def test_files_of_others_in_the_folder_change_nothing(store, quick_path):
 def test_a_page_whose_image_is_missing_says_so(quick_path):
     with Library(Store(quick_path / "library"), ToyEncoder()) as library:
         library.ingest(save_document(quick_path / "pump.tiff", [["bleed"]]))
-        library.page_path("pump.tiff", 1).unlink()
+        library.page_image_path("pump.tiff", 1).unlink()
         with pytest.raises(LibraryDamaged, match="picture of page 1 of 'pump.tiff' cannot be read"):
             library.page_image("pump.tiff", 1)
         assert library.search("bleed")[0].page == 1
@@ -204,10 +204,10 @@ def test_status_says_what_the_bytes_are_and_how_much_is_dead(quick_path):
         shard = store.path / "shards" / "00000006.safetensors"
         n = collection.vectors
         assert (collection.shards, collection.bytes) == (1, shard.stat().st_size)
-        assert collection.parts == ShardBytes(
+        assert collection.shard_bytes == ShardBytes(
             codes=n * 64, bits=n * 8, grids=collection.bytes - n * 72, dead=collection.bytes // 8
         )
-        assert 0.12 < collection.parts.dead_share < 0.13
+        assert 0.12 < collection.shard_bytes.dead_share < 0.13
         assert status.files == 100 + 3
         assert status.page_images == sum(path.stat().st_size for path in store.path.glob("pages/*/*"))
         assert status.catalogue > 4096

@@ -14,7 +14,7 @@ from typing import IO, Protocol
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
 
 
-class Document(Protocol):
+class OpenDocument(Protocol):
     """An open file. Raises `UnreadableFile` when it is made, `UnreadablePage` for a page."""
 
     pages: int
@@ -34,7 +34,7 @@ def main() -> None:
     _report_crash(answers, request)
     _limit_time(request.page_seconds)
     try:
-        document: Document = renderer.open_document(request)
+        document: OpenDocument = renderer.open_document(request)
     except UnreadableFile as error:
         send(answers, Status(error.code, str(error)))
         return
@@ -44,7 +44,7 @@ def main() -> None:
         send(answers, _draw(document, int(line)))
 
 
-def _draw(document: Document, number: int) -> PageImage | Status:
+def _draw(document: OpenDocument, number: int) -> PageImage | Status:
     try:
         return document.draw(number)
     except UnreadablePage as error:
