@@ -70,7 +70,7 @@ class ShardBytes:
 
 @dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` those of their contents.
+    """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` their contents'.
 
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
