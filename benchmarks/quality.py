@@ -115,7 +115,7 @@ def ours(
     listed = evaluation.read_pages_file(subset.pages) if subset.pages else None
     corpus = evaluation.find_corpus(args.pdfs, level=level, pages=listed)
     point = None if text_fusion or subset.pages is None else words(args, level)
-    options = evaluation.EvaluationOptions(text_fusion=text_fusion, point=point)
+    options = evaluation.EvaluationOptions(text_fusion=text_fusion, words=point)
     report, run = evaluation.evaluate(corpus, subset.queries, options=options, progress=show_step)
     evaluation.write_run(run, args.runs / f"mini{'-text' if text_fusion else ''}-{level}-{subset.name}.trec")
     return report, run

@@ -42,7 +42,7 @@ __all__ = [
     "Filter",
     "Hit",
     "IngestReport",
-    "Kind",
+    "VectorKind",
     "Library",
     "LibraryStatus",
     "Limits",

@@ -10,7 +10,7 @@ from colvision.errors import LibraryDamaged
 from colvision.pdf import FailedPage
 from colvision.session import Session
 from colvision.status import Document, document_of
-from colvision.store.identity import document_name
+from colvision.store.identity import clean_document_name
 from colvision.store.records import DocumentRow
 
 
@@ -49,7 +49,7 @@ class Documents:
         Raises `ValueError` for a name that another document of its collection has, `LibraryReadOnly`.
         """
         row = self._find(document)
-        self._store.writer.rename(row, document_name(name))
+        self._store.writer.rename(row, clean_document_name(name))
         return self.document(row.id)
 
     def set_metadata(self, document: str, metadata: Metadata) -> Document:

@@ -12,7 +12,7 @@ from colvision.repair import Verification, verify_library
 from colvision.session import Session
 from colvision.status import CollectionStatus, Document, LibraryStatus, status_of
 from colvision.store import Compaction, Store
-from colvision.store.identity import collection_name
+from colvision.store.identity import clean_collection_name
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
 from colvision.store.records import DEFAULT_COLLECTION
 
@@ -101,7 +101,7 @@ class Library(SearchableDocuments):
 
         Raises `ValueError` for a name that cannot be shown.
         """
-        return Collection(self._session, name if name in self.collections() else collection_name(name))
+        return Collection(self._session, name if name in self.collections() else clean_collection_name(name))
 
     def collections(self) -> list[str]:
         """Their names, the oldest first."""
@@ -112,7 +112,7 @@ class Library(SearchableDocuments):
 
         Raises `CollectionNotFound`, `LibraryReadOnly`, `ValueError` for a name that cannot be shown or that is taken.
         """
-        self._store.writer.rename_collection(name, collection_name(new))
+        self._store.writer.rename_collection(name, clean_collection_name(new))
         return self.collection(new)
 
     def delete_collection(self, name: str) -> CollectionStatus:

@@ -1,10 +1,10 @@
 """The public names and where they live; read when the first of them is used, which `import colvision` is not yet."""
 
 from colvision.collection import Collection as Collection
-from colvision.core.embedding import Kind as Kind
 from colvision.core.embedding import PageEmbedding as PageEmbedding
 from colvision.core.embedding import PatchGrid as PatchGrid
 from colvision.core.embedding import QueryEmbedding as QueryEmbedding
+from colvision.core.embedding import VectorKind as VectorKind
 from colvision.core.encoder import Calibration as Calibration
 from colvision.core.encoder import CheckpointRef as CheckpointRef
 from colvision.core.encoder import Encoder as Encoder

@@ -6,7 +6,7 @@ from pathlib import Path
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
-from colvision.store.identity import document_name
+from colvision.store.identity import clean_document_name
 
 from ..settings import LimitReached, Quota, sample_files
 from ..views import JobView
@@ -31,7 +31,7 @@ class Uploads:
 
         Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata can be.
         """
-        shown = document_name(name)
+        shown = clean_document_name(name)
         wanted = self._collection_name(collection)
         self._check_metadata(metadata or {})
         self._check_room(path.stat().st_size, shown)

@@ -16,7 +16,7 @@ from colvision.errors import ColvisionError, DocumentNotFound
 from colvision.ingest import Progress
 
 if TYPE_CHECKING:
-    from colvision.evaluation import ProgressCallback
+    from colvision.evaluation import TaskProgressCallback
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 _KILOBYTE = 1024
@@ -79,7 +79,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def steps_bar(first: str) -> Iterator["ProgressCallback"]:
+def steps_bar(first: str) -> Iterator["TaskProgressCallback"]:
     """Shows one bar on stderr for the parts of a long work, moved by what is given back."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=stderr, transient=True) as bar:

@@ -50,7 +50,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
 
 @commands.command()
 def delete(name: DocumentArgument, library: LibraryOption, collection: AnyCollectionOption = None) -> None:
-    """Delete a document: its vectors, pictures, text and the kept file."""
+    """Delete a document: its vectors, page images, text and the kept file."""
     with handle_errors(), open_existing(library) as opened:
         removed = select_collection(opened, collection).delete(name)
     echo(f"deleted {removed.name} ({removed.stored} pages)")

@@ -25,7 +25,9 @@ def evaluate(
     pages: Annotated[Path | None, typer.Option(help="Search only the pages listed in this file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Save the ranked pages as a TREC run.")] = None,
     against: Annotated[Path | None, typer.Option(help="Compare with this TREC run, query by query.")] = None,
-    point: Annotated[Path | None, typer.Option(help="Point at the words in this file.")] = None,
+    point: Annotated[
+        Path | None, typer.Option(help="Measure whether the best patch for each word in this file lies on it.")
+    ] = None,
     text_fusion: Annotated[
         bool, typer.Option("--text-fusion", help="Ask the pages' own text beside their pictures.")
     ] = False,
@@ -44,11 +46,11 @@ def evaluate(
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))
         options = evaluation.EvaluationOptions(
-            text_fusion=text_fusion, pool=pool, against=against, point=point, library=library
+            text_fusion=text_fusion, pool=pool, against=against, words=point, library=library
         )
         report, answers = evaluation.evaluate(
             corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress
         )
         if run is not None:
             evaluation.write_run(answers, run)
-    echo(json.dumps(report.as_dict()) if as_json else str(report))
+    echo(json.dumps(report.to_dict()) if as_json else str(report))

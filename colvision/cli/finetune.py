@@ -27,8 +27,11 @@ def finetune(
     encoder: Annotated[str, typer.Argument(help="The checkpoint: a folder or a hub id.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="The folder for the adapter.", show_default=False)],
     library: LibraryOption,
-    questions: Annotated[
-        Path | None, typer.Option(help="Questions with their pages; the documents' own headings without.")
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries", "--questions", help="Questions with their pages; the documents' own headings without."
+        ),
     ] = None,
     collection: CollectionOption = None,
     loss: Annotated[
@@ -74,6 +77,6 @@ def finetune(
             patience=patience,
             seed=seed,
         )
-        options = FinetuneOptions(recipe, questions, collection or "default", device, dtype, max_patches)
+        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches)
         report = train(opened, encoder, out, options=options, progress=on_progress)
-    echo(json.dumps(report.as_dict()) if as_json else str(report))
+    echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -55,7 +55,7 @@ def compact(library: LibraryOption) -> None:
     """Give back the room of what was deleted, and merge small shards."""
     with handle_errors(), open_existing(library) as opened:
         done = opened.compact()
-    before = f"{format_bytes(done.bytes_before)} in {done.shards_before} shards"
+    before = f"{format_bytes(done.bytes_before)} in {format_count(done.shards_before, 'shard')}"
     echo(f"{before} became {format_bytes(done.bytes)} in {done.shards}")
 
 

@@ -31,7 +31,7 @@ def search(
     library: LibraryOption,
     words: Annotated[list[str] | None, typer.Argument(help="What to look for; no quotes are needed.")] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Look for pages like this picture, or this PDF's first page.")
+        Path | None, typer.Option(help="Look for pages like this image, or this PDF's first page.")
     ] = None,
     like: Annotated[
         str | None, typer.Option(metavar="DOCUMENT:PAGE", help="Look for pages like this stored one.")
@@ -54,13 +54,13 @@ def search(
     *,
     encoder: EncoderSpec,
 ) -> None:
-    """Show the pages that match best: words, a picture or a page of the library."""
+    """Show the pages that match best: words, an image or a page of the library."""
     if sum(asked is not None for asked in (words, image, like)) != 1:
         raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
     if words is None and text_fusion is not None:
         raise typer.BadParameter("--text-fusion goes with words")
     if like is not None and document is not None:
-        raise typer.BadParameter("--document goes with words and pictures; --where goes with all")
+        raise typer.BadParameter("--document goes with words and images; --where goes with all")
     with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:
         asked = select_collection(opened, collection)
         if image is not None:

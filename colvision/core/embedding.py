@@ -16,7 +16,7 @@ Bools = NDArray[np.bool_]
 _UNIT_TOLERANCE = 1e-2  # bf16 encoders round a unit vector's length by up to 2^-8
 
 
-class Kind(IntEnum):
+class VectorKind(IntEnum):
     """What a page vector stands for. Only a patch has a place on the page."""
 
     PATCH = 0
@@ -70,7 +70,7 @@ class PatchGrid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageEmbedding:
-    """A page as vectors: `vectors` (n, dim) float32 of unit length, n >= 1; `kind` (n,) uint8 of `Kind`."""
+    """A page as vectors: `vectors` (n, dim) float32 of unit length, n >= 1; `kind` (n,) uint8 of `VectorKind`."""
 
     vectors: Floats
     grid: PatchGrid
@@ -86,7 +86,7 @@ class PageEmbedding:
         placed = placed[placed >= 0]
         if placed.size and placed[-1] >= n:
             raise ValueError(f"the grid names vector {placed[-1]}, the page has {n}")
-        patches = np.flatnonzero(self.kind == Kind.PATCH)
+        patches = np.flatnonzero(self.kind == VectorKind.PATCH)
         if not np.array_equal(placed, patches):
             raise ValueError(
                 f"{len(patches)} patch vectors do not fill the {len(placed)} placed cells "

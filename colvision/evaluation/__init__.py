@@ -1,6 +1,14 @@
 """How well an encoder finds the pages that answer a set of queries: `colvision evaluate`."""
 
-from colvision.evaluation.corpus import LEVELS, Corpus, Level, ProgressCallback, TaskProgress, find_corpus, parse_level
+from colvision.evaluation.corpus import (
+    LEVELS,
+    Corpus,
+    Level,
+    TaskProgress,
+    TaskProgressCallback,
+    find_corpus,
+    parse_level,
+)
 from colvision.evaluation.corpus_library import default_cache
 from colvision.evaluation.evaluate import EvaluationOptions, evaluate
 from colvision.evaluation.metrics import Measures
@@ -17,7 +25,7 @@ __all__ = [
     "Level",
     "Measures",
     "Pointing",
-    "ProgressCallback",
+    "TaskProgressCallback",
     "Query",
     "EvaluationReport",
     "GroupMeasures",

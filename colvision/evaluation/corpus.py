@@ -34,7 +34,7 @@ class TaskProgress(NamedTuple):
     total: int
 
 
-ProgressCallback = Callable[[TaskProgress], None]
+TaskProgressCallback = Callable[[TaskProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Corpus:
             for number in document.numbers:
                 yield PageId(document.name, number)
 
-    def files(self, cache: Path, *, progress: ProgressCallback) -> tuple[Path, ...]:
+    def files(self, cache: Path, *, progress: TaskProgressCallback) -> tuple[Path, ...]:
         """One PDF a document, `<stem>.pdf`: made where it is not the file itself, and kept in `cache`.
 
         What an earlier run has made is used. Raises `DamagedFile`.

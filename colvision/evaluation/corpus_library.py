@@ -11,11 +11,11 @@ import platformdirs
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import PageId
 from colvision.errors import InputError
-from colvision.evaluation.corpus import Corpus, CorpusDocument, ProgressCallback, TaskProgress
+from colvision.evaluation.corpus import Corpus, CorpusDocument, TaskProgress, TaskProgressCallback
 from colvision.evaluation.pointing import Pointing, PrintedWord, is_hit, summarise
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationSetting
-from colvision.evaluation.runs import DEPTH, RankedPage, Run, rank
+from colvision.evaluation.runs import DEPTH, Run, RunEntry, rank
 from colvision.ingest import IngestReport, Progress
 from colvision.library import Library, open_library
 from colvision.search import Hit
@@ -54,7 +54,12 @@ class CorpusLibrary:
         )
 
     def search(
-        self, queries: Sequence[Query], *, soft_idf: bool = True, text_fusion: bool = False, progress: ProgressCallback
+        self,
+        queries: Sequence[Query],
+        *,
+        soft_idf: bool = True,
+        text_fusion: bool = False,
+        progress: TaskProgressCallback,
     ) -> Run:
         """The best pages for every query, `DEPTH` of them where there are as many."""
         answers = {}
@@ -68,10 +73,10 @@ class CorpusLibrary:
             progress(TaskProgress("searching", first + len(batch), len(queries)))
         return Run("-".join(self.library.encoder.info.name.split()), answers)
 
-    def _ranked(self, hit: Hit) -> RankedPage:
-        return RankedPage(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
+    def _ranked(self, hit: Hit) -> RunEntry:
+        return RunEntry(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
 
-    def point(self, words: Sequence[PrintedWord], *, progress: ProgressCallback) -> Pointing:
+    def point(self, words: Sequence[PrintedWord], *, progress: TaskProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.
 
         A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
@@ -110,21 +115,21 @@ class EvaluationFolders:
 
 @contextmanager
 def open_corpus(
-    corpus: Corpus, encoder: Encoder, *, folders: EvaluationFolders, progress: ProgressCallback, pool: int = 1
+    corpus: Corpus, encoder: Encoder, *, folders: EvaluationFolders, progress: TaskProgressCallback, pool: int = 1
 ) -> Iterator[CorpusLibrary]:
     """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
 
     With `pool` 2 or 3 it keeps one vector for about so many patches. Raises `InputError` for a file that cannot be
     ingested.
     """
-    name = collection_name(corpus, replace(encoder.info, pool=pool))
+    name = corpus_collection_name(corpus, replace(encoder.info, pool=pool))
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
     with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
         report = opened.collection(name).ingest(paths, pool=pool, progress=_IngestProgress(corpus, progress))
         yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool)
 
 
-def collection_name(corpus: Corpus, info: EncoderInfo) -> str:
+def corpus_collection_name(corpus: Corpus, info: EncoderInfo) -> str:
     """Another for other files, pages, level, encoder or pool: every page in it belongs to the evaluation."""
     pooled = f"-pool{info.pool}" if info.pool > 1 else ""
     return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}{pooled}"
@@ -142,7 +147,7 @@ def is_readable(encoder: Encoder, text: str) -> bool:
 class _IngestProgress:
     """The ingest's progress, counted over all files."""
 
-    def __init__(self, corpus: Corpus, progress: ProgressCallback) -> None:
+    def __init__(self, corpus: Corpus, progress: TaskProgressCallback) -> None:
         self._before, self._file, self._page = 0, "", 0
         self._pages, self._progress = corpus.pages, progress
 

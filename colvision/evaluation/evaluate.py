@@ -7,7 +7,7 @@ from pathlib import Path
 from colvision.core.encoder import Encoder
 from colvision.encoders import load_encoder
 from colvision.errors import InputError
-from colvision.evaluation.corpus import Corpus, ProgressCallback
+from colvision.evaluation.corpus import Corpus, TaskProgressCallback
 from colvision.evaluation.corpus_library import EvaluationFolders, default_cache, is_readable, open_corpus
 from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
@@ -18,7 +18,7 @@ from colvision.evaluation.runs import Run, read_run
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """`text_fusion` searches the text layers beside the page images; `pool` 2 or 3 keeps one vector for about so many
-    patches. `against`: a TREC run to compare with; `point`: a file of words to point at.
+    patches. `against`: a TREC run to compare with; `words`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
@@ -27,7 +27,7 @@ class EvaluationOptions:
     text_fusion: bool = False
     pool: int = 1
     against: Path | None = None
-    point: Path | None = None
+    words: Path | None = None
     library: Path | None = None
     cache: Path | None = None
 
@@ -41,7 +41,7 @@ def evaluate(
     *,
     encoder: str | Encoder = "mini",
     options: EvaluationOptions = _DEFAULTS,
-    progress: ProgressCallback = lambda step: None,
+    progress: TaskProgressCallback = lambda step: None,
 ) -> tuple[EvaluationReport, Run]:
     """Reads the corpus into a library, unless an earlier run has, and searches it for every query.
 
@@ -50,7 +50,7 @@ def evaluate(
     """
     theirs = read_run(options.against) if options.against else None
     name = options.against.name if options.against else ""
-    words = read_words(options.point) if options.point else None
+    words = read_words(options.words) if options.words else None
     loaded = load_encoder(encoder) if isinstance(encoder, str) else encoder
     _check_queries(corpus, queries, loaded)
     if theirs is not None:

@@ -90,7 +90,7 @@ class EvaluationReport:
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
-    def as_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         setting, info = self.setting, self.setting.encoder
         report: dict[str, object] = {

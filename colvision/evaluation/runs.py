@@ -14,7 +14,7 @@ DEPTH = 160  # pages a query: 100 that count, once up to 60 neutral ones are out
 _DIGITS = 9  # of a score, after the point: more than float32 similarities hold
 
 
-class RankedPage(NamedTuple):
+class RunEntry(NamedTuple):
     """A page and its score, the higher the better."""
 
     page: PageId
@@ -26,7 +26,7 @@ class Run:
     """What one system answers; each query's pages, best first."""
 
     tag: str
-    answers: Mapping[str, tuple[RankedPage, ...]]
+    answers: Mapping[str, tuple[RunEntry, ...]]
 
     def __post_init__(self) -> None:
         if len(self.tag.split()) != 1:
@@ -37,9 +37,9 @@ class Run:
         return tuple(ranked.page for ranked in self.answers.get(query_id, ()))
 
 
-def rank(found: Iterable[RankedPage]) -> tuple[RankedPage, ...]:
+def rank(found: Iterable[RunEntry]) -> tuple[RunEntry, ...]:
     """Best first by the digits that a run file keeps; ties by document and page, so that equal scores read alike."""
-    kept = (RankedPage(page, round(score, _DIGITS)) for page, score in found)
+    kept = (RunEntry(page, round(score, _DIGITS)) for page, score in found)
     return tuple(sorted(kept, key=lambda ranked: (-ranked.score, ranked.page)))
 
 
@@ -71,9 +71,7 @@ def read_run(path: Path) -> Run:
             raise InputError(f"line {number} of {path.name} ranks {page.document}#{page.page - 1} a second time")
         found[query_id][page] = order
     answers = {
-        query_id: tuple(
-            RankedPage(page, -order[0]) for page, order in sorted(pages.items(), key=lambda p: (p[1], p[0]))
-        )
+        query_id: tuple(RunEntry(page, -order[0]) for page, order in sorted(pages.items(), key=lambda p: (p[1], p[0])))
         for query_id, pages in found.items()
     }
     return Run(tag, answers)

@@ -12,9 +12,9 @@ from PIL import Image
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page, PageId
-from colvision.evaluation import ProgressCallback, Query, Run, TaskProgress
+from colvision.evaluation import Query, Run, TaskProgress, TaskProgressCallback
 from colvision.evaluation.metrics import mean, measure_run
-from colvision.evaluation.runs import DEPTH, RankedPage, rank
+from colvision.evaluation.runs import DEPTH, RunEntry, rank
 from colvision.maxsim import exact_maxima
 
 PageImages = Callable[[PageId], Image.Image]
@@ -48,12 +48,14 @@ class Check:
     ndcg10: float
 
 
-def search_run(encoder: Encoder, held: HeldOutQueries, page_image: PageImages, *, progress: ProgressCallback) -> Run:
+def search_run(
+    encoder: Encoder, held: HeldOutQueries, page_image: PageImages, *, progress: TaskProgressCallback
+) -> Run:
     """The ranked pages of every query, as a search over exact vectors would rank them."""
     embeddings = encoder.encode_queries([query.text for query in held.queries])
     scores = _scores(encoder, embeddings, held, page_image, progress)  # (pages, queries)
     answers = {
-        query.query_id: rank(map(RankedPage, held.pages, map(float, column)))[:DEPTH]
+        query.query_id: rank(map(RunEntry, held.pages, map(float, column)))[:DEPTH]
         for query, column in zip(held.queries, scores.T, strict=True)
     }
     return Run("-".join(encoder.info.name.split()), answers)
@@ -67,7 +69,7 @@ class CheckSettings(NamedTuple):
 
 
 def check(
-    encoder: Encoder, held: HeldOutQueries, page_image: PageImages, *, at: CheckSettings, progress: ProgressCallback
+    encoder: Encoder, held: HeldOutQueries, page_image: PageImages, *, at: CheckSettings, progress: TaskProgressCallback
 ) -> Check:
     """The mean loss of each query's pages against all that do not answer it."""
     embeddings = encoder.encode_queries([query.text for query in held.queries])
@@ -78,7 +80,7 @@ def check(
         gold = np.array([page in query.gold for page in held.pages])
         rivals = np.array([page not in query.gold | query.neutral for page in held.pages])
         losses += [_cross_entropy(logits[place], logits[rivals]) for place in np.flatnonzero(gold)]
-        answers[query.query_id] = rank(map(RankedPage, held.pages, map(float, column)))
+        answers[query.query_id] = rank(map(RunEntry, held.pages, map(float, column)))
     measured = measure_run(Run("check", answers), held.queries)
     return Check(at.step, float(np.mean(losses)), mean(list(measured.values())).ndcg10)
 
@@ -95,7 +97,7 @@ def _scores(
     embeddings: Sequence[QueryEmbedding],
     held: HeldOutQueries,
     page_image: PageImages,
-    progress: ProgressCallback,
+    progress: TaskProgressCallback,
 ) -> Floats:
     """(pages, queries): sums of weight * best similarity."""
     tokens = np.concatenate([each.vectors for each in embeddings])
@@ -108,7 +110,7 @@ def _scores(
     return np.stack(rows)
 
 
-def _read_pages(pages: Iterable[PageId], page_image: PageImages, progress: ProgressCallback) -> Iterator[Page]:
+def _read_pages(pages: Iterable[PageId], page_image: PageImages, progress: TaskProgressCallback) -> Iterator[Page]:
     named = list(pages)
     for done, page in enumerate(named, 1):
         yield Page(page_image(page), page.page, page.document)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from colvision.core.page import PageId
 from colvision.encoders.vlm.family import Family
-from colvision.evaluation import ProgressCallback, TaskProgress
+from colvision.evaluation import TaskProgress, TaskProgressCallback
 from colvision.finetune.gradient_cache import gradients
 from colvision.finetune.held_out import Check
 from colvision.finetune.losses import PaddedVectors, in_batch, pairwise, similarity
@@ -47,7 +47,7 @@ class Training:
     check: Callable[[int], Check]
     recipe: FinetuneRecipe
 
-    def run(self, saving: SaveSettings, *, progress: ProgressCallback) -> TrainingState:
+    def run(self, saving: SaveSettings, *, progress: TaskProgressCallback) -> TrainingState:
         """Trains to the last step or until the checks get no better.
 
         Leaves the model with the weights of the best check. Every step's queries follow from seed and step alone, so

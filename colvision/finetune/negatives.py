@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from colvision.core.page import PageId
-from colvision.evaluation import ProgressCallback, Query, TaskProgress
+from colvision.evaluation import Query, TaskProgress, TaskProgressCallback
 from colvision.library import Library
 
 _DEPTH = 50  # pages of an answer that are looked through
@@ -29,7 +29,7 @@ class NegativeMining(NamedTuple):
 
 
 def mine_examples(
-    library: Library, queries: Sequence[Query], mining: NegativeMining, *, progress: ProgressCallback
+    library: Library, queries: Sequence[Query], mining: NegativeMining, *, progress: TaskProgressCallback
 ) -> Iterator[TrainingExample]:
     """Each query with its negatives, found by the library's own search among documents to train on.
 

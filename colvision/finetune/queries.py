@@ -51,7 +51,7 @@ def library_pages(library: Library, collection: str) -> dict[str, tuple[int, ...
     return found
 
 
-def queries_of_file(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
+def read_library_queries(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
     """The queries of a file (the format of `colvision evaluate`), by the names that documents have in the library.
 
     Raises `InputError` for one whose page the library does not hold.
@@ -82,7 +82,7 @@ def queries_of_file(file: Path, pages: Mapping[str, Sequence[int]]) -> tuple[Que
     return tuple(queries)
 
 
-def queries_of_headings(library: Library, collection: str, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
+def heading_queries(library: Library, collection: str, pages: Mapping[str, Sequence[int]]) -> tuple[Query, ...]:
     """One query a heading that stands once in the whole collection: its bookmark, or its numbered line in the text.
 
     Pages that hold the same words elsewhere (the contents, running titles) are neutral. A scan has no headings.

@@ -44,14 +44,14 @@ class FinetuneRecipe:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneOptions:
-    """`questions`: a file of questions with their pages; the documents' own headings when None.
+    """`queries`: a file of questions with their pages; the documents' own headings when None.
 
     `device`, `dtype` and `max_patches` as `load_encoder` takes them. A run that was killed goes on from what it saved
     `minutes_between` minutes apart.
     """
 
     recipe: FinetuneRecipe = FinetuneRecipe()
-    questions: Path | None = None
+    queries: Path | None = None
     collection: str = "default"
     device: str | None = None
     dtype: str | None = None

@@ -58,7 +58,7 @@ class FinetuneReport:
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
-    def as_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         intervals = {
             name: list(interval) for name, interval in zip(self.test.theirs._fields, self.test.intervals, strict=True)

@@ -20,13 +20,13 @@ from colvision.encoders.vlm.adapters import REPORT_FILE, stored_modules
 from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderError, InputError
-from colvision.evaluation import ProgressCallback, Query, Run, write_run
+from colvision.evaluation import Query, Run, TaskProgressCallback, write_run
 from colvision.evaluation.report import compare
 from colvision.finetune.held_out import Check, CheckSettings, HeldOutQueries, check, search_run
 from colvision.finetune.loop import SaveSettings, Training
 from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
 from colvision.finetune.negatives import NegativeMining, TrainingExample, mine_examples
-from colvision.finetune.queries import library_pages, queries_of_file, queries_of_headings, split_queries
+from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe
 from colvision.finetune.report import FinetuneReport, SplitCounts
 from colvision.finetune.state import TrainingState
@@ -42,7 +42,7 @@ def finetune(
     out: Path,
     *,
     options: FinetuneOptions = _DEFAULTS,
-    progress: ProgressCallback = lambda step: None,
+    progress: TaskProgressCallback = lambda step: None,
 ) -> FinetuneReport:
     """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
 
@@ -92,7 +92,7 @@ class _FinetuneRun:
         encoder: str | Path,
         checkpoint: Checkpoint,
         options: FinetuneOptions,
-        progress: ProgressCallback,
+        progress: TaskProgressCallback,
     ) -> None:
         self._library, self._encoder, self._checkpoint = library, encoder, checkpoint
         self._options, self._progress = options, progress
@@ -116,7 +116,7 @@ class _FinetuneRun:
         )
         write_run(trained.before, out / "before.trec")
         write_run(after, out / "after.trec")
-        atomic_write(out / REPORT_FILE, [json.dumps(report.as_dict(), indent=2).encode()])
+        atomic_write(out / REPORT_FILE, [json.dumps(report.to_dict(), indent=2).encode()])
         shutil.rmtree(out / "training")
         return report
 
@@ -147,9 +147,9 @@ class _FinetuneRun:
         return _TrainingResult(state, base, fingerprint, before)
 
     def _queries(self) -> Sequence[Query]:
-        if self._options.questions is not None:
-            return queries_of_file(self._options.questions, self._pages)
-        found = queries_of_headings(self._library, self._options.collection, self._pages)
+        if self._options.queries is not None:
+            return read_library_queries(self._options.queries, self._pages)
+        found = heading_queries(self._library, self._options.collection, self._pages)
         if not found:
             raise InputError(
                 "the documents have no headings to ask for (no bookmarks, no numbered lines in a text layer): give a "

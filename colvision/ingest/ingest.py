@@ -17,7 +17,7 @@ from colvision.ingest.sources import Upload
 from colvision.pdf import FailedPage, Limits, inspect_file
 from colvision.store import Store
 from colvision.store.documents import PendingDocument
-from colvision.store.identity import SourceFile, document_name
+from colvision.store.identity import SourceFile, clean_document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow
 
 
@@ -35,7 +35,7 @@ def ingest_files(
     reports = []
     for file in files:
         if callbacks.is_cancelled():
-            name = document_name(file.name)
+            name = clean_document_name(file.name)
             reports.append(FileReport(name if isinstance(file, Upload) else str(file), name, "cancelled"))
             continue
         reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
@@ -45,7 +45,7 @@ def ingest_files(
 def _ingest_file(
     store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    name = document_name(file.name)
+    name = clean_document_name(file.name)
     source = name if isinstance(file, Upload) else str(file.absolute())
     document_id = file.document_id if isinstance(file, Upload) else ""
     source_file = SourceFile(

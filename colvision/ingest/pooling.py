@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.embedding import Floats, Ints, Kind, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.embedding import Floats, Ints, PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import Page
 from colvision.errors import LibraryError
@@ -65,19 +65,19 @@ def pool(embedding: PageEmbedding, factor: int) -> PageEmbedding:
     """
     if factor < 1:
         raise ValueError(f"pooling by a factor of {factor}: give 1 (none), 2 or 3")
-    patches = np.flatnonzero(embedding.kind == Kind.PATCH)
+    patches = np.flatnonzero(embedding.kind == VectorKind.PATCH)
     if factor == 1 or len(patches) < 2:
         return embedding
     order = patches[_by_neighbours(embedding.grid, patches, factor)]
     group = _join(embedding.vectors[order], np.arange(len(order)) // factor)  # (patches,)
     centres = _centres(embedding.vectors[order], group)
-    others = np.flatnonzero(embedding.kind != Kind.PATCH)
+    others = np.flatnonzero(embedding.kind != VectorKind.PATCH)
     place = np.full(len(embedding.vectors) + 1, -1, np.int32)  # one more, for the cells of row -1
     place[order] = group
     return PageEmbedding(
         np.concatenate([centres, embedding.vectors[others]]),
         PatchGrid(place[embedding.grid.cells]),
-        np.concatenate([np.full(len(centres), Kind.PATCH, np.uint8), embedding.kind[others]]),
+        np.concatenate([np.full(len(centres), VectorKind.PATCH, np.uint8), embedding.kind[others]]),
     )
 
 

@@ -73,28 +73,28 @@ class IngestReport:
         """What JSON can hold: what `colvision ingest --json` prints."""
         return {"files": [file.to_dict() for file in self.files], "pages": self.pages, "seconds": self.seconds}
 
-    def of(self, outcome: FileOutcome) -> tuple[FileReport, ...]:
+    def with_outcome(self, outcome: FileOutcome) -> tuple[FileReport, ...]:
         return tuple(file for file in self.files if file.outcome == outcome)
 
     @property
     def new(self) -> tuple[FileReport, ...]:
-        return self.of("new")
+        return self.with_outcome("new")
 
     @property
     def same(self) -> tuple[FileReport, ...]:
-        return self.of("same")
+        return self.with_outcome("same")
 
     @property
     def replaced(self) -> tuple[FileReport, ...]:
-        return self.of("replaced")
+        return self.with_outcome("replaced")
 
     @property
     def failed(self) -> tuple[FileReport, ...]:
-        return self.of("failed")
+        return self.with_outcome("failed")
 
     @property
     def cancelled(self) -> tuple[FileReport, ...]:
-        return self.of("cancelled")
+        return self.with_outcome("cancelled")
 
     @property
     def pages(self) -> int:
@@ -115,7 +115,9 @@ class IngestReport:
             return
         yield from (str(file) for file in self.files)
         outcomes: tuple[FileOutcome, ...] = ("new", "replaced", "same", "failed", "cancelled")
-        counts = ", ".join(f"{len(self.of(outcome))} {outcome}" for outcome in outcomes if self.of(outcome))
+        counts = ", ".join(
+            f"{len(self.with_outcome(outcome))} {outcome}" for outcome in outcomes if self.with_outcome(outcome)
+        )
         speed = f" ({self.pages / self.seconds:.1f} pages/s)" if self.pages and self.seconds > 0 else ""
         yield f"{counts}; {self.pages} {_plural(self.pages, 'page')} in {self.seconds:.1f} s{speed}"
 

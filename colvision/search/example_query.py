@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colvision.core.embedding import Floats, Kind, PatchGrid, QueryEmbedding
+from colvision.core.embedding import Floats, PatchGrid, QueryEmbedding, VectorKind
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.errors import DamagedFile
@@ -92,7 +92,7 @@ def page_query(
     Every token is a word, named by its place, and counts 1 / tokens: the score is a mean. Of a page without
     patches all vectors are tokens.
     """
-    patches = np.flatnonzero(kind == Kind.PATCH)
+    patches = np.flatnonzero(kind == VectorKind.PATCH)
     rows = patches if len(patches) else np.arange(len(vectors))
     unit = vectors[rows] / np.maximum(np.linalg.norm(vectors[rows], axis=1, keepdims=True), 1e-6)
     taken = np.sort(_least_alike(unit, max_tokens))

@@ -90,7 +90,7 @@ def _free_name(name: str, name_exists: Callable[[str], bool]) -> str:
     return candidate
 
 
-def document_name(name: str) -> str:
+def clean_document_name(name: str) -> str:
     """A name fit to be shown: the last part of a path of any system, without control characters, not too long."""
     last = PureWindowsPath(PurePosixPath(name).name).name
     shown = "".join(character for character in last if character.isprintable()).strip()
@@ -98,7 +98,7 @@ def document_name(name: str) -> str:
     return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
 
 
-def collection_name(name: str) -> str:
+def clean_collection_name(name: str) -> str:
     """A name fit for a collection. Raises `ValueError` for one that is empty or cannot be shown."""
     shown = " ".join(name.split())
     if not shown or not shown.isprintable():

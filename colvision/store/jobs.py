@@ -57,10 +57,6 @@ class Job:
     finished: str
 
     @property
-    def is_active(self) -> bool:
-        return self.state in ("queued", "running")
-
-    @property
     def pid(self) -> int | None:
         """The process that works on it, if that runs on this machine."""
         holder = Holder.parse(self.worker)

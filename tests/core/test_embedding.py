@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colvision.core.embedding import Kind, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
 from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.page import Box
 
@@ -33,7 +33,7 @@ def test_vectors_that_do_not_fill_their_grid_are_refused():
 
 
 def test_a_text_vector_needs_no_cell():
-    kind = np.array([Kind.PATCH, Kind.PATCH, Kind.TEXT], np.uint8)
+    kind = np.array([VectorKind.PATCH, VectorKind.PATCH, VectorKind.TEXT], np.uint8)
     assert PageEmbedding(ones(3), PatchGrid.full(1, 2), kind).vectors.shape == (3, 4)
 
 

@@ -40,7 +40,7 @@ def test_a_report_names_all_that_another_run_must_share(judged):
     ):
         assert fact in text
     assert report.setting.renderers[0].split()[0] in ("poppler", "pdfium")
-    values = json.loads(json.dumps(report.as_dict()))
+    values = json.loads(json.dumps(report.to_dict()))
     assert values["encoder"]["fingerprint"] == encoder.info.fingerprint
     assert values["groups"][0]["ndcg10"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
 

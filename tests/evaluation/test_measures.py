@@ -9,7 +9,7 @@ import pytest
 from colvision.evaluation.bootstrap import intervals, share_interval
 from colvision.evaluation.metrics import by_group, mean, measure, measure_run
 from colvision.evaluation.report import compare
-from colvision.evaluation.runs import RankedPage, Run, rank
+from colvision.evaluation.runs import Run, RunEntry, rank
 from tests.helpers.evaluation_set import page, query
 
 
@@ -54,7 +54,7 @@ def test_measures_equal_trec_eval_where_its_definitions_are_ours():
         scores = rng.permutation(100)[: rng.integers(1, 100)].astype(
             float
         )  # distinct: trec_eval breaks ties its own way
-        answers[f"q{number}"] = rank(map(RankedPage, [pages[i] for i in rng.permutation(len(scores))], scores.tolist()))
+        answers[f"q{number}"] = rank(map(RunEntry, [pages[i] for i in rng.permutation(len(scores))], scores.tolist()))
     wanted = {"ndcg_cut_5", "ndcg_cut_10", "recall_1", "recall_10", "P_1", "P_5", "P_10", "recip_rank"}
     judged = {each.query_id: {str(gold): 1 for gold in each.gold} for each in queries}
     theirs = trec.RelevanceEvaluator(judged, wanted).evaluate(
@@ -95,7 +95,7 @@ def test_groups_are_all_the_types_and_content_by_what_answers_it():
         query([page(1)], query_id="c", subtype="code"),
         query([page(1)], query_id="d", type_="title", subtype="table"),
     ]
-    run = Run("run", {"a": (RankedPage(page(1), 1.0),)})
+    run = Run("run", {"a": (RunEntry(page(1), 1.0),)})
     groups = by_group(measure_run(run, queries), queries)
     sizes = {name: len(each) for name, each in groups.items()}
     assert sizes == {
@@ -133,8 +133,8 @@ def test_a_paired_difference_is_surer_than_two_means():
 
 def test_a_difference_is_ours_minus_theirs_query_by_query():
     queries = [query([page(1)], query_id=name) for name in "abc"]
-    ours = Run("ours", {name: (RankedPage(page(1), 1.0),) for name in "ab"})
-    theirs = Run("theirs", {name: (RankedPage(page(1), 1.0),) for name in "c"})
+    ours = Run("ours", {name: (RunEntry(page(1), 1.0),) for name in "ab"})
+    theirs = Run("theirs", {name: (RunEntry(page(1), 1.0),) for name in "c"})
     everything = compare(ours, theirs, queries)[0]
     assert everything.theirs.ndcg10 == pytest.approx(1 / 3)
     assert everything.difference.ndcg10 == pytest.approx(1 / 3)

@@ -60,15 +60,15 @@ def test_words_that_are_printed_on_the_pages_are_pointed_at(judged, tmp_path):
     ]
     path = write_lines(tmp_path / "words.jsonl", words)
     assert read_words(path)[0].page == page(2)
-    options = EvaluationOptions(cache=judged.cache, point=path)
+    options = EvaluationOptions(cache=judged.cache, words=path)
     report, _ = evaluate(find_corpus(judged.manuals), judged.queries, encoder=ToyEncoder(), options=options)
     assert (report.pointing.words, report.pointing.share) == (5, 0.6)
     assert "best patch on the word: 0.600 of 5 words" in str(report)
-    assert report.as_dict()["pointing"]["share"] == 0.6
+    assert report.to_dict()["pointing"]["share"] == 0.6
 
 
 def test_words_of_pages_that_are_not_searched_are_an_error(judged, tmp_path):
     path = write_lines(tmp_path / "words.jsonl", [{"doc": "book", "page": 1, "word": "motor", "boxes": [[0, 0, 1, 1]]}])
-    options = EvaluationOptions(cache=judged.cache, point=path)
+    options = EvaluationOptions(cache=judged.cache, words=path)
     with pytest.raises(InputError, match="none of the words"):
         evaluate(find_corpus(judged.manuals), judged.queries, encoder=ToyEncoder(), options=options)

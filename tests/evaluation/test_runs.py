@@ -5,14 +5,14 @@ import pytest
 
 from colvision.errors import InputError
 from colvision.evaluation import read_pages_file, read_queries, read_run
-from colvision.evaluation.runs import RankedPage, Run, rank, write_run
+from colvision.evaluation.runs import Run, RunEntry, rank, write_run
 from tests.helpers.evaluation_set import page, write_lines
 
 
 def test_a_run_comes_back_from_its_file_as_it_was(tmp_path):
     rng = np.random.default_rng(3)
     answers = {
-        f"q{number}": rank(RankedPage(page(n, "a manual, 2nd ed."), float(s)) for n, s in enumerate(rng.random(160), 1))
+        f"q{number}": rank(RunEntry(page(n, "a manual, 2nd ed."), float(s)) for n, s in enumerate(rng.random(160), 1))
         for number in range(3)
     }
     write_run(Run("mini", answers), tmp_path / "run.trec")
@@ -20,15 +20,15 @@ def test_a_run_comes_back_from_its_file_as_it_was(tmp_path):
 
 
 def test_a_run_file_counts_pages_from_0_ranks_from_1_and_keeps_9_digits(tmp_path):
-    write_run(Run("mini", {"q": (RankedPage(page(1), 2 / 3),)}), tmp_path / "run.trec")
+    write_run(Run("mini", {"q": (RunEntry(page(1), 2 / 3),)}), tmp_path / "run.trec")
     assert (tmp_path / "run.trec").read_text() == "q Q0 pump#0 1 0.666666667 mini\n"
 
 
 def test_scores_that_a_run_file_cannot_tell_apart_are_ordered_by_document_and_page():
     tied = [
-        RankedPage(page(2, "b"), 0.5 + 1e-12),
-        RankedPage(page(10, "a"), 0.5),
-        RankedPage(page(9, "a"), 0.5 - 1e-12),
+        RunEntry(page(2, "b"), 0.5 + 1e-12),
+        RunEntry(page(10, "a"), 0.5),
+        RunEntry(page(9, "a"), 0.5 - 1e-12),
     ]
     assert [ranked.page for ranked in rank(tied)] == [page(9, "a"), page(10, "a"), page(2, "b")]
 

@@ -29,7 +29,7 @@ def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
     assert [report.setting.retrievers for report in reports.values()] == [("maxsim",), ("maxsim", "bm25")]
     assert "BM25" not in str(reports[False])
     assert "retrievers: maxsim, bm25" in str(reports[True])
-    assert reports[True].as_dict()["scoring"]["bm25"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
+    assert reports[True].to_dict()["scoring"]["bm25"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
 
 
 def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(judged, tmp_path):
@@ -57,7 +57,7 @@ def test_pooled_pages_are_a_collection_of_their_own_and_the_report_says_so(judge
         report, _ = evaluate(find_corpus(judged.manuals), judged.queries, encoder=encoder, options=options)
         reports.append(report)
     assert encoder.encoded == 2 * 5
-    assert [report.as_dict()["pool"] for report in reports] == [1, 2, 2]
+    assert [report.to_dict()["pool"] for report in reports] == [1, 2, 2]
     assert ", pool 2, renderer" in str(reports[1]) and "pool" not in str(reports[0])
     with open_library(tmp_path / "library", encoder=encoder) as library:
         vectors = [collection.vectors for collection in library.status().collections if collection.pages]

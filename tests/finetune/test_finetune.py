@@ -34,7 +34,7 @@ def world(saved, tmp_path_factory) -> Iterator[tuple[colvision.Library, Path]]:
 
 
 def options(world, recipe: FinetuneRecipe = RECIPE, **more: object) -> FinetuneOptions:
-    return FinetuneOptions(recipe=recipe, questions=world[1], device="cpu", dtype="float32", **more)
+    return FinetuneOptions(recipe=recipe, queries=world[1], device="cpu", dtype="float32", **more)
 
 
 def test_a_short_run_finds_pages_better_that_it_never_saw(world, saved, tmp_path):
@@ -69,7 +69,7 @@ def die_at_the_third_step(step):
 
 with colvision.open_library(library, encoder=encoder) as opened:
     options = FinetuneOptions(
-        recipe=eval(recipe), questions=Path(questions), device="cpu", dtype="float32", minutes_between=0.0
+        recipe=eval(recipe), queries=Path(questions), device="cpu", dtype="float32", minutes_between=0.0
     )
     finetune(opened, checkpoint, Path(out), options=options, progress=die_at_the_third_step)
 """
@@ -132,7 +132,7 @@ def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, saved
     """Hard negatives come from a search: nobody has to say again what filled the library."""
     library, questions = world
     short = ("--steps", 1, "--batch", 4, "--at-once", 8, "--rank", 4, "--check-every", 1)
-    arguments = (saved("colqwen2"), tmp_path / "out", "--questions", questions, "--library", library.path, *short)
+    arguments = (saved("colqwen2"), tmp_path / "out", "--queries", questions, "--library", library.path, *short)
     exact = ("--device", "cpu", "--dtype", "float32", "--json")
     answer = CliRunner().invoke(main, ["finetune", *map(str, (*arguments, *exact))])
     assert answer.exit_code == 0, answer.output

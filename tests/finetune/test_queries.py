@@ -14,7 +14,7 @@ from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation import Query
 from colvision.finetune.negatives import NegativeMining, mine_examples
-from colvision.finetune.queries import library_pages, queries_of_file, queries_of_headings, split_queries
+from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
 from colvision.finetune.recipe import FinetuneRecipe
 from colvision.store.writer import EncodedPage
 from tests.helpers import ROOT, stores
@@ -53,7 +53,7 @@ def with_bookmarks(*marks: tuple[str, int], pages: int) -> bytes:
 
 
 def ask_headings(library: colvision.Library) -> dict[str, Query]:
-    return {each.text: each for each in queries_of_headings(library, "default", library_pages(library, "default"))}
+    return {each.text: each for each in heading_queries(library, "default", library_pages(library, "default"))}
 
 
 def test_bookmarks_become_questions_without_their_numbers(store, tmp_path):
@@ -95,7 +95,7 @@ def test_questions_of_a_file_name_documents_with_or_without_their_ending(tmp_pat
         "neutral": [{"doc": "pump.pdf", "page": 0}],
     }
     file = stores.write(tmp_path, "questions.jsonl", json.dumps(line))
-    (found,) = queries_of_file(file, {"pump.pdf": (1, 2)})
+    (found,) = read_library_queries(file, {"pump.pdf": (1, 2)})
     assert (found.gold, found.neutral) == ({PageId("pump.pdf", 2)}, {PageId("pump.pdf", 1)})
 
 
@@ -112,7 +112,7 @@ def test_a_question_about_a_page_that_the_library_lacks_is_refused(tmp_path, pag
         tmp_path, "q.jsonl", json.dumps({"query_id": "q", "text": "oil", "gold": [{"doc": "pump", "page": 1}]})
     )
     with pytest.raises(InputError, match=f"answered by pump, page 2, and the library has {message}"):
-        queries_of_file(file, pages)
+        read_library_queries(file, pages)
 
 
 def test_no_document_is_in_two_parts_and_the_one_with_most_questions_is_trained_on():

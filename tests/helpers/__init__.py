@@ -1,4 +1,4 @@
-"""What tests share. One way to import it: `from colvision.testing.toy import ToyEncoder`."""
+"""What tests share. One way to import it: `from tests.helpers.stores import add`."""
 
 from pathlib import Path
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colvision.core.embedding import Kind, PageEmbedding, PatchGrid
+from colvision.core.embedding import PageEmbedding, PatchGrid, VectorKind
 from colvision.ingest.pooling import pool
 
 
@@ -66,12 +66,12 @@ def test_a_rectangular_page_keeps_a_hot_patch_where_it_was():
 def test_text_and_global_vectors_are_kept_as_they_are():
     rng = np.random.default_rng(4)
     vectors = unit(rng, 11)
-    kind = np.array([Kind.TEXT] * 2 + [Kind.PATCH] * 8 + [Kind.GLOBAL], np.uint8)
+    kind = np.array([VectorKind.TEXT] * 2 + [VectorKind.PATCH] * 8 + [VectorKind.GLOBAL], np.uint8)
     page = PageEmbedding(vectors, PatchGrid(np.arange(2, 10, dtype=np.int32).reshape(2, 4)), kind)
     pooled = pool(page, 2)
-    others = pooled.kind != Kind.PATCH
+    others = pooled.kind != VectorKind.PATCH
     np.testing.assert_array_equal(pooled.vectors[others], vectors[[0, 1, 10]])
-    assert pooled.kind[others].tolist() == [Kind.TEXT, Kind.TEXT, Kind.GLOBAL]
+    assert pooled.kind[others].tolist() == [VectorKind.TEXT, VectorKind.TEXT, VectorKind.GLOBAL]
     assert (~others).sum() <= 4
 
 

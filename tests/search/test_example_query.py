@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 from colvision.cli import main
-from colvision.core.embedding import Kind, PatchGrid
+from colvision.core.embedding import PatchGrid, VectorKind
 from colvision.errors import DamagedFile, DocumentNotFound, EncoderMismatch, PageNotFound, UnsupportedFile
 from colvision.library import open_library
 from colvision.search.example_query import MAX_TOKENS, page_query
@@ -32,7 +32,7 @@ def test_a_page_asks_with_its_patches_and_their_places():
 
 
 def test_prompt_and_whole_page_vectors_do_not_ask():
-    kind = np.array([Kind.TEXT, Kind.PATCH, Kind.PATCH, Kind.GLOBAL], np.uint8)
+    kind = np.array([VectorKind.TEXT, VectorKind.PATCH, VectorKind.PATCH, VectorKind.GLOBAL], np.uint8)
     query = page_query(unit(4), kind, PatchGrid(np.array([[1, 2]], np.int32)), text="page 1")
     np.testing.assert_allclose(query.vectors, unit(4)[1:3], atol=1e-6)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 import colvision
 from colvision import maxsim
-from colvision.core.embedding import Kind, PatchGrid, QueryEmbedding
+from colvision.core.embedding import PatchGrid, QueryEmbedding, VectorKind
 from colvision.core.encoder import Calibration
 from colvision.core.query import ScoredQuery
 from colvision.explain import explain_page
@@ -175,7 +175,9 @@ def _query(vectors, calibration=None, is_query=None):
 
 def test_a_token_won_by_a_global_vector_has_no_place_on_the_page():
     codes = maxsim.quantise(np.array([[1, 0], [0, 1]], np.float32), 1.0)
-    page = ShardPage(codes, PatchGrid(np.array([[0]], np.int32)), np.array([Kind.PATCH, Kind.GLOBAL], np.uint8))
+    page = ShardPage(
+        codes, PatchGrid(np.array([[0]], np.int32)), np.array([VectorKind.PATCH, VectorKind.GLOBAL], np.uint8)
+    )
     why = explain_page(_query([[0, 1], [1, 0]]), page, quantisation_range=1.0)
     assert why.matches[0].cell is None
     assert why.matches[1].cell == (0, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colvision.store.identity import document_name, extension_of, new_id
+from colvision.store.identity import clean_document_name, extension_of, new_id
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from colvision.store.identity import document_name, extension_of, new_id
     ],
 )
 def test_a_documents_name_is_the_last_part_without_what_cannot_be_shown(given, shown):
-    assert document_name(given) == shown
+    assert clean_document_name(given) == shown
 
 
 def test_a_very_long_name_is_cut_and_keeps_its_ending():
-    name = document_name("x" * 5000 + ".pdf")
+    name = clean_document_name("x" * 5000 + ".pdf")
     assert len(name) == 200 and name.endswith(".pdf")
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from colvision.core.embedding import Kind, PatchGrid
+from colvision.core.embedding import PatchGrid, VectorKind
 from colvision.errors import LibraryDamaged
 from colvision.maxsim import sign_bits
 from colvision.store.shards import SMALL_BYTES, PageRef, Shard, ShardPage, write_shard
@@ -22,7 +22,7 @@ def page_of(rng: np.random.Generator, n: int, dim: int, *, blank: int = 0) -> Sh
     patches = max(1, n - 1)
     cells = np.concatenate([np.full(blank, -1), np.arange(patches)]).astype(np.int32)[None, :]
     kind = np.zeros(n, dtype=np.uint8)
-    kind[patches:] = Kind.GLOBAL
+    kind[patches:] = VectorKind.GLOBAL
     codes = rng.integers(-127, 128, (n, dim)).astype(np.int8)
     return ShardPage(codes, PatchGrid(cells), kind)
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from colvision.core.embedding import Kind, PageEmbedding, PatchGrid
+from colvision.core.embedding import PageEmbedding, PatchGrid, VectorKind
 from colvision.errors import EncoderMismatch
 from colvision.testing import ToyEncoder, check_encoder
 from colvision.testing.contract import CHECKS, Trial
@@ -313,7 +313,7 @@ class OneVectorAPage(Altered):
 
     def altered_page(self, embedding, page, number):
         mean = embedding.vectors.mean(axis=0, keepdims=True)
-        kind = np.array([Kind.GLOBAL], dtype=np.uint8)
+        kind = np.array([VectorKind.GLOBAL], dtype=np.uint8)
         no_patch = PatchGrid(np.full((1, 1), -1, dtype=np.int32))
         return PageEmbedding(mean / np.linalg.norm(mean), no_patch, kind)
 

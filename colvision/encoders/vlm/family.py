@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colvision.core.embedding import Floats, Ints, Kind, PatchGrid
+from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
 from colvision.errors import WeightsMismatch
@@ -173,7 +173,7 @@ class Family(ABC):
                 f"the tokenizer makes {len(at)} image tokens of {len(page_tokens.kinds)} in the page's prompt: "
                 "take all files from one checkpoint"
             )
-        kind = np.full(len(ids), Kind.TEXT, dtype=np.uint8)
+        kind = np.full(len(ids), VectorKind.TEXT, dtype=np.uint8)
         kind[at] = page_tokens.kinds
         cells = np.where(page_tokens.cells >= 0, at[np.maximum(page_tokens.cells, 0)], -1).astype(np.int32)
         return PatchGrid(cells), kind

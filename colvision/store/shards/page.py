@@ -19,7 +19,7 @@ class PageRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardPage:
-    """A page as it is stored: `codes` (n, dim) int8 with n >= 1, its grid, `kind` (n,) uint8 of `Kind`."""
+    """A page as it is stored: `codes` (n, dim) int8 with n >= 1, its grid, `kind` (n,) uint8 of `VectorKind`."""
 
     codes: Codes
     grid: PatchGrid

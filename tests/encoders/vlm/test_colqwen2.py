@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import ColQwen2Processor, Qwen2VLImageProcessorPil
 
-from colvision.core.embedding import Kind, PageEmbedding
+from colvision.core.embedding import PageEmbedding, VectorKind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
@@ -115,7 +115,7 @@ def test_the_grid_is_that_of_the_processed_page(encoder, processor):
 def test_prompt_tokens_stay_in_the_page_but_have_no_place_on_it(encoder):
     [embedding] = encode(encoder, noise(84, 140))
     tokens = encoder.family.tokenizer(PROMPT[0])["input_ids"], encoder.family.tokenizer(PROMPT[1])["input_ids"]
-    expected = [Kind.TEXT] * len(tokens[0]) + [Kind.PATCH] * 15 + [Kind.TEXT] * len(tokens[1])
+    expected = [VectorKind.TEXT] * len(tokens[0]) + [VectorKind.PATCH] * 15 + [VectorKind.TEXT] * len(tokens[1])
     assert embedding.kind.tolist() == expected
     np.testing.assert_array_equal(embedding.grid.cells.ravel(), len(tokens[0]) + np.arange(15))
 
@@ -179,8 +179,8 @@ def test_fewer_patches_are_a_coarser_grid(folder, encoder):
     coarse = load_encoder(folder, device="cpu", dtype="float32", max_patches=12)
     page = noise(560, 400)
     [fine], [less] = encode(encoder, page), encode(coarse, page)
-    assert np.sum(fine.kind == Kind.PATCH) <= PATCHES
-    assert np.sum(less.kind == Kind.PATCH) <= 12 < np.sum(fine.kind == Kind.PATCH)
+    assert np.sum(fine.kind == VectorKind.PATCH) <= PATCHES
+    assert np.sum(less.kind == VectorKind.PATCH) <= 12 < np.sum(fine.kind == VectorKind.PATCH)
     assert coarse.info.fingerprint != encoder.info.fingerprint
 
 
@@ -188,7 +188,7 @@ def test_fewer_patches_are_a_coarser_grid(folder, encoder):
 def test_slivers_keep_to_the_limit_of_patches(folder, size):
     encoder = load_encoder(folder, device="cpu", dtype="float32", max_patches=16)
     [embedding] = encode(encoder, Page(Image.new("L", size, 255)))
-    assert 1 <= np.sum(embedding.kind == Kind.PATCH) <= 16
+    assert 1 <= np.sum(embedding.kind == VectorKind.PATCH) <= 16
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (19, 19), (3, 60), (60, 1), (4000, 3)])

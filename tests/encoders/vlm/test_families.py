@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colvision.core.embedding import Kind
+from colvision.core.embedding import VectorKind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.loaded_checkpoint import attention
@@ -68,7 +68,7 @@ def test_the_image_tokens_are_counted_before_a_page_is_encoded(get, name):
     for page in (noise(300, 120), noise(90, 400), noise(33, 35)):
         fitted = family.fit(page.image)
         [kind] = family.page_batch([fitted]).kinds
-        assert family.count_patches(fitted) == np.sum(kind != Kind.TEXT)
+        assert family.count_patches(fitted) == np.sum(kind != VectorKind.TEXT)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -76,7 +76,7 @@ def test_the_image_tokens_are_counted_before_a_page_is_encoded(get, name):
 def test_slivers_become_pages_within_the_limit(get, name, size):
     encoder = get(name)
     [embedding] = encode(encoder, Page(Image.new("L", size, 200)))
-    assert 1 <= np.sum(embedding.kind == Kind.PATCH) <= encoder.family.max_patches
+    assert 1 <= np.sum(embedding.kind == VectorKind.PATCH) <= encoder.family.max_patches
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -111,7 +111,7 @@ def test_bfloat16_stays_near_float32(saved, get, name):
 def test_fewer_patches_are_a_coarser_grid(saved, get, name):
     coarse = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=20)
     [fine], [less] = encode(get(name), noise(560, 400)), encode(coarse, noise(560, 400))
-    assert np.sum(less.kind == Kind.PATCH) <= 20 < np.sum(fine.kind == Kind.PATCH)
+    assert np.sum(less.kind == VectorKind.PATCH) <= 20 < np.sum(fine.kind == VectorKind.PATCH)
     assert coarse.info.fingerprint != get(name).info.fingerprint
 
 

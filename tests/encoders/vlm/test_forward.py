@@ -13,7 +13,7 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-from colvision.core.embedding import Kind
+from colvision.core.embedding import VectorKind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.errors import WeightsMismatch
@@ -100,16 +100,16 @@ def test_tokens_of_a_page_in_tiles_are_those_of_transformers(saved, get, name):
 def test_the_view_of_the_whole_page_has_no_place_on_it(get, name):
     [embedding] = encode(get(name), noise(320, 180))
     assert (embedding.grid.rows, embedding.grid.cols) == (16, 12)
-    whole = np.flatnonzero(embedding.kind == Kind.GLOBAL)
+    whole = np.flatnonzero(embedding.kind == VectorKind.GLOBAL)
     assert len(whole) == 16
-    assert whole.min() > np.flatnonzero(embedding.kind == Kind.PATCH).max()
+    assert whole.min() > np.flatnonzero(embedding.kind == VectorKind.PATCH).max()
 
 
 @pytest.mark.parametrize("name", TILES)
 def test_rows_of_the_grid_cross_the_tiles(get, name):
     """Tokens run tile by tile: a row of the page is taken from all tiles beside each other."""
     [embedding] = encode(get(name), noise(320, 180))
-    patches = np.flatnonzero(embedding.kind == Kind.PATCH)  # tile by tile, (4 tiles, 3 tiles, 4, 4) tokens
+    patches = np.flatnonzero(embedding.kind == VectorKind.PATCH)  # tile by tile, (4 tiles, 3 tiles, 4, 4) tokens
     beside = np.concatenate([patches[tile * 16 + 4 : tile * 16 + 8] for tile in range(3)])
     np.testing.assert_array_equal(embedding.grid.cells[1], beside)
     below = np.concatenate([patches[tile * 16 : tile * 16 + 4] for tile in range(3, 6)])
@@ -121,7 +121,7 @@ def test_a_page_that_is_one_tile_is_its_own_only_view(saved, name):
     encoder = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=16)
     [embedding] = encode(encoder, noise(320, 180))
     assert (embedding.grid.rows, embedding.grid.cols) == (4, 4)
-    assert not np.any(embedding.kind == Kind.GLOBAL)
+    assert not np.any(embedding.kind == VectorKind.GLOBAL)
 
 
 # Qwen3-VL and Qwen3.5: our own projection over the backbone

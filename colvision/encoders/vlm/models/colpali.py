@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colvision.core.embedding import Kind
+from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor, read_processor_config
@@ -97,7 +97,7 @@ class ColPali(Family):
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
         processed = self.image_processor(images=list(images), return_tensors="pt")
-        kinds = np.full(self._cells.size, Kind.PATCH, dtype=np.uint8)
+        kinds = np.full(self._cells.size, VectorKind.PATCH, dtype=np.uint8)
         page_tokens = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
         return {"pixel_values": processed["pixel_values"]}, len(images) * [page_tokens]
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colvision.core.embedding import Kind
+from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
@@ -88,7 +88,7 @@ class _ColQwen(Family):
         for _, rows, cols in (processed["image_grid_thw"] // self._merge).tolist():
             cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
             text = self.prompts.page_with(rows * cols * self.prompts.image_token)
-            tokens.append(PageTokens(text, np.full(rows * cols, Kind.PATCH, dtype=np.uint8), cells))
+            tokens.append(PageTokens(text, np.full(rows * cols, VectorKind.PATCH, dtype=np.uint8), cells))
         return {"pixel_values": processed["pixel_values"], "image_grid_thw": processed["image_grid_thw"]}, tokens
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from torch import Tensor
 
-from colvision.core.embedding import Ints, Kind
+from colvision.core.embedding import Ints, VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
@@ -80,15 +80,15 @@ class _TiledFamily(Family):
         tokens = self._side**2
         view = f"{_AROUND}{_GLOBAL}{tokens * _IMAGE}{_AROUND}"
         if rows == 0:
-            kinds = np.full(tokens, Kind.PATCH, dtype=np.uint8)
+            kinds = np.full(tokens, VectorKind.PATCH, dtype=np.uint8)
             return PageTokens(self.prompts.page_with(view), kinds, _grid_of_tiles(1, 1, self._side))
         lines = [
             "".join(f"{_AROUND}<row_{row}_col_{col}>{tokens * _IMAGE}" for col in range(1, cols + 1))
             for row in range(1, rows + 1)
         ]
         text = self.prompts.page_with("\n".join([*lines, "", view]))
-        kinds = np.full((rows * cols + 1) * tokens, Kind.PATCH, dtype=np.uint8)
-        kinds[-tokens:] = Kind.GLOBAL
+        kinds = np.full((rows * cols + 1) * tokens, VectorKind.PATCH, dtype=np.uint8)
+        kinds[-tokens:] = VectorKind.GLOBAL
         return PageTokens(text, kinds, _grid_of_tiles(rows, cols, self._side))
 
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colvision.core.embedding import Kind
+from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import missing_image_processor, read_processor_config
@@ -116,8 +116,8 @@ class NeoMME(Family):
 
     def _page_tokens(self, rows: int, cols: int) -> PageTokens:
         """A marker ends each row; the first image token opens the page and is no patch."""
-        kinds = np.full(rows * cols + 1, Kind.PATCH, dtype=np.uint8)
-        kinds[0] = Kind.TEXT
+        kinds = np.full(rows * cols + 1, VectorKind.PATCH, dtype=np.uint8)
+        kinds[0] = VectorKind.TEXT
         cells = np.arange(1, rows * cols + 1, dtype=np.int32).reshape(rows, cols)
         return PageTokens(self.prompts.page_with(_IMAGE + rows * (cols * _IMAGE + _ROW)), kinds, cells)
 
