@@ -9,7 +9,6 @@ in this process. All of it is measured again while a file (by default a copy of 
 import argparse
 import http.client
 import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from urllib.parse import quote, urlsplit
 from playwright.sync_api import Browser, Page
 
 from benchmarks import browser as drive
-from benchmarks.machine import machine
+from benchmarks.machine import commit, machine
 from colvision.library import Library, open_library
 
 _SCAN = drive.ROOT / "data" / "sample-manual-scan.pdf"
@@ -148,14 +147,6 @@ def serving(folder: Path, *, sample: bool) -> Iterator[str]:
 
         drive.wait_until(is_read, _MINUTES)
         yield address
-
-
-def commit() -> str:
-    """The commit that is measured, with a + for changes on top of it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=drive.ROOT, capture_output=True, text=True
-    )
-    return done.stdout.strip() or "no commit"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,3 +15,13 @@ def machine() -> str:
         lines = (line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
         name = next((value.strip() for key, value in lines if key.strip() == "model name"), name)
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
+
+
+def commit() -> str:
+    """The commit that is measured, `-dirty` with changes on top of it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        output = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return output.stdout.strip()

@@ -101,12 +101,12 @@ def measure(folder: Path) -> None:
             begun = time.perf_counter()
             search_pages(store.snapshot("default"), query, info=INFO, options=SearchOptions(k=10))
             again.append(time.perf_counter() - begun)
-        bits = sum(part.shard.bits.nbytes for part in snapshot.parts if part.shard.bits is not None) / 2**20
+        bits = sum(part.shard.bits.nbytes for part in snapshot.shards if part.shard.bits is not None) / 2**20
         resident, own = memory()
         spent = f"snapshot after {(seen - started) * 1e3:.0f} ms, first answer after {(first - started) * 1e3:.0f} ms"
         held = f"memory {resident:.0f} MB ({own:.0f} MB its own, {before:.0f} MB before), bits {bits:.0f} MB"
         print(
-            f"{snapshot.pages} pages, {len(snapshot.parts)} shards, mode {answer.mode}: {spent} "
+            f"{snapshot.pages} pages, {len(snapshot.shards)} shards, mode {answer.mode}: {spent} "
             f"({worked * 1e3:.0f} ms of work), later ones {np.median(again) * 1e3:.0f} ms; {held}"
         )
 

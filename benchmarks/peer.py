@@ -1,7 +1,7 @@
 """Another project's search, in a process of its own: `python -m benchmarks.peer NAME FOLDER PAGES`.
 
-It reads the arrays that `made` wrote, says how many bytes a page takes, then answers queries: a number in, a line of
-JSON out with the seconds it took by its own clock and the ten best pages. `make bench-peers` fetches what it needs;
+It reads the arrays that `synthetic.make` wrote, says how many bytes a page takes, then answers queries: a number in, a
+line of JSON out with the seconds it took by its own clock and the ten best pages. `make bench-peers` fetches what it needs;
 what is missing is reported and left out. Their packages ask for more than we install (colpali-engine for torchvision,
 sentence-transformers for scipy): only the modules that score are loaded, beside stand-ins that nothing calls.
 """
@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from benchmarks.synthetic import DIM, Floats
-from benchmarks.timing import TimedAnswer
+from benchmarks.timing import TimedAnswer, best_ten
 
 FETCHED = Path(__file__).parents[1] / ".cache" / "peers"
 
@@ -95,7 +95,7 @@ def _colpali(made: _SyntheticPages, _: Path) -> tuple[_Search, float]:
     pages = [torch.from_numpy(page) for page in made.pages]
 
     def search(query: Floats) -> Sequence[int]:
-        return _ten(score([torch.from_numpy(query)], pages, device="cpu")[0].numpy())
+        return best_ten(score([torch.from_numpy(query)], pages, device="cpu")[0].numpy())
 
     return search, made.float_bytes
 
@@ -111,7 +111,7 @@ def _sentence_transformers(made: _SyntheticPages, _: Path) -> tuple[_Search, flo
     pages = [torch.from_numpy(page) for page in made.pages]
 
     def search(query: Floats) -> Sequence[int]:
-        return _ten(maxsim([torch.from_numpy(query)], pages)[0].numpy())
+        return best_ten(maxsim([torch.from_numpy(query)], pages)[0].numpy())
 
     return search, made.float_bytes
 
@@ -127,7 +127,7 @@ def _padded(made: _SyntheticPages, _: Path) -> tuple[_Search, float]:
         for start in range(0, len(pages), 128):
             batch = torch.nn.utils.rnn.pad_sequence(pages[start : start + 128], batch_first=True)
             scores.append(torch.einsum("nd,psd->nps", torch.from_numpy(query), batch).amax(dim=2).sum(dim=0))
-        return _ten(torch.cat(scores).numpy())
+        return best_ten(torch.cat(scores).numpy())
 
     return search, made.float_bytes
 
@@ -196,10 +196,6 @@ def _stand_in(*packages: str) -> None:
         package = types.ModuleType(name)
         package.__path__ = [str(FETCHED / name.replace(".", "/"))]
         sys.modules[name] = package
-
-
-def _ten(scores: np.ndarray) -> Sequence[int]:
-    return np.argsort(-scores, kind="stable")[:10].tolist()
 
 
 def _bytes_in(folder: Path) -> int:

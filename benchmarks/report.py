@@ -1,13 +1,12 @@
 """Tables in Markdown, and their place in the docs."""
 
 import re
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.machine import machine
+from benchmarks.machine import commit, machine
 from benchmarks.roofline import Roofline
 from benchmarks.timing import Measurement
 
@@ -28,7 +27,7 @@ class Row(Protocol):
 def conditions(more: str) -> str:
     """Machine, commit and date, without which a figure says nothing."""
     today = datetime.now(tz=UTC).date().isoformat()
-    return f"Measured on {today}, commit `{_commit()}`: {machine()}; {more}."
+    return f"Measured on {today}, commit `{commit()}`: {machine()}; {more}."
 
 
 def roof(best: Roofline) -> str:
@@ -67,12 +66,3 @@ def write(page: Path, part: str, text: str) -> None:
     if not re.search(pattern, before, re.DOTALL):
         raise ValueError(f"{page} has no {begin} ... {end}: put both where the tables are to stand")
     page.write_text(re.sub(pattern, lambda _: f"{begin}\n{text}\n{end}", before, flags=re.DOTALL))
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    try:
-        output = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return output.stdout.strip()

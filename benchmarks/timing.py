@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 Way = Callable[[int], Sequence[int]]  # a query's number -> the ten best pages
 
 
@@ -57,3 +59,9 @@ def measure_in_turns(
         name: Measurement(statistics.median(seconds[name]), min(seconds[name]), statistics.mean(recalls[name]))
         for name in ways
     }
+
+
+def best_ten(scores: np.ndarray) -> Sequence[int]:
+    """The rows of the ten highest scores, best first."""
+    best = np.argpartition(-scores, 9)[:10]
+    return best[np.argsort(-scores[best], kind="stable")].tolist()

@@ -58,10 +58,12 @@ def store(quick_path):
 
 
 @pytest.fixture(scope="session")
-def judged(tmp_path_factory):
-    from tests.helpers.evaluation_set import made  # what evaluates is not light, and most tests need none of it
+def evaluation_set(tmp_path_factory):
+    from tests.helpers.evaluation_set import (
+        make_evaluation_set,
+    )  # what evaluates is not light, and most tests need none of it
 
-    return made(tmp_path_factory.mktemp("evaluation"))
+    return make_evaluation_set(tmp_path_factory.mktemp("evaluation"))
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def page(chromium, server):
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory):
+def checkpoint_folder(tmp_path_factory):
     """The folder of a family's tiny checkpoint, made once: tests that spoil it take a copy."""
     folders = {}
 
@@ -136,7 +138,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def get(saved):
+def get(checkpoint_folder):
     """A family's encoder over its tiny checkpoint, loaded once: tests that change it load their own."""
     loaded = {}
 
@@ -144,7 +146,7 @@ def get(saved):
         from colvision.encoders import load_encoder
 
         if name not in loaded:
-            loaded[name] = load_encoder(saved(name), device="cpu", dtype="float32")
+            loaded[name] = load_encoder(checkpoint_folder(name), device="cpu", dtype="float32")
         return loaded[name]
 
     return encoder

@@ -68,11 +68,13 @@ def test_a_page_of_the_docs_without_a_place_for_the_tables_is_refused(tmp_path):
         report.write(page, "search", "text")
 
 
-def test_what_codes_cost_is_measured_with_one_reading_of_each_page(judged):
+def test_what_codes_cost_is_measured_with_one_reading_of_each_page(evaluation_set):
     counting = CountingEncoder(dim=64)
     encoder = compression.CachingEncoder(counting)
     for _ in range(2):
-        said = list(compression.codes(find_corpus(judged.manuals), Subset("all", None, judged.queries), encoder))
+        said = list(
+            compression.codes(find_corpus(evaluation_set.manuals), Subset("all", None, evaluation_set.queries), encoder)
+        )
     assert said[0] == "the 10 best by int8 codes hold 0.5000 of the 10 best by float32"  # the five pages there are
     assert said[-1].endswith("MaxSim alone: 1.0000 by float32, 1.0000 by int8 codes")
     assert counting.encoded == 5

@@ -90,7 +90,7 @@ def test_a_damaged_shard_is_named_and_its_pages_come_back(library, harm):
 
 def test_only_the_lost_pages_of_a_damaged_shard_are_encoded_again(library):
     expected = answers(library)
-    shard = library._store.snapshot("default").parts[0].shard
+    shard = library._store.snapshot("default").shards[0].shard
     flip_code(shard.path, row=int(shard.starts[1]))
     encoded = []
 
@@ -182,7 +182,7 @@ def observed(folder):
     with Store(folder) as store:
 
         def look(snapshot):
-            for part in snapshot.parts:
+            for part in snapshot.shards:
                 part.shard.check()
             return search_pages(snapshot, query, info=TOY.info, options=SearchOptions(k=100))
 

@@ -62,7 +62,7 @@ class PatchGrid:
         cells[self.cells[places[:, 0], places[:, 1]]] = places
         return cells
 
-    def place(self, values: Floats) -> Floats:
+    def to_cells(self, values: Floats) -> Floats:
         """(..., n) a value a vector -> (..., rows, cols), NaN where a cell has no vector."""
         placed = values[..., np.maximum(self.cells, 0)]  # (..., rows, cols)
         return np.where(self.cells >= 0, placed, np.float32(np.nan)).astype(np.float32)

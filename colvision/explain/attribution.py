@@ -154,7 +154,7 @@ def explain_page(
     )
     score_terms = compute_score_terms(query, query.calibration(table), stored.grid)
     score = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
-    return Explanation(query, stored.grid, stored.grid.place(table), matches, score_terms, score, image)
+    return Explanation(query, stored.grid, stored.grid.to_cells(table), matches, score_terms, score, image)
 
 
 def _match(

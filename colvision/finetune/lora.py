@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import nn
 
 from colvision.atomic_io import atomic_write
-from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.adapters import ADAPTER_PREFIX, with_lora
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _NUMBERED = re.compile(r"(?P<blocks>.+?)\.\d+\.(?P<layer>.+)")
-_PREFIX = "base_model.model."  # before every name in an adapter's file
 
 
 def target_names(model: "PreTrainedModel") -> tuple[str, ...]:
@@ -122,8 +121,8 @@ def write_adapter(lora: Lora, folder: Path, base: BaseCheckpoint, stored: Mappin
 
 
 def _renamed(weight: str, stored: Mapping[str, str]) -> str:
-    layer, part = weight.removeprefix(_PREFIX).split(".lora_")
-    return f"{_PREFIX}{stored.get(layer, layer)}.lora_{part}"
+    layer, part = weight.removeprefix(ADAPTER_PREFIX).split(".lora_")
+    return f"{ADAPTER_PREFIX}{stored.get(layer, layer)}.lora_{part}"
 
 
 def _language_blocks(model: "PreTrainedModel") -> str:

@@ -21,7 +21,8 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from colvision.maxsim.kernels import jit_cached, once, prefer_512_bit
+from colvision.maxsim.kernels import Int32s, Places, jit_cached, once, prefer_512_bit
+from colvision.maxsim.quantisation import Codes
 
 if TYPE_CHECKING:
     from numba.core.base import BaseContext
@@ -30,9 +31,6 @@ ROWS, BYTES = 16, 64  # of a tile
 TILE = ROWS * BYTES
 BLOCK_ROWS = 2 * ROWS  # page vectors, and query tokens, of one block of sums
 
-Codes = NDArray[np.int8]
-Int32s = NDArray[np.int32]
-Places = NDArray[np.int64]
 _Loop = Callable[[NDArray[np.uint8], Codes, Places, Places, Codes, Int32s], None]
 
 _ARGUMENTS = ["Array(uint8, 1, 'C', readonly=True)", "Array(int8, 2, 'C', readonly=True)"]

@@ -6,8 +6,9 @@ agreement = dim - 2 * (bits that differ) = the dot product of the two sign vecto
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.embedding import Floats
 from colvision.core.encoder import EncoderInfo
-from colvision.maxsim.quantisation import Codes, Floats
+from colvision.maxsim.quantisation import Codes
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map
 

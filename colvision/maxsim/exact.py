@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from colvision.maxsim.quantisation import Floats
+from colvision.core.embedding import Floats
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.maxsim.quantisation import STEPS, Codes, Floats
+from colvision.core.embedding import Floats
+from colvision.maxsim.quantisation import STEPS, Codes
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map, single_threaded_torch
 

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.embedding import Floats
+
 Codes = NDArray[np.int8]
-Floats = NDArray[np.float32]
 
 STEPS = 127  # codes on each side of zero; -128 is not used, so that the range is symmetric
 

@@ -18,12 +18,13 @@ from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.query import ScoredQuery
 from colvision.maxsim.binary import has_first_stage
+from colvision.maxsim.selection import Pages
 from colvision.search.filters import Columns
 from colvision.search.idf import soft_idf
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.ranking import ScoredPages, rank_hits
 from colvision.search.results import Answer
-from colvision.search.scan import Pages, PageTable, bit_scores, code_maxima
+from colvision.search.scan import PageTable, bit_scores, code_maxima
 from colvision.store import Snapshot
 from colvision.store.fulltext import TextScores
 
@@ -61,9 +62,9 @@ def search_many(
     answers: dict[int, Answer] = {}
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i].options))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i].options)):
-        places = list(group)
-        search = _Search(table, info, _scope(table, requests[places[0]].options), memory)
-        for batch in search.batches(places, requests):
+        positions = list(group)
+        search = _Search(table, info, _scope(table, requests[positions[0]].options), memory)
+        for batch in search.batches(positions, requests):
             answers.update(zip(batch, search.answer([requests[i] for i in batch]), strict=True))
     return [answers[i] for i in range(len(requests))]
 
@@ -91,8 +92,8 @@ def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
     if options.documents is None and options.where is None:
         return None
     documents = list(table.snapshot.documents.values())
-    places = {row.key: i for i, row in enumerate(documents)}
-    owner = np.array([places[key] for key in table.document.tolist()], dtype=np.int64)
+    positions = {row.key: i for i, row in enumerate(documents)}
+    owner = np.array([positions[key] for key in table.document.tolist()], dtype=np.int64)
     kept = np.ones(len(table), dtype=np.bool_)
     if options.documents is not None:
         kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
@@ -114,17 +115,17 @@ class _Search:
     def pages(self) -> Pages:
         return np.arange(len(self.table), dtype=np.int64) if self.scope is None else self.scope
 
-    def batches(self, places: Iterable[int], requests: Sequence[QueryRequest]) -> Iterator[list[int]]:
+    def batches(self, positions: Iterable[int], requests: Sequence[QueryRequest]) -> Iterator[list[int]]:
         """As many queries at once as their maxima fit into `memory`; at least one."""
         limit = max(self.memory // (8 * max(len(self.table), 1)), 1)  # tokens: similarities and contributions, float32
         batch: list[int] = []
         tokens = 0
-        for place in places:
-            more = len(requests[place].query.tokens)
+        for position in positions:
+            more = len(requests[position].query.tokens)
             if batch and tokens + more > limit:
                 yield batch
                 batch, tokens = [], 0
-            batch.append(place)
+            batch.append(position)
             tokens += more
         if batch:
             yield batch

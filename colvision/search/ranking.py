@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from colvision.core.embedding import Floats
 from colvision.core.query import ScoredQuery
 from colvision.maxsim import similarities
+from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
 from colvision.search.fusion import fuse, share
 from colvision.search.options import SearchOptions
 from colvision.search.results import Hit
-from colvision.search.scan import Pages, PageTable
+from colvision.search.scan import PageTable
 from colvision.store.fulltext import TextScores
 
 Scores = NDArray[np.float64]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
 from colvision.maxsim import bit_maxima, token_maxima
+from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
-from colvision.store import Part, Snapshot
+from colvision.store import Snapshot, SnapshotShard
 from colvision.store.shards import ShardPage
 
-Pages = NDArray[np.int64]  # sorted rows of a table
 _PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
 _COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
 _FEW = 2  # fewer than one in so many pages are copied
@@ -24,8 +24,8 @@ _FEW = 2  # fewer than one in so many pages are copied
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageTable:
-    """The live pages of a snapshot, part by part: `rows` are those in each part's shard, `starts` (parts + 1,) the
-    first of each part here; `document` (key) and `page` (number from 1) are columns (pages,).
+    """The live pages of a snapshot, shard by shard: `rows` are those in each shard, `starts` (shards + 1,) the first
+    of each shard here; `document` (key) and `page` (number from 1) are columns (pages,).
     """
 
     snapshot: Snapshot
@@ -36,9 +36,9 @@ class PageTable:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "PageTable":
-        rows = tuple(np.flatnonzero(part.live) for part in snapshot.parts)
+        rows = tuple(np.flatnonzero(part.live) for part in snapshot.shards)
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        pairs = list(zip(snapshot.parts, rows, strict=True))
+        pairs = list(zip(snapshot.shards, rows, strict=True))
         document = [part.document[chosen] for part, chosen in pairs]
         page = [part.page[chosen] for part, chosen in pairs]
         no_documents, no_pages = np.zeros(0, np.int64), np.zeros(0, np.int32)
@@ -50,37 +50,37 @@ class PageTable:
     @property
     def mean_vectors(self) -> float:
         """Of the live pages: the collection's, whatever a filter leaves."""
-        pairs = zip(self.snapshot.parts, self.rows, strict=True)
+        pairs = zip(self.snapshot.shards, self.rows, strict=True)
         vectors = sum(int(np.diff(part.shard.starts)[rows].sum()) for part, rows in pairs)
         return vectors / len(self) if len(self) else 1.0
 
     @property
     def has_bits(self) -> bool:
-        return all(part.shard.bits is not None for part in self.snapshot.parts)
+        return all(part.shard.bits is not None for part in self.snapshot.shards)
 
     def read_page(self, row: int) -> ShardPage:
         """The codes and the grid of a page."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return self.snapshot.parts[part].shard.page(int(self.rows[part][row - self.starts[part]]))
+        return self.snapshot.shards[part].shard.page(int(self.rows[part][row - self.starts[part]]))
 
     def pieces(self, pages: Pages, most: int) -> Iterator["Piece"]:
-        """`pages` by the part that holds them, in order, no piece of more than `most`."""
+        """`pages` by the shard that holds them, in order, no piece of more than `most`."""
         bounds = np.searchsorted(pages, self.starts)
         for part, rows, start, first, last in zip(
-            self.snapshot.parts, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
+            self.snapshot.shards, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
         ):
             for begin in range(first, last, most):
                 yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
 
 
 class Piece(NamedTuple):
-    """Pages of one part, as sorted rows of its shard."""
+    """Pages of one shard, as its sorted rows."""
 
-    part: Part
+    part: SnapshotShard
     rows: Pages
 
     @property
-    def chosen(self) -> Pages | None:
+    def selected_rows(self) -> Pages | None:
         """None for all pages of the shard, which a kernel goes through without gathering them."""
         return None if len(self.rows) == len(self.part.shard) else self.rows
 
@@ -97,7 +97,7 @@ def code_maxima(table: PageTable, pages: Pages, query: Floats, quantisation_rang
         shard = piece.part.shard
         if is_scan:
             shard.check(piece.rows)
-            return token_maxima(query, shard.codes, shard.starts, quantisation_range, pages=piece.chosen)
+            return token_maxima(query, shard.codes, shard.starts, quantisation_range, pages=piece.selected_rows)
         return token_maxima(query, *shard.read_codes(piece.rows), quantisation_range)
 
     nothing = np.zeros((0, len(query)), np.float32)
@@ -115,7 +115,7 @@ def bit_scores(table: PageTable, pages: Pages, query: Floats, weights: Floats, s
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
         assert shard.bits is not None
-        agreement = bit_maxima(query, shard.bits, shard.starts, pages=piece.chosen)  # (pages, t)
+        agreement = bit_maxima(query, shard.bits, shard.starts, pages=piece.selected_rows)  # (pages, t)
         return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
 
     nothing = np.zeros((0, len(starts)), np.float32)

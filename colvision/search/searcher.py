@@ -83,7 +83,7 @@ class Searcher:
         if wanted is None:
             wanted = self._info(self._store.collection(collection)).calibration.is_probability
         texts = self._store.text_scores(collection, query.text) if wanted else None
-        return QueryRequest(query, options, texts if texts is not None and len(texts.places) else None)
+        return QueryRequest(query, options, texts if texts is not None and len(texts.page_keys) else None)
 
     def _check(self, collection: str) -> None:
         """Before the text is encoded: a wrong encoder may not even be able to."""
@@ -91,19 +91,19 @@ class Searcher:
 
     def _answer(self, submissions: Sequence[_Submission]) -> list[Answer]:
         by_collection: dict[str, list[int]] = defaultdict(list)
-        for place, each in enumerate(submissions):
-            by_collection[each.collection].append(place)
+        for position, each in enumerate(submissions):
+            by_collection[each.collection].append(position)
         answers: dict[int, Answer] = {}
-        for collection, places in by_collection.items():
-            requests = [submissions[place].request for place in places]
+        for collection, positions in by_collection.items():
+            requests = [submissions[position].request for position in positions]
 
             # The encoder is that of the snapshot itself: the collection may be encoded again at any moment.
             def search(snapshot: Snapshot, requests: list[QueryRequest] = requests) -> list[Answer]:
                 info = self._info(snapshot.collection)
                 return search_many(snapshot, requests, info=info, memory=self._memory)
 
-            answers.update(zip(places, self._store.serve(collection, search), strict=True))
-        return [answers[place] for place in range(len(submissions))]
+            answers.update(zip(positions, self._store.serve(collection, search), strict=True))
+        return [answers[position] for position in range(len(submissions))]
 
     def _info(self, collection: CollectionRow) -> EncoderInfo:
         """What the collection's codes were made by; the library's own encoder while it is empty."""

@@ -5,7 +5,7 @@
 
 from colvision.store.fulltext import TextScores
 from colvision.store.records import Damage
-from colvision.store.snapshot import Part, Snapshot
+from colvision.store.snapshot import Snapshot, SnapshotShard
 from colvision.store.store import Compaction, Store
 
-__all__ = ["Compaction", "Damage", "Part", "Snapshot", "Store", "TextScores"]
+__all__ = ["Compaction", "Damage", "Snapshot", "SnapshotShard", "Store", "TextScores"]

@@ -27,7 +27,7 @@ from colvision.store.catalogue import Catalogue
 _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
 _MAX_WORDS = 64  # of a query: each is a look-up
 _CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
-_NUMBER_BITS = 32  # of a place that hold the page's number; the document's key is above them
+_NUMBER_BITS = 32  # of a page's key that hold the page's number; the document's key is above them
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -35,28 +35,28 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextScores:
-    """The pages whose text holds a word of the query: `places` (n,) rising, `scores` (n,) above 0.
+    """The pages whose text holds a word of the query: `page_keys` (n,) rising, `scores` (n,) above 0.
 
     `best` is what no page can exceed: the sum of the words' idf.
     """
 
-    places: Keys
+    page_keys: Keys
     scores: Scores
     best: float
 
     def of(self, documents: Keys, numbers: NDArray[np.int32]) -> Scores:
         """(n,) the scores of pages by document key and number, 0 for a page without a word of the query."""
-        if not len(self.places):
+        if not len(self.page_keys):
             return np.zeros(len(documents), np.float64)
-        places = _places(documents, numbers)
-        index = np.minimum(np.searchsorted(self.places, places), len(self.places) - 1)
-        return np.where(self.places[index] == places, self.scores[index], 0.0)
+        page_keys = _page_keys(documents, numbers)
+        index = np.minimum(np.searchsorted(self.page_keys, page_keys), len(self.page_keys) - 1)
+        return np.where(self.page_keys[index] == page_keys, self.scores[index], 0.0)
 
     def first(self, count: int) -> tuple[Keys, NDArray[np.int32]]:
-        """Document keys and numbers of the `count` pages that score highest, in the order of their places."""
+        """Document keys and numbers of the `count` pages that score highest, in the order of their keys."""
         best = np.sort(np.argsort(-self.scores, kind="stable")[:count])
-        places = self.places[best]
-        return places >> _NUMBER_BITS, (places & (1 << _NUMBER_BITS) - 1).astype(np.int32)
+        page_keys = self.page_keys[best]
+        return page_keys >> _NUMBER_BITS, (page_keys & (1 << _NUMBER_BITS) - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ class _TextPages:
 
     generation: int
     keys: Keys
-    places: Keys
+    page_keys: Keys
     norm: Scores
 
 
@@ -102,8 +102,8 @@ class TextLayers:
                 best += idf
                 scores[index] += idf * counts / (counts + pages.norm[index])
         found = np.flatnonzero(scores)
-        found = found[np.argsort(pages.places[found])]
-        return TextScores(pages.places[found], scores[found], best)
+        found = found[np.argsort(pages.page_keys[found])]
+        return TextScores(pages.page_keys[found], scores[found], best)
 
     def close(self) -> None:
         with self._lock:
@@ -159,20 +159,20 @@ class TextLayers:
             JOIN documents ON documents.key = pages.document JOIN page_text_docsize AS sizes ON sizes.id = pages.key
             WHERE documents.collection = ? AND documents.visible ORDER BY pages.key"""
         found = self._db.all(sql, [collection])
-        places = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
+        numbers = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
         lengths = np.array([_varint(row[3]) for row in found], dtype=np.float64)
         mean = float(lengths.mean()) if lengths.any() else 1.0
         return _TextPages(
             generation,
-            keys=places[:, 0],
-            places=_places(places[:, 1], places[:, 2].astype(np.int32)),
+            keys=numbers[:, 0],
+            page_keys=_page_keys(numbers[:, 1], numbers[:, 2].astype(np.int32)),
             norm=_K1 * (1 - _B + _B * lengths / mean),
         )
 
 
-def _places(documents: Keys, numbers: NDArray[np.int32]) -> Keys:
-    places: Keys = (documents << _NUMBER_BITS) | numbers
-    return places
+def _page_keys(documents: Keys, numbers: NDArray[np.int32]) -> Keys:
+    page_keys: Keys = (documents << _NUMBER_BITS) | numbers
+    return page_keys
 
 
 def _idf(pages: int, total: int) -> float:

@@ -26,7 +26,7 @@ _NO_DOCUMENT = -1  # the document of a stored page that no row names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class SnapshotShard:
     """One shard of a snapshot: for each of its pages the document's key, the page's number, and whether it is live.
 
     `live` is False for deleted pages and for those of a replacement that is not complete: no search sees them.
@@ -47,7 +47,7 @@ class Snapshot:
 
     collection: CollectionRow
     documents: Mapping[int, DocumentRow]
-    parts: tuple[Part, ...]
+    shards: tuple[SnapshotShard, ...]
 
     @property
     def generation(self) -> int:
@@ -56,7 +56,7 @@ class Snapshot:
     @property
     def pages(self) -> int:
         """How many pages a search of it goes through."""
-        return sum(int(part.live.sum()) for part in self.parts)
+        return sum(int(each.live.sum()) for each in self.shards)
 
 
 class Snapshots:
@@ -150,8 +150,8 @@ class Snapshots:
             }
         visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
         keys = np.fromiter(visible, dtype=np.int64, count=len(visible))
-        parts = [_part(shard, listed.get(key), keys) for key, shard in opened.items()]
-        snapshot = Snapshot(collection, visible, tuple(part for part in parts if part.live.any()))
+        shards = [_snapshot_shard(shard, listed.get(key), keys) for key, shard in opened.items()]
+        snapshot = Snapshot(collection, visible, tuple(each for each in shards if each.live.any()))
         self._check_pages(snapshot, opened)
         self._shards[collection.key] = opened
         self._newest[collection.key] = snapshot
@@ -177,7 +177,9 @@ class Snapshots:
             )
 
 
-def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, visible: NDArray[np.int64]) -> Part:
+def _snapshot_shard(
+    shard: Shard, listed: list[tuple[int, int, int, int]] | None, visible: NDArray[np.int64]
+) -> SnapshotShard:
     """`listed` (row, document, number, key) are the pages that the catalogue names; None: all that the shard holds."""
     owners = shard.owners if shard.owners is not None else _listed_owners(len(shard), listed or [])
     document, page = owners[:, 0], owners[:, 1].astype(np.int32)
@@ -186,7 +188,7 @@ def _part(shard: Shard, listed: list[tuple[int, int, int, int]] | None, visible:
         is_listed = np.zeros(len(shard), dtype=np.bool_)
         is_listed[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
         live &= is_listed
-    return Part(shard, np.where(live, document, _NO_DOCUMENT), page, live)
+    return SnapshotShard(shard, np.where(live, document, _NO_DOCUMENT), page, live)
 
 
 def _listed_owners(pages: int, listed: list[tuple[int, int, int, int]]) -> NDArray[np.int64]:

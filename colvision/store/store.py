@@ -108,7 +108,7 @@ class Store:
             try:
                 return work(snapshot)
             except LibraryDamaged as error:
-                if error.path not in {part.shard.path for part in snapshot.parts}:
+                if error.path not in {part.shard.path for part in snapshot.shards}:
                     raise
                 for row in self.shards(collection):
                     if self.files.shard_path(row.file_name) == error.path:

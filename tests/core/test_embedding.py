@@ -14,7 +14,7 @@ def ones(rows, dim=4):
 
 def test_values_land_in_their_cells_of_a_page_that_is_not_square():
     grid = PatchGrid(np.array([[0, -1, 1], [-1, 2, 2]], dtype=np.int32))
-    placed = grid.place(np.array([[5, 6, 7]], dtype=np.float32))
+    placed = grid.to_cells(np.array([[5, 6, 7]], dtype=np.float32))
     np.testing.assert_array_equal(placed, [[[5, np.nan, 6], [np.nan, 7, 7]]])
     assert grid.box(1, 2) == pytest.approx(Box(2 / 3, 0.5, 1.0, 1.0))
 

@@ -23,8 +23,8 @@ LAYERS = r"vlm\.language_model\..*\.(q_proj|v_proj)|embedding_proj_layer"
 
 
 @pytest.fixture(scope="module")
-def pristine(saved) -> Path:
-    return saved("colqwen2")
+def pristine(checkpoint_folder) -> Path:
+    return checkpoint_folder("colqwen2")
 
 
 def rewrite_json(file: Path, **values: object) -> None:

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(saved) -> Path:
-    return saved("colqwen2")
+def folder(checkpoint_folder) -> Path:
+    return checkpoint_folder("colqwen2")
 
 
 def load(folder: Path, **options: object) -> VlmEncoder:

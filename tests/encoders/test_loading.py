@@ -24,8 +24,8 @@ PROJECTION = "embedding_proj_layer.weight"
 
 
 @pytest.fixture(scope="module")
-def pristine(saved) -> Path:
-    return saved("colqwen2")
+def pristine(checkpoint_folder) -> Path:
+    return checkpoint_folder("colqwen2")
 
 
 @pytest.fixture

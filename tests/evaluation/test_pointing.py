@@ -47,7 +47,7 @@ def test_a_share_of_words_is_over_words_not_over_pages():
 
 
 @pytest.mark.slow
-def test_words_that_are_printed_on_the_pages_are_pointed_at(judged, tmp_path):
+def test_words_that_are_printed_on_the_pages_are_pointed_at(evaluation_set, tmp_path):
     rows, cols = 1500 // 16, 1400 // 32
     first, second = [0.0, 0.0, 1 / cols, 1 / rows], [1 / cols, 0.0, 2 / cols, 1 / rows]
     words = [
@@ -60,15 +60,17 @@ def test_words_that_are_printed_on_the_pages_are_pointed_at(judged, tmp_path):
     ]
     path = write_lines(tmp_path / "words.jsonl", words)
     assert read_words(path)[0].page == page(2)
-    options = EvaluationOptions(cache=judged.cache, words=path)
-    report, _ = evaluate(find_corpus(judged.manuals), judged.queries, encoder=ToyEncoder(), options=options)
+    options = EvaluationOptions(cache=evaluation_set.cache, words=path)
+    report, _ = evaluate(
+        find_corpus(evaluation_set.manuals), evaluation_set.queries, encoder=ToyEncoder(), options=options
+    )
     assert (report.pointing.words, report.pointing.share) == (5, 0.6)
     assert "best patch on the word: 0.600 of 5 words" in str(report)
     assert report.to_dict()["pointing"]["share"] == 0.6
 
 
-def test_words_of_pages_that_are_not_searched_are_an_error(judged, tmp_path):
+def test_words_of_pages_that_are_not_searched_are_an_error(evaluation_set, tmp_path):
     path = write_lines(tmp_path / "words.jsonl", [{"doc": "book", "page": 1, "word": "motor", "boxes": [[0, 0, 1, 1]]}])
-    options = EvaluationOptions(cache=judged.cache, words=path)
+    options = EvaluationOptions(cache=evaluation_set.cache, words=path)
     with pytest.raises(InputError, match="none of the words"):
-        evaluate(find_corpus(judged.manuals), judged.queries, encoder=ToyEncoder(), options=options)
+        evaluate(find_corpus(evaluation_set.manuals), evaluation_set.queries, encoder=ToyEncoder(), options=options)

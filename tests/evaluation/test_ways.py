@@ -32,8 +32,8 @@ def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
     assert reports[True].to_dict()["scoring"]["bm25"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
 
 
-def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(judged, tmp_path):
-    corpus = find_corpus(judged.manuals, level="light", pages=[page(2, "fan")])
+def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(evaluation_set, tmp_path):
+    corpus = find_corpus(evaluation_set.manuals, level="light", pages=[page(2, "fan")])
     with ThreadPoolExecutor(3) as pool:
         made = list(pool.map(lambda _: corpus.files(tmp_path, progress=lambda step: None), range(3)))
     assert len({each for files in made for each in files}) == 1
@@ -41,20 +41,22 @@ def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_ot
     assert made[0][0].read_bytes().endswith(b"%%EOF")
 
 
-def test_a_scan_that_is_interrupted_leaves_nothing_behind(judged, tmp_path):
+def test_a_scan_that_is_interrupted_leaves_nothing_behind(evaluation_set, tmp_path):
     def interrupt(step):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find_corpus(judged.manuals, level="light", pages=[page(1), page(2)]).files(tmp_path, progress=interrupt)
+        find_corpus(evaluation_set.manuals, level="light", pages=[page(1), page(2)]).files(tmp_path, progress=interrupt)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_pooled_pages_are_a_collection_of_their_own_and_the_report_says_so(judged, tmp_path):
+def test_pooled_pages_are_a_collection_of_their_own_and_the_report_says_so(evaluation_set, tmp_path):
     encoder, reports = CountingEncoder(), []
     for pool in (1, 2, 2):
         options = EvaluationOptions(cache=tmp_path / "cache", library=tmp_path / "library", pool=pool)
-        report, _ = evaluate(find_corpus(judged.manuals), judged.queries, encoder=encoder, options=options)
+        report, _ = evaluate(
+            find_corpus(evaluation_set.manuals), evaluation_set.queries, encoder=encoder, options=options
+        )
         reports.append(report)
     assert encoder.encoded == 2 * 5
     assert [report.to_dict()["pool"] for report in reports] == [1, 2, 2]

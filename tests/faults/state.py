@@ -98,7 +98,7 @@ def read_state(store: Store) -> State:
     encoder = [each.info.fingerprint for each in ENCODERS].index(info.fingerprint) if info else 0
     snapshot = store.snapshot("default")
     pages: dict[int, list[int]] = {key: [] for key in snapshot.documents}
-    for part in snapshot.parts:
+    for part in snapshot.shards:
         for row in part.live.nonzero()[0].tolist():
             document, number = snapshot.documents[int(part.document[row])], int(part.page[row])
             jpeg, text = store.page_image_path(document, number).read_bytes(), store.page_text(document, number)

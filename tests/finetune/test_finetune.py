@@ -26,10 +26,10 @@ RECIPE = FinetuneRecipe(batch=4, at_once=8, rank=4, rate=1e-2, check_every=2, st
 
 
 @pytest.fixture(scope="module")
-def world(saved, tmp_path_factory) -> Iterator[tuple[colvision.Library, Path]]:
+def world(checkpoint_folder, tmp_path_factory) -> Iterator[tuple[colvision.Library, Path]]:
     """A library of coloured pages that the tiny model has filled, and the questions about them."""
     folder = tmp_path_factory.mktemp("colours")
-    with coloured_library(folder, load(saved("colqwen2"))) as library:
+    with coloured_library(folder, load(checkpoint_folder("colqwen2"))) as library:
         yield library, folder / "questions.jsonl"
 
 
@@ -37,20 +37,20 @@ def options(world, recipe: FinetuneRecipe = RECIPE, **more: object) -> FinetuneO
     return FinetuneOptions(recipe=recipe, queries=world[1], device="cpu", dtype="float32", **more)
 
 
-def test_a_short_run_finds_pages_better_that_it_never_saw(world, saved, tmp_path):
+def test_a_short_run_finds_pages_better_that_it_never_saw(world, checkpoint_folder, tmp_path):
     # Three seeds, each with a split of its own, gained .32 to .35 in 50 steps.
     recipe = FinetuneRecipe(batch=16, at_once=64, rank=4, rate=1e-2, steps=40, temperature=0.05, check_every=10)
-    report = finetune(world[0], saved("colqwen2"), tmp_path / "out", options=options(world, recipe))
+    report = finetune(world[0], checkpoint_folder("colqwen2"), tmp_path / "out", options=options(world, recipe))
     assert report.is_better and report.test.difference.ndcg10 > 0.2
     assert report.best.step > 0 and report.best.loss < report.checks[0].loss
     assert (report.counts.train, report.counts.stop, report.counts.test) == (60, 20, 40)
     assert "finds these pages better: load the checkpoint with it" in str(report)
     written = json.loads((tmp_path / "out" / "finetune.json").read_text())
     assert written["test"]["difference"]["ndcg10"] == report.test.difference.ndcg10
-    assert written["base"]["fingerprint"] == load(saved("colqwen2")).info.fingerprint
-    assert written["base"]["files"] == fingerprint([saved("colqwen2")], ())
+    assert written["base"]["fingerprint"] == load(checkpoint_folder("colqwen2")).info.fingerprint
+    assert written["base"]["files"] == fingerprint([checkpoint_folder("colqwen2")], ())
     with pytest.raises(InputError, match="holds an adapter that is done"):
-        finetune(world[0], saved("colqwen2"), tmp_path / "out", options=options(world, recipe))
+        finetune(world[0], checkpoint_folder("colqwen2"), tmp_path / "out", options=options(world, recipe))
 
 
 KILLED = """
@@ -75,14 +75,14 @@ with colvision.open_library(library, encoder=encoder) as opened:
 """
 
 
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, saved, tmp_path):
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, checkpoint_folder, tmp_path):
     library, questions = world
     command = [
         sys.executable,
         "-c",
         KILLED,
         library.path,
-        saved("colqwen2"),
+        checkpoint_folder("colqwen2"),
         questions,
         tmp_path / "killed",
         repr(RECIPE),
@@ -92,10 +92,14 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, saved, tmp_p
     assert not (tmp_path / "killed" / "adapter_config.json").exists()
     seen = []
     broken = finetune(
-        library, saved("colqwen2"), tmp_path / "killed", options=options(world), progress=lambda step: seen.append(step)
+        library,
+        checkpoint_folder("colqwen2"),
+        tmp_path / "killed",
+        options=options(world),
+        progress=lambda step: seen.append(step),
     )
     assert [step.done for step in seen if step.task.startswith("training")] == [4]
-    unbroken = finetune(library, saved("colqwen2"), tmp_path / "whole", options=options(world))
+    unbroken = finetune(library, checkpoint_folder("colqwen2"), tmp_path / "whole", options=options(world))
     assert broken.losses == unbroken.losses and broken.checks == unbroken.checks
     files = [load_file(tmp_path / run / "adapter_model.safetensors") for run in ("killed", "whole")]
     assert files[0].keys() == files[1].keys()
@@ -104,7 +108,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, saved, tmp_p
     assert not (tmp_path / "killed" / "training").exists()
 
 
-def test_a_folder_with_another_unfinished_training_is_refused(world, saved, tmp_path):
+def test_a_folder_with_another_unfinished_training_is_refused(world, checkpoint_folder, tmp_path):
     class Stopped(Exception):
         pass
 
@@ -114,32 +118,40 @@ def test_a_folder_with_another_unfinished_training_is_refused(world, saved, tmp_
 
     half = replace(options(world), minutes_between=0.0)
     with pytest.raises(Stopped):
-        finetune(world[0], saved("colqwen2"), tmp_path / "out", options=half, progress=stop)
+        finetune(world[0], checkpoint_folder("colqwen2"), tmp_path / "out", options=half, progress=stop)
     other = options(world, replace(RECIPE, seed=5))
     with pytest.raises(InputError, match="unfinished training with other questions"):
-        finetune(world[0], saved("colqwen2"), tmp_path / "out", options=other)
+        finetune(world[0], checkpoint_folder("colqwen2"), tmp_path / "out", options=other)
 
 
-def test_training_ends_when_the_checks_get_no_better(world, saved, tmp_path):
+def test_training_ends_when_the_checks_get_no_better(world, checkpoint_folder, tmp_path):
     """With a rate that cannot move a weight, nothing gets better after the first look."""
     recipe = replace(RECIPE, rate=1e-12, steps=50, check_every=1, patience=2)
-    report = finetune(world[0], saved("colqwen2"), tmp_path / "out", options=options(world, recipe))
+    report = finetune(world[0], checkpoint_folder("colqwen2"), tmp_path / "out", options=options(world, recipe))
     assert len(report.losses) < 50
     assert not report.is_better
 
 
-def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, saved, tmp_path):
+def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, checkpoint_folder, tmp_path):
     """Hard negatives come from a search: nobody has to say again what filled the library."""
     library, questions = world
     short = ("--steps", 1, "--batch", 4, "--at-once", 8, "--rank", 4, "--check-every", 1)
-    arguments = (saved("colqwen2"), tmp_path / "out", "--queries", questions, "--library", library.path, *short)
+    arguments = (
+        checkpoint_folder("colqwen2"),
+        tmp_path / "out",
+        "--queries",
+        questions,
+        "--library",
+        library.path,
+        *short,
+    )
     exact = ("--device", "cpu", "--dtype", "float32", "--json")
     answer = CliRunner().invoke(main, ["finetune", *map(str, (*arguments, *exact))])
     assert answer.exit_code == 0, answer.output
     printed = json.loads(answer.stdout)
     assert (printed["recipe"]["steps"], len(printed["losses"])) == (1, 1)
     assert printed == json.loads((tmp_path / "out" / "finetune.json").read_text())
-    assert load(saved("colqwen2"), adapter=tmp_path / "out").info.name.endswith(" + out")
+    assert load(checkpoint_folder("colqwen2"), adapter=tmp_path / "out").info.name.endswith(" + out")
 
 
 def test_mini_is_refused_in_words(world, tmp_path):
@@ -147,9 +159,9 @@ def test_mini_is_refused_in_words(world, tmp_path):
         finetune(world[0], "mini", tmp_path / "out", options=options(world))
 
 
-def test_a_checkpoint_that_is_an_adapter_is_refused(world, saved, tmp_path):
+def test_a_checkpoint_that_is_an_adapter_is_refused(world, checkpoint_folder, tmp_path):
     (tmp_path / "adapter").mkdir()
-    config = {"base_model_name_or_path": str(saved("colqwen2"))}
+    config = {"base_model_name_or_path": str(checkpoint_folder("colqwen2"))}
     (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(EncoderError, match="is itself an adapter"):
         finetune(world[0], tmp_path / "adapter", tmp_path / "out", options=options(world))

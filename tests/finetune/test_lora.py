@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_step_changes_the_language_model_and_the_projection_alone(saved, name):
-    encoder = load(saved(name))
+def test_a_step_changes_the_language_model_and_the_projection_alone(checkpoint_folder, name):
+    encoder = load(checkpoint_folder(name))
     model = encoder.family.model
     before = {key: weight.detach().clone() for key, weight in model.named_parameters()}
     lora = attach(model, rank=4, seed=0)
@@ -67,9 +67,9 @@ def test_the_layers_of_the_picture_encoder_that_have_the_same_names_are_left_alo
 
 
 @pytest.fixture(scope="module")
-def trained_adapter(saved, tmp_path_factory):
+def trained_adapter(checkpoint_folder, tmp_path_factory):
     """(folder of an adapter after two steps, the model that it came from)."""
-    encoder = load(saved("colqwen2"))
+    encoder = load(checkpoint_folder("colqwen2"))
     lora = attach(encoder.family.model, rank=4, seed=0)
     step(encoder)
     step(encoder)
@@ -84,13 +84,13 @@ def vectors(encoder: VlmEncoder) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft asks for it
-def test_saved_reloaded_and_merged_it_is_the_same_model(saved, trained_adapter):
+def test_saved_reloaded_and_merged_it_is_the_same_model(checkpoint_folder, trained_adapter):
     folder, encoder = trained_adapter
     expected = vectors(encoder)
-    assert np.abs(expected - vectors(load(saved("colqwen2")))).max() > 0.01
-    reloaded = load(saved("colqwen2"), adapter=folder)
+    assert np.abs(expected - vectors(load(checkpoint_folder("colqwen2")))).max() > 0.01
+    reloaded = load(checkpoint_folder("colqwen2"), adapter=folder)
     np.testing.assert_allclose(vectors(reloaded), expected, rtol=0, atol=1e-6)
-    merged = load(saved("colqwen2"))
+    merged = load(checkpoint_folder("colqwen2"))
     merged.family.model = PeftModel.from_pretrained(merged.family.model, str(folder)).merge_and_unload()
     np.testing.assert_allclose(vectors(merged), expected, rtol=0, atol=1e-6)
 

@@ -89,9 +89,9 @@ def test_the_loss_scores_pages_as_the_search_does(get, name):
         np.testing.assert_allclose(row, best @ query.weights / query.weights.sum(), rtol=0, atol=2e-5)
 
 
-def test_parts_of_a_batch_give_the_gradients_of_the_whole(saved):
+def test_parts_of_a_batch_give_the_gradients_of_the_whole(checkpoint_folder):
     def gradients_with(at_once: int) -> tuple[float, dict[str, torch.Tensor]]:
-        encoder = load(saved("colqwen2"))
+        encoder = load(checkpoint_folder("colqwen2"))
         lora = attach(encoder.family.model, rank=4, seed=0)
         with torch.no_grad():
             for weight in lora.trained().values():

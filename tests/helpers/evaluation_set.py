@@ -14,7 +14,7 @@ MANUALS = {
 }
 
 
-class Judged(NamedTuple):
+class EvaluationSet(NamedTuple):
     """`cache` is where the first test that needs the manuals as they are leaves them read, for those that follow."""
 
     manuals: Path
@@ -22,7 +22,7 @@ class Judged(NamedTuple):
     cache: Path
 
 
-def made(folder: Path) -> Judged:
+def make_evaluation_set(folder: Path) -> EvaluationSet:
     """A query for every page is the page's own words; documents and pages from 0, as they lie in files."""
     manuals = folder / "manuals"
     manuals.mkdir()
@@ -39,7 +39,7 @@ def made(folder: Path) -> Judged:
         for name, pages in MANUALS.items()
         for number, words in enumerate(pages)
     ]
-    return Judged(manuals, read_queries(write_lines(folder / "queries.jsonl", rows)), folder / "cache")
+    return EvaluationSet(manuals, read_queries(write_lines(folder / "queries.jsonl", rows)), folder / "cache")
 
 
 def page(number, document="pump"):

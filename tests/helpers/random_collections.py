@@ -8,15 +8,15 @@ import numpy as np
 from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.maxsim import quantise
-from colvision.store import Part, Snapshot
+from colvision.store import Snapshot, SnapshotShard
 from colvision.store.records import CollectionRow, DocumentRow
 from colvision.store.shards import Shard, ShardPage
 from colvision.store.shards.writing import write_shard
 
-DIM, CODE_RANGE = 64, 0.6
+DIM, QUANTISATION_RANGE = 64, 0.6
 PAGES_A_DOCUMENT = 20
-PLAIN = EncoderInfo("made", "made", DIM, CODE_RANGE)
-SHARP = EncoderInfo("made", "sharp", DIM, CODE_RANGE, Calibration(slope=20, midpoint=0.6))
+PLAIN = EncoderInfo("made", "made", DIM, QUANTISATION_RANGE)
+SHARP = EncoderInfo("made", "sharp", DIM, QUANTISATION_RANGE, Calibration(slope=20, midpoint=0.6))
 
 
 def unit(vectors):
@@ -42,22 +42,24 @@ def made_snapshot(folder: Path, pages, *, shards: int = 3, dead: frozenset[int] 
     documents: Mapping[int, DocumentRow] = {
         i + 1: document(i + 1, f"d{i:03}", number=i) for i in range(-(-len(pages) // PAGES_A_DOCUMENT))
     }
-    parts = []
+    stored_shards = []
     for number, places in enumerate(np.array_split(np.arange(len(pages)), shards)):
         stored = [_stored(pages[place]) for place in places]
         owner = places // PAGES_A_DOCUMENT + 1
         page = places % PAGES_A_DOCUMENT + 1
         path = folder / f"{number}.safetensors"
-        write_shard(path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), quantisation_range=CODE_RANGE)
+        write_shard(
+            path, stored, list(zip(owner.tolist(), page.tolist(), strict=True)), quantisation_range=QUANTISATION_RANGE
+        )
         live = ~np.isin(places, list(dead))
-        parts.append(Part(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
+        stored_shards.append(SnapshotShard(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
     row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0)
-    return Snapshot(row, documents, tuple(parts))
+    return Snapshot(row, documents, tuple(stored_shards))
 
 
 def _stored(vectors) -> ShardPage:
     n = len(vectors)
-    return ShardPage(quantise(vectors, CODE_RANGE), PatchGrid.full(1, n), np.zeros(n, np.uint8))
+    return ShardPage(quantise(vectors, QUANTISATION_RANGE), PatchGrid.full(1, n), np.zeros(n, np.uint8))
 
 
 def query_near(rng, vectors, tokens: int = 6, noise: float = 0.5) -> QueryEmbedding:

@@ -45,7 +45,7 @@ def seen(store, collection="default"):
     snapshot = store.snapshot(collection)
     found = [
         (snapshot.documents[int(document)].name, int(page))
-        for part in snapshot.parts
+        for part in snapshot.shards
         for document, page, live in zip(part.document, part.page, part.live, strict=True)
         if live
     ]

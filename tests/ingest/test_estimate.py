@@ -25,27 +25,27 @@ def folder(quick_path):
 @pytest.mark.slow
 def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
     encoder = ToyEncoder(dim=64)
-    plan = estimate_files([folder], encoder)
-    assert (plan.files, plan.pages, plan.sampled) == (2, 9, SAMPLE_PAGES)
-    ((path, reason),) = plan.failed
+    estimate = estimate_files([folder], encoder)
+    assert (estimate.files, estimate.pages, estimate.sampled) == (2, 9, SAMPLE_PAGES)
+    ((path, reason),) = estimate.failed
     assert path.endswith("broken.pdf") and "broken.pdf" in reason
     with open_library(quick_path / "library", encoder=encoder) as library:
         library.ingest(folder)
         (state,) = library.status().collections
         kept = [library.page_image_path(name, 1).stat().st_size for name in ("pump.pdf", "crane.tiff")]
         originals = sum(library.original_path(each.id).stat().st_size for each in library.documents())
-    assert plan.vectors_per_page * plan.pages == pytest.approx(state.vectors)
-    assert plan.int8 == state.vectors * (64 + 5) and plan.bits == state.vectors * 8
-    assert plan.page_images == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
-    assert plan.originals == originals
-    assert plan.bytes == plan.int8 + plan.bits + plan.page_images + plan.originals
-    assert plan.seconds > 0
+    assert estimate.vectors_per_page * estimate.pages == pytest.approx(state.vectors)
+    assert estimate.int8 == state.vectors * (64 + 5) and estimate.bits == state.vectors * 8
+    assert estimate.page_images == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
+    assert estimate.originals == originals
+    assert estimate.bytes == estimate.int8 + estimate.bits + estimate.page_images + estimate.originals
+    assert estimate.seconds > 0
 
 
 @pytest.mark.slow
 def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
-    plan = estimate_files([folder], ToyEncoder(dim=64))
-    assert plan.memory == plan.int8  # few pages are scanned
+    estimate = estimate_files([folder], ToyEncoder(dim=64))
+    assert estimate.memory == estimate.int8  # few pages are scanned
     info = ToyEncoder(dim=64).info
     assert has_first_stage(info, FIRST_STAGE_PAGES) and not has_first_stage(info, FIRST_STAGE_PAGES - 1)
     assert not has_first_stage(ToyEncoder(dim=16).info, FIRST_STAGE_PAGES)  # no whole words of bits

@@ -58,7 +58,7 @@ def test_a_rectangular_page_keeps_a_hot_patch_where_it_was():
     hot = unit(rng, 1)[0]
     vectors[3 * 9 + 7] = hot
     pooled = pool(PageEmbedding.from_patches(vectors, PatchGrid.full(5, 9)), 3)
-    placed = pooled.grid.place((pooled.vectors @ hot)[None])[0]
+    placed = pooled.grid.to_cells((pooled.vectors @ hot)[None])[0]
     assert np.unravel_index(placed.argmax(), placed.shape) == (3, 7)
     assert placed.max() > 0.999
 

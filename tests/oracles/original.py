@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from given import QUESTIONS, pages, weight
+from inputs import QUESTIONS, pages, weight
 
 
 def answers(model: torch.nn.Module, processor: object) -> dict[str, np.ndarray]:

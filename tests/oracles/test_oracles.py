@@ -16,7 +16,7 @@ from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family, ProcessorConfig
 from colvision.encoders.vlm.models.colqwen import ColQwen2
-from tests.oracles.given import QUESTIONS, pages, weight
+from tests.oracles.inputs import QUESTIONS, pages, weight
 from tests.oracles.parts import CASES, save_parts
 
 pytestmark = pytest.mark.slow

@@ -51,7 +51,7 @@ def pump(tmp_path_factory):
 def text_scores(store, text, *, collection="default"):
     """{(document, page): score} of the pages that hold a word of the text."""
     found = store.text_scores(collection, text)
-    documents, numbers = found.first(len(found.places))
+    documents, numbers = found.first(len(found.page_keys))
     names = {row.key: row.name for row in store.documents(collection)}
     scores = found.of(documents, numbers).tolist()
     return {(names[d], n): s for d, n, s in zip(documents.tolist(), numbers.tolist(), scores, strict=True)}

@@ -82,12 +82,12 @@ def test_a_reader_of_an_older_generation_goes_on_over_a_merge(store, quick_path)
     fill(store, quick_path, 16)
     with Store(store.path) as reader:
         before = reader.snapshot("default")
-        codes = [part.shard.codes.tobytes() for part in before.parts]
+        codes = [part.shard.codes.tobytes() for part in before.shards]
         fill(store, quick_path, 1, first=16)
         assert len(shards(store)) == 1
-        assert [part.shard.codes.tobytes() for part in before.parts] == codes
+        assert [part.shard.codes.tobytes() for part in before.shards] == codes
         assert pages_of(reader, "003.pdf") == pages_of(store, "003.pdf")
-        assert len(reader.snapshot("default").parts) == 1 and reader.snapshot("default").pages == 17
+        assert len(reader.snapshot("default").shards) == 1 and reader.snapshot("default").pages == 17
 
 
 def test_deleting_from_a_merged_shard_makes_the_pages_unreachable_and_rewrites_it_later(store, quick_path):
@@ -96,7 +96,7 @@ def test_deleting_from_a_merged_shard_makes_the_pages_unreachable_and_rewrites_i
     for number in range(4):
         store.writer.delete(store.find(f"{number:03d}.pdf"))
     assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(4, 17)}
-    (part,) = store.snapshot("default").parts
+    (part,) = store.snapshot("default").shards
     assert shards(store) == [shard] and (len(part.shard), int(part.live.sum())) == (17, 13)
     kept = pages_of(store, "010.pdf")
     store.writer.delete(store.find("004.pdf"))  # 5 of 17: more than a quarter

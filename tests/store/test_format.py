@@ -57,7 +57,7 @@ def test_an_older_library_is_upgraded_when_it_is_opened(older):
 
 def test_an_older_shard_gives_bits_and_pages(older):
     with Store(older) as store:
-        shard = store.snapshot("default").parts[0].shard
+        shard = store.snapshot("default").shards[0].shard
         np.testing.assert_array_equal(shard.bits, sign_bits(shard.codes))
         assert shard.owners is None and len(shard.page(1).codes) > 0
 
@@ -66,7 +66,7 @@ def test_compacting_brings_older_shards_to_this_format(older):
     with Store(older) as store:
         before = store.stored_page(store.find("pump.pdf"), 2).codes.tobytes()
         assert store.compact().shards == 1
-        (part,) = store.snapshot("default").parts
+        (part,) = store.snapshot("default").shards
         assert part.shard.has_checksums and part.shard.owners.tolist() == [[1, 1], [1, 2], [2, 1]]
         assert store.stored_page(store.find("pump.pdf"), 2).codes.tobytes() == before
         assert seen(store) == PAGES and store.verify() == []

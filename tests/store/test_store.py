@@ -50,11 +50,11 @@ def test_a_new_documents_pages_are_seen_as_they_are_committed(store, quick_path)
 def test_a_snapshot_does_not_change_when_the_library_does(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one")
     before = store.snapshot("default")
-    codes = before.parts[0].shard.codes.copy()
+    codes = before.shards[0].shard.codes.copy()
     store.writer.delete(row)
     add(store, write(quick_path, "b.pdf", "B"), "two", "three")
     assert before.pages == 1
-    np.testing.assert_array_equal(before.parts[0].shard.codes, codes)
+    np.testing.assert_array_equal(before.shards[0].shard.codes, codes)
     assert store.snapshot("default").generation > before.generation
     assert seen(store) == {("b.pdf", 1), ("b.pdf", 2)}
 
@@ -95,7 +95,7 @@ def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, qu
     assert pending.outcome == "replaced"
     store.writer.commit(pending, [encoded(1, "three")], TOY.info)
     assert {row.id for row in store.documents("default")} == {old.id}
-    assert len(store.snapshot("default").parts) == 1
+    assert len(store.snapshot("default").shards) == 1
     store.writer.commit(pending, [encoded(2, "four")], TOY.info)
     assert store.writer.finish(pending) == ""
     new = store.find("a.pdf")
@@ -229,7 +229,7 @@ def test_another_collection_takes_another_encoder(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     add(store, write(quick_path, "a.pdf", "A"), "one", collection="other", encoder=other)
     assert [row.info.name for row in store.collections()] == ["toy-0", "toy-7"]
-    assert store.snapshot("other").parts[0].shard.dim == 24
+    assert store.snapshot("other").shards[0].shard.dim == 24
     assert seen(store, "default") == seen(store, "other") == {("a.pdf", 1)}
 
 

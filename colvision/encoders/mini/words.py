@@ -8,7 +8,7 @@ from pathlib import Path
 
 BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
 _LONGEST = 40  # letters of a word that are looked at
-_RUN = re.compile(r"[^\W_]+")
+RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
 _FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
@@ -22,7 +22,7 @@ def fold(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The runs of letters and digits, folded, in order."""
-    return _RUN.findall(fold(text))
+    return RUN.findall(fold(text))
 
 
 def compounds_of(text: str) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
-_PREFIX = "base_model.model."  # before every name in an adapter's file
+ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
 
 
 def add_adapters(
@@ -117,7 +117,7 @@ def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "defaul
 
 
 def _renamed(state: Mapping[str, torch.Tensor], layout: CheckpointLayout) -> dict[str, torch.Tensor]:
-    return {_PREFIX + layout.rename(name.removeprefix(_PREFIX)): weight for name, weight in state.items()}
+    return {ADAPTER_PREFIX + layout.rename(name.removeprefix(ADAPTER_PREFIX)): weight for name, weight in state.items()}
 
 
 def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, str]:

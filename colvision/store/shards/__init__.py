@@ -9,7 +9,7 @@ a padded row of zeros would win the max of a page that matches badly. `bits`, th
 dim is no multiple of 64.
 """
 
-from colvision.store.shards.layout import BITS_A_WORD, SHARD_FORMAT, Bits, Codes
+from colvision.store.shards.layout import BITS_A_WORD, SHARD_FORMAT
 from colvision.store.shards.page import PageRef, ShardPage
 from colvision.store.shards.reading import SMALL_BYTES, Shard, file_sha256
 from colvision.store.shards.writing import write_shard
@@ -18,8 +18,6 @@ __all__ = [
     "BITS_A_WORD",
     "SHARD_FORMAT",
     "SMALL_BYTES",
-    "Bits",
-    "Codes",
     "PageRef",
     "Shard",
     "ShardPage",

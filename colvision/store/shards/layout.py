@@ -14,8 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Codes = NDArray[np.int8]
-Bits = NDArray[np.uint64]
 Buffer = bytes | memoryview
 
 SHARD_FORMAT = 2

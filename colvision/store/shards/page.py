@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import PatchGrid
-from colvision.store.shards.layout import Codes
+from colvision.maxsim.quantisation import Codes
 
 
 class PageRef(NamedTuple):

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from colvision.core.embedding import PatchGrid
 from colvision.errors import LibraryDamaged
 from colvision.maxsim import sign_bits
+from colvision.maxsim.binary import Bits
+from colvision.maxsim.quantisation import Codes
 from colvision.store.shards.layout import (
     ALIGNMENT,
     BITS_A_WORD,
@@ -22,8 +24,6 @@ from colvision.store.shards.layout import (
     FORMAT_1,
     GRID_SUM,
     TABLES,
-    Bits,
-    Codes,
     buffer,
     grid_sum,
     read_header,

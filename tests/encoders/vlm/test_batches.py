@@ -13,8 +13,8 @@ from tests.helpers.families import encode, noise
 pytestmark = pytest.mark.slow
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(saved):
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
+def test_out_of_memory_halves_the_batch_and_goes_on(checkpoint_folder):
+    encoder = load_encoder(checkpoint_folder("colqwen2.5"), device="cpu", dtype="float32")
     pages = [noise(140, 84, seed) for seed in range(6)]
     expected = encode(encoder, *pages)
     sizes = []
@@ -34,8 +34,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(saved):
     assert max(sizes) < 6, "the next batches are as small from the start"
 
 
-def test_a_single_page_that_is_too_large_for_the_memory_says_what_to_do(saved):
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
+def test_a_single_page_that_is_too_large_for_the_memory_says_what_to_do(checkpoint_folder):
+    encoder = load_encoder(checkpoint_folder("colqwen2.5"), device="cpu", dtype="float32")
 
     def refuse(module: torch.nn.Module, args: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -45,9 +45,9 @@ def test_a_single_page_that_is_too_large_for_the_memory_says_what_to_do(saved):
         encode(encoder, noise(140, 84), noise(140, 84, 1))
 
 
-def test_pages_are_read_in_the_thread_that_asks_and_come_in_their_order(saved):
+def test_pages_are_read_in_the_thread_that_asks_and_come_in_their_order(checkpoint_folder):
     """What ingest counts while pages are read must not be counted from two threads."""
-    encoder = load_encoder(saved("colqwen2.5"), device="cpu", dtype="float32")
+    encoder = load_encoder(checkpoint_folder("colqwen2.5"), device="cpu", dtype="float32")
     readers = set()
 
     def pages():

@@ -101,7 +101,7 @@ def test_a_hot_cell_of_a_page_that_is_not_square_moves_its_own_patch_most(encode
     before, after = encode(encoder, Page(Image.fromarray(white)), Page(Image.fromarray(marked)))
     assert (before.grid.rows, before.grid.cols) == (rows, cols)
     moved = np.linalg.norm(after.vectors - before.vectors, axis=1)  # (n,)
-    on_page = after.grid.place(moved.astype(np.float32))  # (rows, cols)
+    on_page = after.grid.to_cells(moved.astype(np.float32))  # (rows, cols)
     assert np.unravel_index(np.argmax(on_page), on_page.shape) == (row, col)
 
 

@@ -46,7 +46,7 @@ def test_one_changed_cell_moves_its_own_patch_most(get, name, height, width):
     marked = plain.copy()
     marked[top:bottom, left:right] = np.random.default_rng(3).integers(0, 256, (bottom - top, right - left, 3))
     [after] = encode(encoder, Page(Image.fromarray(marked)))
-    moved = after.grid.place(np.linalg.norm(after.vectors - before.vectors, axis=1).astype(np.float32))
+    moved = after.grid.to_cells(np.linalg.norm(after.vectors - before.vectors, axis=1).astype(np.float32))
     assert np.unravel_index(np.argmax(moved), moved.shape) == (row, col)
 
 
@@ -100,37 +100,37 @@ def test_ten_augmentation_tokens_count_though_most_are_the_pad_token(get, name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_bfloat16_stays_near_float32(saved, get, name):
-    half = load_encoder(saved(name), device="cpu", dtype="bfloat16")
+def test_bfloat16_stays_near_float32(checkpoint_folder, get, name):
+    half = load_encoder(checkpoint_folder(name), device="cpu", dtype="bfloat16")
     [rough], [exact] = encode(half, noise(140, 196)), encode(get(name), noise(140, 196))
     assert np.median(np.sum(rough.vectors * exact.vectors, axis=1)) > 0.98
     assert half.info.fingerprint == get(name).info.fingerprint
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("colpali", "neomme")])
-def test_fewer_patches_are_a_coarser_grid(saved, get, name):
-    coarse = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=20)
+def test_fewer_patches_are_a_coarser_grid(checkpoint_folder, get, name):
+    coarse = load_encoder(checkpoint_folder(name), device="cpu", dtype="float32", max_patches=20)
     [fine], [less] = encode(get(name), noise(560, 400)), encode(coarse, noise(560, 400))
     assert np.sum(less.kind == VectorKind.PATCH) <= 20 < np.sum(fine.kind == VectorKind.PATCH)
     assert coarse.info.fingerprint != get(name).info.fingerprint
 
 
-def test_a_page_of_neomme_has_at_most_as_many_patches_as_max_patches(saved):
-    family = load_encoder(saved("neomme"), device="cpu", dtype="float32", max_patches=7).family
+def test_a_page_of_neomme_has_at_most_as_many_patches_as_max_patches(checkpoint_folder):
+    family = load_encoder(checkpoint_folder("neomme"), device="cpu", dtype="float32", max_patches=7).family
     sizes = np.random.default_rng(4).integers(1, 900, (100, 2)).tolist()
     fitted = [family.count_patches(family.fit(Image.new("L", (width, height)))) for width, height in sizes]
     assert max(fitted) <= 7 and min(fitted) >= 1
 
 
 @pytest.mark.parametrize(("name", "patches"), [("colpali", 32), ("colsmol", 15), ("colqwen3", 7)])
-def test_a_limit_that_cannot_be_met_is_refused(saved, name, patches):
+def test_a_limit_that_cannot_be_met_is_refused(checkpoint_folder, name, patches):
     with pytest.raises(ValueError, match=f"max_patches is {patches}"):
-        load_encoder(saved(name), device="cpu", dtype="float32", max_patches=patches)
+        load_encoder(checkpoint_folder(name), device="cpu", dtype="float32", max_patches=patches)
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name != "neomme"])
-def test_a_checkpoint_without_a_limit_of_its_own_needs_its_image_processor(saved, tmp_path, name):
-    for file in saved(name).iterdir():
+def test_a_checkpoint_without_a_limit_of_its_own_needs_its_image_processor(checkpoint_folder, tmp_path, name):
+    for file in checkpoint_folder(name).iterdir():
         if file.name not in ("preprocessor_config.json", "processor_config.json"):
             (tmp_path / file.name).symlink_to(file)
     with pytest.raises(EncoderNotFound, match="lacks its image processor"):
@@ -143,8 +143,8 @@ def test_nothing_loads_torchvision(get):
     assert "torchvision" not in sys.modules
 
 
-def test_tokens_of_another_model_are_refused(saved, tmp_path):
-    for file in saved("colmodernvbert").iterdir():
+def test_tokens_of_another_model_are_refused(checkpoint_folder, tmp_path):
+    for file in checkpoint_folder("colmodernvbert").iterdir():
         if "token" not in file.name:
             (tmp_path / file.name).symlink_to(file)
     tokenizer(("<|endoftext|>", "<image>"), "<|endoftext|>").save_pretrained(tmp_path)
@@ -156,9 +156,9 @@ def test_tokens_of_another_model_are_refused(saved, tmp_path):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_torchs_own_attention_is_the_plain_one(saved, get, name):
+def test_torchs_own_attention_is_the_plain_one(checkpoint_folder, get, name):
     """And it is what a checkpoint is loaded with, picture and language alike."""
-    plain = load_encoder(saved(name), device="cpu", dtype="float32")
+    plain = load_encoder(checkpoint_folder(name), device="cpu", dtype="float32")
     parts = [part for part in plain.family.model.modules() if type(part).__name__.endswith("Attention")]
     assert {part.config._attn_implementation for part in parts if hasattr(part, "config")} == {"sdpa"}
     plain.family.model.set_attn_implementation("eager")

@@ -30,8 +30,8 @@ def colpali_processor(folder) -> ColPaliProcessor:
     return ColPaliProcessor(pictures, get_tokenizer(folder), query_prefix="Question: ")
 
 
-def test_colpali_pages_and_queries_are_those_of_transformers(saved, get):
-    encoder, processor = get("colpali"), colpali_processor(saved("colpali"))
+def test_colpali_pages_and_queries_are_those_of_transformers(checkpoint_folder, get):
+    encoder, processor = get("colpali"), colpali_processor(checkpoint_folder("colpali"))
     page = noise(300, 180)
     made = processor(images=[page.image])
     [ours] = encode(encoder, page)
@@ -64,8 +64,8 @@ def test_colpali_pads_on_the_right_and_counts_from_one(get):
     assert family.query_inputs(ids, mask)["position_ids"][0].tolist() == [1, 2, 3, 4]
 
 
-def test_pictures_of_another_size_than_colpali_was_made_for_are_refused(saved, tmp_path):
-    for file in saved("colpali").iterdir():
+def test_pictures_of_another_size_than_colpali_was_made_for_are_refused(checkpoint_folder, tmp_path):
+    for file in checkpoint_folder("colpali").iterdir():
         if file.name != "preprocessor_config.json":
             (tmp_path / file.name).symlink_to(file)
     SiglipImageProcessorPil(size={"height": 224, "width": 224}).save_pretrained(tmp_path)
@@ -88,8 +88,8 @@ def tile_processor(name: str, folder) -> Callable[[Page], list[int]]:
 
 
 @pytest.mark.parametrize("name", TILES)
-def test_tokens_of_a_page_in_tiles_are_those_of_transformers(saved, get, name):
-    expected = tile_processor(name, saved(name))
+def test_tokens_of_a_page_in_tiles_are_those_of_transformers(checkpoint_folder, get, name):
+    expected = tile_processor(name, checkpoint_folder(name))
     family = get(name).family
     for page in (noise(320, 180), noise(100, 400)):
         ids = family.page_batch([family.fit(page.image)]).inputs["input_ids"]
@@ -117,8 +117,8 @@ def test_rows_of_the_grid_cross_the_tiles(get, name):
 
 
 @pytest.mark.parametrize("name", TILES)
-def test_a_page_that_is_one_tile_is_its_own_only_view(saved, name):
-    encoder = load_encoder(saved(name), device="cpu", dtype="float32", max_patches=16)
+def test_a_page_that_is_one_tile_is_its_own_only_view(checkpoint_folder, name):
+    encoder = load_encoder(checkpoint_folder(name), device="cpu", dtype="float32", max_patches=16)
     [embedding] = encode(encoder, noise(320, 180))
     assert (embedding.grid.rows, embedding.grid.cols) == (4, 4)
     assert not np.any(embedding.kind == VectorKind.GLOBAL)

@@ -47,8 +47,8 @@ def test_a_query_of_neomme_scores_by_the_mean(get):
         assert query.weights.sum() == pytest.approx(1)
 
 
-def test_a_template_that_drops_the_query_is_refused(saved, tmp_path):
-    for file in saved("neomme").iterdir():
+def test_a_template_that_drops_the_query_is_refused(checkpoint_folder, tmp_path):
+    for file in checkpoint_folder("neomme").iterdir():
         if file.name != "chat_template.jinja":
             (tmp_path / file.name).symlink_to(file)
     (tmp_path / "chat_template.jinja").write_text("{{ query_token }}")
@@ -114,11 +114,11 @@ def test_a_page_between_patches_is_stretched_where_the_original_pads_it(get):
         ),
     ],
 )
-def test_settings_of_the_image_processor_are_followed(saved, tmp_path, settings, size, expected):
-    for file in saved("neomme").iterdir():
+def test_settings_of_the_image_processor_are_followed(checkpoint_folder, tmp_path, settings, size, expected):
+    for file in checkpoint_folder("neomme").iterdir():
         if file.name != "preprocessor_config.json":
             (tmp_path / file.name).symlink_to(file)
-    config = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
+    config = json.loads(Path(checkpoint_folder("neomme"), "preprocessor_config.json").read_text())
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({**config, **settings}))
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     stripes = np.zeros((*size, 3), dtype=np.uint8)
@@ -127,11 +127,11 @@ def test_settings_of_the_image_processor_are_followed(saved, tmp_path, settings,
     assert set(np.unique(cut).tolist()) == expected
 
 
-def test_pages_that_are_not_to_be_resized_keep_their_size(saved, tmp_path):
-    for file in saved("neomme").iterdir():
+def test_pages_that_are_not_to_be_resized_keep_their_size(checkpoint_folder, tmp_path):
+    for file in checkpoint_folder("neomme").iterdir():
         if file.name != "preprocessor_config.json":
             (tmp_path / file.name).symlink_to(file)
-    config = json.loads(Path(saved("neomme"), "preprocessor_config.json").read_text())
+    config = json.loads(Path(checkpoint_folder("neomme"), "preprocessor_config.json").read_text())
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({**config, "do_resize": False}))
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     assert family.fit(noise(320, 256).image).size == (256, 320), "80 patches, beyond the 48 of `size`"

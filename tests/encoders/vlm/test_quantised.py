@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(saved) -> Path:
-    return saved("colqwen2")
+def folder(checkpoint_folder) -> Path:
+    return checkpoint_folder("colqwen2")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def vectors(encoder: VlmEncoder) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_int8_stays_near_float_in_every_family(saved, get, name):
-    exact, rough = get(name), load(saved(name), quantise="int8")
+def test_int8_stays_near_float_in_every_family(checkpoint_folder, get, name):
+    exact, rough = get(name), load(checkpoint_folder(name), quantise="int8")
     exact_ones, rough_ones = vectors(exact), vectors(rough)
     cosines = np.sum(exact_ones * rough_ones, axis=1)
     assert np.median(cosines) > 0.995 and cosines.mean() > 0.99 and not np.array_equal(exact_ones, rough_ones)

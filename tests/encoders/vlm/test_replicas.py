@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def folder(saved) -> Path:
-    return saved("colqwen2")
+def folder(checkpoint_folder) -> Path:
+    return checkpoint_folder("colqwen2")
 
 
 class Watched(LoadedCheckpoint):

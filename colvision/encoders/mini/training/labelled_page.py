@@ -1,15 +1,13 @@
 """A labelled page: a clean image and the place of every letter and word on it. What both sources of pages give."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.encoders.mini.words import compounds_of, fold
+from colvision.encoders.mini.words import RUN, compounds_of, fold
 
-_RUN = re.compile(r"[^\W_]+")
 _LONGEST_COMPOUND = 24  # letters; a longer one does not fit what a patch sees
 
 
@@ -43,7 +41,7 @@ def line_extent(base: float, size: float) -> tuple[float, float]:
 def printed_words(token: str, boxes: NDArray[np.float32]) -> list[LabelledWord]:
     """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form."""
     words = []
-    for match in _RUN.finditer(token):
+    for match in RUN.finditer(token):
         words.append(_word(fold(match.group()), boxes[match.start() : match.end()]))
     compounds = compounds_of(token)
     if len(compounds) == 1 and len(compounds[0]) <= _LONGEST_COMPOUND:
