@@ -1,9 +1,10 @@
 """Another project's search, in a process of its own: `python -m benchmarks.peer NAME FOLDER PAGES`.
 
 It reads the arrays that `synthetic.make` wrote, says how many bytes a page takes, then answers queries: a number in, a
-line of JSON out with the seconds it took by its own clock and the ten best pages. `make bench-peers` fetches what it needs;
-what is missing is reported and left out. Their packages ask for more than we install (colpali-engine for torchvision,
-sentence-transformers for scipy): only the modules that score are loaded, beside stand-ins that nothing calls.
+line of JSON out with the seconds it took by its own clock and the ten best pages. `make bench-peers` fetches what it
+needs; what is missing is reported and left out. Their packages ask for more than we install (colpali-engine for
+torchvision, sentence-transformers for scipy): only the modules that score are loaded, beside stand-ins that nothing
+calls.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def add(store, path, *words, encoder=TOY, **options):
     return store.find(pending.row.id)
 
 
-def seen(store, collection="default"):
+def visible_pages(store, collection="default"):
     """{(document name, page number)} that a search goes through."""
     snapshot = store.snapshot(collection)
     found = [

@@ -50,7 +50,7 @@ def contents(library):
         assert store.verify() == []
         snapshot = store.snapshot("default")
         found = {}
-        for part in snapshot.parts:
+        for part in snapshot.shards:
             assert part.live.all()
             for row, number in enumerate(part.page.tolist()):
                 assert number not in found, f"page {number} is stored twice"

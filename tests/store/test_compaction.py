@@ -13,7 +13,7 @@ from colvision.library import Library
 from colvision.store import Store, catalogue, compaction
 from colvision.store.shards import Shard
 from colvision.testing import ToyEncoder
-from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, on_disk, visible_pages, write
 
 
 def pages_of(store, name):
@@ -41,7 +41,7 @@ def test_shards_of_a_size_are_merged_when_they_have_piled_up(store, quick_path):
     assert on_disk(store) >= {"shards/00000018.safetensors"}
     assert not any("shards" in name for name in on_disk(store) - {"shards/00000018.safetensors"})
     assert {row.name: pages_of(store, row.name) for row in store.documents("default")}.items() >= before.items()
-    assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(17)}
+    assert visible_pages(store) == {(f"{number:03d}.pdf", 1) for number in range(17)}
     assert store.verify() == []
 
 
@@ -95,7 +95,7 @@ def test_deleting_from_a_merged_shard_makes_the_pages_unreachable_and_rewrites_i
     (shard,) = shards(store)
     for number in range(4):
         store.writer.delete(store.find(f"{number:03d}.pdf"))
-    assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(4, 17)}
+    assert visible_pages(store) == {(f"{number:03d}.pdf", 1) for number in range(4, 17)}
     (part,) = store.snapshot("default").shards
     assert shards(store) == [shard] and (len(part.shard), int(part.live.sum())) == (17, 13)
     kept = pages_of(store, "010.pdf")
@@ -103,7 +103,7 @@ def test_deleting_from_a_merged_shard_makes_the_pages_unreachable_and_rewrites_i
     (rewritten,) = shards(store)
     assert (rewritten.pages, rewritten.key > shard.key) == (12, True)
     assert pages_of(store, "010.pdf") == kept
-    assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(5, 17)}
+    assert visible_pages(store) == {(f"{number:03d}.pdf", 1) for number in range(5, 17)}
     assert store.verify() == []
 
 
@@ -124,10 +124,10 @@ def test_a_replacement_on_its_way_is_merged_and_stays_hidden(store, quick_path):
     pending = begin(store, write(quick_path, "000.pdf", "other"), pages=2)
     store.writer.commit(pending, [encoded(1, "new")], TOY.info)
     assert len(shards(store)) == 1
-    assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(16)}
+    assert visible_pages(store) == {(f"{number:03d}.pdf", 1) for number in range(16)}
     store.writer.commit(pending, [encoded(2, "pages")], TOY.info)
     assert store.writer.finish(pending) == ""
-    assert ("000.pdf", 2) in seen(store) and len(seen(store)) == 17
+    assert ("000.pdf", 2) in visible_pages(store) and len(visible_pages(store)) == 17
     assert [store.page_text(store.find("000.pdf"), number) for number in (1, 2)] == ["new", "pages"]
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_shard_is_not_merged_but_quarantined(store, quick_path):
     assert damaged.path == path and damaged.documents == ("002.pdf",)
     with pytest.raises(LibraryDamaged, match="codes of its page 1"):
         store.stored_page(store.find("002.pdf"), 1)
-    assert seen(store) == {(f"{number:03d}.pdf", 1) for number in range(18) if number != 2}
+    assert visible_pages(store) == {(f"{number:03d}.pdf", 1) for number in range(18) if number != 2}
     assert store.compact().shards == 2 and path.exists()
 
 
@@ -152,10 +152,10 @@ def test_a_library_without_room_to_merge_still_takes_pages(store, quick_path, mo
     fill(store, quick_path, 16)
     (store.path / "shards" / "00000018.safetensors.tmp").mkdir()
     fill(store, quick_path, 1, first=16)
-    assert len(shards(store)) == 17 and len(seen(store)) == 17
+    assert len(shards(store)) == 17 and len(visible_pages(store)) == 17
     (store.path / "shards" / "00000018.safetensors.tmp").rmdir()
     fill(store, quick_path, 1, first=17)
-    assert len(shards(store)) == 1 and len(seen(store)) == 18
+    assert len(shards(store)) == 1 and len(visible_pages(store)) == 18
 
 
 _KILLED = """
@@ -223,9 +223,9 @@ def test_a_reencoding_is_merged_as_well(store, quick_path):
     while (pending := store.reencoding.open_next("default")) is not None:
         store.writer.commit(pending, [encoded(1, f"w{int(pending.row.name[:3])}", encoder=other)], other.info)
         assert store.writer.finish(pending) == ""
-        assert len(seen(store)) == 18
+        assert len(visible_pages(store)) == 18
     assert store.reencoding.swap("default")
-    assert len(shards(store)) == 2 and len(seen(store)) == 18
+    assert len(shards(store)) == 2 and len(visible_pages(store)) == 18
     (hit,) = Library(store, other).search("w4", k=1)
     assert (hit.document, hit.document_id) == ("004.pdf", ids["004.pdf"])
     assert store.verify() == []

@@ -10,7 +10,7 @@ from colvision.errors import LibraryDamaged
 from colvision.store import Store
 from colvision.store.catalogue import FILE_NAME
 from colvision.store.records import DAMAGED, READY
-from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, on_disk, visible_pages, write
 
 
 def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
@@ -22,7 +22,7 @@ def test_a_flipped_bit_is_found_and_the_rest_keeps_serving(store, quick_path):
     path.write_bytes(data)
     (damaged,) = store.verify()
     assert damaged.path == path and damaged.documents == ("bad.pdf",) and "sha256" in damaged.reason
-    assert seen(store) == {("good.pdf", 1)}
+    assert visible_pages(store) == {("good.pdf", 1)}
     assert store.find("bad.pdf").state == DAMAGED
     with pytest.raises(LibraryDamaged, match=r"page 1 of 'bad\.pdf'"):
         store.stored_page(bad, 1)
@@ -50,7 +50,7 @@ def test_ingesting_a_damaged_document_again_reads_only_what_was_lost(store, quic
     store.writer.commit(again, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.finish(again)
     assert store.verify() == [] and store.find("a.pdf").state == READY
-    assert seen(store) == {("a.pdf", number) for number in (1, 2, 3)}
+    assert visible_pages(store) == {("a.pdf", number) for number in (1, 2, 3)}
 
 
 def test_a_shard_that_cannot_be_opened_is_quarantined_by_the_reader_who_meets_it(store, quick_path):
@@ -58,7 +58,7 @@ def test_a_shard_that_cannot_be_opened_is_quarantined_by_the_reader_who_meets_it
     add(store, write(quick_path, "good.pdf", "B"), "two")
     store.files.shard_path("00000001.safetensors").write_bytes(b"gone")
     with Store(store.path) as reader:
-        assert seen(reader) == {("good.pdf", 1)}
+        assert visible_pages(reader) == {("good.pdf", 1)}
         assert [damaged.documents for damaged in reader.known_damage()] == [("bad.pdf",)]
 
 
@@ -66,9 +66,9 @@ def test_a_shard_that_is_put_back_serves_again(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one")
     path = store.files.shard_path("00000001.safetensors")
     shutil.move(path, quick_path / "kept")
-    assert len(store.verify()) == 1 and seen(store) == set()
+    assert len(store.verify()) == 1 and visible_pages(store) == set()
     shutil.move(quick_path / "kept", path)
-    assert store.verify() == [] and seen(store) == {("a.pdf", 1)}
+    assert store.verify() == [] and visible_pages(store) == {("a.pdf", 1)}
     assert store.find("a.pdf").state == READY
 
 
@@ -100,7 +100,7 @@ def test_an_older_catalogue_costs_no_file_of_what_came_after_it(store, quick_pat
         moved = {str(path.relative_to(store.path / "lost")) for path in older.files.lost_files()}
         assert kept <= moved | on_disk(older)
         assert len(moved) == 2 * 3  # a shard, a file and a page image of each
-        assert seen(older) == {("a.pdf", 1), ("d.pdf", 1)}
+        assert visible_pages(older) == {("a.pdf", 1), ("d.pdf", 1)}
         assert "in its files/ again" in older.verify()[0].reason
 
 
@@ -115,7 +115,7 @@ def test_a_reader_who_quarantines_what_is_missing_does_not_hide_that_the_catalog
         codes = later.files.shard_path(merged.file_name).read_bytes()
     shutil.copy(quick_path / "older", store.path / FILE_NAME)
     with Store(store.path) as older:
-        assert seen(older) == set() and len(older.known_damage()) == 3
+        assert visible_pages(older) == set() and len(older.known_damage()) == 3
         add(older, write(quick_path, "c.pdf", "C"), "three")
         assert (older.path / "lost" / "shards" / merged.file_name).read_bytes() == codes
 
@@ -151,4 +151,4 @@ def test_a_collection_that_only_half_of_the_catalogue_knows_is_damage_and_is_rep
             begin(half, write(quick_path, "b.pdf", "B"))
         assert [damage.kind for damage in half.verify()] == ["catalogue"]
         half.repair.reindex_catalogue()
-        assert half.verify() == [] and seen(half) == {("a.pdf", 1)}
+        assert half.verify() == [] and visible_pages(half) == {("a.pdf", 1)}

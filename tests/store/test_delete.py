@@ -10,14 +10,14 @@ from colvision.errors import (
     InputError,
 )
 from colvision.store import Store, catalogue
-from tests.helpers.stores import TOY, add, begin, encoded, on_disk, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, on_disk, visible_pages, write
 
 
 def test_a_deleted_document_is_out_of_reach_and_off_the_disk(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one", "two")
     add(store, write(quick_path, "b.pdf", "B"), "three")
     store.writer.delete(row)
-    assert seen(store) == {("b.pdf", 1)}
+    assert visible_pages(store) == {("b.pdf", 1)}
     assert not any(row.sha256 in name for name in on_disk(store))
     assert "shards/00000001.safetensors" not in on_disk(store)
     with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
@@ -74,7 +74,7 @@ def test_what_others_put_beside_the_librarys_files_does_not_stop_a_writer(store,
     for folder in ("shards/theirs", "files/incoming-theirs", "pages/theirs"):
         (store.path / folder).mkdir()
     add(store, write(quick_path, "a.pdf", "A"), "one")
-    assert seen(store) == {("a.pdf", 1)}
+    assert visible_pages(store) == {("a.pdf", 1)}
     assert (store.path / "pages/.DS_Store").exists() and (store.path / "pages/theirs").exists()
 
 

@@ -17,7 +17,7 @@ from colvision.search import search_pages
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
 from colvision.testing import ToyEncoder
-from tests.helpers.stores import add, seen, write
+from tests.helpers.stores import add, visible_pages, write
 
 OLDER = Path(__file__).with_name("library-format-1.zip")
 PAGES = {("pump.pdf", 1), ("pump.pdf", 2), ("seal.pdf", 1)}
@@ -46,7 +46,7 @@ def best(store, word):
 def test_an_older_library_is_upgraded_when_it_is_opened(older):
     assert version_of(older) == 1
     with Store(older) as store:
-        assert seen(store) == PAGES
+        assert visible_pages(store) == PAGES
         assert best(store, "valve") == ("pump.pdf", 2)
         row = store.find("pump.pdf")
         assert (row.is_intact, row.metadata, store.page_text(row, 1)) == (True, {}, "bleed")
@@ -69,22 +69,22 @@ def test_compacting_brings_older_shards_to_this_format(older):
         (part,) = store.snapshot("default").shards
         assert part.shard.has_checksums and part.shard.owners.tolist() == [[1, 1], [1, 2], [2, 1]]
         assert store.stored_page(store.find("pump.pdf"), 2).codes.tobytes() == before
-        assert seen(store) == PAGES and store.verify() == []
+        assert visible_pages(store) == PAGES and store.verify() == []
 
 
 def test_an_older_library_is_added_to(older, quick_path):
     with Store(older) as store:
         add(store, write(quick_path, "new.pdf", "N"), "parts", encoder=WIDE)
-        assert seen(store) == PAGES | {("new.pdf", 1)}
+        assert visible_pages(store) == PAGES | {("new.pdf", 1)}
         assert best(store, "parts") == ("new.pdf", 1) and best(store, "spare") == ("seal.pdf", 1)
         store.writer.delete(store.find("pump.pdf"))
-        assert seen(store) == {("new.pdf", 1), ("seal.pdf", 1)}
+        assert visible_pages(store) == {("new.pdf", 1), ("seal.pdf", 1)}
 
 
 def test_an_older_library_that_may_not_be_written_is_read_as_it_is(older):
     before = (older / catalogue.FILE_NAME).read_bytes()
     with Store(older, read_only=True) as store:
-        assert seen(store) == PAGES and best(store, "spare") == ("seal.pdf", 1)
+        assert visible_pages(store) == PAGES and best(store, "spare") == ("seal.pdf", 1)
         with pytest.raises(LibraryReadOnly):
             store.writer.delete(store.find("pump.pdf"))
     assert (older / catalogue.FILE_NAME).read_bytes() == before
@@ -110,7 +110,7 @@ def test_an_upgrade_that_is_killed_leaves_the_older_library(older):
     assert done.returncode == -9
     assert version_of(older) == 1
     with Store(older) as store:
-        assert seen(store) == PAGES
+        assert visible_pages(store) == PAGES
 
 
 def test_two_that_open_an_older_library_at_once_upgrade_it_once(older):

@@ -20,7 +20,7 @@ from colvision.errors import (
 from colvision.store import Store, catalogue
 from colvision.store.file_lock import file_lock
 from colvision.store.schema import FORMAT
-from tests.helpers.stores import TOY, add, begin, encoded, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, visible_pages, write
 
 
 def test_many_can_open_a_library_that_is_just_being_made(quick_path):
@@ -96,7 +96,7 @@ def test_a_creation_that_was_killed_is_completed(quick_path):
 def test_a_library_opened_for_reading_cannot_be_written(store, quick_path):
     row = add(store, write(quick_path, "a.pdf", "A"), "one")
     with Store(store.path, read_only=True) as reader:
-        assert seen(reader) == {("a.pdf", 1)}
+        assert visible_pages(reader) == {("a.pdf", 1)}
         with pytest.raises(LibraryReadOnly, match="cannot be written"):
             begin(reader, write(quick_path, "b.pdf", "B"))
         with pytest.raises(LibraryReadOnly):

@@ -21,7 +21,7 @@ from colvision.store import Store, catalogue
 from colvision.store.records import CANCELLED, FAILED
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder
-from tests.helpers.stores import GEOMETRY, TOY, add, begin, encoded, on_disk, seen, source_file, write
+from tests.helpers.stores import GEOMETRY, TOY, add, begin, encoded, on_disk, source_file, visible_pages, write
 
 
 def test_pages_come_back_as_they_were_stored(store, quick_path):
@@ -40,11 +40,11 @@ def test_pages_come_back_as_they_were_stored(store, quick_path):
 
 def test_a_new_documents_pages_are_seen_as_they_are_committed(store, quick_path):
     pending = begin(store, write(quick_path, "a.pdf", "A"), pages=3)
-    assert seen(store) == set()
+    assert visible_pages(store) == set()
     store.writer.commit(pending, [encoded(1, "one")], TOY.info)
-    assert seen(store) == {("a.pdf", 1)}
+    assert visible_pages(store) == {("a.pdf", 1)}
     store.writer.commit(pending, [encoded(2, "two"), encoded(3, "three")], TOY.info)
-    assert seen(store) == {("a.pdf", 1), ("a.pdf", 2), ("a.pdf", 3)}
+    assert visible_pages(store) == {("a.pdf", 1), ("a.pdf", 2), ("a.pdf", 3)}
 
 
 def test_a_snapshot_does_not_change_when_the_library_does(store, quick_path):
@@ -56,7 +56,7 @@ def test_a_snapshot_does_not_change_when_the_library_does(store, quick_path):
     assert before.pages == 1
     np.testing.assert_array_equal(before.shards[0].shard.codes, codes)
     assert store.snapshot("default").generation > before.generation
-    assert seen(store) == {("b.pdf", 1), ("b.pdf", 2)}
+    assert visible_pages(store) == {("b.pdf", 1), ("b.pdf", 2)}
 
 
 def test_the_same_generation_is_the_same_snapshot(store, quick_path):
@@ -66,11 +66,11 @@ def test_the_same_generation_is_the_same_snapshot(store, quick_path):
 
 def test_another_open_store_sees_each_commit(store, quick_path):
     with Store(store.path) as reader:
-        assert seen(reader) == set()
+        assert visible_pages(reader) == set()
         row = add(store, write(quick_path, "a.pdf", "A"), "one")
-        assert seen(reader) == {("a.pdf", 1)}
+        assert visible_pages(reader) == {("a.pdf", 1)}
         store.writer.delete(row)
-        assert seen(reader) == set()
+        assert visible_pages(reader) == set()
 
 
 def test_the_same_bytes_again_are_the_same_document(store, quick_path):
@@ -112,7 +112,7 @@ def test_a_replacement_without_a_readable_page_leaves_the_old_version(store, qui
     store.writer.commit(pending, [], TOY.info, failed=[(1, "took longer than 20 s")])
     assert store.writer.finish(pending) == "none of its 1 pages could be read: took longer than 20 s"
     assert [row.id for row in store.documents("default")] == [old.id]
-    assert seen(store) == {("a.pdf", 1)}
+    assert visible_pages(store) == {("a.pdf", 1)}
 
 
 def test_an_interrupted_replacement_of_other_bytes_is_dropped(store, quick_path):
@@ -195,7 +195,7 @@ def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
         twin = begin(other, quick_path / "a.pdf", pages=2)
         other.writer.commit(twin, [encoded(1, "one"), encoded(2, "two")], TOY.info)
     store.writer.commit(pending, [encoded(1, "one"), encoded(2, "two")], TOY.info)
-    assert seen(store) == {("a.pdf", 1), ("a.pdf", 2)}
+    assert visible_pages(store) == {("a.pdf", 1), ("a.pdf", 2)}
     assert sum(shard.pages for shard in store.shards("default")) == 2
 
 
@@ -230,7 +230,7 @@ def test_another_collection_takes_another_encoder(store, quick_path):
     add(store, write(quick_path, "a.pdf", "A"), "one", collection="other", encoder=other)
     assert [row.info.name for row in store.collections()] == ["toy-0", "toy-7"]
     assert store.snapshot("other").shards[0].shard.dim == 24
-    assert seen(store, "default") == seen(store, "other") == {("a.pdf", 1)}
+    assert visible_pages(store, "default") == visible_pages(store, "other") == {("a.pdf", 1)}
 
 
 def test_vectors_of_another_dim_than_declared_are_refused(store, quick_path):
@@ -238,7 +238,7 @@ def test_vectors_of_another_dim_than_declared_are_refused(store, quick_path):
     wrong = encoded(1, "one", encoder=ToyEncoder(dim=8))
     with pytest.raises(ValueError, match="dim 8, expected 16"):
         store.writer.commit(pending, [wrong], TOY.info)
-    assert seen(store) == set()
+    assert visible_pages(store) == set()
 
 
 def test_clipped_components_are_counted(store, quick_path):
@@ -259,7 +259,7 @@ def test_commits_of_many_threads_do_not_lose_each_other(store, quick_path):
     def work(path):
         try:
             add(store, path, "one", "two")
-            assert (path.name, 2) in seen(store)
+            assert (path.name, 2) in visible_pages(store)
         except Exception as error:
             errors.append(error)
             raise
@@ -270,4 +270,4 @@ def test_commits_of_many_threads_do_not_lose_each_other(store, quick_path):
     for thread in threads:
         thread.join()
     assert errors == []
-    assert seen(store) == {(path.name, number) for path in paths for number in (1, 2)}
+    assert visible_pages(store) == {(path.name, number) for path in paths for number in (1, 2)}

@@ -14,7 +14,7 @@ from colvision.status import ShardBytes
 from colvision.store import Store
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
-from tests.helpers.stores import TOY, add, begin, encoded, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, visible_pages, write
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ _CHILD = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from tests.helpers.stores import TOY, add, begin, encoded, seen, write
+from tests.helpers.stores import TOY, add, begin, encoded, visible_pages, write
 from colvision.errors import ColvisionError
 from colvision.store import Store
 from PIL import Image
@@ -50,9 +50,9 @@ def child(before, folder, scratch, prefix=()):
 def is_as_before(path, folder):
     """The library opens, is intact, and takes what it could not take."""
     with Store(path) as store:
-        assert store.verify() == [] and ("a.pdf", 1) in seen(store)
+        assert store.verify() == [] and ("a.pdf", 1) in visible_pages(store)
         add(store, write(folder, "later.pdf", "L"), "four")
-        assert ("later.pdf", 1) in seen(store)
+        assert ("later.pdf", 1) in visible_pages(store)
         assert not list(path.rglob("*.tmp"))
 
 
@@ -137,7 +137,7 @@ def test_folders_that_are_missing_are_made_again(store, quick_path):
         (store.path / name).rmdir()
     with Store(store.path) as again:
         add(again, write(quick_path, "a.pdf", "A"), "one")
-        assert seen(again) == {("a.pdf", 1)}
+        assert visible_pages(again) == {("a.pdf", 1)}
 
 
 def _faults(reader):
