@@ -49,7 +49,7 @@ class QueryImages:
             make_folder(self._folder)
             atomic_write(self._path(token), [data.getvalue()])
         except OSError as error:
-            raise LimitReached(f"the picture cannot be kept ({error.strerror}): ask with words instead") from error
+            raise LimitReached(f"the image cannot be kept ({error.strerror}): ask with words instead") from error
         self._make_room()
         return QueryImageView(token, *image.size)
 
@@ -87,7 +87,7 @@ class QueryImages:
 
 
 def _gone() -> QueryImageExpired:
-    return QueryImageExpired("the picture that this asks with is not kept any more: choose it again")
+    return QueryImageExpired("the image that this asks with is not kept any more: choose it again")
 
 
 def _used(path: Path) -> float:

@@ -42,12 +42,12 @@ class SearchRequest:
         for name in ("text", "where"):
             object.__setattr__(self, name, " ".join(getattr(self, name).split()))
         if sum(map(bool, (self.text, self.like, self.image))) > 1:
-            raise ValueError("a search is for words, or for pages like another one or like a picture: ask with one")
+            raise ValueError("a search is for words, or for pages like another one or like an image: ask with one")
 
     @property
     def whole(self) -> str:
         """What asks as a whole, "" where words do: single patches say nothing to a reader."""
-        return "that page" if self.like else "the picture" if self.image else ""
+        return "that page" if self.like else "the image" if self.image else ""
 
 
 class SearchService:

@@ -43,7 +43,7 @@ export async function readLibrary() {
 
 export const search = (query, signal) => call(`/search?${named({ ...partsOf(query), k: query.k })}`, { signal });
 
-const explanations = new Map(); // path -> its answer: what the list has asked for its small pictures, a click needs again
+const explanations = new Map(); // path -> its answer: what the list has asked for its thumbnails, a click needs again
 
 export function explain(query, document, page) {
   const path = `/explain?${named({ ...partsOf(query), page_of: document, page })}`;
@@ -63,7 +63,7 @@ export const judge = ({ q, collection }, document, page, verdict) =>
 export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
-export const resume = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });
+export const resume = (document) => call(`/documents/${part(document)}/resume`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 

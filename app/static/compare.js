@@ -7,7 +7,7 @@ import { spent } from "./summary.js";
 
 // What is changed for the second list, by its name in the address.
 const WAYS = {
-  pictures: ["pictures only", { text_fusion: "false" }],
+  pixels: ["the pixels alone", { text_fusion: "false" }],
   text: ["with the text layer", { text_fusion: "true" }],
   exact: ["every page in full", { mode: "exact" }],
 };

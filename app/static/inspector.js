@@ -44,7 +44,7 @@ export class Inspector {
     this.turnNumber = {};
   }
 
-  // What is shown belongs together: nothing is replaced before both picture and explanation are there.
+  // What is shown belongs together: nothing is replaced before both image and explanation are there.
   async show({ query, document, page, word, probe }) {
     const turn = (this.turnNumber = {});
     this.panel.hidden = false;

@@ -1,4 +1,4 @@
-// The list of pages that were found: a picture with its heat, a score, and what each word brought.
+// The list of pages that were found: a page image with its heat, a score, and what each word brought.
 
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
@@ -104,7 +104,7 @@ export class Results {
 
 const text = ({ text_score: score, fused }) =>
   !score ? null : make("span", { class: "cv-figure",
-    title: `score of the text layer (BM25); with the pictures it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
+    title: `score of the text layer (BM25); with the pixels it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
 
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");

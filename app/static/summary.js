@@ -18,7 +18,7 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
   const { total = 0, ...parts } = answer.timing_ms;
   const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`);
   if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
-  if (answer.retrievers.includes("bm25")) listed.push("pictures and text layer");
+  if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");
   const place = what ? ` for what is ${what}` : "";
   line.append(`Searched ${plural(answer.pages, "page")}${place} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   if (added > 0) {
