@@ -229,7 +229,7 @@ def _image_routes(service: LibraryService) -> APIRouter:
         """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
         path = service.uploads.spool.new(name)
         async with save_request_body(request, path, name, limit=service.settings.quota.query_image_bytes):
-            view = await run_in_threadpool(service.images.take, path, name)
+            view = await run_in_threadpool(service.images.add, path, name)
         path.unlink()
         return view
 

@@ -46,18 +46,18 @@ export class ExampleQuery {
 
   async send(file) {
     if (!file) return;
-    const turn = (this.turn = {});
+    const request = (this.request = {});
     const most = Number(this.input.dataset.bytes);
     this.reveal(file.type.startsWith("image/") ? URL.createObjectURL(file) : "", `The image ${file.name}`);
     this.box.classList.add("is-busy");
     try {
       if (file.size > most) throw new Error(`the image is larger than the limit of ${Math.round(most / 2 ** 20)} MB: make it smaller`);
       const { token } = await api.addQueryImage(file);
-      if (this.turn === turn) await this.events.image(token);
+      if (this.request === request) await this.events.image(token);
     } catch (error) {
-      if (this.turn === turn) this.events.complain(error.message);
+      if (this.request === request) this.events.complain(error.message);
     } finally {
-      if (this.turn === turn) this.box.classList.remove("is-busy");
+      if (this.request === request) this.box.classList.remove("is-busy");
     }
   }
 
@@ -67,7 +67,7 @@ export class ExampleQuery {
 
   // `image` and `like` as the address has them.
   show({ image, like }, library) {
-    this.turn = {};
+    this.request = {};
     this.box.classList.remove("is-busy");
     const page = pageOf(like, library);
     if (image) this.reveal(api.queryImage(image), "The image that is asked with");

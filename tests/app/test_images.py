@@ -124,14 +124,14 @@ def test_what_is_no_image_or_too_large_is_refused_in_a_sentence_and_leaves_nothi
     response = send(client, data, name="photo.png")
     assert (response.status_code, sentence in response.json()["error"]) == (status, True), response.text
     assert list((service.library.path / "uploads").iterdir()) == []
-    assert not (service.library.path / "asked").exists()
+    assert not (service.library.path / "query-images").exists()
 
 
 def test_images_that_were_not_used_for_longest_make_room(client, service):
     tokens = []
     for seconds, word in enumerate(["oil", "valve", "spare"]):
         tokens.append(send(client, image_of([word])).json()["token"])
-        os.utime(service.library.path / "asked" / f"{tokens[-1]}.jpg", (seconds, seconds))
+        os.utime(service.library.path / "query-images" / f"{tokens[-1]}.jpg", (seconds, seconds))
     client.get("/api/v1/search", params={"image": tokens[0]})  # used: it stays longer
     send(client, image_of(["bleed"]))
     assert [client.get(f"/api/v1/images/{token}").status_code for token in tokens] == [200, 410, 200]
@@ -148,6 +148,15 @@ def test_a_kept_image_is_known_to_the_next_start(client, service):
     token = send(client, image_of(["valve"])).json()["token"]
     again = LibraryService(service.library, service.settings)
     assert again.search.search(SearchRequest("", image=token)).hits[0].page == 1
+
+
+def test_images_that_an_earlier_version_kept_are_known_to_the_next_start(client, service):
+    token = send(client, image_of(["valve"])).json()["token"]
+    folder = service.library.path / "query-images"
+    folder.rename(service.library.path / "asked")
+    again = LibraryService(service.library, service.settings)
+    assert again.images.data(token)
+    assert folder.is_dir() and not (service.library.path / "asked").exists()
 
 
 def test_an_image_asks_within_a_document_or_a_filter(client, service, tmp_path):
@@ -172,7 +181,7 @@ def test_another_sites_page_cannot_send_or_read_an_image(client):
 
 
 def test_where_nothing_can_be_written_the_image_is_refused_in_a_sentence(client, service):
-    (service.library.path / "asked").write_text("in the way")
+    (service.library.path / "query-images").write_text("in the way")
     response = send(client, image_of(["oil"]))
     assert (response.status_code, "ask with words instead" in response.json()["error"]) == (422, True)
 
