@@ -133,7 +133,7 @@ def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):
         (planted / name).write_text("raise SystemExit('planted')")
     command = Settings(tmp_path / "library").worker
     ended = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
-    assert "usage: python -m colvision.app.worker LIBRARY PROCESS" in ended.stderr
+    assert "usage: python -m colvision.app.worker LIBRARY PID" in ended.stderr
 
 
 def _is_running(pid):
