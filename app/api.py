@@ -143,8 +143,8 @@ def _library_routes(service: LibraryService) -> APIRouter:
         """Removes a document, its file, page images and vectors."""
         return service.delete(document)
 
-    @router.post("/documents/{document}/continue", status_code=202)
-    def continue_document(document: str) -> JobView:
+    @router.post("/documents/{document}/resume", status_code=202)
+    def resume_document(document: str) -> JobView:
         """Queues the pages that are missing after a cancelled or failed job."""
         return service.uploads.resume(document)
 
@@ -224,12 +224,12 @@ def _image_routes(service: LibraryService) -> APIRouter:
 
     @router.post("/images", status_code=201)
     async def add_image(
-        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the picture"
+        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the image"
     ) -> QueryImageView:
         """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
         path = service.uploads.spool.new(name)
         async with save_request_body(request, path, name, limit=service.settings.quota.query_image_bytes):
-            view = await run_in_threadpool(service.images.take, path, name)
+            view = await run_in_threadpool(service.images.add, path, name)
         path.unlink()
         return view
 

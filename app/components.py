@@ -24,10 +24,10 @@ def build_page(quota: Quota) -> gr.Blocks:
         "ENDINGS": ",".join(MEDIA_TYPES),
         "FILE_BYTES": str(quota.file_bytes),
         "QUERY_IMAGE_BYTES": str(quota.query_image_bytes),
-        "QUERY_LETTERS": str(quota.query_characters),
-        "WHERE_LETTERS": str(quota.where_characters),
-        "METADATA_LETTERS": str(quota.metadata_characters),
-        "NAME_LETTERS": str(quota.name_characters),
+        "QUERY_CHARACTERS": str(quota.query_characters),
+        "WHERE_CHARACTERS": str(quota.where_characters),
+        "METADATA_CHARACTERS": str(quota.metadata_characters),
+        "NAME_CHARACTERS": str(quota.name_characters),
     }
 
     def part(name: str) -> str:

@@ -21,27 +21,29 @@ _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 Words = Sequence[tuple[str, Sequence[int]]]  # as `QueryEmbedding.tokens_of_words`: each with its tokens
 
 
-def telling_patches(why: Explanation, whole: str, usual: Floats) -> Words:
+def _distinctive_patches(why: Explanation, example_name: str, usual: Floats) -> Words:
     """What of a page or image that asks tells this page from the other results, and all the rest as one word.
 
     `usual` (t,) are the mean similarities of the results: what every page has says nothing of this one.
     """
     lead = np.array([match.similarity for match in why.matches]) - usual
-    telling: dict[tuple[int, int] | None, int] = {}
+    distinctive: dict[tuple[int, int] | None, int] = {}
     for token in np.argsort(-lead, kind="stable").tolist():
-        if len(telling) < _PLACES:
-            telling.setdefault(why.matches[token].cell, token)
-    rest = [token for token in range(len(lead)) if token not in telling.values()]
-    places = [(f"place {number}", [token]) for number, token in enumerate(telling.values(), start=1)]
-    return [*places, (f"the rest of {whole}", rest)] if rest else places
+        if len(distinctive) < _PLACES:
+            distinctive.setdefault(why.matches[token].cell, token)
+    rest = [token for token in range(len(lead)) if token not in distinctive.values()]
+    places = [(f"place {number}", [token]) for number, token in enumerate(distinctive.values(), start=1)]
+    return [*places, (f"the rest of {example_name}", rest)] if rest else places
 
 
-def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, whole: str) -> AnswerView:
+def view_answer(
+    answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, example_name: str
+) -> AnswerView:
     """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
 
-    `whole` names the page or image that was the query: its patches say nothing to a reader one by one.
+    `example_name` names the page or image that was the query: its patches say nothing to a reader one by one.
     """
-    words = [] if whole else answer.query.embedding.tokens_of_words()
+    words = [] if example_name else answer.query.embedding.tokens_of_words()
     hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
     return AnswerView(
         query=answer.query.embedding.text,
@@ -51,7 +53,7 @@ def view_answer(answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit
         timing_ms={name: round(spent, 2) for name, spent in answer.timing_ms.items()},
         candidates=answer.candidates,
         retrievers=answer.retrievers,
-        notice="" if whole else answer.notice,
+        notice="" if example_name else answer.notice,
     )
 
 
@@ -93,22 +95,24 @@ def _strength(similarity: float, calibration: Calibration) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def view_explanation(why: Explanation, document: Document, page: int, answer: Answer, *, whole: str) -> ExplanationView:
+def view_explanation(
+    why: Explanation, document: Document, page: int, answer: Answer, *, example_name: str
+) -> ExplanationView:
     """`answer` holds the other results: what a map is compared with, so that a weak page looks weak.
 
     The map of a page or image that asks shows by how much a place is more alike than is usual among the results: on
     any page there is something as alike as the frame of a table.
     """
     results = np.stack([each.similarity for each in answer])  # (hits, tokens)
-    usual = results.mean(axis=0) if whole else np.zeros(results.shape[1], np.float32)
-    words = telling_patches(why, whole, usual) if whole else why.query.embedding.tokens_of_words()
+    usual = results.mean(axis=0) if example_name else np.zeros(results.shape[1], np.float32)
+    words = _distinctive_patches(why, example_name, usual) if example_name else why.query.embedding.tokens_of_words()
     planes = _planes(
-        why.similarity_map - usual[:, None, None], words, np.max if whole else np.mean
+        why.similarity_map - usual[:, None, None], words, np.max if example_name else np.mean
     )  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
     known = planes[np.isfinite(planes)]
-    shown_from = float(np.median(known)) if known.size and not whole else 0.0
+    shown_from = float(np.median(known)) if known.size and not example_name else 0.0
     shown_to = max(float((results - usual).max()), shown_from + 1e-6)
     calibration = why.query.calibration
     return ExplanationView(
@@ -130,7 +134,7 @@ def view_explanation(why: Explanation, document: Document, page: int, answer: An
             calibration.midpoint,
             shown_from,
             shown_to,
-            is_lead=bool(whole),
+            is_lead=bool(example_name),
         ),
     )
 

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from .settings import LOOPBACK
+
 Scope = MutableMapping[str, Any]  # the three types of ASGI
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,8 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "colvision_token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_FRAME = "/gradio_api/"  # the page sends nothing there, so nobody does: Gradio would take uploads and queue calls
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_GRADIO_PATH = "/gradio_api/"  # the page sends nothing there, so nobody does: Gradio would take uploads and queue calls
+_LOOPBACK_HOSTS = tuple(f"[{name}]" if ":" in name else name for name in LOOPBACK)  # as a Host header has them
 
 # Gradio's page needs inline scripts; nothing may come from, or go to, another machine.
 _POLICY = (
@@ -51,14 +53,14 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._token and _name_of(host) not in _LOOPBACK_NAMES:
+        if not self._token and _name_of(host) not in _LOOPBACK_HOSTS:
             return _refusal_response(
                 400, "this server answers to 127.0.0.1 and localhost only: open it under one of these names"
             )
         method = str(scope.get("method", "GET"))
         if not _is_from_here(headers, host, method):
             return _refusal_response(403, "a page of another site asked for this: open the application itself")
-        if method not in _SAFE_METHODS and str(scope["path"]).startswith(_FRAME):
+        if method not in _SAFE_METHODS and str(scope["path"]).startswith(_GRADIO_PATH):
             return _refusal_response(404, "nothing is taken here: send documents to /api/v1/documents")
         return self._check_token(scope, headers) if self._token else None
 

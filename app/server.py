@@ -14,7 +14,7 @@ import typer
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
 
-from .settings import Settings, chosen_encoder
+from .settings import Settings, encoder_from_environment, sample_files
 
 if TYPE_CHECKING:
     from .services.library import LibraryService
@@ -56,10 +56,10 @@ def serve(settings: Settings, *, sample: bool = False) -> None:
     from .services.library import LibraryService
 
     with (
-        open_library(settings.library, encoder=chosen_encoder()) as library,
-        free_socket(settings.host, settings.port) as listening,
+        open_library(settings.library, encoder=encoder_from_environment()) as library,
+        listen(settings.host, settings.port) as listening,
     ):
-        serve_service(LibraryService(library, settings), listening, sample=sample)
+        serve_library(LibraryService(library, settings), listening, sample=sample)
 
 
 def _check_packages() -> None:
@@ -68,7 +68,7 @@ def _check_packages() -> None:
         raise MissingExtra(f"the app needs {', '.join(missing)}, not installed here: pip install 'colvision[app]'")
 
 
-def serve_service(service: "LibraryService", listening: socket.socket, *, sample: bool = False) -> None:
+def serve_library(service: "LibraryService", listening: socket.socket, *, sample: bool = False) -> None:
     """Serves an open library on an open socket: its page, its API, and a worker for its queue."""
     import uvicorn
 
@@ -89,17 +89,16 @@ def serve_service(service: "LibraryService", listening: socket.socket, *, sample
 
 
 def _queue_sample(service: "LibraryService") -> None:
-    from .settings import sample_files
-
     if not sample_files():
         sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
     service.uploads.load_sample_once()
 
 
-def free_socket(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A listening socket at the first free port from `port` on. Raises `ValueError` when there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port, min(port + _TRIES, 65535) + 1):
+    candidates = range(port, min(port + _TRIES, 65536))
+    for candidate in candidates:
         # Of a socket that does not name its protocol asyncio does not know that it is TCP, and leaves Nagle's delay on:
         # the body of an answer then waits 40 ms for the browser to acknowledge its head.
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -113,7 +112,7 @@ def free_socket(host: str, port: int) -> socket.socket:
                 raise ValueError(f"cannot serve at {host}:{candidate}: {error.strerror}") from error
         else:
             return listening
-    raise ValueError(f"ports {port} to {port + _TRIES} are all taken: choose another one with --port")
+    raise ValueError(f"ports {port} to {candidates[-1]} are all taken: choose another one with --port")
 
 
 def _announce(settings: Settings, port: int) -> None:

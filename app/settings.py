@@ -11,7 +11,7 @@ from colvision.pdf import Limits
 
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
 
 
@@ -71,17 +71,17 @@ class Settings:
             raise ValueError(f"{TOKEN_VARIABLE} has {len(self.token)} characters; use at least {_LEAST_TOKEN}")
         if not is_loopback(self.host) and not self.token:
             raise ValueError(
-                f"{self.host} is none of {', '.join(_LOOPBACK)}, and whoever reaches it can read and delete "
+                f"{self.host} is none of {', '.join(LOOPBACK)}, and whoever reaches it can read and delete "
                 f"the library: set {TOKEN_VARIABLE} to a secret of your own, or leave out --host"
             )
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address, under one of the names that the guard lets through."""
-    return host in _LOOPBACK
+    return host in LOOPBACK
 
 
-def chosen_encoder() -> str | None:
+def encoder_from_environment() -> str | None:
     """The one that `COLVISION_ENCODER` names; None for the one that filled the library."""
     return os.environ.get(ENCODER_VARIABLE) or None
 

@@ -143,8 +143,8 @@ class AnswerView:
 
 @dataclass(frozen=True, slots=True)
 class MatchView:
-    """One row of "Why this page". `box` is (left, top, right, bottom) as fractions of the picture, None for "whole
-    page".
+    """One row of "Why this page". `box` is (left, top, right, bottom) as fractions of the page image, None for
+    "whole page".
     """
 
     word: str

@@ -1,4 +1,4 @@
-"""Reads queued files, one at a time, in a process of its own: `python -m colvision.app.worker LIBRARY PROCESS`.
+"""Reads queued files, one at a time, in a process of its own: `python -m colvision.app.worker LIBRARY PID`.
 
 It runs at low priority, so that the page stays quick, and ends at once, in the middle of a file too, when the process
 that started it (its number is the second argument: it may have gone before this one knows its parent) has gone.
@@ -12,7 +12,7 @@ import time
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
 
-from .settings import chosen_encoder
+from .settings import encoder_from_environment
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
@@ -52,11 +52,11 @@ def lower_priority() -> None:
 def main() -> None:
     """The process that `colvision.app.supervisor` starts."""
     if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m colvision.app.worker LIBRARY PROCESS")
+        raise SystemExit("usage: python -m colvision.app.worker LIBRARY PID")
     parent = int(sys.argv[2])
     exit_with_parent(parent)
     lower_priority()
-    with open_library(sys.argv[1], encoder=chosen_encoder()) as library:
+    with open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
         work(library, parent=parent)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -16,7 +17,8 @@ from colvision.pdf import FailedPage, read_pages
 from ..settings import LimitReached, Quota
 from ..views import QueryImageView
 
-_FOLDER = "asked"  # in the library's folder
+_FOLDER = "query-images"  # in the library's folder
+_FORMER_FOLDER = "asked"  # of earlier versions: renamed at the start
 _TOKEN = re.compile("[0-9a-f]{32}")
 _QUALITY = 90  # JPEG: a photo of a page takes about 400 KB
 
@@ -34,8 +36,12 @@ class QueryImages:
     def __init__(self, library: Path, quota: Quota) -> None:
         self._folder = library / _FOLDER
         self._quota = quota
+        former = library / _FORMER_FOLDER
+        if former.is_dir() and not self._folder.exists():
+            with suppress(OSError):  # another process was quicker, or nothing can be written
+                former.rename(self._folder)
 
-    def take(self, path: Path, name: str) -> QueryImageView:
+    def add(self, path: Path, name: str) -> QueryImageView:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.
 
         The same image has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
@@ -49,7 +55,7 @@ class QueryImages:
             make_folder(self._folder)
             atomic_write(self._path(token), [data.getvalue()])
         except OSError as error:
-            raise LimitReached(f"the picture cannot be kept ({error.strerror}): ask with words instead") from error
+            raise LimitReached(f"the image cannot be kept ({error.strerror}): ask with words instead") from error
         self._make_room()
         return QueryImageView(token, *image.size)
 
@@ -81,16 +87,16 @@ class QueryImages:
         return self._folder / f"{token}.jpg"
 
     def _make_room(self) -> None:
-        kept = sorted(self._folder.glob("*.jpg"), key=_used, reverse=True)
+        kept = sorted(self._folder.glob("*.jpg"), key=_last_use, reverse=True)
         for path in kept[self._quota.query_images :]:
             path.unlink(missing_ok=True)
 
 
 def _gone() -> QueryImageExpired:
-    return QueryImageExpired("the picture that this asks with is not kept any more: choose it again")
+    return QueryImageExpired("the image that this asks with is not kept any more: choose it again")
 
 
-def _used(path: Path) -> float:
+def _last_use(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -40,7 +40,7 @@ class Judgements:
     def verdict(self, judged: JudgedPage) -> Verdict:
         return self._verdicts.get(judged, "")
 
-    def say(self, judged: JudgedPage, verdict: Verdict) -> None:
+    def set_verdict(self, judged: JudgedPage, verdict: Verdict) -> None:
         """Raises `LimitReached` when there are too many."""
         with self._lock:
             if judged not in self._verdicts and len(self._verdicts) >= self._quota.judgements:
@@ -48,12 +48,12 @@ class Judgements:
                     f"{self._quota.judgements:,} pages are judged, the limit: export them and start anew"
                 )
             changed = {**self._verdicts, judged: verdict}
-            self._write({each: said for each, said in changed.items() if said})
+            self._write({each: given for each, given in changed.items() if given})
 
     def forget(self, document: str) -> None:
         """Drops the verdicts on a document that is deleted."""
         with self._lock:
-            kept = {judged: said for judged, said in self._verdicts.items() if judged.document != document}
+            kept = {judged: verdict for judged, verdict in self._verdicts.items() if judged.document != document}
             if len(kept) < len(self._verdicts):
                 self._write(kept)
 
@@ -63,14 +63,14 @@ class Judgements:
         A question of which no page is relevant cannot be evaluated, and is left out.
         """
         stems = {each.id: Path(each.name).stem for each in documents}
-        asked: dict[tuple[str, str], dict[Verdict, list[dict[str, str | int]]]] = {}
-        for judged, said in sorted(self._verdicts.items()):
+        by_question: dict[tuple[str, str], dict[Verdict, list[dict[str, str | int]]]] = {}
+        for judged, verdict in sorted(self._verdicts.items()):
             if judged.document in stems:
-                pages = asked.setdefault((judged.collection, judged.text), {"relevant": [], "irrelevant": []})
-                pages[said].append({"doc": stems[judged.document], "page": judged.page - 1})
+                pages = by_question.setdefault((judged.collection, judged.text), {"relevant": [], "irrelevant": []})
+                pages[verdict].append({"doc": stems[judged.document], "page": judged.page - 1})
         return "".join(
             json.dumps(_line(number, *question, pages), ensure_ascii=False) + "\n"
-            for number, (question, pages) in enumerate(asked.items(), 1)
+            for number, (question, pages) in enumerate(by_question.items(), 1)
             if pages["relevant"]
         )
 
@@ -81,7 +81,9 @@ class Judgements:
         return {JudgedPage(*judged): verdict for *judged, verdict in rows if verdict in get_args(Verdict)}
 
     def _write(self, verdicts: dict[JudgedPage, Verdict]) -> None:
-        lines = "".join(json.dumps([*judged, said], ensure_ascii=False) + "\n" for judged, said in verdicts.items())
+        lines = "".join(
+            json.dumps([*judged, verdict], ensure_ascii=False) + "\n" for judged, verdict in verdicts.items()
+        )
         atomic_write(self._path, [lines.encode()])
         self._verdicts = verdicts
 

@@ -84,7 +84,7 @@ class LibraryService:
         return _document(self.library.document(document))
 
     def delete(self, document: str) -> DocumentView:
-        """Removes a document and stops the job that is filling it. Raises `DocumentNotFound`."""
+        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`."""
         found = self.library.document(document)
         self.uploads.cancel_job_of(found.id)
         self.search.forget()

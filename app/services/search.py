@@ -42,12 +42,12 @@ class SearchRequest:
         for name in ("text", "where"):
             object.__setattr__(self, name, " ".join(getattr(self, name).split()))
         if sum(map(bool, (self.text, self.like, self.image))) > 1:
-            raise ValueError("a search is for words, or for pages like another one or like a picture: ask with one")
+            raise ValueError("a search is for words, or for pages like another one or like an image: ask with one")
 
     @property
-    def whole(self) -> str:
-        """What asks as a whole, "" where words do: single patches say nothing to a reader."""
-        return "that page" if self.like else "the picture" if self.image else ""
+    def example_name(self) -> str:
+        """What the example is called, "" where words are searched for."""
+        return "that page" if self.like else "the image" if self.image else ""
 
 
 class SearchService:
@@ -74,7 +74,7 @@ class SearchService:
             answer,
             self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_judged_page(request, hit.document_id, hit.page)),
-            whole=request.whole,
+            example_name=request.example_name,
         )
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
@@ -90,17 +90,19 @@ class SearchService:
         self._check(replace(request, like="", image=""), 1)
         found = self._library.document(document)
         self._library.page_image_path(found.id, page)
-        self._judgements.say(_judged_page(request, found.id, page), verdict)
+        self._judgements.set_verdict(_judged_page(request, found.id, page), verdict)
 
     def _check(self, request: SearchRequest, k: int) -> None:
-        letters, quota = len(request.text), self._quota
+        length, quota = len(request.text), self._quota
         if len(request.where) > quota.where_characters:
-            raise LimitReached(f"the filter has {len(request.where):,} letters, the limit is {quota.where_characters}")
-        if not letters and not request.whole:
-            raise LimitReached("type a few words to search for")
-        if letters > quota.query_characters:
             raise LimitReached(
-                f"the query has {letters:,} letters, the limit is {quota.query_characters}: use fewer words"
+                f"the filter has {len(request.where):,} characters, the limit is {quota.where_characters}"
+            )
+        if not length and not request.example_name:
+            raise LimitReached("type a few words to search for")
+        if length > quota.query_characters:
+            raise LimitReached(
+                f"the query has {length:,} characters, the limit is {quota.query_characters}: use fewer words"
             )
         if not 1 <= k <= quota.hits:
             raise LimitReached(f"{k} results were asked for; expected 1 to {quota.hits}")
@@ -151,7 +153,7 @@ class SearchService:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
         why = self._library.explain(answer.query, found.id, page, image=False)
-        return view_explanation(why, found, page, answer, whole=request.whole)
+        return view_explanation(why, found, page, answer, example_name=request.example_name)
 
 
 def _judged_page(request: SearchRequest, document: str, page: int) -> JudgedPage:

@@ -6,7 +6,7 @@ from pathlib import Path
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
-from colvision.store.identity import clean_document_name
+from colvision.store.identity import clean_collection_name, clean_document_name
 
 from ..settings import LimitReached, Quota, sample_files
 from ..views import JobView
@@ -29,7 +29,8 @@ class Uploads:
     ) -> JobView:
         """Takes a file over (it is moved) and queues it; `metadata` is noted with the document that it becomes.
 
-        Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata can be.
+        Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata
+        and no collection's name can be.
         """
         shown = clean_document_name(name)
         wanted = self._collection_name(collection)
@@ -37,18 +38,21 @@ class Uploads:
         self._check_room(path.stat().st_size, shown)
         inspect_file(path, name=shown, limits=self._quota.limits())
         kept = self.spool.keep(path, shown)
-        return _view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
+        return _job_view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
 
     def _check_metadata(self, metadata: Metadata) -> None:
-        letters, most = len(metadata_text(metadata)), self._quota.metadata_characters
-        if letters > most:
-            raise LimitReached(f"what is noted with the file takes {letters:,} letters as JSON, the limit is {most:,}")
+        length, most = len(metadata_text(metadata)), self._quota.metadata_characters
+        if length > most:
+            raise LimitReached(
+                f"what is noted with the file takes {length:,} characters as JSON, the limit is {most:,}"
+            )
 
     def _collection_name(self, name: str) -> str:
-        wanted = " ".join(name.split())
-        if not wanted or not wanted.isprintable() or len(wanted) > self._quota.name_characters:
+        wanted = clean_collection_name(name)
+        if len(wanted) > self._quota.name_characters:
             raise LimitReached(
-                f"a collection's name has 1 to {self._quota.name_characters} letters; {name[:80]!r} does not fit"
+                f"a collection's name has at most {self._quota.name_characters} characters; {wanted[:80]!r} has "
+                f"{len(wanted):,}"
             )
         return wanted
 
@@ -73,7 +77,7 @@ class Uploads:
         if not files:
             raise LimitReached("the sample manual is not installed here: drop a PDF of your own instead")
         (self._library.path / _SAMPLE_MARK).touch()
-        return [_view(self._library.jobs.queue(path, path.name)) for path in files]
+        return [_job_view(self._library.jobs.queue(path, path.name)) for path in files]
 
     def load_sample_once(self) -> list[JobView]:
         """The same on the first start only: a sample manual that was deleted stays deleted."""
@@ -84,17 +88,17 @@ class Uploads:
     def resume(self, document: str) -> JobView:
         """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
         found = self._library.document(document)
-        return _view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
+        return _job_view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
 
     def reencode(self, collection: str) -> JobView:
         """Queues a collection that another encoder filled, once. Raises `CollectionNotFound`."""
         self._library.collection(collection).documents()
-        return _view(self._library.jobs.queue_reencoding(collection))
+        return _job_view(self._library.jobs.queue_reencoding(collection))
 
     def cancel(self, key: int) -> JobView:
         """Raises `ValueError` for a job that there is not."""
         self._library.jobs.cancel(key)
-        return _view(self._library.jobs.get(key))
+        return _job_view(self._library.jobs.get(key))
 
     def dismiss(self, key: int) -> None:
         """Takes an ended job off the list."""
@@ -108,11 +112,11 @@ class Uploads:
 
     def jobs(self) -> list[JobView]:
         """Jobs with something to tell: first what is worked on."""
-        views = [_view(job) for job in self._library.jobs.all() if job.state != "ready" or job.reason]
+        views = [_job_view(job) for job in self._library.jobs.all() if job.state != "ready" or job.reason]
         return sorted(views, key=lambda view: (view.state != "running", view.state != "queued"))
 
 
-def _view(job: Job) -> JobView:
+def _job_view(job: Job) -> JobView:
     return JobView(
         key=job.key,
         kind=job.kind,

@@ -3,7 +3,7 @@
 const ROOT = "/api/v1";
 const DOWN = "The server does not answer. Start it again, then reload this page.";
 
-async function answered(path, options) {
+async function request(path, options) {
   try {
     return await fetch(ROOT + path, options);
   } catch (error) {
@@ -19,34 +19,33 @@ async function content(response) {
   throw Object.assign(failed, { status: response.status });
 }
 
-const call = async (path, options = {}) => content(await answered(path, options));
+const call = async (path, options = {}) => content(await request(path, options));
 
-const named = (values) => {
+const queryString = (values) => {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   return new URLSearchParams(given).toString();
 };
 const part = encodeURIComponent;
 
-// `query` is what is searched for, as the address has it: the routes call its parts the same.
-const PARTS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion"];
-const partsOf = (query) => Object.fromEntries(PARTS.map((name) => [name, query[name]]));
-
+// `query` is what is searched for, as the address has it: the routes call its parameters the same.
+const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion"];
+const searchParameters = (query) => Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
 
 // The library as it was read last, for as long as the server says that nothing has changed.
-const read = { tag: "", library: null };
+const lastRead = { tag: "", library: null };
 export async function readLibrary() {
-  const response = await answered("/library", { headers: read.tag ? { "If-None-Match": read.tag } : {} });
-  if (response.status === 304) return read.library;
+  const response = await request("/library", { headers: lastRead.tag ? { "If-None-Match": lastRead.tag } : {} });
+  if (response.status === 304) return lastRead.library;
   const library = await content(response);
-  return Object.assign(read, { tag: response.headers.get("ETag"), library }).library;
+  return Object.assign(lastRead, { tag: response.headers.get("ETag"), library }).library;
 }
 
-export const search = (query, signal) => call(`/search?${named({ ...partsOf(query), k: query.k })}`, { signal });
+export const search = (query, signal) => call(`/search?${queryString({ ...searchParameters(query), k: query.k })}`, { signal });
 
-const explanations = new Map(); // path -> its answer: what the list has asked for its small pictures, a click needs again
+const explanations = new Map(); // path -> its answer: what the list has asked for its thumbnails, a click needs again
 
 export function explain(query, document, page) {
-  const path = `/explain?${named({ ...partsOf(query), page_of: document, page })}`;
+  const path = `/explain?${queryString({ ...searchParameters(query), page_of: document, page })}`;
   if (!explanations.has(path)) {
     const answer = call(path);
     explanations.set(path, answer);
@@ -57,35 +56,35 @@ export function explain(query, document, page) {
 
 // To call when another answer, or another library, makes other explanations.
 export const forgetExplanations = () => explanations.clear();
-export const reencode = (collection) => call(`/reencode?${named({ collection })}`, { method: "POST" });
+export const reencode = (collection) => call(`/reencode?${queryString({ collection })}`, { method: "POST" });
 export const judge = ({ q, collection }, document, page, verdict) =>
-  call(`/judgements?${named({ q, collection, document, page, verdict })}`, { method: "POST" });
+  call(`/judgements?${queryString({ q, collection, document, page, verdict })}`, { method: "POST" });
 export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
-export const resume = (document) => call(`/documents/${part(document)}/continue`, { method: "POST" });
+export const resume = (document) => call(`/documents/${part(document)}/resume`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pageImage = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
 export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
-export const addQueryImage = (file) => call(`/images?${named({ name: file.name })}`, { method: "POST", body: file });
+export const addQueryImage = (file) => call(`/images?${queryString({ name: file.name })}`, { method: "POST", body: file });
 export const originalFile = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 
 // `tell` hears the share that was sent, 0 to 1: fetch cannot say that.
 export function upload({ file, collection, meta }, { tell, signal }) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", `${ROOT}/documents?${named({ name: file.name, collection })}${meta.map((pair) => `&meta=${part(pair)}`).join("")}`);
-    request.responseType = "json";
-    request.upload.onprogress = ({ loaded, total }) => tell(total ? loaded / total : 1);
-    request.onload = () => (request.status < 300 ? resolve(request.response) : reject(new Error(sentence(request))));
-    request.onerror = () => reject(new Error(DOWN));
-    request.onabort = () => resolve(null);
-    signal.addEventListener("abort", () => request.abort());
-    request.send(file);
+    const transfer = new XMLHttpRequest();
+    transfer.open("POST", `${ROOT}/documents?${queryString({ name: file.name, collection })}${meta.map((pair) => `&meta=${part(pair)}`).join("")}`);
+    transfer.responseType = "json";
+    transfer.upload.onprogress = ({ loaded, total }) => tell(total ? loaded / total : 1);
+    transfer.onload = () => (transfer.status < 300 ? resolve(transfer.response) : reject(new Error(sentence(transfer))));
+    transfer.onerror = () => reject(new Error(DOWN));
+    transfer.onabort = () => resolve(null);
+    signal.addEventListener("abort", () => transfer.abort());
+    transfer.send(file);
   });
 }
 

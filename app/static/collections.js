@@ -9,21 +9,21 @@ export class Collections {
     this.events = events; // choose(name)
     this.names = [FIRST];
     byId("cv-collection").addEventListener("change", (event) => this.events.choose(event.target.value));
-    byId("cv-new-collection").addEventListener("click", () => this.naming(byId("cv-collection-form").hidden));
+    byId("cv-new-collection").addEventListener("click", () => this.showForm(byId("cv-collection-form").hidden));
     byId("cv-collection-form").addEventListener("submit", (event) => {
       event.preventDefault();
       const name = byId("cv-collection-name").value.trim().replace(/\s+/g, " ");
-      this.naming(false);
+      this.showForm(false);
       if (name) this.events.choose(name);
     });
     byId("cv-collection-form").addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
-      this.naming(false);
+      this.showForm(false);
     });
   }
 
-  naming(shown) {
+  showForm(shown) {
     byId("cv-collection-form").hidden = !shown;
     byId("cv-new-collection").setAttribute("aria-expanded", String(shown));
     byId("cv-collection-name").value = "";

@@ -3,11 +3,11 @@
 import * as api from "./api.js";
 import { byId, make, say } from "./dom.js";
 import { Results } from "./results.js";
-import { spent } from "./summary.js";
+import { inMilliseconds } from "./summary.js";
 
 // What is changed for the second list, by its name in the address.
 const WAYS = {
-  pictures: ["pictures only", { text_fusion: "false" }],
+  pixels: ["the pixels alone", { text_fusion: "false" }],
   text: ["with the text layer", { text_fusion: "true" }],
   exact: ["every page in full", { mode: "exact" }],
 };
@@ -46,7 +46,7 @@ export class Compare {
       if (signal.aborted) return;
       this.list.show(other, { ...query, ...change });
       byId("cv-others").hidden = false;
-      say(byId("cv-compared"), `on the right: ${name}, ${spent(other.timing_ms.total ?? 0)} ms`);
+      say(byId("cv-compared"), `on the right: ${name}, ${inMilliseconds(other.timing_ms.total ?? 0)} ms`);
     } catch (error) {
       if (!signal.aborted) say(byId("cv-compared"), error.message);
     }

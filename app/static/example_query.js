@@ -36,7 +36,7 @@ export class ExampleQuery {
     this.form.classList.toggle("is-target", isAimed);
   }
 
-  // Cells of a spreadsheet are copied as text and as a picture: their words are meant.
+  // Cells of a spreadsheet are copied as text and as an image: their words are meant.
   paste(event) {
     const file = event.clipboardData?.files[0];
     if (!file || event.clipboardData.types.includes("text/plain")) return;
@@ -46,18 +46,18 @@ export class ExampleQuery {
 
   async send(file) {
     if (!file) return;
-    const turn = (this.turn = {});
+    const request = (this.request = {});
     const most = Number(this.input.dataset.bytes);
-    this.reveal(file.type.startsWith("image/") ? URL.createObjectURL(file) : "", `The picture ${file.name}`);
+    this.reveal(file.type.startsWith("image/") ? URL.createObjectURL(file) : "", `The image ${file.name}`);
     this.box.classList.add("is-busy");
     try {
-      if (file.size > most) throw new Error(`the picture is larger than the limit of ${Math.round(most / 2 ** 20)} MB: make it smaller`);
+      if (file.size > most) throw new Error(`the image is larger than the limit of ${Math.round(most / 2 ** 20)} MB: make it smaller`);
       const { token } = await api.addQueryImage(file);
-      if (this.turn === turn) await this.events.image(token);
+      if (this.request === request) await this.events.image(token);
     } catch (error) {
-      if (this.turn === turn) this.events.complain(error.message);
+      if (this.request === request) this.events.complain(error.message);
     } finally {
-      if (this.turn === turn) this.box.classList.remove("is-busy");
+      if (this.request === request) this.box.classList.remove("is-busy");
     }
   }
 
@@ -67,10 +67,10 @@ export class ExampleQuery {
 
   // `image` and `like` as the address has them.
   show({ image, like }, library) {
-    this.turn = {};
+    this.request = {};
     this.box.classList.remove("is-busy");
     const page = pageOf(like, library);
-    if (image) this.reveal(api.queryImage(image), "The picture that is asked with");
+    if (image) this.reveal(api.queryImage(image), "The image that is asked with");
     else if (page) this.reveal(api.pageImage(page.id, page.number, THUMBNAIL), page.name);
     else this.reveal(null, "");
   }
@@ -89,7 +89,7 @@ export class ExampleQuery {
 
 // What is searched with, where that is not words.
 export function exampleName({ image, like }, library) {
-  if (image) return "like the picture";
+  if (image) return "like the image";
   return like ? `like ${pageOf(like, library).name}` : "";
 }
 

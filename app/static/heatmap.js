@@ -18,14 +18,14 @@ export class Heatmap {
     this.cols = why.cols;
     this.scale = why.scale;
     this.matches = why.matches;
-    this.strengths = Float32Array.from({ length: 256 }, (_, code) => (code ? this.shown(this.similarity(code)) : 0));
+    this.strengths = Float32Array.from({ length: 256 }, (_, code) => (code ? this.strength(this.similarity(code)) : 0));
   }
 
   similarity(code) {
     return this.scale.low + ((code - 1) / 254) * (this.scale.high - this.scale.low);
   }
 
-  shown(similarity) {
+  strength(similarity) {
     const { is_probability, slope, midpoint, shown_from, shown_to } = this.scale;
     if (is_probability) return 1 / (1 + Math.exp(-slope * (similarity - midpoint)));
     return Math.min(1, Math.max(0, (similarity - shown_from) / (shown_to - shown_from)));
@@ -52,7 +52,7 @@ export class Heatmap {
   }
 
   // One pixel a cell; stretched over the page without smoothing, since a patch is what was compared.
-  picture(word, opacity) {
+  toCanvas(word, opacity) {
     const canvas = document.createElement("canvas");
     canvas.width = this.cols;
     canvas.height = this.rows;

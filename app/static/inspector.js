@@ -41,12 +41,12 @@ export class Inspector {
 
   hide() {
     this.panel.hidden = true;
-    this.turnNumber = {};
+    this.request = {};
   }
 
-  // What is shown belongs together: nothing is replaced before both picture and explanation are there.
+  // What is shown belongs together: nothing is replaced before both image and explanation are there.
   async show({ query, document, page, word, probe }) {
-    const turn = (this.turnNumber = {});
+    const request = (this.request = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
     const isExample = Boolean(query.like || query.image);
@@ -57,7 +57,7 @@ export class Inspector {
         hasQuery ? api.explain(query, document, page) : null,
         hasQuery ? null : api.readDocument(document),
       ]);
-      if (this.turnNumber !== turn) return;
+      if (this.request !== request) return;
       say(byId("cv-page-message"), "");
       byId("cv-probe-text").value = probe;
       this.panel.classList.toggle("is-example", isExample);
@@ -65,11 +65,11 @@ export class Inspector {
       this.choose(this.numberOf(word), { silent: true });
       this.reveal();
     } catch (error) {
-      if (this.turnNumber !== turn) return;
+      if (this.request !== request) return;
       say(byId("cv-page-message"), error.message);
       this.take(null);
     } finally {
-      if (this.turnNumber === turn) this.panel.classList.remove("is-busy");
+      if (this.request === request) this.panel.classList.remove("is-busy");
     }
   }
 
@@ -169,7 +169,7 @@ export class Inspector {
     context.imageSmoothingQuality = "high";
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
     if (!this.heat) return;
-    if (byId("cv-heat").checked) tint(context, this.heat.picture(this.word, byId("cv-opacity").value / 100));
+    if (byId("cv-heat").checked) tint(context, this.heat.toCanvas(this.word, byId("cv-opacity").value / 100));
     if (byId("cv-patches").checked) outline(context, this.shownMatches());
   }
 

@@ -32,14 +32,14 @@ class App {
     this.answer = null;
     this.library = null;
     this.pagesThen = null; // what the collection held when the search was made
-    const collection = () => this.state.collection;
+    const collectionName = () => this.state.collection;
     this.sidebar = new Sidebar({
       open: (document) => this.open(document, 1, { push: true }),
       changed: (library) => this.libraryChanged(library),
-      collection,
+      collection: collectionName,
     });
     this.collections = new Collections({ choose: (name) => this.enter(name) });
-    this.uploads = new Uploads({ collection, added: () => this.sidebar.refresh() });
+    this.uploads = new Uploads({ collection: collectionName, added: () => this.sidebar.refresh() });
     this.banner = new Banner({ act: (action) => this.sidebar.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
     const cards = {
@@ -112,7 +112,7 @@ class App {
       this.libraryChanged(this.library);
     }
     this.remember({ like: "" });
-    if (!this.held) this.remember({ q: "", image: "" });
+    if (!this.collection) this.remember({ q: "", image: "" });
     this.showQuery();
     return this.hasQuery ? this.search({ keep: false }) : this.blank();
   }
@@ -167,7 +167,7 @@ class App {
     const { signal } = (this.searching = new AbortController());
     api.forgetExplanations();
     byId("cv-app").classList.add("is-busy");
-    this.pagesThen = this.held?.pages ?? null;
+    this.pagesThen = this.collection?.pages ?? null;
     try {
       const answer = await api.search(this.state, signal);
       if (signal.aborted) return;
@@ -193,7 +193,7 @@ class App {
   // What the search was limited to may have been deleted since the link was made.
   complain(error) {
     const line = byId("cv-message");
-    if (this.held?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
+    if (this.collection?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
     if (error.status !== 404) return say(line, error.message);
     const [gone, wider] = this.state.document ? ["document", { document: "" }] : ["collection", { collection: FIRST }];
     const search = () => {
@@ -205,7 +205,7 @@ class App {
   }
 
   summarise() {
-    const added = this.held && !this.state.document ? this.held.pages - this.pagesThen : 0;
+    const added = this.collection && !this.state.document ? this.collection.pages - this.pagesThen : 0;
     const isLimited = Boolean(this.state.document || this.state.where);
     const again = () => this.search({ keep: true });
     summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited, what: exampleName(this.state, this.library) });
@@ -251,30 +251,30 @@ class App {
   }
 
   // The collection that is looked at, once the server has told of it.
-  get held() {
+  get collection() {
     return this.library?.collections.find((each) => each.name === this.state.collection);
   }
 
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
-    const wasStale = this.held?.needs_reencoding;
+    const wasStale = this.collection?.needs_reencoding;
     if (this.library && pagesOf(this.library) !== pagesOf(library)) api.forgetExplanations();
     this.library = library;
-    this.pagesThen ??= this.held?.pages ?? null;
+    this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
     this.collections.show(library.collections, this.state.collection);
     this.banner.show(library, this.state.collection);
-    if (this.held?.needs_reencoding) say(byId("cv-message"), "");
+    if (this.collection?.needs_reencoding) say(byId("cv-message"), "");
     if (!this.exampleQuery.isSending) this.exampleQuery.show(this.state, library);
-    this.limits(library.documents.filter((each) => each.collection === this.state.collection));
+    this.showDocumentFilter(library.documents.filter((each) => each.collection === this.state.collection));
     this.summarise();
     this.suggest();
-    if (gone.size) this.leave(gone);
-    else if (wasStale && !this.held?.needs_reencoding && this.hasQuery) this.restore();
+    if (gone.size) this.documentsDeleted(gone);
+    else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
   }
 
-  limits(documents) {
+  showDocumentFilter(documents) {
     const select = byId("cv-document-filter");
     const options = documents.map((each) => make("option", { value: each.id }, each.name));
     select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
@@ -283,7 +283,7 @@ class App {
   }
 
   // Documents that were deleted, here or in another tab.
-  leave(gone) {
+  documentsDeleted(gone) {
     if (gone.has(this.state.page_of)) this.close();
     if (gone.has(this.state.document)) this.remember({ document: "" });
     if (this.hasQuery) this.search({ keep: Boolean(this.state.page_of) });

@@ -1,4 +1,4 @@
-// The list of pages that were found: a picture with its heat, a score, and what each word brought.
+// The list of pages that were found: a page image with its heat, a score, and what each word brought.
 
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
@@ -16,7 +16,7 @@ export class Results {
   }
 
   clear() {
-    this.turn = {}; // thumbnails of an older answer are not painted any more
+    this.request = {}; // thumbnails of an older answer are not painted any more
     this.list.replaceChildren();
   }
 
@@ -30,14 +30,14 @@ export class Results {
 
   // One after the other: the page that the user clicks meanwhile must not wait behind ten others.
   async paint(hits, query) {
-    const turn = (this.turn = {});
+    const request = (this.request = {});
     for (const hit of hits) {
-      if (this.turn !== turn) return;
+      if (this.request !== request) return;
       try {
         const why = await api.explain(query, hit.document_id, hit.page);
-        if (this.turn !== turn) return;
+        if (this.request !== request) return;
         const canvas = this.cardOf(hit.document_id, hit.page)?.querySelector("canvas");
-        const picture = new Heatmap(why).picture(ALL, FAINT);
+        const picture = new Heatmap(why).toCanvas(ALL, FAINT);
         if (!canvas) continue;
         canvas.width = picture.width;
         canvas.height = picture.height;
@@ -76,15 +76,15 @@ export class Results {
     return make("span", { class: "cv-judge" }, ...VERDICTS.map(thumb));
   }
 
-  async vote(query, hit, verdict, box) {
-    const said = hit.verdict === verdict ? "" : verdict;
+  async vote(query, hit, pressed, box) {
+    const verdict = hit.verdict === pressed ? "" : pressed;
     try {
-      await api.judge(query, hit.document_id, hit.page, said);
+      await api.judge(query, hit.document_id, hit.page, verdict);
     } catch (error) {
       return say(byId("cv-message"), error.message);
     }
-    hit.verdict = said;
-    for (const button of box.children) button.setAttribute("aria-pressed", String(button.dataset.verdict === said));
+    hit.verdict = verdict;
+    for (const button of box.children) button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
     return this.events.judged();
   }
 
@@ -104,7 +104,7 @@ export class Results {
 
 const text = ({ text_score: score, fused }) =>
   !score ? null : make("span", { class: "cv-figure",
-    title: `score of the text layer (BM25); with the pictures it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
+    title: `score of the text layer (BM25); with the pixels it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
 
 function word({ word: text, similarity, strength }) {
   const gauge = make("i");

@@ -12,7 +12,7 @@ export class Sidebar {
   constructor(events) {
     this.events = events; // open(document), changed(library), collection() -> its name
     this.shown = "";
-    this.asked = ""; // the document whose deletion is being confirmed
+    this.confirming = ""; // the document whose deletion is being confirmed
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
     document.addEventListener("visibilitychange", () => this.refresh());
     byId("cv-documents").addEventListener("pointerdown", () => (this.isPressed = true));
@@ -61,19 +61,19 @@ export class Sidebar {
   // What is being read comes first, then what ended with something to tell, then the documents.
   show(library) {
     const collection = this.events.collection();
-    const text = JSON.stringify(library) + this.asked + collection;
+    const text = JSON.stringify(library) + this.confirming + collection;
     if (text === this.shown) return;
     this.shown = text;
     this.library = library;
     const focused = document.activeElement?.dataset?.key;
     const here = library.documents.filter((each) => each.collection === collection);
     const jobs = library.jobs.filter((job) => job.kind !== "reencode" && job.collection === collection);
-    const filling = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
+    const jobOf = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
     const known = new Map(here.map((each) => [each.id, each]));
     byId("cv-documents").replaceChildren(
-      ...here.filter((each) => filling.has(each.id)).map((each) => this.document(each, filling.get(each.id))),
-      ...jobs.filter((job) => isTold(job, known.get(job.document))).map((job) => this.job(job)),
-      ...here.filter((each) => !filling.has(each.id)).map((each) => this.document(each)),
+      ...here.filter((each) => jobOf.has(each.id)).map((each) => this.document(each, jobOf.get(each.id))),
+      ...jobs.filter((job) => hasOwnRow(job, known.get(job.document))).map((job) => this.job(job)),
+      ...here.filter((each) => !jobOf.has(each.id)).map((each) => this.document(each)),
     );
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const isEmpty = !here.length && !jobs.length;
@@ -98,18 +98,18 @@ export class Sidebar {
 
   document(document, job) {
     const row = make("li", { class: "cv-row", "data-document": document.id });
-    if (this.asked === document.id) return this.confirm(row, document);
+    if (this.confirming === document.id) return this.confirm(row, document);
     const open = make("button", { type: "button", class: "cv-name", "data-key": `open-${document.id}`, title: document.name,
       onclick: () => this.events.open(document.id) }, document.name);
     if (!document.stored) open.disabled = true;
     const erase = make("button", { type: "button", class: "cv-icon cv-erase", "aria-label": `Delete ${document.name}`,
       title: "Delete", "data-key": `delete-${document.id}`, onclick: () => this.ask(document.id) }, icon(BIN));
     if (job) row.append(open, this.stop(job), ...progress(job));
-    else row.append(open, erase, ...this.settled(document));
+    else row.append(open, erase, ...this.details(document));
     return row;
   }
 
-  settled(document) {
+  details(document) {
     const failed = document.failed ? `, ${plural(document.failed, "page")} could not be read` : "";
     const size = `${plural(document.pages, "page")} · ${inBytes(document.bytes)}`;
     const noted = Object.entries(document.metadata).map(([name, value]) => `${name}=${value}`).join(", ");
@@ -144,14 +144,14 @@ export class Sidebar {
   }
 
   ask(id) {
-    this.asked = id;
+    this.confirming = id;
     this.show(this.library);
     document.querySelector(`[data-key="keep-${CSS.escape(id)}"]`)?.focus();
   }
 
   confirm(row, document) {
     const erase = () => {
-      this.asked = "";
+      this.confirming = "";
       return this.act(() => api.remove(document.id));
     };
     row.classList.add("is-asking");
@@ -168,7 +168,7 @@ export class Sidebar {
 export const isActive = (job) => job.state === "queued" || job.state === "running";
 
 // Whether a job has a line of its own: where its document is here, only if that does not tell what went wrong.
-function isTold(job, document) {
+function hasOwnRow(job, document) {
   if (!document || job.state === "ready") return true;
   return job.state === "failed" && document.state !== "ready" && document.reason !== job.reason;
 }

@@ -3,7 +3,7 @@
 import { JUDGEMENTS } from "./api.js";
 import { byId, make, plural } from "./dom.js";
 
-export const spent = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
+export const inMilliseconds = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
 
 // `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
 export function summarise(answer, { added, again, judged, isLimited, what }) {
@@ -16,11 +16,11 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
     return;
   }
   const { total = 0, ...parts } = answer.timing_ms;
-  const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${spent(value)}`);
+  const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${inMilliseconds(value)}`);
   if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
-  if (answer.retrievers.includes("bm25")) listed.push("pictures and text layer");
+  if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");
   const place = what ? ` for what is ${what}` : "";
-  line.append(`Searched ${plural(answer.pages, "page")}${place} in ${spent(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
+  line.append(`Searched ${plural(answer.pages, "page")}${place} in ${inMilliseconds(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
     line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));

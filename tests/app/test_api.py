@@ -94,12 +94,12 @@ def test_a_judgement_is_taken_and_exported_as_a_file(client, document):
     assert client.post("/api/v1/judgements", params=asked | {"verdict": "maybe"}).status_code == 422
 
 
-def test_pictures_and_files_have_fixed_types_and_are_kept_by_no_cache(client, document):
-    picture = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100})
-    assert Image.open(io.BytesIO(picture.content)).width == 100
+def test_page_images_and_files_have_fixed_types_and_are_kept_by_no_cache(client, document):
+    image = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100})
+    assert Image.open(io.BytesIO(image.content)).width == 100
     file = client.get(f"/api/v1/documents/{document}/file")
-    assert (picture.headers["content-type"], file.headers["content-type"]) == ("image/jpeg", "image/tiff")
-    for response in (picture, file):
+    assert (image.headers["content-type"], file.headers["content-type"]) == ("image/jpeg", "image/tiff")
+    for response in (image, file):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "no-store" in response.headers["cache-control"]
 
@@ -239,7 +239,7 @@ def test_the_library_is_told_again_only_when_something_has_changed(client, servi
 def test_the_rest_of_a_document_is_queued_as_a_job_of_that_document(client, service, tmp_path):
     path, seen = save_document(tmp_path / "pump.tiff", PUMP), []
     half = service.library.ingest(path, progress=seen.append, cancel=lambda: len(seen) > 1).files[0]
-    job = client.post(f"/api/v1/documents/{half.document_id}/continue")
+    job = client.post(f"/api/v1/documents/{half.document_id}/resume")
     told = job.status_code, job.json()["kind"], job.json()["document"]
     assert told == (202, "resume", half.document_id)
 

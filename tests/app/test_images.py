@@ -1,4 +1,4 @@
-"""Asking with a picture: what is taken, what is kept of it, what is found."""
+"""Asking with an image: what is taken, what is kept of it, what is found."""
 
 import io
 import os
@@ -44,7 +44,7 @@ def encoded(image, kind="PNG", **options):
     return data.getvalue()
 
 
-def picture(words):
+def image_of(words):
     return encoded(text_page(words, shape=PAGE_SHAPE))
 
 
@@ -52,8 +52,8 @@ def send(client, data, **parameters):
     return client.post("/api/v1/images", params=parameters, content=data)
 
 
-def test_a_picture_becomes_a_token_that_finds_the_pages_like_it(client):
-    sent = send(client, picture(["oil", "filter"])).json()
+def test_an_image_becomes_a_token_that_finds_the_pages_like_it(client):
+    sent = send(client, image_of(["oil", "filter"])).json()
     answer = client.get("/api/v1/search", params={"image": sent["token"]}).json()
     best = answer["hits"][0]
     assert (best["page"], best["words"], answer["notice"]) == (3, [], "")
@@ -61,14 +61,14 @@ def test_a_picture_becomes_a_token_that_finds_the_pages_like_it(client):
     why = client.get("/api/v1/explain", params=asked).json()
     assert [match["word"] for match in why["matches"]][:: len(why["matches"]) - 1] == [
         "place 1",
-        "the rest of the picture",
+        "the rest of the image",
     ]
     assert sum(match["contribution"] for match in why["matches"]) == pytest.approx(best["score"], abs=1e-5)
 
 
 def test_what_tells_a_page_from_the_other_results_is_shown_first(client):
-    """The picture holds a word of every page; "filter" stands on one of them only."""
-    asked = {"image": send(client, picture(["bleed", "spare", "filter"])).json()["token"]}
+    """The image holds a word of every page; "filter" stands on one of them only."""
+    asked = {"image": send(client, image_of(["bleed", "spare", "filter"])).json()["token"]}
     best = client.get("/api/v1/search", params=asked | {"where": "page=3"}).json()["hits"][0]
     client.get("/api/v1/search", params=asked)
     place = {"page_of": best["document_id"], "page": 3}
@@ -77,15 +77,15 @@ def test_what_tells_a_page_from_the_other_results_is_shown_first(client):
     assert why["scale"]["is_lead"] and 0 < why["scale"]["shown_to"] < 1
 
 
-def test_the_same_picture_has_the_same_token_whatever_its_name(client):
-    data = picture(["oil"])
+def test_the_same_image_has_the_same_token_whatever_its_name(client):
+    data = image_of(["oil"])
     first, again = (send(client, data, name=name).json() for name in ("a.png", "b.txt"))
     assert first == again
-    assert send(client, picture(["valve"])).json()["token"] != first["token"]
+    assert send(client, image_of(["valve"])).json()["token"] != first["token"]
 
 
 def test_what_is_given_back_is_our_own_drawing_with_a_fixed_type(client):
-    """A file that is a picture and holds a script as well is a picture only."""
+    """A file that is an image and holds a script as well is an image only."""
     poisoned = encoded(Image.new("RGB", (80, 60), "white"), "JPEG") + b"<script>alert(1)</script>"
     token = send(client, poisoned, name="page.html").json()["token"]
     given = client.get(f"/api/v1/images/{token}")
@@ -118,22 +118,22 @@ def test_the_first_page_of_a_pdf_asks(client, tmp_path):
         (encoded(Image.new("1", (3000, 3000))), 413, "the limit image_pixels is 4,000,000"),
     ],
 )
-def test_what_is_no_picture_or_too_large_is_refused_in_a_sentence_and_leaves_nothing(
+def test_what_is_no_image_or_too_large_is_refused_in_a_sentence_and_leaves_nothing(
     client, service, data, status, sentence
 ):
     response = send(client, data, name="photo.png")
     assert (response.status_code, sentence in response.json()["error"]) == (status, True), response.text
     assert list((service.library.path / "uploads").iterdir()) == []
-    assert not (service.library.path / "asked").exists()
+    assert not (service.library.path / "query-images").exists()
 
 
-def test_pictures_that_were_not_used_for_longest_make_room(client, service):
+def test_images_that_were_not_used_for_longest_make_room(client, service):
     tokens = []
     for seconds, word in enumerate(["oil", "valve", "spare"]):
-        tokens.append(send(client, picture([word])).json()["token"])
-        os.utime(service.library.path / "asked" / f"{tokens[-1]}.jpg", (seconds, seconds))
+        tokens.append(send(client, image_of([word])).json()["token"])
+        os.utime(service.library.path / "query-images" / f"{tokens[-1]}.jpg", (seconds, seconds))
     client.get("/api/v1/search", params={"image": tokens[0]})  # used: it stays longer
-    send(client, picture(["bleed"]))
+    send(client, image_of(["bleed"]))
     assert [client.get(f"/api/v1/images/{token}").status_code for token in tokens] == [200, 410, 200]
 
 
@@ -144,15 +144,24 @@ def test_a_token_that_is_not_known_is_a_sentence(client, token):
     assert client.get(f"/api/v1/images/{token}").status_code in (404, 410)
 
 
-def test_a_kept_picture_is_known_to_the_next_start(client, service):
-    token = send(client, picture(["valve"])).json()["token"]
+def test_a_kept_image_is_known_to_the_next_start(client, service):
+    token = send(client, image_of(["valve"])).json()["token"]
     again = LibraryService(service.library, service.settings)
     assert again.search.search(SearchRequest("", image=token)).hits[0].page == 1
 
 
-def test_a_picture_asks_within_a_document_or_a_filter(client, service, tmp_path):
+def test_images_that_an_earlier_version_kept_are_known_to_the_next_start(client, service):
+    token = send(client, image_of(["valve"])).json()["token"]
+    folder = service.library.path / "query-images"
+    folder.rename(service.library.path / "asked")
+    again = LibraryService(service.library, service.settings)
+    assert again.images.data(token)
+    assert folder.is_dir() and not (service.library.path / "asked").exists()
+
+
+def test_an_image_asks_within_a_document_or_a_filter(client, service, tmp_path):
     service.library.ingest(save_document(tmp_path / "press.tiff", [["oil", "press"]]))
-    asked = {"image": send(client, picture(["oil", "filter"])).json()["token"]}
+    asked = {"image": send(client, image_of(["oil", "filter"])).json()["token"]}
     for limit in ({"document": "press.tiff"}, {"where": "document=press.tiff"}):
         hits = client.get("/api/v1/search", params=asked | limit).json()["hits"]
         assert {hit["document"] for hit in hits} == {"press.tiff"}
@@ -165,19 +174,19 @@ def test_only_one_thing_asks_at_a_time(client, more):
     assert (response.status_code, "ask with one" in response.json()["error"]) == (422, True)
 
 
-def test_another_sites_page_cannot_send_or_read_a_picture(client):
-    token = send(client, picture(["oil"])).json()["token"]
-    refused = client.post("/api/v1/images", content=picture(["oil"]), headers=FOREIGN)
+def test_another_sites_page_cannot_send_or_read_an_image(client):
+    token = send(client, image_of(["oil"])).json()["token"]
+    refused = client.post("/api/v1/images", content=image_of(["oil"]), headers=FOREIGN)
     assert (refused.status_code, client.get(f"/api/v1/images/{token}", headers=FOREIGN).status_code) == (403, 403)
 
 
-def test_where_nothing_can_be_written_the_picture_is_refused_in_a_sentence(client, service):
-    (service.library.path / "asked").write_text("in the way")
-    response = send(client, picture(["oil"]))
+def test_where_nothing_can_be_written_the_image_is_refused_in_a_sentence(client, service):
+    (service.library.path / "query-images").write_text("in the way")
+    response = send(client, image_of(["oil"]))
     assert (response.status_code, "ask with words instead" in response.json()["error"]) == (422, True)
 
 
-def test_a_grey_and_a_transparent_picture_are_kept_as_they_look(client):
+def test_a_grey_and_a_transparent_image_are_kept_as_they_look(client):
     clear = np.zeros((200, 200, 4), np.uint8)
     for image in (Image.new("L", (200, 200), 255), Image.fromarray(clear, "RGBA")):
         token = send(client, encoded(image)).json()["token"]

@@ -18,20 +18,19 @@ FOLDER = ROOT / "docs" / "screenshots"
 MINUTES = 15.0  # for 40 pages on a machine that is busy with other things
 _COLOURS = 256  # of a palette, in an octree: it keeps colours that are rare, as those of a heatmap are
 _SETTLE_MS = 1500
+_SIZE = (1440, 900)  # of the window
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A state to reach and the window to see it in; `size` is (width, height)."""
+    """A state to reach, and the colour scheme to see it in."""
 
     name: str
     path: str = "/"
-    size: tuple[int, int] = (1440, 900)
     scheme: str = "light"
     act: Callable[[Page], None] = lambda page: None
 
 
-NOT_A_PDF = {"name": "notes.pdf", "mimeType": "application/pdf", "buffer": b"not a PDF"}
 QUESTION = "/?q=setting+the+relief+valve"
 
 
@@ -47,21 +46,15 @@ def ask_with_a_part(page: Page) -> None:
     page.wait_for_selector("#cv-rows tr")
 
 
-READING = Shot("reading", act=lambda page: page.set_input_files("#cv-drop input", files=[NOT_A_PDF]))
 SHOTS = (
-    Shot("welcome"),
     Shot("search", QUESTION),
     Shot("dark", QUESTION, scheme="dark", act=lambda page: page.get_by_role("radio", name="relief").click()),
-    Shot("picture", act=ask_with_a_part),
-    Shot("options", QUESTION, act=lambda page: page.get_by_role("button", name="Options").click()),
-    Shot("tablet", QUESTION, size=(1024, 768)),
-    Shot("phone", QUESTION, size=(390, 844)),
-    Shot("phone-page", QUESTION, size=(390, 844), act=lambda page: page.locator(".cv-card").first.click()),
+    Shot("example-query", act=ask_with_a_part),
 )
 
 
 def take(browser: Browser, address: str, shot: Shot) -> None:
-    page = drive.new_page(browser, size=shot.size, scheme=shot.scheme)
+    page = drive.new_page(browser, size=_SIZE, scheme=shot.scheme)
     drive.show(page, address + shot.path)
     if "q=" in shot.path:
         page.wait_for_selector(".cv-card")
@@ -74,20 +67,20 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     page.context.close()
 
 
+def _is_read(library: dict[str, list[object]]) -> bool:
+    return bool(library["documents"]) and not library["jobs"]
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if drive.CHROMIUM is None:
         sys.exit("the screenshots need chromium: install it (Debian: apt-get install chromium)")
     with tempfile.TemporaryDirectory() as folder, drive.chromium() as browser:
-        with drive.serving(*drive.REAL, "--library", f"{folder}/empty", "--port", "0") as address:
-            take(browser, address, Shot("empty"))
         command = [*drive.REAL, "--library", f"{folder}/library", "--port", "0", "--sample"]
         with drive.serving(*command) as address:
             library = f"{address}/api/v1/library"
             ask = drive.new_page(browser).request
-            drive.wait_until(lambda: any(job["page"] for job in ask.get(library).json()["jobs"]), MINUTES * 60)
-            take(browser, address, READING)
-            drive.wait_until(lambda: not ask.get(library).json()["jobs"], MINUTES * 60)
+            drive.wait_until(lambda: _is_read(ask.get(library).json()), MINUTES * 60)
             for shot in SHOTS:
                 take(browser, address, shot)
 

@@ -63,6 +63,9 @@ def test_a_link_of_an_earlier_version_works_and_gets_the_names_of_today(page, se
     drive.show(page, f"{server}/?picture={'0' * 32}")
     expect(page.locator("#cv-message")).to_contain_text("choose it again")
     assert parameters(page) == {"image": "0" * 32}
+    drive.show(page, f"{server}/?q=oil&compare=pictures")
+    expect(page.locator("#cv-compared")).to_contain_text("the pixels alone")
+    assert parameters(page)["compare"] == "pixels"
 
 
 def parameters(page):

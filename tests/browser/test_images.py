@@ -1,4 +1,4 @@
-"""Asking with a page or a picture, in a real browser."""
+"""Asking with a page or an image, in a real browser."""
 
 import base64
 
@@ -25,7 +25,7 @@ def test_more_pages_like_the_open_one_are_found(page, server):
 
 @pytest.fixture
 def photo(tmp_path):
-    """A picture of a page that the library holds."""
+    """An image of a page that the library holds."""
     path = tmp_path / "photo.png"
     text_page(["oil", "filter"], shape=PAGE_SHAPE).save(path)
     return path
@@ -33,7 +33,7 @@ def photo(tmp_path):
 
 def choose(page, path):
     page.set_input_files("#cv-image-file", path)
-    expect(page.locator("#cv-summary")).to_contain_text("like the picture")
+    expect(page.locator("#cv-summary")).to_contain_text("like the image")
 
 
 def hand_over(page, event, path):
@@ -51,16 +51,16 @@ def hand_over(page, event, path):
     )
 
 
-def test_a_picture_finds_its_page_and_is_shown_as_the_question_until_words_take_its_place(page, server, photo):
+def test_an_image_finds_its_page_and_is_shown_as_the_question_until_words_take_its_place(page, server, photo):
     drive.show(page, server)
     choose(page, photo)
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-rows")).to_contain_text("place 1")
-    expect(page.get_by_role("img", name="The picture that is asked with")).to_be_visible()
+    expect(page.get_by_role("img", name="The image that is asked with")).to_be_visible()
     assert "image=" in page.url
     page.reload()
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.get_by_role("img", name="The picture that is asked with")).to_be_visible()
+    expect(page.get_by_role("img", name="The image that is asked with")).to_be_visible()
     search(page, "spare parts")
     expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
     expect(page.locator("#cv-example-query")).to_be_hidden()
@@ -71,7 +71,7 @@ def test_a_picture_finds_its_page_and_is_shown_as_the_question_until_words_take_
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
-def test_a_picture_may_be_dropped_on_the_search_field_or_pasted_and_is_no_upload(page, server, photo, event):
+def test_an_image_may_be_dropped_on_the_search_field_or_pasted_and_is_no_upload(page, server, photo, event):
     drive.show(page, server)
     hand_over(page, event, photo)
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
@@ -79,26 +79,26 @@ def test_a_picture_may_be_dropped_on_the_search_field_or_pasted_and_is_no_upload
     expect(page.locator("#cv-documents")).not_to_contain_text("photo.png")
 
 
-def test_a_picture_that_is_removed_asks_no_more(page, server, photo):
+def test_an_image_that_is_removed_asks_no_more(page, server, photo):
     drive.show(page, server)
     choose(page, photo)
-    page.get_by_role("button", name="Remove the picture that is asked with").click()
+    page.get_by_role("button", name="Remove the image that is asked with").click()
     expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
     expect(page.locator("#cv-example-query")).to_be_hidden()
     expect(page.locator("#cv-query")).to_be_focused()
 
 
-def test_a_file_that_is_no_picture_is_refused_and_the_question_stays(page, server, tmp_path):
+def test_a_file_that_is_no_image_is_refused_and_the_question_stays(page, server, tmp_path):
     drive.show(page, f"{server}/?q=oil")
     notes = tmp_path / "notes.png"
-    notes.write_text("no picture at all")
+    notes.write_text("no image at all")
     page.set_input_files("#cv-image-file", notes)
     expect(page.locator("#cv-message")).to_contain_text("notes.png is not a PDF, PNG", ignore_case=True)
     expect(page.locator("#cv-example-query")).to_be_hidden()
     expect(page.locator("#cv-query")).to_have_value("oil")
 
 
-def test_a_link_with_a_picture_that_is_not_kept_any_more_says_so(page, server):
+def test_a_link_with_an_image_that_is_not_kept_any_more_says_so(page, server):
     drive.show(page, f"{server}/?image={'0' * 32}")
     expect(page.locator("#cv-message")).to_contain_text("choose it again")
     page.get_by_role("button", name="Remove").click()

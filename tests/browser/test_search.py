@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def ink(page):
-    """The colours of the page picture as drawn, as one number."""
+    """The colours of the page image as drawn, as one number."""
     return page.evaluate(
         """() => {
             const canvas = document.querySelector('#cv-canvas');
@@ -62,7 +62,7 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     expect(place).to_have_text("page 3 of 3")
     drive.wait_until(
         lambda: page.wait_for_timeout(20) or asked.count("/api/v1/explain") == 3
-    )  # for the list's pictures
+    )  # for the list's thumbnails
     before = ink(page)
     asked.clear()
     page.locator("#cv-results .cv-card").nth(1).click()

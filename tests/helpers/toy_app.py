@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from colvision.app.server import free_socket, serve_service
+from colvision.app.server import listen, serve_library
 from colvision.app.services.library import LibraryService
 from colvision.app.settings import Settings
 
@@ -15,5 +15,5 @@ WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 if __name__ == "__main__":
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
     settings = Settings(folder, port=port, worker=WORKER)
-    with open_library(folder, encoder=ToyEncoder()) as library, free_socket(settings.host, port) as listening:
-        serve_service(LibraryService(library, settings), listening, sample="--sample" in sys.argv)
+    with open_library(folder, encoder=ToyEncoder()) as library, listen(settings.host, port) as listening:
+        serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)

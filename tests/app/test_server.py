@@ -14,7 +14,7 @@ from colvision.app.settings import Settings
 from colvision.app.supervisor import Supervisor
 from typer.testing import CliRunner
 
-from colvision.app import server as start
+from colvision.app import server
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.file_lock import Holder
@@ -133,7 +133,7 @@ def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):
         (planted / name).write_text("raise SystemExit('planted')")
     command = Settings(tmp_path / "library").worker
     ended = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
-    assert "usage: python -m colvision.app.worker LIBRARY PROCESS" in ended.stderr
+    assert "usage: python -m colvision.app.worker LIBRARY PID" in ended.stderr
 
 
 def _is_running(pid):
@@ -149,8 +149,8 @@ def test_the_next_free_port_is_taken():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with start.free_socket("127.0.0.1", port) as found:
-            assert port < found.getsockname()[1] <= port + 20
+        with server.listen("127.0.0.1", port) as found:
+            assert port < found.getsockname()[1] < port + 20
 
 
 def test_what_is_answered_is_sent_at_once():
@@ -171,13 +171,13 @@ def test_what_is_answered_is_sent_at_once():
             await writer.wait_closed()
             return value
 
-    with start.free_socket("127.0.0.1", 0) as listening:
+    with server.listen("127.0.0.1", 0) as listening:
         assert asyncio.run(no_delay(listening))
 
 
 def test_an_address_of_another_machine_is_a_sentence():
     with pytest.raises(ValueError, match="cannot serve at 192.0.2.1"):
-        start.free_socket("192.0.2.1", 7860)
+        server.listen("192.0.2.1", 7860)
 
 
 @pytest.fixture
@@ -185,14 +185,14 @@ def run():
     import typer
 
     program = typer.Typer()
-    program.command()(start.command)
+    program.command()(server.command)
     return lambda *options: CliRunner().invoke(program, options)
 
 
 def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, service, tmp_path, monkeypatch):
     """One that is not there says so in the job."""
     monkeypatch.setenv(ENCODER_VARIABLE, "")  # put back afterwards
-    monkeypatch.setattr(start, "serve", lambda settings, *, sample: None)
+    monkeypatch.setattr(server, "serve", lambda settings, *, sample: None)
     missing = str(tmp_path / "checkpoint")
     assert run("--encoder", missing).exit_code == 0
     job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
