@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import overload
+from typing import cast, overload
 
 from PIL import Image
 
@@ -59,7 +59,8 @@ class SearchableDocuments(Documents):
         Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
         the disk is full or another `pool` was begun.
         """
-        several = [sources] if isinstance(sources, str | Path | Upload | Image.Image) else sources
+        is_one = isinstance(sources, str | Path | Upload | Image.Image | bytes | bytearray)
+        several = cast(Iterable[Source], [sources] if is_one else sources)
         files = find_files(several, exclude=self._session.path)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
         return ingest_files(
@@ -239,4 +240,6 @@ class Collection(SearchableDocuments):
 
 
 def _filter(where: Filter | str | None) -> Filter | None:
+    if where is not None and not isinstance(where, str | Filter):
+        raise TypeError(f"where is a {type(where).__name__}: give a text, a Filter, or Filter.of(...) of a mapping")
     return parse_filter(where) if isinstance(where, str) else where

@@ -46,10 +46,14 @@ class Documents:
     def rename(self, document: str, name: str) -> Document:
         """Calls a document otherwise; its id, its file and where it came from stay.
 
-        Raises `ValueError` for a name that another document of its collection has, `LibraryReadOnly`.
+        Raises `ValueError` for a name that cannot be shown, or that another document of its collection has, and
+        `LibraryReadOnly`.
         """
         row = self._find(document)
-        self._store.writer.rename(row, clean_document_name(name))
+        fit = clean_document_name(name)
+        if fit != name:
+            raise ValueError(f"{name!r} cannot be the name of a document; {fit!r} could")
+        self._store.writer.rename(row, name)
         return self.document(row.id)
 
     def set_metadata(self, document: str, metadata: Metadata) -> Document:

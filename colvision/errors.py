@@ -18,6 +18,7 @@ ColvisionError
 │   ├── CollectionNotFound
 │   ├── DocumentNotFound
 │   ├── DocumentAmbiguous      a name that fits more than one document
+│   ├── JobCancelled           the job that brings a file was cancelled
 │   └── PageNotFound
 └── MissingExtra               an optional package is not installed
 Wrong arguments stay `ValueError`.
@@ -100,6 +101,10 @@ class DocumentNotFound(LibraryError):
 
 class DocumentAmbiguous(LibraryError):
     """A name that fits more than one document; ids always work."""
+
+
+class JobCancelled(LibraryError):
+    """The job that brings a file was cancelled, perhaps with the collection that it was for."""
 
 
 class PageNotFound(LibraryError):

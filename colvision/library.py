@@ -110,7 +110,9 @@ class Library(SearchableDocuments):
     def rename_collection(self, name: str, new: str) -> Collection:
         """Calls a collection otherwise, also for the jobs that fill it; `default` leaves an empty one behind.
 
-        Raises `CollectionNotFound`, `LibraryReadOnly`, `ValueError` for a name that cannot be shown or that is taken.
+        A `default` that nothing is in gives its name away. Handles of the old name find nothing: go on with the one
+        that is returned. Raises `CollectionNotFound`, `LibraryReadOnly`, `ValueError` for a name that cannot be
+        shown or that is taken.
         """
         self._store.writer.rename_collection(name, clean_collection_name(new))
         return self.collection(new)
@@ -121,10 +123,11 @@ class Library(SearchableDocuments):
         `default` stays, empty, for any encoder. Returns what was removed. Raises `CollectionNotFound`,
         `LibraryReadOnly`.
         """
-        removed = self.collection(name).status()
-        self._store.writer.delete_collection(name)
+        collection = self.collection(name)
+        removed = collection.status()
+        self._store.writer.delete_collection(collection.name)
         for job in self.jobs.active():
-            if job.collection == name:
+            if job.collection == collection.name:
                 self.jobs.cancel(job.key)
         return removed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
-from colvision.errors import EncoderError, InputError
+from colvision.errors import EncoderError, InputError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, ingest_again
 from colvision.pdf import read_pages
 from colvision.store import Damage, Store
@@ -40,6 +40,8 @@ def verify_library(
 
     Raises `LibraryReadOnly` for a repair where nothing can be written.
     """
+    if repair is not None and store.read_only:
+        raise LibraryReadOnly(f"{store.path} cannot be written: nothing can be repaired in it")
     found = tuple(store.verify())
     if repair is None or not found:
         return Verification(found, found)

@@ -15,8 +15,8 @@ class Session:
     """One open library; safe to share between threads. `max_memory` as in `open_library`."""
 
     def __init__(self, store: Store, encoder: Encoder | EncoderSpec, *, max_memory: int | None = None) -> None:
-        if max_memory is not None and max_memory < 1:
-            raise ValueError(f"max_memory is {max_memory}; give a number of bytes, such as 256 << 20")
+        if max_memory is not None and (not isinstance(max_memory, int) or max_memory < 1):
+            raise ValueError(f"max_memory is {max_memory!r}; give a number of bytes, such as 256 << 20")
         self.store = store
         self.ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
         self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)

@@ -24,10 +24,17 @@ _KILOBYTE = 1024
 stderr = Console(stderr=True, highlight=False)
 
 
+def printable(text: str) -> str:
+    """What a terminal would obey is shown instead: names and metadata come from anywhere."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode("ascii") for each in text
+    )
+
+
 def echo(line: str) -> None:
     """One line of the result; a reader that has gone away (`| head`) is no error."""
     try:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,7 +48,7 @@ def handle_errors() -> Iterator[None]:
     except ValueError as error:
         raise _exit(str(error), MISUSED) from error
     except DocumentNotFound as error:
-        raise _exit(f"{error} (`colvision list` shows them)", FAILED) from error
+        raise _exit(f"{error}: `colvision list`", FAILED) from error
     except ColvisionError as error:
         raise _exit(str(error), FAILED) from error
     except OSError as error:

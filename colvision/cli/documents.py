@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
-from colvision.cli.console import MISUSED, echo, format_bytes, format_count, handle_errors, stderr
+from colvision.cli.console import MISUSED, echo, format_bytes, format_count, handle_errors, printable, stderr
 from colvision.cli.options import (
     AnyCollectionOption,
     DocumentArgument,
@@ -23,6 +24,7 @@ from colvision.core.metadata import parse_metadata
 
 commands = typer.Typer()
 
+_PIPE_COLUMNS = 10_000  # where nobody looks, no cell is folded
 _CollectionArgument = Annotated[str, typer.Argument(help="The collection.", show_default=False)]
 _NewNameArgument = Annotated[str, typer.Argument(help="What it is to be called.", show_default=False)]
 
@@ -37,7 +39,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
         echo(json.dumps([each.to_dict() for each in documents]))
         return
     has_several, has_metadata = len(names) > 1, any(each.metadata for each in documents)
-    columns = ["document", "pages", "size", "state", "id"]
+    columns: list[Column | str] = ["document", "pages", "size", "state", Column("id", no_wrap=True)]
     table = Table(*(["collection"] * has_several), *columns, *(["metadata"] * has_metadata), box=None)
     for each in documents:
         state = f"{each.state}: {each.reason}" if each.reason else each.state
@@ -53,7 +55,7 @@ def delete(name: DocumentArgument, library: LibraryOption, collection: AnyCollec
     """Delete a document: its vectors, page images, text and the kept file."""
     with handle_errors(), open_existing(library) as opened:
         removed = select_collection(opened, collection).delete(name)
-    echo(f"deleted {removed.name} ({removed.stored} pages)")
+    echo(f"deleted {removed.name} ({format_count(removed.stored, 'page')})")
 
 
 @commands.command()
@@ -123,8 +125,8 @@ def delete_collection(
 
 
 def _add_row(table: Table, cells: Iterable[str]) -> None:
-    table.add_row(*map(escape, cells))
+    table.add_row(*(Text(printable(cell), overflow="fold") for cell in cells))
 
 
 def _print(table: Table) -> None:
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)

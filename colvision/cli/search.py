@@ -9,6 +9,7 @@ import typer
 import colvision
 from colvision.cli.console import echo, stderr
 from colvision.cli.options import (
+    AnyCollectionOption,
     CollectionOption,
     JsonOption,
     LibraryOption,
@@ -108,7 +109,7 @@ def explain(
     document: Annotated[str, typer.Option(help="The document (name or id).", show_default=False)],
     page: Annotated[int, typer.Option(min=1, help="The page, from 1.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Where to save the picture.", show_default=False)],
-    collection: CollectionOption = None,
+    collection: AnyCollectionOption = None,
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
     *,
     encoder: EncoderSpec,

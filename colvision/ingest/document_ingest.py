@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -71,8 +71,9 @@ class DocumentIngest:
         """The pages for the encoder, without those that failed; a file that cannot be read on ends them."""
         row = self._pending.row
         path = self._store.original_path(row)
-        items = read_pages(path, numbers=self._pending.missing, name=row.name, limits=self._options.limits)
+        items: Iterator[Page | FailedPage] = iter(())
         try:
+            items = read_pages(path, numbers=self._pending.missing, name=row.name, limits=self._options.limits)
             for item in items:
                 if self._callbacks.is_cancelled():
                     self.is_cancelled = True

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.metadata import metadata_text
 from colvision.encoders.doctor import ensure_valid
-from colvision.errors import DocumentNotFound, InputError, LibraryLocked
+from colvision.errors import DocumentNotFound, InputError, JobCancelled, LibraryLocked
 from colvision.ingest.document_ingest import DocumentIngest
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.pooling import apply_pooling
@@ -49,26 +50,36 @@ def _ingest_file(
     source = name if isinstance(file, Upload) else str(file.absolute())
     document_id = file.document_id if isinstance(file, Upload) else ""
     source_file = SourceFile(
-        options.collection, name, source, isinstance(file, Upload), options.replace, options.metadata, document_id
+        options.collection,
+        name,
+        source,
+        isinstance(file, Upload),
+        options.replace,
+        options.metadata,
+        document_id,
+        options.job,
     )
-    with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
-        return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
+    try:
+        with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
+            return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
+    except JobCancelled as error:
+        return FileReport(source, name, "cancelled", reason=str(error))
+    except (InputError, DocumentNotFound, LibraryLocked) as error:
+        return FileReport(source, name, "failed", reason=str(error))
 
 
 def _ingest_path(
     store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    source, name = source_file.source, source_file.name
-    try:
-        pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
-        is_changed = options.metadata is not None and pending.row.metadata != options.metadata
-        if is_changed:
-            store.writer.set_metadata(pending.row, options.metadata or {})
-        if pending.outcome == "same":
-            return FileReport(source, pending.row.name, "same", pending.row.id, metadata_changed=is_changed)
-        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
-    except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(source, name, "failed", reason=str(error))
+    pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
+    wanted = options.metadata  # as text: 1 is not True
+    is_changed = wanted is not None and metadata_text(pending.row.metadata) != metadata_text(wanted)
+    if is_changed:
+        store.writer.set_metadata(pending.row, wanted or {})
+    if pending.outcome == "same":
+        name = pending.row.name
+        return FileReport(source_file.source, name, "same", pending.row.id, metadata_changed=is_changed)
+    return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
 
 
 def _open_pending(
@@ -145,13 +156,13 @@ def reencode_collection(
     started = time.monotonic()
     reports: list[FileReport] = []
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    store.reencoding.begin(options.collection, encoder.info)
+    key = store.reencoding.begin(options.collection, encoder.info)
     is_swapped = False
     while not is_swapped and not callbacks.is_cancelled():
         with suppress(DocumentNotFound):  # deleted meanwhile: there is nothing to encode any more
-            pending = store.reencoding.open_next(options.collection)
+            pending = store.reencoding.open_next(key)
             if pending is None:
-                is_swapped = store.reencoding.swap(options.collection)
+                is_swapped = store.reencoding.swap(key)
             else:
                 reports.append(complete_document(store, encoder, pending, options=options, callbacks=callbacks))
     return IngestReport(tuple(reports), time.monotonic() - started)

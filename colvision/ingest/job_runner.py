@@ -31,9 +31,11 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
     the job with its message and is raised again.
     """
     run = {"file": _ingest_file, "resume": _resume, "reencode": _reencode}[job.kind]
-    options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata)
     try:
-        state, reason, document = run(store, encoder(), job, options)
+        loaded = encoder()
+        job = store.jobs.get(job.key)  # its collection may have another name since it was claimed
+        options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata, job=job.key)
+        state, reason, document = run(store, loaded, job, options)
     except ColvisionError as error:
         store.jobs.finish(job, "failed", reason=str(error))
         raise
@@ -98,7 +100,7 @@ def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) 
         job_progress.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
 
     report = reencode_collection(store, encoder, options=options, callbacks=job_progress.callbacks(on_progress))
-    if job_progress.is_stopped:
+    if job_progress.is_stopped or store.jobs.get(job.key).cancel:
         return "cancelled", "", ""
     return "ready", _failures(report), ""
 

@@ -14,13 +14,14 @@ COMMIT_BYTES = 256 << 20  # of vectors and page images that wait for a commit
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`, the most that a kill can cost, or `commit_bytes` of pages.
 
-    `replace`, `metadata`: see `SourceFile`. `pool` has a new collection keep one vector for about so many patches;
-    None keeps the collection's own.
+    `replace`, `metadata`, `job`: see `SourceFile`. `pool` has a new collection keep one vector for about so many
+    patches; None keeps the collection's own.
     """
 
     collection: str = "default"
     replace: bool = False
     metadata: Metadata | None = None
+    job: int | None = None
     pool: int | None = None
     commit_pages: int = 64
     commit_seconds: float = 10.0

@@ -52,7 +52,7 @@ def apply_pooling(store: Store, encoder: Encoder, collection: str, factor: int |
     if factor is not None and factor != own_factor:
         raise LibraryError(
             f"collection {collection!r} was begun with pool {own_factor}, not {factor}: "
-            "leave the option out, or ingest into a new library"
+            "leave the option out, or ingest into a new collection"
         )
     return PoolingEncoder(encoder, own_factor) if own_factor > 1 else encoder
 

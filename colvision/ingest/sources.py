@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from colvision.errors import DamagedFile
 from colvision.pdf import is_supported
 
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
@@ -28,11 +29,14 @@ class Upload:
 
     @contextmanager
     def open(self) -> Iterator[Path]:
-        """A file with what was given: one of its own for as long as the block lasts, unless it is a file already."""
+        """A file with what was given: one of its own for as long as the block lasts, unless it is a file already.
+
+        Raises `DamagedFile` for an image that cannot be kept.
+        """
         if isinstance(self.source, str | Path):
             yield Path(self.source)
             return
-        data = self.source if isinstance(self.source, bytes) else _png(self.source)
+        data = _png(self.source, self.name) if isinstance(self.source, Image.Image) else self.source
         with tempfile.TemporaryDirectory(prefix="colvision-") as folder:
             path = Path(folder) / "upload"
             path.write_bytes(data)
@@ -53,7 +57,7 @@ def find_files(sources: Iterable[Source], *, exclude: Path | None = None) -> Ite
             yield source
         elif isinstance(source, Image.Image):
             yield Upload(source, f"{Path(getattr(source, 'filename', '')).stem or 'image'}.png")
-        elif isinstance(source, bytes):
+        elif isinstance(source, bytes | bytearray):
             raise TypeError("bytes have no name: give Upload(data, 'pump.pdf')")
         elif Path(source).is_dir():
             yield from _walk(Path(source), None if exclude is None else exclude.resolve())
@@ -70,10 +74,13 @@ def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
         yield from (file for file in files if is_supported(file))
 
 
-def _png(image: Image.Image) -> bytes:
-    """Lossless, and the same bytes for the same pixels."""
+def _png(image: Image.Image, name: str) -> bytes:
+    """Lossless, and the same bytes for the same pixels. Raises `DamagedFile`."""
     data = io.BytesIO()
-    upright = ImageOps.exif_transpose(image)
-    drawn = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
-    drawn.save(data, "PNG", compress_level=1)  # a page of 2 megapixels in tens of milliseconds
+    try:
+        upright = ImageOps.exif_transpose(image)
+        drawn = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
+        drawn.save(data, "PNG", compress_level=1)  # a page of 2 megapixels in tens of milliseconds
+    except (OSError, ValueError) as error:  # truncated and read only now; without a pixel; of a mode that nothing takes
+        raise DamagedFile(f"{name} is no image that can be kept: {error}") from error
     return data.getvalue()

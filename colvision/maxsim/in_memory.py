@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
 from colvision.core.encoder import Calibration
@@ -38,6 +38,18 @@ class MaxSimIndex:
         quantisation_range: float = 1.0,
         calibration: Calibration = _IDENTITY,
     ) -> None:
+        """Raises `ValueError` for vectors that are not finite, and for starts that are not theirs."""
+        if not (isinstance(vectors, np.ndarray) and vectors.dtype == np.int8):
+            vectors = _matrix(vectors)
+        starts = np.asarray(starts, dtype=np.int64)
+        if starts.ndim != 1 or len(starts) < 2 or starts[0] != 0 or starts[-1] != len(vectors):
+            raise ValueError(
+                f"starts of {starts.shape} do not divide {len(vectors)} vectors: expected (pages + 1,) from 0"
+            )
+        if (np.diff(starts) < 1).any():
+            raise ValueError("a page has no vector")
+        if not 0 < quantisation_range < np.inf:
+            raise ValueError(f"quantisation_range is {quantisation_range}; expected the largest component, such as 0.3")
         self._vectors = vectors
         self._starts = starts
         self._range = quantisation_range
@@ -71,7 +83,9 @@ class MaxSimIndex:
             return cls(vectors, starts, calibration=calibration)
         if codec != "int8":
             raise ValueError(f"codec is {codec!r}; expected 'float32' or 'int8'")
-        largest = quantisation_range or float(np.abs(vectors).max())
+        largest = float(np.abs(vectors).max()) if quantisation_range is None else quantisation_range
+        if not 0 < largest < np.inf:
+            raise ValueError(f"quantisation_range is {largest}; expected the largest component, such as 0.3")
         return cls(quantise(vectors, largest), starts, quantisation_range=largest, calibration=calibration)
 
     def __len__(self) -> int:
@@ -110,7 +124,10 @@ class MaxSimIndex:
         return exact_maxima(query, self._vectors.astype(np.float32, copy=False), self._starts)
 
 
-def _matrix(vectors: Floats) -> Floats:
-    if vectors.ndim != 2:
-        raise ValueError(f"vectors are {vectors.shape}; expected (n, dim)")
-    return np.ascontiguousarray(vectors, dtype=np.float32)
+def _matrix(vectors: ArrayLike) -> Floats:
+    matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise ValueError(f"vectors are {matrix.shape}; expected (n, dim)")
+    if not np.isfinite(matrix).all():
+        raise ValueError("a vector has a component that is not finite")
+    return matrix

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from colvision.errors import LibraryDamaged, LibraryFormat, LibraryReadOnly
+from colvision.errors import LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
 from colvision.store.schema import (
     APPLICATION_ID,
@@ -186,6 +186,8 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
                 raise self._damage_error(error) from error
+            if not self._finalizer.alive:
+                raise LibraryError("the library is closed: open it again") from error
             raise
         except UnicodeDecodeError as error:
             raise self._damage_error(error) from error  # SQLite's own message quotes what it found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.metadata import Metadata
-from colvision.errors import InputError, LibraryLocked
+from colvision.errors import InputError, JobCancelled, LibraryLocked
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.file_lock import Holder
@@ -66,14 +66,15 @@ class PendingDocuments:
         """Keeps a copy of a file of so many `pages` and begins a document for it, or finds the one that it already is.
 
         Raises `EncoderMismatch`; `LibraryLocked` while another process ingests it; `InputError` when it cannot be
-        read; `LibraryError` when the library cannot be written.
+        read; `JobCancelled`; `LibraryError` when the library cannot be written.
         """
         with self._writer_lock.acquire():
             incoming = self._files.incoming_file()
         try:
             sha256, size = self._copy_file(incoming, path, source_file)
             with self._writer_lock.acquire(), self._db.write():
-                collection = rows.collections.get(self._db, rows.collections.ensure(self._db, source_file.collection))
+                name = self._collection_name(source_file)
+                collection = rows.collections.get(self._db, rows.collections.ensure(self._db, name))
                 collection.check_encoder(info)
                 decision = self._decide(source_file, collection.key, sha256)
                 new = NewDocument(
@@ -133,6 +134,15 @@ class PendingDocuments:
         worker = str(Holder.current())
         new = copy._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.documents.add(self._db, new)
+
+    def _collection_name(self, source_file: SourceFile) -> str:
+        """Of today: a collection that is renamed takes its jobs along, one that is deleted cancels them."""
+        if source_file.job is None:
+            return source_file.collection
+        found = self._db.all("SELECT collection FROM jobs WHERE key = ? AND NOT cancel", [source_file.job])
+        if not found:
+            raise JobCancelled(f"{source_file.name} is not ingested: its job was cancelled")
+        return str(found[0][0])
 
     def _new_id(self, source_file: SourceFile) -> str:
         """The requested id, unless an earlier run has used it."""

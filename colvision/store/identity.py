@@ -26,7 +26,7 @@ class SourceFile:
 
     `source` is its absolute path, or the name of an upload, whose own path says nothing. `replace` lets it take the
     place of a document of the same name. `metadata` None keeps that of the document. A new document gets `id`, if
-    that is not "".
+    that is not "". `job` is the key of the job that brings it, which knows the collection by its name of today.
     """
 
     collection: str
@@ -36,6 +36,7 @@ class SourceFile:
     replace: bool
     metadata: Metadata | None = None
     id: str = ""
+    job: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from colvision.core.metadata import Metadata, metadata_text
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.file_lock import Holder
-from colvision.store.identity import new_id
+from colvision.store.identity import clean_collection_name, new_id
 from colvision.store.rows.statements import now
 
 JobKind = Literal["file", "resume", "reencode"]
@@ -88,7 +88,8 @@ class JobQueue:
         metadata: Metadata | None = None,
         replace: bool = False,
     ) -> Job:
-        """Adds a file to ingest; `name` is what the user calls it."""
+        """Adds a file to ingest; `name` is what the user calls it. Raises `ValueError` for an unfit collection name."""
+        collection = clean_collection_name(collection)
         text = None if metadata is None else metadata_text(metadata)
         sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
         values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, text, replace, now()]
@@ -138,13 +139,13 @@ class JobQueue:
         `worker` names the caller, None this process: others see at once that such a worker has died, and of any other
         name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
         """
-        # Cancelled, and its worker has died before it could end it: claimed again, a deleted document would come back.
-        for job in self._select("state = 'running' AND cancel", []):
-            if self._is_abandoned(job, lease_seconds):
+        # Cancelled, and nobody has ended it, or will: claimed again, a deleted document would come back.
+        for job in self._select(f"cancel AND {_ACTIVE}", []):
+            if job.state == "queued" or self._is_abandoned(job, lease_seconds):
                 self._end("key = ?", [job.key], "cancelled")
         with self._db.write():
-            for job in self.active():
-                if (job.state == "queued" and not job.cancel) or self._is_abandoned(job, lease_seconds):
+            for job in self._select(f"NOT cancel AND {_ACTIVE}", []):
+                if job.state == "queued" or self._is_abandoned(job, lease_seconds):
                     sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
                     document = new_id() if job.kind == "file" and not job.document else job.document
                     values: list[Value] = [worker or str(Holder.current()), time.time(), document, job.key]

@@ -20,10 +20,11 @@ class Reencoding:
         self._db = catalogue
         self._pending = pending
 
-    def begin(self, name: str, info: EncoderInfo) -> None:
+    def begin(self, name: str, info: EncoderInfo) -> int:
         """Adds the shadow collection, or goes on with that of an earlier run of the same encoder.
 
-        Raises `CollectionNotFound`.
+        Returns the key of the collection, for `open_next` and `swap`: its name may change meanwhile. Raises
+        `CollectionNotFound`.
         """
         with self._writer_lock.acquire(), self._db.write():
             target = rows.collections.find(self._db, name)
@@ -33,6 +34,7 @@ class Reencoding:
                 shadow = None
             if shadow is None:
                 rows.collections.pin_encoder(self._db, rows.collections.add_shadow(self._db, target.key), info)
+            return target.key
 
     def remaining(self, name: str) -> list[DocumentRow]:
         """The documents that are yet to be encoded again: all of them before `begin`."""
@@ -41,19 +43,18 @@ class Reencoding:
             shadow = rows.collections.shadow_of(self._db, target.key)
             if shadow is None:
                 return rows.documents.select(self._db, "collection = ? AND visible", [target.key])
-            return self._remaining(target, shadow)
+            return self._remaining(target.key, shadow)
 
-    def open_next(self, name: str) -> PendingDocument | None:
-        """The next document to encode again; None when every document has its counterpart."""
+    def open_next(self, key: int) -> PendingDocument | None:
+        """The next document to encode again; None when every document has its counterpart, or none is left."""
         with self._db.read():
-            target = rows.collections.find(self._db, name)
-            shadow = rows.collections.shadow_of(self._db, target.key)
-            remaining = self._remaining(target, shadow) if shadow is not None else []
+            shadow = rows.collections.shadow_of(self._db, key)
+            remaining = self._remaining(key, shadow) if shadow is not None else []
         if shadow is None or not remaining:
             return None
         return self._pending.copy_to_shadow(remaining[0], shadow.key)
 
-    def swap(self, name: str) -> bool:
+    def swap(self, key: int) -> bool:
         """Replaces the old codes by the new ones, all documents at once; they keep their ids.
 
         False when a document was added meanwhile, which is to be encoded first. Incomplete replacements by the old
@@ -61,38 +62,37 @@ class Reencoding:
         """
         with self._writer_lock.acquire():
             with self._db.write():
-                target = rows.collections.find(self._db, name)
-                shadow = rows.collections.shadow_of(self._db, target.key)
+                shadow = rows.collections.shadow_of(self._db, key)
                 if shadow is None:
                     return True
-                if self._remaining(target, shadow):
+                if self._remaining(key, shadow):
                     return False
-                self._adopt(target, shadow)
+                self._adopt(key, shadow)
             # Killed here, the old shards are still on the disk but no row names them; the next writer sweeps them.
             self._writer_lock.sweep()
         return True
 
-    def _remaining(self, target: CollectionRow, shadow: CollectionRow) -> list[DocumentRow]:
+    def _remaining(self, target: int, shadow: CollectionRow) -> list[DocumentRow]:
         worker = str(Holder.current())
         done = {
             (row.replaces, row.sha256)
             for row in rows.documents.select(self._db, "collection = ?", [shadow.key])
             if row.state == READY or (row.state == FAILED and row.worker == worker)
         }
-        old = rows.documents.select(self._db, "collection = ? AND visible", [target.key])
+        old = rows.documents.select(self._db, "collection = ? AND visible", [target])
         return [row for row in old if (row.key, row.sha256) not in done]
 
-    def _adopt(self, target: CollectionRow, shadow: CollectionRow) -> None:
-        for hidden in rows.documents.select(self._db, "collection = ? AND NOT visible", [target.key]):
+    def _adopt(self, target: int, shadow: CollectionRow) -> None:
+        for hidden in rows.documents.select(self._db, "collection = ? AND NOT visible", [target]):
             self._writer_lock.delete_document(hidden)
-        old = {row.key: row for row in rows.documents.select(self._db, "collection = ?", [target.key])}
+        old = {row.key: row for row in rows.documents.select(self._db, "collection = ?", [target])}
         for new in rows.documents.select(self._db, "collection = ?", [shadow.key]):
             row = old.get(new.replaces) if new.replaces is not None else None
             # A counterpart whose document was deleted meanwhile is deleted, too.
             self._writer_lock.delete_document(row or new)
             if row is not None:
                 rows.documents.adopt_identity(self._db, new.key, row)
-        rows.collections.adopt_shadow(self._db, target.key, shadow.key)
+        rows.collections.adopt_shadow(self._db, target, shadow.key)
 
     def _delete(self, shadow: CollectionRow) -> None:
         for row in rows.documents.select(self._db, "collection = ?", [shadow.key]):

@@ -100,6 +100,9 @@ class Snapshots:
     def _find(self, name: str) -> tuple[CollectionRow, Snapshot | None, list[ShardRow]]:
         with self._db.read():
             collection = rows.collections.find(self._db, name)
+            for deleted in self._shards.keys() - rows.collections.keys(self._db):
+                self._newest.pop(deleted, None)
+                self._shards.pop(deleted)
             newest = self._newest.get(collection.key)
             if newest is not None and newest.generation == collection.generation:
                 return collection, newest, []

@@ -137,13 +137,16 @@ class Store:
                 key = rows.collections.find(self._db, collection).key
                 found = rows.documents.select(self._db, "name = ? AND visible AND collection = ?", [document, key])
         if not found:
+            where = "this library" if collection is None else f"collection {collection!r}"
             raise DocumentNotFound(
-                f"no document {document!r} in this library: it was deleted or replaced, or is named otherwise; "
-                "the list of documents shows names and ids"
+                f"no document {document!r} in {where}: it was deleted or replaced, or is named otherwise; the list of "
+                "documents shows names and ids"
             )
         if len(found) > 1:
-            ids = ", ".join(row.id for row in found)
-            raise DocumentAmbiguous(f"{len(found)} documents are named {document!r}: use one of the ids {ids}")
+            ids = ", ".join(f"{row.id} (in {row.collection_name!r})" for row in found)
+            raise DocumentAmbiguous(
+                f"{len(found)} documents are named {document!r}: name the collection, or an id: {ids}"
+            )
         return found[0]
 
     def page(self, row: DocumentRow, number: int) -> PageRow:

@@ -167,10 +167,11 @@ class Writer:
             rows.collections.next_generation(self._db, now.collection)
 
     def rename_collection(self, name: str, new: str) -> None:
-        """Raises `CollectionNotFound`; `ValueError` for a name that another collection has."""
+        """Raises `CollectionNotFound`; `ValueError` for a name that another collection has that is not empty."""
         with self._writer_lock.acquire(), self._db.write():
             row = rows.collections.find(self._db, name)
-            if any(each.name == new and each.key != row.key for each in rows.collections.select(self._db)):
+            same = [each for each in rows.collections.select(self._db) if each.name == new and each.key != row.key]
+            if same and not rows.collections.give_way(self._db, same[0], row):
                 raise ValueError(f"there is a collection {new!r} already: choose another name, or delete that one")
             rows.collections.rename(self._db, row, new)
 

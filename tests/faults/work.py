@@ -180,8 +180,8 @@ class Reencoding:
     def do(self, work: Work) -> None:
         encoder = OTHER[work.state.encoder]
         info, store = ENCODERS[encoder].info, work.store
-        store.reencoding.begin("default", info)
-        while pending := store.reencoding.open_next("default"):
+        key = store.reencoding.begin("default", info)
+        while pending := store.reencoding.open_next(key):
             document = work.state.get(pending.row.name)
             assert document is not None
             fresh = [encoded(document.version, n, encoder) for n in complete(document).pages if n in pending.missing]
@@ -198,7 +198,7 @@ class Swap:
         return State(tuple(complete(document) for document in state.documents), OTHER[state.encoder])
 
     def do(self, work: Work) -> None:
-        is_swapped = work.store.reencoding.swap("default")
+        is_swapped = work.store.reencoding.swap(work.store.collection("default").key)
         assert is_swapped or work.is_again
 
 

@@ -219,12 +219,12 @@ def test_a_reencoding_is_merged_as_well(store, quick_path):
     fill(store, quick_path, 18)
     ids = {row.name: row.id for row in store.documents("default")}
     other = ToyEncoder(seed=3)
-    store.reencoding.begin("default", other.info)
-    while (pending := store.reencoding.open_next("default")) is not None:
+    key = store.reencoding.begin("default", other.info)
+    while (pending := store.reencoding.open_next(key)) is not None:
         store.writer.commit(pending, [encoded(1, f"w{int(pending.row.name[:3])}", encoder=other)], other.info)
         assert store.writer.finish(pending) == ""
         assert len(visible_pages(store)) == 18
-    assert store.reencoding.swap("default")
+    assert store.reencoding.swap(key)
     assert len(shards(store)) == 2 and len(visible_pages(store)) == 18
     (hit,) = Library(store, other).search("w4", k=1)
     assert (hit.document, hit.document_id) == ("004.pdf", ids["004.pdf"])

@@ -59,8 +59,8 @@ def test_a_document_knows_the_name_of_its_collection(store, quick_path):
     path = write(quick_path, "a.pdf", "A")
     assert add(store, path, "bleed").collection_name == "default"
     assert add(store, path, "bleed", collection="archive").collection_name == "archive"
-    store.reencoding.begin("default", TOY.info)
-    assert store.reencoding.open_next("default").row.collection_name == ""
+    key = store.reencoding.begin("default", TOY.info)
+    assert store.reencoding.open_next(key).row.collection_name == ""
 
 
 def encoder_text(store):

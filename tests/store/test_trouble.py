@@ -123,7 +123,7 @@ def test_a_page_whose_image_is_missing_says_so(quick_path):
     with Library(Store(quick_path / "library"), ToyEncoder()) as library:
         library.ingest(save_document(quick_path / "pump.tiff", [["bleed"]]))
         library.page_image_path("pump.tiff", 1).unlink()
-        with pytest.raises(LibraryDamaged, match="picture of page 1 of 'pump.tiff' cannot be read"):
+        with pytest.raises(LibraryDamaged, match="image of page 1 of 'pump.tiff' cannot be read"):
             library.page_image("pump.tiff", 1)
         assert library.search("bleed")[0].page == 1
         assert library.verify(repair=True).is_intact

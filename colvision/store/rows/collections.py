@@ -35,11 +35,18 @@ def _encoder_info(text: str | None) -> EncoderInfo | None:
         return None
     found = {_RENAMED.get(name, name): value for name, value in json.loads(text).items()}
     source = found.get("loaded_from")
-    parts = {
-        "calibration": _known(Calibration, found.get("calibration") or {}),
-        "loaded_from": _known(CheckpointRef, source) if source else None,
-    }
-    return _known(EncoderInfo, found | parts)
+    try:
+        parts = {
+            "calibration": _known(Calibration, found.get("calibration") or {}),
+            "loaded_from": _known(CheckpointRef, source) if source else None,
+            "versions": found.get("versions") or {},
+            "pool": found.get("pool") or 1,
+        }
+        return _known(EncoderInfo, found | parts)
+    except (TypeError, AttributeError) as error:
+        raise LibraryDamaged(
+            f"{FILE_NAME} is damaged (no encoder is described by {text[:80]}...): {COPY_BACK}"
+        ) from error
 
 
 def _known(kind: type[_Kind], found: Mapping[str, Any]) -> _Kind:
@@ -50,6 +57,11 @@ def _known(kind: type[_Kind], found: Mapping[str, Any]) -> _Kind:
 def select(db: Catalogue) -> list[CollectionRow]:
     """Every collection but the shadow collections, the oldest first."""
     return [_collection(each) for each in db.records(f"{_SELECT} WHERE name IS NOT NULL ORDER BY key")]
+
+
+def keys(db: Catalogue) -> set[int]:
+    """Of all collections, with the shadow collections."""
+    return {key for (key,) in db.all("SELECT key FROM collections", [])}
 
 
 def find(db: Catalogue, name: str) -> CollectionRow:
@@ -110,6 +122,20 @@ def rename(db: Catalogue, row: CollectionRow, name: str) -> None:
     db.execute("UPDATE jobs SET collection = ? WHERE collection = ?", [name, row.name])
     next_generation(db, row.key)
     ensure(db, DEFAULT_COLLECTION)
+
+
+def give_way(db: Catalogue, row: CollectionRow, other: CollectionRow) -> bool:
+    """Deletes `row` if it is the `default` that nothing is in, so that `other` can take its name; whether it did.
+
+    Its generation goes to `other`: see `remove`.
+    """
+    is_used = db.all("SELECT key FROM documents WHERE collection = ? LIMIT 1", [row.key])
+    if row.name != DEFAULT_COLLECTION or is_used:
+        return False
+    db.execute("DELETE FROM shards WHERE collection = ?", [row.key])
+    delete(db, row.key)
+    db.execute("UPDATE collections SET generation = generation + ? WHERE key = ?", [row.generation, other.key])
+    return True
 
 
 def remove(db: Catalogue, row: CollectionRow) -> None:

@@ -63,7 +63,9 @@ def set_pages(db: Catalogue, key: int, pages: int) -> None:
 
 
 def set_metadata(db: Catalogue, key: int, metadata: Metadata) -> None:
-    update(db, DOCUMENTS, key, metadata=metadata_text(metadata))
+    """Also of the hidden document that is to replace it."""
+    for row in select(db, "key = ? OR replaces = ?", [key, key]):
+        update(db, DOCUMENTS, row.key, metadata=metadata_text(metadata))
 
 
 def set_name(db: Catalogue, key: int, name: str) -> None:
