@@ -186,7 +186,7 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
                 raise self._damage_error(error) from error
-            if not self._finalizer.alive:
+            if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
                 raise LibraryError("the library is closed: open it again") from error
             raise
         except UnicodeDecodeError as error:

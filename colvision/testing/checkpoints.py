@@ -72,11 +72,12 @@ def _save_colpali(folder: Path, seed: int) -> None:
 
 
 def _save_colqwen2(folder: Path, seed: int) -> None:
-    """With its processor whole, as transformers' own needs it."""
+    """With its processor whole and in one file, as transformers' own saves it."""
     tokens = parts.qwen_parts(folder)
     config = ColQwen2Config(vlm_config=parts.qwen_config("qwen2_vl", tokens), embedding_dim=DIM)
     save_native(ColQwen2ForRetrieval, config, folder, seed)
     ColQwen2Processor(image_processor=parts.qwen_images(14), tokenizer=tokens).save_pretrained(folder)
+    (folder / "preprocessor_config.json").unlink()
 
 
 def _save_colqwen2_5(folder: Path, seed: int) -> None:

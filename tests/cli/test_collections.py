@@ -94,7 +94,7 @@ def test_documents_are_renamed_described_and_deleted_by_name_or_in_a_collection(
     assert "nothing is noted" in run(library, "set-metadata", "Crane 3.tiff").stdout
     assert "expected name=value" in run(library, "set-metadata", "Crane 3.tiff", "year", code=2).stderr
     assert "no document" in run(library, "delete", "Crane 3.tiff", "--collection", "default", code=1).stderr
-    assert "deleted Crane 3.tiff (1 pages)" in run(library, "delete", "Crane 3.tiff").stdout
+    assert "deleted Crane 3.tiff (1 page)" in run(library, "delete", "Crane 3.tiff").stdout
 
 
 def test_collections_are_listed_renamed_and_deleted_only_when_that_is_said(library):

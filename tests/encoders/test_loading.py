@@ -92,9 +92,8 @@ def test_the_layout_that_kept_the_whole_vlm_loads_to_the_same_vectors(folder, pr
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder):
-    rewrite_json(
-        folder / "tokenizer.json", added_tokens=json.loads((folder / "tokenizer.json").read_text())["added_tokens"][1:]
-    )
+    text = (folder / "tokenizer.json").read_text()
+    (folder / "tokenizer.json").write_text(text.replace("<|image_pad|>", "<|another|>"))
     with pytest.raises(WeightsMismatch, match="tokenizer"):
         load(folder)
 

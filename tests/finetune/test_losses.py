@@ -93,19 +93,19 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(checkpoint_folder):
     def gradients_with(at_once: int) -> tuple[float, dict[str, torch.Tensor]]:
         encoder = load(checkpoint_folder("colqwen2"))
         lora = attach(encoder.family.model, rank=4, seed=0)
-        with torch.no_grad():
+        noise = torch.Generator().manual_seed(1)
+        with torch.no_grad():  # not one constant: that makes all pages alike, and the gradients rounding
             for weight in lora.trained().values():
-                weight += 0.1
+                weight += 0.03 * torch.randn(weight.shape, generator=noise)
         loss = gradients(encoder.family, TEXTS, PICTURES, contrast, at_once=at_once)
         return loss, {name: weight.grad for name, weight in lora.trained().items()}
 
     (whole_loss, whole), (loss, parts) = gradients_with(8), gradients_with(1)
     assert loss == pytest.approx(whole_loss, rel=1e-5)
-    # A temperature of 0.02 makes the rounding of a cosine, which is another one for every instruction set, fifty times
-    # as large: 3e-5 of the largest gradient were seen. A part that counts a tenth less moves it by a fifth or more.
+    # Rounding, which is another one for every instruction set, makes 1e-6 of the largest gradient.
     largest = max(float(each.abs().max()) for each in whole.values())
     for name, each in whole.items():
-        torch.testing.assert_close(parts[name], each, rtol=1e-3, atol=1e-3 * largest)
+        torch.testing.assert_close(parts[name], each, rtol=1e-4, atol=1e-4 * largest)
 
 
 def test_a_batch_holds_each_page_once_and_spares_what_may_answer():

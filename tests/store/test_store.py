@@ -148,7 +148,7 @@ def test_files_of_one_name_from_two_folders_are_two_documents(store, quick_path)
 
 def test_a_name_in_two_collections_is_refused_and_its_ids_work(store, quick_path):
     rows = [add(store, write(quick_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
-    with pytest.raises(DocumentAmbiguous, match=f"{rows[0].id}, {rows[1].id}"):
+    with pytest.raises(DocumentAmbiguous, match=rf"{rows[0].id} \(in 'default'\), {rows[1].id} \(in 'other'\)"):
         store.find("a.pdf")
     assert store.find(rows[1].id) == rows[1]
     assert store.find("a.pdf", collection="other") == rows[1]
