@@ -8,6 +8,7 @@ from inspect import signature
 
 import pytest
 from colvision.app.api import STATIC, create_api
+from colvision.app.components import mount_page
 from colvision.app.security import Guard
 from colvision.app.server import command
 from colvision.app.services.library import LibraryService
@@ -316,3 +317,22 @@ def test_every_setting_option_and_part_of_the_address_is_documented():
     assert len(named) > 5
     for name in [*names, *options, *named]:
         assert re.search(rf"`{re.escape(name)}\b[^`]*`", text), name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sentence"),
+    [
+        ("GET", "/api/v1/nope", 404, "nothing at /api/v1/nope"),
+        ("PUT", "/api/v1/library", 405, "use GET"),
+        ("PATCH", "/api/v1/documents/pump.tiff", 405, "use DELETE, GET"),
+        ("POST", "/api/v1/jobs/99/cancel", 404, "no job 99"),
+        ("GET", "/app/static/nope.js", 404, "nothing at /app/static/nope.js"),
+    ],
+)
+@pytest.mark.parametrize("has_page", [True, False])
+def test_where_no_route_is_the_error_has_the_form_of_all_others(service, has_page, method, path, status, sentence):
+    app = create_api(service)
+    client = TestClient(Guard(mount_page(app, service) if has_page else app), base_url=HOME)
+    answer = client.request(method, path)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert sentence in answer.json()["error"]
