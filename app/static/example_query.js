@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId } from "./dom.js";
 
 const THUMBNAIL = 96; // pixels: twice what is shown, for dense screens
-const WORDS = "Words or a part number";
+const WORDS = "Words, a part number";
 
 export class ExampleQuery {
   constructor(events) {

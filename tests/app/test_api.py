@@ -162,7 +162,7 @@ def test_no_path_leads_out_of_the_library(client, path):
         (("get", "/api/v1/search?q=valve&k=many"), 422, "k: "),
         (("get", "/api/v1/search?q=valve&document=none"), 404, "no document 'none'"),
         (("get", "/api/v1/documents/none"), 404, "no document 'none'"),
-        (("post", "/api/v1/jobs/99/cancel"), 422, "no job 99"),
+        (("post", "/api/v1/jobs/99/cancel"), 404, "no job 99"),
         (("post", "/api/v1/reencode?collection=boats"), 404, "no collection 'boats'"),
         (("post", "/api/v1/documents?name=page.pdf"), 422, "empty"),
     ],
