@@ -41,6 +41,7 @@ from .settings import LimitReached
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _ROOT = "/api/v1"
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
@@ -101,14 +102,16 @@ class _Nowhere:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        partial = [route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL]
-        methods = ", ".join(sorted({name for route in partial for name in getattr(route, "methods", None) or ()}))
+        methods = ", ".join(name for name in _METHODS if self._is_taken({**scope, "method": name}))
         if methods:
             error = {"error": f"{method} is not for {path}: use {methods}"}
             response = JSONResponse(error, 405, {"Allow": methods})
         else:
             response = JSONResponse({"error": f"there is nothing at {path}: {_ROOT}/openapi.json lists what is"}, 404)
         await response(scope, receive, send)
+
+    def _is_taken(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is Match.FULL for route in self._routes)
 
 
 async def _explain_refusal(request: Request, error: Exception) -> Response:
