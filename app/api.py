@@ -11,7 +11,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Scope
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 import colvision
 from colvision.core.metadata import parse_metadata
@@ -34,9 +36,12 @@ from .services.images import QueryImageExpired
 from .services.judgements import Verdict
 from .services.library import LibraryService
 from .services.search import SearchRequest
+from .services.uploads import JobNotFound
 from .settings import LimitReached
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
+_ROOT = "/api/v1"
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
@@ -45,6 +50,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
     (DocumentNotFound, 404),
     (PageNotFound, 404),
+    (JobNotFound, 404),
     (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
@@ -62,15 +68,17 @@ def create_api(service: LibraryService) -> FastAPI:
     app = FastAPI(
         title="colvision",
         version=colvision.__version__,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{_ROOT}/openapi.json",
         docs_url=None,  # FastAPI's pages load their scripts from another machine
         redoc_url=None,
     )
     for kind in (ColvisionError, ValueError):
         app.add_exception_handler(kind, _explain_error)
     app.add_exception_handler(RequestValidationError, _explain_request)
+    app.add_exception_handler(HTTPException, _explain_refusal)
     for routes in (_library_routes, _job_routes, _search_routes, _image_routes, _file_routes):
-        app.include_router(routes(service), prefix="/api/v1")
+        app.include_router(routes(service), prefix=_ROOT)
+    app.router.routes.append(Route(f"{_ROOT}/{{rest:path}}", _Nowhere(tuple(app.routes)), include_in_schema=False))
     app.mount(STATIC_URL, _StaticFiles(directory=STATIC), name="static")
     return app
 
@@ -84,6 +92,32 @@ class _StaticFiles(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+class _Nowhere:
+    """What no route takes, by any method: else it would go on to Gradio, which has errors of another form."""
+
+    def __init__(self, routes: tuple[BaseRoute, ...]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        methods = ", ".join(name for name in _METHODS if self._is_taken({**scope, "method": name}))
+        if methods:
+            error = {"error": f"{method} is not for {path}: use {methods}"}
+            response = JSONResponse(error, 405, {"Allow": methods})
+        else:
+            response = JSONResponse({"error": f"there is nothing at {path}: {_ROOT}/openapi.json lists what is"}, 404)
+        await response(scope, receive, send)
+
+    def _is_taken(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is Match.FULL for route in self._routes)
+
+
+async def _explain_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = f"there is nothing at {request.url.path}" if error.status_code == 404 else error.detail
+    return JSONResponse({"error": sentence}, error.status_code, error.headers)
 
 
 async def _explain_error(_: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from colvision.core.metadata import Metadata, metadata_text
+from colvision.errors import ColvisionError
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
 from colvision.store.identity import clean_collection_name, clean_document_name
@@ -13,6 +14,10 @@ from ..views import JobView
 from .spool import Spool
 
 _SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, and may have been deleted on purpose
+
+
+class JobNotFound(ColvisionError):
+    """No job of this key: it never was, or was taken off the list."""
 
 
 class Uploads:
@@ -96,9 +101,12 @@ class Uploads:
         return _job_view(self._library.jobs.queue_reencoding(collection))
 
     def cancel(self, key: int) -> JobView:
-        """Raises `ValueError` for a job that there is not."""
+        """Raises `JobNotFound`."""
         self._library.jobs.cancel(key)
-        return _job_view(self._library.jobs.get(key))
+        try:
+            return _job_view(self._library.jobs.get(key))
+        except ValueError as error:
+            raise JobNotFound(str(error)) from error
 
     def dismiss(self, key: int) -> None:
         """Takes an ended job off the list."""

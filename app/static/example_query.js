@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId } from "./dom.js";
 
 const THUMBNAIL = 96; // pixels: twice what is shown, for dense screens
-const WORDS = "Words on the page, a part number";
+const WORDS = "Words, a part number";
 
 export class ExampleQuery {
   constructor(events) {
@@ -78,7 +78,7 @@ export class ExampleQuery {
   reveal(source, what) {
     this.box.hidden = source === null;
     byId("cv-query").placeholder = source === null ? WORDS : "Or ask with words";
-    byId("cv-example-query-remove").setAttribute("aria-label", `Remove ${what[0]?.toLowerCase()}${what.slice(1)}`);
+    byId("cv-example-query-remove").setAttribute("aria-label", what ? `Remove ${what[0].toLowerCase()}${what.slice(1)}` : "Remove");
     Object.assign(this.image, { alt: what, title: what });
     if (this.source?.startsWith("blob:") && this.source !== source) URL.revokeObjectURL(this.source);
     if (source && this.source !== source) this.image.src = source;

@@ -75,12 +75,12 @@ function colour(strength) {
   return COLOURS[low].map((value, i) => value + (COLOURS[low + 1][i] - value) * (place - low));
 }
 
-export function tint(context, picture) {
+export function tint(context, heat) {
   const { width, height } = context.canvas;
   context.save();
   context.imageSmoothingEnabled = false;
   context.globalCompositeOperation = "multiply"; // as a transparent marker: print stays black
-  context.drawImage(picture, 0, 0, width, height);
+  context.drawImage(heat, 0, 0, width, height);
   context.restore();
 }
 

@@ -86,7 +86,8 @@ export class Inspector {
     if (!page) return;
     const isPdf = page.name.toLowerCase().endsWith(".pdf");
     byId("cv-open").href = api.originalFile(page.document, isPdf ? page.page : null);
-    byId("cv-open").textContent = isPdf ? `Open PDF at page ${page.page}` : "Open the image";
+    byId("cv-open").textContent = isPdf ? "Open PDF" : "Open the image";
+    byId("cv-open").title = isPdf ? `The original, at page ${page.page}` : "The original";
     this.legend();
     this.chips();
     fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));

@@ -194,14 +194,16 @@ class App {
   complain(error) {
     const line = byId("cv-message");
     if (this.collection?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
-    if (error.status !== 404) return say(line, error.message);
-    const [gone, wider] = this.state.document ? ["document", { document: "" }] : ["collection", { collection: FIRST }];
+    const { document, collection, like } = this.state;
+    const isLimited = !like && (document || collection !== FIRST); // pages like one are looked for where that one is
+    if (error.status !== 404 || !isLimited) return say(line, error.message);
+    const [gone, wider] = document ? ["document", { document: "" }] : ["collection", { collection: FIRST }];
     const search = () => {
       this.remember(wider, { push: true });
       this.restore();
     };
     say(line, `The ${gone} that this search was limited to is not in the library, or not any more. `);
-    line.append(make("button", { type: "button", class: "cv-link", onclick: search }, this.state.document ? "Search all documents" : `Search in ${FIRST}`));
+    line.append(make("button", { type: "button", class: "cv-link", onclick: search }, document ? "Search all documents" : `Search in ${FIRST}`));
   }
 
   summarise() {

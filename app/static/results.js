@@ -37,11 +37,11 @@ export class Results {
         const why = await api.explain(query, hit.document_id, hit.page);
         if (this.request !== request) return;
         const canvas = this.cardOf(hit.document_id, hit.page)?.querySelector("canvas");
-        const picture = new Heatmap(why).toCanvas(ALL, FAINT);
+        const heat = new Heatmap(why).toCanvas(ALL, FAINT);
         if (!canvas) continue;
-        canvas.width = picture.width;
-        canvas.height = picture.height;
-        canvas.getContext("2d").drawImage(picture, 0, 0);
+        canvas.width = heat.width;
+        canvas.height = heat.height;
+        canvas.getContext("2d").drawImage(heat, 0, 0);
       } catch {
         return; // the thumbnails stay without heat; opening the page says what is wrong
       }

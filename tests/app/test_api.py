@@ -13,6 +13,7 @@ from colvision.app.server import command
 from colvision.app.services.library import LibraryService
 from colvision.app.settings import Quota, Settings
 from PIL import Image
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
@@ -161,7 +162,7 @@ def test_no_path_leads_out_of_the_library(client, path):
         (("get", "/api/v1/search?q=valve&k=many"), 422, "k: "),
         (("get", "/api/v1/search?q=valve&document=none"), 404, "no document 'none'"),
         (("get", "/api/v1/documents/none"), 404, "no document 'none'"),
-        (("post", "/api/v1/jobs/99/cancel"), 422, "no job 99"),
+        (("post", "/api/v1/jobs/99/cancel"), 404, "no job 99"),
         (("post", "/api/v1/reencode?collection=boats"), 404, "no collection 'boats'"),
         (("post", "/api/v1/documents?name=page.pdf"), 422, "empty"),
     ],
@@ -316,3 +317,24 @@ def test_every_setting_option_and_part_of_the_address_is_documented():
     assert len(named) > 5
     for name in [*names, *options, *named]:
         assert re.search(rf"`{re.escape(name)}\b[^`]*`", text), name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sentence"),
+    [
+        ("GET", "/api/v1/nope", 404, "nothing at /api/v1/nope"),
+        ("PUT", "/api/v1/library", 405, "use GET"),
+        ("PATCH", "/api/v1/documents/pump.tiff", 405, "use DELETE, GET"),
+        ("POST", "/api/v1/jobs/99/cancel", 404, "no job 99"),
+        ("GET", "/app/static/nope.js", 404, "nothing at /app/static/nope.js"),
+    ],
+)
+@pytest.mark.parametrize("has_page", [True, False])
+def test_where_no_route_is_the_error_has_the_form_of_all_others(service, has_page, method, path, status, sentence):
+    app = create_api(service)
+    if has_page:
+        app.mount("/", PlainTextResponse("the page"))  # as Gradio is, which takes what nothing before it took
+    client = TestClient(Guard(app), base_url=HOME)
+    answer = client.request(method, path)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert sentence in answer.json()["error"]

@@ -141,3 +141,17 @@ def test_how_a_search_is_made_is_set_under_options_and_in_the_address(page, serv
     page.reload()
     expect(page.locator("#cv-k")).to_have_value("5")
     expect(page.locator("#cv-where")).to_have_value("colour=red")
+
+
+def test_a_link_to_pages_like_one_that_is_gone_says_that_it_is_gone(page, server):
+    drive.show(page, f"{server}/?like=nope:1")
+    expect(page.locator("#cv-message")).to_contain_text("No document 'nope'")
+    expect(page.locator("#cv-message button")).to_have_count(0)
+    drive.show(page, f"{server}/?q=oil&collection=nope")
+    expect(page.locator("#cv-message")).to_contain_text("The collection that this search was limited to")
+
+
+def test_an_address_below_rest_that_is_none_is_answered_as_all_errors_are_not_by_gradio(page, server):
+    for method, path, status in (("GET", "nope", 404), ("PUT", "library", 405), ("POST", "jobs/99/cancel", 404)):
+        answer = page.request.fetch(f"{server}/api/v1/{path}", method=method)
+        assert (answer.status, list(answer.json())) == (status, ["error"])

@@ -85,6 +85,7 @@ def test_an_image_that_is_removed_asks_no_more(page, server, photo):
     page.get_by_role("button", name="Remove the image that is asked with").click()
     expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
     expect(page.locator("#cv-example-query")).to_be_hidden()
+    expect(page.locator("#cv-example-query-remove")).to_have_attribute("aria-label", "Remove")
     expect(page.locator("#cv-query")).to_be_focused()
 
 

@@ -203,3 +203,46 @@ def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, dark[4:-1].split(","))) < 200) is (scheme == "dark")
     page.context.close()
+
+
+LONG = [["page"]] * 10 + [["relief"]] + [["page"]] * 3
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1400, 900), (1024, 768)])
+def test_the_bar_of_a_page_with_a_two_digit_number_fits_its_panel(chromium, server, tmp_path, size):
+    page = drive.new_page(chromium, size=size)
+    name = "sample-manual-scan.tiff"
+    data = save_document(tmp_path / "file.tiff", LONG).read_bytes()
+    page.request.post(f"{server}/api/v1/documents", params={"name": name, "collection": f"long {size[0]}"}, data=data)
+    drive.wait_until(lambda: page.wait_for_timeout(50) or document_state(page, server, f"long {size[0]}") == "ready")
+    drive.show(page, f"{server}/?q=relief&collection=long+{size[0]}")
+    expect(page.locator("#cv-place")).to_have_text("page 11 of 14")
+    panel = page.locator("#cv-inspector").bounding_box()
+    for each in ("close", "copy", "download", "like", "open", "next"):
+        box = page.locator(f"#cv-{each}").bounding_box()
+        assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"], each
+    assert page.locator("#cv-title").evaluate("title => title.scrollWidth <= title.clientWidth")
+    page.context.close()
+
+
+def document_state(page, server, collection):
+    documents = page.request.get(f"{server}/api/v1/library").json()["documents"]
+    return next((each["state"] for each in documents if each["collection"] == collection), None)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (390, 844)])
+def test_nothing_is_cut_off_at_the_start(chromium, server, size):
+    page = drive.new_page(chromium, size=size)
+    drive.show(page, server)
+    needed = """element => {
+        const text = element.placeholder ?? element.selectedOptions[0].text;
+        const style = getComputedStyle(element);
+        const context = document.createElement("canvas").getContext("2d");
+        context.font = style.font;
+        const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+        return context.measureText(text).width + padding <= element.clientWidth;
+    }"""
+    assert page.locator("#cv-query").evaluate(needed)
+    page.evaluate("document.querySelector('#cv-collection').selectedOptions[0].text = 'default (12,345)'")
+    assert page.locator("#cv-collection").evaluate(needed)
+    page.context.close()
