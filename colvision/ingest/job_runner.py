@@ -33,7 +33,9 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
     run = {"file": _ingest_file, "resume": _resume, "reencode": _reencode}[job.kind]
     try:
         loaded = encoder()
-        job = store.jobs.get(job.key)  # its collection may have another name since it was claimed
+        job = store.jobs.refresh(job)  # its collection may have another name since it was claimed, or be gone
+        if job.cancel:
+            return store.jobs.finish(job, "cancelled")
         options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata, job=job.key)
         state, reason, document = run(store, loaded, job, options)
     except ColvisionError as error:
@@ -100,7 +102,7 @@ def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) 
         job_progress.report(replace(progress, page=page, pages=max(pages, page), failed=failed, document_id=""))
 
     report = reencode_collection(store, encoder, options=options, callbacks=job_progress.callbacks(on_progress))
-    if job_progress.is_stopped or store.jobs.get(job.key).cancel:
+    if job_progress.is_stopped or store.jobs.refresh(job).cancel:
         return "cancelled", "", ""
     return "ready", _failures(report), ""
 

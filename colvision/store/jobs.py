@@ -6,7 +6,7 @@ Each change is a short transaction of its own, outside the writer lock.
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -124,6 +124,11 @@ class JobQueue:
         if not found:
             raise ValueError(f"no job {key} in this library")
         return found[0]
+
+    def refresh(self, job: Job) -> Job:
+        """A claimed job as it is now, still with the worker that claimed it; one that is deleted is cancelled."""
+        found = self._select("key = ?", [job.key])
+        return replace(found[0], worker=job.worker) if found else replace(job, cancel=True)
 
     def all(self) -> list[Job]:
         """All jobs, oldest first."""

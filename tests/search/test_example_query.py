@@ -180,7 +180,7 @@ def test_the_command_searches_by_picture_and_by_page(by_mini):
         ([], "ask with words"),
         (["pump", "--like", "pump.png:1"], "ask with words"),
         (["--like", "pump.png"], "is no DOCUMENT:PAGE"),
-        (["--like", "pump.png:1", "--document", "pump.png"], "goes with words and pictures"),
+        (["--like", "pump.png:1", "--document", "pump.png"], "goes with words and images"),
     ],
 )
 def test_the_command_says_how_to_ask(by_mini, words, message):
