@@ -13,9 +13,9 @@ app: $(READY)  ## serve the app with the sample manual, at the next free port fr
 test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest
 
-# Files that are slow as a whole are not even imported: transformers alone takes seconds.
+# A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
 quick: $(READY)  ## the tests that need no model, browser or kill: under a minute
-	$(RUN) -m pytest -m "not slow and not browser" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
+	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not browser" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
