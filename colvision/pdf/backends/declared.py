@@ -96,4 +96,4 @@ def _number(tags: Mapping[int, object], tag: int) -> float | None:
 
 
 def _orientation(value: float | None) -> int:
-    return int(value) if value in range(1, 9) else 1
+    return int(value) if value and value in range(1, 9) else 1
