@@ -106,7 +106,7 @@ BESIDE: dict[str, bytes] = {
     "a cut text at the end": png_with((b"tEXt", b"a\0" + JUNK), at_end=True)[:-300],
     "JPEG: broken EXIF": jpeg_with((0xE1, b"Exif\0\0" + JUNK)),
     "JPEG: EXIF that points out of itself": jpeg_with((0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")),
-    "JPEG: EXIF of strange kinds": jpeg_with((0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + struct.pack(">HHII", 282, 99, 1, 9))),
+    "JPEG: EXIF of a strange kind": jpeg_with((0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x1a\0\x63\0\0\0\1")),
     "JPEG: broken list of pictures": jpeg_with((0xE2, b"MPF\0" + JUNK)),
     "JPEG: broken Photoshop block": jpeg_with((0xED, b"Photoshop 3.0\x008BIM" + JUNK)),
     "JPEG: half a profile": jpeg_with((0xE2, b"ICC_PROFILE\0")),

@@ -42,7 +42,7 @@ def open_png(path: Path) -> tuple[IO[bytes], Declared]:
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-    """(start, end, name) of each chunk, as far as they are whole; the end of the file may cut one that is no picture."""
+    """(start, end, name) of each chunk, as far as they are whole; one that is no picture may be cut short."""
     at, size = 8, file.seek(0, io.SEEK_END)
     while len(head := _read(file, at, 8)) == 8 and head[4:].isalpha():
         end = at + 12 + int.from_bytes(head[:4])

@@ -117,9 +117,7 @@ def _open(path: Path, kind: str) -> tuple[Image.Image, Declared]:
 def to_page_image(image: Image.Image, pixels: int, declared: Declared = _NOTHING) -> Image.Image:
     """Any decoded image -> an upright RGB or L page image of about `pixels` pixels, on white where transparent."""
     image = _smooth(_true_values(image, declared))
-    image = image.resize(
-        _page_size(image.size, pixels, declared), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
-    )
+    image = image.resize(_page_size(image.size, pixels, declared), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
     image = _opaque(image)
     transpose = _TRANSPOSES.get(declared.orientation)
     return image if transpose is None else image.transpose(transpose)

@@ -11,7 +11,7 @@ FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
 Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
 
-_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `pdfium.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
+_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
 _CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
 
 

@@ -1,0 +1,148 @@
+"""The objects of a PDF page as PDFium holds them: pictures that it cannot decode, text on layers that are not shown."""
+
+import ctypes
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from colvision.pdf.backends.drawn import Bounds, DrawnPage
+
+_MAX_OBJECTS = 5000  # looked at on a page: forms within forms can hold a thousand million
+_MAX_PICTURES = 32  # of a page, that are decoded to see whether they can be
+_MAX_DARK_PIXELS = 16_000_000  # of a picture whose place is dark: it is there, or its stream breaks off
+_LEAST_SIDE = 12  # pixels; a picture that is drawn smaller is not missed
+_MAX_LAYERS = 8  # of a page, that are drawn and left out in turn
+_LAYER_PIXELS = 300_000  # of such a drawing: print of 6 pt still leaves a mark
+_WHOLE_FILTERS = {"FlateDecode", "LZWDecode", "RunLengthDecode", "ASCII85Decode", "ASCIIHexDecode"}
+_INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
+
+
+def address(raw: object) -> int:
+    """By which two handles of one object are the same."""
+    return ctypes.cast(raw, ctypes.c_void_p).value or 0  # type: ignore[arg-type]  # a pointer
+
+
+def is_invisible(raw: object) -> bool:
+    """Whether a text object draws nothing wherever it stands, as the text that is laid over a scan."""
+    return pdfium_c.FPDFTextObj_GetTextRenderMode(raw) in _INVISIBLE
+
+
+def count_lost_pictures(page: pdfium.PdfPage, drawn: DrawnPage) -> int:
+    """How many pictures of the page cannot be decoded, of those whose place on the drawn page is empty.
+
+    A picture that other things are drawn upon is not asked, as decoding takes as long as drawing. On a blank page a
+    picture that shows something counts as well, whatever hides it.
+    """
+    found = asked = 0
+    for raw, kind, matrix in _objects(page):
+        if kind != pdfium_c.FPDF_PAGEOBJ_IMAGE or asked == _MAX_PICTURES:
+            continue
+        place = drawn.place(matrix.on_rect(*_bounds(raw)))
+        if place and _may_be_lost(raw, drawn, place):
+            asked += 1
+            found += _is_lost(raw, page, must_show=drawn.is_blank)
+    return found
+
+
+def hidden_layers(page: pdfium.PdfPage) -> frozenset[int]:
+    """The addresses of text objects on layers without which the page looks the same: those that are not shown.
+
+    Text that is invisible by itself is left out: a scan's text may be on a layer of its own.
+    """
+    layers: defaultdict[str, list[object]] = defaultdict(list)
+    for raw, kind, _ in _objects(page):
+        if kind == pdfium_c.FPDF_PAGEOBJ_TEXT and (layer := layer_of(raw)) is not None and not is_invisible(raw):
+            layers[layer].append(raw)
+    if not layers:
+        return frozenset()
+    hidden: set[int] = set()
+    whole = _thumbnail(page)
+    for objects in list(layers.values())[:_MAX_LAYERS]:
+        for raw in objects:
+            pdfium_c.FPDFPageObj_SetIsActive(raw, False)
+        if _thumbnail(page) == whole:
+            hidden.update(map(address, objects))
+        for raw in objects:
+            pdfium_c.FPDFPageObj_SetIsActive(raw, True)
+    return frozenset(hidden)
+
+
+def layer_of(raw: object) -> str | None:
+    """The name of the layer that an object is marked with, "" for one without a name; None for no layer."""
+    for number in range(pdfium_c.FPDFPageObj_CountMarks(raw)):
+        mark = pdfium_c.FPDFPageObj_GetMark(raw, number)
+        if _text(pdfium_c.FPDFPageObjMark_GetName, mark) == "OC":
+            return _text(pdfium_c.FPDFPageObjMark_GetParamStringValue, mark, b"Name")
+    return None
+
+
+def _objects(page: pdfium.PdfPage) -> Iterator[tuple[object, int, pdfium.PdfMatrix]]:
+    """(handle, kind, matrix to the page) of each object, also of those within forms."""
+    waiting = [(page.raw, pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject, pdfium.PdfMatrix())]
+    seen = 0
+    while waiting:
+        parent, count, get, matrix = waiting.pop()
+        for number in range(min(count(parent), _MAX_OBJECTS)):
+            seen += 1
+            raw = get(parent, number)
+            if seen > _MAX_OBJECTS or not raw:
+                return
+            kind = pdfium_c.FPDFPageObj_GetType(raw)
+            yield raw, kind, matrix
+            if kind == pdfium_c.FPDF_PAGEOBJ_FORM:
+                own = pdfium_c.FS_MATRIX()
+                pdfium_c.FPDFPageObj_GetMatrix(raw, own)
+                inner = pdfium.PdfMatrix.from_raw(own).multiply(matrix)
+                waiting.append((raw, pdfium_c.FPDFFormObj_CountObjects, pdfium_c.FPDFFormObj_GetObject, inner))
+
+
+def _bounds(raw: object) -> Bounds:
+    edges = [ctypes.c_float() for _ in range(4)]
+    pdfium_c.FPDFPageObj_GetBounds(raw, *edges)
+    return edges[0].value, edges[1].value, edges[2].value, edges[3].value
+
+
+def _may_be_lost(raw: object, drawn: DrawnPage, place: tuple[int, int, int, int]) -> bool:
+    if min(place[2] - place[0], place[3] - place[1]) < _LEAST_SIDE or not drawn.is_plain(place):
+        return False
+    width, height = ctypes.c_uint(), ctypes.c_uint()
+    pdfium_c.FPDFImageObj_GetImagePixelSize(raw, width, height)
+    return width.value * height.value <= _MAX_DARK_PIXELS or not drawn.is_dark(place)
+
+
+def _is_lost(raw: object, page: pdfium.PdfPage, *, must_show: bool) -> bool:
+    handle = pdfium_c.FPDFImageObj_GetBitmap(raw)
+    if not handle:
+        return True
+    bitmap = pdfium.PdfBitmap.from_raw(handle)
+    try:
+        if must_show and len(set(bitmap.to_pil().convert("L").getextrema())) > 1:
+            return True
+    finally:
+        bitmap.close()
+    image = pdfium.PdfImage(raw, page=page)
+    if not _WHOLE_FILTERS.issuperset(image.get_filters()):
+        return False
+    size = image.get_metadata()  # of a stream that breaks off what is missing is drawn black
+    expected = (size.width * size.bits_per_pixel + 7) // 8 * size.height
+    return bool(pdfium_c.FPDFImageObj_GetImageDataDecoded(raw, None, 0) * 2 < expected)
+
+
+def _thumbnail(page: pdfium.PdfPage) -> bytes:
+    width, height = page.get_size()
+    bitmap = page.render(scale=(_LAYER_PIXELS / (width * height)) ** 0.5, grayscale=True)
+    try:
+        return bytes(bitmap.buffer)
+    finally:
+        bitmap.close()
+
+
+def _text(function: Callable[..., int], *arguments: object) -> str:
+    """What one of PDFium's functions writes as UTF-16."""
+    length = ctypes.c_ulong()
+    buffer = ctypes.create_string_buffer(512)
+    wide = ctypes.cast(buffer, ctypes.POINTER(pdfium_c.FPDF_WCHAR))
+    done = function(*arguments, wide, len(buffer), length)
+    return buffer.raw[: length.value].decode("utf-16-le", "replace").rstrip("\0") if done else ""

@@ -1,0 +1,157 @@
+"""The text layer of a PDF page, as far as it is seen on the drawn page. Runs in the worker process only.
+
+Letters without ink under them are on a hidden layer, white on white, or behind something: nobody sees them, so they are
+no text of the page. Those of a font that is neither in the file nor here are: another machine shows them. The invisible
+text over a scan has the scan's ink under it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from colvision.core.health import Note
+from colvision.pdf.backends.drawn import Bounds, DrawnPage
+from colvision.pdf.backends.page_objects import address, hidden_layers, is_invisible, layer_of
+
+MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
+
+_MAX_LETTERS = 50_000  # whose ink is looked for one by one: 0.3 s
+_THIN = 6  # pixels; a line that is drawn lower may have lost its letters to a missing font
+_LEAST_SIDE = 1.0  # pixels; PDFium gives letters that their font lacks no height at all
+_LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_EMPTY_LINES = re.compile("\n\\s*\n")
+_WHITE = 250  # of 255, from which a colour is none to print with
+_EXAMPLE = 40  # characters of hidden text that a note shows
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayer:
+    """`height` is that of a line in pixels of the drawn page, of the middle letter; None without a text."""
+
+    text: str = ""
+    height: float | None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The letters of one text object, which may be None for the spaces that PDFium adds."""
+
+    start: int
+    length: int
+    raw: object
+
+
+def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
+    """Within the visible box: plain lines, words broken at line ends joined, no control characters."""
+    layer = page.get_textpage()
+    try:
+        count = layer.count_chars()
+        if not count:
+            return TextLayer()
+        lines = [layer.get_rect(number) for number in range(min(layer.count_rects(), _MAX_LETTERS))]
+        seen = [(line, place) for line in lines if (place := drawn.place(line))]
+        sides = [_sides(line, drawn.dpi / 72) for line, _ in seen]
+        height = _middle_height(sides)
+        hidden = hidden_layers(page)
+        is_doubtful = any(short < _THIN for short, _ in sides) or not all(drawn.has_ink(place) for _, place in seen)
+        if count > _MAX_LETTERS or not (hidden or is_doubtful):
+            return TextLayer(_clean(layer.get_text_bounded()), height)
+        return _seen_text(layer, drawn, hidden, height)
+    finally:
+        layer.close()
+
+
+def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], height: float | None) -> TextLayer:
+    kept, unseen, fonts = [], [], set()
+    for run in _runs(layer):
+        text = layer.get_text_range(run.start, run.length)
+        inks = [
+            drawn.has_ink(place)
+            for number, letter in zip(range(run.start, run.start + run.length), text, strict=False)
+            if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
+        ]
+        if not run.raw or not text.strip():
+            kept.append(text)
+        elif address(run.raw) in hidden:
+            unseen.append(text)
+        elif not inks:  # beside the visible box
+            continue
+        elif 2 * sum(inks) >= len(inks):
+            kept.append(text)
+        elif font := _missing_font(run.raw, text):
+            kept.append(text)
+            fonts.add(font)
+        else:
+            unseen.append(text)
+    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip("\n"), height, _notes(unseen, fonts))
+
+
+def _notes(unseen: list[str], fonts: set[str]) -> tuple[Note, ...]:
+    notes = []
+    if unseen:
+        example = " ".join(_clean(" ".join(unseen)).split())[:_EXAMPLE]
+        notes.append(Note("hidden", f"has text that is not shown on it and not searched, such as {example!r}"))
+    if fonts:
+        names = ", ".join(sorted(fonts)[:3])
+        where = "neither in the file nor on this machine"
+        notes.append(Note("fonts", f"has text that is not drawn, in fonts that are {where} ({names}): install them"))
+    return tuple(notes)
+
+
+def _runs(layer: pdfium.PdfTextPage) -> Iterator[_Run]:
+    raws = [pdfium_c.FPDFText_GetTextObject(layer, number) for number in range(layer.count_chars())]
+    start = 0
+    for _, run in groupby(raws, key=address):
+        same = list(run)
+        yield _Run(start, len(same), same[0])
+        start += len(same)
+
+
+def _letter_bounds(layer: pdfium.PdfTextPage, number: int) -> Bounds:
+    """Of its strokes; of its place in the line, where the font has none."""
+    left, bottom, right, top = layer.get_charbox(number)
+    if top - bottom < 0.1 or right - left < 0.1:
+        left, bottom, right, top = layer.get_charbox(number, loose=True)
+    return left, bottom, right, top
+
+
+def _missing_font(raw: object, text: str) -> str:
+    """The name of the text's font where it would be drawn, had this machine its letters; else empty."""
+    font = pdfium.PdfFont(pdfium_c.FPDFTextObj_GetFont(raw))
+    colour = [pdfium_c.c_uint() for _ in range(4)]
+    pdfium_c.FPDFPageObj_GetFillColor(raw, *colour)
+    *rgb, alpha = (value.value for value in colour)
+    if font.is_embedded or is_invisible(raw) or layer_of(raw) is not None or min(rgb) >= _WHITE or not alpha:
+        return ""
+    letters = [ord(letter) for letter in dict.fromkeys(text) if not letter.isspace()][:20]
+    missing = sum(not pdfium_c.FPDFFont_GetGlyphPath(font, letter, 12.0) for letter in letters)
+    return str(font.get_base_name()) if 2 * missing > len(letters) else ""
+
+
+def _sides(line: Bounds, pixels_a_point: float) -> tuple[float, float]:
+    """The shorter and the longer side of a line, in pixels."""
+    left, bottom, right, top = line
+    short, long = sorted(((right - left) * pixels_a_point, (top - bottom) * pixels_a_point))
+    return short, long
+
+
+def _middle_height(sides: list[tuple[float, float]]) -> float | None:
+    """Of the lines' heights, each as often as letters of that height fit into it, the middle one."""
+    printed = sorted((short, long / short) for short, long in sides if short >= _LEAST_SIDE)
+    letters = sum(count for _, count in printed) / 2
+    for short, count in printed:
+        letters -= count
+        if letters <= 0:
+            return short
+    return None
+
+
+def _clean(text: str) -> str:
+    text = _LINE_HYPHEN.sub("", text[:MAX_TEXT_CHARACTERS]).replace("\r\n", "\n")
+    return _CONTROL.sub("", text)
