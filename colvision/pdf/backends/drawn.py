@@ -28,9 +28,9 @@ class DrawnPage:
         return least == greatest
 
     @property
-    def dpi(self) -> float:
-        """Pixels an inch of paper, as far as the PDF knows its paper."""
-        return 72 * self._grey.width / self._geometry.size[0]
+    def scale(self) -> float:
+        """Pixels a point."""
+        return float(self._grey.width / self._geometry.size[0])
 
     def place(self, bounds: Bounds) -> tuple[int, int, int, int] | None:
         """(left, top, right, bottom) in pixels, with those it only touches; None where it lies beside the page."""

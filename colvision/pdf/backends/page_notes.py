@@ -9,7 +9,7 @@ from colvision.pdf.backends.page_objects import count_lost_pictures
 from colvision.pdf.backends.page_text import TextLayer
 from colvision.pdf.limits import shrunk_notes
 
-_LEAST_HEIGHT = 9.0  # pixels of a drawn line: print of 10 pt on A2 has them
+_LEAST_HEIGHT = 9.5  # pixels of a font's size: print of 10 pt on A2
 _NAMED = 5  # attached files that a note names
 _MAX_ANNOTATIONS = 1000  # of a page, looked at for attached files
 
@@ -17,8 +17,8 @@ _MAX_ANNOTATIONS = 1000  # of a page, looked at for attached files
 def page_notes(page: pdfium.PdfPage, drawn: DrawnPage, layer: TextLayer) -> tuple[Note, ...]:
     """What was not drawn, or too small. On a large sheet whose letters are known their size decides, else its own."""
     notes = layer.notes + _lost_pictures(page, drawn) + _attachments(page)
-    if not drawn.is_blank and (layer.height is None or layer.height < _LEAST_HEIGHT):
-        notes += shrunk_notes(drawn.dpi)
+    if not drawn.is_blank and (layer.print_height is None or layer.print_height < _LEAST_HEIGHT):
+        notes += shrunk_notes(72 * drawn.scale)
     return notes
 
 

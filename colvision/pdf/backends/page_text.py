@@ -5,6 +5,7 @@ no text of the page. Those of a font that is neither in the file nor here are: a
 text over a scan has the scan's ink under it.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with s
 
 _MAX_LETTERS = 50_000  # whose ink is looked for one by one: 0.3 s
 _THIN = 6  # pixels; a line that is drawn lower may have lost its letters to a missing font
-_LEAST_SIDE = 1.0  # pixels; PDFium gives letters that their font lacks no height at all
+_SAMPLED_LETTERS = 200
 _LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _EMPTY_LINES = re.compile("\n\\s*\n")
@@ -31,10 +32,10 @@ _EXAMPLE = 40  # characters of hidden text that a note shows
 
 @dataclass(frozen=True, slots=True)
 class TextLayer:
-    """`height` is that of a line in pixels of the drawn page, of the middle letter; None without a text."""
+    """`print_height` as in `Page`."""
 
     text: str = ""
-    height: float | None = None
+    print_height: float | None = None
     notes: tuple[Note, ...] = ()
 
 
@@ -55,19 +56,20 @@ def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
         if not count:
             return TextLayer()
         lines = [layer.get_rect(number) for number in range(min(layer.count_rects(), _MAX_LETTERS))]
-        seen = [(line, place) for line in lines if (place := drawn.place(line))]
-        sides = [_sides(line, drawn.dpi / 72) for line, _ in seen]
-        height = _middle_height(sides)
+        places = [place for line in lines if (place := drawn.place(line))]
+        print_height = _print_height(layer, drawn)
         hidden = hidden_layers(page)
-        is_doubtful = any(short < _THIN for short, _ in sides) or not all(drawn.has_ink(place) for _, place in seen)
-        if count > _MAX_LETTERS or not (hidden or is_doubtful):
-            return TextLayer(_clean(layer.get_text_bounded()), height)
-        return _seen_text(layer, drawn, hidden, height)
+        is_thin = any(_shorter(line) * drawn.scale < _THIN for line in lines)
+        if count > _MAX_LETTERS or not (hidden or is_thin or not all(map(drawn.has_ink, places))):
+            return TextLayer(_clean(layer.get_text_bounded()), print_height)
+        return _seen_text(layer, drawn, hidden, print_height)
     finally:
         layer.close()
 
 
-def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], height: float | None) -> TextLayer:
+def _seen_text(
+    layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
+) -> TextLayer:
     kept, unseen, fonts = [], [], set()
     for run in _runs(layer):
         text = layer.get_text_range(run.start, run.length)
@@ -89,7 +91,7 @@ def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[in
             fonts.add(font)
         else:
             unseen.append(text)
-    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip("\n"), height, _notes(unseen, fonts))
+    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip("\n"), print_height, _notes(unseen, fonts))
 
 
 def _notes(unseen: list[str], fonts: set[str]) -> tuple[Note, ...]:
@@ -134,22 +136,20 @@ def _missing_font(raw: object, text: str) -> str:
     return str(font.get_base_name()) if 2 * missing > len(letters) else ""
 
 
-def _sides(line: Bounds, pixels_a_point: float) -> tuple[float, float]:
-    """The shorter and the longer side of a line, in pixels."""
-    left, bottom, right, top = line
-    short, long = sorted(((right - left) * pixels_a_point, (top - bottom) * pixels_a_point))
-    return short, long
+def _shorter(line: Bounds) -> float:
+    return min(line[2] - line[0], line[3] - line[1])
 
 
-def _middle_height(sides: list[tuple[float, float]]) -> float | None:
-    """Of the lines' heights, each as often as letters of that height fit into it, the middle one."""
-    printed = sorted((short, long / short) for short, long in sides if short >= _LEAST_SIDE)
-    letters = sum(count for _, count in printed) / 2
-    for short, count in printed:
-        letters -= count
-        if letters <= 0:
-            return short
-    return None
+def _print_height(layer: pdfium.PdfTextPage, drawn: DrawnPage) -> float | None:
+    """The size of the font of the middle one of some letters all over the text, in pixels."""
+    count, heights, matrix = layer.count_chars(), [], pdfium_c.FS_MATRIX()
+    for number in range(0, count, max(1, count // _SAMPLED_LETTERS)):
+        if not chr(pdfium_c.FPDFText_GetUnicode(layer, number)).isspace():
+            pdfium_c.FPDFText_GetMatrix(layer, number, matrix)
+            size = pdfium_c.FPDFText_GetFontSize(layer, number) * math.hypot(matrix.c, matrix.d)
+            heights.append(size * drawn.scale)
+    middle = sorted(heights)[len(heights) // 2] if heights else 0.0
+    return middle if 0 < middle < math.inf else None
 
 
 def _clean(text: str) -> str:

@@ -38,7 +38,8 @@ class PdfiumDocument:
             if self._is_truncated and drawn.is_blank:
                 raise UnreadablePage("is blank, and the end of the file is missing: its content is probably lost")
             layer = read_text_layer(page, drawn)
-            return PageImage(size, raw, pixels, layer.text, geometry, page_notes(page, drawn, layer))
+            notes = page_notes(page, drawn, layer)
+            return PageImage(size, raw, pixels, layer.text, geometry, notes, layer.print_height)
         finally:
             page.close()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +26,7 @@ _PAGES_A_WORKER = 200  # PDFium keeps what it has read: 0.3 MB a page in a manua
 # A file of 10,000 such pages would take days.
 _MAX_LOST_TIMES = 40
 _MAX_UNOPENED = 3  # workers in a row that could not open the file again
+_MAX_NOTES = 9  # of a page: one of each kind, and some
 _MAX_REASON_CHARACTERS = 300  # parts of it may come from the file
 
 
@@ -65,7 +66,7 @@ class Reader:
             kind = LimitExceeded if isinstance(lost, WorkerTimeout) else DamagedFile
             raise kind(f"{self._request.name}: opening it {lost}") from lost
         if isinstance(answer, Status) and answer.code == "opened":
-            self.notes = answer.notes
+            self.notes = _bounded(answer.notes)
             return answer.pages
         self._end()
         refusal = answer if isinstance(answer, Status) and answer.code in _REFUSALS else _NO_ANSWER
@@ -124,9 +125,14 @@ class Reader:
             return FailedPage(number, answer.text[:_MAX_REASON_CHARACTERS])
         mode = "L" if answer.raw == "L" else "RGB"
         image = Image.frombuffer(mode, answer.size, bytes(answer.pixels), "raw", answer.raw, 0, 1)
-        return Page(image, number, self._request.name, answer.geometry, answer.text, answer.notes)
+        notes = _bounded(answer.notes)
+        return Page(image, number, self._request.name, answer.geometry, answer.text, notes, answer.print_height)
 
     def _end(self) -> None:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
+
+
+def _bounded(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    return tuple(replace(note, text=note.text[:_MAX_REASON_CHARACTERS]) for note in notes[:_MAX_NOTES])
