@@ -8,6 +8,7 @@ from PIL import Image
 from colvision.core.page import PdfGeometry
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top in the PDF's own space
+Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image
 
 _LEAST_CONTRAST = 8  # of 255: below it is paper, or the noise of its scan
 _DARK = 64  # of 255
@@ -32,8 +33,8 @@ class DrawnPage:
         """Pixels a point."""
         return float(self._grey.width / self._geometry.size[0])
 
-    def place(self, bounds: Bounds) -> tuple[int, int, int, int] | None:
-        """(left, top, right, bottom) in pixels, with those it only touches; None where it lies beside the page."""
+    def place(self, bounds: Bounds) -> Place | None:
+        """With the pixels that it only touches; None where it lies beside the page."""
         left, bottom, right, top = self._geometry.crop
         width, height = self._grey.size
         corners = [
@@ -44,16 +45,16 @@ class DrawnPage:
         place = max(0, int(xs[0])), max(0, int(ys[0])), min(width, int(xs[1]) + 1), min(height, int(ys[1]) + 1)
         return place if place[0] < place[2] and place[1] < place[3] else None
 
-    def has_ink(self, place: tuple[int, int, int, int]) -> bool:
+    def has_ink(self, place: Place) -> bool:
         """Whether something can be told from its ground."""
         least, greatest = self._extrema(place)
         return greatest - least >= _LEAST_CONTRAST
 
-    def is_dark(self, place: tuple[int, int, int, int]) -> bool:
+    def is_dark(self, place: Place) -> bool:
         """Whether something is drawn all over it."""
         return self._extrema(place)[1] < _DARK
 
-    def is_plain(self, place: tuple[int, int, int, int]) -> bool:
+    def is_plain(self, place: Place) -> bool:
         """Whether most of the place has no ink, so that a picture there may be missing."""
         left, top, right, bottom = place
         xs = [left + (right - left) * k // _CELLS for k in range(_CELLS + 1)]
@@ -64,7 +65,7 @@ class DrawnPage:
         )
         return inked * 2 <= _CELLS**2
 
-    def _extrema(self, place: tuple[int, int, int, int]) -> tuple[int, int]:
+    def _extrema(self, place: Place) -> tuple[int, int]:
         return cast(tuple[int, int], self._grey.crop(place).getextrema())
 
     def _turn(self, x: float, y: float) -> tuple[float, float]:

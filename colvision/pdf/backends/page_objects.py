@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from colvision.pdf.backends.drawn import Bounds, DrawnPage
+from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
 
 _MAX_OBJECTS = 5000  # looked at on a page: forms within forms can hold a thousand million
 _MAX_PICTURES = 32  # of a page, that are decoded to see whether they can be
 _MAX_DARK_PIXELS = 16_000_000  # of a picture whose place is dark: it is there, or its stream breaks off
+_TOO_MANY_PIXELS = 2**30  # for any renderer
 _LEAST_SIDE = 12  # pixels; a picture that is drawn smaller is not missed
 _MAX_LAYERS = 8  # of a page, that are drawn and left out in turn
 _LAYER_PIXELS = 300_000  # of such a drawing: print of 6 pt still leaves a mark
@@ -44,6 +45,12 @@ def count_lost_pictures(page: pdfium.PdfPage, drawn: DrawnPage) -> int:
             asked += 1
             found += _is_lost(raw, page, must_show=drawn.is_blank)
     return found
+
+
+def picture_places(page: pdfium.PdfPage, drawn: DrawnPage) -> list[Place]:
+    """Where pictures are, in pixels of the drawn page."""
+    pictures = [(raw, matrix) for raw, kind, matrix in _objects(page) if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE]
+    return [place for raw, matrix in pictures if (place := drawn.place(matrix.on_rect(*_bounds(raw))))]
 
 
 def hidden_layers(page: pdfium.PdfPage) -> frozenset[int]:
@@ -104,12 +111,13 @@ def _bounds(raw: object) -> Bounds:
     return edges[0].value, edges[1].value, edges[2].value, edges[3].value
 
 
-def _may_be_lost(raw: object, drawn: DrawnPage, place: tuple[int, int, int, int]) -> bool:
+def _may_be_lost(raw: object, drawn: DrawnPage, place: Place) -> bool:
     if min(place[2] - place[0], place[3] - place[1]) < _LEAST_SIDE or not drawn.is_plain(place):
         return False
     width, height = ctypes.c_uint(), ctypes.c_uint()
     pdfium_c.FPDFImageObj_GetImagePixelSize(raw, width, height)
-    return width.value * height.value <= _MAX_DARK_PIXELS or not drawn.is_dark(place)
+    pixels = width.value * height.value
+    return not _MAX_DARK_PIXELS < pixels < _TOO_MANY_PIXELS or not drawn.is_dark(place)
 
 
 def _is_lost(raw: object, page: pdfium.PdfPage, *, must_show: bool) -> bool:

@@ -2,7 +2,7 @@
 
 Letters without ink under them are on a hidden layer, white on white, or behind something: nobody sees them, so they are
 no text of the page. Those of a font that is neither in the file nor here are: another machine shows them. The invisible
-text over a scan has the scan's ink under it.
+text over a picture is what a program has read on it.
 """
 
 import math
@@ -15,8 +15,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from colvision.core.health import Note
-from colvision.pdf.backends.drawn import Bounds, DrawnPage
-from colvision.pdf.backends.page_objects import address, hidden_layers, is_invisible, layer_of
+from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
+from colvision.pdf.backends.page_objects import address, hidden_layers, is_invisible, layer_of, picture_places
 
 MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
 
@@ -71,10 +71,11 @@ def _seen_text(
     layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
 ) -> TextLayer:
     kept, unseen, fonts = [], [], set()
+    pictures = picture_places(layer.page, drawn)
     for run in _runs(layer):
         text = layer.get_text_range(run.start, run.length)
-        inks = [
-            drawn.has_ink(place)
+        places = [
+            place
             for number, letter in zip(range(run.start, run.start + run.length), text, strict=False)
             if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
         ]
@@ -82,16 +83,26 @@ def _seen_text(
             kept.append(text)
         elif address(run.raw) in hidden:
             unseen.append(text)
-        elif not inks:  # beside the visible box
+        elif not places:  # beside the visible box
             continue
-        elif 2 * sum(inks) >= len(inks):
+        elif _has_ink(places, drawn) or (is_invisible(run.raw) and _lies_on(places[0], pictures)):
             kept.append(text)
         elif font := _missing_font(run.raw, text):
             kept.append(text)
             fonts.add(font)
         else:
             unseen.append(text)
-    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip("\n"), print_height, _notes(unseen, fonts))
+    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip(), print_height, _notes(unseen, fonts))
+
+
+def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:
+    """Of most letters."""
+    return 2 * sum(map(drawn.has_ink, places)) >= len(places)
+
+
+def _lies_on(letter: Place, pictures: list[Place]) -> bool:
+    x, y = letter[:2]
+    return any(left <= x < right and top <= y < bottom for left, top, right, bottom in pictures)
 
 
 def _notes(unseen: list[str], fonts: set[str]) -> tuple[Note, ...]:
