@@ -147,6 +147,7 @@ class Writer:
     def _complete(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
             self._writer_lock.delete_document(target)
+            rows.documents.take_place(self._db, row.key, target)
         rows.documents.complete(self._db, row.key)
         rows.collections.next_generation(self._db, row.collection)
 

@@ -1,6 +1,7 @@
 """Rows of documents."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -87,6 +88,11 @@ def complete(db: Catalogue, key: int) -> None:
     update(db, DOCUMENTS, key, state=READY, reason="", worker="", visible=True, replaces=None)
 
 
+def take_place(db: Catalogue, key: int, old: DocumentRow) -> None:
+    """Gives a complete document the id of `old`, which it replaces and whose rows are deleted by now."""
+    update(db, DOCUMENTS, key, id=old.id)
+
+
 def adopt_identity(db: Catalogue, key: int, old: DocumentRow) -> None:
     """Makes a document that was encoded again visible under the id and name of `old`, whose rows are deleted by now."""
     update(
@@ -98,6 +104,14 @@ def adopt_identity(db: Catalogue, key: int, old: DocumentRow) -> None:
 def name_exists(db: Catalogue, collection: int, name: str) -> bool:
     """Whether a visible document of the collection has this name."""
     return bool(db.all("SELECT 1 FROM documents WHERE collection = ? AND name = ? AND visible", [collection, name]))
+
+
+def of_file_name(db: Catalogue, name: str) -> list[DocumentRow]:
+    """The visible documents of all collections that are named so, or came from a file of that name (and some more)."""
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    likely = [f"%{each.replace('!', '!!').replace('%', '!%').replace('_', '!_')}" for each in forms]
+    where = "visible AND (name = ? OR source LIKE ? ESCAPE '!' OR source LIKE ? ESCAPE '!')"
+    return select(db, where, [name, *likely])
 
 
 def candidates(db: Catalogue, collection: int, sha256: str, source: str, name: str) -> list[DocumentRow]:
