@@ -10,7 +10,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from colvision.core.names import name_key, normal_name
 
@@ -19,7 +19,7 @@ Metadata = Mapping[str, Scalar]
 
 DOCUMENT, FOLDER, PAGE = FIELDS = "document", "folder", "page"  # what filters know of every page: names of no fact
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")  # 007 is a name, no number
-_ORDERS: Mapping[str, Callable[[object, object], bool]] = MappingProxyType(
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 )
 SIGNS = ("=", "!=", *_ORDERS)

@@ -90,7 +90,7 @@ def test_documents_are_renamed_described_and_deleted_by_name_or_in_a_collection(
     assert run(library, "rename", "crane.tiff", "Crane 3.tiff").stdout == "crane.tiff is Crane 3.tiff now\n"
     noted = run(library, "set-metadata", "Crane 3.tiff", "year=1999", "site=Halle 3", "--collection", "archive").stdout
     assert noted == "Crane 3.tiff: site=Halle 3, year=1999\n"
-    assert read(library, "list")[1]["metadata"] == {"year": 1999, "site": "Halle 3"}
+    assert read(library, "list")[1]["metadata"] == {"year": "1999", "site": "Halle 3"}
     assert "nothing is noted" in run(library, "set-metadata", "Crane 3.tiff").stdout
     assert "expected name=value" in run(library, "set-metadata", "Crane 3.tiff", "year", code=2).stderr
     assert "no document" in run(library, "delete", "Crane 3.tiff", "--collection", "default", code=1).stderr

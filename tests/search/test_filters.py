@@ -1,29 +1,17 @@
 """Filters: which pages may be found, in Python and as a text."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 
 from colvision.errors import DocumentNotFound
 from colvision.search import Filter, parse_filter
 from colvision.search.filters import AllOf, AnyOf, Columns, Compare, PageRange
-from colvision.store.records import DocumentRow
-
-
-def document(key, name, path="", /, **metadata):
-    return DocumentRow(
-        key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=path or name, upload=not path,
-        sha256="0" * 64, extension="pdf", bytes=1, pages=4, renderer="pdfium", state="ready", reason="", visible=True,
-        replaces=None, worker="", added=datetime.now(UTC).isoformat(), stored=4, failed=0, metadata=metadata,
-        notes=(), is_intact=True,
-    )  # fmt: skip
-
+from tests.helpers.stores import document_row
 
 LIBRARY = [
-    document(1, "pump.pdf", machine="Pump", year=2012, lang="de", tested=True),
-    document(2, "fan.pdf", "/manuals/Lüfter/en/manual.pdf", machine="fan", year=2009, lang="en"),
-    document(
+    document_row(1, "pump.pdf", machine="Pump", year=2012, lang="de", tested=True),
+    document_row(2, "fan.pdf", "/manuals/Lüfter/en/manual.pdf", machine="fan", year=2009, lang="en"),
+    document_row(
         3, "old.pdf", "C:\\manuals\\press\\en\\manual.pdf", machine="pump", year="1987", rev="1.10", part="12-345"
     ),
 ]
