@@ -177,10 +177,14 @@ def _free_name(name: str, name_exists: Callable[[str], bool]) -> str:
 
 def clean_document_name(name: str) -> str:
     """A name fit to be shown: the last part of a path of any system, without control characters, not too long."""
-    last = "".join(path_parts(name)[-1:])
-    shown = "".join(character for character in last if character.isprintable()).strip()
+    shown = shown_name("".join(path_parts(name)[-1:]))
     path = PurePosixPath("document" if shown in ("", ".", "..") else shown)
     return path.stem[: _NAME_LENGTH - len(path.suffix[:20])] + path.suffix[:20]
+
+
+def shown_name(name: str) -> str:
+    """A name in its normal form, without what cannot be shown, such as bytes that are no UTF-8."""
+    return "".join(character for character in normal_name(name) if character.isprintable()).strip()
 
 
 def clean_collection_name(name: str) -> str:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from colvision.core.health import Note
-from colvision.core.names import normal_name, path_parts
+from colvision.core.names import path_parts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
@@ -16,7 +16,7 @@ from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
 from colvision.store.fulltext import TextLayers, TextScores
 from colvision.store.high_water_mark import HighWaterMark
-from colvision.store.identity import comes_from, shown_folders
+from colvision.store.identity import comes_from, shown_folders, shown_name
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
@@ -143,7 +143,7 @@ class Store:
         `DocumentAmbiguous` for a name or a path that several documents have.
         """
         with self._db.read():
-            found = rows.documents.select(self._db, "id = ? AND visible", [document])
+            found = rows.documents.select(self._db, "id = ? AND visible", [shown_name(document)])
             everywhere = [] if found else self._meant_by(document)
             key = None if found or collection is None else rows.collections.find(self._db, collection).key
         found = found or [row for row in everywhere if key is None or row.collection == key]
@@ -161,7 +161,8 @@ class Store:
 
     def _meant_by(self, document: str) -> list[DocumentRow]:
         """By name, or by the end of a path, in all collections."""
-        for name in (document, normal_name(document)):  # an older library may hold both forms of a name
+        as_typed = document.encode(errors="ignore").decode()
+        for name in (as_typed, shown_name(document)):  # an older library may hold both forms of a name
             if found := rows.documents.select(self._db, "name = ? AND visible", [name]):
                 return found
         parts = path_parts(document)

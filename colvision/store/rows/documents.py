@@ -108,6 +108,7 @@ def name_exists(db: Catalogue, collection: int, name: str) -> bool:
 
 def of_file_name(db: Catalogue, name: str) -> list[DocumentRow]:
     """The visible documents of all collections that are named so, or came from a file of that name (and some more)."""
+    name = name.encode(errors="ignore").decode()
     forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     likely = [f"%{each.replace('!', '!!').replace('%', '!%').replace('_', '!_')}" for each in forms]
     where = "visible AND (name = ? OR source LIKE ? ESCAPE '!' OR source LIKE ? ESCAPE '!')"
