@@ -225,6 +225,20 @@ def test_the_same_bytes_in_two_folders_say_so_and_add_their_facts(library, tmp_p
     assert library.document("pump.tiff").metadata == {"machine": "B", "year": 2021, "site": "X"}
 
 
+def test_a_file_that_was_moved_is_followed(library, tmp_path):
+    old = saved(tmp_path / "old", "pump.tiff", ["bleed"])
+    library.ingest(old)
+    before = library.document("pump.tiff")
+    new = old.rename(tmp_path / "Pump 7.tiff")
+    (file,) = library.ingest(new).same
+    assert file.is_moved and str(file) == f"{new}: pump.tiff, moved from {old}, nothing to do"
+    assert library.document("pump.tiff").source == str(new)
+    assert library.search("bleed")[0].folder == tmp_path.name == library.document("pump.tiff").folder
+    save_document(new, [["valve"]])
+    assert library.ingest(new).replaced[0].document_id == before.id
+    assert library.verify().is_intact
+
+
 def test_names_and_facts_are_found_in_both_of_their_forms(library, tmp_path):
     composed, decomposed = "Prüfstand.tiff", unicodedata.normalize("NFD", "Prüfstand.tiff")
     assert composed != decomposed

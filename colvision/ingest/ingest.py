@@ -1,5 +1,6 @@
 """Ingesting documents: new ones, incomplete ones, and a whole collection again."""
 
+import os
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
@@ -86,8 +87,13 @@ def _ingest_path(
         store.writer.set_metadata(row, wanted)
     changed = changes(pending.known, wanted)
     if pending.outcome == "same":
-        same_as = row.source if row.source != source_file.source else ""
-        return FileReport(source_file.source, row.name, "same", row.id, same_as=same_as, changes=changed)
+        report = FileReport(source_file.source, row.name, "same", row.id, changes=changed)
+        if row.source == source_file.source:
+            return report
+        is_moved = not (source_file.upload or row.upload or os.path.exists(row.source))  # noqa: PTH110 -- never raises
+        if is_moved:
+            store.writer.set_source(row, source_file.source)
+        return replace(report, same_as=row.source, is_moved=is_moved)
     report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     return replace(report, changes=changed)
 

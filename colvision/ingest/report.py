@@ -29,8 +29,8 @@ class FileReport:
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `document_id` is "" for a file
     that did not become a document; `reason` says why it failed. `same_as` is where a document came from that has the
-    same bytes, if that is another path or name than this file's. `changes` are the facts that are other ones than the
-    document had.
+    same bytes, if that is another path or name than this file's; the file `is_moved` if nothing is there any more.
+    `changes` are the facts that are other ones than the document had.
     """
 
     source: str
@@ -42,6 +42,7 @@ class FileReport:
     failed_pages: tuple[FailedPage, ...] = ()
     reason: str = ""
     same_as: str = ""
+    is_moved: bool = False
     changes: tuple[FactChange, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +54,9 @@ class FileReport:
         if self.before:
             count += f" after {self.before} of an earlier run"
         noted = "; ".join(map(str, self.changes))
-        if self.same_as:
+        if self.is_moved:
+            same = f"{self.source}: {self.name}, moved from {self.same_as}"
+        elif self.same_as:
             same = f"{self.source}: the same bytes as {self.name}, which came from {self.same_as}"
         else:
             same = f"{self.name}: the same bytes as before"

@@ -168,6 +168,14 @@ class Writer:
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
 
+    def set_source(self, row: DocumentRow, source: str) -> None:
+        """Says where the file of a document lies now. Raises `DocumentNotFound`."""
+        with self._writer_lock.acquire(), self._db.write():
+            if rows.documents.get(self._db, row.key) is None:
+                raise document_deleted(row)
+            rows.documents.set_source(self._db, row.key, source)
+            rows.collections.next_generation(self._db, row.collection)
+
     def rename(self, row: DocumentRow, name: str) -> None:
         """Raises `DocumentNotFound`; `ValueError` for a name that another document of its collection has."""
         with self._writer_lock.acquire(), self._db.write():

@@ -77,6 +77,12 @@ def set_name(db: Catalogue, key: int, name: str) -> None:
         update(db, DOCUMENTS, row.key, name=name)
 
 
+def set_source(db: Catalogue, key: int, source: str) -> None:
+    """Also of the hidden document that is to replace it."""
+    for row in select(db, "key = ? OR replaces = ?", [key, key]):
+        update(db, DOCUMENTS, row.key, source=source)
+
+
 def delete(db: Catalogue, key: int) -> None:
     """Deletes a document, its pages and their text, and the shards that this leaves without a page."""
     delete_where(db, "document = ?", [key])
