@@ -77,6 +77,8 @@ def search(
         echo(json.dumps(answer.to_dict()))
         return
     _show(answer, by_words=bool(words))
+    if where and not answer.pages:
+        stderr.print("no page passes the filter of --where")
     if len(others) > 1:
         stderr.print(f"searched {others[0]} alone; also here: {escape(', '.join(others[1:]))} (--collection)")
 

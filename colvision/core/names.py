@@ -6,8 +6,11 @@ and when it is looked for.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # how a path of Windows begins; elsewhere a backslash is a letter
+
+_NAMES = 1 << 16  # remembered: a filter looks at those of all documents, search after search
 
 
 def normal_name(text: str) -> str:
@@ -15,11 +18,13 @@ def normal_name(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+@lru_cache(_NAMES)
 def name_key(text: str) -> str:
     """Equal for texts that differ in case or in their form alone."""
     return normal_name(normal_name(text).casefold())
 
 
+@lru_cache(_NAMES)
 def path_parts(path: str) -> tuple[str, ...]:
     """The folders of a path of any system and its last part, in their normal form."""
     separators = r"[\\/]" if _WINDOWS.match(path) else "/"

@@ -132,7 +132,7 @@ def shown_folders(rows: Iterable[DocumentRow]) -> dict[int, str]:
     found: dict[int, str] = {}
     same_name: dict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for row in rows:
-        same_name[clean_document_name(row.source)].append((row.key, source_folders(row)))
+        same_name["".join(path_parts(row.source)[-1:])].append((row.key, source_folders(row)))
     for waiting in same_name.values():
         length = 1
         while waiting:

@@ -151,6 +151,7 @@ def test_what_a_search_is_told_to_look_in_is_there(library, tmp_path):
     assert "searched default alone; also here: archive (--collection)" in found.stderr
     assert "also here" not in run(library, *search, "--collection", "default").stderr
     assert run(library, *search, "--where", f"document={tmp_path.name}/pump.tiff").stdout
+    assert "no page passes the filter" in run(library, *search, "--where", "page=9").stderr
     refused = run(library, *search, "--where", "document=lathe/pump.tiff", code=1).stderr
     assert "'lathe/pump.tiff'" in refused
     assert "came from a folder 'lathe'" in run(library, *search, "--where", "folder=lathe", code=2).stderr
