@@ -60,8 +60,12 @@ def metadata_text(metadata: Metadata) -> str:
 
 
 def merge_metadata(known: Metadata, given: Metadata) -> dict[str, Scalar]:
-    """What is known with what is given: only facts that are given change, and an empty text removes one."""
-    return {name: value for name, value in {**known, **given}.items() if value != ""}
+    """What is known with what is given: only facts that are given change, and an empty text removes one.
+
+    A number or a truth value that is typed as it is shown stays what it is.
+    """
+    changed = {name: value for name, value in given.items() if name not in known or str(known[name]) != value}
+    return {name: value for name, value in {**known, **changed}.items() if value != ""}
 
 
 def changes(before: Metadata, after: Metadata) -> tuple[FactChange, ...]:

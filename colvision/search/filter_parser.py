@@ -17,7 +17,8 @@ _TOKEN = re.compile(
     r"""\s*(?: (?P<quoted>"[^"]*"|'[^']*') | (?P<sign>[!<>]=|[<>=]) | (?P<mark>[(),]) | (?P<word>[^\s()<>=!,"']+) )""",
     re.VERBOSE,
 )
-_RANGE = re.compile(r"(\d+)-(\d+)")
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_PAGES = re.compile(r"\d+-\d+")
 _DEPTH = 20  # parentheses inside each other: a text from the network must not exhaust the stack
 
 
@@ -81,7 +82,7 @@ class _Parser:
         span = _RANGE.fullmatch(text) if token.kind == "word" else None
         if span is None:
             return text
-        if field == PAGE:
+        if field == PAGE and _PAGES.fullmatch(text):
             if sign not in ("=", "in"):
                 raise ValueError(f"page {sign} {text}: a range of pages goes with = or `in`")
             return PageRange(int(span[1]), int(span[2]))

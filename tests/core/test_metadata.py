@@ -110,6 +110,8 @@ def test_metadata_is_noted_at_ingest_and_changed_by_the_same_bytes_again(library
     after = library.document("pump.tiff")
     assert (after.metadata, after.id) == ({"site": "Halle 3", "year": 2022, "rev": "1.10"}, before.id)
     assert "nothing to do" in str(library.ingest(path, metadata={}).files[0])
+    assert "nothing to do" in str(library.ingest(path, metadata=parse_metadata(["year=2022", "rev=1.10"])).files[0])
+    assert library.document("pump.tiff").metadata["year"] == 2022
     assert library.set_metadata("pump.tiff", {"year": 2023}).metadata == {"year": 2023}
 
 

@@ -46,6 +46,8 @@ def documents(where):
         ("rev=1.1", []),
         ("rev!=1.1", ["old"]),
         ("rev in 1-2", ["old"]),
+        ("rev in 0.5-1.1", ["old"]),
+        ("rev in 1.2-1.9", []),
         ("part in 12-345", ["old"]),
         ("lang>=de", ["fan", "pump"]),
         ("machine>5", []),
@@ -135,8 +137,9 @@ def test_what_a_filter_names_is_there():
         documents("machine=fan and document!=pmup.pdf")
     with pytest.raises(ValueError, match="no document came from a folder 'pres'; they came from en"):
         documents("folder=pres")
-    with pytest.raises(ValueError, match="'three' is no number of a page"):
-        documents("page=three")
+    for pages in ("page=three", "page in 1.5-three", "page in 1-2.5"):
+        with pytest.raises(ValueError, match="is no number of a page"):
+            documents(pages)
     with pytest.raises(ValueError, match="no operator '>'; use one of = !="):
         documents("document>p")
 
