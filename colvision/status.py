@@ -21,7 +21,8 @@ class Document:
 
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
     `failed` could not be read. `source` is the path that it came from, or the name of an upload; `folder` is the part
-    of that which tells it from others of the same file name, "" for an upload. `metadata` was given with it.
+    of that which tells it from others of the same file name, "" for an upload; `copies` are other paths and uploads
+    with the same bytes. `metadata` was given with it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Document:
     bytes: int
     source: str
     folder: str
+    copies: tuple[str, ...]
     is_upload: bool
     renderer: str
     added: datetime
@@ -141,6 +143,7 @@ def document_of(row: DocumentRow, folder: str) -> Document:
         bytes=row.bytes,
         source=row.source,
         folder=folder,
+        copies=row.copies,
         is_upload=row.upload,
         renderer=row.renderer,
         added=datetime.fromisoformat(row.added),

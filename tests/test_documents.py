@@ -222,7 +222,31 @@ def test_the_same_bytes_in_two_folders_say_so_and_add_their_facts(library, tmp_p
     assert str(file) == (f"{b}: the same bytes as pump.tiff, which came from {a}; machine: A -> B; site: X")
     assert file.to_dict()["same_as"] == str(a)
     assert file.to_dict()["changes"][0] == {"name": "machine", "before": "A", "after": "B"}
-    assert library.document("pump.tiff").metadata == {"machine": "B", "year": 2021, "site": "X"}
+    document = library.document("pump.tiff")
+    assert document.metadata == {"machine": "B", "year": 2021, "site": "X"}
+    assert (document.folder, document.copies) == ("a", (str(b),))
+
+
+def test_a_copy_leads_to_its_document_until_it_has_other_bytes(library, tmp_path):
+    a = saved(tmp_path / "a", "pump.tiff", ["bleed"])
+    b = saved(tmp_path / "b", "crane.tiff", ["bleed"])
+    library.ingest([a, b, Upload(a, "fan.tiff")])
+    (document,) = library.documents()
+    assert document.copies == (str(b), "fan.tiff")
+    for asked in ("crane.tiff", "b/crane.tiff", "fan.tiff", "b/pump.tiff"):
+        assert library.document(asked).id == document.id
+        assert len(library.search("bleed", where=f'document="{asked}"')) == 1
+    assert len(library.search("bleed", where="folder=b")) == len(library.search("bleed", where="folder=a")) == 1
+    assert library.ingest_again("pump.tiff").document_id == document.id
+    assert library.document(document.id).copies == document.copies
+    save_document(b, [["valve"]])
+    assert library.ingest(b).new[0].name == "crane.tiff"
+    assert library.document(document.id).copies == ("fan.tiff",)
+    assert [hit.document for hit in library.search("bleed", where="folder=b")] == ["crane.tiff"]
+    save_document(a, [["oil"]])
+    assert library.ingest(a).replaced[0].document_id == document.id
+    assert library.document(document.id).copies == ()
+    assert library.verify().is_intact
 
 
 def test_a_file_that_was_moved_is_followed(library, tmp_path):

@@ -91,8 +91,9 @@ def _ingest_path(
         if row.source == source_file.source:
             return report
         is_moved = not (source_file.upload or row.upload or os.path.exists(row.source))  # noqa: PTH110 -- never raises
-        if is_moved:
-            store.writer.set_source(row, source_file.source)
+        paths = dict.fromkeys([source_file.source, *row.copies] if is_moved else [*row.paths, source_file.source])
+        if tuple(paths) != row.paths:
+            store.writer.set_paths(row, tuple(paths))
         return replace(report, same_as=row.source, is_moved=is_moved)
     report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     return replace(report, changes=changed)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.metadata import DOCUMENT, FIELDS, FOLDER, PAGE, SIGNS, Scalar, holds, number_of
-from colvision.core.names import normal_name
+from colvision.core.names import normal_name, path_parts
 from colvision.errors import DocumentNotFound
-from colvision.store.identity import is_called, lies_in, source_folders
+from colvision.store.identity import has_copy_named, is_called, lies_in
 from colvision.store.records import DocumentRow
 
 Mask = NDArray[np.bool_]
@@ -104,6 +104,8 @@ class Compare(Filter):
         meant: set[int] = set()
         for value in map(str, self.values):
             found = {row.key for row in documents if is_meant(row, value)}
+            if self.field == DOCUMENT and not found:
+                found = {row.key for row in documents if has_copy_named(row, value)}
             if not found:
                 raise self._unknown(value, documents)
             meant |= found
@@ -126,7 +128,7 @@ class Compare(Filter):
             return DocumentNotFound(
                 f"the filter names document {value!r}, which is not in this collection; the list of documents shows all"
             )
-        known = sorted({folders[-1] for folders in map(source_folders, documents) if folders})
+        known = sorted({parts[-2] for row in documents for parts in map(path_parts, row.paths) if len(parts) > 1})
         return ValueError(f"no document came from a folder {value!r}; they came from {', '.join(known) or 'uploads'}")
 
 

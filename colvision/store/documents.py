@@ -117,6 +117,8 @@ class PendingDocuments:
                     metadata=_metadata(source_file, decision),
                     notes=notes,
                 )
+                if source_file.source not in (decision.existing.paths if decision.existing else ()):
+                    rows.documents.forget_copy(self._db, collection.key, source_file.source)
                 if decision.outcome != "same":  # also where a document is resumed: its kept file may be damaged
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.
                     incoming.keep_as(f"{sha256}.{new.extension}")

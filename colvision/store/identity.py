@@ -151,18 +151,28 @@ def is_called(row: DocumentRow, document: str) -> bool:
 
 def comes_from(row: DocumentRow, path: str) -> bool:
     """Whether a document came from a path that ends so, such as `press/manual.pdf`."""
-    folders, parts = source_folders(row), path_parts(name_key(path))
-    if len(parts) < 2 or not folders:
-        return False
-    names = {name_key(row.name), name_key(path_parts(row.source)[-1])}
-    own = tuple(map(name_key, folders))
-    return parts[-1] in names and own[-len(parts) + 1 :] == parts[:-1]
+    *asked, name = path_parts(name_key(path)) or ("",)
+    for own in _paths(row):
+        if asked and own[-len(asked) - 1 : -1] == tuple(asked) and name in (own[-1], name_key(row.name)):
+            return True
+    return False
+
+
+def has_copy_named(row: DocumentRow, name: str) -> bool:
+    """Whether the same bytes have come under another name, which no document may have."""
+    return name_key(name) in [path[-1] for path in _paths(row)[1:]]
 
 
 def lies_in(row: DocumentRow, folder: str) -> bool:
     """Whether a document came from a folder, of one or several names (`press`, `press/en`), or from one inside it."""
-    own, parts = tuple(map(name_key, source_folders(row))), path_parts(name_key(folder))
-    return any(own[i : i + len(parts)] == parts for i in range(len(own))) if parts else False
+    asked = path_parts(name_key(folder))
+    starts = ((own[:-1], i) for own in _paths(row) for i in range(len(own) - 1))
+    return bool(asked) and any(folders[i : i + len(asked)] == asked for folders, i in starts)
+
+
+def _paths(row: DocumentRow) -> list[tuple[str, ...]]:
+    """The parts of all paths that a document has come from, whatever their case; an upload's is its name."""
+    return [path_parts(name_key(path)) for path in row.paths]
 
 
 def _free_name(name: str, name_exists: Callable[[str], bool]) -> str:

@@ -41,6 +41,7 @@ DOCUMENTS = Table(
         "worker": unchecked("TEXT NOT NULL"),
         "added": Column("TEXT NOT NULL"),
         "metadata": Column("TEXT NOT NULL DEFAULT '{}'"),  # JSON object, see `metadata`
+        "copies": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON: other sources that had the same bytes
         "notes": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON, see `core.health`
     },
 )
@@ -166,6 +167,7 @@ CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
 # Names in their normal form, where no other has that already.
 _NAMES_4 = """
+ALTER TABLE documents ADD COLUMN copies TEXT NOT NULL DEFAULT '[]';
 UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB));
 UPDATE OR IGNORE collections SET name = normal_name(CAST(name AS BLOB)) WHERE seal IS NULL;
 UPDATE jobs SET collection = normal_name(CAST(collection AS BLOB))

@@ -16,7 +16,7 @@ from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
 from colvision.store.fulltext import TextLayers, TextScores
 from colvision.store.high_water_mark import HighWaterMark
-from colvision.store.identity import comes_from, shown_folders, shown_name
+from colvision.store.identity import comes_from, has_copy_named, shown_folders, shown_name
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
@@ -165,9 +165,8 @@ class Store:
         for name in (as_typed, shown_name(document)):  # an older library may hold both forms of a name
             if found := rows.documents.select(self._db, "name = ? AND visible", [name]):
                 return found
-        parts = path_parts(document)
-        likely = rows.documents.of_file_name(self._db, parts[-1]) if len(parts) > 1 else []
-        return [row for row in likely if comes_from(row, document)]
+        likely = rows.documents.of_file_name(self._db, "".join(path_parts(document)[-1:]))
+        return [row for row in likely if comes_from(row, document) or has_copy_named(row, document)]
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""

@@ -168,12 +168,12 @@ class Writer:
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
 
-    def set_source(self, row: DocumentRow, source: str) -> None:
-        """Says where the file of a document lies now. Raises `DocumentNotFound`."""
+    def set_paths(self, row: DocumentRow, paths: Sequence[str]) -> None:
+        """Where the file of a document comes from, and where copies of it do. Raises `DocumentNotFound`."""
         with self._writer_lock.acquire(), self._db.write():
             if rows.documents.get(self._db, row.key) is None:
                 raise document_deleted(row)
-            rows.documents.set_source(self._db, row.key, source)
+            rows.documents.set_paths(self._db, row.key, paths)
             rows.collections.next_generation(self._db, row.collection)
 
     def rename(self, row: DocumentRow, name: str) -> None:
