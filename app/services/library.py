@@ -133,6 +133,7 @@ def _document(document: Document) -> DocumentView:
     return DocumentView(
         id=document.id,
         name=document.name,
+        folder=document.folder,
         collection=document.collection,
         kind=document.kind,
         state=document.state,
