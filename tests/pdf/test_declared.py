@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from colvision.core.page import Page
 from colvision.pdf import FailedPage, inspect_file, read_pages
 
+pytestmark = pytest.mark.slow
+
 SMALL = 20_000  # pixels of a page, where they do not matter
 JUNK = b"rubbish" * 99
 
@@ -33,7 +35,6 @@ def saved(kind: str, image: Image.Image, **options) -> bytes:
 def only_page(folder: Path, data: bytes) -> Page:
     path = folder / "image"
     path.write_bytes(data)
-    inspect_file(path)
     [page] = read_pages(path, pixels=SMALL)
     assert isinstance(page, Page), page
     return page

@@ -22,6 +22,8 @@ from tests.helpers.pdf_files import (
     written,
 )
 
+pytestmark = pytest.mark.slow
+
 PIXELS = 600_000  # 80 dots an inch of a Letter page
 A1 = "/MediaBox [0 0 2384 1684]"
 
