@@ -6,7 +6,7 @@ import pypdfium2.raw as pdfium_c
 from colvision.core.health import Note
 from colvision.pdf.backends.drawn import DrawnPage
 from colvision.pdf.backends.page_objects import count_lost_pictures
-from colvision.pdf.backends.page_text import TextLayer
+from colvision.pdf.backends.page_text import TextLayer, printable
 from colvision.pdf.limits import shrunk_notes
 
 _LEAST_HEIGHT = 9.5  # pixels of a font's size: print of 10 pt on A2
@@ -46,11 +46,18 @@ def file_notes(document: pdfium.PdfDocument) -> tuple[Note, ...]:
     notes: tuple[Note, ...] = ()
     count = document.count_attachments()
     if count:
-        names = ", ".join(document.get_attachment(number).get_name() for number in range(min(count, _NAMED)))
+        names = ", ".join(_attachment_name(document, number) for number in range(min(count, _NAMED)))
         notes += (Note("attachments", f"holds {_files(count)} not read ({names}): save them from a PDF viewer"),)
     if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
         notes += (Note("form", "is a form that only Adobe's programs show: print it to a PDF there"),)
     return notes
+
+
+def _attachment_name(document: pdfium.PdfDocument, number: int) -> str:
+    try:
+        return printable(document.get_attachment(number).get_name()) or "?"
+    except (pdfium.PdfiumError, UnicodeError):
+        return "?"
 
 
 def _files(count: int) -> str:

@@ -131,9 +131,13 @@ def _is_lost(raw: object, page: pdfium.PdfPage, *, must_show: bool) -> bool:
     finally:
         bitmap.close()
     image = pdfium.PdfImage(raw, page=page)
-    if not _WHOLE_FILTERS.issuperset(image.get_filters()):
+    try:
+        filters, size = image.get_filters(), image.get_metadata()
+    except (pdfium.PdfiumError, UnicodeError):
         return False
-    size = image.get_metadata()  # of a stream that breaks off what is missing is drawn black
+    if not _WHOLE_FILTERS.issuperset(filters):
+        return False
+    # Of a stream that breaks off what is missing is drawn black.
     expected = (size.width * size.bits_per_pixel + 7) // 8 * size.height
     return bool(pdfium_c.FPDFImageObj_GetImageDataDecoded(raw, None, 0) * 2 < expected)
 

@@ -5,6 +5,7 @@ no text of the page. Those of a font that is neither in the file nor here are: a
 text over a picture is what a program has read on it.
 """
 
+import ctypes
 import math
 import re
 from collections.abc import Iterator
@@ -21,13 +22,14 @@ from colvision.pdf.backends.page_objects import address, hidden_layers, is_invis
 MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
 
 _MAX_LETTERS = 50_000  # whose ink is looked for one by one: 0.3 s
+_LEAST_STROKE = 0.1  # points
 _THIN = 6  # pixels; a line that is drawn lower may have lost its letters to a missing font
 _SAMPLED_LETTERS = 200
 _LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _EMPTY_LINES = re.compile("\n\\s*\n")
+_MAX_NAME = 60  # characters
 _WHITE = 250  # of 255, from which a colour is none to print with
-_EXAMPLE = 40  # characters of hidden text that a note shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +72,20 @@ def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
 def _seen_text(
     layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
 ) -> TextLayer:
-    kept, unseen, fonts = [], [], set()
+    kept, fonts, has_unseen = [], set(), False
     pictures = picture_places(layer.page, drawn)
     for run in _runs(layer):
         text = layer.get_text_range(run.start, run.length)
+        if not run.raw or not text.strip():
+            kept.append(text)
+            continue
         places = [
             place
             for number, letter in zip(range(run.start, run.start + run.length), text, strict=False)
             if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
         ]
-        if not run.raw or not text.strip():
-            kept.append(text)
-        elif address(run.raw) in hidden:
-            unseen.append(text)
+        if address(run.raw) in hidden:
+            has_unseen = True
         elif not places:  # beside the visible box
             continue
         elif _has_ink(places, drawn) or (is_invisible(run.raw) and _lies_on(places[0], pictures)):
@@ -91,8 +94,10 @@ def _seen_text(
             kept.append(text)
             fonts.add(font)
         else:
-            unseen.append(text)
-    return TextLayer(_EMPTY_LINES.sub("\n", _clean("".join(kept))).strip(), print_height, _notes(unseen, fonts))
+            has_unseen = True
+    return TextLayer(
+        _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip(), print_height, _notes(fonts, has_unseen=has_unseen)
+    )
 
 
 def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:
@@ -105,11 +110,11 @@ def _lies_on(letter: Place, pictures: list[Place]) -> bool:
     return any(left <= x < right and top <= y < bottom for left, top, right, bottom in pictures)
 
 
-def _notes(unseen: list[str], fonts: set[str]) -> tuple[Note, ...]:
+def _notes(fonts: set[str], *, has_unseen: bool) -> tuple[Note, ...]:
     notes = []
-    if unseen:
-        example = " ".join(_clean(" ".join(unseen)).split())[:_EXAMPLE]
-        notes.append(Note("hidden", f"has text that is not shown on it and not searched, such as {example!r}"))
+    if has_unseen:
+        text = "has text that is not seen on it (on a hidden layer, without ink, or behind something) and not searched"
+        notes.append(Note("hidden", text))
     if fonts:
         names = ", ".join(sorted(fonts)[:3])
         where = "neither in the file nor on this machine"
@@ -128,23 +133,29 @@ def _runs(layer: pdfium.PdfTextPage) -> Iterator[_Run]:
 
 def _letter_bounds(layer: pdfium.PdfTextPage, number: int) -> Bounds:
     """Of its strokes; of its place in the line, where the font has none."""
-    left, bottom, right, top = layer.get_charbox(number)
-    if top - bottom < 0.1 or right - left < 0.1:
-        left, bottom, right, top = layer.get_charbox(number, loose=True)
-    return left, bottom, right, top
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium_c.FPDFText_GetCharBox(layer, number, left, right, bottom, top)
+    if top.value - bottom.value >= _LEAST_STROKE and right.value - left.value >= _LEAST_STROKE:
+        return left.value, bottom.value, right.value, top.value
+    loose = pdfium_c.FS_RECTF()
+    pdfium_c.FPDFText_GetLooseCharBox(layer, number, loose)
+    return loose.left, loose.bottom, loose.right, loose.top
 
 
 def _missing_font(raw: object, text: str) -> str:
     """The name of the text's font where it would be drawn, had this machine its letters; else empty."""
-    font = pdfium.PdfFont(pdfium_c.FPDFTextObj_GetFont(raw))
-    colour = [pdfium_c.c_uint() for _ in range(4)]
+    handle = pdfium_c.FPDFTextObj_GetFont(raw)
+    if not handle:
+        return ""
+    font = pdfium.PdfFont(handle)
+    colour = [ctypes.c_uint() for _ in range(4)]
     pdfium_c.FPDFPageObj_GetFillColor(raw, *colour)
     *rgb, alpha = (value.value for value in colour)
     if font.is_embedded or is_invisible(raw) or layer_of(raw) is not None or min(rgb) >= _WHITE or not alpha:
         return ""
     letters = [ord(letter) for letter in dict.fromkeys(text) if not letter.isspace()][:20]
     missing = sum(not pdfium_c.FPDFFont_GetGlyphPath(font, letter, 12.0) for letter in letters)
-    return str(font.get_base_name()) if 2 * missing > len(letters) else ""
+    return printable(font.get_base_name()) if 2 * missing > len(letters) else ""
 
 
 def _shorter(line: Bounds) -> float:
@@ -161,6 +172,11 @@ def _print_height(layer: pdfium.PdfTextPage, drawn: DrawnPage) -> float | None:
             heights.append(size * drawn.scale)
     middle = sorted(heights)[len(heights) // 2] if heights else 0.0
     return middle if 0 < middle < math.inf else None
+
+
+def printable(text: str) -> str:
+    """A name from a file, fit to be shown."""
+    return "".join(letter for letter in text if letter.isprintable())[:_MAX_NAME]
 
 
 def _clean(text: str) -> str:
