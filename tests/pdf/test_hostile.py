@@ -149,7 +149,7 @@ def test_pages_without_end_are_not_tried_for_ever(tmp_path, monkeypatch):
 
 def test_a_file_that_can_no_longer_be_opened_is_left_soon(tmp_path):
     path = written(tmp_path, forms_bomb(before=1, bombs=1, after=5))
-    pages = read_pages(path, limits=Limits(page_seconds=2.0), renderer="pdfium", pixels=SMALL)
+    pages = read_pages(path, limits=Limits(page_seconds=0.5), renderer="pdfium", pixels=SMALL)
     assert isinstance(next(pages), Page)
     path.unlink()
     path.write_bytes(b"%PDF-1.7\n")
