@@ -80,8 +80,7 @@ class Lanes:
 @cache
 def _compiled(lanes: Lanes, kept: Kept, registers: int) -> Callable[..., None]:
     arguments = (Address, Count, Address, Address, Count, Address, Count, Address)
-    features = ",".join(f"+{feature}" for feature in lanes.features)
-    return compile_loop(loop_text(lanes, kept, registers), "loop", arguments, features=features)
+    return compile_loop(loop_text(lanes, kept, registers), "loop", arguments, features=lanes.features)
 
 
 def loop_text(lanes: Lanes, kept: Kept, registers: int) -> str:

@@ -5,7 +5,7 @@ They are called through ctypes, which lets go of the interpreter lock. Addresses
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from llvmlite import binding
@@ -49,18 +49,14 @@ def processor_name() -> str:
 
 
 def compile_loop(
-    text: str, name: str, arguments: tuple[type, ...], *, processor: str = "", features: str = ""
+    text: str, name: str, arguments: tuple[type, ...], *, features: Iterable[str] = ()
 ) -> Callable[..., None]:
-    """The function `name` of a module in LLVM's intermediate representation.
+    """The function `name` of a module in LLVM's representation, for a processor that has these features.
 
-    `features` are added to those of `processor`, a generic one where it is "": "+avx2". Raises `RuntimeError` for a
-    text that LLVM refuses.
+    Nothing is tuned for one kind: where LLVM knows that a processor (icelake-server) is slower with 512 bits, it can
+    spend for ever on a loop that needs them. Raises `RuntimeError` for a text that LLVM refuses.
     """
-    machine = _machine(processor, features)
-    module = binding.parse_assembly(text)
-    module.verify()
-    builder = binding.create_pass_builder(machine, binding.PipelineTuningOptions(speed_level=2))
-    builder.getModulePassManager().run(module, builder)
+    machine, module = _optimised(text, features)
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     function: Callable[..., None] = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(name))
@@ -68,17 +64,13 @@ def compile_loop(
     return function
 
 
-def assembly_of(text: str, *, processor: str, features: str = "", triple: str = "") -> str:
-    """What a processor, perhaps of another kind, would be given: for looking at, and for tests."""
-    machine = _machine(processor, features, triple)
-    module = binding.parse_assembly(text)
-    module.verify()
-    builder = binding.create_pass_builder(machine, binding.PipelineTuningOptions(speed_level=2))
-    builder.getModulePassManager().run(module, builder)
+def assembly_of(text: str, *, features: Iterable[str], triple: str) -> str:
+    """What `compile_loop` would make for a processor of another kind: to be looked at."""
+    machine, module = _optimised(text, features, triple)
     return str(machine.emit_assembly(module))
 
 
-def _machine(processor: str, features: str, triple: str = "") -> binding.TargetMachine:
+def _optimised(text: str, features: Iterable[str], triple: str = "") -> tuple[binding.TargetMachine, binding.ModuleRef]:
     if triple:
         binding.initialize_all_targets()
         binding.initialize_all_asmprinters()
@@ -86,7 +78,12 @@ def _machine(processor: str, features: str, triple: str = "") -> binding.TargetM
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(triple or binding.get_process_triple())
-    return target.create_target_machine(cpu=processor, features=features, opt=3)
+    machine = target.create_target_machine(features=",".join(f"+{name}" for name in features), opt=3)
+    module = binding.parse_assembly(text)
+    module.verify()
+    builder = binding.create_pass_builder(machine, binding.PipelineTuningOptions(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    return machine, module
 
 
 _engines: list[binding.ExecutionEngine] = []
