@@ -1,8 +1,9 @@
 """The objects of a PDF page as PDFium holds them: pictures that it cannot decode, text on layers that are not shown."""
 
 import ctypes
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -10,11 +11,12 @@ import pypdfium2.raw as pdfium_c
 from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
 
 _MAX_OBJECTS = 5000  # looked at on a page: forms within forms can hold a thousand million
-_MAX_PICTURES = 32  # of a page, that are decoded to see whether they can be
+_PICTURE_SECONDS = 3.0  # of processor time, for decoding pictures of a page to see whether they can be
 _MAX_DARK_PIXELS = 16_000_000  # of a picture whose place is dark: it is there, or its stream breaks off
 _TOO_MANY_PIXELS = 2**30  # for any renderer
 _LEAST_SIDE = 12  # pixels; a picture that is drawn smaller is not missed
-_MAX_LAYERS = 8  # of a page, that are drawn and left out in turn
+_LAYER_SECONDS = 3.0  # of processor time, for drawing a page without one layer after the other
+_CELL_POINTS = 12.0  # text in one such square of a page is taken for text at one place
 _LAYER_PIXELS = 300_000  # of such a drawing: print of 6 pt still leaves a mark
 _WHOLE_FILTERS = {"FlateDecode", "LZWDecode", "RunLengthDecode", "ASCII85Decode", "ASCIIHexDecode"}
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
@@ -36,13 +38,14 @@ def count_lost_pictures(page: pdfium.PdfPage, drawn: DrawnPage) -> int:
     A picture that other things are drawn upon is not asked, as decoding takes as long as drawing. On a blank page a
     picture that shows something counts as well, whatever hides it.
     """
-    found = asked = 0
+    found, begin = 0, time.process_time()
     for raw, kind, matrix in _objects(page):
-        if kind != pdfium_c.FPDF_PAGEOBJ_IMAGE or asked == _MAX_PICTURES:
+        if time.process_time() - begin > _PICTURE_SECONDS:
+            break
+        if kind != pdfium_c.FPDF_PAGEOBJ_IMAGE:
             continue
         place = drawn.place(matrix.on_rect(*_bounds(raw)))
         if place and _may_be_lost(raw, drawn, place):
-            asked += 1
             found += _is_lost(raw, page, must_show=drawn.is_blank)
     return found
 
@@ -56,17 +59,21 @@ def picture_places(page: pdfium.PdfPage, drawn: DrawnPage) -> list[Place]:
 def hidden_layers(page: pdfium.PdfPage) -> frozenset[int]:
     """The addresses of text objects on layers without which the page looks the same: those that are not shown.
 
-    Text that is invisible by itself is left out: a scan's text may be on a layer of its own.
+    Asked are layers whose text mostly stands upon other text, as that of another language does; of the rest the ink
+    tells as much, without drawing the page again. Text that is invisible by itself is left out: a scan's text may be
+    on a layer of its own.
     """
-    layers: defaultdict[str, list[object]] = defaultdict(list)
-    for raw, kind, _ in _objects(page):
-        if kind == pdfium_c.FPDF_PAGEOBJ_TEXT and (layer := layer_of(raw)) is not None and not is_invisible(raw):
-            layers[layer].append(raw)
-    if not layers:
-        return frozenset()
+    layers: defaultdict[str, list[tuple[object, Bounds]]] = defaultdict(list)
+    for raw, kind, matrix in _objects(page):
+        if kind == pdfium_c.FPDF_PAGEOBJ_TEXT and not is_invisible(raw):
+            layers[layer_of(raw) or ""].append((raw, matrix.on_rect(*_bounds(raw))))
     hidden: set[int] = set()
-    whole = _thumbnail(page)
-    for objects in list(layers.values())[:_MAX_LAYERS]:
+    doubtful = _overprinted(layers) if len(layers) > 1 else []
+    begin, whole = time.process_time(), _thumbnail(page) if doubtful else b""
+    for layer in doubtful:
+        if time.process_time() - begin > _LAYER_SECONDS:
+            break
+        objects = [raw for raw, _ in layers[layer]]
         for raw in objects:
             pdfium_c.FPDFPageObj_SetIsActive(raw, False)
         if _thumbnail(page) == whole:
@@ -76,12 +83,31 @@ def hidden_layers(page: pdfium.PdfPage) -> frozenset[int]:
     return frozenset(hidden)
 
 
+def _overprinted(layers: Mapping[str, list[tuple[object, Bounds]]]) -> list[str]:
+    """The layers of which at least half of the text stands where another layer has some, but for "", which is none."""
+
+    def cells(bounds: Bounds) -> set[tuple[int, int]]:
+        left, bottom, right, top = bounds
+        return {(int(x // _CELL_POINTS), int((bottom + top) // 2 // _CELL_POINTS)) for x in (left, (left + right) / 2)}
+
+    users: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for layer, texts in layers.items():
+        for cell in (cell for _, bounds in texts for cell in cells(bounds)):
+            users[cell].add(layer)
+    shared = {cell for cell, names in users.items() if len(names) > 1}
+    return [
+        layer
+        for layer, texts in layers.items()
+        if layer and 2 * sum(not shared.isdisjoint(cells(bounds)) for _, bounds in texts) >= len(texts)
+    ]
+
+
 def layer_of(raw: object) -> str | None:
-    """The name of the layer that an object is marked with, "" for one without a name; None for no layer."""
+    """The name of the layer that an object is marked with, "?" for one without a name; None for no layer."""
     for number in range(pdfium_c.FPDFPageObj_CountMarks(raw)):
         mark = pdfium_c.FPDFPageObj_GetMark(raw, number)
         if _text(pdfium_c.FPDFPageObjMark_GetName, mark) == "OC":
-            return _text(pdfium_c.FPDFPageObjMark_GetParamStringValue, mark, b"Name")
+            return _text(pdfium_c.FPDFPageObjMark_GetParamStringValue, mark, b"Name") or "?"
     return None
 
 
