@@ -95,9 +95,9 @@ def _seen_text(
             fonts.add(font)
         else:
             has_unseen = True
-    return TextLayer(
-        _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip(), print_height, _notes(fonts, has_unseen=has_unseen)
-    )
+    # Where all is kept, PDFium itself knows better which runs share a line.
+    shown = _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip() if has_unseen else _clean(layer.get_text_bounded())
+    return TextLayer(shown, print_height, _notes(fonts, has_unseen=has_unseen))
 
 
 def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:
