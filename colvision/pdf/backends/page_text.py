@@ -29,6 +29,7 @@ _LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that i
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _EMPTY_LINES = re.compile("\n\\s*\n")
 _MAX_NAME = 60  # characters
+_LEAST_UNSEEN = 4  # letters of a page: of a single sign in a formula PDFium may not know the place
 _WHITE = 250  # of 255, from which a colour is none to print with
 
 
@@ -72,7 +73,7 @@ def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
 def _seen_text(
     layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
 ) -> TextLayer:
-    kept, fonts, has_unseen = [], set(), False
+    kept, fonts, unseen = [], set(), 0
     pictures = picture_places(layer.page, drawn)
     for run in _runs(layer):
         text = layer.get_text_range(run.start, run.length)
@@ -85,7 +86,7 @@ def _seen_text(
             if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
         ]
         if address(run.raw) in hidden:
-            has_unseen = True
+            unseen += sum(map(str.isalnum, text))
         elif not places:  # beside the visible box
             continue
         elif _has_ink(places, drawn) or (is_invisible(run.raw) and _lies_on(places[0], pictures)):
@@ -94,7 +95,8 @@ def _seen_text(
             kept.append(text)
             fonts.add(font)
         else:
-            has_unseen = True
+            unseen += sum(map(str.isalnum, text))
+    has_unseen = unseen >= _LEAST_UNSEEN
     # Where all is kept, PDFium itself knows better which runs share a line.
     shown = _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip() if has_unseen else _clean(layer.get_text_bounded())
     return TextLayer(shown, print_height, _notes(fonts, has_unseen=has_unseen))
