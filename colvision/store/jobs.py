@@ -13,14 +13,14 @@ from typing import Literal
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
-from colvision.store.file_lock import Holder
 from colvision.store.identity import clean_collection_name, new_id
 from colvision.store.rows.statements import now
+from colvision.store.workers import Workers, process_of
 
 JobKind = Literal["file", "resume", "reencode"]
 JobState = Literal["queued", "running", "ready", "failed", "cancelled"]
 
-LEASE_SECONDS = 300.0  # silence after which a worker of another machine counts as dead: a slow page takes a minute
+LEASE_SECONDS = 300.0  # silence after which a worker of an unknown kind counts as dead: a slow page takes a minute
 _ACTIVE = "state IN ('queued', 'running')"
 _COLUMNS = (
     *("key", "kind", "path", "name", "collection", "metadata", "replaces", "state", "reason", "document"),
@@ -58,9 +58,8 @@ class Job:
 
     @property
     def pid(self) -> int | None:
-        """The process that works on it, if that runs on this machine."""
-        holder = Holder.parse(self.worker)
-        return holder.pid if holder is not None and holder.is_local() else None
+        """The number of the process that works on it, or did, where that runs."""
+        return process_of(self.worker)
 
     @property
     def seconds_left(self) -> float | None:
@@ -74,8 +73,9 @@ class JobQueue:
     A file in the folder `uploads` belongs to its job: it is removed when the job ends.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, workers: Workers) -> None:
         self._db = catalogue
+        self._workers = workers
         self._folder = catalogue.folder.resolve()
         self.uploads = self._folder / uploads.FOLDER
 
@@ -141,8 +141,8 @@ class JobQueue:
     def claim(self, worker: str | None = None, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
         """Claims the oldest job that waits or whose worker has died; None when there is nothing to do.
 
-        `worker` names the caller, None this process: others see at once that such a worker has died, and of any other
-        name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
+        `worker` names the caller, None this opening of the library: others see at once that such a worker has died,
+        and of any other name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
         """
         # Cancelled, and nobody has ended it, or will: claimed again, a deleted document would come back.
         for job in self._select(f"cancel AND {_ACTIVE}", []):
@@ -153,7 +153,7 @@ class JobQueue:
                 if job.state == "queued" or self._is_abandoned(job, lease_seconds):
                     sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
                     document = new_id() if job.kind == "file" and not job.document else job.document
-                    values: list[Value] = [worker or str(Holder.current()), time.time(), document, job.key]
+                    values: list[Value] = [worker or self._workers.current(), time.time(), document, job.key]
                     self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
                     return self.get(job.key)
         return None
@@ -233,9 +233,13 @@ class JobQueue:
             **values,
         )
 
+    def is_worked_on(self, job: Job) -> bool:
+        """Whether the worker that claimed it is known to live."""
+        return job.state == "running" and bool(self._workers.is_alive(job.worker))
+
     def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
-        holder = Holder.parse(job.worker)
-        if holder is not None and holder.is_local():
-            return not holder.is_alive()
+        is_alive = self._workers.is_alive(job.worker)
+        if is_alive is not None:
+            return not is_alive
         silence = time.time() - float(self._db.one("SELECT heartbeat FROM jobs WHERE key = ?", [job.key])[0])
         return silence > lease_seconds

@@ -20,6 +20,7 @@ from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow,
 from colvision.store.reencoding import Reencoding
 from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
+from colvision.store.workers import Workers
 from colvision.store.writer import Writer
 from colvision.store.writer_lock import WriterLock, document_deleted
 
@@ -48,12 +49,13 @@ class Store:
         _check_folder(path, create=create and not read_only)
         self._db = Catalogue(path, create=create, read_only=read_only)
         self.files = Files(path)
-        self.jobs = JobQueue(self._db)
+        self._workers = Workers(path)
+        self.jobs = JobQueue(self._db, self._workers)
         self._snapshots = Snapshots(self._db, self.files)
         self._text_layers = TextLayers(self._db)
         writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
-        self.pending = PendingDocuments(writer_lock, self._db, self.files)
-        self.reencoding = Reencoding(writer_lock, self._db, self.pending)
+        self.pending = PendingDocuments(writer_lock, self._db, self.files, self._workers)
+        self.reencoding = Reencoding(writer_lock, self._db, self.pending, self._workers)
         self._compactor = Compactor(writer_lock, self._db, self.files)
         self.writer = Writer(writer_lock, self._db, self.files, self._compactor)
         self.repair = Repair(writer_lock, self._db, self.files, self._compactor)
@@ -68,6 +70,7 @@ class Store:
     def close(self) -> None:
         self._snapshots.close()
         self._text_layers.close()
+        self._workers.close()
         self._db.close()
 
     def __enter__(self) -> "Store":
