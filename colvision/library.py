@@ -14,6 +14,7 @@ from colvision.status import CollectionStatus, Document, LibraryStatus, status_o
 from colvision.store import Compaction, Store
 from colvision.store.identity import clean_collection_name
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
+from colvision.store.judgements import Judgements
 from colvision.store.records import DEFAULT_COLLECTION
 
 __all__ = [
@@ -73,6 +74,11 @@ class Library(SearchableDocuments):
     def jobs(self) -> JobQueue:
         """Work that waits for a process in the background, such as the app's: it claims a job and runs it."""
         return self._store.jobs
+
+    @property
+    def judgements(self) -> Judgements:
+        """What readers have said of pages: which answer their questions, and which do not."""
+        return self._store.judgements
 
     @property
     def revision(self) -> str:

@@ -86,8 +86,12 @@ class SearchService:
         return pages
 
     def judge(self, request: SearchRequest, document: str, page: int, verdict: Verdict) -> None:
-        """Keeps what a reader says of a page. Raises `LimitReached`, `DocumentNotFound`, `PageNotFound`."""
+        """Keeps what a reader says of a page.
+
+        Raises `LimitReached`, `CollectionNotFound`, `DocumentNotFound`, `PageNotFound`, `LibraryError`.
+        """
         self._check(replace(request, like="", image=""), 1)
+        self._library.collection(request.collection).documents()
         found = self._library.document(document)
         self._library.page_image_path(found.id, page)
         self._judgements.set_verdict(_judged_page(request, found.id, page), verdict)
@@ -157,4 +161,4 @@ class SearchService:
 
 
 def _judged_page(request: SearchRequest, document: str, page: int) -> JudgedPage:
-    return JudgedPage(request.text, request.collection, document, page)
+    return JudgedPage(request.text, document, page)

@@ -1,15 +1,15 @@
 """Pending documents, whose pages are read: new ones, other versions, and incomplete ones of an earlier run."""
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata
-from colvision.errors import InputError, JobCancelled, LibraryLocked
+from colvision.errors import DiskFull, InputError, JobCancelled, LibraryLocked
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
+from colvision.store.disk import disk_error
 from colvision.store.files import Files, IncomingFile
 from colvision.store.identity import Decision, Outcome, SourceFile, decide, extension_of, new_id
 from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
@@ -195,9 +195,8 @@ class PendingDocuments:
         try:
             return incoming.copy_from(path)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise self._writer_lock.write_error(error) from error
-            raise _unreadable(source_file, error) from error
+            refused = disk_error(incoming.path.parents[1], error)
+            raise (refused if isinstance(refused, DiskFull) else _unreadable(source_file, error)) from error
 
 
 def _metadata(source_file: SourceFile, decision: Decision) -> Metadata:
