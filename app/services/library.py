@@ -84,11 +84,16 @@ class LibraryService:
         return _document(self.library.document(document))
 
     def delete(self, document: str) -> DocumentView:
-        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`."""
+        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`.
+
+        On a full disk nothing can be written before the document is gone, so what only tells of it goes last.
+        """
         found = self.library.document(document)
-        self.uploads.cancel_job_of(found.id)
+        self.uploads.stop_job_of(found.id)
         self.search.forget()
-        return _document(self.library.delete(found.id))
+        removed = self.library.delete(found.id)
+        self.uploads.forget_jobs_of(found.id)
+        return _document(removed)
 
     def original(self, document: str) -> Original:
         """Raises `DocumentNotFound`."""

@@ -10,12 +10,13 @@ from colvision.core.page import parse_page
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.search import Answer, Mode
+from colvision.store.judgements import Verdict
 
 from ..explanation_view import view_answer, view_explanation
 from ..settings import LimitReached, Quota
 from ..views import AnswerView, ExplanationView
 from .images import QueryImages
-from .judgements import JudgedPage, Judgements, Verdict
+from .judgements import JudgedPage, Judgements
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 

@@ -182,7 +182,8 @@ class Catalogue:
     def _open_error(self, error: sqlite3.DatabaseError | DiskError) -> LibraryFormat | LibraryDamaged:
         if isinstance(error, sqlite3.OperationalError | DiskError):
             return LibraryFormat(
-                f"{self._path} cannot be opened ({error.__cause__ or error}): check that it can be read, and that its disk has room"
+                f"{self._path} cannot be opened ({error.__cause__ or error}): check that it can be read, and that its "
+                "disk has room"
             )
         return self._damage_error(error)
 

@@ -5,12 +5,14 @@ Each change is a short transaction of its own, outside the writer lock.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from colvision.core.metadata import Metadata, metadata_text
+from colvision.errors import LibraryError
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.identity import clean_collection_name, new_id
@@ -62,6 +64,11 @@ class Job:
         return process_of(self.worker)
 
     @property
+    def can_retry(self) -> bool:
+        """Whether it failed for a reason beside its file, such as a full disk, and that file is still there."""
+        return self.state == "failed" and self.path is not None and self.path.is_file()
+
+    @property
     def seconds_left(self) -> float | None:
         """To its end at the speed so far; None before that is known."""
         return (self.pages - self.page) / self.pages_per_second if self.pages_per_second else None
@@ -76,6 +83,7 @@ class JobQueue:
     def __init__(self, catalogue: Catalogue, workers: Workers) -> None:
         self._db = catalogue
         self._workers = workers
+        self._stranded: set[int] = set()  # that this process has worked on, and could not end
         self._folder = catalogue.folder.resolve()
         self.uploads = self._folder / uploads.FOLDER
 
@@ -155,6 +163,7 @@ class JobQueue:
                     document = new_id() if job.kind == "file" and not job.document else job.document
                     values: list[Value] = [worker or self._workers.current(), time.time(), document, job.key]
                     self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
+                    self._stranded.discard(job.key)
                     return self.get(job.key)
         return None
 
@@ -176,14 +185,37 @@ class JobQueue:
         with self._db.write():
             return self._db.execute(sql, [*values, job.key, job.worker]) == 1
 
-    def finish(self, job: Job, state: JobState, *, reason: str = "", document: str | None = None) -> Job:
+    def finish(
+        self, job: Job, state: JobState, *, reason: str = "", document: str | None = None, keeps_file: bool = False
+    ) -> Job:
         """Ends a claimed job as ready, failed or cancelled, and returns it as it is then.
 
-        `document` None keeps the one that is known. Nothing is done when another worker has claimed the job.
+        `document` None keeps the one that is known. With `keeps_file` its upload stays, for `retry`. Nothing is done
+        when another worker has claimed the job. Where that cannot be written, this one may claim it again.
         """
         claimed = "key = ? AND worker = ? AND state = 'running'"
-        ended = self._end(claimed, [job.key, job.worker], state, reason=reason, document=document)
+        values: list[Value] = [job.key, job.worker]
+        try:
+            ended = self._end(claimed, values, state, reason=reason, document=document, keeps_file=keeps_file)
+        except LibraryError:
+            self._stranded.add(job.key)
+            raise
         return next(iter(ended or self._select("key = ?", [job.key])), job)
+
+    def release(self, job: Job) -> None:
+        """Lets a claimed job wait again."""
+        sql = "UPDATE jobs SET state = 'queued', worker = '' WHERE key = ? AND worker = ? AND state = 'running'"
+        with self._db.write():
+            self._db.execute(sql, [job.key, job.worker])
+
+    def retry(self, key: int) -> Job:
+        """Has a job that failed wait again, see `Job.can_retry`. Raises `ValueError` for any other."""
+        if not self.get(key).can_retry:
+            raise ValueError(f"job {key} cannot be tried again: add its file anew")
+        sql = "UPDATE jobs SET state = 'queued', reason = '', worker = '', finished = '' WHERE key = ? AND NOT "
+        with self._db.write():
+            self._db.execute(sql + _ACTIVE, [key])
+        return self.get(key)
 
     def cancel(self, key: int, *, dismiss: bool = False) -> None:
         """A waiting job ends at once; a running one is to stop; an ended one stays as it is.
@@ -198,12 +230,28 @@ class JobQueue:
             self.dismiss(key)
 
     def dismiss(self, key: int) -> None:
-        """Deletes a job that has ended."""
+        """Deletes a job that has ended, and the upload that it may have kept."""
         with self._db.write():
+            ended = self._select(f"key = ? AND NOT {_ACTIVE}", [key])
             self._db.execute(f"DELETE FROM jobs WHERE key = ? AND NOT {_ACTIVE}", [key])
+        self._remove_uploads(ended)
+
+    def _remove_uploads(self, jobs: Iterable[Job]) -> None:
+        """A kill before this, or a disk that refuses, leaves files without a job, to be swept."""
+        for job in jobs:
+            if job.path is not None and job.path.parent == self.uploads:
+                with suppress(OSError):
+                    job.path.unlink()
 
     def _end(
-        self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str | None = None
+        self,
+        where: str,
+        values: Sequence[Value],
+        state: JobState,
+        *,
+        reason: str = "",
+        document: str | None = None,
+        keeps_file: bool = False,
     ) -> list[Job]:
         """Ends the jobs that `where` (SQL) holds for, and removes their uploads; dismissed ones are deleted."""
         sql = "UPDATE jobs SET state = ?, reason = ?, document = coalesce(?, document), finished = ? WHERE key = ?"
@@ -213,9 +261,8 @@ class JobQueue:
                 self._db.execute(sql, [state, reason, document, now(), job.key])
                 ended.append(self.get(job.key))
                 self._db.execute("DELETE FROM jobs WHERE key = ? AND dismissed", [job.key])
-        for job in ended:  # a kill before this leaves a file without a job
-            if job.path is not None and job.path.parent == self.uploads:
-                job.path.unlink(missing_ok=True)
+        if not keeps_file:
+            self._remove_uploads(ended)
         return ended
 
     def _select(self, where: str, values: Sequence[Value]) -> list[Job]:
@@ -238,6 +285,8 @@ class JobQueue:
         return job.state == "running" and bool(self._workers.is_alive(job.worker))
 
     def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
+        if job.key in self._stranded and self._workers.is_current(job.worker):
+            return True
         is_alive = self._workers.is_alive(job.worker)
         if is_alive is not None:
             return not is_alive

@@ -45,12 +45,12 @@ class Judgements:
 
     def put(self, judgement: Judgement, *, limit: int) -> bool:
         """Keeps a verdict in the place of another one on that page; False where `limit` are kept already."""
-        *judged, verdict = judgement
+        text, document, page, verdict = judgement
         with self._db.write():
             if not verdict:
-                rows.judgements.delete(self._db, *judged)
+                rows.judgements.delete(self._db, text, document, page)
                 return True
-            if not self.verdict(*judged) and len(self) >= limit:
+            if not self.verdict(text, document, page) and len(self) >= limit:
                 return False
             rows.judgements.put(self._db, *judgement)
         return True

@@ -1,7 +1,7 @@
 """A library on disk, opened: reading it, and what changes it (no torch)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -19,7 +19,7 @@ from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.judgements import Judgements
-from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
+from colvision.store.records import CANCELLED, INGESTING, CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.reencoding import Reencoding
 from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
@@ -156,6 +156,11 @@ class Store:
                 f"{len(found)} documents are named {document!r}: name the collection, or an id: {ids}"
             )
         return found[0]
+
+    def seen(self, row: DocumentRow) -> DocumentRow:
+        """As it is to be shown: one whose worker has died is not being read any more."""
+        is_left = row.state == INGESTING and not self._workers.is_alive(row.worker)
+        return replace(row, state=CANCELLED, reason="its reading was interrupted") if is_left else row
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""

@@ -213,7 +213,10 @@ def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
 
 def test_a_document_that_a_living_process_ingests_is_left_to_it(store, quick_path):
     begin(store, write(quick_path, "a.pdf", "A"))
-    with Store(store.path) as other, pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getpid()}/"):
+    with (
+        Store(store.path) as other,
+        pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getpid()}/"),
+    ):
         begin(other, quick_path / "a.pdf")
     called(store, f"{os.uname().nodename} process {os.getppid()}/0")
     with pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getppid()}/0"):
