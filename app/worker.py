@@ -13,7 +13,7 @@ import time
 
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
-from colvision.signals import exit_on_sigterm
+from colvision.signals import exit_when_terminated
 
 from .settings import encoder_from_environment
 
@@ -68,7 +68,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the application, which then ends this one
     exit_with_parent(parent)
     lower_priority()
-    with exit_on_sigterm(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+    with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
         work(library, parent=parent)
 
 

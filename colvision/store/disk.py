@@ -61,9 +61,9 @@ def check_room(folder: Path, *, keep_free: int, needed: int = 0) -> None:
     kept = min(keep_free, int(disk.total * _KEEP_FREE_SHARE))
     if disk.free - needed < kept:
         raise DiskFull(
-            f"the disk of library {folder} has {disk.free >> 20:,} MB left, less than the {kept >> 20:,} MB that "
-            "stay free and what is to come: make room, or keep less free (--keep-free), then do the same again; what was "
-            "stored stays"
+            f"the disk of library {folder} has {disk.free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
+            f"free, beside {needed / 2**20:,.1f} MB to be stored: make room, or keep less free (--keep-free), then do "
+            "the same again; what was stored stays"
         )
 
 
