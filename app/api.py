@@ -28,7 +28,7 @@ from colvision.errors import (
     PageNotFound,
     UnsupportedFile,
 )
-from colvision.pdf import MEDIA_TYPES
+from colvision.pdf import media_type
 from colvision.search import Mode
 from colvision.store.judgements import Verdict
 
@@ -292,7 +292,7 @@ def _file_routes(service: LibraryService) -> APIRouter:
     def original_file(document: str) -> Response:
         """The kept file; `#page=12` opens a PDF at that page."""
         original = service.original(document)
-        kind = MEDIA_TYPES.get(original.path.suffix)  # by the ending that the library itself gave the file
+        kind = media_type(original.path)
         return FileResponse(
             original.path,
             media_type=kind or "application/octet-stream",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.metadata import Metadata
@@ -41,6 +41,11 @@ class Document:
     renderer: str
     added: datetime
     metadata: Metadata
+
+    @property
+    def kind(self) -> Literal["pdf", "image"]:
+        """By the content of the file, which decided what draws it."""
+        return "image" if self.renderer.startswith("pillow") else "pdf"
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; `added` in ISO 8601."""

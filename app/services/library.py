@@ -14,7 +14,6 @@ import colvision
 from colvision.errors import ColvisionError, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
 from colvision.maxsim import token_maxima
-from colvision.pdf import MEDIA_TYPES
 
 from ..settings import Settings, sample_files
 from ..views import CollectionView, DocumentView, LibraryView
@@ -140,7 +139,7 @@ def _document(document: Document) -> DocumentView:
         name=document.name,
         folder=document.folder,
         collection=document.collection,
-        kind="image" if MEDIA_TYPES.get(Path(document.name).suffix.lower(), "").startswith("image/") else "pdf",
+        kind=document.kind,
         state=document.state,
         reason=document.reason,
         pages=document.pages,

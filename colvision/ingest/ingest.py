@@ -116,7 +116,13 @@ def _open_pending(
     name = source_file.name if source_file.upload or source_file.name != path.name else None
     file_info = inspect_file(path, name=name, limits=options.limits)
     pending = store.pending.begin(
-        path, source_file, info, pages=file_info.pages, renderer=file_info.renderer, notes=file_info.notes
+        path,
+        source_file,
+        info,
+        pages=file_info.pages,
+        renderer=file_info.renderer,
+        notes=file_info.notes,
+        ending=file_info.ending,
     )
     if pending.outcome != "same" and _stamp(path) != before:
         reason = f"{source_file.name} was changed while it was read: ingest it again when it is complete"

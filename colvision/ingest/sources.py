@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from colvision.errors import DamagedFile
 from colvision.pdf import is_supported
 
+_MAX_DPI = 100_000  # PNG holds no more of them a metre
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 
 
@@ -80,7 +81,17 @@ def _png(image: Image.Image, name: str) -> bytes:
     try:
         upright = ImageOps.exif_transpose(image)
         drawn = upright if upright.mode in _PNG_MODES else upright.convert("RGB")
-        drawn.save(data, "PNG", compress_level=1)  # a page of 2 megapixels in tens of milliseconds
+        density = _density(image) if drawn.size == image.size else None  # else its rows were turned
+        drawn.save(data, "PNG", compress_level=1, dpi=density)  # a page of 2 megapixels in tens of milliseconds
     except (OSError, ValueError) as error:  # truncated and read only now; without a pixel; of a mode that nothing takes
         raise DamagedFile(f"{name} is no image that can be kept: {error}") from error
     return data.getvalue()
+
+
+def _density(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels an inch in width and height: a fax has twice as many in one of them."""
+    try:
+        x, y = map(float, image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    return (x, y) if 1 <= x <= _MAX_DPI and 1 <= y <= _MAX_DPI else None

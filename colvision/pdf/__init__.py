@@ -5,7 +5,7 @@ the renderer is a `FailedPage`, and the rest of the file goes on. No temporary f
 Windows the process has no limit on memory and processor time (the clock alone ends it), on macOS none on memory.
 """
 
-from colvision.pdf.kinds import MEDIA_TYPES, is_supported
+from colvision.pdf.kinds import MEDIA_TYPES, is_supported, media_type
 from colvision.pdf.limits import RENDER_PIXELS, Limits
 from colvision.pdf.reading import FileInfo, inspect_file, read_pages
 from colvision.pdf.renderers import RendererChoice
@@ -20,5 +20,6 @@ __all__ = [
     "RendererChoice",
     "inspect_file",
     "is_supported",
+    "media_type",
     "read_pages",
 ]

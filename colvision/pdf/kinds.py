@@ -1,4 +1,4 @@
-"""What a file is: by its name for walking folders, by its first bytes for opening it."""
+"""What a file is: by its first bytes. A name tells only what is worth to be looked at."""
 
 import stat
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from colvision.errors import DamagedFile, InputError, UnsupportedFile
 from colvision.pdf.sandbox.protocol import FileKind
 
+ENDINGS: Mapping[FileKind, str] = {"pdf": "pdf", "png": "png", "jpeg": "jpg", "webp": "webp", "tiff": "tif"}
 MEDIA_TYPES: Mapping[str, str] = {  # by the ending of a file's name, with its dot
     ".pdf": "application/pdf",
     ".png": "image/png",
@@ -26,6 +27,14 @@ _SIGNATURES: tuple[tuple[bytes, FileKind], ...] = (
     (b"II+\x00", "tiff"),  # BigTIFF
     (b"MM\x00+", "tiff"),
 )
+
+
+def media_type(path: Path) -> str | None:
+    """Of a file, by its first bytes, whatever its name says; None for what is no PDF or image, or cannot be read."""
+    try:
+        return MEDIA_TYPES[f".{ENDINGS[detect_kind(path)]}"]
+    except InputError:
+        return None
 
 
 def is_supported(path: str | Path) -> bool:

@@ -3,9 +3,12 @@
 import math
 from dataclasses import dataclass
 
+from colvision.core.health import Note
 from colvision.pdf.sandbox.protocol import UnreadablePage
 
 RENDER_PIXELS = 2_100_000  # area of a drawn page: US Letter at 150 dpi is 1,275 x 1,650
+
+_LEAST_DPI = 65.0  # of a drawn sheet: A2 comes at 73, where print of 10 pt can just be read, A1 at 52
 
 _MIN_MEMORY_BYTES = 256 * 2**20  # Python, Pillow and PDFium alone map about 100 MB
 _MAX_ASPECT = 100  # a page 100 times as long as wide is 145 pixels wide at RENDER_PIXELS: nothing can be read on it
@@ -52,3 +55,11 @@ def target_size(width: float, height: float, pixels: int, unit: str) -> tuple[in
             f"more than {_MAX_ASPECT} times as long as wide, nothing could be read on it"
         )
     return round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+
+
+def shrunk_notes(dpi: float) -> tuple[Note, ...]:
+    """What is said of a sheet that is drawn with so many dots an inch."""
+    if dpi >= _LEAST_DPI:
+        return ()
+    text = f"is drawn at {dpi:.0f} dots an inch, too few to read most print: split it into parts of A3 or less"
+    return (Note("shrunk", text),)

@@ -2,14 +2,14 @@
 
 import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LimitExceeded
-from colvision.pdf.kinds import detect_kind, file_size
+from colvision.pdf.kinds import ENDINGS, detect_kind, file_size
 from colvision.pdf.limits import RENDER_PIXELS, Limits
 from colvision.pdf.renderers import RendererChoice, choose_renderer, name_and_version
 from colvision.pdf.sandbox.protocol import Request
@@ -23,13 +23,14 @@ _MIN_PIXELS, _MAX_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
 class FileInfo:
     """What a file is: its kind by content, its number of pages, and what draws them ("poppler 22.12.0").
 
-    `notes` say what of the file is not in its pages.
+    `notes` say what of the file is not in its pages, `ending` is what its name should end with ("pdf").
     """
 
     kind: Literal["pdf", "image"]
     pages: int
     renderer: str
     notes: tuple[Note, ...] = ()
+    ending: str = field(default="", compare=False)
 
 
 def inspect_file(
@@ -44,7 +45,7 @@ def inspect_file(
     with Reader(request) as reader:
         pages = _open(reader, request, limits)
     kind: Literal["pdf", "image"] = "pdf" if request.kind == "pdf" else "image"
-    return FileInfo(kind, pages, name_and_version(request.renderer), reader.notes)
+    return FileInfo(kind, pages, name_and_version(request.renderer), reader.notes, ENDINGS[request.kind])
 
 
 def read_pages(

@@ -86,9 +86,11 @@ class PendingDocuments:
         pages: int,
         renderer: str,
         notes: tuple[Note, ...] = (),
+        ending: str = "",
     ) -> PendingDocument:
         """Keeps a copy of a file of so many `pages` and begins a document for it, or finds the one that it already is.
 
+        The kept file's name ends with `ending`, which its content decides; as the source's own, where nobody looked.
         Raises `EncoderMismatch`; `LibraryLocked` while another process ingests it; `InputError` when it cannot be
         read; `JobCancelled`; `LibraryError` when the library cannot be written.
         """
@@ -101,6 +103,8 @@ class PendingDocuments:
                 collection = rows.collections.get(self._db, rows.collections.ensure(self._db, name))
                 collection.check_encoder(info)
                 decision = self._decide(source_file, collection.key, sha256)
+                existing = decision.existing
+                extension = existing.extension if existing else ending or extension_of(source_file.name)
                 new = NewDocument(
                     id=self._new_id(source_file),
                     collection=collection.key,
@@ -108,7 +112,7 @@ class PendingDocuments:
                     source=source_file.source,
                     upload=source_file.upload,
                     sha256=sha256,
-                    extension=extension_of(source_file.name),
+                    extension=extension,
                     bytes=size,
                     pages=pages,
                     renderer=renderer,

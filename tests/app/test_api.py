@@ -112,13 +112,13 @@ def test_the_browser_asks_whether_a_script_of_the_page_has_changed(client):
     assert (first.status_code, again.status_code) == (200, 304)
 
 
-def test_a_file_of_unknown_kind_is_never_shown_inline(client, service, tmp_path):
+def test_a_file_is_shown_as_what_it_is_whatever_its_name_says(client, service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP).rename(tmp_path / "page.html")
     service.uploads.upload(path, "page.html")
     service.library.run_job(service.library.jobs.claim("test"))
     file = client.get("/api/v1/documents/page.html/file")
-    assert file.headers["content-type"] == "application/octet-stream"
-    assert file.headers["content-disposition"].startswith("attachment")
+    assert file.headers["content-type"] == "image/tiff"
+    assert file.headers["content-disposition"].startswith("inline")
 
 
 def test_after_a_deletion_search_pages_and_file_give_nothing(client, document):

@@ -12,6 +12,7 @@ from PIL import Image
 from colvision.core.page import Page
 from colvision.errors import DamagedFile, InputError, LimitExceeded, UnsupportedFile
 from colvision.pdf import FailedPage, Limits, RendererChoice, inspect_file, read_pages
+from colvision.pdf.sandbox import reader
 from tests.helpers.pdf_files import (
     BOTH,
     LETTER,
@@ -130,12 +131,31 @@ def test_what_poppler_leaves_blank_for_want_of_memory_is_drawn(tmp_path):
     assert page.image.getextrema() == ((0, 0), (0, 0), (0, 0))
 
 
-def test_pages_without_end_are_not_tried_for_ever(tmp_path):
-    path = written(tmp_path, forms_bomb(before=1, bombs=8, after=1))
-    first, *rest = outcomes(path, limits=Limits(page_seconds=0.5), renderer="pdfium")
-    assert (first, len(rest)) == ("good", 9)
-    assert rest[:5] == ["took longer than 0.5 s (limit page_seconds)"] * 5
-    assert all(reason.startswith("was not tried, 5 processes had been lost in a row") for reason in rest[5:])
+def test_a_page_that_ends_the_renderer_costs_only_itself_however_many_there_are(tmp_path):
+    path = written(tmp_path, forms_bomb(before=1, bombs=6, after=1))
+    first, *lost, last = outcomes(path, limits=Limits(page_seconds=0.3), renderer="pdfium")
+    assert (first, last) == ("good", "good")
+    assert lost == ["took longer than 0.3 s (limit page_seconds)"] * 6
+
+
+def test_pages_without_end_are_not_tried_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "_MAX_LOST_TIMES", 3)
+    path = written(tmp_path, forms_bomb(before=1, bombs=5, after=1))
+    first, *lost, last = outcomes(path, limits=Limits(page_seconds=0.5), renderer="pdfium")
+    assert first == "good"
+    assert lost[:3] == ["took longer than 0.5 s (limit page_seconds)"] * 3
+    assert last == lost[-1] == "was not tried: pages before it that could not be drawn had taken 2 s"
+
+
+def test_a_file_that_can_no_longer_be_opened_is_left_soon(tmp_path):
+    path = written(tmp_path, forms_bomb(before=1, bombs=1, after=5))
+    pages = read_pages(path, limits=Limits(page_seconds=0.5), renderer="pdfium", pixels=SMALL)
+    assert isinstance(next(pages), Page)
+    path.unlink()
+    path.write_bytes(b"%PDF-1.7\n")
+    late, *rest = [page.reason for page in pages]
+    assert late.startswith("took longer than")
+    assert all(reason.startswith("was not tried: manual.pdf is a PDF that is damaged") for reason in rest)
 
 
 def test_a_page_tree_that_lies_or_goes_round_in_circles_gives_the_pages_it_has(tmp_path, renderer):

@@ -1,21 +1,19 @@
 """PDF pages by PDFium; also the geometry and the text layer where poppler draws. Runs in the worker process only."""
 
-import re
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from PIL import Image
 
-from colvision.core.health import Note
 from colvision.core.page import PdfGeometry
+from colvision.pdf.backends.drawn import DrawnPage
+from colvision.pdf.backends.page_notes import file_notes, page_notes
+from colvision.pdf.backends.page_text import read_text_layer
 from colvision.pdf.limits import target_size
 from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, UnreadablePage
 
-MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
-
 _TAIL_BYTES = 4096  # every complete PDF names its cross-reference table there
-_LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class PdfiumDocument:
@@ -27,20 +25,23 @@ class PdfiumDocument:
         self._document = _load(request.path)
         self._document.init_forms()  # else filled-in fields stay blank
         self.pages = len(self._document)
-        self.notes: tuple[Note, ...] = ()
+        self.notes = file_notes(self._document)
 
     def draw(self, number: int) -> PageImage:
         page = self._page(number)
         try:
-            geometry, size = self._measure(page)
-            image = PageImage(*self._render(page, number, size), _text(page), geometry)
+            geometry, wanted = self._measure(page)
+            size, raw, pixels = self._render(page, number, wanted)
+            if abs(size[0] - wanted[0]) > 1 or abs(size[1] - wanted[1]) > 1:
+                raise UnreadablePage(f"was drawn as {size[0]} x {size[1]} pixels, not {wanted[0]} x {wanted[1]}")
+            drawn = DrawnPage(Image.frombuffer("RGB", size, bytes(pixels), "raw", raw, 0, 1), geometry)
+            if self._is_truncated and drawn.is_blank:
+                raise UnreadablePage("is blank, and the end of the file is missing: its content is probably lost")
+            layer = read_text_layer(page, drawn)
+            notes = page_notes(page, drawn, layer)
+            return PageImage(size, raw, pixels, layer.text, geometry, notes, layer.print_height)
         finally:
             page.close()
-        if abs(image.size[0] - size[0]) > 1 or abs(image.size[1] - size[1]) > 1:
-            raise UnreadablePage(f"was drawn as {image.size[0]} x {image.size[1]} pixels, not {size[0]} x {size[1]}")
-        if self._is_truncated and not bytes(image.pixels).strip(b"\xff"):
-            raise UnreadablePage("is blank, and the end of the file is missing: its content is probably lost")
-        return image
 
     def _page(self, number: int) -> pdfium.PdfPage:
         try:
@@ -85,14 +86,3 @@ def _is_truncated(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         return b"startxref" not in file.read()
-
-
-def _text(page: pdfium.PdfPage) -> str:
-    """The text layer within the visible box: plain lines, words broken at line ends joined, no control characters."""
-    layer = page.get_textpage()
-    try:
-        text = str(layer.get_text_bounded()) if layer.count_chars() else ""
-    finally:
-        layer.close()
-    text = _LINE_HYPHEN.sub("", text[:MAX_TEXT_CHARACTERS]).replace("\r\n", "\n")
-    return _CONTROL.sub("", text)

@@ -11,7 +11,7 @@ FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
 Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
 
-_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `pdfium.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
+_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
 _CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
 
 
@@ -69,6 +69,7 @@ class PageImage:
     text: str = ""
     geometry: PdfGeometry | None = None
     notes: tuple[Note, ...] = ()
+    print_height: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def receive(stream: IO[bytes], max_pixels: int) -> Status | PageImage | None:
 def _head(image: PageImage) -> dict[str, object]:
     geometry = image.geometry and asdict(image.geometry)
     notes = [asdict(note) for note in image.notes]
-    return {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry, "notes": notes}
+    head = {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry, "notes": notes}
+    return {**head, "print_height": image.print_height}
 
 
 def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> PageImage:
@@ -125,4 +127,5 @@ def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> Pag
     if len(pixels) < width * height * channels:
         raise ValueError("the image ends early")
     geometry = head["geometry"] and PdfGeometry(tuple(head["geometry"]["crop"]), head["geometry"]["rotation"])
-    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry, head["notes"])
+    print_height = None if head["print_height"] is None else float(head["print_height"])
+    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry, head["notes"], print_height)

@@ -1,7 +1,8 @@
 """One file, read by a worker process that is started again when a page has ended it."""
 
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,11 @@ _REFUSALS: dict[Code, tuple[type[InputError], str]] = {  # the worker's code -> 
 _NO_ANSWER = Status("damaged", "cannot be opened")
 
 _PAGES_A_WORKER = 200  # PDFium keeps what it has read: 0.3 MB a page in a manual with many figures
-_MAX_LOST = 5  # workers lost in a row: a long file that fails after 30 s a page would take days
+# What the pages of one file that end their worker may take together, in times of `page_seconds`: 20 minutes as it is.
+# A file of 10,000 such pages would take days.
+_MAX_LOST_TIMES = 40
+_MAX_UNOPENED = 3  # workers in a row that could not open the file again
+_MAX_NOTES = 9  # of a page: one of each kind, and some
 _MAX_REASON_CHARACTERS = 300  # parts of it may come from the file
 
 
@@ -41,7 +46,8 @@ class Reader:
         self._worker: Worker | None = None
         self._requested = 0  # pages of the present worker
         self.notes: tuple[Note, ...] = ()  # on the file, once it is open
-        self._lost = 0  # workers, since the last page that could be drawn
+        self._lost_seconds = 0.0  # waited for pages that ended their worker
+        self._unopened = 0  # workers in a row that could not open the file again
         self._failure = ""  # why there is no worker
 
     def __enter__(self) -> Self:
@@ -60,7 +66,7 @@ class Reader:
             kind = LimitExceeded if isinstance(lost, WorkerTimeout) else DamagedFile
             raise kind(f"{self._request.name}: opening it {lost}") from lost
         if isinstance(answer, Status) and answer.code == "opened":
-            self.notes = answer.notes
+            self.notes = _bounded(answer.notes)
             return answer.pages
         self._end()
         refusal = answer if isinstance(answer, Status) and answer.code in _REFUSALS else _NO_ANSWER
@@ -84,34 +90,49 @@ class Reader:
     def _request_page(self, number: int) -> None:
         if self._requested >= _PAGES_A_WORKER:
             self._end()
-        if self._worker is None and self._lost < _MAX_LOST:
+        if self._worker is None and self._may_go_on():
+            begin = time.monotonic()
             try:
                 self.open()
+                self._unopened = 0
             except InputError as error:  # it could be opened before
-                self._lost += 1
+                self._lost_seconds += time.monotonic() - begin
+                self._unopened += 1
                 self._failure = f"was not tried: {error}"
         if self._worker is not None:
             self._worker.request_page(number)
             self._requested += 1
 
+    def _may_go_on(self) -> bool:
+        """Whether a page that ended its worker costs itself alone; not, where a file would keep us for ever."""
+        limit = _MAX_LOST_TIMES * self._request.page_seconds
+        if self._lost_seconds < limit:
+            return self._unopened < _MAX_UNOPENED
+        self._failure = f"was not tried: pages before it that could not be drawn had taken {limit:,.0f} s"
+        return False
+
     def _receive_page(self, number: int) -> Page | FailedPage:
         if self._worker is None:
             return FailedPage(number, self._failure)
+        begin = time.monotonic()
         try:
             answer = self._worker.receive(self._request.page_seconds)
         except WorkerLost as lost:
             self._worker = None
-            self._lost += 1
-            self._failure = f"was not tried, {self._lost} processes had been lost in a row: the last page {lost}"
+            self._lost_seconds += time.monotonic() - begin
             return FailedPage(number, str(lost)[:_MAX_REASON_CHARACTERS])
         if isinstance(answer, Status):
             return FailedPage(number, answer.text[:_MAX_REASON_CHARACTERS])
-        self._lost = 0
         mode = "L" if answer.raw == "L" else "RGB"
         image = Image.frombuffer(mode, answer.size, bytes(answer.pixels), "raw", answer.raw, 0, 1)
-        return Page(image, number, self._request.name, answer.geometry, answer.text, answer.notes)
+        notes = _bounded(answer.notes)
+        return Page(image, number, self._request.name, answer.geometry, answer.text, notes, answer.print_height)
 
     def _end(self) -> None:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
+
+
+def _bounded(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    return tuple(replace(note, text=note.text[:_MAX_REASON_CHARACTERS]) for note in notes[:_MAX_NOTES])

@@ -1,0 +1,186 @@
+"""The text layer of a PDF page, as far as it is seen on the drawn page. Runs in the worker process only.
+
+Letters without ink under them are on a hidden layer, white on white, or behind something: nobody sees them, so they are
+no text of the page. Those of a font that is neither in the file nor here are: another machine shows them. The invisible
+text over a picture is what a program has read on it.
+"""
+
+import ctypes
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from colvision.core.health import Note
+from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
+from colvision.pdf.backends.page_objects import address, hidden_layers, is_invisible, layer_of, picture_places
+
+MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
+
+_MAX_LETTERS = 50_000  # whose ink is looked for one by one: 0.3 s
+_LEAST_STROKE = 0.1  # points
+_THIN = 6  # pixels; a line that is drawn lower may have lost its letters to a missing font
+_SAMPLED_LETTERS = 200
+_LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_EMPTY_LINES = re.compile("\n\\s*\n")
+_MAX_NAME = 60  # characters
+_LEAST_UNSEEN = 4  # letters of a page: of a single sign in a formula PDFium may not know the place
+_WHITE = 250  # of 255, from which a colour is none to print with
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayer:
+    """`print_height` as in `Page`."""
+
+    text: str = ""
+    print_height: float | None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The letters of one text object, which may be None for the spaces that PDFium adds."""
+
+    start: int
+    length: int
+    raw: object
+
+
+def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
+    """Within the visible box: plain lines, words broken at line ends joined, no control characters."""
+    layer = page.get_textpage()
+    try:
+        count = layer.count_chars()
+        if not count:
+            return TextLayer()
+        lines = [layer.get_rect(number) for number in range(min(layer.count_rects(), _MAX_LETTERS))]
+        places = [place for line in lines if (place := drawn.place(line))]
+        print_height = _print_height(layer, drawn)
+        hidden = hidden_layers(page)
+        is_thin = any(_shorter(line) * drawn.scale < _THIN for line in lines)
+        if count > _MAX_LETTERS or not (hidden or is_thin or not all(map(drawn.has_ink, places))):
+            return TextLayer(_clean(layer.get_text_bounded()), print_height)
+        return _seen_text(layer, drawn, hidden, print_height)
+    finally:
+        layer.close()
+
+
+def _seen_text(
+    layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
+) -> TextLayer:
+    kept, fonts, unseen = [], set(), 0
+    pictures = picture_places(layer.page, drawn)
+    for run in _runs(layer):
+        text = layer.get_text_range(run.start, run.length)
+        if not run.raw or not text.strip():
+            kept.append(text)
+            continue
+        places = [
+            place
+            for number, letter in zip(range(run.start, run.start + run.length), text, strict=False)
+            if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
+        ]
+        if address(run.raw) in hidden:
+            unseen += sum(map(str.isalnum, text))
+        elif not places:  # beside the visible box
+            continue
+        elif _has_ink(places, drawn) or (is_invisible(run.raw) and _lies_on(places[0], pictures)):
+            kept.append(text)
+        elif font := _missing_font(run.raw, text):
+            kept.append(text)
+            fonts.add(font)
+        else:
+            unseen += sum(map(str.isalnum, text))
+    has_unseen = unseen >= _LEAST_UNSEEN
+    # Where all is kept, PDFium itself knows better which runs share a line.
+    shown = _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip() if has_unseen else _clean(layer.get_text_bounded())
+    return TextLayer(shown, print_height, _notes(fonts, has_unseen=has_unseen))
+
+
+def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:
+    """Of most letters."""
+    return 2 * sum(map(drawn.has_ink, places)) >= len(places)
+
+
+def _lies_on(letter: Place, pictures: list[Place]) -> bool:
+    x, y = letter[:2]
+    return any(left <= x < right and top <= y < bottom for left, top, right, bottom in pictures)
+
+
+def _notes(fonts: set[str], *, has_unseen: bool) -> tuple[Note, ...]:
+    notes = []
+    if has_unseen:
+        text = "has text that is not seen on it (on a hidden layer, without ink, or behind something) and not searched"
+        notes.append(Note("hidden", text))
+    if fonts:
+        names = ", ".join(sorted(fonts)[:3])
+        where = "neither in the file nor on this machine"
+        notes.append(Note("fonts", f"has text that is not drawn, in fonts that are {where} ({names}): install them"))
+    return tuple(notes)
+
+
+def _runs(layer: pdfium.PdfTextPage) -> Iterator[_Run]:
+    raws = [pdfium_c.FPDFText_GetTextObject(layer, number) for number in range(layer.count_chars())]
+    start = 0
+    for _, run in groupby(raws, key=address):
+        same = list(run)
+        yield _Run(start, len(same), same[0])
+        start += len(same)
+
+
+def _letter_bounds(layer: pdfium.PdfTextPage, number: int) -> Bounds:
+    """Of its strokes; of its place in the line, where the font has none."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium_c.FPDFText_GetCharBox(layer, number, left, right, bottom, top)
+    if top.value - bottom.value >= _LEAST_STROKE and right.value - left.value >= _LEAST_STROKE:
+        return left.value, bottom.value, right.value, top.value
+    loose = pdfium_c.FS_RECTF()
+    pdfium_c.FPDFText_GetLooseCharBox(layer, number, loose)
+    return loose.left, loose.bottom, loose.right, loose.top
+
+
+def _missing_font(raw: object, text: str) -> str:
+    """The name of the text's font where it would be drawn, had this machine its letters; else empty."""
+    handle = pdfium_c.FPDFTextObj_GetFont(raw)
+    if not handle:
+        return ""
+    font = pdfium.PdfFont(handle)
+    colour = [ctypes.c_uint() for _ in range(4)]
+    pdfium_c.FPDFPageObj_GetFillColor(raw, *colour)
+    *rgb, alpha = (value.value for value in colour)
+    if font.is_embedded or is_invisible(raw) or layer_of(raw) is not None or min(rgb) >= _WHITE or not alpha:
+        return ""
+    letters = [ord(letter) for letter in dict.fromkeys(text) if not letter.isspace()][:20]
+    missing = sum(not pdfium_c.FPDFFont_GetGlyphPath(font, letter, 12.0) for letter in letters)
+    return printable(font.get_base_name()) if 2 * missing > len(letters) else ""
+
+
+def _shorter(line: Bounds) -> float:
+    return min(line[2] - line[0], line[3] - line[1])
+
+
+def _print_height(layer: pdfium.PdfTextPage, drawn: DrawnPage) -> float | None:
+    """The size of the font of the middle one of some letters all over the text, in pixels."""
+    count, heights, matrix = layer.count_chars(), [], pdfium_c.FS_MATRIX()
+    for number in range(0, count, max(1, count // _SAMPLED_LETTERS)):
+        if not chr(pdfium_c.FPDFText_GetUnicode(layer, number)).isspace():
+            pdfium_c.FPDFText_GetMatrix(layer, number, matrix)
+            size = pdfium_c.FPDFText_GetFontSize(layer, number) * math.hypot(matrix.c, matrix.d)
+            heights.append(size * drawn.scale)
+    middle = sorted(heights)[len(heights) // 2] if heights else 0.0
+    return middle if 0 < middle < math.inf else None
+
+
+def printable(text: str) -> str:
+    """A name from a file, fit to be shown."""
+    return "".join(letter for letter in text if letter.isprintable())[:_MAX_NAME]
+
+
+def _clean(text: str) -> str:
+    text = _LINE_HYPHEN.sub("", text[:MAX_TEXT_CHARACTERS]).replace("\r\n", "\n")
+    return _CONTROL.sub("", text)
