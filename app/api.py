@@ -1,16 +1,17 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
+from functools import partial
 from os import PathLike, stat_result
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi import Path as InPath
+from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
@@ -31,13 +32,14 @@ from colvision.errors import (
 from colvision.pdf import MEDIA_TYPES
 from colvision.search import Mode
 
-from .request_body import save_request_body
+from .request_body import declared_size, save_request_body
 from .services.images import QueryImageExpired
 from .services.judgements import Verdict
 from .services.library import LibraryService
 from .services.search import SearchRequest
 from .services.uploads import JobNotFound
-from .settings import LimitReached
+from .settings import Busy, DiskFull, LimitReached, TooSlow
+from .threads import Threads
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _ROOT = "/api/v1"
@@ -54,6 +56,9 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
+    (TooSlow, 408),
+    (Busy, 429),
+    (DiskFull, 507),
     (LimitReached, 422),
     (UnsupportedFile, 415),
     (InputError, 422),
@@ -76,8 +81,11 @@ def create_api(service: LibraryService) -> FastAPI:
         app.add_exception_handler(kind, _explain_error)
     app.add_exception_handler(RequestValidationError, _explain_request)
     app.add_exception_handler(HTTPException, _explain_refusal)
-    for routes in (_library_routes, _job_routes, _search_routes, _image_routes, _file_routes):
+    reading = Threads(service.settings.quota.readers)
+    for routes in (_job_routes, _search_routes, _file_routes):
         app.include_router(routes(service), prefix=_ROOT)
+    for reads in (_library_routes, _image_routes):
+        app.include_router(reads(service, reading), prefix=_ROOT)
     app.router.routes.append(Route(f"{_ROOT}/{{rest:path}}", _Nowhere(tuple(app.routes)), include_in_schema=False))
     app.mount(STATIC_URL, _StaticFiles(directory=STATIC), name="static")
     return app
@@ -122,7 +130,8 @@ async def _explain_refusal(request: Request, error: Exception) -> Response:
 
 async def _explain_error(_: Request, error: Exception) -> Response:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return JSONResponse({"error": str(error)}, status)
+    seconds = getattr(error, "retry_seconds", None)
+    return JSONResponse({"error": str(error)}, status, {"Retry-After": str(seconds)} if seconds else None)
 
 
 async def _explain_request(_: Request, error: Exception) -> Response:
@@ -132,7 +141,7 @@ async def _explain_request(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": f"{name}: {first['msg']}"}, 422)
 
 
-def _library_routes(service: LibraryService) -> APIRouter:
+def _library_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
 
     @router.get("/library", response_model=LibraryView)
@@ -152,10 +161,12 @@ def _library_routes(service: LibraryService) -> APIRouter:
         meta: Annotated[tuple[str, ...], Query(description="NAME=VALUE, noted with the document")] = (),
     ) -> JobView:
         """The body is the file itself; `name` is what its document will be called. A new collection is made."""
-        path = service.uploads.spool.new(name)
-        async with save_request_body(request, path, name, limit=service.settings.quota.file_bytes):
-            metadata = parse_metadata(meta) or None
-            return await run_in_threadpool(service.uploads.upload, path, name, collection=collection, metadata=metadata)
+        metadata = parse_metadata(meta) or None
+        service.uploads.check(name, collection, metadata)
+        async with contextmanager_in_threadpool(service.uploads.admit(name, declared_size(request))) as arrival:
+            await save_request_body(request, arrival.path, name, count=arrival.count)
+            upload = partial(service.uploads.upload, collection=collection, metadata=metadata, arrival=arrival)
+            return await reading.run(upload, arrival.path, name)
 
     @router.post("/sample", status_code=202)
     def add_sample() -> list[JobView]:
@@ -220,13 +231,16 @@ class _SearchParameters(BaseModel):
 
 def _search_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    searching = Threads(service.settings.quota.searches)
 
     @router.get("/search")
+    @searching
     def search(parameters: Annotated[_SearchParameters, Depends()], k: int = 10) -> AnswerView:
         """The pages that match best."""
         return service.search.search(parameters.request(), k=k)
 
     @router.get("/explain")
+    @searching
     def explain(
         parameters: Annotated[_SearchParameters, Depends()], page_of: str, page: Annotated[int, Query(ge=1, le=_MOST)]
     ) -> ExplanationView:
@@ -253,7 +267,7 @@ def _search_routes(service: LibraryService) -> APIRouter:
     return router
 
 
-def _image_routes(service: LibraryService) -> APIRouter:
+def _image_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
 
     @router.post("/images", status_code=201)
@@ -261,11 +275,9 @@ def _image_routes(service: LibraryService) -> APIRouter:
         request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the image"
     ) -> QueryImageView:
         """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
-        path = service.uploads.spool.new(name)
-        async with save_request_body(request, path, name, limit=service.settings.quota.query_image_bytes):
-            view = await run_in_threadpool(service.images.add, path, name)
-        path.unlink()
-        return view
+        async with contextmanager_in_threadpool(service.images.admit(name, declared_size(request))) as arrival:
+            await save_request_body(request, arrival.path, name, count=arrival.count)
+            return await reading.run(service.images.add, arrival.path, name)
 
     @router.get("/images/{token}", response_class=Response)
     def read_image(token: str) -> Response:
@@ -277,8 +289,10 @@ def _image_routes(service: LibraryService) -> APIRouter:
 
 def _file_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    drawing = Threads(service.settings.quota.drawings)
 
     @router.get("/documents/{document}/pages/{page}/image", response_class=Response)
+    @drawing
     def page_image(document: str, page: Annotated[int, InPath(ge=1, le=_MOST)], width: int | None = None) -> Response:
         """The page's image, a JPEG."""
         return Response(service.page_image(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)

@@ -1,39 +1,29 @@
 """The body of a request as a file, as it arrives."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
 
-from colvision.errors import LimitExceeded
-
 from .settings import LimitReached
 
 
-@asynccontextmanager
-async def save_request_body(request: Request, path: Path, name: str, *, limit: int) -> AsyncIterator[None]:
-    """Within the block the whole body is at `path`; when anything fails, here or in the block, the file is removed.
+def declared_size(request: Request) -> int | None:
+    """How many bytes the body will have, None where the sender does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
 
-    `name` is what the sender calls it. Raises `LimitExceeded` beyond `limit` bytes, `LimitReached` where the sender
-    has gone.
+
+async def save_request_body(request: Request, path: Path, name: str, *, count: Callable[[int], None]) -> None:
+    """Writes the body to `path`; `name` is what its sender calls it.
+
+    `count` hears how many bytes come next, before they are written: what it raises ends the arrival. Raises
+    `LimitReached` where the sender has gone.
     """
     try:
-        size = 0
-        with path.open("xb") as file:
+        with path.open("wb") as file:
             async for part in request.stream():
-                size += len(part)
-                _check_size(size, limit)
+                count(len(part))
                 file.write(part)
-        yield
     except ClientDisconnect as error:
-        path.unlink(missing_ok=True)
         raise LimitReached(f"{name} has not arrived: its sender hung up") from error
-    except BaseException:  # what has arrived is of no use
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise LimitExceeded(f"the file is larger than the limit of {limit >> 20:,} MB: make it smaller, or split it")
