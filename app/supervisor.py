@@ -93,9 +93,10 @@ class _LastWords:
         self._thread.start()
 
     def _listen(self) -> None:
-        for line in self._stream:
-            sys.stderr.write(line)
-            self._line = line.strip() or self._line
+        with self._stream:
+            for line in self._stream:
+                sys.stderr.write(line)
+                self._line = line.strip() or self._line
 
     def text(self) -> str:
         """Once the worker has ended. A process that it has left may hold the stream open."""
