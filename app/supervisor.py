@@ -61,7 +61,7 @@ class Supervisor:
                 return
             if time.monotonic() - started > _LONG_SECONDS:
                 rest = _REST_SECONDS
-            reason = f"the worker ended with code {worker.returncode}; it is started again in {rest:.0f} s"
+            reason = f"the worker ended with code {worker.returncode}; it is started again in {rest:g} s"
             sys.stderr.write(f"colvision: {reason}\n")
             self._on_trouble(f"no document is being read: {reason} ({last_words.text() or 'it gave no reason'})")
             if worker.returncode != NOT_THE_FILE:
