@@ -4,7 +4,8 @@ import hashlib
 import io
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +17,8 @@ from colvision.pdf import FailedPage, read_pages
 
 from ..settings import LimitReached, Quota
 from ..views import QueryImageView
+from .spool import Spool
+from .uploads import Arrival
 
 _FOLDER = "query-images"  # in the library's folder
 _FORMER_FOLDER = "asked"  # of earlier versions: renamed at the start
@@ -40,6 +43,15 @@ class QueryImages:
         if former.is_dir() and not self._folder.exists():
             with suppress(OSError):  # another process was quicker, or nothing can be written
                 former.rename(self._folder)
+
+    @contextmanager
+    def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
+        """Room for an image of at most `size` bytes, before it arrives; it is removed at the end."""
+        arrival = Arrival(Spool(self._folder.parent / "uploads").new(name), self._quota.query_image_bytes)
+        try:
+            yield arrival
+        finally:
+            arrival.path.unlink(missing_ok=True)
 
     def add(self, path: Path, name: str) -> QueryImageView:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.

@@ -1,15 +1,18 @@
 """What comes in: uploads, the sample manual, documents to go on with, collections to encode again; and their jobs."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from colvision.core.metadata import Metadata, metadata_text
-from colvision.errors import ColvisionError
+from colvision.errors import ColvisionError, LimitExceeded
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
 from colvision.store.identity import clean_collection_name, clean_document_name
 
-from ..settings import LimitReached, Quota, sample_files
+from ..settings import Busy, DiskFull, LimitReached, Quota, sample_files
 from ..views import JobView
 from .spool import Spool
 
@@ -18,6 +21,24 @@ _SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, a
 
 class JobNotFound(ColvisionError):
     """No job of this key: it never was, or was taken off the list."""
+
+
+@dataclass
+class Arrival:
+    """A file while it arrives at `path`."""
+
+    path: Path
+    limit: int
+    size: int = 0
+    is_queued: bool = False
+
+    def count(self, size: int) -> None:
+        """Hears of `size` more bytes. Raises `LimitExceeded`."""
+        self.size += size
+        if self.size > self.limit:
+            raise LimitExceeded(
+                f"the file is larger than the limit of {self.limit >> 20:,} MB: make it smaller, or split it"
+            )
 
 
 class Uploads:
@@ -29,13 +50,39 @@ class Uploads:
         self.spool = Spool(library.jobs.uploads)
         self.spool.sweep({job.path for job in library.jobs.active()})
 
+    def check(self, name: str, collection: str, metadata: Metadata | None) -> None:
+        """Raises `LimitReached` and `ValueError` for what no collection's name and no metadata can be."""
+        self._collection_name(collection)
+        self._check_metadata(metadata or {})
+
+    @contextmanager
+    def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
+        """A place in the queue and on the disk for a file of at most `size` bytes, before it arrives.
+
+        What has arrived is removed at the end unless it is queued. Raises `Busy`, `DiskFull`.
+        """
+        self._check_room(size or 0, name)
+        arrival = Arrival(self.spool.new(name), self._quota.file_bytes)
+        try:
+            yield arrival
+        finally:
+            if not arrival.is_queued:
+                arrival.path.unlink(missing_ok=True)
+
     def upload(
-        self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
+        self,
+        path: Path,
+        name: str,
+        *,
+        collection: str = "default",
+        metadata: Metadata | None = None,
+        replace: bool = False,
+        arrival: Arrival | None = None,
     ) -> JobView:
         """Takes a file over (it is moved) and queues it; `metadata` is noted with the document that it becomes.
 
-        Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata
-        and no collection's name can be.
+        With `replace` it takes the place of the document of its name. Raises `LimitReached`, the errors of
+        `inspect_file`, and `ValueError` for what no metadata and no collection's name can be.
         """
         shown = clean_document_name(name)
         wanted = self._collection_name(collection)
@@ -43,7 +90,10 @@ class Uploads:
         self._check_room(path.stat().st_size, shown)
         inspect_file(path, name=shown, limits=self._quota.limits())
         kept = self.spool.keep(path, shown)
-        return _job_view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
+        job = self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None, replace=replace)
+        if arrival is not None:
+            arrival.is_queued = True
+        return _job_view(job)
 
     def _check_metadata(self, metadata: Metadata) -> None:
         length, most = len(metadata_text(metadata)), self._quota.metadata_characters
@@ -69,12 +119,12 @@ class Uploads:
             )
         waiting = len(self._library.jobs.active())
         if waiting >= quota.queue:
-            raise LimitReached(
+            raise Busy(
                 f"{waiting} files are waiting, the limit is {quota.queue}: add {name} when some are done"
             )
         free = shutil.disk_usage(self._library.path).free
         if free - 2 * size < quota.free_bytes:
-            raise LimitReached(f"the disk has {free >> 20:,} MB left, too little to take {name} in: make room first")
+            raise DiskFull(f"the disk has {free >> 20:,} MB left, too little to take {name} in: make room first")
 
     def load_sample(self) -> list[JobView]:
         """Queues the sample manual. Raises `LimitReached` where it is not installed."""
@@ -103,13 +153,17 @@ class Uploads:
     def cancel(self, key: int) -> JobView:
         """Raises `JobNotFound`."""
         self._library.jobs.cancel(key)
+        return _job_view(self._job(key))
+
+    def _job(self, key: int) -> Job:
         try:
-            return _job_view(self._library.jobs.get(key))
+            return self._library.jobs.get(key)
         except ValueError as error:
             raise JobNotFound(str(error)) from error
 
     def dismiss(self, key: int) -> None:
-        """Takes an ended job off the list."""
+        """Takes an ended job off the list. Raises `JobNotFound`."""
+        self._job(key)
         self._library.jobs.dismiss(key)
 
     def cancel_job_of(self, document: str) -> None:
