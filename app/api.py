@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 from starlette.types import Scope
 
@@ -119,7 +119,8 @@ def _library_routes(service: LibraryService) -> APIRouter:
         """
         uploads, metadata = service.uploads, parse_metadata(meta) or None
         uploads.check(name, collection, metadata)
-        with uploads.admit(name, declared_size(request, quota.file_bytes)) as arrival:
+        admitted = uploads.admit(name, declared_size(request, quota.file_bytes))
+        async with contextmanager_in_threadpool(admitted) as arrival:
             await save_request_body(request, arrival.path, name, count=arrival.count)
             return await run_in_threadpool(
                 uploads.upload,
@@ -221,7 +222,8 @@ def _image_routes(service: LibraryService) -> APIRouter:
         """The body is an image, or a PDF whose first page is meant, or a form with it; what a search may ask with, by
         its `token`.
         """
-        with service.images.admit(name, declared_size(request, most)) as arrival:
+        admitted = service.images.admit(name, declared_size(request, most))
+        async with contextmanager_in_threadpool(admitted) as arrival:
             await save_request_body(request, arrival.path, name, count=arrival.count)
             return await run_in_threadpool(service.images.add, arrival.path, name)
 

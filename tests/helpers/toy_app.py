@@ -1,5 +1,9 @@
-"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`."""
+"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`.
 
+COLVISION_TOKEN and TOY_PUBLIC_URL are its token and its address behind a proxy.
+"""
+
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +18,7 @@ WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 
 if __name__ == "__main__":
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    settings = Settings(folder, port=port, worker=WORKER)
+    token = os.environ.get("COLVISION_TOKEN", "")
+    settings = Settings(folder, port=port, worker=WORKER, token=token, public_url=os.environ.get("TOY_PUBLIC_URL", ""))
     with open_library(folder, encoder=ToyEncoder()) as library, listen(settings.host, port) as listening:
         serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)
