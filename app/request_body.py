@@ -1,5 +1,6 @@
 """The body of a request as a file, as it arrives: the bytes themselves, or the one file of a form (`curl -F`)."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from colvision.errors import DamagedFile, LimitExceeded, UnsupportedFile
 
 from .settings import LimitReached
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what is wrong with a form is told to its sender
 
 _FORM = b"multipart/form-data"
 _LINES = b"application/x-www-form-urlencoded"  # what curl calls a body that is not said to be anything else
