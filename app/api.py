@@ -1,12 +1,12 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
-from collections.abc import Mapping
+from functools import partial
 from os import PathLike, stat_result
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
@@ -35,6 +35,7 @@ from .request_body import declared_size, save_request_body
 from .services.judgements import Verdict
 from .services.library import LibraryService
 from .services.search import SearchRequest
+from .threads import Threads
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _ROOT = "/api/v1"
@@ -71,8 +72,16 @@ def create_api(service: LibraryService) -> FastAPI:
         redoc_url=None,
     )
     explain_failures(app)
-    for routes in (_library_routes, _job_routes, _search_routes, _image_routes, _file_routes):
-        app.include_router(routes(service), prefix=_ROOT, dependencies=[Depends(check_address)])
+    reading = Threads(service.settings.quota.readers)
+    for routes in (
+        _library_routes(service),
+        _upload_routes(service, reading),
+        _job_routes(service),
+        _search_routes(service),
+        _image_routes(service, reading),
+        _file_routes(service),
+    ):
+        app.include_router(routes, prefix=_ROOT, dependencies=[Depends(check_address)])
     nowhere = Nowhere(tuple(app.routes), schema)
     app.router.routes.append(Route(f"{_ROOT}/{{rest:path}}", nowhere, include_in_schema=False))
     app.mount(STATIC_URL, _StaticFiles(directory=STATIC), name="static")
@@ -92,7 +101,7 @@ class _StaticFiles(StaticFiles):
 
 def _library_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
-    quota = service.settings.quota
+    most = service.settings.quota.name_characters
 
     @router.get("/library", response_model=LibraryView, responses=answers() | {304: {"description": "as before"}})
     def read_library(request: Request, response: Response) -> Response | LibraryView:
@@ -103,7 +112,34 @@ def _library_routes(service: LibraryService) -> APIRouter:
         response.headers.update({"ETag": tag, **_KEPT_BY_NOBODY})
         return service.overview()
 
-    @router.post("/documents", status_code=202, responses=answers(413, 415, 507), openapi_extra=_FILE_BODY)
+    @router.post("/reencode", status_code=202, responses=answers(404, 507))
+    def reencode(collection: Annotated[Collection, Query(max_length=most)] = "default") -> JobView:
+        """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
+        return service.uploads.reencode(collection)
+
+    @router.get("/documents/{document}", responses=answers(404, 409))
+    def read_document(document: DocumentInPath) -> DocumentView:
+        """One document, by name or id."""
+        return service.document(document)
+
+    @router.delete("/documents/{document}", responses=answers(404, 409, 507))
+    def delete_document(document: DocumentInPath) -> DocumentView:
+        """Removes a document, its file, page images and vectors."""
+        return service.delete(document)
+
+    @router.post("/documents/{document}/resume", status_code=202, responses=answers(404, 409, 507))
+    def resume_document(document: DocumentInPath) -> JobView:
+        """Queues the pages that are missing after a cancelled or failed job."""
+        return service.uploads.resume(document)
+
+    return router
+
+
+def _upload_routes(service: LibraryService, reading: Threads) -> APIRouter:
+    router = APIRouter()
+    quota = service.settings.quota
+
+    @router.post("/documents", status_code=202, responses=answers(408, 413, 415, 507), openapi_extra=_FILE_BODY)
     async def add_document(
         request: Request,
         name: FileName,
@@ -122,40 +158,13 @@ def _library_routes(service: LibraryService) -> APIRouter:
         admitted = uploads.admit(name, declared_size(request, quota.file_bytes))
         async with contextmanager_in_threadpool(admitted) as arrival:
             await save_request_body(request, arrival.path, name, count=arrival.count)
-            return await run_in_threadpool(
-                uploads.upload,
-                arrival.path,
-                name,
-                collection=collection,
-                metadata=metadata,
-                replace=replace,
-                arrival=arrival,
-            )
+            upload = partial(uploads.upload, collection=collection, metadata=metadata, replace=replace)
+            return await reading.run(upload, arrival.path, name, arrival=arrival)
 
     @router.post("/sample", status_code=202, responses=answers(507))
     def add_sample() -> list[JobView]:
         """Queues the sample manual."""
         return service.uploads.load_sample()
-
-    @router.post("/reencode", status_code=202, responses=answers(404, 507))
-    def reencode(collection: Annotated[Collection, Query(max_length=quota.name_characters)] = "default") -> JobView:
-        """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
-        return service.uploads.reencode(collection)
-
-    @router.get("/documents/{document}", responses=answers(404, 409))
-    def read_document(document: DocumentInPath) -> DocumentView:
-        """One document, by name or id."""
-        return service.document(document)
-
-    @router.delete("/documents/{document}", responses=answers(404, 409, 507))
-    def delete_document(document: DocumentInPath) -> DocumentView:
-        """Removes a document, its file, page images and vectors."""
-        return service.delete(document)
-
-    @router.post("/documents/{document}/resume", status_code=202, responses=answers(404, 409, 507))
-    def resume_document(document: DocumentInPath) -> JobView:
-        """Queues the pages that are missing after a cancelled or failed job."""
-        return service.uploads.resume(document)
 
     return router
 
@@ -180,8 +189,10 @@ def _search_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
     quota = service.settings.quota
     asked = Depends(search_request(quota))
+    searching = Threads(quota.searches)
 
     @router.get("/search", responses=answers(404, 409, 410))
+    @searching
     def search(
         asked_for: Annotated[SearchRequest, asked], k: Annotated[int, Query(ge=1, le=quota.hits)] = 10
     ) -> AnswerView:
@@ -189,6 +200,7 @@ def _search_routes(service: LibraryService) -> APIRouter:
         return service.search.search(asked_for, k=k)
 
     @router.get("/explain", responses=answers(404, 409, 410))
+    @searching
     def explain(asked_for: Annotated[SearchRequest, asked], page_of: DocumentName, page: PageNumber) -> ExplanationView:
         """Why a page of the document `page_of` matches; the parameters are those of the search."""
         return service.search.explain(asked_for, page_of, page)
@@ -213,11 +225,11 @@ def _search_routes(service: LibraryService) -> APIRouter:
     return router
 
 
-def _image_routes(service: LibraryService) -> APIRouter:
+def _image_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
     most = service.settings.quota.query_image_bytes
 
-    @router.post("/images", status_code=201, responses=answers(413, 415, 507), openapi_extra=_FILE_BODY)
+    @router.post("/images", status_code=201, responses=answers(408, 413, 415, 507), openapi_extra=_FILE_BODY)
     async def add_image(request: Request, name: FileName = "the image") -> QueryImageView:
         """The body is an image, or a PDF whose first page is meant, or a form with it; what a search may ask with, by
         its `token`.
@@ -225,7 +237,7 @@ def _image_routes(service: LibraryService) -> APIRouter:
         admitted = service.images.admit(name, declared_size(request, most))
         async with contextmanager_in_threadpool(admitted) as arrival:
             await save_request_body(request, arrival.path, name, count=arrival.count)
-            return await run_in_threadpool(service.images.add, arrival.path, name)
+            return await reading.run(service.images.add, arrival.path, name)
 
     @router.get("/images/{token}", response_class=Response, responses=_content("image/jpeg", 410))
     def read_image(token: Token) -> Response:
@@ -237,12 +249,14 @@ def _image_routes(service: LibraryService) -> APIRouter:
 
 def _file_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    drawing = Threads(service.settings.quota.drawings)
 
     @router.get(
         "/documents/{document}/pages/{page}/image",
         response_class=Response,
         responses=_content("image/jpeg", 404, 409),
     )
+    @drawing
     def page_image(
         document: DocumentInPath, page: NumberInPath, width: Annotated[int | None, Query(ge=64, le=2000)] = None
     ) -> Response:
@@ -265,6 +279,6 @@ def _file_routes(service: LibraryService) -> APIRouter:
     return router
 
 
-def _content(media_type: str, *errors: int) -> Mapping[int | str, dict[str, Any]]:
+def _content(media_type: str, *errors: int) -> dict[int | str, dict[str, Any]]:
     """What the schema says of a route that answers with bytes."""
     return {**answers(*errors), 200: {"content": {media_type: _BYTES}}}

@@ -26,7 +26,7 @@ from colvision.errors import (
 
 from .services.images import QueryImageExpired
 from .services.uploads import JobNotFound
-from .settings import Busy, DiskFull, LimitReached
+from .settings import Busy, DiskFull, LimitReached, TooSlow
 from .views import ErrorView
 
 _log = logging.getLogger("colvision.app")
@@ -39,6 +39,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
+    (TooSlow, 408),
     (Busy, 429),
     (DiskFull, 507),
     (LimitReached, 422),
@@ -53,6 +54,7 @@ _MEANINGS = {  # of the statuses, in the schema
     401: "the token is missing",
     403: "asked by a page of another site",
     404: "there is no such thing",
+    408: "the body came too slowly",
     409: "a name that fits more than one document: give its id",
     410: "the image is not kept any more",
     413: "the file is larger than the limit",
@@ -92,10 +94,10 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def explain_failures(app: FastAPI) -> None:
     """Lets the application answer every exception with a sentence."""
-    for kind in (ColvisionError, ValueError):
-        app.add_exception_handler(kind, _explain_error)
-    for kind in (OSError, sqlite3.Error):
-        app.add_exception_handler(kind, _explain_disk)
+    app.add_exception_handler(ColvisionError, _explain_error)
+    app.add_exception_handler(ValueError, _explain_error)
+    app.add_exception_handler(OSError, _explain_disk)
+    app.add_exception_handler(sqlite3.Error, _explain_disk)
     app.add_exception_handler(RequestValidationError, _explain_request)
     app.add_exception_handler(HTTPException, _explain_refusal)
     app.add_exception_handler(Exception, _explain_fault)  # which is raised again, so that the server logs it

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Path, Query, Request
 from fastapi.dependencies.models import Dependant
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from colvision.search import Mode
 from colvision.store.identity import clean_collection_name
@@ -33,7 +33,8 @@ def _words(text: str) -> str:
     return _line(" ".join(text.split()))
 
 
-Line = Annotated[str, AfterValidator(_line)]
+_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # the same for the schema
+Line = Annotated[str, AfterValidator(_line), Field(json_schema_extra={"pattern": _PATTERN})]
 Words = Annotated[str, AfterValidator(_words)]  # white space of any kind becomes one space
 Collection = Annotated[str, AfterValidator(clean_collection_name)]
 FileName = Annotated[str, Query(min_length=1, max_length=NAME_CHARACTERS)]  # the library makes it fit to be shown
@@ -41,7 +42,7 @@ DocumentName = Annotated[Line, Query(max_length=NAME_CHARACTERS, description="a 
 PageNumber = Annotated[int, Query(ge=1, le=_MOST)]
 DocumentInPath = Annotated[Line, Path(max_length=NAME_CHARACTERS, description="a document, by name or id")]
 NumberInPath = Annotated[int, Path(ge=1, le=_MOST)]
-Token = Annotated[Line, Path(max_length=NAME_CHARACTERS)]
+Token = Annotated[str, Path(max_length=NAME_CHARACTERS)]
 
 
 def search_request(quota: Quota) -> Callable[..., SearchRequest]:
@@ -51,7 +52,7 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         q: Annotated[Words, Query(max_length=quota.query_characters, description="the words to look for")] = "",
         like: Annotated[DocumentName, Query(description="instead of words: pages like this one, DOCUMENT:PAGE")] = "",
         image: Annotated[
-            Line,
+            str,
             Query(
                 max_length=NAME_CHARACTERS,
                 description="instead of words: pages like an image, by the token of POST /images",

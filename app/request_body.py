@@ -49,7 +49,7 @@ async def save_request_body(request: Request, path: Path, name: str, *, count: C
     `LimitReached` where the sender has gone, `DamagedFile` and `UnsupportedFile` for a body that holds no file.
     """
     try:
-        with path.open("xb") as file:
+        with path.open("wb") as file:
             async for part in _file_in(request):
                 count(len(part))
                 file.write(part)

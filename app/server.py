@@ -5,6 +5,8 @@ import os
 import socket
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,24 +80,45 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
 
     from .api import create_api
     from .components import mount_page
+    from .connections import ImpatientApp, connection_class
     from .security import Guard
-    from .supervisor import Supervisor
 
     settings = service.settings
     if sample:
         _queue_sample(service)
-    app = Guard(mount_page(create_api(service), service), token=settings.token, public_url=settings.public_url)
+    page = mount_page(create_api(service), service)
+    app = ImpatientApp(Guard(page, token=settings.token, public_url=settings.public_url))
     threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
-    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path), str(os.getpid())]):
+    config = uvicorn.Config(
+        app,
+        http=connection_class(settings.quota.connections),
+        ws="none",
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    with _reading(service):
         _announce(settings, listening.getsockname()[1])
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _reading(service: "LibraryService") -> AbstractContextManager[object]:
+    """A worker, kept running; none where the library cannot be written, and so nothing can be read."""
+    from .supervisor import Supervisor
+
+    if service.library.read_only:
+        return nullcontext()
+    command = [*service.settings.worker, str(service.library.path), str(os.getpid())]
+    return Supervisor(service.library.jobs, command, on_trouble=partial(setattr, service, "worker_trouble"))
 
 
 def _queue_sample(service: "LibraryService") -> None:
     if not sample_files():
         sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
-    service.uploads.load_sample_once()
+    try:
+        service.uploads.load_sample_once()
+    except (ColvisionError, OSError) as error:
+        sys.stderr.write(f"colvision: the sample manual was not loaded: {error}\n")
 
 
 def listen(host: str, port: int) -> socket.socket:

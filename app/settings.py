@@ -13,6 +13,7 @@ from colvision.pdf import Limits
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NOT_THE_FILE = 75  # the worker's exit code where the library or its disk ended it: EX_TEMPFAIL of sysexits.h
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
 
 
@@ -32,6 +33,10 @@ class DiskFull(LimitReached):
     retry_seconds = 60
 
 
+class TooSlow(LimitReached):
+    """A request came so slowly that it was not waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
     """What one user may ask of the application; `Limits` adds what one page may cost."""
@@ -49,6 +54,11 @@ class Quota:
     query_image_bytes: int = 20 * 2**20  # of an image that is the query
     query_image_pixels: int = 100_000_000
     query_images: int = 100  # that are kept, so that a link to an answer goes on working
+    arriving_images: int = 20  # that are sent at once
+    searches: int = 64  # answered at once, and explanations; the others wait
+    drawings: int = 8  # page images scaled at once
+    readers: int = field(default_factory=lambda: max(2, os.cpu_count() or 1))  # processes that open files for requests
+    connections: int = 400
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""

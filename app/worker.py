@@ -5,6 +5,7 @@ that started it (its number is the second argument: it may have gone before this
 """
 
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -12,7 +13,8 @@ import time
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
 
-from .settings import encoder_from_environment
+from .budgets import disk_trouble
+from .settings import NOT_THE_FILE, encoder_from_environment
 
 _POLL_SECONDS = 0.25
 _NICENESS = 10
@@ -21,7 +23,8 @@ _NICENESS = 10
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
     while os.getppid() == parent:
-        job = library.jobs.claim() if library.jobs.active() else None  # to claim is to write
+        can_read = library.jobs.active() and not disk_trouble(library.path)
+        job = library.jobs.claim() if can_read else None  # to claim is to write
         if job is None:
             time.sleep(_POLL_SECONDS)
             continue
@@ -56,8 +59,12 @@ def main() -> None:
     parent = int(sys.argv[2])
     exit_with_parent(parent)
     lower_priority()
-    with open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
-        work(library, parent=parent)
+    try:
+        with open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+            work(library, parent=parent)
+    except (ColvisionError, OSError, sqlite3.OperationalError) as error:
+        sys.stderr.write(f"colvision: {error}\n")
+        raise SystemExit(NOT_THE_FILE) from error
 
 
 if __name__ == "__main__":

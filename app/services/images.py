@@ -15,10 +15,10 @@ from colvision.core.page import Page
 from colvision.errors import ColvisionError, DamagedFile
 from colvision.pdf import FailedPage, read_pages
 
+from ..budgets import Arrival, Budgets
 from ..settings import LimitReached, Quota
 from ..views import QueryImageView
 from .spool import Spool
-from .uploads import Arrival
 
 _FOLDER = "query-images"  # in the library's folder
 _FORMER_FOLDER = "asked"  # of earlier versions: renamed at the start
@@ -36,7 +36,9 @@ class QueryImages:
     What was sent is decoded under limits in a process of its own, and only our drawing of it is kept and given back.
     """
 
-    def __init__(self, library: Path, quota: Quota) -> None:
+    def __init__(self, library: Path, quota: Quota, budgets: Budgets, spool: Spool) -> None:
+        self._budgets = budgets
+        self._spool = spool
         self._folder = library / _FOLDER
         self._quota = quota
         former = library / _FORMER_FOLDER
@@ -46,12 +48,17 @@ class QueryImages:
 
     @contextmanager
     def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
-        """Room for an image of at most `size` bytes, before it arrives; it is removed at the end."""
-        arrival = Arrival(Spool(self._folder.parent / "uploads").new(name), self._quota.query_image_bytes)
-        try:
+        """Takes room for an image of `size` bytes (None: not known) before it comes.
+
+        Write it to the `path` of what is given, after its `count`, then `add` it, all within the block. Raises `Busy`,
+        `DiskFull`, `LimitExceeded`, `LibraryReadOnly`.
+        """
+        path, limit = self._spool.new(name), self._quota.query_image_bytes
+        with (
+            self._budgets.admit(path, name, size=size, limit=limit, is_upload=False) as arrival,
+            self._spool.arriving(path),
+        ):
             yield arrival
-        finally:
-            arrival.path.unlink(missing_ok=True)
 
     def add(self, path: Path, name: str) -> QueryImageView:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.

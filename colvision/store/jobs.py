@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from colvision.core.metadata import Metadata, metadata_text
+from colvision.errors import QueueFull
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.file_lock import Holder
@@ -87,13 +88,21 @@ class JobQueue:
         collection: str = "default",
         metadata: Metadata | None = None,
         replace: bool = False,
+        max_waiting: int | None = None,
     ) -> Job:
-        """Adds a file to ingest; `name` is what the user calls it. Raises `ValueError` for an unfit collection name."""
+        """Adds a file to ingest; `name` is what the user calls it.
+
+        Raises `QueueFull` where `max_waiting` jobs wait or run already, of whatever process, and `ValueError` for an
+        unfit collection name.
+        """
         collection = clean_collection_name(collection)
         text = None if metadata is None else metadata_text(metadata)
         sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
         values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, text, replace, now()]
         with self._db.write():
+            waiting = int(self._db.one(f"SELECT count(*) FROM jobs WHERE {_ACTIVE}")[0])
+            if max_waiting is not None and waiting >= max_waiting:
+                raise QueueFull(f"{waiting} jobs wait already: add {name} when some are done", waiting=waiting)
             key = self._db.insert(sql, values)
         return self.get(key)
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colvision.core.page import Page
 from colvision.pdf import Limits, RendererChoice, read_pages
 from colvision.pdf.sandbox.protocol import PageImage, Status, receive, send
 from tests.helpers.pdf_files import BOTH, SLOW, SMALL, text_file, written
@@ -97,6 +99,18 @@ def test_a_long_file_is_read_by_one_process_after_the_other(tmp_path):
     assert texts == list(map(str, range(1, 206)))
     assert processes_of(path) == []
     assert len(processes) == 2, "what a renderer keeps of each page must not pile up"
+
+
+@NEEDS_PROC
+def test_a_page_that_the_machine_has_no_time_for_is_waited_for(tmp_path, renderer):
+    path = written(tmp_path, text_file("a", "b"))
+    pages = read_pages(path, limits=Limits(page_seconds=1.0), renderer=renderer)
+    next(pages)
+    for process in processes_of(path):
+        os.kill(process, signal.SIGSTOP)
+        threading.Timer(1.5, os.kill, [process, signal.SIGCONT]).start()
+    assert isinstance(next(pages), Page)
+    pages.close()
 
 
 READ_ALL = """

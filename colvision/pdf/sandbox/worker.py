@@ -15,7 +15,6 @@ from typing import IO, Protocol
 
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
 
-
 _FILE_BYTES = 2**26  # fontconfig keeps a cache; nothing else is written
 _OPEN_FILES = 64
 _PR_SET_NO_NEW_PRIVS = 38  # <linux/prctl.h>
