@@ -37,13 +37,17 @@ def command(
             help="mini, a checkpoint folder or a hub id.",
         ),
     ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="The address that browsers open, where a proxy stands before the app.")
+    ] = "",
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
     if encoder:
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
-        settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
+        token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
+        settings = Settings(library or default_library(), host, port, token, public_url)
         serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
         sys.stderr.write(f"colvision: {error}\n")
@@ -82,7 +86,8 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
     settings = service.settings
     if sample:
         _queue_sample(service)
-    app = ImpatientApp(Guard(mount_page(create_api(service), service), token=settings.token))
+    page = mount_page(create_api(service), service)
+    app = ImpatientApp(Guard(page, token=settings.token, public_url=settings.public_url))
     threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
     config = uvicorn.Config(
         app,
@@ -139,6 +144,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _announce(settings: Settings, port: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    token = "/?token=<your token>" if settings.token else ""
-    sys.stdout.write(f"colvision: http://{host}:{port}{token}  (library {settings.library}; Ctrl+C stops)\n")
+    token = "/?token=<your token>" if settings.token else "/" if settings.public_url else ""
+    address = settings.public_url.rstrip("/") or f"http://{host}:{port}"
+    behind = f"; behind it port {port}" if settings.public_url else ""
+    sys.stdout.write(f"colvision: {address}{token}  (library {settings.library}{behind}; Ctrl+C stops)\n")
     sys.stdout.flush()

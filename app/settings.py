@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError
@@ -76,19 +77,22 @@ class Quota:
 class Settings:
     """`worker` is the command that reads queued files; the library's folder and our process number are added.
 
-    It runs no module of the folder that the application happens to be started in.
+    It runs no module of the folder that the application happens to be started in. `public_url` is the address that
+    browsers open where a proxy stands before the application, "" where none does.
     """
 
     library: Path
     host: str = "127.0.0.1"
     port: int = 7860
     token: str = ""
+    public_url: str = ""
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; expected 0 (any that is free) to 65535")
+        _check_public_url(self.public_url)
         if self.token and len(self.token) < _LEAST_TOKEN:
             raise ValueError(f"{TOKEN_VARIABLE} has {len(self.token)} characters; use at least {_LEAST_TOKEN}")
         if not is_loopback(self.host) and not self.token:
@@ -96,6 +100,18 @@ class Settings:
                 f"{self.host} is none of {', '.join(LOOPBACK)}, and whoever reaches it can read and delete "
                 f"the library: set {TOKEN_VARIABLE} to a secret of your own, or leave out --host"
             )
+
+
+def _check_public_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        fits = False
+    if url and not (fits and url.isascii() and not (parts.query or parts.fragment or parts.username)):
+        raise ValueError(
+            f"the public address is {url!r}; expected what browsers open, such as https://manuals.example/colvision"
+        )
 
 
 def is_loopback(host: str) -> bool:

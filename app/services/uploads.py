@@ -149,13 +149,17 @@ class Uploads:
     def cancel(self, key: int) -> JobView:
         """Raises `JobNotFound`."""
         self._library.jobs.cancel(key)
+        return _job_view(self._job(key))
+
+    def _job(self, key: int) -> Job:
         try:
-            return _job_view(self._library.jobs.get(key))
+            return self._library.jobs.get(key)
         except ValueError as error:
             raise JobNotFound(str(error)) from error
 
     def dismiss(self, key: int) -> None:
-        """Takes an ended job off the list."""
+        """Takes an ended job off the list. Raises `JobNotFound`."""
+        self._job(key)
         self._library.jobs.dismiss(key)
 
     def cancel_job_of(self, document: str) -> None:

@@ -1,6 +1,7 @@
 """The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`.
 
-TOY_QUOTA: JSON for other limits than the usual ones.
+COLVISION_TOKEN and TOY_PUBLIC_URL are its token and its address behind a proxy; TOY_QUOTA is JSON for other limits
+than the usual ones.
 """
 
 import json
@@ -18,7 +19,13 @@ from colvision.testing import ToyEncoder
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 
 if __name__ == "__main__":
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    settings = Settings(folder, port=port, worker=WORKER, quota=Quota(**json.loads(os.environ.get("TOY_QUOTA", "{}"))))
-    with open_library(folder, encoder=ToyEncoder()) as library, listen(settings.host, port) as listening:
-        serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)
+    settings = Settings(
+        Path(sys.argv[1]),
+        port=int(sys.argv[2]),
+        token=os.environ.get("COLVISION_TOKEN", ""),
+        public_url=os.environ.get("TOY_PUBLIC_URL", ""),
+        quota=Quota(**json.loads(os.environ.get("TOY_QUOTA", "{}"))),
+        worker=WORKER,
+    )
+    with open_library(settings.library, encoder=ToyEncoder()) as library, listen(settings.host, settings.port) as own:
+        serve_library(LibraryService(library, settings), own, sample="--sample" in sys.argv)

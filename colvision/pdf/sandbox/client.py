@@ -21,6 +21,18 @@ _TICKS = os.sysconf("SC_CLK_TCK") if sys.platform == "linux" else 0  # a second,
 _START_SECONDS = 60.0  # a cold disk, a busy machine; 0.2 s otherwise
 
 
+# What a Python, its libraries and fontconfig need to find their files: nothing of it is a secret, as others may be.
+_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE"),
+    *("FONTCONFIG_FILE", "FONTCONFIG_PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"),
+)
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+
+
 class WorkerLost(Exception):
     """The process has ended, by itself or by us; the text is the reason, in plain words."""
 
@@ -41,7 +53,7 @@ class Worker:
             [sys.executable, "-P", "-m", "colvision.pdf.sandbox.worker", request.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, sys.path)])},
+            env=_environment() | {"PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, sys.path)])},
             process_group=0 if os.name == "posix" else None,  # poppler's processes die with it
         )
         assert self._process.stdin is not None and self._process.stdout is not None
