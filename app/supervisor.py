@@ -72,7 +72,7 @@ class Supervisor:
     def _count_death(self, pid: int) -> None:
         """After the third death on one file the file is failed: the rest of the queue goes on."""
         for job in self._jobs.active():
-            if job.pid == pid:
+            if job.pid == pid and not self._jobs.is_worked_on(job):  # another container may count the same
                 self._deaths[job.key] += 1
                 if self._deaths[job.key] >= _DEATHS:
                     self._fail(job)

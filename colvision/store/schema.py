@@ -104,6 +104,17 @@ JOBS = Table(
         "finished": unchecked("TEXT NOT NULL DEFAULT ''"),
     },
 )
+JUDGEMENTS = Table(
+    "judgements",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY"),
+        "text": unchecked("TEXT NOT NULL"),  # the question
+        "document": unchecked("TEXT NOT NULL"),  # its id, which stays when it is encoded again
+        "page": unchecked("INTEGER NOT NULL"),
+        "verdict": unchecked("TEXT NOT NULL"),
+    },
+    "UNIQUE (text, document, page)",
+)
 _CHECKED_TABLES = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
 
 _INDEXES = """
@@ -115,7 +126,7 @@ CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
 SCHEMA = (
-    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS))
+    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS, JUDGEMENTS))
     + _INDEXES
     + """
 CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -164,6 +175,7 @@ ALTER TABLE pages ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE pages ADD COLUMN tried TEXT;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+_JUDGEMENTS_4 = JUDGEMENTS.create_sql
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -182,5 +194,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
-    4: _NOTES_4,
+    4: _NOTES_4 + _JUDGEMENTS_4,
 }

@@ -14,6 +14,7 @@ from colvision.app.services.library import LibraryService
 from colvision.app.settings import Quota, Settings
 
 from colvision.library import open_library
+from colvision.signals import exit_on_sigterm
 from colvision.testing import ToyEncoder
 
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
@@ -27,5 +28,9 @@ if __name__ == "__main__":
         quota=Quota(**json.loads(os.environ.get("TOY_QUOTA", "{}"))),
         worker=WORKER,
     )
-    with open_library(settings.library, encoder=ToyEncoder()) as library, listen(settings.host, settings.port) as own:
-        serve_library(LibraryService(library, settings), own, sample="--sample" in sys.argv)
+    with (
+        exit_on_sigterm(),
+        open_library(settings.library, encoder=ToyEncoder()) as library,
+        listen(settings.host, settings.port) as listening,
+    ):
+        serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)
