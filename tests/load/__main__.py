@@ -24,12 +24,14 @@ _ROOM = 600 * MB  # that bodies may take of the disk
 
 
 def ask(folder: Path) -> None:
-    """The application as it is, with mini."""
+    """The application as it is, with mini; a reader looks at an answer for five seconds."""
     with open_library(folder) as library:
         library.ingest(_SAMPLE)
     with serving(*REAL, "--library", str(folder), "--port", "0") as address:
         begin_to_read(address, _SCAN.read_bytes())
-        outcome = ask_and_send(address, _QUESTIONS, text_file("a small file"), askers=200, files=80, seconds=30.0)
+        outcome = ask_and_send(
+            address, _QUESTIONS, text_file("a small file"), askers=200, files=80, seconds=30.0, pause=5.0
+        )
     say(outcome)
     taken = outcome.statuses["a file"][202]
     assert set(outcome.statuses["a search"]) == {200}, "a search was not answered"

@@ -54,12 +54,18 @@ class Outcome:
 
 
 def ask_and_send(
-    address: str, questions: Sequence[str], file: bytes, *, askers: int, files: int, seconds: float
+    address: str, questions: Sequence[str], file: bytes, *, askers: int, files: int, seconds: float, pause: float
 ) -> Outcome:
-    """`askers` clients ask for so many seconds, and until `files` files were sent, each by a client of its own."""
+    """`askers` clients ask for so many seconds, and until `files` files were sent, each by a client of its own.
+
+    Each reads its answer for `pause` seconds before it asks again.
+    """
     outcome = Outcome()
     before = _ready(address)
-    with _watching(lambda: _look_at_queue(outcome, address)), _asking(outcome, address, questions, askers, seconds):
+    with (
+        _watching(lambda: _look_at_queue(outcome, address)),
+        _asking(outcome, address, questions, askers, seconds, pause),
+    ):
         _at_once(files, lambda number: _send(outcome, address, file + b"%d" % number))
         outcome.read = _ready(address) - before
     return outcome
@@ -133,10 +139,12 @@ def _asking(outcome: Outcome, address: str, questions: Sequence[str], askers: in
     end, is_sent = time.monotonic() + seconds, threading.Event()
 
     def ask(number: int) -> None:
+        time.sleep(pause * number / askers)
         for question in islice(cycle(questions), number % len(questions), None):
             _request(outcome, address, "a search", "GET", "/search", {"q": question})
             if time.monotonic() > end and is_sent.is_set():
                 return
+            time.sleep(pause)
 
     crowd = threading.Thread(target=_at_once, args=[askers, ask])
     crowd.start()

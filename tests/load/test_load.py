@@ -30,7 +30,9 @@ def test_the_limits_hold_while_many_ask_many_send_and_one_file_is_read(quick_pat
         images = [written_image(number) for number in range(10)]
         sent = send_images(address, quick_path / "library" / "uploads", images)
         begin_to_read(address, text_file(*["long"] * 60))
-        outcome = ask_and_send(address, ["oil", "valve"], text_file("small"), askers=20, files=10, seconds=1.0)
+        outcome = ask_and_send(
+            address, ["oil", "valve"], text_file("small"), askers=20, files=10, seconds=1.0, pause=0.1
+        )
     assert (sent.statuses["an image"], sent.most_readers <= 2) == ({201: 10}, True)
     assert (outcome.statuses["a search"].keys(), outcome.most_waiting) == ({200}, 6)
     assert outcome.statuses["a file"] == {202: 5, 429: 5}
