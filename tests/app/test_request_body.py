@@ -63,7 +63,12 @@ FORM = "multipart/form-data; boundary=x"
 @pytest.mark.parametrize(
     ("kind", "body", "status", "sentence"),
     [
-        (FORM, "--x\r\nContent-Disposition: form-data; name=collection\r\n\r\na\r\n--x--\r\n", 422, "'collection' is no"),
+        (
+            FORM,
+            "--x\r\nContent-Disposition: form-data; name=collection\r\n\r\na\r\n--x--\r\n",
+            422,
+            "'collection' is no",
+        ),
         (FORM, f"--x\r\n{HEAD.format('a', '')}1\r\n--x\r\n{HEAD.format('b', '')}2\r\n--x--\r\n", 422, "several files"),
         (FORM, f"--x\r\n{HEAD.format('a', '')}only the beginning", 422, "not arrived as a whole"),
         (FORM, f"--x\r\n{HEAD.format('a', 'Content-Transfer-Encoding: base64')}\r\nMQ==\r\n--x--\r\n", 415, "base64"),
