@@ -16,6 +16,7 @@ from starlette.types import Scope
 import colvision
 from colvision.core.metadata import parse_metadata
 from colvision.pdf import MEDIA_TYPES
+from colvision.store.judgements import Verdict
 
 from .failures import Nowhere, answers, explain_failures
 from .parameters import (
@@ -32,7 +33,6 @@ from .parameters import (
     search_request,
 )
 from .request_body import declared_size, save_request_body
-from .services.judgements import Verdict
 from .services.library import LibraryService
 from .services.search import SearchRequest
 from .threads import Threads
@@ -176,6 +176,11 @@ def _job_routes(service: LibraryService) -> APIRouter:
     def cancel_job(key: NumberInPath) -> JobView:
         """Stops a job; pages that are stored already stay."""
         return service.uploads.cancel(key)
+
+    @router.post("/jobs/{key}/retry", status_code=202, responses=answers(404, 507))
+    def retry_job(key: NumberInPath) -> JobView:
+        """Has a job wait again that failed for a reason beside its file, such as a full disk: see `can_retry`."""
+        return service.uploads.retry(key)
 
     @router.delete("/jobs/{key}", status_code=204, responses=answers(404, 507))
     def dismiss_job(key: NumberInPath) -> None:

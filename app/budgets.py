@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colvision.errors import LibraryReadOnly, LimitExceeded, QueueFull
+from colvision.errors import DiskFull, LibraryReadOnly, LimitExceeded, QueueFull
 from colvision.library import Job, Library
+from colvision.store.disk import KEEP_FREE, check_room
 
-from .settings import Busy, DiskFull, Quota
-
-_READING_BYTES = 100 * 2**20  # that a disk must have for a document to be begun: its copy, page images, the catalogue
+from .settings import Busy, Quota
 
 
 def disk_trouble(library: Path) -> str:
     """Why the disk of a library lets no document be read now, "" where it does."""
-    free = shutil.disk_usage(library).free
-    if free >= _READING_BYTES:
-        return ""
-    return f"the disk has {free >> 20} MB left, too little to read documents: make room, and they are read"
+    try:
+        check_room(library, keep_free=KEEP_FREE)
+    except DiskFull:
+        free = shutil.disk_usage(library).free
+        return f"the disk has {free >> 20:,} MB left, too little to read documents: make room, and they are read"
+    return ""
 
 
 class Arrival:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from colvision.errors import (
     CollectionNotFound,
     ColvisionError,
+    DiskFull,
     DocumentAmbiguous,
     DocumentNotFound,
     EncoderError,
@@ -26,7 +27,7 @@ from colvision.errors import (
 
 from .services.images import QueryImageExpired
 from .services.uploads import JobNotFound
-from .settings import Busy, DiskFull, LimitReached, TooSlow
+from .settings import Busy, LimitReached, TooSlow
 from .views import ErrorView
 
 _log = logging.getLogger("colvision.app")
@@ -84,6 +85,7 @@ _SQLITE = {
     sqlite3.SQLITE_BUSY: (503, _BUSY),
     sqlite3.SQLITE_LOCKED: (503, _BUSY),
 }
+_ROOM_SECONDS = 60  # until somebody may have made room
 _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 
@@ -129,7 +131,7 @@ def _answer(status: int, sentence: str, headers: dict[str, str] | None = None) -
 
 async def _explain_error(_: Request, error: Exception) -> Response:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    seconds = getattr(error, "retry_seconds", None)
+    seconds = getattr(error, "retry_seconds", _ROOM_SECONDS if status == 507 else None)
     return _answer(status, str(error), {"Retry-After": str(seconds)} if seconds else None)
 
 

@@ -27,12 +27,6 @@ class Busy(LimitReached):
     retry_seconds = 10
 
 
-class DiskFull(LimitReached):
-    """The disk has too little room left."""
-
-    retry_seconds = 60
-
-
 class TooSlow(LimitReached):
     """A request came so slowly that it was not waited for."""
 

@@ -61,7 +61,7 @@ class Supervisor:
                 return
             if time.monotonic() - started > _LONG_SECONDS:
                 rest = _REST_SECONDS
-            reason = f"the worker ended with code {worker.returncode}; it is started again in {rest:.0f} s"
+            reason = f"the worker ended with code {worker.returncode}; it is started again in {rest:g} s"
             sys.stderr.write(f"colvision: {reason}\n")
             self._on_trouble(f"no document is being read: {reason} ({last_words.text() or 'it gave no reason'})")
             if worker.returncode != NOT_THE_FILE:
@@ -72,7 +72,7 @@ class Supervisor:
     def _count_death(self, pid: int) -> None:
         """After the third death on one file the file is failed: the rest of the queue goes on."""
         for job in self._jobs.active():
-            if job.pid == pid:
+            if job.pid == pid and not self._jobs.is_worked_on(job):  # another container may count the same
                 self._deaths[job.key] += 1
                 if self._deaths[job.key] >= _DEATHS:
                     self._fail(job)

@@ -30,11 +30,10 @@ class Documents:
 
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        return [document_of(row) for row in self._store.documents(self._name)]
+        return [document_of(self._store.seen(row)) for row in self._store.documents(self._name)]
 
     def document(self, document: str) -> Document:
-        row = self._find(document)
-        return document_of(row)
+        return document_of(self._store.seen(self._find(document)))
 
     def delete(self, document: str) -> Document:
         """Removes a document, its file, page images and text; returns what was removed. Raises `LibraryReadOnly`."""

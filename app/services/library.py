@@ -48,7 +48,7 @@ class LibraryService:
         self.settings = settings
         budgets = Budgets(library, settings.quota)
         self.uploads = Uploads(library, settings.quota, budgets)
-        self.judgements = Judgements(library.path, settings.quota)
+        self.judgements = Judgements(library, settings.quota)
         self.images = QueryImages(library.path, settings.quota, budgets, self.uploads.spool)
         self.search = SearchService(library, settings.quota, self.judgements, self.images)
 
@@ -65,7 +65,7 @@ class LibraryService:
 
     def revision(self) -> str:
         """An entity tag of the overview: another one when that may have changed, here or in another process."""
-        state = (self._start, self.library.revision, len(self.judgements), self._trouble())
+        state = (self._start, self.library.revision, self._trouble())
         return f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
 
     def overview(self) -> LibraryView:
@@ -79,7 +79,7 @@ class LibraryService:
             encoder=status.encoder,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
-            warnings=tuple(filter(None, (self._read_only(), trouble, *status.warnings))),
+            warnings=tuple(filter(None, (self._read_only(), trouble, *status.warnings, self.judgements.warning))),
         )
 
     def _read_only(self) -> str:
@@ -98,12 +98,16 @@ class LibraryService:
         return _document(self.library.document(document))
 
     def delete(self, document: str) -> DocumentView:
-        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`."""
+        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`.
+
+        On a full disk nothing can be written before the document is gone, so what only tells of it goes last.
+        """
         found = self.library.document(document)
-        self.uploads.cancel_job_of(found.id)
+        self.uploads.stop_job_of(found.id)
         self.search.forget()
-        self.judgements.forget(found.id)
-        return _document(self.library.delete(found.id))
+        removed = self.library.delete(found.id)
+        self.uploads.forget_jobs_of(found.id)
+        return _document(removed)
 
     def original(self, document: str) -> Original:
         """Raises `DocumentNotFound`."""

@@ -34,7 +34,7 @@ class Uploads:
         self._quota = quota
         self._budgets = budgets
         self.spool = Spool(library.jobs.uploads)
-        self.spool.sweep(lambda: {job.path for job in library.jobs.active()})
+        self.spool.sweep(lambda: {job.path for job in library.jobs.all()})
 
     @contextmanager
     def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
@@ -157,16 +157,29 @@ class Uploads:
         except ValueError as error:
             raise JobNotFound(str(error)) from error
 
+    def retry(self, key: int) -> JobView:
+        """Raises `JobNotFound`, `LimitReached` for a job that cannot be tried again."""
+        job = self._job(key)
+        if not job.can_retry:
+            raise LimitReached(f"{job.name} cannot be tried again: add it anew")
+        return self._add(job.name, partial(self._library.jobs.retry, key))
+
     def dismiss(self, key: int) -> None:
-        """Takes an ended job off the list. Raises `JobNotFound`."""
+        """Takes an ended job off the list, with the upload that it may have kept. Raises `JobNotFound`."""
         self._job(key)
         self._library.jobs.dismiss(key)
 
-    def cancel_job_of(self, document: str) -> None:
+    def stop_job_of(self, document: str) -> None:
         """Stops what reads a document (an id), and tells nothing more of it."""
-        for job in self._library.jobs.all():
+        for job in self._library.jobs.active():
             if job.document == document:
                 self._library.jobs.cancel(job.key, dismiss=True)
+
+    def forget_jobs_of(self, document: str) -> None:
+        """Tells nothing more of what has read a document (an id)."""
+        for job in self._library.jobs.all():
+            if job.document == document:
+                self._library.jobs.dismiss(job.key)
 
     def jobs(self, trouble: str = "") -> list[JobView]:
         """Jobs with something to tell: first what is worked on. `trouble` is why none is at present."""
@@ -189,4 +202,5 @@ def _job_view(job: Job) -> JobView:
         failed_pages=job.failed_pages,
         pages_per_second=round(job.pages_per_second, 2),
         seconds_left=job.seconds_left,
+        can_retry=job.can_retry,
     )

@@ -3,7 +3,6 @@
 Comments between two steps say what a kill there leaves; the rule is that of `colvision.store.writer_lock`.
 """
 
-import sqlite3
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,12 +10,15 @@ from dataclasses import dataclass
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
+from colvision.errors import DiskError
 from colvision.maxsim import clipped_share, quantise
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.compaction import Compactor
+from colvision.store.disk import Reserve
 from colvision.store.documents import PendingDocument
 from colvision.store.files import Files
 from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
@@ -35,6 +37,7 @@ class EncodedPage:
     width: int
     geometry: PdfGeometry | None = None
     text: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class Writer:
@@ -45,6 +48,11 @@ class Writer:
         self._db = catalogue
         self._files = files
         self._compactor = compactor
+        self._reserve = Reserve(catalogue.folder)
+
+    def keep_room(self) -> None:
+        """Keeps some room of the disk, so that a `delete` can make room when there is none."""
+        self._reserve.make()
 
     def commit(
         self,
@@ -79,7 +87,7 @@ class Writer:
 
     def _merge(self, collection: int) -> None:
         """The pages are stored by now: a disk too full for merging does not fail the commit."""
-        with suppress(OSError, sqlite3.OperationalError):
+        with suppress(OSError, DiskError):
             self._compactor.compact_due(collection)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
@@ -99,7 +107,17 @@ class Writer:
         rows.shards.add(self._db, shard)
         for place, page in enumerate(batch.pages):
             checksum = zlib.crc32(page.jpeg)
-            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place, checksum)
+            new = NewPage(
+                row.key,
+                page.number,
+                page.height,
+                page.width,
+                page.geometry,
+                shard.key,
+                place,
+                checksum,
+                page.notes,
+            )
             rows.pages.add(self._db, new, page.text)
         rows.collections.count_clipped(self._db, row.collection, *batch.count_clipped())
         if row.visible:
@@ -136,6 +154,7 @@ class Writer:
         if target is not None:
             self._writer_lock.delete_document(target)
         rows.documents.complete(self._db, row.key)
+        rows.judgements.delete_orphans(self._db)
         rows.collections.next_generation(self._db, row.collection)
 
     def _empty_reason(self, row: DocumentRow) -> str:
@@ -177,6 +196,7 @@ class Writer:
 
     def delete_collection(self, name: str) -> None:
         """Removes a collection with all its documents, as `delete` does with one. Raises `CollectionNotFound`."""
+        self._reserve.release()
         with self._writer_lock.acquire():
             with self._db.write():
                 row = rows.collections.find(self._db, name)
@@ -187,6 +207,7 @@ class Writer:
                 if shadow is not None:
                     rows.collections.delete(self._db, shadow.key)
                 rows.collections.remove(self._db, row)
+                rows.judgements.delete_orphans(self._db)
                 rows.pages.purge_text(self._db)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._writer_lock.sweep()
@@ -198,6 +219,7 @@ class Writer:
         Its file, page images and text are off the disk as well. Its codes in a shard with other documents are when that
         is rewritten: at once where a quarter of it is dead. Raises `DocumentNotFound`.
         """
+        self._reserve.release()
         with self._writer_lock.acquire():
             with self._db.write():
                 if rows.documents.get(self._db, row.key) is None:
@@ -206,6 +228,7 @@ class Writer:
                 has_text = any(rows.pages.has_text(self._db, each.key) for each in deleted)
                 for each in deleted:
                     self._writer_lock.delete_document(each)
+                rows.judgements.delete_orphans(self._db)
                 if has_text:
                     rows.pages.purge_text(self._db)
                 rows.collections.next_generation(self._db, row.collection)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 from colvision.app.services.library import LibraryService
-from colvision.app.settings import Busy, DiskFull, Quota, Settings
+from colvision.app.settings import Busy, Quota, Settings
 
 from colvision.app import budgets as budgets_module
-from colvision.errors import LibraryReadOnly, LimitExceeded, QueueFull
+from colvision.errors import DiskFull, LibraryReadOnly, LimitExceeded, QueueFull
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 
@@ -26,7 +26,7 @@ def make(service):
 @pytest.fixture
 def disk(monkeypatch):
     """A disk whose free bytes a test sets, and from which what is written is taken."""
-    disk = SimpleNamespace(free=2**40)
+    disk = SimpleNamespace(free=2**40, total=2**41)
     monkeypatch.setattr(budgets_module.shutil, "disk_usage", lambda path: disk)
     return disk
 

@@ -4,11 +4,14 @@ import hashlib
 import os
 import sqlite3
 import threading
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
 
 from colvision.core.embedding import PageEmbedding, PatchGrid
+from colvision.core.health import Note
 from colvision.errors import (
     CollectionNotFound,
     DocumentAmbiguous,
@@ -189,8 +192,17 @@ def test_a_file_that_had_grown_between_counting_and_copying_gets_all_its_pages(s
     assert begin(store, quick_path / "a.pdf", pages=3).missing == (1, 2, 3)
 
 
+def called(store, worker):
+    """Writes another worker's name into all documents, as an older colvision would."""
+    with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
+        raw.execute("UPDATE documents SET worker = ?", [worker])
+    raw.close()
+
+
 def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
+    """Of a process of another machine that an older colvision ran nobody can know whether it lives."""
     pending = begin(store, write(quick_path, "a.pdf", "A"), pages=2)
+    called(store, "elsewhere process 12/34")
     with Store(store.path) as other:
         twin = begin(other, quick_path / "a.pdf", pages=2)
         other.writer.commit(twin, [encoded(1, "one"), encoded(2, "two")], TOY.info)
@@ -201,10 +213,12 @@ def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
 
 def test_a_document_that_a_living_process_ingests_is_left_to_it(store, quick_path):
     begin(store, write(quick_path, "a.pdf", "A"))
-    parent = f"{os.uname().nodename} process {os.getppid()}/0"
-    with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
-        raw.execute("UPDATE documents SET worker = ?", [parent])
-    raw.close()
+    with (
+        Store(store.path) as other,
+        pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getpid()}/"),
+    ):
+        begin(other, quick_path / "a.pdf")
+    called(store, f"{os.uname().nodename} process {os.getppid()}/0")
     with pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getppid()}/0"):
         begin(store, quick_path / "a.pdf")
 
@@ -271,3 +285,19 @@ def test_commits_of_many_threads_do_not_lose_each_other(store, quick_path):
         thread.join()
     assert errors == []
     assert visible_pages(store) == {(path.name, number) for path in paths for number in (1, 2)}
+
+
+def test_what_was_not_read_of_pages_and_of_the_file_is_kept(store, quick_path):
+    path = write(quick_path, "a.pdf", "A")
+    form, shrunk = Note("form", "is a form"), Note("shrunk", "is drawn at 40 dpi")
+    pending = store.pending.begin(path, source_file("a.pdf"), TOY.info, pages=3, renderer="toy 1", notes=(form,))
+    pages = [encoded(1, "bleed"), replace(encoded(2, "valve"), notes=(shrunk,))]
+    store.writer.commit(pending, pages, TOY.info, failed=[(3, "is damaged")])
+    store.writer.finish(pending)
+    row = store.find("a.pdf")
+    assert row.notes == (form,)
+    assert store.noted_pages(row) == [(2, shrunk)]
+    with store._db.read():
+        [(tried,)] = store._db.all("SELECT tried FROM pages WHERE number = 3")
+    assert datetime.fromisoformat(tried).tzinfo is not None
+    assert store.verify() == []

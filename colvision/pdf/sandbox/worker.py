@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Protocol
 
+from colvision.core.health import Note
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
 
 _FILE_BYTES = 2**26  # fontconfig keeps a cache; nothing else is written
@@ -25,6 +26,8 @@ class OpenDocument(Protocol):
     """An open file. Raises `UnreadableFile` when it is made, `UnreadablePage` for a page."""
 
     pages: int
+
+    notes: tuple[Note, ...]
 
     def draw(self, number: int) -> PageImage:
         """Page `number`, from 1."""
@@ -46,7 +49,7 @@ def main() -> None:
     except UnreadableFile as error:
         send(answers, Status(error.code, str(error)))
         return
-    send(answers, Status("opened", pages=document.pages))
+    send(answers, Status("opened", pages=document.pages, notes=document.notes))
     for line in sys.stdin.buffer:  # ends with the parent
         _limit_time(request.page_seconds)
         send(answers, _draw(document, int(line)))
