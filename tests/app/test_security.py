@@ -163,8 +163,17 @@ def test_what_a_request_says_of_a_proxy_is_not_believed(name):
 
 
 @pytest.mark.parametrize(
-    "url", ["manuals.example", "ftp://a", "http://", "http://[", "http://a:x", "http://a/?b", "http://ä"]
+    "url",
+    [
+        *("manuals.example", "ftp://a", "http://", "http://[", "http://a:x", "http://a/?b", "http://ä", "http://a//b"),
+        *("http://a/app", "http://a/static/x", "http://a/\n", "http://a@b", "http://a/%20"),
+    ],
 )
 def test_a_public_address_that_is_none_is_refused(tmp_path, url):
     with pytest.raises(ValueError, match=re.escape(repr(url))):
         Settings(tmp_path, public_url=url)
+
+
+@pytest.mark.parametrize("url", ["", "http://a", "https://a.b/", "http://[::1]:80/x/y-z/", "http://127.0.0.1:9/apps"])
+def test_a_public_address_may_have_a_port_and_a_path(tmp_path, url):
+    assert Settings(tmp_path, public_url=url).public_url == url
