@@ -81,8 +81,9 @@ class QueryImages:
     def data(self, token: str) -> bytes:
         """An image as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
         path = self._path(token)
-        try:
+        with suppress(OSError):  # what can only be read is not replaced by newer ones, either
             os.utime(path)
+        try:
             return path.read_bytes()
         except FileNotFoundError as error:
             raise _gone() from error
