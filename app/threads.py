@@ -11,7 +11,7 @@ from .settings import Busy
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-_PATIENCE_SECONDS = 30.0  # a browser's user has gone by then
+_PATIENCE_SECONDS = 60.0  # a browser's user has gone by then
 
 
 class Threads:

@@ -81,7 +81,7 @@ class QueryImages:
     def data(self, token: str) -> bytes:
         """An image as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
         path = self._path(token)
-        with suppress(OSError):  # what can only be read is not replaced by newer ones, either
+        with suppress(OSError):  # where nothing can be written it stays anyway
             os.utime(path)
         try:
             return path.read_bytes()

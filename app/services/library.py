@@ -83,9 +83,8 @@ class LibraryService:
         )
 
     def _read_only(self) -> str:
-        return (
-            "The library cannot be written: it can be searched, nothing can be added" if self.library.read_only else ""
-        )
+        said = "The library cannot be written: it can be searched, nothing can be added or deleted"
+        return said if self.library.read_only else ""
 
     def _trouble(self) -> str:
         """Why documents wait, "" while none does or one is read."""

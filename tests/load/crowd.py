@@ -28,6 +28,7 @@ class Outcome:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     most_waiting: int = 0
     most_bytes: int = 0
+    most_readers: int = 0
     read: int = 0  # of the files that were sent, meanwhile
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,6 +73,16 @@ def send_large(address: str, uploads: Path, *, files: int, size: int) -> Outcome
     return outcome
 
 
+def send_images(address: str, uploads: Path, images: Sequence[bytes]) -> Outcome:
+    """These images at once; `most_readers` processes were seen that opened files in the folder `uploads`."""
+    outcome = Outcome()
+    with _watching(lambda: _look_at_readers(outcome, uploads)):
+        _at_once(
+            len(images), lambda number: _request(outcome, address, "an image", "POST", "/images", {}, images[number])
+        )
+    return outcome
+
+
 def begin_to_read(address: str, file: bytes) -> None:
     """Sends a file, and returns when it is being read."""
     outcome = Outcome()
@@ -90,6 +101,15 @@ def _ready(address: str) -> int:
 def _look_at_queue(outcome: Outcome, address: str) -> None:
     waiting = sum(job["state"] in ("queued", "running") for job in _library(address)["jobs"])
     outcome.most_waiting = max(outcome.most_waiting, waiting)
+
+
+def _look_at_readers(outcome: Outcome, uploads: Path) -> None:
+    readers = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = path.read_bytes()
+            readers += b"colvision.pdf.sandbox.worker" in command and bytes(uploads) in command
+    outcome.most_readers = max(outcome.most_readers, readers)
 
 
 def _look_at_disk(outcome: Outcome, uploads: Path) -> None:
