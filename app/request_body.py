@@ -60,9 +60,13 @@ async def save_request_body(request: Request, path: Path, name: str, *, count: C
 async def _file_in(request: Request) -> AsyncIterator[bytes]:
     kind, boundary = _content_type(request)
     if kind == _FORM:
-        form = _Form(boundary)
+        form, beside = _Form(boundary), 0
         async for data in request.stream():
-            for part in form.file_in(data):
+            parts = form.file_in(data)
+            beside += len(data) - sum(map(len, parts))
+            if beside > _ENVELOPE:
+                raise LimitExceeded(f"the form holds too much beside its file: {_AS_IT_IS}")
+            for part in parts:
                 yield part
         form.close()
         return

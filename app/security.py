@@ -60,15 +60,15 @@ class Guard:
 
     def _refusal(self, scope: Scope, host: str) -> Response | None:
         """`host` is the Host header as it came: a proxy may have put our own address there."""
-        hosts = {host, self._public.netloc if self._public else host}
-        if not self._tokens and _name_of(host) not in {*_LOOPBACK_HOSTS, *map(_name_of, hosts - {host})}:
+        public = [self._public.netloc.lower()] if self._public else []
+        if not self._tokens and _name_of(host) not in (*_LOOPBACK_HOSTS, *map(_name_of, public)):
             return _refusal_response(
                 400,
                 "this server answers to 127.0.0.1 and localhost only: open it under one of these names, or start it "
                 "with --public-url and the address that browsers open",
             )
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not _is_from_here(scope, hosts, is_page=path in ("", "/")):
+        if not _is_from_here(scope, [host, *public], is_page=path in ("", "/")):
             return _refusal_response(403, "a page of another site asked for this: open the application itself")
         if scope.get("method") not in _SAFE_METHODS and path.startswith(_GRADIO_PATH):
             return _refusal_response(404, "nothing is taken here: send documents to /api/v1/documents")
@@ -133,7 +133,7 @@ def _name_of(host: str) -> str:
     return host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _is_from_here(scope: Scope, hosts: set[str], *, is_page: bool) -> bool:
+def _is_from_here(scope: Scope, hosts: list[str], *, is_page: bool) -> bool:
     """Whether our own page asks, or somebody who opens it, or a program that is no browser."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")

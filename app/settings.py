@@ -1,10 +1,10 @@
 """What the application is started with, and what it allows: every limit that a user can meet is named here."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError
@@ -14,6 +14,10 @@ SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NOT_THE_FILE = 75  # the worker's exit code where the library or its disk ended it: EX_TEMPFAIL of sysexits.h
+_PUBLIC_URL = re.compile(
+    r"https?://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?(?!/(api|app|assets|static)(/|$))(/[\w.~-]+)*/?",
+    re.ASCII | re.IGNORECASE,
+)
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
 
 
@@ -97,14 +101,10 @@ class Settings:
 
 
 def _check_public_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        fits = False
-    if url and not (fits and url.isascii() and not (parts.query or parts.fragment or parts.username)):
+    if url and not _PUBLIC_URL.fullmatch(url):
         raise ValueError(
-            f"the public address is {url!r}; expected what browsers open, such as https://manuals.example/colvision"
+            f"the public address is {url!r}; expected what browsers open, such as https://manuals.example/colvision, "
+            "and not below /api, /app, /assets or /static, which the application has itself"
         )
 
 

@@ -42,8 +42,7 @@ def test_what_does_not_belong_into_an_address_is_refused_in_a_sentence(client, m
     assert (answer.status_code, sentence in answer.json()["error"]) == (422, True), answer.text
 
 
-def test_white_space_of_any_kind_is_a_space(client, service, upload):
-    upload()
+def test_white_space_of_any_kind_is_a_space(client):
     assert client.get("/api/v1/search?q=%E2%80%A8bleed%0Avalve%09").json()["query"] == "bleed valve"
 
 

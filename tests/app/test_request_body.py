@@ -1,6 +1,7 @@
 """What a request's body is: the bytes of a file, or a form with one, and what is known of it before it is read."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -139,6 +140,17 @@ def test_a_file_may_be_as_large_as_the_limit_in_a_form_too_and_no_larger(client,
     assert "the limit" not in client.post(ADDRESS, files={"file": ("a", exact)}).text
     for beyond in ({"files": {"file": ("a", exact + b"x")}}, {"content": iter([exact, b"x"])}):
         assert client.post(ADDRESS, **beyond).status_code == 413
+    assert waiting(service) == []
+
+
+def test_a_form_that_goes_on_and_on_beside_its_file_is_refused(client, service, data):
+    def body():
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + data + b"\r\n--x--\r\n"
+        while True:
+            yield bytes(2**15)
+
+    headers = {"content-type": FORM}
+    assert client.post(ADDRESS, content=itertools.islice(body(), 9), headers=headers).status_code == 413
     assert waiting(service) == []
 
 

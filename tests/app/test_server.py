@@ -250,6 +250,16 @@ def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, se
     assert missing in jobs.get(job.key).reason
 
 
+def test_no_process_that_the_app_starts_is_told_the_token(run, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setenv("COLVISION_TOKEN", "a secret of my own")
+    monkeypatch.setattr(
+        server, "serve", lambda settings, *, sample: told.append((settings.token, os.environ.get("COLVISION_TOKEN")))
+    )
+    assert run("--library", str(tmp_path)).exit_code == 0
+    assert told == [("a secret of my own", None)]
+
+
 def test_another_address_without_a_token_is_refused_in_a_sentence(run, tmp_path, monkeypatch):
     monkeypatch.delenv("COLVISION_TOKEN", raising=False)
     result = run("--host", "0.0.0.0", "--library", str(tmp_path))

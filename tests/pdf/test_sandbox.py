@@ -73,6 +73,21 @@ def test_the_death_of_the_process_costs_one_page(tmp_path, renderer, how):
 
 
 @NEEDS_PROC
+def test_the_process_knows_no_secret_and_may_do_little(tmp_path, renderer, monkeypatch):
+    monkeypatch.setenv("COLVISION_TOKEN", "a secret of my own")
+    path = written(tmp_path, text_file("first", "second"))
+    pages = read_pages(path, pixels=SMALL, renderer=renderer)
+    next(pages)
+    process = Path("/proc") / str(min(processes_of(path, "colvision.pdf.sandbox.worker")))
+    limits = dict(re.findall(r"^(Max [a-z ]+?)  +(\w+)", (process / "limits").read_text(), re.MULTILINE))
+    assert b"COLVISION_TOKEN" not in (process / "environ").read_bytes()
+    assert "NoNewPrivs:\t1" in (process / "status").read_text()
+    assert (limits["Max open files"], limits["Max file size"]) == ("64", str(2**26))
+    assert (limits["Max processes"] == "0") == (renderer == "pdfium")
+    assert next(pages).text == "second"
+
+
+@NEEDS_PROC
 def test_nothing_is_left_behind(tmp_path, renderer, monkeypatch):
     before, scratch = zombies(), tmp_path / "scratch"
     scratch.mkdir()
