@@ -135,7 +135,9 @@ def _at_once(count: int, work: Callable[[int], None]) -> None:
 
 
 @contextmanager
-def _asking(outcome: Outcome, address: str, questions: Sequence[str], askers: int, seconds: float) -> Iterator[None]:
+def _asking(
+    outcome: Outcome, address: str, questions: Sequence[str], askers: int, seconds: float, pause: float
+) -> Iterator[None]:
     end, is_sent = time.monotonic() + seconds, threading.Event()
 
     def ask(number: int) -> None:
