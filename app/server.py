@@ -15,7 +15,7 @@ import typer
 
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
-from colvision.signals import exit_on_sigterm
+from colvision.signals import exit_when_terminated
 
 from .settings import Settings, encoder_from_environment, sample_files
 
@@ -49,7 +49,7 @@ def command(
     try:
         token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
         settings = Settings(library or default_library(), host, port, token, public_url)
-        with exit_on_sigterm():  # once the library is closed
+        with exit_when_terminated():  # once the library is closed
             serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
         sys.stderr.write(f"colvision: {error}\n")

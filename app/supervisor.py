@@ -17,7 +17,7 @@ _REST_SECONDS = 2.0  # before the next start; twice as long each time, as a work
 _MAX_REST_SECONDS = 60.0
 _LONG_SECONDS = 60.0  # a worker that has run for so long had started well
 _DEATHS = 3  # on the same file, before it is called failed
-_PATIENCE_SECONDS = 5.0  # for the worker to end by itself
+_PATIENCE_SECONDS = 10.0  # for the worker to store what it has read, and to end by itself
 
 
 class Supervisor:

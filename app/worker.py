@@ -13,7 +13,7 @@ import time
 
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
-from colvision.signals import exit_on_sigterm
+from colvision.signals import exit_when_terminated
 
 from .budgets import disk_trouble
 from .settings import NOT_THE_FILE, encoder_from_environment
@@ -74,7 +74,7 @@ def main() -> None:
     exit_with_parent(parent)
     lower_priority()
     try:
-        with exit_on_sigterm(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+        with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
             work(library, parent=parent)
     except ColvisionError as error:
         sys.stderr.write(f"colvision: {error}\n")

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 
 from colvision.errors import ColvisionError, DocumentNotFound
 from colvision.ingest import Progress
-from colvision.signals import TERMINATED, Terminated, sigterm_raises
+from colvision.signals import Terminated, termination_raises
 
 if TYPE_CHECKING:
     from colvision.evaluation import TaskProgressCallback
@@ -45,7 +45,7 @@ def echo(line: str) -> None:
 def handle_errors() -> Iterator[None]:
     """Turns our errors into one sentence on stderr and an exit code."""
     try:
-        with sigterm_raises():
+        with termination_raises():
             yield
     except ValueError as error:
         raise _exit(str(error), MISUSED) from error
@@ -56,7 +56,7 @@ def handle_errors() -> Iterator[None]:
     except OSError as error:
         raise _exit(f"{error.filename or ''}: {error.strerror or error}", FAILED) from error
     except KeyboardInterrupt as stop:
-        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        code = stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
         raise _exit("stopped; what was stored stays, and the same command goes on from there", code) from None
 
 

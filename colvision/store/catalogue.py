@@ -15,7 +15,7 @@ from typing import Any
 
 from colvision.errors import DiskError, DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
-from colvision.store.disk import SQLITE_TROUBLE, disk_error, disk_errors, sqlite_code
+from colvision.store.disk import SQLITE_TROUBLE, Reserve, disk_error, disk_errors, sqlite_code
 from colvision.store.schema import (
     APPLICATION_ID,
     FORMAT,
@@ -61,8 +61,14 @@ class Catalogue:
             raise self._open_error(error) from error
 
     def _open_somehow(self, *, create: bool) -> None:
-        """For reading where it cannot be written after all."""
+        """For reading where it cannot be written after all; on a full disk with some of what is kept for that."""
         try:
+            self._open()
+            self._check_format(create=create)
+        except DiskError:
+            if not Reserve(self.folder).lend():
+                raise
+            self._finalizer()
             self._open()
             self._check_format(create=create)
         except LibraryReadOnly:

@@ -14,6 +14,7 @@ KEEP_FREE = 2**30  # bytes of the disk that an ingest leaves to others
 _KEEP_FREE_SHARE = 0.05  # of a small disk: no more than this
 _RESERVE_NAME = "catalog.reserve"
 _RESERVE_BYTES = 4 << 20  # SQLite's log of a deleted document: its rows, and the words of 10,000 pages
+_LENT_BYTES = 128 << 10  # the files that SQLite makes beside an open catalogue
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
@@ -60,8 +61,9 @@ def check_room(folder: Path, *, keep_free: int, needed: int = 0) -> None:
     kept = min(keep_free, int(disk.total * _KEEP_FREE_SHARE))
     if disk.free - needed < kept:
         raise DiskFull(
-            f"the disk of library {folder} has {disk.free >> 20:,} MB left, and {kept >> 20:,} MB are kept free: make "
-            "room, or keep less free (--keep-free), then do the same again; what was stored stays"
+            f"the disk of library {folder} has {disk.free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
+            f"free, beside {needed / 2**20:,.1f} MB to be stored: make room, or keep less free (--keep-free), then do "
+            "the same again; what was stored stays"
         )
 
 
@@ -80,7 +82,25 @@ class Reserve:
                 except OSError:
                     self._path.unlink(missing_ok=True)
 
-    def release(self) -> None:
-        if self._path.exists():
-            with suppress(OSError):
-                self._path.unlink()
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Gives it up for the length of the block."""
+        if not self._path.exists():
+            yield
+            return
+        with suppress(OSError):
+            self._path.unlink()
+        try:
+            yield
+        finally:
+            self.make()
+
+    def lend(self) -> bool:
+        """A little of it, to open the library with; False where there is none."""
+        try:
+            with self._path.open("r+b") as file:
+                size = self._path.stat().st_size
+                file.truncate(max(0, size - _LENT_BYTES))
+        except OSError:
+            return False
+        return size > 0

@@ -72,11 +72,13 @@ class Judgements:
         with self._db.write():
             for line in filter(None, lines):
                 try:
-                    judgement = _parse(line)
-                except (ValueError, TypeError):
+                    rows.judgements.put(self._db, *_parse(line), replaces=False)
+                except (
+                    ValueError,
+                    TypeError,
+                    OverflowError,
+                ):  # also for half a character, or a page beyond all numbers
                     unread.append(line)
-                else:
-                    rows.judgements.put(self._db, *judgement, replaces=False)
         with disk_errors(self._db.folder):
             if unread:
                 atomic_write(path.with_name(UNREAD_FILE), [b"\n".join(unread)])

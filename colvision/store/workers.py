@@ -108,6 +108,6 @@ def _remove(file: IO[bytes]) -> None:
     if sys.platform != "win32":
         with suppress(OSError):
             path.unlink()
-    file.close()
     with suppress(OSError):
+        file.close()
         path.unlink(missing_ok=True)

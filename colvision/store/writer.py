@@ -196,8 +196,7 @@ class Writer:
 
     def delete_collection(self, name: str) -> None:
         """Removes a collection with all its documents, as `delete` does with one. Raises `CollectionNotFound`."""
-        self._reserve.release()
-        with self._writer_lock.acquire():
+        with self._reserve.released(), self._writer_lock.acquire():
             with self._db.write():
                 row = rows.collections.find(self._db, name)
                 shadow = rows.collections.shadow_of(self._db, row.key)
@@ -219,8 +218,7 @@ class Writer:
         Its file, page images and text are off the disk as well. Its codes in a shard with other documents are when that
         is rewritten: at once where a quarter of it is dead. Raises `DocumentNotFound`.
         """
-        self._reserve.release()
-        with self._writer_lock.acquire():
+        with self._reserve.released(), self._writer_lock.acquire():
             with self._db.write():
                 if rows.documents.get(self._db, row.key) is None:
                     raise document_deleted(row)

@@ -14,7 +14,7 @@ from colvision.app.services.library import LibraryService
 from colvision.app.settings import Quota, Settings
 
 from colvision.library import open_library
-from colvision.signals import exit_on_sigterm
+from colvision.signals import exit_when_terminated
 from colvision.testing import ToyEncoder
 
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
@@ -29,7 +29,7 @@ if __name__ == "__main__":
         worker=WORKER,
     )
     with (
-        exit_on_sigterm(),
+        exit_when_terminated(),
         open_library(settings.library, encoder=ToyEncoder()) as library,
         listen(settings.host, settings.port) as listening,
     ):
