@@ -11,7 +11,7 @@ from colvision.app.services.library import LibraryService
 from colvision.app.services.search import SearchRequest
 from colvision.app.settings import LimitReached, Quota, Settings
 
-from colvision.errors import LimitExceeded, UnsupportedFile
+from colvision.errors import ColvisionError, UnsupportedFile
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 
@@ -117,7 +117,7 @@ def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_
 )
 def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, quota, sentence):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises((LimitReached, LimitExceeded), match=sentence):
+    with pytest.raises(ColvisionError, match=sentence):
         limited = LibraryService(service.library, Settings(service.library.path, quota=quota))
         limited.uploads.upload(path, "pump.tiff")
 
