@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 7860
 
-.PHONY: app test quick soak check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
+.PHONY: app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
 
 app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
@@ -19,6 +19,9 @@ quick: $(READY)  ## the tests that need no model, browser or kill: under a minut
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
+
+load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 2 GB of disk
+	$(RUN) -m tests.load
 
 check: $(READY)  ## format, lint, types, layers
 	$(RUN) -m ruff format --check .

@@ -1,84 +1,89 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
+from functools import partial
 from os import PathLike, stat_result
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from fastapi import Path as InPath
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.concurrency import contextmanager_in_threadpool
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Receive, Scope, Send
+from pydantic import Field
+from starlette.routing import Route
+from starlette.types import Scope
 
 import colvision
 from colvision.core.metadata import parse_metadata
-from colvision.errors import (
-    CollectionNotFound,
-    ColvisionError,
-    DocumentAmbiguous,
-    DocumentNotFound,
-    EncoderError,
-    InputError,
-    LimitExceeded,
-    PageNotFound,
-    UnsupportedFile,
-)
 from colvision.pdf import media_type
-from colvision.search import Mode
 from colvision.store.judgements import Verdict
 
-from .request_body import save_request_body
-from .services.images import QueryImageExpired
+from .failures import Nowhere, answers, explain_failures
+from .parameters import (
+    Collection,
+    DocumentInPath,
+    DocumentName,
+    FileName,
+    Line,
+    NumberInPath,
+    PageNumber,
+    Token,
+    Words,
+    check_address,
+    search_request,
+)
+from .request_body import declared_size, save_request_body
 from .services.library import LibraryService
 from .services.search import SearchRequest
-from .services.uploads import JobNotFound
-from .settings import LimitReached
+from .threads import Threads
 from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
 
 _ROOT = "/api/v1"
-_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
-_STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
-    (CollectionNotFound, 404),
-    (DocumentNotFound, 404),
-    (PageNotFound, 404),
-    (JobNotFound, 404),
-    (QueryImageExpired, 410),
-    (DocumentAmbiguous, 409),
-    (LimitExceeded, 413),
-    (LimitReached, 422),
-    (UnsupportedFile, 415),
-    (InputError, 422),
-    (EncoderError, 503),
-    (ColvisionError, 503),
-    (ValueError, 422),
-)
+_FACTS = 100  # that are noted with one file
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": _BYTES,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
 
 
 def create_api(service: LibraryService) -> FastAPI:
     """The application without its page: routes, what runs in the browser, errors as sentences."""
+    schema = f"{_ROOT}/openapi.json"
     app = FastAPI(
         title="colvision",
         version=colvision.__version__,
-        openapi_url=f"{_ROOT}/openapi.json",
+        openapi_url=schema,
         docs_url=None,  # FastAPI's pages load their scripts from another machine
         redoc_url=None,
     )
-    for kind in (ColvisionError, ValueError):
-        app.add_exception_handler(kind, _explain_error)
-    app.add_exception_handler(RequestValidationError, _explain_request)
-    app.add_exception_handler(HTTPException, _explain_refusal)
-    for routes in (_library_routes, _job_routes, _search_routes, _image_routes, _file_routes):
-        app.include_router(routes(service), prefix=_ROOT)
-    app.router.routes.append(Route(f"{_ROOT}/{{rest:path}}", _Nowhere(tuple(app.routes)), include_in_schema=False))
+    explain_failures(app)
+    reading = Threads(service.settings.quota.readers)
+    for routes in (
+        _library_routes(service),
+        _upload_routes(service, reading),
+        _job_routes(service),
+        _search_routes(service),
+        _image_routes(service, reading),
+        _file_routes(service),
+    ):
+        app.include_router(routes, prefix=_ROOT, dependencies=[Depends(check_address)])
+    nowhere = Nowhere(tuple(app.routes), schema)
+    app.router.routes.append(Route(f"{_ROOT}/{{rest:path}}", nowhere, include_in_schema=False))
     app.mount(STATIC_URL, _StaticFiles(directory=STATIC), name="static")
     return app
 
@@ -94,93 +99,72 @@ class _StaticFiles(StaticFiles):
         return response
 
 
-class _Nowhere:
-    """What no route takes, by any method: else it would go on to Gradio, which has errors of another form."""
-
-    def __init__(self, routes: tuple[BaseRoute, ...]) -> None:
-        self._routes = routes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, method = scope["path"], scope["method"]
-        methods = ", ".join(name for name in _METHODS if self._is_taken({**scope, "method": name}))
-        if methods:
-            error = {"error": f"{method} is not for {path}: use {methods}"}
-            response = JSONResponse(error, 405, {"Allow": methods})
-        else:
-            response = JSONResponse({"error": f"there is nothing at {path}: {_ROOT}/openapi.json lists what is"}, 404)
-        await response(scope, receive, send)
-
-    def _is_taken(self, scope: Scope) -> bool:
-        return any(route.matches(scope)[0] is Match.FULL for route in self._routes)
-
-
-async def _explain_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    sentence = f"there is nothing at {request.url.path}" if error.status_code == 404 else error.detail
-    return JSONResponse({"error": sentence}, error.status_code, error.headers)
-
-
-async def _explain_error(_: Request, error: Exception) -> Response:
-    status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return JSONResponse({"error": str(error)}, status)
-
-
-async def _explain_request(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"][1:])
-    return JSONResponse({"error": f"{name}: {first['msg']}"}, 422)
-
-
 def _library_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    most = service.settings.quota.name_characters
 
-    @router.get("/library", response_model=LibraryView)
+    @router.get("/library", response_model=LibraryView, responses=answers() | {304: {"description": "as before"}})
     def read_library(request: Request, response: Response) -> Response | LibraryView:
         """Documents, jobs and sizes; 304 for the ETag of an answer when nothing has changed since."""
         tag = service.revision()  # before the answer is made: it is never newer than that
         if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        response.headers["ETag"] = tag
+            return Response(status_code=304, headers={"ETag": tag, **_KEPT_BY_NOBODY})
+        response.headers.update({"ETag": tag, **_KEPT_BY_NOBODY})
         return service.overview()
 
-    @router.post("/documents", status_code=202)
-    async def add_document(
-        request: Request,
-        name: Annotated[str, Query(min_length=1, max_length=300)],
-        collection: str = "default",
-        meta: Annotated[tuple[str, ...], Query(description="NAME=VALUE, noted with the document")] = (),
-    ) -> JobView:
-        """The body is the file itself; `name` is what its document will be called. A new collection is made."""
-        path = service.uploads.spool.new(name)
-        async with save_request_body(request, path, name, limit=service.settings.quota.file_bytes):
-            metadata = parse_metadata(meta) or None
-            return await run_in_threadpool(service.uploads.upload, path, name, collection=collection, metadata=metadata)
-
-    @router.post("/sample", status_code=202)
-    def add_sample() -> list[JobView]:
-        """Queues the sample manual."""
-        return service.uploads.load_sample()
-
-    @router.post("/reencode", status_code=202)
-    def reencode(collection: str = "default") -> JobView:
+    @router.post("/reencode", status_code=202, responses=answers(404, 507))
+    def reencode(collection: Annotated[Collection, Query(max_length=most)] = "default") -> JobView:
         """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
         return service.uploads.reencode(collection)
 
-    @router.get("/documents/{document}")
-    def read_document(document: str) -> DocumentView:
+    @router.get("/documents/{document}", responses=answers(404, 409))
+    def read_document(document: DocumentInPath) -> DocumentView:
         """One document, by name or id."""
         return service.document(document)
 
-    @router.delete("/documents/{document}")
-    def delete_document(document: str) -> DocumentView:
+    @router.delete("/documents/{document}", responses=answers(404, 409, 507))
+    def delete_document(document: DocumentInPath) -> DocumentView:
         """Removes a document, its file, page images and vectors."""
         return service.delete(document)
 
-    @router.post("/documents/{document}/resume", status_code=202)
-    def resume_document(document: str) -> JobView:
+    @router.post("/documents/{document}/resume", status_code=202, responses=answers(404, 409, 507))
+    def resume_document(document: DocumentInPath) -> JobView:
         """Queues the pages that are missing after a cancelled or failed job."""
         return service.uploads.resume(document)
+
+    return router
+
+
+def _upload_routes(service: LibraryService, reading: Threads) -> APIRouter:
+    router = APIRouter()
+    quota = service.settings.quota
+
+    @router.post("/documents", status_code=202, responses=answers(408, 413, 415, 507), openapi_extra=_FILE_BODY)
+    async def add_document(
+        request: Request,
+        name: FileName,
+        collection: Annotated[Collection, Query(max_length=quota.name_characters)] = "default",
+        meta: Annotated[
+            tuple[Annotated[Line, Field(max_length=quota.metadata_characters)], ...],
+            Query(max_length=_FACTS, description="NAME=VALUE, noted with the document"),
+        ] = (),
+        replace: Annotated[bool, Query(description="take the place of the document of this name")] = False,
+    ) -> JobView:
+        """The body is the file itself, or a form with it; `name` is what its document will be called. A new collection
+        is made.
+        """
+        uploads, metadata = service.uploads, parse_metadata(meta) or None
+        uploads.check(name, collection, metadata)
+        admitted = uploads.admit(name, declared_size(request, quota.file_bytes))
+        async with contextmanager_in_threadpool(admitted) as arrival:
+            await save_request_body(request, arrival.path, name, count=arrival.count)
+            upload = partial(uploads.upload, collection=collection, metadata=metadata, replace=replace)
+            return await reading.run(upload, arrival.path, name, arrival=arrival)
+
+    @router.post("/sample", status_code=202, responses=answers(507))
+    def add_sample() -> list[JobView]:
+        """Queues the sample manual."""
+        return service.uploads.load_sample()
 
     return router
 
@@ -188,68 +172,56 @@ def _library_routes(service: LibraryService) -> APIRouter:
 def _job_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/jobs/{key}/cancel")
-    def cancel_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
+    @router.post("/jobs/{key}/cancel", responses=answers(404, 507))
+    def cancel_job(key: NumberInPath) -> JobView:
         """Stops a job; pages that are stored already stay."""
         return service.uploads.cancel(key)
 
-    @router.post("/jobs/{key}/retry", status_code=202)
-    def retry_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
+    @router.post("/jobs/{key}/retry", status_code=202, responses=answers(404, 507))
+    def retry_job(key: NumberInPath) -> JobView:
         """Has a job wait again that failed for a reason beside its file, such as a full disk: see `can_retry`."""
         return service.uploads.retry(key)
 
-    @router.delete("/jobs/{key}", status_code=204)
-    def dismiss_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:
+    @router.delete("/jobs/{key}", status_code=204, responses=answers(404, 507))
+    def dismiss_job(key: NumberInPath) -> None:
         """Takes an ended job off the list."""
         service.uploads.dismiss(key)
 
     return router
 
 
-class _SearchParameters(BaseModel):
-    """What is searched for, as the address of a request has it: also the names in the page's own address."""
-
-    q: str = Field("", description="the words to look for")
-    like: str = Field("", description="instead of words: pages like this one, DOCUMENT:PAGE")
-    image: str = Field("", description="instead of words: pages like an image, by the token of POST /images")
-    collection: str = "default"
-    document: str = Field("", description="search this document only, by name or id")
-    where: str = Field("", description="search only pages that this holds for: page in 3-9 and machine=pump")
-    mode: Mode = Field("auto", description="exact compares every page's codes")
-    text_fusion: bool | None = Field(None, description="ask the text layers, too; left out: where that was measured")
-
-    def request(self) -> SearchRequest:
-        values = self.model_dump()
-        return SearchRequest(text=values.pop("q"), document=values.pop("document") or None, **values)
-
-
 def _search_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    quota = service.settings.quota
+    asked = Depends(search_request(quota))
+    searching = Threads(quota.searches)
 
-    @router.get("/search")
-    def search(parameters: Annotated[_SearchParameters, Depends()], k: int = 10) -> AnswerView:
+    @router.get("/search", responses=answers(404, 409, 410))
+    @searching
+    def search(
+        asked_for: Annotated[SearchRequest, asked], k: Annotated[int, Query(ge=1, le=quota.hits)] = 10
+    ) -> AnswerView:
         """The pages that match best."""
-        return service.search.search(parameters.request(), k=k)
+        return service.search.search(asked_for, k=k)
 
-    @router.get("/explain")
-    def explain(
-        parameters: Annotated[_SearchParameters, Depends()], page_of: str, page: Annotated[int, Query(ge=1, le=_MOST)]
-    ) -> ExplanationView:
+    @router.get("/explain", responses=answers(404, 409, 410))
+    @searching
+    def explain(asked_for: Annotated[SearchRequest, asked], page_of: DocumentName, page: PageNumber) -> ExplanationView:
         """Why a page of the document `page_of` matches; the parameters are those of the search."""
-        return service.search.explain(parameters.request(), page_of, page)
+        return service.search.explain(asked_for, page_of, page)
 
-    @router.post("/judgements", status_code=204)
+    @router.post("/judgements", status_code=204, responses=answers(404, 409, 507))
     def judge(
-        q: str,
-        document: str,
-        page: Annotated[int, Query(ge=1, le=_MOST)],
-        collection: str = "default",
+        q: Annotated[Words, Query(min_length=1, max_length=quota.query_characters)],
+        document: DocumentName,
+        page: PageNumber,
+        collection: Annotated[Collection, Query(max_length=quota.name_characters)] = "default",
         verdict: Verdict = "",
     ) -> None:
         """Whether a page answers a question, in the words of its reader; "" takes that back."""
         service.search.judge(SearchRequest(q, collection), document, page, verdict)
 
-    @router.get("/judgements", response_class=Response)
+    @router.get("/judgements", response_class=Response, responses=_content("application/jsonl"))
     def read_judgements() -> Response:
         """Questions with the pages that answer them: JSON lines for `colvision evaluate`."""
         headers = {**_KEPT_BY_NOBODY, "Content-Disposition": 'attachment; filename="judgements.jsonl"'}
@@ -258,22 +230,22 @@ def _search_routes(service: LibraryService) -> APIRouter:
     return router
 
 
-def _image_routes(service: LibraryService) -> APIRouter:
+def _image_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
+    most = service.settings.quota.query_image_bytes
 
-    @router.post("/images", status_code=201)
-    async def add_image(
-        request: Request, name: Annotated[str, Query(min_length=1, max_length=300)] = "the image"
-    ) -> QueryImageView:
-        """The body is an image, or a PDF whose first page is meant; what a search may ask with, by its `token`."""
-        path = service.uploads.spool.new(name)
-        async with save_request_body(request, path, name, limit=service.settings.quota.query_image_bytes):
-            view = await run_in_threadpool(service.images.add, path, name)
-        path.unlink()
-        return view
+    @router.post("/images", status_code=201, responses=answers(408, 413, 415, 507), openapi_extra=_FILE_BODY)
+    async def add_image(request: Request, name: FileName = "the image") -> QueryImageView:
+        """The body is an image, or a PDF whose first page is meant, or a form with it; what a search may ask with, by
+        its `token`.
+        """
+        admitted = service.images.admit(name, declared_size(request, most))
+        async with contextmanager_in_threadpool(admitted) as arrival:
+            await save_request_body(request, arrival.path, name, count=arrival.count)
+            return await reading.run(service.images.add, arrival.path, name)
 
-    @router.get("/images/{token}", response_class=Response)
-    def read_image(token: str) -> Response:
+    @router.get("/images/{token}", response_class=Response, responses=_content("image/jpeg", 410))
+    def read_image(token: Token) -> Response:
         """An image that is a query, as it was understood: a JPEG."""
         return Response(service.images.data(token), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 
@@ -282,14 +254,22 @@ def _image_routes(service: LibraryService) -> APIRouter:
 
 def _file_routes(service: LibraryService) -> APIRouter:
     router = APIRouter()
+    drawing = Threads(service.settings.quota.drawings)
 
-    @router.get("/documents/{document}/pages/{page}/image", response_class=Response)
-    def page_image(document: str, page: Annotated[int, InPath(ge=1, le=_MOST)], width: int | None = None) -> Response:
-        """The page's image, a JPEG."""
+    @router.get(
+        "/documents/{document}/pages/{page}/image",
+        response_class=Response,
+        responses=_content("image/jpeg", 404, 409),
+    )
+    @drawing
+    def page_image(
+        document: DocumentInPath, page: NumberInPath, width: Annotated[int | None, Query(ge=64, le=2000)] = None
+    ) -> Response:
+        """The page's image, a JPEG, at most `width` pixels wide."""
         return Response(service.page_image(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
 
-    @router.get("/documents/{document}/file", response_class=FileResponse)
-    def original_file(document: str) -> Response:
+    @router.get("/documents/{document}/file", response_class=FileResponse, responses=_content("*/*", 404, 409))
+    def original_file(document: DocumentInPath) -> Response:
         """The kept file; `#page=12` opens a PDF at that page."""
         original = service.original(document)
         kind = media_type(original.path)
@@ -302,3 +282,8 @@ def _file_routes(service: LibraryService) -> APIRouter:
         )
 
     return router
+
+
+def _content(media_type: str, *errors: int) -> dict[int | str, dict[str, Any]]:
+    """What the schema says of a route that answers with bytes."""
+    return {**answers(*errors), 200: {"content": {media_type: _BYTES}}}

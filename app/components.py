@@ -1,11 +1,16 @@
 """The page: Gradio is its frame; everything that is read, sent or drawn is the scripts' in static/, over /api/v1."""
 
 import os
+from urllib.parse import urlsplit
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from colvision.pdf import MEDIA_TYPES
 
@@ -13,12 +18,16 @@ from .api import STATIC, STATIC_URL
 from .services.library import LibraryService
 from .settings import Quota
 
-_START = f"import('{STATIC_URL}/main.js').then(main => main.start())"
 _STYLES = ("tokens", "frame", "sidebar", "search", "cards", "inspector")  # as `css=` Gradio breaks :is(a, b)
+_PAGE = ("", "/")
+_FILES = (*_PAGE, "/theme.css", "/favicon.ico")  # all that the page loads of Gradio, and its folders
+_FOLDERS = ("/assets/", "/static/")
+_BASE = b'<base href="./"'
 
 
-def build_page(quota: Quota) -> gr.Blocks:
-    """The places that the scripts fill, and the limits that it tells."""
+def build_page(quota: Quota, static_url: str) -> gr.Blocks:
+    """The places that the scripts fill, and the limits that it tells; the scripts are at `static_url`."""
+    start = f"import('{static_url}/main.js').then(main => main.start())"
     limits = {
         "LIMITS": quota.in_words(),
         "ENDINGS": ",".join(MEDIA_TYPES),
@@ -40,22 +49,55 @@ def build_page(quota: Quota) -> gr.Blocks:
         with gr.Column(elem_id="cv-sidebar", min_width=0, scale=0):
             gr.HTML(html_template=part("brand") + part("sidebar"), js_on_load=None, apply_default_css=False)
         with gr.Column(elem_id="cv-main", min_width=0):
-            gr.HTML(html_template=part("search"), js_on_load=_START, apply_default_css=False)
+            gr.HTML(html_template=part("search"), js_on_load=start, apply_default_css=False)
     return page
 
 
 def mount_page(app: FastAPI, service: LibraryService) -> FastAPI:
     """The application with its page at /."""
+    static_url = urlsplit(service.settings.public_url.rstrip("/")).path + STATIC_URL
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(service.settings.quota),
+        build_page(service.settings.quota, static_url),
         path="/",
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         show_error=False,
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        head="".join(f'<link rel="stylesheet" href="{STATIC_URL}/{name}.css">' for name in _STYLES),
+        head="".join(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in _STYLES),
         favicon_path=str(STATIC / "icon.svg"),
     )
+    mount = mounted.routes[-1]
+    assert isinstance(mount, Mount)
+    mount.app = _Frame(mount.app)
     return mounted
+
+
+class _Frame:
+    """Gradio's application: of its many routes only those that the page loads, and no error in a form of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = scope.get("root_path", "")
+        path = scope["path"].removeprefix(root)
+        if scope["type"] == "http" and not (path in _FILES or path.startswith(_FOLDERS)):
+            raise HTTPException(404)
+        refused = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                refused = message["status"] if message["status"] >= 400 else 0
+                if root and path in _PAGE:
+                    del MutableHeaders(scope=message)["content-length"]
+            elif root and path in _PAGE:  # `./` is another folder where the address ends without a slash
+                message["body"] = message.get("body", b"").replace(_BASE, b'<base href="%s/"' % root.encode())
+            if not refused:
+                await send(message)
+
+        await self._app(scope, receive, sending)
+        if refused:
+            raise HTTPException(refused)

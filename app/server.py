@@ -5,6 +5,8 @@ import os
 import socket
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,13 +38,17 @@ def command(
             help="mini, a checkpoint folder or a hub id.",
         ),
     ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="The address that browsers open, where a proxy stands before the app.")
+    ] = "",
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
     if encoder:
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
-        settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
+        token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
+        settings = Settings(library or default_library(), host, port, token, public_url)
         with exit_when_terminated():  # once the library is closed
             serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
@@ -76,24 +82,45 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
 
     from .api import create_api
     from .components import mount_page
+    from .connections import ImpatientApp, connection_class
     from .security import Guard
-    from .supervisor import Supervisor
 
     settings = service.settings
     if sample:
         _queue_sample(service)
-    app = Guard(mount_page(create_api(service), service), token=settings.token)
+    page = mount_page(create_api(service), service)
+    app = ImpatientApp(Guard(page, token=settings.token, public_url=settings.public_url))
     threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
-    with Supervisor(service.library.jobs, [*settings.worker, str(service.library.path), str(os.getpid())]):
+    config = uvicorn.Config(
+        app,
+        http=connection_class(settings.quota.connections),
+        ws="none",
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    with _reading(service):
         _announce(settings, listening.getsockname()[1])
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _reading(service: "LibraryService") -> AbstractContextManager[object]:
+    """A worker, kept running; none where the library cannot be written, and so nothing can be read."""
+    from .supervisor import Supervisor
+
+    if service.library.read_only:
+        return nullcontext()
+    command = [*service.settings.worker, str(service.library.path), str(os.getpid())]
+    return Supervisor(service.library.jobs, command, on_trouble=partial(setattr, service, "worker_trouble"))
 
 
 def _queue_sample(service: "LibraryService") -> None:
     if not sample_files():
         sys.stderr.write("colvision: the sample manual is not installed here; the library starts as it is\n")
-    service.uploads.load_sample_once()
+    try:
+        service.uploads.load_sample_once()
+    except (ColvisionError, OSError) as error:
+        sys.stderr.write(f"colvision: the sample manual was not loaded: {error}\n")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -119,6 +146,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _announce(settings: Settings, port: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    token = "/?token=<your token>" if settings.token else ""
-    sys.stdout.write(f"colvision: http://{host}:{port}{token}  (library {settings.library}; Ctrl+C stops)\n")
+    token = "/?token=<your token>" if settings.token else "/" if settings.public_url else ""
+    address = settings.public_url.rstrip("/") or f"http://{host}:{port}"
+    behind = f"; behind it port {port}" if settings.public_url else ""
+    sys.stdout.write(f"colvision: {address}{token}  (library {settings.library}{behind}; Ctrl+C stops)\n")
     sys.stdout.flush()

@@ -1,6 +1,7 @@
 """What the application is started with, and what it allows: every limit that a user can meet is named here."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,26 @@ from colvision.pdf import Limits
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NOT_THE_FILE = 75  # the worker's exit code where the library or its disk ended it: EX_TEMPFAIL of sysexits.h
+_PUBLIC_URL = re.compile(
+    r"https?://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?(?!/(api|app|assets|static)(/|$))(/[\w.~-]+)*/?",
+    re.ASCII | re.IGNORECASE,
+)
 _LEAST_TOKEN = 16  # characters: what cannot be guessed over a network
 
 
 class LimitReached(ColvisionError):
     """What the user asked for is beyond a limit of the application; the message says which."""
+
+
+class Busy(LimitReached):
+    """Too much is asked at once: it can be asked again in `retry_seconds`."""
+
+    retry_seconds = 10
+
+
+class TooSlow(LimitReached):
+    """A request came so slowly that it was not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,11 @@ class Quota:
     query_image_bytes: int = 20 * 2**20  # of an image that is the query
     query_image_pixels: int = 100_000_000
     query_images: int = 100  # that are kept, so that a link to an answer goes on working
+    arriving_images: int = 20  # that are sent at once
+    searches: int = 64  # answered at once, and explanations; the others wait
+    drawings: int = 8  # page images scaled at once
+    readers: int = field(default_factory=lambda: max(2, os.cpu_count() or 1))  # processes that open files for requests
+    connections: int = 400
 
     def limits(self) -> Limits:
         """The same limits, as the reading of files knows them."""
@@ -54,19 +75,22 @@ class Quota:
 class Settings:
     """`worker` is the command that reads queued files; the library's folder and our process number are added.
 
-    It runs no module of the folder that the application happens to be started in.
+    It runs no module of the folder that the application happens to be started in. `public_url` is the address that
+    browsers open where a proxy stands before the application, "" where none does.
     """
 
     library: Path
     host: str = "127.0.0.1"
     port: int = 7860
     token: str = ""
+    public_url: str = ""
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; expected 0 (any that is free) to 65535")
+        _check_public_url(self.public_url)
         if self.token and len(self.token) < _LEAST_TOKEN:
             raise ValueError(f"{TOKEN_VARIABLE} has {len(self.token)} characters; use at least {_LEAST_TOKEN}")
         if not is_loopback(self.host) and not self.token:
@@ -74,6 +98,14 @@ class Settings:
                 f"{self.host} is none of {', '.join(LOOPBACK)}, and whoever reaches it can read and delete "
                 f"the library: set {TOKEN_VARIABLE} to a secret of your own, or leave out --host"
             )
+
+
+def _check_public_url(url: str) -> None:
+    if url and not _PUBLIC_URL.fullmatch(url):
+        raise ValueError(
+            f"the public address is {url!r}; expected what browsers open, such as https://manuals.example/colvision, "
+            "and not below /api, /app, /assets or /static, which the application has itself"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,13 @@ from colvision.library import JobKind
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorView:
+    """What goes wrong, in a sentence."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionView:
     """A collection. `needs_reencoding`: another encoder than the application's filled it, so it cannot be searched."""
 

@@ -15,7 +15,8 @@ from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
 from colvision.signals import exit_when_terminated
 
-from .settings import encoder_from_environment
+from .budgets import disk_trouble
+from .settings import NOT_THE_FILE, encoder_from_environment
 
 _POLL_SECONDS = 0.25
 _REST_SECONDS = 5.0  # after an error of the library, such as a full disk
@@ -26,13 +27,17 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
     while os.getppid() == parent:
+        job = None
         try:
-            job = library.jobs.claim() if library.jobs.active() else None  # to claim is to write
+            can_read = library.jobs.active() and not disk_trouble(library.path)
+            job = library.jobs.claim() if can_read else None  # to claim is to write
             if job is not None:
                 library.run_job(job)
                 continue
         except ColvisionError as error:
             sys.stderr.write(f"colvision: {error}\n")  # the job says so as well, where that can be written
+            if job is not None and library.jobs.refresh(job).state == "running":
+                raise SystemExit(NOT_THE_FILE) from error  # nobody else takes it while this process lives
             time.sleep(_REST_SECONDS)
         time.sleep(_POLL_SECONDS)
 
@@ -68,8 +73,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the application, which then ends this one
     exit_with_parent(parent)
     lower_priority()
-    with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
-        work(library, parent=parent)
+    try:
+        with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+            work(library, parent=parent)
+    except ColvisionError as error:
+        sys.stderr.write(f"colvision: {error}\n")
+        raise SystemExit(NOT_THE_FILE) from error
 
 
 if __name__ == "__main__":

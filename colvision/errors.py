@@ -20,6 +20,7 @@ ColvisionError
 │   ├── CollectionNotFound
 │   ├── DocumentNotFound
 │   ├── DocumentAmbiguous      a name that fits more than one document
+│   ├── QueueFull              as many jobs wait as were allowed
 │   ├── JobCancelled           the job that brings a file was cancelled
 │   └── PageNotFound
 └── MissingExtra               an optional package is not installed
@@ -111,6 +112,14 @@ class DocumentNotFound(LibraryError):
 
 class DocumentAmbiguous(LibraryError):
     """A name that fits more than one document; ids always work."""
+
+
+class QueueFull(LibraryError):
+    """As many jobs wait or run, `waiting`, as the caller allowed."""
+
+    def __init__(self, message: str, *, waiting: int) -> None:
+        super().__init__(message)
+        self.waiting = waiting
 
 
 class JobCancelled(LibraryError):

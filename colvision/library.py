@@ -83,6 +83,11 @@ class Library(SearchableDocuments):
         return self._session.path
 
     @property
+    def read_only(self) -> bool:
+        """Whether it was opened for reading alone, as where its folder cannot be written."""
+        return self._store.read_only
+
+    @property
     def jobs(self) -> JobQueue:
         """Work that waits for a process in the background, such as the app's: it claims a job and runs it."""
         return self._store.jobs

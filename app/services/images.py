@@ -4,7 +4,8 @@ import hashlib
 import io
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -14,8 +15,10 @@ from colvision.core.page import Page
 from colvision.errors import ColvisionError, DamagedFile
 from colvision.pdf import FailedPage, read_pages
 
+from ..budgets import Arrival, Budgets
 from ..settings import LimitReached, Quota
 from ..views import QueryImageView
+from .spool import Spool
 
 _FOLDER = "query-images"  # in the library's folder
 _FORMER_FOLDER = "asked"  # of earlier versions: renamed at the start
@@ -33,13 +36,29 @@ class QueryImages:
     What was sent is decoded under limits in a process of its own, and only our drawing of it is kept and given back.
     """
 
-    def __init__(self, library: Path, quota: Quota) -> None:
+    def __init__(self, library: Path, quota: Quota, budgets: Budgets, spool: Spool) -> None:
+        self._budgets = budgets
+        self._spool = spool
         self._folder = library / _FOLDER
         self._quota = quota
         former = library / _FORMER_FOLDER
         if former.is_dir() and not self._folder.exists():
             with suppress(OSError):  # another process was quicker, or nothing can be written
                 former.rename(self._folder)
+
+    @contextmanager
+    def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
+        """Takes room for an image of `size` bytes (None: not known) before it comes.
+
+        Write it to the `path` of what is given, after its `count`, then `add` it, all within the block. Raises `Busy`,
+        `DiskFull`, `LimitExceeded`, `LibraryReadOnly`.
+        """
+        path, limit = self._spool.new(name), self._quota.query_image_bytes
+        with (
+            self._budgets.admit(path, name, size=size, limit=limit, is_upload=False) as arrival,
+            self._spool.arriving(path),
+        ):
+            yield arrival
 
     def add(self, path: Path, name: str) -> QueryImageView:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.
@@ -62,8 +81,9 @@ class QueryImages:
     def data(self, token: str) -> bytes:
         """An image as a JPEG; it stays longest from now on. Raises `QueryImageExpired`."""
         path = self._path(token)
-        try:
+        with suppress(OSError):  # where nothing can be written it stays anyway
             os.utime(path)
+        try:
             return path.read_bytes()
         except FileNotFoundError as error:
             raise _gone() from error

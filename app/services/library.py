@@ -15,6 +15,7 @@ from colvision.errors import ColvisionError, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
 from colvision.maxsim import token_maxima
 
+from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
 from ..views import CollectionView, DocumentView, LibraryView
 from .images import QueryImages
@@ -41,11 +42,13 @@ class LibraryService:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self._start = secrets.token_hex(8)
+        self.worker_trouble = ""  # why no document is read at present, as the supervisor of the worker knows it
         self.library = library
         self.settings = settings
-        self.uploads = Uploads(library, settings.quota)
+        budgets = Budgets(library, settings.quota)
+        self.uploads = Uploads(library, settings.quota, budgets)
         self.judgements = Judgements(library, settings.quota)
-        self.images = QueryImages(library.path, settings.quota)
+        self.images = QueryImages(library.path, settings.quota, budgets, self.uploads.spool)
         self.search = SearchService(library, settings.quota, self.judgements, self.images)
 
     def warm(self) -> None:
@@ -61,22 +64,32 @@ class LibraryService:
 
     def revision(self) -> str:
         """An entity tag of the overview: another one when that may have changed, here or in another process."""
-        state = (self._start, self.library.revision)
+        state = (self._start, self.library.revision, self._trouble())
         return f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
 
     def overview(self) -> LibraryView:
         """Documents, jobs and sizes, in one answer."""
-        status = self.library.status()
+        status, trouble = self.library.status(), self._trouble()
         return LibraryView(
             collections=tuple(map(_collection, status.collections)),
             documents=tuple(map(_document, self._documents())),
-            jobs=tuple(self.uploads.jobs()),
+            jobs=tuple(self.uploads.jobs(trouble)),
             judgements=len(self.judgements),
             encoder=status.encoder,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
-            warnings=(*status.warnings, *filter(None, [self.judgements.warning])),
+            warnings=tuple(filter(None, (self._read_only(), trouble, *status.warnings, self.judgements.warning))),
         )
+
+    def _read_only(self) -> str:
+        said = "The library cannot be written: it can be searched, nothing can be added or deleted"
+        return said if self.library.read_only else ""
+
+    def _trouble(self) -> str:
+        """Why documents wait, "" while none does or one is read."""
+        if not self.library.jobs.active():
+            return ""
+        return disk_trouble(self.library.path) or self.worker_trouble
 
     def document(self, document: str) -> DocumentView:
         """Raises `DocumentNotFound`."""

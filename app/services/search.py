@@ -94,6 +94,8 @@ class SearchService:
         self._check(replace(request, like="", image=""), 1)
         self._library.collection(request.collection).documents()
         found = self._library.document(document)
+        if found.collection != request.collection:
+            raise DocumentNotFound(f"{found.name!r} is not in the collection {request.collection!r}: name its own")
         self._library.page_image_path(found.id, page)
         self._judgements.set_verdict(_judged_page(request, found.id, page), verdict)
 

@@ -1,14 +1,14 @@
 """Uploads that wait to be read: files in the folder of the queue, which removes them when their jobs end."""
 
 import secrets
-import shutil
-import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from colvision.store.file_lock import try_lock
 from colvision.store.identity import extension_of
 
-_ARRIVAL_SECONDS = 3600.0  # no upload takes longer, and no other application on this library loses one
+_LOCK_SUFFIX = ".arriving"  # behind the name of an upload: the lock of the process that receives it
 
 
 class Spool:
@@ -19,20 +19,38 @@ class Spool:
 
     def new(self, name: str) -> Path:
         """A path to write an upload to."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{secrets.token_hex(8)}.{extension_of(name)}"
 
-    def keep(self, path: Path, name: str) -> Path:
-        """Moves a file in, unless it was written here."""
-        if path.resolve().parent == self._folder:
-            return path
-        kept = self.new(name)
-        shutil.move(path, kept)
-        return kept
+    @contextmanager
+    def arriving(self, path: Path) -> Iterator[None]:
+        """Within the block no other process sweeps the upload that is written to `path`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + _LOCK_SUFFIX)
+        try:
+            with lock.open("xb") as file:
+                try_lock(file)
+                yield
+        finally:
+            lock.unlink(missing_ok=True)
 
-    def sweep(self, waiting: Collection[Path | None]) -> None:
-        """Removes old uploads that nothing waits for: what a kill left behind. Newer ones may still be arriving."""
-        oldest = time.time() - _ARRIVAL_SECONDS
-        for path in list(self._folder.rglob("*")):
-            if path.is_file() and path not in waiting and path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+    def sweep(self, waiting: Callable[[], Collection[Path | None]]) -> None:
+        """Removes what a kill left behind: uploads that nobody receives, and that, asked after that, nothing waits for.
+
+        Where nothing can be written, nothing is removed.
+        """
+        arrived = [path for path in self._folder.rglob("*") if path.is_file() and not _is_arriving(path)]
+        kept = waiting() if arrived else ()
+        with suppress(OSError):
+            for path in arrived:
+                if path not in kept:
+                    path.unlink(missing_ok=True)
+
+
+def _is_arriving(path: Path) -> bool:
+    """Also of a lock itself."""
+    lock = path if path.suffix == _LOCK_SUFFIX else path.with_name(path.name + _LOCK_SUFFIX)
+    try:
+        with lock.open("rb") as file:
+            return not try_lock(file)
+    except OSError:  # there is none
+        return False

@@ -1,6 +1,10 @@
 """What comes in: uploads, the sample manual, documents to go on with, collections to encode again; and their jobs."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 
 from colvision.core.metadata import Metadata, metadata_text
@@ -9,11 +13,13 @@ from colvision.library import Job, Library
 from colvision.pdf import inspect_file
 from colvision.store.identity import clean_collection_name, clean_document_name
 
+from ..budgets import Arrival, Budgets
 from ..settings import LimitReached, Quota, sample_files
 from ..views import JobView
 from .spool import Spool
 
 _SAMPLE_MARK = ".sample"  # in the library: the sample manual was once loaded, and may have been deleted on purpose
+_WAITING = ("queued", "running")
 
 
 class JobNotFound(ColvisionError):
@@ -23,27 +29,71 @@ class JobNotFound(ColvisionError):
 class Uploads:
     """The queue of one library, as the application fills it."""
 
-    def __init__(self, library: Library, quota: Quota) -> None:
+    def __init__(self, library: Library, quota: Quota, budgets: Budgets) -> None:
         self._library = library
         self._quota = quota
+        self._budgets = budgets
         self.spool = Spool(library.jobs.uploads)
-        self.spool.sweep({job.path for job in library.jobs.all()})
+        self.spool.sweep(lambda: {job.path for job in library.jobs.all()})
+
+    @contextmanager
+    def admit(self, name: str, size: int | None) -> Iterator[Arrival]:
+        """Takes a place in the queue, and room for `size` bytes (None: not known), before a file comes.
+
+        Write to the `path` of what is given, after its `count`, then `upload` it, all within the block. Raises `Busy`,
+        `DiskFull`, `LimitExceeded`, `LibraryReadOnly`.
+        """
+        shown, limit = clean_document_name(name), self._quota.file_bytes
+        path = self.spool.new(shown)
+        with (
+            self._budgets.admit(path, shown, size=size, limit=limit, is_upload=True) as arrival,
+            self.spool.arriving(path),
+        ):
+            yield arrival
+
+    def check(self, name: str, collection: str, metadata: Metadata | None) -> None:
+        """Raises what `upload` would say of all but the file: `LimitReached`, `ValueError`."""
+        clean_document_name(name)
+        self._collection_name(collection)
+        self._check_metadata(metadata or {})
 
     def upload(
-        self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
+        self,
+        path: Path,
+        name: str,
+        *,
+        collection: str = "default",
+        metadata: Metadata | None = None,
+        replace: bool = False,
+        arrival: Arrival | None = None,
     ) -> JobView:
-        """Takes a file over (it is moved) and queues it; `metadata` is noted with the document that it becomes.
+        """Takes a file over (it is moved, unless `arrival` is its own) and queues it.
 
-        Raises `LimitReached`, the errors of `inspect_file`, and `ValueError` for what no metadata
-        and no collection's name can be.
+        `metadata` is noted with the document that it becomes. Raises `LimitReached`, the errors of `inspect_file`, and
+        `ValueError` for what no metadata and no collection's name can be.
         """
+        self.check(name, collection, metadata)
         shown = clean_document_name(name)
-        wanted = self._collection_name(collection)
-        self._check_metadata(metadata or {})
-        self._check_room(path.stat().st_size, shown)
+        if arrival is None:
+            with self.admit(name, path.stat().st_size) as arrival:
+                inspect_file(path, name=shown, limits=self._quota.limits())
+                shutil.move(path, arrival.path)
+                return self._queue(arrival, collection, metadata, replace=replace)
         inspect_file(path, name=shown, limits=self._quota.limits())
-        kept = self.spool.keep(path, shown)
-        return _job_view(self._library.jobs.queue(kept, shown, collection=wanted, metadata=metadata or None))
+        return self._queue(arrival, collection, metadata, replace=replace)
+
+    def _queue(self, arrival: Arrival, collection: str, metadata: Metadata | None, *, replace: bool) -> JobView:
+        job = arrival.queue(
+            lambda: self._library.jobs.queue(
+                arrival.path,
+                arrival.name,
+                collection=self._collection_name(collection),
+                metadata=metadata or None,
+                replace=replace,
+                max_waiting=self._quota.queue,
+            )
+        )
+        return _job_view(job)
 
     def _check_metadata(self, metadata: Metadata) -> None:
         length, most = len(metadata_text(metadata)), self._quota.metadata_characters
@@ -61,28 +111,23 @@ class Uploads:
             )
         return wanted
 
-    def _check_room(self, size: int, name: str) -> None:
-        quota = self._quota
-        if size > quota.file_bytes:
-            raise LimitReached(
-                f"{name} has {size >> 20:,} MB, the limit is {quota.file_bytes >> 20:,} MB: split it into parts"
-            )
-        waiting = len(self._library.jobs.active())
-        if waiting >= quota.queue:
-            raise LimitReached(
-                f"{waiting} files are waiting, the limit is {quota.queue}: add {name} when some are done"
-            )
-        free = shutil.disk_usage(self._library.path).free
-        if free - 2 * size < quota.free_bytes:
-            raise LimitReached(f"the disk has {free >> 20:,} MB left, too little to take {name} in: make room first")
-
     def load_sample(self) -> list[JobView]:
         """Queues the sample manual. Raises `LimitReached` where it is not installed."""
         files = sample_files()
         if not files:
             raise LimitReached("the sample manual is not installed here: drop a PDF of your own instead")
+        queued = [self._queue_copy(path) for path in files]
         (self._library.path / _SAMPLE_MARK).touch()
-        return [_job_view(self._library.jobs.queue(path, path.name)) for path in files]
+        return queued
+
+    def _queue_copy(self, path: Path) -> JobView:
+        """A path of this installation must not stand in the queue."""
+        with self.admit(path.name, path.stat().st_size) as arrival:
+            shutil.copyfile(path, arrival.path)
+            return self._queue(arrival, "default", None, replace=False)
+
+    def _add(self, name: str, add: Callable[[], Job]) -> JobView:
+        return _job_view(self._budgets.add(name, add))
 
     def load_sample_once(self) -> list[JobView]:
         """The same on the first start only: a sample manual that was deleted stays deleted."""
@@ -93,33 +138,35 @@ class Uploads:
     def resume(self, document: str) -> JobView:
         """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
         found = self._library.document(document)
-        return _job_view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
+        resume = partial(self._library.jobs.queue_resume, found.id, found.name, collection=found.collection)
+        return self._add(found.name, resume)
 
     def reencode(self, collection: str) -> JobView:
         """Queues a collection that another encoder filled, once. Raises `CollectionNotFound`."""
         self._library.collection(collection).documents()
-        return _job_view(self._library.jobs.queue_reencoding(collection))
+        return self._add(collection, partial(self._library.jobs.queue_reencoding, collection))
 
     def cancel(self, key: int) -> JobView:
         """Raises `JobNotFound`."""
         self._library.jobs.cancel(key)
+        return _job_view(self._job(key))
+
+    def _job(self, key: int) -> Job:
         try:
-            return _job_view(self._library.jobs.get(key))
+            return self._library.jobs.get(key)
         except ValueError as error:
             raise JobNotFound(str(error)) from error
 
     def retry(self, key: int) -> JobView:
         """Raises `JobNotFound`, `LimitReached` for a job that cannot be tried again."""
-        try:
-            job = self._library.jobs.get(key)
-        except ValueError as error:
-            raise JobNotFound(str(error)) from error
+        job = self._job(key)
         if not job.can_retry:
             raise LimitReached(f"{job.name} cannot be tried again: add it anew")
-        return _job_view(self._library.jobs.retry(key))
+        return self._add(job.name, partial(self._library.jobs.retry, key))
 
     def dismiss(self, key: int) -> None:
-        """Takes an ended job off the list, with the upload that it may have kept."""
+        """Takes an ended job off the list, with the upload that it may have kept. Raises `JobNotFound`."""
+        self._job(key)
         self._library.jobs.dismiss(key)
 
     def stop_job_of(self, document: str) -> None:
@@ -134,9 +181,10 @@ class Uploads:
             if job.document == document:
                 self._library.jobs.dismiss(job.key)
 
-    def jobs(self) -> list[JobView]:
-        """Jobs with something to tell: first what is worked on."""
-        views = [_job_view(job) for job in self._library.jobs.all() if job.state != "ready" or job.reason]
+    def jobs(self, trouble: str = "") -> list[JobView]:
+        """Jobs with something to tell: first what is worked on. `trouble` is why none is at present."""
+        told = [job for job in self._library.jobs.all() if job.state != "ready" or job.reason]
+        views = [_job_view(changed(job, reason=trouble) if trouble and job.state in _WAITING else job) for job in told]
         return sorted(views, key=lambda view: (view.state != "running", view.state != "queued"))
 
 

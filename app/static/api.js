@@ -1,6 +1,6 @@
 // The routes under /api/v1. Whatever goes wrong becomes an Error whose message is a sentence for the user.
 
-const ROOT = "/api/v1";
+const ROOT = new URL("../../api/v1", import.meta.url).pathname; // below a proxy's path, too
 const DOWN = "The server does not answer. Start it again, then reload this page.";
 
 async function request(path, options) {

@@ -18,7 +18,8 @@ _MAX_ASPECT = 100  # a page 100 times as long as wide is 145 pixels wide at REND
 class Limits:
     """What one file may take; a file or page that would take more is refused, never cut short in silence.
 
-    `page_seconds` is the longest wait for one page, and for opening the file; the processor time is limited alike.
+    `page_seconds` is the processor time for one page, and for opening the file; by the clock it may take four times as
+    long, where the machine is busy, and no longer than that where the system does not tell the time of a process.
     `page_memory_bytes` is the address space of each process that touches the file: it takes up to 10 bytes a pixel
     to scale an image of an unusual mode, so 2 GiB is enough for `image_pixels` = 150 million (A0 at 300 dpi is 139).
     """

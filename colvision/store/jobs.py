@@ -13,7 +13,7 @@ from typing import Literal
 
 from colvision.core.metadata import Metadata, check_metadata, metadata_text
 from colvision.core.names import normal_name
-from colvision.errors import LibraryError
+from colvision.errors import LibraryError, QueueFull
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.identity import clean_collection_name, new_id
@@ -96,13 +96,21 @@ class JobQueue:
         collection: str = "default",
         metadata: Metadata | None = None,
         replace: bool = False,
+        max_waiting: int | None = None,
     ) -> Job:
-        """Adds a file to ingest; `name` is what the user calls it. Raises `ValueError` for an unfit collection name."""
+        """Adds a file to ingest; `name` is what the user calls it.
+
+        Raises `QueueFull` where `max_waiting` jobs wait or run already, of whatever process, and `ValueError` for an
+        unfit collection name.
+        """
         collection, name = clean_collection_name(collection), normal_name(name)
         text = None if metadata is None else metadata_text(check_metadata(metadata))
         sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
         values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, text, replace, now()]
         with self._db.write():
+            waiting = int(self._db.one(f"SELECT count(*) FROM jobs WHERE {_ACTIVE}")[0])
+            if max_waiting is not None and waiting >= max_waiting:
+                raise QueueFull(f"{waiting} jobs wait already: add {name} when some are done", waiting=waiting)
             key = self._db.insert(sql, values)
         return self.get(key)
 

@@ -1,5 +1,6 @@
 """Asking with an image: what is taken, what is kept of it, what is found."""
 
+import errno
 import io
 import os
 
@@ -123,7 +124,7 @@ def test_what_is_no_image_or_too_large_is_refused_in_a_sentence_and_leaves_nothi
 ):
     response = send(client, data, name="photo.png")
     assert (response.status_code, sentence in response.json()["error"]) == (status, True), response.text
-    assert list((service.library.path / "uploads").iterdir()) == []
+    assert list((service.library.path / "uploads").glob("*")) == []
     assert not (service.library.path / "query-images").exists()
 
 
@@ -192,3 +193,13 @@ def test_a_grey_and_a_transparent_image_are_kept_as_they_look(client):
         token = send(client, encoded(image)).json()["token"]
         shown = Image.open(io.BytesIO(client.get(f"/api/v1/images/{token}").content))
         assert shown.convert("L").getextrema() == (255, 255)
+
+
+def test_a_kept_image_is_shown_where_nothing_can_be_written(client, monkeypatch):
+    token = send(client, image_of(["oil"])).json()["token"]
+
+    def refuse(path):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert client.get(f"/api/v1/images/{token}").status_code == 200

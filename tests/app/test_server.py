@@ -10,11 +10,11 @@ import time
 
 import pytest
 from colvision.app.services.library import LibraryService
-from colvision.app.settings import Settings
+from colvision.app.settings import NOT_THE_FILE, Settings
 from colvision.app.supervisor import Supervisor
 from typer.testing import CliRunner
 
-from colvision.app import server
+from colvision.app import server, worker
 from colvision.environment import ENCODER_VARIABLE, default_library
 from colvision.library import open_library
 from colvision.store.file_lock import Holder
@@ -76,6 +76,54 @@ def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, m
     with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
         wait_for(lambda: jobs.get(job.key).state == "failed")
     assert "3 times" in jobs.get(job.key).reason
+
+
+def troubles_of(service, command, monkeypatch, *, starts):
+    """What a supervisor tells of a worker that ends at once, so many times."""
+    monkeypatch.setattr("colvision.app.supervisor._REST_SECONDS", 0.1)
+    monkeypatch.setattr("colvision.app.supervisor._MAX_REST_SECONDS", 0.2)
+    told = []
+    with Supervisor(service.library.jobs, command, on_trouble=told.append):
+        wait_for(lambda: len(list(filter(None, told))) >= starts)
+    return list(filter(None, told))
+
+
+def test_a_worker_that_cannot_start_rests_longer_each_time_and_the_overview_says_why(service, tmp_path, monkeypatch):
+    service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    command = [sys.executable, "-c", "raise SystemExit('colvision: the weights are gone')"]
+    first, second, third = troubles_of(service, command, monkeypatch, starts=3)[:3]
+    for told, rest in ((first, "0.1"), (second, "0.2"), (third, "0.2")):
+        assert "no document is being read" in told and f"again in {rest} s (the weights are gone)" in told
+    before = service.revision()
+    service.worker_trouble = first
+    view = service.overview()
+    assert (view.jobs[0].reason, first in view.warnings, service.revision() != before) == (first, True, True)
+
+
+def test_a_worker_that_its_disk_ended_costs_no_file(service, tmp_path, monkeypatch):
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    script = _SUICIDE.replace("os.abort()", f"raise SystemExit({NOT_THE_FILE})")
+    troubles_of(service, [sys.executable, "-c", script, str(service.library.path)], monkeypatch, starts=4)
+    assert service.library.jobs.get(job.key).state == "running"
+
+
+def test_nothing_is_begun_while_the_disk_is_full_and_all_of_it_afterwards(service, tmp_path, monkeypatch):
+    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    for trouble, state in (("the disk has 3 MB left", "queued"), ("", "ready")):
+        parents = iter([1, 0])
+        monkeypatch.setattr(worker.os, "getppid", lambda parents=parents: next(parents))
+        monkeypatch.setattr(worker, "disk_trouble", lambda _, trouble=trouble: trouble)
+        worker.work(service.library, parent=1)
+        assert service.library.jobs.get(job.key).state == state
+
+
+def test_a_library_that_cannot_be_written_is_served_without_a_worker_or_the_sample(service, capsys):
+    with open_library(service.library.path, encoder=ToyEncoder(), read_only=True) as library:
+        reader = LibraryService(library, service.settings)
+        server._queue_sample(reader)
+        assert "the sample manual was not loaded: library" in capsys.readouterr().err
+        with server._reading(reader) as nothing:
+            assert nothing is None
 
 
 def test_the_worker_ends_with_the_application(service):
@@ -222,6 +270,16 @@ def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, se
     with Supervisor(jobs, [*Settings(service.library.path).worker, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).state == "failed")
     assert missing in jobs.get(job.key).reason
+
+
+def test_no_process_that_the_app_starts_is_told_the_token(run, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setenv("COLVISION_TOKEN", "a secret of my own")
+    monkeypatch.setattr(
+        server, "serve", lambda settings, *, sample: told.append((settings.token, os.environ.get("COLVISION_TOKEN")))
+    )
+    assert run("--library", str(tmp_path)).exit_code == 0
+    assert told == [("a secret of my own", None)]
 
 
 def test_another_address_without_a_token_is_refused_in_a_sentence(run, tmp_path, monkeypatch):

@@ -1,6 +1,9 @@
 """What comes in, over a real library with the toy encoder."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from colvision.app.services import uploads as intake_module
@@ -8,7 +11,7 @@ from colvision.app.services.library import LibraryService
 from colvision.app.services.search import SearchRequest
 from colvision.app.settings import LimitReached, Quota, Settings
 
-from colvision.errors import UnsupportedFile
+from colvision.errors import ColvisionError, UnsupportedFile
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 
@@ -45,18 +48,30 @@ def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
     assert service.overview().jobs == ()
 
 
-def test_uploads_that_nothing_waits_for_are_swept_at_the_next_start(service, tmp_path):
+_RECEIVES = """
+import sys
+from pathlib import Path
+from colvision.app.services.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+path = spool.new("pump.pdf")
+with spool.arriving(path):
+    path.write_bytes(b"half")
+    print(path, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_kill_left_behind_is_swept_at_the_next_start_and_nothing_that_arrives(service, tmp_path):
     service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
-    stray = service.library.path / "uploads" / "stray.pdf"
-    stray.write_bytes(b"left by a kill")
-    arriving = stray.with_name("arriving.pdf")
-    arriving.write_bytes(b"half")
-    for path in stray.parent.iterdir():
-        if path != arriving:
-            os.utime(path, (0, 0))
+    folder = service.library.path / "uploads"
+    command = [sys.executable, "-c", _RECEIVES, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        half = Path(other.stdout.readline().strip())
+        LibraryService(service.library, service.settings)
+        assert half.exists()
+        other.kill()
     LibraryService(service.library, service.settings)
-    assert (stray.exists(), arriving.exists()) == (False, True)
-    assert service.library.jobs.all()[0].path.exists()
+    assert list(folder.iterdir()) == [service.library.jobs.all()[0].path]
 
 
 @pytest.mark.parametrize(
@@ -95,14 +110,14 @@ def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_
 @pytest.mark.parametrize(
     ("quota", "sentence"),
     [
-        (Quota(file_bytes=2**20 // 2), "the limit is 0 MB: split"),
+        (Quota(file_bytes=2**20), "the limit of 1 MB: make it smaller, or split it"),
         (Quota(queue=0), "0 files are waiting, the limit is 0: add"),
         (Quota(free_bytes=2**60), "make room first"),
     ],
 )
 def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, quota, sentence):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises(LimitReached, match=sentence):
+    with pytest.raises(ColvisionError, match=sentence):
         limited = LibraryService(service.library, Settings(service.library.path, quota=quota))
         limited.uploads.upload(path, "pump.tiff")
 

@@ -1,11 +1,17 @@
-"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`."""
+"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`.
 
+COLVISION_TOKEN and TOY_PUBLIC_URL are its token and its address behind a proxy; TOY_QUOTA is JSON for other limits
+than the usual ones.
+"""
+
+import json
+import os
 import sys
 from pathlib import Path
 
 from colvision.app.server import listen, serve_library
 from colvision.app.services.library import LibraryService
-from colvision.app.settings import Settings
+from colvision.app.settings import Quota, Settings
 
 from colvision.library import open_library
 from colvision.signals import exit_when_terminated
@@ -14,11 +20,17 @@ from colvision.testing import ToyEncoder
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 
 if __name__ == "__main__":
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    settings = Settings(folder, port=port, worker=WORKER)
+    settings = Settings(
+        Path(sys.argv[1]),
+        port=int(sys.argv[2]),
+        token=os.environ.get("COLVISION_TOKEN", ""),
+        public_url=os.environ.get("TOY_PUBLIC_URL", ""),
+        quota=Quota(**json.loads(os.environ.get("TOY_QUOTA", "{}"))),
+        worker=WORKER,
+    )
     with (
         exit_when_terminated(),
-        open_library(folder, encoder=ToyEncoder()) as library,
-        listen(settings.host, port) as listening,
+        open_library(settings.library, encoder=ToyEncoder()) as library,
+        listen(settings.host, settings.port) as listening,
     ):
         serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)

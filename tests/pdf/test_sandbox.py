@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colvision.core.page import Page
 from colvision.pdf import Limits, RendererChoice, read_pages
 from colvision.pdf.sandbox.protocol import PageImage, Status, receive, send
 from tests.helpers.pdf_files import BOTH, SLOW, SMALL, text_file, written
@@ -71,6 +73,21 @@ def test_the_death_of_the_process_costs_one_page(tmp_path, renderer, how):
 
 
 @NEEDS_PROC
+def test_the_process_knows_no_secret_and_may_do_little(tmp_path, renderer, monkeypatch):
+    monkeypatch.setenv("COLVISION_TOKEN", "a secret of my own")
+    path = written(tmp_path, text_file("first", "second"))
+    pages = read_pages(path, pixels=SMALL, renderer=renderer)
+    next(pages)
+    process = Path("/proc") / str(min(processes_of(path, "colvision.pdf.sandbox.worker")))
+    limits = dict(re.findall(r"^(Max [a-z ]+?)  +(\w+)", (process / "limits").read_text(), re.MULTILINE))
+    assert b"COLVISION_TOKEN" not in (process / "environ").read_bytes()
+    assert "NoNewPrivs:\t1" in (process / "status").read_text()
+    assert (limits["Max open files"], limits["Max file size"]) == ("64", str(2**26))
+    assert (limits["Max processes"] == "0") == (renderer == "pdfium")
+    assert next(pages).text == "second"
+
+
+@NEEDS_PROC
 def test_nothing_is_left_behind(tmp_path, renderer, monkeypatch):
     before, scratch = zombies(), tmp_path / "scratch"
     scratch.mkdir()
@@ -97,6 +114,18 @@ def test_a_long_file_is_read_by_one_process_after_the_other(tmp_path):
     assert texts == list(map(str, range(1, 206)))
     assert processes_of(path) == []
     assert len(processes) == 2, "what a renderer keeps of each page must not pile up"
+
+
+@NEEDS_PROC
+def test_a_page_that_the_machine_has_no_time_for_is_waited_for(tmp_path, renderer):
+    path = written(tmp_path, text_file("a", "b"))
+    pages = read_pages(path, limits=Limits(page_seconds=1.0), renderer=renderer)
+    next(pages)
+    for process in processes_of(path):
+        os.kill(process, signal.SIGSTOP)
+        threading.Timer(1.5, os.kill, [process, signal.SIGCONT]).start()
+    assert isinstance(next(pages), Page)
+    pages.close()
 
 
 READ_ALL = """

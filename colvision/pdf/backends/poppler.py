@@ -11,7 +11,7 @@ from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
 from colvision.pdf.backends.pdfium import PdfiumDocument
-from colvision.pdf.sandbox.protocol import Request
+from colvision.pdf.sandbox.protocol import PATIENCE, Request
 
 Image.MAX_IMAGE_PIXELS = None  # the size is ours
 
@@ -35,7 +35,8 @@ class PopplerDocument(PdfiumDocument):
                 # box than PDFium, the other side tells.
                 size=max(size),
                 use_cropbox=True,
-                timeout=self._request.page_seconds + 1,  # after the parent's own, unless the parent has ended
+                timeout=PATIENCE * self._request.page_seconds
+                + 1,  # after the parent's own, unless the parent has ended
             )
         except PDFPopplerTimeoutError as error:
             raise TimeoutError(self._request.timeout_reason) from error

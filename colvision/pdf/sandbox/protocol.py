@@ -11,6 +11,7 @@ FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
 Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
 
+PATIENCE = 4  # times `page_seconds`, by the clock: on a busy machine a page has a part of a processor
 _MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
 _CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
 

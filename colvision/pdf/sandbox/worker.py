@@ -4,15 +4,22 @@ It draws one page after the other, under limits that it sets on itself before it
 costs this process and one page. It must start quickly: no numpy, no torch.
 """
 
+import ctypes
 import importlib
 import math
 import os
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Protocol
 
 from colvision.core.health import Note
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
+
+_FILE_BYTES = 2**26  # fontconfig keeps a cache; nothing else is written
+_OPEN_FILES = 64
+_PR_SET_NO_NEW_PRIVS = 38  # <linux/prctl.h>
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # <linux/sched.h>
 
 
 class OpenDocument(Protocol):
@@ -32,6 +39,7 @@ def main() -> None:
     request = Request.from_line(sys.stdin.buffer.readline())
     renderer = importlib.import_module(f"colvision.pdf.backends.{request.renderer}")
     _limit_memory(request.page_memory_bytes)
+    _limit_rights(may_start_others=request.renderer == "poppler")
     send(answers, Status("ready"))
     _silence_stderr()
     _report_crash(answers, request)
@@ -93,6 +101,31 @@ def _limit_memory(max_bytes: int) -> None:
         limit = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
         if sys.platform != "darwin":
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _limit_rights(*, may_start_others: bool) -> None:
+    """What code that came in with a file may do: no network, no large files, no more rights, no programs unless drawing
+    takes one. What a system does not know, or does not let us do, is left out.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for kind, most in (
+        (resource.RLIMIT_FSIZE, _FILE_BYTES),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        *(() if may_start_others else ((resource.RLIMIT_NPROC, 0),)),
+    ):
+        _, hard = resource.getrlimit(kind)
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (limit, limit))
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        # A network of its own, without a way out. Whom the system does not let do so may do it as a user of its own;
+        # root as such would lose the right to read files of others.
+        libc.unshare(_CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def _limit_time(seconds: float) -> None:

@@ -1,0 +1,102 @@
+"""What stands in the address of a request: it is checked here, and described in the schema, before a body is read."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Annotated, get_origin
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Path, Query, Request
+from fastapi.dependencies.models import Dependant
+from pydantic import AfterValidator, Field
+
+from colvision.search import Mode
+from colvision.store.identity import clean_collection_name
+
+from .services.search import SearchRequest
+from .settings import Quota
+
+_UNFIT = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, surrogates, line and paragraph separators
+NAME_CHARACTERS = 300  # of a document's name, before it is shortened
+_MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
+
+
+def _line(text: str) -> str:
+    """The same text. Raises `ValueError` for one that is no line of characters that can be stored and shown."""
+    unfit = next((each for each in text if unicodedata.category(each) in _UNFIT), "")
+    if unfit:
+        raise ValueError(f"holds a control character or the end of a line, U+{ord(unfit):04X}: leave it out")
+    return text
+
+
+def _words(text: str) -> str:
+    return _line(" ".join(text.split()))
+
+
+_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # the same for the schema
+Line = Annotated[str, AfterValidator(_line), Field(json_schema_extra={"pattern": _PATTERN})]
+Words = Annotated[str, AfterValidator(_words)]  # white space of any kind becomes one space
+Collection = Annotated[str, AfterValidator(clean_collection_name)]
+FileName = Annotated[str, Query(min_length=1, max_length=NAME_CHARACTERS)]  # the library makes it fit to be shown
+DocumentName = Annotated[Line, Query(max_length=NAME_CHARACTERS, description="a document, by name or id")]
+PageNumber = Annotated[int, Query(ge=1, le=_MOST)]
+DocumentInPath = Annotated[Line, Path(max_length=NAME_CHARACTERS, description="a document, by name or id")]
+NumberInPath = Annotated[int, Path(ge=1, le=_MOST)]
+Token = Annotated[str, Path(max_length=NAME_CHARACTERS)]
+
+
+def search_request(quota: Quota) -> Callable[..., SearchRequest]:
+    """What is searched for, as the address of a request has it: also the names in the page's own address."""
+
+    def request(
+        q: Annotated[Words, Query(max_length=quota.query_characters, description="the words to look for")] = "",
+        like: Annotated[DocumentName, Query(description="instead of words: pages like this one, DOCUMENT:PAGE")] = "",
+        image: Annotated[
+            str,
+            Query(
+                max_length=NAME_CHARACTERS,
+                description="instead of words: pages like an image, by the token of POST /images",
+            ),
+        ] = "",
+        collection: Annotated[Collection, Query(max_length=quota.name_characters)] = "default",
+        document: Annotated[DocumentName, Query(description="search this document only, by name or id")] = "",
+        where: Annotated[
+            Words,
+            Query(
+                max_length=quota.where_characters,
+                description="search only pages that this holds for: page in 3-9 and machine=pump",
+            ),
+        ] = "",
+        mode: Annotated[Mode, Query(description="exact compares every page's codes")] = "auto",
+        text_fusion: Annotated[
+            bool | None, Query(description="ask the text layers, too; left out: where that was measured")
+        ] = None,
+    ) -> SearchRequest:
+        return SearchRequest(q, collection, document or None, where, mode, text_fusion, like, image)
+
+    return request
+
+
+async def check_address(request: Request) -> None:
+    """A dependency of every route. Raises `ValueError` for a parameter that the route does not know, or that is given
+    twice, and for texts that are not UTF-8.
+    """
+    try:
+        for part in (request.scope["query_string"], request.scope.get("raw_path", b"")):
+            unquote_to_bytes(part).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("the address holds a text that is not UTF-8: encode it as that") from error
+    known = dict(_parameters(request.scope["route"].dependant))
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            raise ValueError(f"there is no parameter {name[:80]!r} here: use {', '.join(known) or 'none'}")
+        if count > 1 and not known[name]:
+            raise ValueError(f"{name} is given {count} times: give it once")
+
+
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """The names of a route's parameters, each with whether it may be given several times."""
+    for field in dependant.query_params:
+        yield field.alias, get_origin(field.field_info.annotation) is tuple
+    for each in dependant.dependencies:
+        yield from _parameters(each)

@@ -1,0 +1,117 @@
+"""How long a client may take, over real connections to a real server."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+from colvision.app.connections import ImpatientApp, connection_class
+from colvision.app.settings import TooSlow
+
+from colvision.app import connections
+
+CHUNK = b"x" * 2**16
+
+
+async def app(scope, receive, send):
+    """Reads the body where there is one to read, and answers with its size, or 64 KB so many times."""
+    assert scope["type"] == "http"
+    size, status = 0, 200
+    if scope["path"] == "/read":
+        try:
+            is_complete = False
+            while not is_complete:
+                message = await receive()
+                size += len(message.get("body", b""))
+                is_complete = not message.get("more_body")
+        except TooSlow:
+            status = 408
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    for _ in range(int(scope["query_string"] or 0)):
+        await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+    await send({"type": "http.response.body", "body": b"%d" % size})
+
+
+@pytest.fixture
+def address(monkeypatch):
+    for name in ("HEAD", "REST", "ANSWER", "BODY"):
+        monkeypatch.setattr(connections, f"{name}_SECONDS", 0.4)
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        ImpatientApp(app), http=connection_class(3), ws="none", lifespan="off", log_level="critical"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+    thread.start()
+    yield listening.getsockname()
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+def ask(address, *parts, pause=0.1):
+    """All that the server says until it closes; the parts are sent with pauses."""
+    with socket.create_connection(address, timeout=20) as client:
+        answer = b""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for part in parts:
+                client.sendall(part)
+                time.sleep(pause)
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(2**16):
+                answer += data
+        return answer
+
+
+def test_a_head_that_dribbles_is_not_waited_for(address):
+    assert ask(address, *(b"G" for _ in range(20))) == b""
+    assert ask(address) == b""
+
+
+def test_nor_is_the_next_head_on_the_same_connection(address):
+    answer = ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", *(b"G" for _ in range(20)))
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("parts", [[], [b"a"] * 20])
+def test_a_body_that_is_too_slow_is_given_up_and_told_so(address, parts):
+    head = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    assert ask(address, head, *parts).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_may_take_long_when_it_comes_at_a_fair_speed(address, monkeypatch):
+    monkeypatch.setattr(connections, "BODY_SECONDS", 1.5)
+    head = b"POST /read HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (20 * 2**18)
+    assert ask(address, head, *[b"x" * 2**18] * 20).endswith(b"\r\n%d\r\n0\r\n\r\n" % (20 * 2**18))
+
+
+def test_what_still_comes_of_a_body_that_nobody_wants_ends_as_well(address):
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    begun = time.monotonic()
+    assert ask(address, head, *[b"a"] * 100).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - begun < 9  # not before its hundred parts have come
+
+
+def test_an_answer_that_nobody_reads_is_not_kept(address):
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(b"GET /?1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(1.5)
+        answer = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(2**20):
+                answer += len(data)
+    assert answer < 1000 * len(CHUNK)
+
+
+def test_one_connection_too_many_is_told_to_come_again(address):
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(address))
+        answer = ask(address)
+    assert answer.startswith(b"HTTP/1.1 503") and b"\r\nRetry-After: 10\r\n" in answer
+    assert answer.endswith(b'{"error": "too many connections are open: try again in a moment"}')
+    time.sleep(0.2)
+    assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
