@@ -1,16 +1,36 @@
 """A query as one answer scores it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
+from colvision.core.text import holds
+
+TEXT_WEIGHT = 2.0  # of the text's share beside 1 of MaxSim's: chosen on the dev set, see docs/evaluation.md
+UNREAD = 0.4  # of its own MaxSim share is what a page is thought to hold where its text says less: chosen there, too
+# Of a word that the page itself lacks, where its document's name has it: enough to decide between pages that are equal
+# otherwise, and less than any word that is on the page.
+_DOCUMENT_WEIGHT = 0.25
+
+Scores = NDArray[np.float64]
+
+
+class TextScale(NamedTuple):
+    """How BM25 is compared with MaxSim: `unit` is what 1 of it is worth, `floor` the score of a page that matches not."""
+
+    unit: float
+    floor: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredQuery:
     """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
 
-    `mean_vectors` is the mean number of vectors of the collection's pages.
+    `mean_vectors` is the mean number of vectors of the collection's pages, `text_scale` None where no text was asked.
     """
 
     embedding: QueryEmbedding
@@ -18,8 +38,68 @@ class ScoredQuery:
     calibration: Calibration
     fingerprint: str
     mean_vectors: float = 1.0
+    text_scale: TextScale | None = None
 
     def contributions(self, similarity: Floats) -> Floats:
-        """(..., t) similarities -> (..., t) what each token adds to the score."""
-        contributions: Floats = self.weights * self.calibration(similarity)
+        """(..., t) best similarities of pages -> (..., t) what each token adds to the score."""
+        contributions: Floats = self.weights * word_values(self.embedding, self.calibration, similarity)
         return contributions
+
+    def patch_probabilities(self, similarity: Floats) -> Floats:
+        """(t, n) similarities of a page -> (t, n), none above what the page gives the token's whole spelling."""
+        probabilities = self.calibration(similarity)
+        for spelling in _spellings(self.embedding, self.calibration):
+            best = probabilities[spelling].max(axis=1)
+            probabilities[spelling] *= (best.min() / np.maximum(best, 1e-9))[:, None]
+        return probabilities
+
+    def text_term(self, scores: Scores, texts: Scores) -> Scores:
+        """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add.
+
+        The order is that of `match + TEXT_WEIGHT * max(text, UNREAD * match)`, both as shares of the best there could
+        be, in the unit of the scores. So a text layer can only add: a page whose text says less than `UNREAD` of what
+        its pixels say (a scan, a garbled or nearly empty layer, words inside a figure) counts as if it said that much.
+        """
+        if self.text_scale is None:
+            return np.zeros_like(scores)
+        more = texts * self.text_scale.unit - UNREAD * (scores - self.text_scale.floor)
+        term: Scores = TEXT_WEIGHT / (1 + TEXT_WEIGHT * UNREAD) * np.maximum(more, 0.0)
+        return term
+
+    def document_term(self, similarity: Floats, name: str) -> Scores:
+        """(n, t) best similarities of a document's pages -> (n,) what its name adds, given in `page_form`."""
+        named = [
+            token
+            for word, tokens in self.embedding.tokens_of_words()
+            if not self.embedding.is_example and holds(name, word)
+            for token in tokens
+        ]
+        missing = self.weights - self.contributions(similarity)  # (n, t)
+        term: Scores = _DOCUMENT_WEIGHT * np.maximum(missing[..., named], 0.0).sum(axis=-1, dtype=np.float64)
+        return term
+
+
+def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Floats) -> Floats:
+    """(..., t) best similarities of pages -> (..., t) calibrated ones: as probabilities those of the tokens' words.
+
+    All tokens of one spelling must be there, and any spelling will do: part numbers match as a whole or not at all. A
+    word in letters that the encoder does not read is nowhere.
+    """
+    values = calibration(similarity)
+    if not calibration.is_probability:
+        return values
+    for word, tokens in query.tokens_of_words():
+        if word in query.unread:
+            values[..., tokens] = 0.0
+        elif len(tokens) > 1:
+            spellings = [values[..., each].min(axis=-1) for each in query.tokens_of_spellings(tokens)]
+            values[..., tokens] = np.max(spellings, axis=0)[..., None]
+    return values
+
+
+def _spellings(query: QueryEmbedding, calibration: Calibration) -> list[list[int]]:
+    """The tokens of each spelling that has several, where values are probabilities."""
+    if not calibration.is_probability:
+        return []
+    words = [query.tokens_of_spellings(tokens) for _, tokens in query.tokens_of_words()]
+    return [spelling for spellings in words for spelling in spellings if len(spelling) > 1]
