@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.core.encoder import Calibration
 from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
 from colvision.search import Answer, Hit
@@ -61,7 +60,6 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
-        fused=hit.fused,
         document=hit.document,
         document_id=hit.document_id,
         page=hit.page,
@@ -80,7 +78,9 @@ def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
         word=word,
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
-        strength=_strength(similarity, hit.query.calibration),
+        strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
+        in_text=word in hit.in_text,
+        unread=word in hit.query.embedding.unread,
     )
 
 
@@ -90,8 +90,7 @@ def _share(hit: Hit) -> float:
     return min(max(float(hit.contributions.sum()) / highest, 0.0), 1.0) if highest > 0 else 0.0
 
 
-def _strength(similarity: float, calibration: Calibration) -> float:
-    value = float(calibration(np.array([similarity], dtype=np.float32))[0])
+def _strength(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
@@ -164,11 +163,14 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     best: TokenMatch = max(matches, key=lambda match: match.contribution)
     box = best.box
     similarity = sum(match.similarity for match in matches) / len(matches)
+    values = why.query.values(np.array([match.similarity for match in why.matches], np.float32))
     return MatchView(
         word=word,
         similarity=similarity,
         contribution=sum(match.contribution for match in matches),
-        strength=_strength(similarity, why.query.calibration),
+        strength=_strength(float(values[list(tokens)].mean())),
+        in_text=word in why.in_text,
+        unread=word in why.query.embedding.unread,
         cell=best.cell,
         box=(box.left, box.top, box.right, box.bottom) if box is not None else None,
     )

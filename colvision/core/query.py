@@ -1,5 +1,6 @@
 """A query as one answer scores it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,18 +41,32 @@ class ScoredQuery:
     mean_vectors: float = 1.0
     text_scale: TextScale | None = None
 
+    def values(self, similarity: Floats) -> Floats:
+        """(..., t) best similarities of pages -> (..., t) calibrated ones, see `word_values`."""
+        return word_values(self.embedding, self.calibration, similarity)
+
     def contributions(self, similarity: Floats) -> Floats:
         """(..., t) best similarities of pages -> (..., t) what each token adds to the score."""
-        contributions: Floats = self.weights * word_values(self.embedding, self.calibration, similarity)
+        contributions: Floats = self.weights * self.values(similarity)
         return contributions
 
-    def patch_probabilities(self, similarity: Floats) -> Floats:
-        """(t, n) similarities of a page -> (t, n), none above what the page gives the token's whole spelling."""
-        probabilities = self.calibration(similarity)
-        for spelling in _spellings(self.embedding, self.calibration):
-            best = probabilities[spelling].max(axis=1)
-            probabilities[spelling] *= (best.min() / np.maximum(best, 1e-9))[:, None]
-        return probabilities
+    def as_printed(self, probabilities: Floats) -> tuple[Floats, Floats]:
+        """(t, n) probabilities of a page's vectors -> (p, n) and weights (p,), of each word as the page prints it.
+
+        That is the spelling that it has most probably; its tokens share the word's weight, and none is more probable
+        than the least of them is at best. A word in letters that the encoder does not read is left out.
+        """
+        tokens, weights, limits = [], [], []
+        best = probabilities.max(axis=1, initial=0.0)  # (t,)
+        for word, of_word in self.embedding.tokens_of_words():
+            if word not in self.embedding.unread:
+                spellings = self.embedding.tokens_of_spellings(of_word)
+                printed = max(spellings, key=lambda spelling: float(best[spelling].min()))
+                tokens += printed
+                weights += [self.weights[of_word].sum() / len(printed)] * len(printed)
+                limits += [best[printed].min()] * len(printed)
+        scale = np.array(limits, np.float32) / np.maximum(best[tokens], 1e-9)
+        return probabilities[tokens] * scale[:, None], np.array(weights, np.float32)
 
     def text_term(self, scores: Scores, texts: Scores) -> Scores:
         """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add.
@@ -66,16 +81,17 @@ class ScoredQuery:
         term: Scores = TEXT_WEIGHT / (1 + TEXT_WEIGHT * UNREAD) * np.maximum(more, 0.0)
         return term
 
-    def document_term(self, similarity: Floats, name: str) -> Scores:
-        """(n, t) best similarities of a document's pages -> (n,) what its name adds, given in `page_form`."""
-        named = [
-            token
-            for word, tokens in self.embedding.tokens_of_words()
-            if not self.embedding.is_example and holds(name, word)
-            for token in tokens
-        ]
-        missing = self.weights - self.contributions(similarity)  # (n, t)
-        term: Scores = _DOCUMENT_WEIGHT * np.maximum(missing[..., named], 0.0).sum(axis=-1, dtype=np.float64)
+    def named_tokens(self, name: str) -> tuple[int, ...]:
+        """The tokens of the words that a document's name, in `page_form`, holds."""
+        if self.embedding.is_example:
+            return ()
+        words = self.embedding.tokens_of_words()
+        return tuple(token for word, tokens in words if holds(name, word) for token in tokens)
+
+    def document_term(self, contributions: Floats, named: Sequence[int]) -> Scores:
+        """(..., t) contributions of a document's pages -> (...,) what its name adds, which has the tokens `named`."""
+        missing = np.maximum(self.weights - contributions, 0.0)[..., list(named)]
+        term: Scores = _DOCUMENT_WEIGHT * missing.sum(axis=-1, dtype=np.float64)
         return term
 
 
@@ -95,11 +111,3 @@ def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Flo
             spellings = [values[..., each].min(axis=-1) for each in query.tokens_of_spellings(tokens)]
             values[..., tokens] = np.max(spellings, axis=0)[..., None]
     return values
-
-
-def _spellings(query: QueryEmbedding, calibration: Calibration) -> list[list[int]]:
-    """The tokens of each spelling that has several, where values are probabilities."""
-    if not calibration.is_probability:
-        return []
-    words = [query.tokens_of_spellings(tokens) for _, tokens in query.tokens_of_words()]
-    return [spelling for spellings in words for spelling in spellings if len(spelling) > 1]

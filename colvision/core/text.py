@@ -8,6 +8,7 @@ put no blanks between words are cut into pairs of characters, so that a word is 
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 _INVISIBLE = re.compile(
@@ -30,7 +31,9 @@ _UNSPACED = (
     "[\u3005-\u3007\u3041-\u309a\u309d-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\u1100-\u11ff"
     "\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]"
 )
-_MARKS = "\u0591-\u05c7\u064b-\u0670\u0900-\u0963\u0970-\u0df3"  # vowel signs and the like, which are no letters to `re`
+_MARKS = (
+    "\u0591-\u05c7\u064b-\u0670\u0900-\u0963\u0970-\u0df3"  # vowel signs and the like, which are no letters to `re`
+)
 _LETTER = rf"(?:(?!{_UNSPACED})[^\W_]|[{_MARKS}])"
 _RUN = re.compile(rf"{_UNSPACED}+|{_LETTER}+")
 _UNSPACED_RUN = re.compile(rf"{_UNSPACED}+")
@@ -69,7 +72,9 @@ def page_form(text: str) -> str:
     A run of a script without blanks is given as its characters and then its pairs: "油泵" is "油 泵 油泵".
     """
     runs = _RUN.findall(_compatible(text).casefold())
-    return " ".join(" ".join([*run, *_pairs(run)]) if _UNSPACED_RUN.match(run) and len(run) > 1 else run for run in runs)
+    return " ".join(
+        " ".join([*run, *_pairs(run)]) if _UNSPACED_RUN.match(run) and len(run) > 1 else run for run in runs
+    )
 
 
 def query_terms(text: str) -> list[Term]:
@@ -78,10 +83,16 @@ def query_terms(text: str) -> list[Term]:
     return list(dict.fromkeys(term for run in runs for term in _terms(run)))
 
 
+@lru_cache(maxsize=4096)
+def query_groups(text: str) -> tuple[tuple[str, ...], ...]:
+    """What the `page_form` of a text must hold to have all words of a query: of each group one member."""
+    return tuple(group for term in query_terms(text) for group in term.groups)
+
+
 def holds(form: str, word: str) -> bool:
-    """Whether a text holds all terms of a word, told from its `page_form`."""
-    groups = [group for term in query_terms(word) for group in term.groups]
-    return bool(groups) and all(any(f" {each} " in f" {form} " for each in group) for group in groups)
+    """Whether a text, in `page_form`, holds all terms of a word."""
+    groups, form = query_groups(word), f" {form} "
+    return bool(groups) and all(any(f" {each} " in form for each in group) for group in groups)
 
 
 def _compatible(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.query import TEXT_WEIGHT, UNREAD
 from colvision.errors import InputError
 from colvision.evaluation.bootstrap import Interval, intervals
 from colvision.evaluation.corpus import Level
@@ -13,7 +14,6 @@ from colvision.evaluation.metrics import LABELS, Measures, by_group, mean, measu
 from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import Run
-from colvision.search.fusion import TEXT_WEIGHT, UNREAD
 
 _NDCG10 = LABELS.index("nDCG@10")  # the headline: the measure whose interval the table shows
 

@@ -17,6 +17,8 @@ from colvision.core.query import ScoredQuery
 from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
+UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
+UNSEEN = "Seen on none of the pages: {}."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
 # the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
@@ -35,8 +37,9 @@ class PageReader(Protocol):
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name. `rank` counts from 1. With
-    text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
+    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which an
+    answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None without
+    text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted.
     `metadata` is what was known of the document when it was found; `image()` and `text` are read from the library.
     """
 
@@ -50,7 +53,7 @@ class Hit:
     query: ScoredQuery
     rank: int
     text_score: float | None = None
-    fused: float | None = None
+    in_text: frozenset[str] = frozenset()
     metadata: Metadata = field(default_factory=dict)
     reader: PageReader | None = None
 
@@ -82,7 +85,7 @@ class Hit:
             "score": self.score,
             "score_terms": dict(self.score_terms),
             "text_score": self.text_score,
-            "fused": self.fused,
+            "in_text": [word for word in self.query.embedding.words if word in self.in_text],
             "metadata": dict(self.metadata),
         }
 
@@ -93,7 +96,8 @@ class Answer(Sequence[Hit]):
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
     sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
-    know a word of the query and text fusion is on. `timing_ms` says how long each part took.
+    know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
+    have. `timing_ms` says how long each part took.
     """
 
     hits: tuple[Hit, ...]
@@ -103,6 +107,7 @@ class Answer(Sequence[Hit]):
     candidates: int
     timing_ms: Mapping[str, float]
     retrievers: tuple[str, ...] = ("maxsim",)
+    unseen: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -129,15 +134,26 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """A sentence when no page matches well: the best score is low for the weights of the query's words.
+        """Sentences on what was not found: no page matches well, letters are not read, a number was seen nowhere.
 
-        "" where the encoder's calibration gives no probability: a similarity alone does not tell.
+        A page matches well by what is seen of the query's words and by what its text layer holds of them. "" where the
+        encoder's calibration gives no probability: a similarity alone does not tell.
         """
-        total_weight = float(self.query.weights.sum())
-        if not self.hits or not self.query.calibration.is_probability or total_weight <= 0:
+        if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
             return ""
+        in_text = frozenset[str]().union(*(hit.in_text for hit in self.hits))
+        unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - in_text]
+        unseen = [word for word in self.unseen if word not in in_text]
+        sentences = [UNREAD.format(", ".join(unread))] if unread else []
+        sentences += [UNSEEN.format(", ".join(unseen))] if unseen else []
+        return " ".join(sentences if self._matches_well(unread) else [NO_MATCH, *sentences])
+
+    def _matches_well(self, unread: Sequence[str]) -> bool:
+        """Whether the best page has enough of the words, but for those `unread`; if all are, nothing can be said."""
+        tokens = dict(self.query.embedding.tokens_of_words())
+        total_weight = float(sum(self.query.weights[tokens[word]].sum() for word in tokens.keys() - set(unread)))
         needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * total_weight
-        return "" if max(hit.score for hit in self.hits) >= needed else NO_MATCH
+        return max(map(_evidence, self.hits)) >= needed
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -151,6 +167,16 @@ class Answer(Sequence[Hit]):
     def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
     def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[place]
+
+
+def _evidence(hit: Hit) -> float:
+    """The hit's score by its pixels, where each word that its text layer holds counts as seen."""
+    seen = hit.contributions.copy()
+    for word, tokens in hit.query.embedding.tokens_of_words():
+        if word in hit.in_text:
+            seen[tokens] = hit.query.weights[tokens]
+    beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
+    return float(seen.sum()) + beside
 
 
 def _cell(hit: Hit) -> str:

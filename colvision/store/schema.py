@@ -114,11 +114,18 @@ CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+# `text` is shown, `words` (the text's `page_form`) are what it is found by; marks such as vowel signs are parts of words.
+_PAGE_TEXT = (
+    "CREATE VIRTUAL TABLE page_text USING fts5 (text UNINDEXED, words, "
+    """tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'");"""
+)
 SCHEMA = (
     "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS))
     + _INDEXES
     + """
-CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+"""
+    + _PAGE_TEXT
+    + """
 CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 INSERT INTO collections (name) VALUES ('default');
@@ -164,6 +171,13 @@ ALTER TABLE pages ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE pages ADD COLUMN tried TEXT;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+_TEXT_4 = f"""
+CREATE TABLE texts_3 AS SELECT rowid AS key, text FROM page_text;
+DROP TABLE page_text;
+{_PAGE_TEXT}
+INSERT INTO page_text (rowid, text, words) SELECT key, text, page_form(text) FROM texts_3;
+DROP TABLE texts_3;
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -182,5 +196,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
-    4: _NOTES_4,
+    4: _NOTES_4 + _TEXT_4,
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from typer.testing import CliRunner
 
 import colvision
@@ -18,7 +19,6 @@ from colvision.maxsim import binary
 from colvision.pdf import read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.search import execute
-from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.store import Store
 from colvision.testing import ToyEncoder
 from tests.helpers.pdf_files import unmapped_file, written
