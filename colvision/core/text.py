@@ -40,7 +40,7 @@ _UNSPACED_RUN = re.compile(rf"{_UNSPACED}+")
 # 10 000; then runs that are joined, such as 12-34567-A, also by the blank of DO 3: a small number alone says nothing.
 _QUERY_RUN = re.compile(
     rf"{_UNSPACED}+|\d{{1,3}}(?: \d{{3}})+(?!{_LETTER})"
-    rf"|(?:(?<![^\W_°])[A-Z]{{1,3}} (?=\d{{1,2}}(?!\d)))?{_LETTER}+(?:[._/:,-]{_LETTER}+)*"
+    rf"|(?:(?<!°)(?<![^\W_])[A-Z]{{1,3}} (?=\d{{1,2}}(?!\d)))?{_LETTER}+(?:[._/:,-]{_LETTER}+)*"
 )
 _JOINT = re.compile("[ ._/:,-]")
 _LONG_WORD = re.compile(r"(?=.*[^\W\d_A-Z])[^\W\d_]{4,}")  # in 3-phase, no code

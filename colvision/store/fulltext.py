@@ -97,9 +97,8 @@ class TextLayers:
         with self._lock, self._db.read():
             row = rows.collections.find(self._db, collection)
             pages = self._pages(row.key, row.generation)
-            groups = query_groups(text)
+            groups = list(dict.fromkeys(query_groups(text)))[:_MAX_WORDS]
             words = self._tokenize(" ".join(group[0] for group in groups if len(group) == 1))
-            codes = [_expression([group]) for group in groups if len(group) > 1]
             elsewhere = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
             scores, best = np.zeros(len(pages.keys), np.float64), 0.0
             self._db.execute(
@@ -109,7 +108,7 @@ class TextLayers:
                 "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)"
             )
             found_words = [self._postings(word, pages, elsewhere) for word in words]
-            found_codes = [self._pages_of_code(code, pages) for code in codes[: _MAX_WORDS - len(words)]]
+            found_codes = [self._code_postings(group, pages, elsewhere) for group in groups if len(group) > 1]
             for index, counts in found_words + found_codes:
                 idf = _idf(len(index), len(pages.keys))
                 best += idf
@@ -156,11 +155,20 @@ class TextLayers:
         index, is_here = pages.find(found[:, 0])
         return index, found[is_here, 1].astype(np.float64)
 
-    def _pages_of_code(self, code: str, pages: _TextPages) -> tuple[Keys, Scores]:
-        """Which of `pages` (indices into them) hold a code: once, however often it stands there."""
-        sql = "SELECT rowid FROM page_text WHERE page_text MATCH ?"
-        index, _ = pages.find(np.array(self._db.all(sql, [code]), dtype=np.int64).reshape(-1))
-        return index, np.ones(len(index), np.float64)
+    def _code_postings(self, group: Sequence[str], pages: _TextPages, elsewhere: int) -> tuple[Keys, Scores]:
+        """As `_postings`, of a code: how often it stands there as one word, and once more for its parts together."""
+        counts = np.zeros(len(pages.keys), np.float64)
+        for phrase in group:
+            if " " in phrase:
+                sql = "SELECT rowid FROM page_text WHERE page_text MATCH ?"
+                keys = self._db.all(sql, [_expression([[phrase]])])
+                counts[pages.find(np.array(keys, dtype=np.int64).reshape(-1))[0]] += 1
+            else:
+                for word in self._tokenize(phrase):
+                    index, found = self._postings(word, pages, elsewhere)
+                    counts[index] += found
+        index = np.flatnonzero(counts)
+        return index, counts[index]
 
     def _tokenize(self, text: str) -> list[str]:
         """The distinct words of a text in `page_form` as FTS5 stores those of the pages: stemmed."""
@@ -173,7 +181,7 @@ class TextLayers:
         tokenizer.execute("INSERT INTO page_text (words) VALUES (?)", [text])
         words = [str(term) for (term,) in tokenizer.execute("SELECT term FROM words ORDER BY offset")]
         tokenizer.execute("ROLLBACK")
-        return list(dict.fromkeys(words))[:_MAX_WORDS]
+        return list(dict.fromkeys(words))
 
     def _pages(self, collection: int, generation: int) -> _TextPages:
         pages = self._cache.get(collection)

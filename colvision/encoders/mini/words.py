@@ -56,7 +56,9 @@ class QueryWord(NamedTuple):
     @property
     def is_unread(self) -> bool:
         """Whether none of its letters is one that pages are read for."""
-        return not any(char.isdecimal() or unicodedata.name(char, "").startswith("LATIN") for char in self.text)
+        return not any(
+            char.isdecimal() or unicodedata.name(char, "").startswith("LATIN") for char in "".join(self.spellings[0])
+        )
 
 
 def query_words(text: str) -> list[QueryWord]:
