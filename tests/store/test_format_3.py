@@ -50,6 +50,16 @@ def test_it_holds_and_answers_what_it_did(folder):
     assert version_of(folder) == FORMAT
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_its_texts_are_found_in_the_form_of_today_and_shown_as_they_were(folder, read_only):
+    with Library(Store(folder, read_only=read_only), WIDE) as library:
+        assert library.page_text("texts.pdf", 2) == "ＶＡＬＶＥ ser\xadvice"
+        for query, page in (("油泵", 1), ("service", 2), ("bleed", 3)):
+            answer = library.search(query, text_fusion=True)
+            assert [hit.page for hit in answer if query in hit.in_text] == [page], query
+            assert answer[0].page == page
+
+
 def test_it_is_read_where_it_cannot_be_written(folder):
     before = (folder / catalogue.FILE_NAME).read_bytes()
     with Library(Store(folder, read_only=True), WIDE) as library:
