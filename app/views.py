@@ -90,8 +90,8 @@ class WordView:
     """What one word of the query found on a page.
 
     `strength` (0..1) is what the bars show: the match probability where the encoder is calibrated, else the
-    similarity, cut at 0. `contribution` is the word's share of the score. `in_text`: the page's text layer holds it, so it
-    is found, whatever was seen of it. `unread`: it is in letters that the encoder does not read from pictures.
+    similarity, cut at 0. `contribution` is the word's share of the score. `in_text`: the page's text layer holds it, so
+    it is found, whatever was seen of it. `unread`: it is in letters that the encoder does not read from pictures.
     """
 
     word: str
@@ -107,8 +107,8 @@ class HitView:
     """A page that was found. `score` is what the answer is ordered by.
 
     The words' contributions and `score_terms`, by name, sum to it; `text_score` is the score of the text layer (BM25)
-    that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the most
-    that they can. `verdict` is what a reader said of the page for this question: relevant, irrelevant
+    that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the
+    most that they can. `verdict` is what a reader said of the page for this question: relevant, irrelevant
     or "".
     """
 

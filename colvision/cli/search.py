@@ -24,6 +24,7 @@ from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
 
 commands = typer.Typer()
+_SHOWN = 0.005  # what would be 0.00
 _TERMS = {  # of a score, in words
     "frequency": "how often they stand there",
     "order": "in this order",
@@ -100,7 +101,9 @@ def _parts(hit: colvision.Hit) -> str:
         f"{word} {hit.contributions[tokens].sum():.2f}{' [in text]' if word in hit.in_text else ''}"
         for word, tokens in _words(hit.query.embedding)
     ]
-    return " ".join(shares) + "".join(f"; {_TERMS[name]} {value:.2f}" for name, value in hit.score_terms.items())
+    return " ".join(shares) + "".join(
+        f"; {_TERMS[name]} {value:.2f}" for name, value in hit.score_terms.items() if value >= _SHOWN
+    )
 
 
 def _words(query: QueryEmbedding) -> list[tuple[str, list[int]]]:

@@ -104,8 +104,8 @@ class QueryEmbedding:
     """A query as vectors: `vectors` (t, dim) float32 of unit length, one a token.
 
     `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
-    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A word that may
-    be printed in several ways has tokens for each: `spelling` (t,) tells them apart, empty where there is one way.
+    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A word that
+    may be printed in several ways has tokens for each: `spelling` (t,) tells them apart, empty where there is one way.
     `unread` are the words in letters that the encoder does not read. Of a page as the query `is_example` is True: its
     tokens are patches, and say nothing of each other's order.
     """

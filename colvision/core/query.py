@@ -21,7 +21,7 @@ Scores = NDArray[np.float64]
 
 
 class TextScale(NamedTuple):
-    """How BM25 is compared with MaxSim: `unit` is what 1 of it is worth, `floor` the score of a page that matches not."""
+    """How BM25 is compared with MaxSim: `unit` is what 1 of it is worth, `floor` the score of no match."""
 
     unit: float
     floor: float

@@ -37,9 +37,9 @@ class PageReader(Protocol):
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which an
-    answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None without
-    text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted.
+    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
+    an answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None
+    without text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted.
     `metadata` is what was known of the document when it was found; `image()` and `text` are read from the library.
     """
 

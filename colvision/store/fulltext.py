@@ -1,7 +1,7 @@
 """BM25 over the pages' text layers: the score of each page of a collection for the words of a query.
 
-A query is tokenized as the pages are, and each word is looked up by itself: there is no query language. A part number is
-one word, which a page holds where its parts stand together. Counts are those of the collection's visible pages,
+A query is tokenized as the pages are, and each word is looked up by itself: there is no query language. A part number
+is one word, which a page holds where its parts stand together. Counts are those of the collection's visible pages,
 whatever else the library holds.
 
 FTS5's own `bm25()` would not do, even with a table for each collection. Its idf lacks the 1 within Lucene's logarithm:
@@ -118,7 +118,7 @@ class TextLayers:
         return TextScores(pages.page_keys[found], scores[found], best)
 
     def holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
-        """Which of the words the text of each page (id of its document, number) holds; none of a page that is not there."""
+        """Which of the words the text of each page (id of its document, number) holds; none where the page is gone."""
         sql = """
             SELECT pages.key FROM pages JOIN documents ON documents.key = pages.document
             WHERE documents.id = ? AND pages.number = ?"""

@@ -114,7 +114,7 @@ CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
-# `text` is shown, `words` (the text's `page_form`) are what it is found by; marks such as vowel signs are parts of words.
+# `text` is shown, `words` (its `page_form`) are what it is found by; marks such as vowel signs are parts of words.
 _PAGE_TEXT = (
     "CREATE VIRTUAL TABLE page_text USING fts5 (text UNINDEXED, words, "
     """tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'");"""

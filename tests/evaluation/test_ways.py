@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from colvision.core.query import TEXT_WEIGHT, UNREAD
 
+from colvision.core.query import TEXT_WEIGHT, UNREAD
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.library import open_library
 from colvision.testing import ToyEncoder

@@ -111,13 +111,14 @@ class MiniEncoder:
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
-        tokens, word, spelling, weights = [], [], [], []
-        for place, each in enumerate(words):
-            for way, runs in enumerate(each.spellings):
-                tokens += runs
-                word += [place] * len(runs)
-                spelling += [way] * len(runs)
-            weights += [1 / sum(map(len, each.spellings))] * sum(map(len, each.spellings))
+        spelled = [
+            (place, way, run)
+            for place, each in enumerate(words)
+            for way, runs in enumerate(each.spellings)
+            for run in runs
+        ]
+        tokens = [run for *_, run in spelled]
+        word = np.array([place for place, *_ in spelled], dtype=np.int32)
         with torch.inference_mode():
             vectors: Floats = self._query(tokens).numpy()
         return QueryEmbedding(
@@ -125,10 +126,10 @@ class MiniEncoder:
             vectors=vectors,
             tokens=tuple(tokens),
             is_query=np.ones(len(tokens), dtype=np.bool_),
-            weights=np.array(weights, dtype=np.float32),
+            weights=(1 / np.bincount(word)[word]).astype(np.float32),  # a code weighs as much as a word
             words=tuple(each.text for each in words),
-            word=np.array(word, dtype=np.int32),
-            spelling=tuple(spelling),
+            word=word,
+            spelling=tuple(way for _, way, _ in spelled),
             unread=frozenset(each.text for each in words if each.is_unread),
         )
 

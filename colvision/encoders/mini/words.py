@@ -70,7 +70,7 @@ def query_words(text: str) -> list[QueryWord]:
     kept = [term for term in terms if term.is_code or term.text not in _FUNCTION_WORDS]
     if all(term.text.isdecimal() for term in kept):
         kept = terms
-    return [QueryWord(term.text, _spellings(term)) for term in kept]
+    return [QueryWord(term.text, _spellings(term)) for term in kept if words_of(term.text)]
 
 
 def _spellings(term: Term) -> tuple[tuple[str, ...], ...]:
