@@ -73,7 +73,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
 
 
 def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
-    similarity = float(hit.similarity[tokens].mean())
+    similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
         similarity=similarity,
@@ -106,7 +106,9 @@ def view_explanation(
     usual = results.mean(axis=0) if example_name else np.zeros(results.shape[1], np.float32)
     words = _distinctive_patches(why, example_name, usual) if example_name else why.query.embedding.tokens_of_words()
     planes = _planes(
-        why.similarity_map - usual[:, None, None], words, np.max if example_name else np.mean
+        why.similarity_map - usual[:, None, None],
+        words,
+        np.max if example_name or why.query.calibration.is_probability else np.mean,
     )  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
@@ -141,7 +143,7 @@ def view_explanation(
 def _planes(values: Floats, words: Words, join: Callable[..., Floats]) -> Floats:
     """(tokens, rows, cols) -> (words, rows, cols): what `join` makes of a word's tokens in each cell.
 
-    All tokens spell a word, so they are averaged; any patch of an example will do, so the best counts.
+    Pieces of a word are averaged; any patch of an example will do, and any part of a code, so the best counts.
     """
     if not words:
         return np.zeros((0, *values.shape[1:]), dtype=np.float32)
@@ -162,11 +164,11 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     matches = [why.matches[token] for token in tokens]
     best: TokenMatch = max(matches, key=lambda match: match.contribution)
     box = best.box
-    similarity = sum(match.similarity for match in matches) / len(matches)
-    values = why.query.values(np.array([match.similarity for match in why.matches], np.float32))
+    similarities = np.array([match.similarity for match in why.matches], np.float32)
+    values = why.query.values(similarities)
     return MatchView(
         word=word,
-        similarity=similarity,
+        similarity=why.query.word_similarity(similarities, tokens),
         contribution=sum(match.contribution for match in matches),
         strength=_strength(float(values[list(tokens)].mean())),
         in_text=word in why.in_text,

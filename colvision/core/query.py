@@ -15,7 +15,7 @@ TEXT_WEIGHT = 2.0  # of the text's share beside 1 of MaxSim's: chosen on the dev
 UNREAD = 0.4  # of its own MaxSim share is what a page is thought to hold where its text says less: chosen there, too
 # Of a word that the page itself lacks, where its document's name has it: enough to decide between pages that are equal
 # otherwise, and less than any word that is on the page.
-_DOCUMENT_WEIGHT = 0.25
+DOCUMENT_WEIGHT = 0.25
 
 Scores = NDArray[np.float64]
 
@@ -46,9 +46,27 @@ class ScoredQuery:
         return word_values(self.embedding, self.calibration, similarity)
 
     def contributions(self, similarity: Floats) -> Floats:
-        """(..., t) best similarities of pages -> (..., t) what each token adds to the score."""
+        """(..., t) best similarities of pages -> (..., t) what each token adds to the score.
+
+        Of a word that may be printed in several ways that is its whole weight in the tokens of the most probable one.
+        """
         contributions: Floats = self.weights * self.values(similarity)
+        if not self.calibration.is_probability:
+            return contributions
+        for _, tokens in self.embedding.tokens_of_words():
+            spellings = self.embedding.tokens_of_spellings(tokens)
+            if len(spellings) > 1:
+                of_word = contributions[..., tokens].sum(axis=-1)
+                printed = np.argmax([similarity[..., each].min(axis=-1) for each in spellings], axis=0)
+                for place, each in enumerate(spellings):
+                    contributions[..., each] = (np.where(printed == place, of_word, 0.0) / len(each))[..., None]
         return contributions
+
+    def word_similarity(self, similarity: Floats, tokens: Sequence[int]) -> float:
+        """What a page's similarities (t,) say of one word: the mean of its pieces, or as `word_values` joins them."""
+        if not self.calibration.is_probability:
+            return float(similarity[list(tokens)].mean())
+        return max(float(similarity[each].min()) for each in self.embedding.tokens_of_spellings(tokens))
 
     def as_printed(self, probabilities: Floats) -> tuple[Floats, Floats]:
         """(t, n) probabilities of a page's vectors -> (p, n) and weights (p,), of each word as the page prints it.
@@ -88,10 +106,10 @@ class ScoredQuery:
         words = self.embedding.tokens_of_words()
         return tuple(token for word, tokens in words if holds(name, word) for token in tokens)
 
-    def document_term(self, contributions: Floats, named: Sequence[int]) -> Scores:
-        """(..., t) contributions of a document's pages -> (...,) what its name adds, which has the tokens `named`."""
-        missing = np.maximum(self.weights - contributions, 0.0)[..., list(named)]
-        term: Scores = _DOCUMENT_WEIGHT * missing.sum(axis=-1, dtype=np.float64)
+    def document_term(self, similarity: Floats, named: Sequence[int]) -> Scores:
+        """(..., t) similarities of a document's pages -> (...,) what its name adds, which has the tokens `named`."""
+        missing = self.weights * np.clip(1.0 - self.values(similarity), 0.0, 1.0)  # (..., t)
+        term: Scores = DOCUMENT_WEIGHT * missing[..., list(named)].sum(axis=-1, dtype=np.float64)
         return term
 
 

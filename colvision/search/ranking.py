@@ -44,7 +44,7 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     texts = None if scored.texts is None else scored.texts.of(table.document[scored.pages], table.page[scored.pages])
     query = with_text_scale(scored.query, scored.texts, pixels)
     text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
-    document = _document_term(table, scored, contributions)
+    document = _document_term(table, scored)
     has_terms = query.calibration.is_probability
     k = scored.options.k
     chosen = _top(pixels + text + document, max(k, _TERM_PAGES) if has_terms else k)
@@ -97,7 +97,7 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores
     return replace(query, text_scale=TextScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
 
-def _document_term(table: PageTable, scored: ScoredPages, contributions: Floats) -> Scores:
+def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
     """(pages,) what the names of their documents add."""
     owner = table.document[scored.pages]
     by_tokens: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -107,7 +107,7 @@ def _document_term(table: PageTable, scored: ScoredPages, contributions: Floats)
     for tokens, keys in by_tokens.items():
         if tokens:
             at = np.isin(owner, keys)
-            term[at] = scored.query.document_term(contributions[at], tokens)
+            term[at] = scored.query.document_term(scored.maxima[at], tokens)
     return term
 
 

@@ -36,8 +36,8 @@ CODE = scored(["e-11", "fuse"], [0, 0, 0, 1], [0, 0, 1, 0])  # as "e" and "11", 
     ("similarity", "seen"),
     [
         ([HIGH, LOW, LOW, LOW], [0, 0, 0, 0]),  # "e" alone is no E-11
-        ([HIGH, HIGH, LOW, LOW], [1, 1, 1, 0]),
-        ([LOW, LOW, HIGH, HIGH], [1, 1, 1, 1]),
+        ([HIGH, HIGH, LOW, LOW], [1.5, 1.5, 0, 0]),
+        ([LOW, LOW, HIGH, HIGH], [0, 0, 3, 1]),
     ],
 )
 def test_a_code_counts_as_a_whole_in_one_of_its_spellings(similarity, seen):
@@ -48,6 +48,8 @@ def test_similarities_of_pieces_of_words_are_added_up_as_they_are():
     plain = replace(CODE, calibration=Calibration())
     similarity = np.array([HIGH, LOW, LOW, LOW], np.float32)
     np.testing.assert_array_equal(plain.contributions(similarity), similarity)
+    assert plain.word_similarity(similarity, [0, 1, 2]) == pytest.approx((HIGH + 2 * LOW) / 3)
+    assert CODE.word_similarity(similarity, [0, 1, 2]) == pytest.approx(LOW)
 
 
 def test_the_spelling_that_a_page_prints_has_the_weight_of_the_word():
@@ -90,7 +92,7 @@ def test_a_text_layer_can_only_add():
 def test_a_document_s_name_adds_what_its_page_lacks_and_less_than_the_page_would():
     named = CODE.named_tokens("manual e11 2021")
     assert named == (0, 1, 2)
-    lacking, there = np.zeros(4, np.float32), np.ones(4, np.float32)
+    lacking, there = np.full(4, LOW, np.float32), np.full(4, HIGH, np.float32)
     assert 0 < CODE.document_term(lacking, named) < 0.5 * 3
-    assert CODE.document_term(there, named) == 0.0
+    assert CODE.document_term(there, named) == pytest.approx(0.0, abs=1e-4)
     assert CODE.named_tokens("manual e12") == ()
