@@ -61,6 +61,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
         rank=hit.rank,
         text_score=hit.text_score,
         document=hit.document,
+        folder=hit.folder,
         document_id=hit.document_id,
         page=hit.page,
         pages=pages,

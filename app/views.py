@@ -23,11 +23,13 @@ class CollectionView:
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
-    `metadata` is what was noted with it: a filter can ask for it.
+    `folder` is where it came from, as far as that tells it from others; "" for an upload. `metadata` is what was noted
+    with it: a filter can ask for both.
     """
 
     id: str
     name: str
+    folder: str
     collection: str
     kind: str
     state: str
@@ -108,13 +110,14 @@ class HitView:
 
     The words' contributions and `score_terms`, by name, sum to it; `text_score` is the score of the text layer (BM25)
     that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the
-    most that they can. `verdict` is what a reader said of the page for this question: relevant, irrelevant
-    or "".
+    most that they can. `folder` is that of the document. `verdict` is what a reader said of the page for this question:
+    relevant, irrelevant or "".
     """
 
     rank: int
     text_score: float | None
     document: str
+    folder: str
     document_id: str
     page: int
     pages: int

@@ -80,6 +80,8 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
                 rank=rank,
                 text_score=None if texts is None else float(texts[i]),
                 metadata=documents[j].metadata,
+                folder=table.snapshot.folders[documents[j].key],
+                sha256=documents[j].sha256,
             )
         )
     return tuple(hits)

@@ -156,5 +156,5 @@ def check_text(db: Catalogue) -> None:
 
 def rebuild_text(db: Catalogue) -> None:
     """Builds the lists that text is found by again, from the text (sqlite.org/fts5.html, "the content table")."""
-    db.execute("UPDATE page_text_content SET c1 = page_form(c0)")
+    db.execute("UPDATE page_text_content SET c1 = page_form(CAST(c0 AS BLOB))")
     db.execute("INSERT INTO page_text (page_text) VALUES ('rebuild')")
