@@ -23,6 +23,7 @@ UNSEEN = "Seen on none of the pages: {}."
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
 # the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
+_HELD = 0.5  # of the words' weights that a text layer must hold to count
 _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 
 
@@ -156,10 +157,10 @@ class Answer(Sequence[Hit]):
 
     def _matches_well(self, unread: Sequence[str]) -> bool:
         """Whether the best page has enough of the words, but for those `unread`; if all are, nothing can be said."""
-        tokens = dict(self.query.embedding.tokens_of_words())
-        total_weight = float(sum(self.query.weights[tokens[word]].sum() for word in tokens.keys() - set(unread)))
+        tokens = {word: of for word, of in self.query.embedding.tokens_of_words() if word not in unread}
+        total_weight = sum(float(self.query.weights[of].sum()) for of in tokens.values())
         needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * total_weight
-        return max(map(_evidence, self.hits)) >= needed
+        return max(_evidence(hit, tokens) for hit in self.hits) >= needed
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -175,12 +176,17 @@ class Answer(Sequence[Hit]):
         return self.hits[place]
 
 
-def _evidence(hit: Hit) -> float:
-    """The hit's score by its pixels, where each word that its text layer holds counts as seen."""
+def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
+    """The hit's score by its pixels. Words count as seen that its text layer holds, where it holds half of them.
+
+    One word of several is on many a page, in one of its other forms as well.
+    """
     seen = hit.contributions.copy()
-    for word, tokens in hit.query.embedding.tokens_of_words():
-        if word in hit.in_text:
-            seen[tokens] = hit.query.weights[tokens]
+    in_text = [token for word, of in tokens.items() if word in hit.in_text for token in of]
+    every = [token for of in tokens.values() for token in of]
+    weights = hit.query.weights
+    if weights[in_text].sum() >= _HELD * weights[every].sum():
+        seen[in_text] = weights[in_text]
     beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
     return float(seen.sum()) + beside
 

@@ -56,6 +56,7 @@ def test_what_the_text_layer_holds_is_no_bad_match(library):
     assert answer.to_dict()["hits"][0]["in_text"] in ([], ["governor", "spring"])
     assert library.search("governor spring")[0].page == 1
     assert library.search("croissant dough").notice == NO_MATCH
+    assert library.search("croissant dough governor").notice == NO_MATCH  # one word of three
 
 
 def test_letters_that_are_not_read_are_named_where_no_text_has_them(library):
