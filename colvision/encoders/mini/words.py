@@ -11,6 +11,7 @@ from colvision.core.text import Term, query_terms
 
 BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
 _LONGEST = 40  # letters of a word that are looked at
+_SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
@@ -78,4 +79,6 @@ def _spellings(term: Term) -> tuple[tuple[str, ...], ...]:
     runs = tuple(words_of(term.text))
     if not term.is_code:
         return (runs,)
-    return tuple(dict.fromkeys([runs, ("".join(term.parts),), ("-".join(term.parts),)]))
+    joined, hyphened = "".join(term.parts), "-".join(term.parts)
+    whole = [(joined,), (hyphened,)] if len(joined) <= _SHORT_CODE else [(joined,)]
+    return tuple(dict.fromkeys([runs, *whole]))
