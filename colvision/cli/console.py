@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 
 from colvision.errors import ColvisionError, DocumentNotFound
 from colvision.ingest import Progress
+from colvision.signals import Terminated, termination_raises
 
 if TYPE_CHECKING:
     from colvision.evaluation import TaskProgressCallback
@@ -44,7 +45,8 @@ def echo(line: str) -> None:
 def handle_errors() -> Iterator[None]:
     """Turns our errors into one sentence on stderr and an exit code."""
     try:
-        yield
+        with termination_raises():
+            yield
     except ValueError as error:
         raise _exit(str(error), MISUSED) from error
     except DocumentNotFound as error:
@@ -53,8 +55,9 @@ def handle_errors() -> Iterator[None]:
         raise _exit(str(error), FAILED) from error
     except OSError as error:
         raise _exit(f"{error.filename or ''}: {error.strerror or error}", FAILED) from error
-    except KeyboardInterrupt:
-        raise _exit("stopped; what was stored stays, and the same command goes on from there", INTERRUPTED) from None
+    except KeyboardInterrupt as stop:
+        code = stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
+        raise _exit("stopped; what was stored stays, and the same command goes on from there", code) from None
 
 
 def _exit(message: str, code: int) -> typer.Exit:

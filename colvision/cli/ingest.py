@@ -14,6 +14,7 @@ from colvision.cli.options import (
     CollectionOption,
     EncoderArgument,
     JsonOption,
+    KeepFreeOption,
     LibraryOption,
     MemoryOption,
     encoder_options,
@@ -48,6 +49,7 @@ def ingest(
         typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new collection only)."),
     ] = None,
     max_memory: MemoryOption = None,
+    keep_free: KeepFreeOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -58,7 +60,7 @@ def ingest(
         raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
     metadata = parse_metadata(meta) if meta else None
     with (
-        colvision.open_library(library, encoder=encoder, max_memory=max_memory) as opened,
+        colvision.open_library(library, encoder=encoder, max_memory=max_memory, keep_free=keep_free) as opened,
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
@@ -70,9 +72,15 @@ def ingest(
 
 @commands.command()
 @encoder_options()
-def reencode(library: LibraryOption, collection: CollectionOption = None, *, encoder: EncoderSpec) -> None:
+def reencode(
+    library: LibraryOption,
+    collection: CollectionOption = None,
+    keep_free: KeepFreeOption = None,
+    *,
+    encoder: EncoderSpec,
+) -> None:
     """Encode a collection again, from the kept files, by another encoder."""
-    with open_existing(library, encoder=encoder) as opened, progress_bars() as on_progress:
+    with open_existing(library, encoder=encoder, keep_free=keep_free) as opened, progress_bars() as on_progress:
         report = select_collection(opened, collection).reencode(progress=on_progress)
     echo(str(report) if report.files else "no document is left to encode")
     if report.failed:

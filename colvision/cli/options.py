@@ -45,6 +45,16 @@ MemoryOption = Annotated[
         help="Work within so many bytes, such as 512MB, beside the encoder.",
     ),
 ]
+KeepFreeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-free",
+        parser=lambda text: parse_bytes(text),
+        metavar="SIZE",
+        show_default="1GB, at most 5 % of the disk",
+        help="Stop before less than this is free on the disk; the same command goes on later.",
+    ),
+]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
@@ -145,7 +155,11 @@ def select_collection(library: colvision.Library, name: str | None) -> colvision
 
 
 def open_existing(
-    library: Path, *, encoder: EncoderSpec | None = None, max_memory: int | None = None
+    library: Path,
+    *,
+    encoder: EncoderSpec | None = None,
+    max_memory: int | None = None,
+    keep_free: int | None = None,
 ) -> colvision.Library:
     """The library, which is not made if it is missing."""
-    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory)
+    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory, keep_free=keep_free)

@@ -2,22 +2,23 @@
 
 import os
 import time
-from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import changes, merge_metadata
 from colvision.encoders.doctor import ensure_valid
-from colvision.errors import DocumentNotFound, InputError, JobCancelled, LibraryLocked
+from colvision.errors import ColvisionError, DiskError, DocumentNotFound, InputError, JobCancelled, LibraryLocked
 from colvision.ingest.document_ingest import DocumentIngest
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Upload
-from colvision.pdf import FailedPage, Limits, inspect_file
+from colvision.pdf import FailedPage, inspect_file
 from colvision.store import Store
+from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile, clean_document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow
@@ -74,13 +75,15 @@ def _ingest_file(
     except JobCancelled as error:
         return FileReport(source, name, "cancelled", reason=str(error))
     except (InputError, DocumentNotFound, LibraryLocked) as error:
+        if options.job is not None and isinstance(error, LibraryLocked):
+            raise  # the job can be done later
         return FileReport(source, name, "failed", reason=str(error))
 
 
 def _ingest_path(
     store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
+    pending = _open_pending(store, encoder.info, path, source_file, options=options)
     row = pending.row
     wanted = merge_metadata(row.metadata, options.metadata or {})
     if changes(row.metadata, wanted):
@@ -100,16 +103,18 @@ def _ingest_path(
 
 
 def _open_pending(
-    store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
+    store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, options: IngestOptions
 ) -> PendingDocument:
     """Raises `InputError`, also for a file that is written to meanwhile: the kept copy is not what was inspected."""
     same = store.pending.find_same(path, source_file, info) if path.is_file() else None
     if same is not None:
         return same
+    check_room(store.path, keep_free=options.keep_free, needed=path.stat().st_size if path.is_file() else 0)
+    store.writer.keep_room()
     before = _stamp(path)
     # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
     name = source_file.name if source_file.upload or source_file.name != path.name else None
-    file_info = inspect_file(path, name=name, limits=limits)
+    file_info = inspect_file(path, name=name, limits=options.limits)
     pending = store.pending.begin(
         path, source_file, info, pages=file_info.pages, renderer=file_info.renderer, notes=file_info.notes
     )
@@ -134,7 +139,8 @@ def complete_document(
 ) -> FileReport:
     """Reads, encodes and stores the missing pages of a document from its kept file."""
     ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
-    ingest.run()
+    with _interruption_noted(store, pending, ingest):
+        ingest.run()
     row = pending.row
     report = FileReport(row.source, row.name, pending.outcome, pending.document_id, ingest.stored, row.stored)
     if ingest.reason:
@@ -146,6 +152,20 @@ def complete_document(
         return replace(report, outcome="cancelled", failed_pages=failed)
     reason = store.writer.finish(pending)
     return replace(report, outcome="failed" if reason else pending.outcome, reason=reason, failed_pages=failed)
+
+
+@contextmanager
+def _interruption_noted(store: Store, pending: PendingDocument, ingest: DocumentIngest) -> Iterator[None]:
+    """Ctrl+C, a full disk, an encoder that fails: what was read is kept, and the document waits to be gone on with."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(ColvisionError):
+            if isinstance(error, KeyboardInterrupt | SystemExit | DiskError):
+                ingest.keep()
+        with suppress(ColvisionError):
+            store.writer.stop(pending, CANCELLED, str(error) if isinstance(error, ColvisionError) else "")
+        raise
 
 
 def ingest_again(
