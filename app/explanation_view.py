@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.core.encoder import Calibration
 from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
 from colvision.search import Answer, Hit
@@ -61,7 +60,6 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
-        fused=hit.fused,
         document=hit.document,
         folder=hit.folder,
         document_id=hit.document_id,
@@ -76,12 +74,14 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
 
 
 def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
-    similarity = float(hit.similarity[tokens].mean())
+    similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
-        strength=_strength(similarity, hit.query.calibration),
+        strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
+        in_text=word in hit.in_text,
+        unread=word in hit.query.embedding.unread,
     )
 
 
@@ -91,8 +91,7 @@ def _share(hit: Hit) -> float:
     return min(max(float(hit.contributions.sum()) / highest, 0.0), 1.0) if highest > 0 else 0.0
 
 
-def _strength(similarity: float, calibration: Calibration) -> float:
-    value = float(calibration(np.array([similarity], dtype=np.float32))[0])
+def _strength(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
@@ -108,7 +107,9 @@ def view_explanation(
     usual = results.mean(axis=0) if example_name else np.zeros(results.shape[1], np.float32)
     words = _distinctive_patches(why, example_name, usual) if example_name else why.query.embedding.tokens_of_words()
     planes = _planes(
-        why.similarity_map - usual[:, None, None], words, np.max if example_name else np.mean
+        why.similarity_map - usual[:, None, None],
+        words,
+        np.max if example_name or why.query.calibration.is_probability else np.mean,
     )  # (words, rows, cols)
     codes, low, high = _coded(planes)
     rows, cols = planes.shape[1:]
@@ -143,7 +144,7 @@ def view_explanation(
 def _planes(values: Floats, words: Words, join: Callable[..., Floats]) -> Floats:
     """(tokens, rows, cols) -> (words, rows, cols): what `join` makes of a word's tokens in each cell.
 
-    All tokens spell a word, so they are averaged; any patch of an example will do, so the best counts.
+    Pieces of a word are averaged; any patch of an example will do, and any part of a code, so the best counts.
     """
     if not words:
         return np.zeros((0, *values.shape[1:]), dtype=np.float32)
@@ -164,12 +165,15 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     matches = [why.matches[token] for token in tokens]
     best: TokenMatch = max(matches, key=lambda match: match.contribution)
     box = best.box
-    similarity = sum(match.similarity for match in matches) / len(matches)
+    similarities = np.array([match.similarity for match in why.matches], np.float32)
+    values = why.query.values(similarities)
     return MatchView(
         word=word,
-        similarity=similarity,
+        similarity=why.query.word_similarity(similarities, tokens),
         contribution=sum(match.contribution for match in matches),
-        strength=_strength(similarity, why.query.calibration),
+        strength=_strength(float(values[list(tokens)].mean())),
+        in_text=word in why.in_text,
+        unread=word in why.query.embedding.unread,
         cell=best.cell,
         box=(box.left, box.top, box.right, box.bottom) if box is not None else None,
     )

@@ -100,28 +100,30 @@ class WordView:
     """What one word of the query found on a page.
 
     `strength` (0..1) is what the bars show: the match probability where the encoder is calibrated, else the
-    similarity, cut at 0. `contribution` is the word's share of the score.
+    similarity, cut at 0. `contribution` is the word's share of the score. `in_text`: the page's text layer holds it, so
+    it is found, whatever was seen of it. `unread`: it is in letters that the encoder does not read from pictures.
     """
 
     word: str
     similarity: float
     contribution: float
     strength: float
+    in_text: bool
+    unread: bool
 
 
 @dataclass(frozen=True, slots=True)
 class HitView:
-    """A page that was found. `strength` (0..1) is what its words bring as a share of the most that they can.
+    """A page that was found. `score` is what the answer is ordered by.
 
-    `folder` is that of the document. `text_score` is that of the text layer (BM25), where it was asked, too, and
-    `fused` (of 1) is then what the order is of: both scores as shares of the best there could be. `score_terms` is what
-    the score holds beside the words' contributions, by name. `verdict` is what a reader said of the page for this
-    question: relevant, irrelevant or "".
+    The words' contributions and `score_terms`, by name, sum to it; `text_score` is the score of the text layer (BM25)
+    that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the
+    most that they can. `folder` is that of the document. `verdict` is what a reader said of the page for this question:
+    relevant, irrelevant or "".
     """
 
     rank: int
     text_score: float | None
-    fused: float | None
     document: str
     folder: str
     document_id: str
@@ -136,7 +138,7 @@ class HitView:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """`pages` were searched; `notice` says in words when no page matches well.
+    """`pages` were searched; `notice` says in words what was not found: no page matches well, a number is nowhere.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
     `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query.
@@ -155,13 +157,15 @@ class AnswerView:
 @dataclass(frozen=True, slots=True)
 class MatchView:
     """One row of "Why this page". `box` is (left, top, right, bottom) as fractions of the page image, None for
-    "whole page".
+    "whole page"; `in_text` and `unread` are those of `WordView`.
     """
 
     word: str
     similarity: float
     contribution: float
     strength: float
+    in_text: bool
+    unread: bool
     cell: tuple[int, int] | None
     box: tuple[float, float, float, float] | None
 

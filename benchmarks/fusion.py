@@ -1,4 +1,4 @@
-"""How the constants of `colvision.search.fusion` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
+"""How the constants of `colvision.core.query` were chosen: `python -m benchmarks.fusion PDFS QUERIES.jsonl [PAGES]`.
 
 Prints nDCG@10 for neighbouring constants, and of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); what
 constants chosen without a document's questions do on these (each document left out in turn); and what happens to pages
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from colvision import evaluation
 from colvision.core.page import PageId
+from colvision.core.query import TEXT_WEIGHT
 from colvision.encoders import load_encoder
 from colvision.evaluation.corpus_library import CorpusLibrary, EvaluationFolders, open_corpus
 from colvision.evaluation.metrics import measure
-from colvision.search import fusion
 from colvision.store import Store
 
 WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)
@@ -74,13 +74,13 @@ def shares(searched: CorpusLibrary, queries: Sequence[evaluation.Query]) -> tupl
                 for hit in answer:
                     source = searched.documents[hit.document_id]
                     place = at[PageId(source.name, source.numbers[hit.page - 1])]
-                    match[i, place] = hit.score / most
+                    match[i, place] = (hit.score - hit.score_terms.get("text", 0.0)) / most
                     text[i, place] = (hit.text_score or 0.0) / most_text if text_fusion else text[i, place]
     return names, match, text
 
 
 def ordered(match: Table, text: Table, weight: float, unread: float) -> Table:
-    """`fusion.fuse` with other constants."""
+    """The order of `ScoredQuery.text_term` with other constants."""
     return match + weight * np.maximum(text, unread * match)
 
 
@@ -109,7 +109,7 @@ def report_mixed(
         for seed in range(4):
             lost = np.random.default_rng(seed).permutation(np.unique(documents))[::2]
             left = np.where(np.isin(documents, lost), 0.0, text)
-            found = measure_ndcg10(names, ordered(match, left, fusion.TEXT_WEIGHT, unread), queries)
+            found = measure_ndcg10(names, ordered(match, left, TEXT_WEIGHT, unread), queries)
             pixels = measure_ndcg10(names, match, queries)
             is_scan = np.isin(owner, lost)
             if is_scan.all() or not is_scan.any():

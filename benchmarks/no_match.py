@@ -16,6 +16,7 @@ import numpy as np
 
 import colvision
 from colvision.library import Library
+from colvision.search.results import NO_MATCH
 
 _DATA = Path(__file__).parents[1] / "data"
 # Three each of twenty fields that no service manual is about.
@@ -53,7 +54,7 @@ def shares(library: Library, questions: Iterable[str], collection: str) -> np.nd
     rows = []
     for question in questions:
         answer = library.collection(collection).search(question, text_fusion=False)
-        rows.append((max(hit.score for hit in answer) / float(answer.query.weights.sum()), bool(answer.notice)))
+        rows.append((max(hit.score for hit in answer) / float(answer.query.weights.sum()), NO_MATCH in answer.notice))
     return np.array(rows)
 
 

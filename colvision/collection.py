@@ -198,13 +198,19 @@ class SearchableDocuments(Documents):
         if info is None or info.fingerprint != query.fingerprint:
             raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
         page_image = self.page_image(row.id, page) if image else None
-        return explain_page(
+        why = explain_page(
             query,
             stored,
             quantisation_range=info.quantisation_range,
             image=page_image,
             geometry=self._store.page(row, page).geometry,
+            name=row.name_form,
+            text_score=0.0 if query.text_scale is None else self._session.searcher.text_score(query, row, page),
         )
+        [in_text] = self._store.text_holds(
+            [(row.id, page)], () if query.embedding.is_example else query.embedding.words
+        )
+        return dataclasses.replace(why, in_text=in_text)
 
     def _readable(self, answer: Answer) -> Answer:
         """With hits that can show their pages."""

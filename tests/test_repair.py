@@ -259,6 +259,15 @@ def test_damaged_word_lists_are_made_again(store, quick_path):
     assert done.is_intact and store.page_text(row, 1) == "bleed"
 
 
+def test_damaged_words_are_made_again_from_the_text(store, quick_path):
+    row = add(store, write(quick_path, "a.pdf", "A"), "bleed", "更换液压油泵")
+    with store._db.write():
+        store._db.execute("UPDATE page_text_content SET c1 = 'valve' WHERE id = 2")
+    assert [damage.kind for damage in store.verify()] == ["text"]
+    assert Library(store, TOY).verify(repair=True).is_intact
+    assert store.text_holds([(row.id, 2)], ["油泵", "valve"]) == [{"油泵"}]
+
+
 def test_a_page_whose_text_has_changed_is_read_again(library):
     expected = answers(library)
     with library._store._db.write():

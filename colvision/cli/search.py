@@ -25,6 +25,14 @@ from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
 
 commands = typer.Typer()
+_SHOWN = 0.005  # what would be 0.00
+_TERMS = {  # of a score, in words
+    "frequency": "how often they stand there",
+    "order": "in this order",
+    "near": "near each other",
+    "text": "by its text",
+    "document": "by its document's name",
+}
 
 
 @commands.command()
@@ -96,10 +104,13 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
 
 
 def _parts(hit: colvision.Hit) -> str:
-    shares = (f"{word} {hit.contributions[tokens].sum():.2f}" for word, tokens in _words(hit.query.embedding))
-    terms = "".join(f"; {name} {value:.2f}" for name, value in hit.score_terms.items())
-    printed = f"; text {hit.text_score:.2f}" if hit.text_score else ""
-    return " ".join(shares) + terms + printed
+    shares = [
+        f"{word} {hit.contributions[tokens].sum():.2f}{' [in text]' if word in hit.in_text else ''}"
+        for word, tokens in _words(hit.query.embedding)
+    ]
+    return " ".join(shares) + "".join(
+        f"; {_TERMS[name]} {value:.2f}" for name, value in hit.score_terms.items() if value >= _SHOWN
+    )
 
 
 def _words(query: QueryEmbedding) -> list[tuple[str, list[int]]]:
@@ -132,7 +143,8 @@ def explain(
         best = max(matches, key=lambda match: match.contribution)
         place = f"row {best.cell[0] + 1}, column {best.cell[1] + 1}" if best.cell else "the whole page"
         share = sum(match.contribution for match in matches)
-        echo(f"{asked}: {share:.3f} (similarity {best.similarity:.3f}) at {place}")
+        text = ", in its text" if asked in why.in_text else ""
+        echo(f"{asked}: {share:.3f} (similarity {best.similarity:.3f}) at {place}{text}")
     for name, value in why.score_terms.items():
-        echo(f"{name}: {value:.3f}")
+        echo(f"{_TERMS[name]}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")

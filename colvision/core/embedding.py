@@ -104,8 +104,10 @@ class QueryEmbedding:
     """A query as vectors: `vectors` (t, dim) float32 of unit length, one a token.
 
     `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
-    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. Of a page
-    as the query `is_example` is True: its tokens are patches, and say nothing of each other's order.
+    `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A word that
+    may be printed in several ways has tokens for each: `spelling` (t,) tells them apart, empty where there is one way.
+    `unread` are the words in letters that the encoder does not read. Of a page as the query `is_example` is True: its
+    tokens are patches, and say nothing of each other's order.
     """
 
     text: str
@@ -116,6 +118,8 @@ class QueryEmbedding:
     words: tuple[str, ...]
     word: Ints
     is_example: bool = False
+    spelling: tuple[int, ...] = ()
+    unread: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         t = check_vectors(self.vectors, f"query {self.text!r}")
@@ -124,6 +128,8 @@ class QueryEmbedding:
             raise ValueError(f"query {self.text!r}: {t} vectors, but tokens, is_query, weights, word are {lengths}")
         if t and (self.word.min() < -1 or self.word.max() >= len(self.words)):
             raise ValueError(f"query {self.text!r}: `word` names a word beyond the {len(self.words)} it has")
+        if self.spelling and len(self.spelling) != t:
+            raise ValueError(f"query {self.text!r}: {t} vectors, but {len(self.spelling)} spellings")
 
     def tokens_of_words(self) -> list[tuple[str, list[int]]]:
         """Each word in order with the tokens that spell it; words without a token are left out."""
@@ -132,6 +138,13 @@ class QueryEmbedding:
             if word >= 0:
                 tokens_of.setdefault(word, []).append(token)
         return [(self.words[word], tokens) for word, tokens in sorted(tokens_of.items())]
+
+    def tokens_of_spellings(self, tokens: Sequence[int]) -> list[list[int]]:
+        """The tokens of a word, those of each way of printing it together."""
+        by_spelling: dict[int, list[int]] = {}
+        for token in tokens:
+            by_spelling.setdefault(self.spelling[token] if self.spelling else 0, []).append(token)
+        return list(by_spelling.values())
 
     @classmethod
     def of_words(cls, text: str, words: Sequence[str], vectors: Floats) -> "QueryEmbedding":

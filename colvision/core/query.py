@@ -1,16 +1,37 @@
 """A query as one answer scores it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
+from colvision.core.text import holds
+
+TEXT_WEIGHT = 2.0  # of the text's share beside 1 of MaxSim's: chosen on the dev set, see docs/evaluation.md
+UNREAD = 0.4  # of its own MaxSim share is what a page is thought to hold where its text says less: chosen there, too
+# Of a word that the page itself lacks, where its document's name has it: enough to decide between pages that are equal
+# otherwise, and less than any word that is on the page.
+DOCUMENT_WEIGHT = 0.25
+
+Scores = NDArray[np.float64]
+
+
+class TextScale(NamedTuple):
+    """How BM25 is compared with MaxSim: `unit` is what 1 of it is worth, `floor` the score of no match."""
+
+    unit: float
+    floor: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredQuery:
     """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
 
-    `mean_vectors` is the mean number of vectors of the collection's pages.
+    `mean_vectors` is the mean number of vectors of the collection's pages, `text_scale` None where no text was asked.
     """
 
     embedding: QueryEmbedding
@@ -18,8 +39,93 @@ class ScoredQuery:
     calibration: Calibration
     fingerprint: str
     mean_vectors: float = 1.0
+    text_scale: TextScale | None = None
+
+    def values(self, similarity: Floats) -> Floats:
+        """(..., t) best similarities of pages -> (..., t) calibrated ones, see `word_values`."""
+        return word_values(self.embedding, self.calibration, similarity)
 
     def contributions(self, similarity: Floats) -> Floats:
-        """(..., t) similarities -> (..., t) what each token adds to the score."""
-        contributions: Floats = self.weights * self.calibration(similarity)
+        """(..., t) best similarities of pages -> (..., t) what each token adds to the score.
+
+        Of a word that may be printed in several ways that is its whole weight in the tokens of the most probable one.
+        """
+        contributions: Floats = self.weights * self.values(similarity)
+        if not self.calibration.is_probability:
+            return contributions
+        for _, tokens in self.embedding.tokens_of_words():
+            spellings = self.embedding.tokens_of_spellings(tokens)
+            if len(spellings) > 1:
+                of_word = contributions[..., tokens].sum(axis=-1)
+                printed = np.argmax([similarity[..., each].min(axis=-1) for each in spellings], axis=0)
+                for place, each in enumerate(spellings):
+                    contributions[..., each] = (np.where(printed == place, of_word, 0.0) / len(each))[..., None]
         return contributions
+
+    def word_similarity(self, similarity: Floats, tokens: Sequence[int]) -> float:
+        """What a page's similarities (t,) say of one word: the mean of its pieces, or as `word_values` joins them."""
+        if not self.calibration.is_probability:
+            return float(similarity[list(tokens)].mean())
+        return max(float(similarity[each].min()) for each in self.embedding.tokens_of_spellings(tokens))
+
+    def as_printed(self, probabilities: Floats) -> tuple[Floats, Floats]:
+        """(t, n) probabilities of a page's vectors -> (p, n) and weights (p,), of each word as the page prints it.
+
+        That is the spelling that it has most probably; its tokens share the word's weight, and none is more probable
+        than the least of them is at best. A word in letters that the encoder does not read is left out.
+        """
+        tokens, weights, limits = [], [], []
+        best = probabilities.max(axis=1, initial=0.0)  # (t,)
+        for word, of_word in self.embedding.tokens_of_words():
+            if word not in self.embedding.unread:
+                spellings = self.embedding.tokens_of_spellings(of_word)
+                printed = max(spellings, key=lambda spelling: float(best[spelling].min()))
+                tokens += printed
+                weights += [self.weights[of_word].sum() / len(printed)] * len(printed)
+                limits += [best[printed].min()] * len(printed)
+        scale = np.array(limits, np.float32) / np.maximum(best[tokens], 1e-9)
+        return probabilities[tokens] * scale[:, None], np.array(weights, np.float32)
+
+    def text_term(self, scores: Scores, texts: Scores) -> Scores:
+        """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add.
+
+        The order is that of `match + TEXT_WEIGHT * max(text, UNREAD * match)`, both as shares of the best there could
+        be, in the unit of the scores. So a text layer can only add: a page whose text says less than `UNREAD` of what
+        its pixels say (a scan, a garbled or nearly empty layer, words inside a figure) counts as if it said that much.
+        """
+        if self.text_scale is None:
+            return np.zeros_like(scores)
+        more = texts * self.text_scale.unit - UNREAD * (scores - self.text_scale.floor)
+        term: Scores = TEXT_WEIGHT / (1 + TEXT_WEIGHT * UNREAD) * np.maximum(more, 0.0)
+        return term
+
+    def named_tokens(self, name: str) -> tuple[int, ...]:
+        """The tokens of the words that a document's name, in `page_form`, holds."""
+        if self.embedding.is_example:
+            return ()
+        words = self.embedding.tokens_of_words()
+        return tuple(token for word, tokens in words if holds(name, word) for token in tokens)
+
+    def document_term(self, similarity: Floats, named: Sequence[int]) -> Scores:
+        """(..., t) similarities of a document's pages -> (...,) what its name adds, which has the tokens `named`."""
+        missing = self.weights * np.clip(1.0 - self.values(similarity), 0.0, 1.0)  # (..., t)
+        term: Scores = DOCUMENT_WEIGHT * missing[..., list(named)].sum(axis=-1, dtype=np.float64)
+        return term
+
+
+def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Floats) -> Floats:
+    """(..., t) best similarities of pages -> (..., t) calibrated ones: as probabilities those of the tokens' words.
+
+    All tokens of one spelling must be there, and any spelling will do: part numbers match as a whole or not at all. A
+    word in letters that the encoder does not read is nowhere.
+    """
+    values = calibration(similarity)
+    if not calibration.is_probability:
+        return values
+    for word, tokens in query.tokens_of_words():
+        if word in query.unread:
+            values[..., tokens] = 0.0
+        elif len(tokens) > 1:
+            spellings = [values[..., each].min(axis=-1) for each in query.tokens_of_spellings(tokens)]
+            values[..., tokens] = np.max(spellings, axis=0)[..., None]
+    return values

@@ -74,7 +74,7 @@ class CorpusLibrary:
         return Run("-".join(self.library.encoder.info.name.split()), answers)
 
     def _ranked(self, hit: Hit) -> RunEntry:
-        return RunEntry(self._page(hit.document_id, hit.page), hit.score if hit.fused is None else hit.fused)
+        return RunEntry(self._page(hit.document_id, hit.page), hit.score)
 
     def point(self, words: Sequence[PrintedWord], *, progress: TaskProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.

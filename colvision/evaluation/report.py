@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.query import DOCUMENT_WEIGHT, TEXT_WEIGHT, UNREAD
 from colvision.errors import InputError
 from colvision.evaluation.bootstrap import Interval, intervals
 from colvision.evaluation.corpus import Level
@@ -13,7 +14,6 @@ from colvision.evaluation.metrics import LABELS, Measures, by_group, mean, measu
 from colvision.evaluation.pointing import Pointing
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import Run
-from colvision.search.fusion import TEXT_WEIGHT, UNREAD
 
 _NDCG10 = LABELS.index("nDCG@10")  # the headline: the measure whose interval the table shows
 
@@ -47,6 +47,7 @@ class EvaluationSetting:
         yield _scoring_formula(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
         if calibration.is_probability:
             yield "word frequency, order and nearness of the best pages"
+        yield f"words of the document's name, {DOCUMENT_WEIGHT:g} of their weight"
         if "bm25" in self.retrievers:
             yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the pixels' share"
 
@@ -106,6 +107,7 @@ class EvaluationReport:
             "scoring": {
                 "calibration": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,
+                "document": DOCUMENT_WEIGHT,
                 "bm25": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "bm25" in setting.retrievers else None,
             },
             "groups": [{"group": row.group, "queries": row.queries, **_values(row.mean, row)} for row in self.rows],

@@ -51,7 +51,8 @@ class Explanation:
     """One page and one query.
 
     `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
-    the contributions of `matches` and the extra `score_terms` sum to `score`. `image` is the page image, if the
+    the contributions of `matches` and the extra `score_terms` sum to `score`. `in_text` are the query's words that the
+    page's text layer holds. `image` is the page image, if the
     caller had one.
     """
 
@@ -62,6 +63,7 @@ class Explanation:
     score_terms: Mapping[str, float]
     score: float
     image: Image.Image | None
+    in_text: frozenset[str] = frozenset()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -138,8 +140,13 @@ def explain_page(
     quantisation_range: float,
     image: Image.Image | None = None,
     geometry: PdfGeometry | None = None,
+    name: str = "",
+    text_score: float = 0.0,
 ) -> Explanation:
-    """The similarity map and every token's match, from the same codes and arithmetic as the score."""
+    """The similarity map and every token's match, from the same codes and arithmetic as the score.
+
+    `name` is the document's, in `page_form`, `text_score` what BM25 gives the page's text layer.
+    """
     # Here for numba: half a second that a process which explains nothing need not wait.
     from colvision.maxsim.score_terms import compute_score_terms
 
@@ -152,8 +159,14 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
         for i in range(len(table))
     )
-    score_terms = compute_score_terms(query, query.calibration(table), stored.grid)
-    score = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
+    score_terms = dict(compute_score_terms(query, query.calibration(table), stored.grid))
+    pixels = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
+    beside = {
+        "text": float(query.text_term(np.array(pixels), np.array(text_score))),
+        "document": float(query.document_term(best, query.named_tokens(name))),
+    }
+    score_terms |= {term: value for term, value in beside.items() if value > 0}
+    score = pixels + sum(beside.values())
     return Explanation(query, stored.grid, stored.grid.to_cells(table), matches, score_terms, score, image)
 
 

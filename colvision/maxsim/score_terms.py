@@ -42,13 +42,15 @@ def compute_score_terms(query: ScoredQuery, probabilities: Floats, grid: PatchGr
     - order: for each two tokens that follow each other in the query the smaller weight times the probability that they
       follow each other on a line.
     - near: the same for any two tokens within a few lines and words, over t - 1.
+
+    Of a word that may be printed in several ways the tokens are those of the most probable one.
     """
     if not query.calibration.is_probability or query.embedding.is_example or len(query.weights) == 0:
         return {}
     if len(probabilities) != len(query.weights):
         raise ValueError(f"{len(probabilities)} rows of probabilities for the {len(query.weights)} tokens of the query")
     cells = np.require(grid.cells, requirements=["C", "A"])  # behind codes of an odd dim a shard's are not aligned
-    weights = np.require(query.weights, np.float32, ["C", "A"])
+    probabilities, weights = query.as_printed(probabilities)
     frequency, order, near = _compiled_terms(probabilities, cells, weights, probabilities.shape[1] / query.mean_vectors)
     if len(query.weights) == 1:
         return {"frequency": frequency}

@@ -8,7 +8,7 @@ its soft idf needs the exact similarities of the whole collection anyway. So suc
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
-from colvision.core.query import ScoredQuery
+from colvision.core.query import ScoredQuery, word_values
 from colvision.maxsim.binary import has_first_stage
 from colvision.maxsim.selection import Pages
 from colvision.search.filters import Columns
 from colvision.search.idf import soft_idf
 from colvision.search.options import QueryRequest, SearchOptions
-from colvision.search.ranking import ScoredPages, rank_hits
+from colvision.search.ranking import ScoredPages, rank_hits, with_text_scale
 from colvision.search.results import Answer
 from colvision.search.scan import PageTable, bit_scores, code_maxima
 from colvision.store import Snapshot
@@ -31,6 +31,7 @@ from colvision.store.fulltext import TextScores
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
+_SEEN = 0.1  # probability from which a code may have been seen: small print and short codes have no more
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
 
@@ -69,17 +70,20 @@ def search_many(
     return [answers[i] for i in range(len(requests))]
 
 
-def weigh_query(snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo) -> ScoredQuery:
+def weigh_query(
+    snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo, texts: TextScores | None = None
+) -> ScoredQuery:
     """A query with the weights that a search of the whole collection gives its tokens.
 
     Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
     """
     search = _Search(PageTable.of(snapshot), info, None, SEARCH_BYTES)
-    request = QueryRequest(query)
-    if not info.calibration.is_probability:
+    request = QueryRequest(query, texts=texts)
+    if not info.calibration.is_probability and texts is None:
         return search.weigh(request, query.weights)
     [scored] = search.scan([request], query.vectors)
-    return scored.query
+    pixels = scored.query.contributions(scored.maxima).sum(axis=1, dtype=np.float64)
+    return with_text_scale(scored.query, texts, pixels)
 
 
 def _scope_key(options: SearchOptions) -> str:
@@ -151,7 +155,9 @@ class _Search:
             hits = rank_hits(self.table, scored, self.info.quantisation_range)
             timing = {**spent, "total": (time.perf_counter() - started) * 1000}
             retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "bm25")
-            answers.append(Answer(hits, scored.query, len(self.pages), mode, len(scored.pages), timing, retrievers))
+            query = hits[0].query if hits else scored.query
+            answer = Answer(hits, query, len(self.pages), mode, len(scored.pages), timing, retrievers)
+            answers.append(replace(answer, unseen=_unseen_codes(scored)))
         return answers
 
     def _has_first_stage(self, options: SearchOptions) -> bool:
@@ -207,7 +213,7 @@ class _Search:
             own = np.ascontiguousarray(maxima[:, begin:end])
             weights = request.query.weights
             if is_weighed and request.options.soft_idf:
-                weights = weights * soft_idf(self.info.calibration(own))
+                weights = weights * soft_idf(word_values(request.query, self.info.calibration, own))
             kept = own[self.scope] if is_weighed and self.scope is not None else own
             found.append(ScoredPages(self.weigh(request, weights), request.options, request.texts, self.pages, kept))
             begin = end
@@ -217,6 +223,16 @@ class _Search:
         # The encoder's calibration is one of words: see `example_query`.
         calibration = Calibration() if request.query.is_example else self.info.calibration
         return ScoredQuery(request.query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
+
+
+def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
+    """The words of a query with a digit in them that no page was seen to have."""
+    query = scored.query
+    if not query.calibration.is_probability or query.embedding.is_example or not len(scored.maxima):
+        return ()
+    best = word_values(query.embedding, query.calibration, scored.maxima).max(axis=0)  # (t,)
+    words = query.embedding.tokens_of_words()
+    return tuple(word for word, [token, *_] in words if best[token] < _SEEN and any(map(str.isdigit, word)))
 
 
 def _best_texts(scores: NDArray[np.float64]) -> Pages:

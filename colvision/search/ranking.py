@@ -1,23 +1,21 @@
 """From similarities to hits in order."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.core.query import ScoredQuery
+from colvision.core.query import ScoredQuery, Scores, TextScale
 from colvision.maxsim import similarities
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
-from colvision.search.fusion import fuse, share
 from colvision.search.options import SearchOptions
 from colvision.search.results import Hit
 from colvision.search.scan import PageTable
 from colvision.store.fulltext import TextScores
-
-Scores = NDArray[np.float64]
 
 _PAGES_A_PRODUCT = 16  # pages that are compared in one product: a product a page takes five times as long
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
@@ -37,24 +35,33 @@ class ScoredPages:
 
 
 def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
-    """The `k` best pages, best first; equal ones in the order of document names and pages.
+    """The `k` best pages by their score, best first; equal ones in the order of document names and pages.
 
-    Where there are extra terms, the best pages by MaxSim (and text) are ordered again by the whole score.
+    Where there are extra terms, the best pages without them are ordered again by the whole score.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
-    scores = contributions.sum(axis=1, dtype=np.float64)
-    order = _Order.of(table, scored, scores)
+    pixels = contributions.sum(axis=1, dtype=np.float64)
+    texts = None if scored.texts is None else scored.texts.of(table.document[scored.pages], table.page[scored.pages])
+    query = with_text_scale(scored.query, scored.texts, pixels)
+    text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
+    document = _document_term(table, scored)
+    has_terms = query.calibration.is_probability
     k = scored.options.k
-    has_terms = scored.query.calibration.is_probability
-    chosen = _top(order(scores), max(k, _TERM_PAGES) if has_terms else k)
-    terms = (
-        _score_terms(table, scored.pages[chosen], scored.query, quantisation_range) if has_terms and len(chosen) else {}
-    )
-    scores = scores[chosen] + sum(terms.values())
-    worth = order(scores, chosen)
+    chosen = _top(pixels + text + document, max(k, _TERM_PAGES) if has_terms else k)
+    terms: dict[str, Scores] = {}
+    if has_terms and len(chosen):
+        terms |= _score_terms(table, scored.pages[chosen], query, quantisation_range)
+        pixels = pixels[chosen] + sum(terms.values())
+        text = text[chosen] if texts is None else query.text_term(pixels, texts[chosen])
+    else:
+        pixels, text = pixels[chosen], text[chosen]
+    beside = {"text": text, "document": document[chosen]}
+    scores = pixels + text + document[chosen]
     documents = [table.snapshot.documents[key] for key in table.document[scored.pages[chosen]].tolist()]
     names = [row.name for row in documents]
-    best = sorted(range(len(chosen)), key=lambda j: (-worth[j], names[j], int(table.page[scored.pages[chosen[j]]])))[:k]
+    best = sorted(range(len(chosen)), key=lambda j: (-scores[j], names[j], int(table.page[scored.pages[chosen[j]]])))[
+        :k
+    ]
     hits = []
     for rank, j in enumerate(best, start=1):
         i = int(chosen[j])
@@ -67,11 +74,11 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
                 score=float(scores[j]),
                 similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
                 contributions=contributions[i].copy(),
-                score_terms={name: float(values[j]) for name, values in terms.items()},
-                query=scored.query,
+                score_terms={name: float(values[j]) for name, values in terms.items()}
+                | {name: float(values[j]) for name, values in beside.items() if values[j] > 0},
+                query=query,
                 rank=rank,
-                text_score=None if order.texts is None else float(order.texts[i]),
-                fused=None if order.texts is None else float(worth[j]),
+                text_score=None if texts is None else float(texts[i]),
                 metadata=documents[j].metadata,
                 folder=table.snapshot.folders[documents[j].key],
                 sha256=documents[j].sha256,
@@ -80,33 +87,30 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     return tuple(hits)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Order:
-    """What pages are ordered by: their scores, or with `texts` (pages,), their BM25 scores, both as shares of the best.
+def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores) -> ScoredQuery:
+    """The query with how much the text layers count, of the pages whose scores by the `pixels` are given.
 
     A sum of probabilities starts at 0, one of similarities at what any page has: the mean.
     """
+    if texts is None:
+        return query
+    best = float((query.weights * query.calibration(np.ones(len(query.weights), np.float32))).sum())
+    floor = 0.0 if query.calibration.is_probability or not len(pixels) else float(pixels.mean())
+    return replace(query, text_scale=TextScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
-    texts: Scores | None
-    text_best: float
-    best: float
-    floor: float
 
-    @classmethod
-    def of(cls, table: PageTable, scored: ScoredPages, scores: Scores) -> "_Order":
-        if scored.texts is None:
-            return cls(None, 0.0, 0.0, 0.0)
-        texts = scored.texts.of(table.document[scored.pages], table.page[scored.pages])
-        best = float(scored.query.contributions(np.ones(len(scored.query.weights), np.float32)).sum())
-        is_above = scored.query.calibration.is_probability or not len(scores)
-        return cls(texts, scored.texts.best, best, 0.0 if is_above else float(scores.mean()))
-
-    def __call__(self, scores: Scores, at: Pages | None = None) -> Scores:
-        """(n,) scores of the pages `at`, of all if None -> (n,) what they are ordered by."""
-        if self.texts is None:
-            return scores
-        texts = self.texts if at is None else self.texts[at]
-        return fuse(share(scores, best=self.best, floor=self.floor), share(texts, best=self.text_best))
+def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
+    """(pages,) what the names of their documents add."""
+    owner = table.document[scored.pages]
+    by_tokens: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for key, row in table.snapshot.documents.items():
+        by_tokens[scored.query.named_tokens(row.name_form)].append(key)
+    term = np.zeros(len(owner), np.float64)
+    for tokens, keys in by_tokens.items():
+        if tokens:
+            at = np.isin(owner, keys)
+            term[at] = scored.query.document_term(scored.maxima[at], tokens)
+    return term
 
 
 def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisation_range: float) -> Mapping[str, Scores]:
@@ -119,9 +123,8 @@ def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisatio
         together = stored[first : first + _PAGES_A_PRODUCT]
         codes = np.concatenate([page.codes for page in together])
         similarity = similarities(query.embedding.vectors, codes, quantisation_range)  # (t, their vectors)
-        probabilities = query.calibration(similarity)
         ends = np.cumsum([len(page.codes) for page in together])
-        of_pages = np.split(probabilities, ends[:-1], axis=1)
+        of_pages = map(query.calibration, np.split(similarity, ends[:-1], axis=1))
         return [
             compute_score_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)
         ]

@@ -17,10 +17,13 @@ from colvision.core.query import ScoredQuery
 from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
+UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
+UNSEEN = "Seen on none of the pages: {}."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
 # the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
+_HELD = 0.5  # of the words' weights that a text layer must hold to count
 _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 
 
@@ -36,8 +39,9 @@ class PageReader(Protocol):
 class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
-    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name. `rank` counts from 1. With
-    text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
+    `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
+    an answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None
+    without text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted.
     `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
     of its file; `image()` and `text` are read from the library.
     """
@@ -52,7 +56,7 @@ class Hit:
     query: ScoredQuery
     rank: int
     text_score: float | None = None
-    fused: float | None = None
+    in_text: frozenset[str] = frozenset()
     metadata: Metadata = field(default_factory=dict)
     folder: str = ""
     sha256: str = ""
@@ -88,7 +92,7 @@ class Hit:
             "score": self.score,
             "score_terms": dict(self.score_terms),
             "text_score": self.text_score,
-            "fused": self.fused,
+            "in_text": [word for word in self.query.embedding.words if word in self.in_text],
             "metadata": dict(self.metadata),
         }
 
@@ -99,7 +103,8 @@ class Answer(Sequence[Hit]):
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
     sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
-    know a word of the query and text fusion is on. `timing_ms` says how long each part took.
+    know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
+    have. `timing_ms` says how long each part took.
     """
 
     hits: tuple[Hit, ...]
@@ -109,6 +114,7 @@ class Answer(Sequence[Hit]):
     candidates: int
     timing_ms: Mapping[str, float]
     retrievers: tuple[str, ...] = ("maxsim",)
+    unseen: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -135,15 +141,26 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """A sentence when no page matches well: the best score is low for the weights of the query's words.
+        """Sentences on what was not found: no page matches well, letters are not read, a number was seen nowhere.
 
-        "" where the encoder's calibration gives no probability: a similarity alone does not tell.
+        A page matches well by what is seen of the query's words and by what its text layer holds of them. "" where the
+        encoder's calibration gives no probability: a similarity alone does not tell.
         """
-        total_weight = float(self.query.weights.sum())
-        if not self.hits or not self.query.calibration.is_probability or total_weight <= 0:
+        if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
             return ""
+        in_text = frozenset[str]().union(*(hit.in_text for hit in self.hits))
+        unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - in_text]
+        unseen = [word for word in self.unseen if word not in in_text]
+        sentences = [UNREAD.format(", ".join(unread))] if unread else []
+        sentences += [UNSEEN.format(", ".join(unseen))] if unseen else []
+        return " ".join(sentences if self._matches_well(unread) else [NO_MATCH, *sentences])
+
+    def _matches_well(self, unread: Sequence[str]) -> bool:
+        """Whether the best page has enough of the words, but for those `unread`; if all are, nothing can be said."""
+        tokens = {word: of for word, of in self.query.embedding.tokens_of_words() if word not in unread}
+        total_weight = sum(float(self.query.weights[of].sum()) for of in tokens.values())
         needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * total_weight
-        return "" if max(hit.score for hit in self.hits) >= needed else NO_MATCH
+        return max(_evidence(hit, tokens) for hit in self.hits) >= needed
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -157,6 +174,21 @@ class Answer(Sequence[Hit]):
     def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
     def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[place]
+
+
+def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
+    """The hit's score by its pixels. Words count as seen that its text layer holds, where it holds half of them.
+
+    One word of several is on many a page, in one of its other forms as well.
+    """
+    seen = hit.contributions.copy()
+    in_text = [token for word, of in tokens.items() if word in hit.in_text for token in of]
+    every = [token for of in tokens.values() for token in of]
+    weights = hit.query.weights
+    if weights[in_text].sum() >= _HELD * weights[every].sum():
+        seen[in_text] = weights[in_text]
+    beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
+    return float(seen.sum()) + beside
 
 
 def _cell(hit: Hit) -> str:

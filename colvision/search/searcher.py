@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.query import ScoredQuery
@@ -14,7 +16,7 @@ from colvision.search.execute import search_many, weigh_query
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.results import Answer
 from colvision.store import Snapshot, Store
-from colvision.store.records import CollectionRow
+from colvision.store.records import CollectionRow, DocumentRow
 
 
 class _Submission(NamedTuple):
@@ -39,7 +41,7 @@ class Searcher:
         encoded = time.perf_counter()
         submission = _Submission(collection, self._request(query, collection, options))
         text_scored = time.perf_counter()
-        answer = self._batcher.submit(submission)
+        answer = self._with_words(self._batcher.submit(submission))
         return _with_timing(answer, (encoded - started, text_scored - encoded, time.perf_counter() - started))
 
     def search_vectors(
@@ -61,9 +63,17 @@ class Searcher:
         """
         self._check(collection)
         embedding = self._encoder().encode_queries([text])[0]
-        return self._store.serve(
-            collection, lambda snapshot: weigh_query(snapshot, embedding, info=self._info(snapshot.collection))
-        )
+        texts = self._request(embedding, collection, SearchOptions()).texts
+
+        def weigh(snapshot: Snapshot) -> ScoredQuery:
+            return weigh_query(snapshot, embedding, info=self._info(snapshot.collection), texts=texts)
+
+        return self._store.serve(collection, weigh)
+
+    def text_score(self, query: ScoredQuery, row: DocumentRow, page: int) -> float:
+        """What BM25 gives the text layer of a page for a query's text."""
+        texts = self._store.text_scores(row.collection_name, query.embedding.text)
+        return float(texts.of(np.array([row.key]), np.array([page], np.int32))[0])
 
     def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""
@@ -73,7 +83,7 @@ class Searcher:
         encoded = time.perf_counter()
         submissions = [_Submission(collection, self._request(query, collection, options)) for query in queries]
         text_scored = time.perf_counter()
-        answers = self._answer(submissions)
+        answers = [self._with_words(answer) for answer in self._answer(submissions)]
         spent = encoded - started, text_scored - encoded, time.perf_counter() - started
         return [_with_timing(answer, spent) for answer in answers]
 
@@ -84,6 +94,13 @@ class Searcher:
             wanted = self._info(self._store.collection(collection)).calibration.is_probability
         texts = self._store.text_scores(collection, query.text) if wanted else None
         return QueryRequest(query, options, texts if texts is not None and len(texts.page_keys) else None)
+
+    def _with_words(self, answer: Answer) -> Answer:
+        """With what the text layers of its hits hold of the query's words, whether or not they were ordered by it."""
+        pages = [(hit.document_id, hit.page) for hit in answer]
+        found = self._store.text_holds(pages, answer.query.embedding.words)
+        hits = tuple(replace(hit, in_text=held) for hit, held in zip(answer.hits, found, strict=True))
+        return replace(answer, hits=hits)
 
     def _check(self, collection: str) -> None:
         """Before the text is encoded: a wrong encoder may not even be able to."""

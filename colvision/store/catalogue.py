@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from colvision.core.names import normal_name
+from colvision.core.text import page_form
 from colvision.errors import DiskError, DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
 from colvision.store.disk import SQLITE_TROUBLE, Reserve, disk_error, disk_errors, sqlite_code
@@ -315,6 +316,7 @@ def _connect(database: str, folder: Path) -> sqlite3.Connection:
     connection.text_factory = _decode
     connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
     connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
+    connection.create_function("page_form", 1, _page_form, deterministic=True)
     connection.create_function("normal_name", 1, _normal_name, deterministic=True)
     connection.create_function("upload_path", 1, partial(uploads.upgrade_path, folder))
     connection.create_function("upload_metadata", 1, partial(uploads.upgrade_metadata, folder))
@@ -329,3 +331,8 @@ def _normal_name(data: bytes | None) -> str | None:
 def _decode(data: bytes) -> str:
     """Decodes damaged text as well: the checksum of its row does not match it."""
     return data.decode(errors="replace")
+
+
+def _page_form(text: bytes) -> str:
+    """The SQL function `page_form`, of text as bytes, which may be damaged."""
+    return page_form(_decode(text))

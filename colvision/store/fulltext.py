@@ -1,7 +1,8 @@
 """BM25 over the pages' text layers: the score of each page of a collection for the words of a query.
 
-A query is tokenized as the pages are, and each word is looked up by itself: there is no query language. Counts are
-those of the collection's visible pages, whatever else the library holds.
+A query is tokenized as the pages are, and each word is looked up by itself: there is no query language. A part number
+is one word, which a page holds where its parts stand together. Counts are those of the collection's visible pages,
+whatever else the library holds.
 
 FTS5's own `bm25()` would not do, even with a table for each collection. Its idf lacks the 1 within Lucene's logarithm:
 a page's score is 0.75 to 2.2 times ours, depending on the words; a word on more than half of the pages weighs 1e-6
@@ -16,11 +17,13 @@ import math
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.text import query_groups
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 
@@ -68,6 +71,13 @@ class _TextPages:
     page_keys: Keys
     norm: Scores
 
+    def find(self, keys: Keys) -> tuple[Keys, NDArray[np.bool_]]:
+        """Which of the `keys` are of these pages (keys,), and the indices of those."""
+        index = np.searchsorted(self.keys, keys)
+        is_here = index < len(self.keys)
+        is_here[is_here] = self.keys[index[is_here]] == keys[is_here]
+        return index[is_here], is_here
+
 
 class TextLayers:
     """The text layers of all pages in a catalogue; safe to share between threads."""
@@ -87,7 +97,8 @@ class TextLayers:
         with self._lock, self._db.read():
             row = rows.collections.find(self._db, collection)
             pages = self._pages(row.key, row.generation)
-            words = self._tokenize(text)
+            groups = list(dict.fromkeys(query_groups(text)))[:_MAX_WORDS]
+            words = self._tokenize(" ".join(group[0] for group in groups if len(group) == 1))
             elsewhere = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
             scores, best = np.zeros(len(pages.keys), np.float64), 0.0
             self._db.execute(
@@ -96,14 +107,31 @@ class TextLayers:
             self._db.execute(
                 "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)"
             )
-            for word in words:
-                index, counts = self._postings(word, pages, elsewhere)
+            found_words = [self._postings(word, pages, elsewhere) for word in words]
+            found_codes = [self._code_postings(group, pages, elsewhere) for group in groups if len(group) > 1]
+            for index, counts in found_words + found_codes:
                 idf = _idf(len(index), len(pages.keys))
                 best += idf
                 scores[index] += idf * counts / (counts + pages.norm[index])
         found = np.flatnonzero(scores)
         found = found[np.argsort(pages.page_keys[found])]
         return TextScores(pages.page_keys[found], scores[found], best)
+
+    def holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
+        """Which of the words the text of each page (id of its document, number) holds; none where the page is gone."""
+        sql = """
+            SELECT pages.key FROM pages JOIN documents ON documents.key = pages.document
+            WHERE documents.id = ? AND pages.number = ?"""
+        with self._lock, self._db.read():
+            keys = [next((row[0] for row in self._db.all(sql, page)), None) for page in pages]
+            listed = ", ".join(str(key) for key in keys if key is not None)
+            sql = f"SELECT rowid FROM page_text WHERE page_text MATCH ? AND rowid IN ({listed})"
+            held = {
+                word: {key for (key,) in self._db.all(sql, [_expression(groups)])}
+                for word in words
+                if (groups := query_groups(word))
+            }
+        return [frozenset(word for word, found in held.items() if key in found) for key in keys]
 
     def close(self) -> None:
         with self._lock:
@@ -124,24 +152,36 @@ class TextLayers:
             return index, np.ones(len(index), np.float64)
         sql = "SELECT doc, count(*) FROM temp.page_text_instances WHERE term = ? GROUP BY doc"
         found = np.array(self._db.all(sql, [word]), dtype=np.int64)  # (pages, 2) key, count
-        index = np.searchsorted(pages.keys, found[:, 0])
-        is_here = index < len(pages.keys)
-        is_here[is_here] = pages.keys[index[is_here]] == found[is_here, 0]
-        return index[is_here], found[is_here, 1].astype(np.float64)
+        index, is_here = pages.find(found[:, 0])
+        return index, found[is_here, 1].astype(np.float64)
+
+    def _code_postings(self, group: Sequence[str], pages: _TextPages, elsewhere: int) -> tuple[Keys, Scores]:
+        """As `_postings`, of a code: how often it stands there as one word, and once more for its parts together."""
+        counts = np.zeros(len(pages.keys), np.float64)
+        for phrase in group:
+            if " " in phrase:
+                sql = "SELECT rowid FROM page_text WHERE page_text MATCH ?"
+                keys = self._db.all(sql, [_expression([[phrase]])])
+                counts[pages.find(np.array(keys, dtype=np.int64).reshape(-1))[0]] += 1
+            else:
+                for word in self._tokenize(phrase):
+                    index, found = self._postings(word, pages, elsewhere)
+                    counts[index] += found
+        index = np.flatnonzero(counts)
+        return index, counts[index]
 
     def _tokenize(self, text: str) -> list[str]:
-        """The distinct words of a text as FTS5 stores those of the pages: folded and stemmed."""
+        """The distinct words of a text in `page_form` as FTS5 stores those of the pages: stemmed."""
         if self._tokenizer is None:
             self._tokenizer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._tokenizer.execute(self._db.one("SELECT sql FROM sqlite_master WHERE name = 'page_text'")[0])
             self._tokenizer.execute("CREATE VIRTUAL TABLE words USING fts5vocab(page_text, instance)")
         tokenizer = self._tokenizer
-        encodable = text.encode("utf-8", "ignore").decode()  # SQLite takes no half of a surrogate pair
         tokenizer.execute("BEGIN")
-        tokenizer.execute("INSERT INTO page_text (text) VALUES (?)", [encodable])
+        tokenizer.execute("INSERT INTO page_text (words) VALUES (?)", [text])
         words = [str(term) for (term,) in tokenizer.execute("SELECT term FROM words ORDER BY offset")]
         tokenizer.execute("ROLLBACK")
-        return list(dict.fromkeys(words))[:_MAX_WORDS]
+        return list(dict.fromkeys(words))
 
     def _pages(self, collection: int, generation: int) -> _TextPages:
         pages = self._cache.get(collection)
@@ -160,7 +200,7 @@ class TextLayers:
             WHERE documents.collection = ? AND documents.visible ORDER BY pages.key"""
         found = self._db.all(sql, [collection])
         numbers = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
-        lengths = np.array([_varint(row[3]) for row in found], dtype=np.float64)
+        lengths = np.array([sum(_varints(row[3])) for row in found], dtype=np.float64)
         mean = float(lengths.mean()) if lengths.any() else 1.0
         return _TextPages(
             generation,
@@ -179,9 +219,16 @@ def _idf(pages: int, total: int) -> float:
     return 0.0 if pages > total / 2 else math.log1p((total - pages + 0.5) / (pages + 0.5))
 
 
-def _varint(data: bytes) -> int:
-    """SQLite's variable-length integer: seven bits a byte, the highest first, a set top bit where more follow."""
+def _expression(groups: Iterable[Sequence[str]]) -> str:
+    """In FTS5's query language: of each group one member, as a phrase."""
+    return " AND ".join("(" + " OR ".join(f'"{phrase}"' for phrase in group) + ")" for group in groups)
+
+
+def _varints(data: bytes) -> Iterator[int]:
+    """SQLite's variable-length integers: seven bits a byte, the highest first, a set top bit where more follow."""
     value = 0
     for byte in data:
         value = value << 7 | byte & 0x7F
-    return value
+        if byte < 0x80:
+            yield value
+            value = 0

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
+from colvision.core.text import page_form
 from colvision.errors import EncoderMismatch
 
 DEFAULT_COLLECTION = "default"  # in every library from its first moment on
@@ -92,6 +94,16 @@ class DocumentRow:
     def paths(self) -> tuple[str, ...]:
         """All that its file is known to have come from: paths, and names of uploads."""
         return (self.source, *self.copies)
+
+    @property
+    def name_form(self) -> str:
+        """The words of its name and of the folder that it lay in, as they are compared."""
+        return _name_form(self.name, "" if self.upload else PurePath(self.source).parent.name)
+
+
+@lru_cache(maxsize=65_536)
+def _name_form(name: str, folder: str) -> str:
+    return page_form(f"{PurePath(name).stem} {folder}")
 
 
 class NewDocument(NamedTuple):

@@ -126,11 +126,18 @@ CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+# `text` is shown, `words` (its `page_form`) are what it is found by; marks such as vowel signs are parts of words.
+_PAGE_TEXT = (
+    "CREATE VIRTUAL TABLE page_text USING fts5 (text UNINDEXED, words, "
+    """tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'");"""
+)
 SCHEMA = (
     "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS, JUDGEMENTS))
     + _INDEXES
     + """
-CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+"""
+    + _PAGE_TEXT
+    + """
 CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 INSERT INTO collections (name) VALUES ('default');
@@ -176,6 +183,13 @@ ALTER TABLE pages ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE pages ADD COLUMN tried TEXT;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+_TEXT_4 = f"""
+CREATE TABLE texts_3 AS SELECT rowid AS key, text FROM page_text;
+DROP TABLE page_text;
+{_PAGE_TEXT}
+INSERT INTO page_text (rowid, text, words) SELECT key, text, page_form(CAST(text AS BLOB)) FROM texts_3;
+DROP TABLE texts_3;
+"""
 # Names in their normal form, where no other has that already.
 _NAMES_4 = """
 ALTER TABLE documents ADD COLUMN copies TEXT NOT NULL DEFAULT '[]';
@@ -205,5 +219,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
-    4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4,
+    4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4 + _TEXT_4,
 }

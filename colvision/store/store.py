@@ -1,6 +1,6 @@
 """A library on disk, opened: reading it, and what changes it (no torch)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -127,6 +127,10 @@ class Store:
     def text_scores(self, collection: str, text: str) -> TextScores:
         """BM25 scores of a text on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
         return self._text_layers.scores(collection, text)
+
+    def text_holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
+        """Which of the words the text layer of each page (id of its document, number) holds, see `fulltext`."""
+        return self._text_layers.holds(pages, words)
 
     def documents(self, collection: str) -> list[DocumentRow]:
         """The visible documents of a collection, in the order of their names."""

@@ -88,9 +88,17 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
     asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
     assert [answer.retrievers for answer in asked.values()] == [("maxsim", "bm25"), ("maxsim",)]
     assert asked[True].hits[0].page == 2 and asked[True].hits[0].text_score > 0
-    assert asked[False].hits[0].text_score is None and asked[False].hits[0].fused is None
-    orders = [hit.fused for hit in asked[True].hits]
-    assert orders == sorted(orders, reverse=True) and 0 < orders[0] <= 1
+    assert asked[False].hits[0].text_score is None and "text" not in asked[False].hits[0].score_terms
+    first, *others = asked[True].hits
+    assert [hit.score for hit in asked[True].hits] == sorted((hit.score for hit in asked[True].hits), reverse=True)
+    assert sum(word.contribution for word in first.words) + sum(first.score_terms.values()) == pytest.approx(
+        first.score
+    )
+    for answer in asked.values():  # the text layer has the word, whether or not it was asked for the order
+        told = {(hit.document, hit.page): hit.words[0].in_text for hit in answer.hits}
+        assert told.pop(("manual.pdf", 2)) and not any(told.values())
+    why = service.search.explain(SearchRequest("gasket", text_fusion=True), first.document_id, 2)
+    assert why.score == pytest.approx(first.score, abs=1e-5) and why.matches[0].in_text
 
 
 def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):

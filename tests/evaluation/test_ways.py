@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from colvision.core.query import TEXT_WEIGHT, UNREAD
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.library import open_library
-from colvision.search.fusion import TEXT_WEIGHT, UNREAD
 from colvision.testing import ToyEncoder
 from tests.helpers.evaluation_set import CountingEncoder, page, write_lines
 from tests.helpers.pdf_files import text_file, written

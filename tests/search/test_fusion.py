@@ -18,7 +18,6 @@ from colvision.maxsim import binary
 from colvision.pdf import read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.search import execute
-from colvision.search.fusion import TEXT_WEIGHT, UNREAD, fuse, share
 from colvision.store import Store
 from colvision.testing import ToyEncoder
 from tests.helpers.pdf_files import unmapped_file, written
@@ -88,6 +87,65 @@ def test_no_page_scores_more_than_the_best(pump):
     for query in ("pump", "bleed pump", "spare parts and a fuse", "pump valve " * 9):
         found = pump.text_scores("default", query)
         assert 0 < found.scores.max() < found.best
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("液压油泵", 1),
+        ("泵", 1),
+        ("ポンプ", 2),
+        ("ﾎﾟﾝﾌﾟ", 2),
+        ("유압펌프", 3),
+        ("ปั๊ม", 4),
+        ("पंप", 5),
+        ("E11", 6),
+        ("E-11", 6),
+        ("DO 3", 7),
+        ("½ turn", 8),
+        ("1/2 turn", 8),
+        ("Ｐｕｍｐｅ", 9),
+        ("hydraulikpumpe", 9),
+        ("MASSE", 10),
+    ],
+)
+def test_text_is_found_however_it_is_written(scripts, query, page):
+    found = text_scores(scripts, query)
+    assert max(found, key=found.get) == ("texts.pdf", page)
+
+
+@pytest.mark.parametrize("query", ["73-0844", "DO 4", "液液", "E1"])
+def test_parts_of_a_code_apart_are_not_the_code(scripts, query):
+    assert text_scores(scripts, query) == {}
+
+
+SCRIPTS = (
+    "更换液压油泵的密封圈。",
+    "油圧ポンプの交換手順。",
+    "유압펌프를 교체한다.",
+    "เปลี่ยนปั๊มไฮดรอลิก",
+    "पंप बदलें",
+    "error E-11 of the fuse",
+    "do not turn 3 times: DO 3",
+    "turn ½ back",
+    "Hydrau\u00ad\nlik\u00adpumpe, Ｐｕｍｐｅ",
+    "Maße der Nut",
+    "page 73 of part 0844",
+)
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory):
+    """A store with a page of each of `SCRIPTS`, for tests that only read."""
+    folder = tmp_path_factory.mktemp("scripts")
+    with Store(folder / "library") as opened:
+        add(opened, write(folder, "texts.pdf", "texts"), *SCRIPTS)
+        yield opened
+
+
+def test_a_text_is_shown_as_it_was_written(scripts):
+    row = scripts.find("texts.pdf")
+    assert scripts.page_text(row, 9) == SCRIPTS[8]
 
 
 def test_a_word_is_found_in_its_other_forms_and_without_accents(store, tmp_path):
@@ -175,29 +233,6 @@ def test_threads_that_ask_at_once_get_their_own_answers(pump):
     alone = [text_scores(pump, query) for query in queries]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda query: text_scores(pump, query), queries)) == alone
-
-
-def test_a_share_is_the_way_from_the_floor_to_the_best():
-    assert share(np.array([2.0, 3.0, 5.0]), best=4.0, floor=2.0).tolist() == [0.0, 0.5, 1.5]
-    assert share(np.zeros(2), best=0.0).tolist() == [0.0, 0.0]  # a query whose words weigh nothing
-
-
-def test_two_perfect_shares_make_a_perfect_page_and_none_makes_none():
-    assert fuse(np.array([1.0, 0.0]), np.array([1.0, 0.0])).tolist() == [1.0, 0.0]
-
-
-def test_text_that_says_less_than_the_pixels_takes_nothing_away():
-    match = np.linspace(0, 1, 11)
-    scan = fuse(match, np.zeros(11))
-    assert scan.tolist() == pytest.approx((match * (1 + TEXT_WEIGHT * UNREAD) / (1 + TEXT_WEIGHT)).tolist())
-    assert np.all(fuse(match, np.full(11, 0.2)) >= scan)
-    assert np.all(np.diff(scan) > 0)
-
-
-def test_fusion_does_not_depend_on_the_scale_of_the_score():
-    rng = np.random.default_rng(1)
-    scores, text = rng.random(50), rng.random(50)
-    assert fuse(share(scores, best=1.0), text) == pytest.approx(fuse(share(7 * scores, best=7.0), text))
 
 
 PROSE = (
@@ -293,15 +328,22 @@ def found(answer):
     return [(hit.document, hit.page) for hit in answer]
 
 
-def test_fusion_changes_the_order_and_no_score(manuals):
+def test_pages_are_ordered_by_the_score_that_is_shown_and_text_is_a_part_of_it(manuals):
     fused, plain = (manuals.search("the valve", k=10, text_fusion=on) for on in (True, False))
     assert (fused.retrievers, plain.retrievers) == (("maxsim", "bm25"), ("maxsim",))
     scores = {(hit.document, hit.page): hit.score for hit in plain}
-    assert {(hit.document, hit.page): hit.score for hit in fused} == pytest.approx(scores)
-    assert [hit.rank for hit in fused] == list(range(1, 11))
-    assert [hit.fused for hit in fused] == sorted((hit.fused for hit in fused), reverse=True)
-    assert [hit.score for hit in plain] == sorted((hit.score for hit in plain), reverse=True)
-    assert {hit.fused for hit in plain} == {hit.text_score for hit in plain} == {None}
+    pixels = {(hit.document, hit.page): hit.score - hit.score_terms.get("text", 0.0) for hit in fused}
+    assert pixels == pytest.approx(scores)
+    assert found(fused) != found(plain)
+    for answer in (fused, plain):
+        assert [hit.rank for hit in answer] == list(range(1, 11))
+        assert [hit.score for hit in answer] == sorted((hit.score for hit in answer), reverse=True)
+        for hit in answer:
+            assert float(hit.contributions.sum()) + sum(hit.score_terms.values()) == pytest.approx(hit.score, abs=1e-5)
+            assert manuals.explain(hit).score == pytest.approx(hit.score, abs=1e-5)
+            assert dict(manuals.explain(hit).score_terms) == pytest.approx(dict(hit.score_terms), abs=1e-5)
+    assert {hit.text_score for hit in plain} == {None}
+    assert manuals.explain("the valve", "fan.pdf", 2).score == pytest.approx(fused[0].score, abs=1e-5)
 
 
 def test_a_page_of_which_both_know_comes_first_and_says_what_its_text_scores(manuals):
@@ -369,7 +411,7 @@ def test_the_command_names_its_retrievers(manuals, monkeypatch):
     command = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
     answer = CliRunner().invoke(main, [*command, "--text-fusion"])
     assert answer.exit_code == 0, answer.output
-    assert "; text " in answer.stdout
+    assert "; by its text " in answer.stdout and "valve" in answer.stdout and " [in text]" in answer.stdout
     assert "by their pixels and their text" in answer.stderr
     for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "bm25"])):
         values = json.loads(CliRunner().invoke(main, [*command, option, "--json"]).stdout)

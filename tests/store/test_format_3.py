@@ -52,6 +52,25 @@ def test_it_holds_and_answers_what_it_did(folder):
     assert version_of(folder) == FORMAT
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_its_texts_are_found_in_the_form_of_today_and_shown_as_they_were(folder, read_only):
+    with Library(Store(folder, read_only=read_only), WIDE) as library:
+        assert library.page_text("texts.pdf", 2) == "ＶＡＬＶＥ ser\xadvice"
+        for query, page in (("油泵", 1), ("service", 2), ("bleed", 3)):
+            answer = library.search(query, text_fusion=True)
+            assert [hit.page for hit in answer if query in hit.in_text] == [page], query
+            assert answer[0].page == page
+
+
+def test_a_damaged_text_is_no_reason_not_to_open(folder):
+    with closing(sqlite3.connect(folder / catalogue.FILE_NAME)) as raw:
+        raw.execute("UPDATE page_text_content SET c0 = CAST(x'ff62' AS TEXT) WHERE id = 3")
+        raw.commit()
+    with Library(Store(folder), WIDE) as library:
+        assert {damage.kind for damage in library.verify().found} == {"entry"}
+        assert library.search("油泵", text_fusion=True)[0].page == 1
+
+
 def test_its_names_have_one_form_now(folder):
     with Library(Store(folder), WIDE) as library:
         (found,) = (each for each in library.documents() if each.name.startswith("Pr"))

@@ -25,7 +25,7 @@ from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.parallel import parallel_map, single_threaded_torch
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
-# Changes with the way pages are brought to size or query words are chosen: part of the fingerprint.
+# Changes with the way pages are brought to size: part of the fingerprint. Stored pages do not depend on query words.
 _READING_VERSION = "2"
 _LETTER_AREA = 832 * 1088  # pixels of a US Letter page at 98 dpi
 _SMALLEST, _LARGEST = 0.12, 2.0  # of that area: below it a page is enlarged, above it (A2, posters) it is shrunk
@@ -76,7 +76,7 @@ class MiniEncoder:
             yield self._encode_page(page)
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
-        """One vector a word; function words count only where there is nothing else.
+        """One vector a word, several for a code that may be printed in several ways; see `query_words`.
 
         Raises `ValueError` for a text without a letter or digit.
         """
@@ -111,9 +111,27 @@ class MiniEncoder:
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
+        spelled = [
+            (place, way, run)
+            for place, each in enumerate(words)
+            for way, runs in enumerate(each.spellings)
+            for run in runs
+        ]
+        tokens = [run for *_, run in spelled]
+        word = np.array([place for place, *_ in spelled], dtype=np.int32)
         with torch.inference_mode():
-            vectors: Floats = self._query(words).numpy()
-        return QueryEmbedding.of_words(text, words, vectors)
+            vectors: Floats = self._query(tokens).numpy()
+        return QueryEmbedding(
+            text=text,
+            vectors=vectors,
+            tokens=tuple(tokens),
+            is_query=np.ones(len(tokens), dtype=np.bool_),
+            weights=(1 / np.bincount(word)[word]).astype(np.float32),  # a code weighs as much as a word
+            words=tuple(each.text for each in words),
+            word=word,
+            spelling=tuple(way for _, way, _ in spelled),
+            unread=frozenset(each.text for each in words if each.is_unread),
+        )
 
 
 class _Reading(NamedTuple):

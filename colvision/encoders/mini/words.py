@@ -5,9 +5,13 @@ import unicodedata
 import zlib
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+from colvision.core.text import Term, query_terms
 
 BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
 _LONGEST = 40  # letters of a word that are looked at
+_SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
@@ -44,7 +48,37 @@ def features(word: str) -> tuple[int, ...]:
     return tuple(sorted(zlib.crc32(name.encode()) % BUCKETS for name in names))
 
 
-def query_words(text: str) -> list[str]:
-    """The words of a query that are looked for: each once, function words only where there is nothing else."""
-    words = list(dict.fromkeys(words_of(text)))
-    return [word for word in words if word not in _FUNCTION_WORDS] or words
+class QueryWord(NamedTuple):
+    """A word that is looked for, and the words that are seen where it is printed, for each way of printing it."""
+
+    text: str
+    spellings: tuple[tuple[str, ...], ...]
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether none of its letters is one that pages are read for."""
+        return not any(
+            char.isdecimal() or unicodedata.name(char, "").startswith("LATIN") for char in "".join(self.spellings[0])
+        )
+
+
+def query_words(text: str) -> list[QueryWord]:
+    """The words of a query that are looked for, each once.
+
+    Function words are, where they are part of a code (DO 3), or where there are none but them and numbers.
+    """
+    terms = query_terms(text)
+    kept = [term for term in terms if term.is_code or term.text not in _FUNCTION_WORDS]
+    if all(term.text.isdecimal() for term in kept):
+        kept = terms
+    return [QueryWord(term.text, _spellings(term)) for term in kept if words_of(term.text)]
+
+
+def _spellings(term: Term) -> tuple[tuple[str, ...], ...]:
+    """E-11 is seen as "e" and "11", as "e-11" or as "e11"; E11 as one run. ½ is two numbers."""
+    runs = tuple(words_of(term.text))
+    if not term.is_code:
+        return (runs,)
+    joined, hyphened = "".join(term.parts), "-".join(term.parts)
+    whole = [(joined,), (hyphened,)] if len(joined) <= _SHORT_CODE else [(joined,)]
+    return tuple(dict.fromkeys([runs, *whole]))

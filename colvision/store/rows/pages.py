@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from colvision.core.health import Note, notes_text, parse_notes
 from colvision.core.page import PdfGeometry
+from colvision.core.text import page_form
 from colvision.errors import LibraryDamaged, PageNotFound
 from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DocumentRow, NewPage, PageRow
@@ -63,7 +64,8 @@ def add(db: Catalogue, new: NewPage, page_text: str) -> None:
     picture = values.pop("image_checksum")
     key = insert(db, PAGES, **values, picture=picture, text=text_checksum(page_text))
     if page_text:
-        db.execute("INSERT INTO page_text (rowid, text) VALUES (?, ?)", [key, page_text])
+        words = page_form(page_text)
+        db.execute("INSERT INTO page_text (rowid, text, words) VALUES (?, ?, ?)", [key, page_text, words])
 
 
 def add_failed(db: Catalogue, key: int, reasons: Iterable[tuple[int, str]]) -> None:
@@ -153,5 +155,6 @@ def check_text(db: Catalogue) -> None:
 
 
 def rebuild_text(db: Catalogue) -> None:
-    """Builds the lists that text is found by again, from the text."""
+    """Builds the lists that text is found by again, from the text (sqlite.org/fts5.html, "the content table")."""
+    db.execute("UPDATE page_text_content SET c1 = page_form(CAST(c0 AS BLOB))")
     db.execute("INSERT INTO page_text (page_text) VALUES ('rebuild')")

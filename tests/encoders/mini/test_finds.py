@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 import colvision
@@ -83,7 +84,27 @@ def test_what_the_command_explains_adds_up_to_the_score(found, tmp_path):
     command = ["explain", "relief valve", "--document", document.id, "--page", "11", "--out", str(tmp_path / "why.png")]
     answer = CliRunner().invoke(main, [*command, "--library", str(library.path)])
     assert answer.exit_code == 0, answer.output
-    values = [float(value) for value in re.findall(r"^[a-z]+: ([\d.]+)", answer.stdout, re.MULTILINE)]
+    values = [float(value) for value in re.findall(r"^[a-z' ]+: ([\d.]+)", answer.stdout, re.MULTILINE)]
     score = float(re.search(r"^score ([\d.]+)", answer.stdout, re.MULTILINE).group(1))
-    assert len(values) == 2 + 3  # words, and frequency, order, nearness
+    assert len(values) >= 2 + 3  # words, and frequency, order, nearness; the text of what has one
     assert sum(values) == pytest.approx(score, abs=0.01)
+
+
+PRINTED = ("Terminal DI 3", "Terminal DO 3", "Part 12-34567-A", "Part 12-34567-B", "Error code E-11")
+
+
+def test_a_printed_code_is_found_by_all_of_its_parts(tmp_path):
+    font = ImageFont.load_default(36)
+    for printed in PRINTED:
+        page = Image.new("L", (1275, 1650), 255)
+        lines = (printed, "Clean the housing with a dry cloth and check the seals.", f"See also {printed}")
+        for row, line in enumerate(lines):
+            ImageDraw.Draw(page).text((150, 150 + 60 * row), line, fill=0, font=font)
+        page.save(tmp_path / f"{PRINTED.index(printed)}.png", dpi=(150, 150))
+    with colvision.open_library(tmp_path / "library") as library:
+        library.ingest(sorted(tmp_path.glob("*.png")))
+        asked = {"DI 3": 0, "DO 3": 1, "12-34567-A": 2, "12-34567-B": 3, "E-11": 4, "E11": 4}
+        assert {query: int(library.search(query)[0].document[0]) for query in asked} == asked
+        assert library.search("E11")[0].score == pytest.approx(library.search("E-11")[0].score, rel=0.01)
+        assert "none of the pages: 73-0844." in library.search("part 73-0844").notice
+        assert max(hit.score for hit in library.search("73-0844")) < 0.1

@@ -45,9 +45,38 @@ def test_words_are_folded_runs_of_letters_and_digits():
 
 
 def test_function_words_count_only_where_there_is_nothing_else():
-    assert words.query_words("How do I bleed the pump, the PUMP?") == ["bleed", "pump"]
-    assert words.query_words("To be or not to be") == ["to", "be", "or", "not"]
-    assert words.query_words("?!") == []
+    assert asked("How do I bleed the pump, the PUMP?") == ["bleed", "pump"]
+    assert asked("To be or not to be") == ["to", "be", "or", "not"]
+    assert asked("is it on 3") == ["is", "it", "on", "3"]
+    assert asked("?! 🔧") == []
+
+
+def asked(text):
+    return [word.text for word in words.query_words(text)]
+
+
+def test_function_words_are_parts_of_codes():
+    assert asked("the terminal DO 3 of 12-34567-A") == ["terminal", "do 3", "12-34567-a"]
+    (code,) = words.query_words("12-34567-A")
+    assert code.spellings == (("12", "34567", "a"), ("1234567a",))
+    joined, apart = (words.query_words(text)[0].spellings for text in ("E11", "E-11"))
+    assert set(joined) == {("e11",), ("e-11",)} == set(apart) - {("e", "11")}
+
+
+def test_a_fraction_is_one_word_of_two_numbers():
+    assert [word.spellings for word in words.query_words("½ 1/2")] == [(("1", "2"),)]
+
+
+def test_words_without_a_latin_letter_or_digit_are_not_read():
+    texts = "насос 泵 Ωmega μ 5μm ø É ½ № ١٢"
+    assert [word.text for word in words.query_words(texts) if word.is_unread] == ["насос", "泵", "μ"]
+
+
+def test_a_code_weighs_as_much_as_a_word(weights):
+    query = mini.load(weights).encode_queries(["terminal 12-34567-A насос"])[0]
+    totals = {word: float(query.weights[tokens].sum()) for word, tokens in query.tokens_of_words()}
+    assert totals == pytest.approx({"terminal": 1.0, "12-34567-a": 1.0, "насос": 1.0})
+    assert query.unread == {"насос"}
 
 
 def test_features_are_the_same_on_every_machine():

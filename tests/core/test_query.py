@@ -1,0 +1,98 @@
+"""A query as it is scored: codes as a whole or not at all, what a text layer and a document's name add."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from colvision.core.embedding import QueryEmbedding
+from colvision.core.encoder import Calibration
+from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TextScale
+
+LINK = Calibration(slope=40.0, midpoint=0.5)
+HIGH, LOW = 0.9, 0.1  # similarities whose probabilities are 1 and 0
+
+
+def scored(words, word, spelling=(), **options):
+    tokens = len(word)
+    embedding = QueryEmbedding(
+        text=" ".join(words),
+        vectors=np.eye(tokens, 16, dtype=np.float32),
+        tokens=tuple(f"t{i}" for i in range(tokens)),
+        is_query=np.ones(tokens, np.bool_),
+        weights=np.ones(tokens, np.float32),
+        words=tuple(words),
+        word=np.array(word, np.int32),
+        spelling=tuple(spelling),
+        **options,
+    )
+    return ScoredQuery(embedding, embedding.weights, LINK, "f")
+
+
+CODE = scored(["e-11", "fuse"], [0, 0, 0, 1], [0, 0, 1, 0])  # as "e" and "11", or as "e11"
+
+
+@pytest.mark.parametrize(
+    ("similarity", "seen"),
+    [
+        ([HIGH, LOW, LOW, LOW], [0, 0, 0, 0]),  # "e" alone is no E-11
+        ([HIGH, HIGH, LOW, LOW], [1.5, 1.5, 0, 0]),
+        ([LOW, LOW, HIGH, HIGH], [0, 0, 3, 1]),
+    ],
+)
+def test_a_code_counts_as_a_whole_in_one_of_its_spellings(similarity, seen):
+    assert CODE.contributions(np.array(similarity, np.float32)) == pytest.approx(seen, abs=1e-4)
+
+
+def test_similarities_of_pieces_of_words_are_added_up_as_they_are():
+    plain = replace(CODE, calibration=Calibration())
+    similarity = np.array([HIGH, LOW, LOW, LOW], np.float32)
+    np.testing.assert_array_equal(plain.contributions(similarity), similarity)
+    assert plain.word_similarity(similarity, [0, 1, 2]) == pytest.approx((HIGH + 2 * LOW) / 3)
+    assert CODE.word_similarity(similarity, [0, 1, 2]) == pytest.approx(LOW)
+
+
+def test_the_spelling_that_a_page_prints_has_the_weight_of_the_word():
+    apart = LINK(np.array([[HIGH, LOW], [LOW, HIGH], [LOW, LOW], [LOW, HIGH]], np.float32))  # (t, 2 patches)
+    probabilities, weights = CODE.as_printed(apart)
+    assert (len(probabilities), weights.tolist()) == (3, [1.5, 1.5, 1.0])
+    joined = LINK(np.array([[HIGH, LOW], [LOW, LOW], [HIGH, LOW], [LOW, HIGH]], np.float32))
+    probabilities, weights = CODE.as_printed(joined)
+    assert (len(probabilities), weights.tolist()) == (2, [3.0, 1.0])
+
+
+def test_half_a_code_has_no_place_on_a_page():
+    half = LINK(np.array([[HIGH, HIGH], [LOW, LOW], [LOW, LOW], [LOW, LOW]], np.float32))
+    assert CODE.as_printed(half)[0].max() < 0.01
+
+
+def test_a_word_in_letters_that_are_not_read_is_nowhere():
+    query = scored(["насос", "fuse"], [0, 1], unread=frozenset({"насос"}))
+    assert query.contributions(np.full(2, HIGH, np.float32)) == pytest.approx([0, 1], abs=1e-4)
+    assert len(query.as_printed(np.ones((2, 3), np.float32))[0]) == 1
+
+
+def test_the_order_is_that_of_a_weighted_mean_of_shares():
+    rng = np.random.default_rng(0)
+    scores, texts = 3 + 4 * rng.random(200), 5 * rng.random(200)
+    query = replace(CODE, text_scale=TextScale(unit=(7.0 - 3.0) / 5.0, floor=3.0))
+    match, text = (scores - 3.0) / 4.0, texts / 5.0
+    mean = match + TEXT_WEIGHT * np.maximum(text, UNREAD * match)
+    assert np.argsort(mean).tolist() == np.argsort(scores + query.text_term(scores, texts)).tolist()
+
+
+def test_a_text_layer_can_only_add():
+    scores = np.linspace(0, 4, 11)
+    query = replace(CODE, text_scale=TextScale(unit=1.0, floor=0.0))
+    assert query.text_term(scores, np.zeros(11)).tolist() == [0.0] * 11
+    assert np.all(query.text_term(scores, np.full(11, 9.0)) > 0)
+    assert CODE.text_term(scores, np.full(11, 9.0)).tolist() == [0.0] * 11  # it was not asked
+
+
+def test_a_document_s_name_adds_what_its_page_lacks_and_less_than_the_page_would():
+    named = CODE.named_tokens("manual e11 2021")
+    assert named == (0, 1, 2)
+    lacking, there = np.full(4, LOW, np.float32), np.full(4, HIGH, np.float32)
+    assert 0 < CODE.document_term(lacking, named) < 0.5 * 3
+    assert CODE.document_term(there, named) == pytest.approx(0.0, abs=1e-4)
+    assert CODE.named_tokens("manual e12") == ()
