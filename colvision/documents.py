@@ -30,16 +30,16 @@ class Documents:
 
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        return [document_of(row) for row in self._store.documents(self._name)]
+        rows = self._store.documents(self._name)
+        return [document_of(row, health) for row, health in zip(rows, self._store.health(rows), strict=True)]
 
     def document(self, document: str) -> Document:
-        row = self._find(document)
-        return document_of(row)
+        return self._document(self._find(document))
 
     def delete(self, document: str) -> Document:
         """Removes a document, its file, page images and text; returns what was removed. Raises `LibraryReadOnly`."""
         row = self._find(document)
-        removed = document_of(row)
+        removed = self._document(row)
         self._store.writer.delete(row)
         return removed
 
@@ -92,7 +92,10 @@ class Documents:
 
     def failed_pages(self, document: str) -> tuple[FailedPage, ...]:
         """The pages that could not be read, with reasons."""
-        return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(self._find(document)))
+        return tuple(FailedPage(page.page, page.reason) for page in self.document(document).health.failed)
+
+    def _document(self, row: DocumentRow) -> Document:
+        return document_of(row, *self._store.health([row]))
 
     def _find(self, document: str) -> DocumentRow:
         return self._store.find(document, collection=self._names_in)

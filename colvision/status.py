@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Health
 from colvision.core.metadata import Metadata
 from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
@@ -21,7 +22,7 @@ class Document:
 
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
     `failed` could not be read. `source` is the path that it came from, or the name of an upload; `metadata` was
-    given with it.
+    given with it. `health` says what of the file was not read.
     """
 
     id: str
@@ -38,10 +39,11 @@ class Document:
     renderer: str
     added: datetime
     metadata: Metadata
+    health: Health
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; `added` in ISO 8601."""
-        return asdict(self) | {"added": self.added.isoformat()}
+        return asdict(self) | {"added": self.added.isoformat(), "health": self.health.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class LibraryStatus:
         }
 
 
-def document_of(row: DocumentRow) -> Document:
+def document_of(row: DocumentRow, health: Health) -> Document:
     return Document(
         id=row.id,
         name=row.name,
@@ -143,6 +145,7 @@ def document_of(row: DocumentRow) -> Document:
         renderer=row.renderer,
         added=datetime.fromisoformat(row.added),
         metadata=row.metadata,
+        health=health,
     )
 
 

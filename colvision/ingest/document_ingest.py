@@ -10,7 +10,7 @@ from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
-from colvision.errors import InputError
+from colvision.errors import EncoderError, InputError
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.report import Progress
 from colvision.pdf import FailedPage, read_pages
@@ -50,8 +50,8 @@ class DocumentIngest:
         self._batch: list[EncodedPage] = []
         self._bytes = 0  # of the batch
         self._failed: list[tuple[int, str]] = []
-        self._done = pending.row.stored + pending.row.failed
-        self._failed_count = pending.row.failed
+        self._done = pending.row.pages - len(pending.missing)
+        self._failed_count = 0
         self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
         self._committed_at = time.monotonic()
         self.stored = 0
@@ -64,7 +64,7 @@ class DocumentIngest:
             for embedding in self._encoder.encode_pages(pages):
                 self._add(embedding)
         if self._in_flight:
-            raise ValueError(
+            raise EncoderError(
                 f"encoder {self._encoder.info.name!r} left out {len(self._in_flight)} of the pages it read"
             )
         self._commit()
@@ -98,7 +98,7 @@ class DocumentIngest:
 
     def _add(self, embedding: PageEmbedding) -> None:
         if not self._in_flight:
-            raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
+            raise EncoderError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
         page = self._in_flight.popleft().with_embedding(embedding)
         self._batch.append(page)
         self._bytes += embedding.vectors.nbytes + len(page.jpeg)
