@@ -74,6 +74,7 @@ class ShardBytes:
 class CollectionStatus:
     """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` their contents'.
 
+    `not_whole` are the documents of which not all was read, by name, each with its `Health.summary`.
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
 
@@ -82,6 +83,7 @@ class CollectionStatus:
     documents: int
     pages: int
     failed_pages: int
+    not_whole: Mapping[str, str]
     vectors: int
     shards: int
     bytes: int
@@ -174,6 +176,11 @@ def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> Co
         documents=len(documents),
         pages=sum(document.stored for document in documents),
         failed_pages=sum(document.failed for document in documents),
+        not_whole={
+            document.name: health.summary
+            for document, health in zip(documents, store.health(documents), strict=True)
+            if not health.is_whole
+        },
         vectors=sum(shard.vectors for shard in shards),
         shards=len(shards),
         bytes=sum(shard.bytes for shard in shards),

@@ -42,7 +42,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
     columns: list[Column | str] = ["document", "pages", "size", "state", Column("id", no_wrap=True)]
     table = Table(*(["collection"] * has_several), *columns, *(["metadata"] * has_metadata), box=None)
     for each in documents:
-        state = f"{each.state}: {each.reason}" if each.reason else each.state
+        state = ": ".join(filter(None, (each.state, each.reason, each.health.summary)))
         pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
         cells = [each.name, pages, format_bytes(each.bytes), state, each.id]
         known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())

@@ -45,6 +45,10 @@ MemoryOption = Annotated[
         help="Work within so many bytes, such as 512MB, beside the encoder.",
     ),
 ]
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-failed-pages", help="Exit with 0 also when pages could not be read; they are named anyway."),
+]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]

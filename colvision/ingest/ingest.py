@@ -1,7 +1,9 @@
 """Ingesting documents: new ones, incomplete ones, and a whole collection again."""
 
+import logging
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,23 +11,34 @@ from pathlib import Path
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import metadata_text
 from colvision.encoders.doctor import ensure_valid
-from colvision.errors import DocumentNotFound, InputError, JobCancelled, LibraryLocked
+from colvision.errors import (
+    ColvisionError,
+    DocumentNotFound,
+    EncoderError,
+    InputError,
+    JobCancelled,
+    LibraryError,
+    LibraryLocked,
+)
 from colvision.ingest.document_ingest import DocumentIngest
+from colvision.ingest.left_out import LeftOut, shown_path
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
-from colvision.ingest.sources import Upload
+from colvision.ingest.sources import Found, Unreadable, Upload
 from colvision.pdf import FailedPage, Limits, inspect_file
 from colvision.store import Store
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile, clean_document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow
 
+_log = logging.getLogger(__name__)
+
 
 def ingest_files(
-    store: Store, encoder: Encoder, files: Iterable[Path | Upload], *, options: IngestOptions, callbacks: Callbacks
+    store: Store, encoder: Encoder, files: Iterable[Found], *, options: IngestOptions, callbacks: Callbacks
 ) -> IngestReport:
-    """Ingests every file; one that fails never stops the others.
+    """Ingests every file; one that fails, whatever the reason, never stops the others.
 
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
     would fail every file.
@@ -33,21 +46,26 @@ def ingest_files(
     ensure_valid(encoder)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    reports = []
+    reports: list[FileReport] = []
+    left_out: list[LeftOut] = []
     for file in files:
-        if callbacks.is_cancelled():
-            name = clean_document_name(file.name)
-            reports.append(FileReport(name if isinstance(file, Upload) else str(file), name, "cancelled"))
-            continue
-        reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
-    return IngestReport(tuple(reports), time.monotonic() - started)
+        if isinstance(file, LeftOut):
+            left_out.append(file)
+        elif isinstance(file, Unreadable):
+            source = shown_path(file.path)
+            reports.append(FileReport(source, source, "failed", reason=f"the folder cannot be read: {file.reason}"))
+        else:
+            reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
+    return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 
 def _ingest_file(
     store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
     name = clean_document_name(file.name)
-    source = name if isinstance(file, Upload) else str(file.absolute())
+    source = name if isinstance(file, Upload) else shown_path(file)
+    if callbacks.is_cancelled():
+        return FileReport(source, name, "cancelled")
     document_id = file.document_id if isinstance(file, Upload) else ""
     source_file = SourceFile(
         options.collection,
@@ -59,13 +77,34 @@ def _ingest_file(
         document_id,
         options.job,
     )
-    try:
+
+    def ingest() -> FileReport:
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
+
+    return _report_errors(FileReport(source, name, "failed"), ingest)
+
+
+def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileReport:
+    """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
+
+    Raises `EncoderError` and `LibraryError` where they would fail every file.
+    """
+    try:
+        return work()
     except JobCancelled as error:
-        return FileReport(source, name, "cancelled", reason=str(error))
+        return replace(failed, outcome="cancelled", reason=str(error))
     except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(source, name, "failed", reason=str(error))
+        return replace(failed, reason=str(error))
+    except (EncoderError, LibraryError):
+        raise
+    except Exception as error:  # noqa: BLE001  logged, and in the report
+        _log.exception("%s was not read to its end", failed.source)
+        return replace(failed, reason=_unexpected(error))
+
+
+def _unexpected(error: Exception) -> str:
+    return f"an error that was not expected ({type(error).__name__}: {error})"
 
 
 def _ingest_path(
@@ -76,17 +115,19 @@ def _ingest_path(
     is_changed = wanted is not None and metadata_text(pending.row.metadata) != metadata_text(wanted)
     if is_changed:
         store.writer.set_metadata(pending.row, wanted or {})
-    if pending.outcome == "same":
-        name = pending.row.name
-        return FileReport(source_file.source, name, "same", pending.row.id, metadata_changed=is_changed)
-    return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    if pending.outcome == "same" and not pending.missing:
+        (health,) = store.health([pending.row])
+        report = FileReport(source_file.source, pending.row.name, "same", pending.row.id, notes=health.notes)
+    else:
+        report = _complete_or_stop(store, encoder, pending, options=options, callbacks=callbacks)
+    return replace(report, metadata_changed=is_changed)
 
 
 def _open_pending(
     store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
 ) -> PendingDocument:
     """Raises `InputError`, also for a file that is written to meanwhile: the kept copy is not what was inspected."""
-    same = store.pending.find_same(path, source_file, info) if path.is_file() else None
+    same = store.pending.find_same(path, source_file, info) if os.path.isfile(path) else None  # noqa: PTH113
     if same is not None:
         return same
     before = _stamp(path)
@@ -123,28 +164,44 @@ def complete_document(
     if ingest.reason:
         store.writer.stop(pending, FAILED, ingest.reason)
         return replace(report, outcome="failed", reason=ingest.reason)
-    failed = tuple(FailedPage(number, reason) for number, reason in store.failed_pages(row))
+    (health,) = store.health([row])
+    failed = tuple(FailedPage(each.page, each.reason) for each in health.failed)
+    report = replace(report, failed_pages=failed, notes=health.notes)
     if ingest.is_cancelled:
         store.writer.stop(pending, CANCELLED)
-        return replace(report, outcome="cancelled", failed_pages=failed)
+        return replace(report, outcome="cancelled")
     reason = store.writer.finish(pending)
-    return replace(report, outcome="failed" if reason else pending.outcome, reason=reason, failed_pages=failed)
+    return replace(report, outcome="failed" if reason else pending.outcome, reason=reason)
+
+
+def _complete_or_stop(
+    store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    """`complete_document`, after which nobody believes the document to be worked on, whatever was raised."""
+    try:
+        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    except ColvisionError:
+        raise
+    except Exception as error:
+        store.writer.stop(pending, FAILED, _unexpected(error))
+        raise
 
 
 def ingest_again(
     store: Store, encoder: Encoder, row: DocumentRow, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    """Reads a document again from its kept file: all of a complete one, what is missing of another.
+    """Reads a document again from its kept file: what is missing or failed of it, all of one that is whole.
 
     Raises `EncoderMismatch`.
     """
     ensure_valid(encoder)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    try:
+
+    def ingest() -> FileReport:
         pending = store.pending.reopen(row, encoder.info)
-        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
-    except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(row.source, row.name, "failed", row.id, reason=str(error))
+        return _complete_or_stop(store, encoder, pending, options=options, callbacks=callbacks)
+
+    return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 
 
 def reencode_collection(

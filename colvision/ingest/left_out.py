@@ -32,7 +32,7 @@ class LeftOut:
 
 
 def describe_left_out(found: Iterable[LeftOut]) -> Iterator[str]:
-    """One line, or none: `left out: 3 files that are no PDF or image (x.docx, y.bmp, z.HEIC), 1 linked folder (old)`."""
+    """One line, or none: `left out: 2 files that are no PDF or image (x.docx, y.bmp), 1 linked folder (old)`."""
     names: dict[LeftOutKind, list[str]] = {kind: [] for kind in get_args(LeftOutKind)}
     for each in found:
         names[each.kind].append(os.path.basename(each.path) or each.path)  # noqa: PTH119  a text, perhaps of bytes
@@ -46,5 +46,5 @@ def describe_left_out(found: Iterable[LeftOut]) -> Iterator[str]:
 
 
 def shown_path(path: Path) -> str:
-    """The absolute path as text: bytes that are no UTF-8, which a name on Linux may have, as `\\\\xe9`."""
+    r"""The absolute path as text; bytes that are no UTF-8, which a name on Linux may have, are shown as `\xe9`."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")

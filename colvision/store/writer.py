@@ -58,8 +58,9 @@ class Writer:
     ) -> None:
         """Adds pages to a document, durably; pages that another process has stored meanwhile are left out.
 
-        `failed` are (number, reason), of pages that may have failed before. The first commit pins the collection's encoder. Raises `DocumentNotFound` when
-        the document has been deleted, `EncoderMismatch` when another encoder was pinned since `begin`.
+        `failed` are (number, reason); pages may have failed before. The first commit pins the collection's encoder.
+        Raises `DocumentNotFound` when the document has been deleted, `EncoderMismatch` when another encoder was pinned
+        since `begin`.
         """
         with self._writer_lock.acquire():
             with self._db.read():

@@ -1,11 +1,12 @@
 """From files to stored pages: streaming, resumable, and honest about what failed."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
+from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
@@ -102,16 +103,21 @@ def test_a_changed_file_replaces_its_document(store, quick_path):
 
 
 def test_folders_are_walked_in_the_order_of_names_without_hidden_files(store, three):
-    found = [str(path.relative_to(three)) for path in find_files([three], exclude=store.path)]
+    found = [str(path.relative_to(three)) for path in find_files([three]) if isinstance(path, Path)]
     assert found == ["a.TIFF", "c.tiff", "b/b.tiff"]
 
 
 def test_a_library_inside_a_folder_does_not_ingest_itself(quick_path, three):
     with Store(three / "library") as store:
-        ingest(store, *find_files([three], exclude=store.path))
+        ingest(store, *find_files([three]))
         assert len(store.documents("default")) == 3
-        again = ingest(store, *find_files([three], exclude=store.path))
+        again = ingest(store, *find_files([three]))
         assert len(again.same) == 3 == len(again.files)
+        assert "1 folder of a library (library)" in str(again)
+        for inside in ("", "pages"):
+            itself = ingest(store, *find_files([store.path / inside]))
+            assert itself.files == () and [each.kind for each in itself.left_out] == ["library"]
+        assert ingest(store, *find_files([store.path / "files"])).same, "kept files may go into another library"
 
 
 def test_a_bad_file_does_not_stop_the_others(store, three, quick_path):
@@ -135,7 +141,8 @@ def test_failed_pages_pass_by_and_are_reported(store, quick_path):
     assert "page 2 failed:" in str(report)
     assert seen[-1].page == seen[-1].pages == 3 and seen[-1].failed == 1
     assert store.find("bad.tiff").state == READY
-    assert ingest(store, bad).same, "a page that cannot be read is not tried at each run"
+    (again,) = ingest(store, bad).same
+    assert again.pages == 0 and "page 2 failed:" in str(again), "it is tried again, and named again"
 
 
 def save_two_good_pages_and_one_cut(path):
@@ -214,12 +221,12 @@ def test_an_encoder_that_loses_a_page_is_found_out(store, manual):
         def encode_pages(self, pages):
             yield from list(super().encode_pages(pages))[1:]
 
-    with pytest.raises(ValueError, match="left out 1 of the pages"):
+    with pytest.raises(EncoderError, match="left out 1 of the pages"):
         ingest(store, manual, encoder=Losing())
     assert store.find("pump.tiff").state != READY
 
 
-def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, manual):
+def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, manual, three):
     class Breaking(ToyEncoder):
         def encode_pages(self, pages):
             for number, embedding in enumerate(super().encode_pages(pages)):
@@ -227,9 +234,11 @@ def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, man
                     raise RuntimeError("out of memory")
                 yield embedding
 
-    with pytest.raises(RuntimeError, match="out of memory"):
-        ingest(store, manual, encoder=Breaking(), commit_pages=1)
-    assert store.find("pump.tiff").stored == 2
+    report = ingest(store, manual, three / "c.tiff", encoder=Breaking(), commit_pages=1)
+    assert [file.name for file in report.new] == ["c.tiff"], "the next one is read"
+    row = store.find("pump.tiff")
+    assert row.stored == 2 and row.state == FAILED
+    assert "out of memory" in row.reason and "out of memory" in report.failed[0].reason
     assert ingest(store, manual).new[0].before == 2
 
 
@@ -281,7 +290,7 @@ def test_a_library_that_cannot_be_written_stops_the_ingest(store, manual):
 
 def test_nothing_to_ingest_is_reported(store, quick_path):
     (quick_path / "empty").mkdir()
-    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"], exclude=store.path)))
+    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"])))
 
 
 def test_a_commit_of_no_pages_is_refused():
