@@ -8,6 +8,7 @@ import platformdirs
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
 ENCODER_VARIABLE = "COLVISION_ENCODER"
 TOKEN_VARIABLE = "COLVISION_TOKEN"
+DEBUG_VARIABLE = "COLVISION_DEBUG"  # of the command: set to anything, errors come with their traceback
 
 
 def default_library() -> Path:

@@ -53,8 +53,9 @@ class PagesNote:
     pages: tuple[int, ...] = ()
 
     def sentence(self, name: str) -> str:
-        """`pages 3, 4, 7 are shrunk ...`, or `pump.pdf holds ...` for a document of that name."""
-        return f"{page_numbers(self.pages) or name} {self.text}"
+        """`each of pages 3, 4, 7 is drawn at ...`, or `pump.pdf holds ...` for a document of that name."""
+        each = "each of " if len(self.pages) > 1 else ""
+        return f"{each}{page_numbers(self.pages) or name} {self.text}"
 
 
 _MARKS: Mapping[NoteKind, str] = {
@@ -92,11 +93,6 @@ class Health:
             elif any(note.kind == kind for note in self.notes):
                 marks.append(mark)
         return ", ".join(marks)
-
-    def sentences(self, name: str) -> list[str]:
-        """All of it in words, for a document of that name."""
-        failed = [f"page {each.page} failed: {each.reason}" for each in self.failed]
-        return failed + [note.sentence(name) for note in self.notes]
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""

@@ -87,7 +87,8 @@ class Page:
 
     `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
     `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none), `notes` say what of
-    the page cannot be read on the image.
+    the page cannot be read on the image. `print_height` is the size of most letters of the text layer (a font's size,
+    its em) in pixels of the image, None where nobody knows.
     """
 
     image: Image.Image
@@ -96,6 +97,7 @@ class Page:
     geometry: PdfGeometry | None = None
     text: str = ""
     notes: tuple[Note, ...] = ()
+    print_height: float | None = None
 
     def __post_init__(self) -> None:
         if self.number < 1:

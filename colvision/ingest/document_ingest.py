@@ -4,10 +4,10 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colvision.core.embedding import PageEmbedding
-from colvision.core.encoder import Encoder
+from colvision.core.encoder import Encoder, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
 from colvision.errors import EncoderError, InputError
@@ -33,6 +33,11 @@ class _PageInFlight:
     geometry: PdfGeometry | None
     text: str
     notes: tuple[Note, ...]
+
+    @classmethod
+    def of(cls, page: Page, unreadable: tuple[Note, ...]) -> "_PageInFlight":
+        notes = page.notes + unreadable
+        return cls(page.number, encode_jpeg(page.image), page.shape, page.geometry, page.text, notes)
 
     def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
         return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text, self.notes)
@@ -85,11 +90,9 @@ class DocumentIngest:
                     self._failed_count += 1
                     self._count_page()
                     continue
-                text = item.text if is_legible(item.text) else ""
-                self._in_flight.append(
-                    _PageInFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text, item.notes)
-                )
-                yield item
+                page = item if is_legible(item.text) else replace(item, text="")
+                self._in_flight.append(_PageInFlight.of(page, unreadable_on(page, self._encoder)))
+                yield page
         except InputError as error:
             self.reason = str(error)
         finally:

@@ -134,8 +134,8 @@ class IngestReport:
         )
         speed = f" ({self.pages / self.seconds:.1f} pages/s)" if self.pages and self.seconds > 0 else ""
         yield f"{counts}; {self.pages} {_plural(self.pages, 'page')} in {self.seconds:.1f} s{speed}"
-        if lost := len(self.failed_pages):
-            yield f"{lost} {_plural(lost, 'page')} could not be read; the same ingest again tries them again"
+        if lost := sum(len(file.failed_pages) for file in self.files if file.outcome != "failed"):
+            yield f"{lost} {_plural(lost, 'page')} could not be read: ingest again to try again"
 
 
 def _plural(count: int, word: str) -> str:

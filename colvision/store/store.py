@@ -46,7 +46,13 @@ class Store:
 
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         self.path = path
-        _check_folder(path, create=create and not read_only)
+        try:
+            _check_folder(path, create=create and not read_only)
+        except OSError as error:
+            raise LibraryFormat(
+                f"{path} cannot be opened or made as a library ({error.strerror or error}): check the path, and who "
+                "may read and write there"
+            ) from error
         self._db = Catalogue(path, create=create, read_only=read_only)
         self.files = Files(path)
         self.jobs = JobQueue(self._db)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from colvision.core.health import Note, PagesNote
 from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
+from colvision.pdf import Limits
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
 from colvision.testing.toy import PAGE_SHAPE
 from tests.helpers.pdf_files import pages_file
 
+HEIGHT, WIDTH = PAGE_SHAPE
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
@@ -155,6 +158,58 @@ def save_two_good_pages_and_one_cut(path):
     data = bytearray(path.read_bytes())
     data[offset : offset + length] = bytes([255]) * length
     path.write_bytes(data)
+
+
+def test_a_page_that_failed_is_tried_again_while_its_document_is_served(store, quick_path):
+    path = save_three_pages_the_second_large(quick_path / "plan.tiff")
+    strict = Limits(image_pixels=2 * WIDTH * HEIGHT)
+    (first,) = ingest(store, path, limits=strict).new
+    assert (first.pages, [page.number for page in first.failed_pages]) == (2, [2])
+    row = store.find("plan.tiff")
+    (health,) = store.health([row])
+    assert row.state == READY and health.summary == "1 page failed"
+    states = []
+    (again,) = ingest(store, path, progress=lambda _: states.append(store.find(row.id).state), limits=strict).same
+    assert (again.pages, again.before) == (0, 2) and "tried again, 0 read" in str(again)
+    (after,) = store.health([row])
+    assert len(store.health([row])) == 1 and after.failed[0].tried >= health.failed[0].tried
+    (done,) = ingest(store, path).same
+    assert (done.pages, done.failed_pages, store.find(row.id).stored) == (1, (), 3)
+    assert set(states) == {READY}, "it can be searched all the time"
+    assert store.health([store.find(row.id)])[0].is_whole
+    (nothing,) = ingest(store, path).same
+    assert "nothing to do" in str(nothing)
+
+
+def test_a_resumed_document_tries_its_failed_pages_and_stays_ready_when_that_is_cancelled(store, quick_path):
+    path = save_three_pages_the_second_large(quick_path / "plan.tiff")
+    ingest(store, path, limits=Limits(image_pixels=2 * WIDTH * HEIGHT))
+    row = store.find("plan.tiff")
+    options = IngestOptions()
+    stopped = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks(None, lambda: True))
+    assert stopped.outcome == "cancelled" and store.find(row.id).state == READY
+    again = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks())
+    assert (again.outcome, again.pages, store.find(row.id).stored) == ("same", 1, 3)
+
+
+def save_three_pages_the_second_large(path):
+    small, large = (text_page([word], shape=PAGE_SHAPE) for word in ("one", "two"))
+    small.save(
+        path, save_all=True, append_images=[large.resize((2 * WIDTH, 2 * HEIGHT)), small], compression="tiff_lzw"
+    )
+    return path
+
+
+def test_what_is_noted_of_pages_is_in_the_report_each_time(store, manual):
+    class Picky(ToyEncoder):
+        def unreadable(self, page):
+            return (Note("script", "is in Greek letters"),) if page.number != 2 else ()
+
+    for report in (ingest(store, manual, encoder=Picky()), ingest(store, manual, encoder=Picky())):
+        assert report.files[0].notes == (PagesNote("script", "is in Greek letters", (1, 3)),)
+        assert "each of pages 1, 3 is in Greek letters" in str(report)
+        assert report.to_dict()["files"][0]["notes"][0]["pages"] == (1, 3)
+    assert ingest(store, manual, encoder=Picky(), pool=1).same
 
 
 def test_a_file_without_a_readable_page_fails_and_is_tried_again(store, quick_path):
