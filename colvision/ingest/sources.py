@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from colvision.pdf.kinds import detect_kind
 from colvision.store.catalogue import FILE_NAME
 
 _IMAGE_FOLDERS = ("pages", "query-images")  # of a library, or of what lies in its `lost`
+_is_file, _is_folder, _is_link = os.path.isfile, os.path.isdir, os.path.islink  # pathlib's raise where none may look
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 
 
@@ -79,14 +81,6 @@ def find_files(sources: Iterable[Source]) -> Iterator[Found]:
             yield Path(source)
 
 
-def _is_folder(path: Path) -> bool:
-    """False also where nobody can know; opening it will say why."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
 def _walk(folder: Path) -> Iterator[Found]:
     if _is_of_library(folder.resolve()):
         yield LeftOut.of(folder, "library")
@@ -96,7 +90,7 @@ def _walk(folder: Path) -> Iterator[Found]:
         yield from _unreadable(errors)
         entered = []
         for path in (Path(parent, name) for name in sorted(folders) if not name.startswith(".")):
-            if path.is_symlink():
+            if _is_link(path):
                 yield LeftOut.of(path, "link")
             elif _is_of_library(path.resolve()):
                 yield LeftOut.of(path, "library")
@@ -117,18 +111,18 @@ def _unreadable(errors: list[OSError]) -> Iterator[Unreadable]:
 def _is_of_library(folder: Path) -> bool:
     """Whether it is a library, or the images of one; its kept files may be ingested into another."""
     holders = folder.parents[:2] if folder.name in _IMAGE_FOLDERS else []
-    return any((each / FILE_NAME).is_file() and (each / "shards").is_dir() for each in (folder, *holders))
+    return any(_is_file(each / FILE_NAME) and _is_folder(each / "shards") for each in (folder, *holders))
 
 
 def _has_pages(path: Path) -> bool:
     """Whether a file is a PDF or an image by its first bytes; True where they cannot be read: opening it says why."""
-    if not path.is_file():
-        return False
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never be read to its end
+            return False
         detect_kind(path)
-    except (UnsupportedFile, DamagedFile):
+    except (FileNotFoundError, UnsupportedFile, DamagedFile):
         return False
-    except InputError:
+    except (OSError, InputError):
         return True
     return True
 

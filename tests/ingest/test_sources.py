@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +40,7 @@ def test_a_folder_says_what_of_it_was_left_out(quick_path):
     assert report.failed == ()
     kinds = {each.kind: [] for each in report.left_out}
     for each in report.left_out:
-        kinds[each.kind].append(os.path.basename(each.path))
+        kinds[each.kind].append(Path(each.path).name)
     assert kinds["link"] == ["linked"]
     assert set(kinds["format"]) - {"pipe"} == {"empty", "gone", "x.docx", "y.bmp", "z.HEIC"}
     assert "1 linked folder (linked)" in str(report) and "files that are no PDF or image (empty, gone," in str(report)
@@ -59,36 +61,45 @@ def test_another_librarys_page_images_are_no_documents(quick_path):
     assert found == [LeftOut(str(quick_path / "shelf" / "old"), "library")]
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_a_failure(quick_path):
-    save_document(quick_path / "a.tiff", [["bleed"]])
-    (quick_path / "locked").mkdir(mode=0o000)
-    report = ingest(quick_path, quick_path.parent / "library")
-    assert [file.name for file in report.new] == ["a.tiff"]
-    assert "Permission denied" in report.failed[0].reason and report.failed[0].source.endswith("locked")
+@contextmanager
+def another_user():
+    """Root may read everything."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
-def test_a_folder_that_cannot_be_listed_is_named_with_the_reason(store_path=None):
-    def refuse(error):
-        raise error
-
-    from colvision.ingest.sources import _unreadable
-
-    error = PermissionError(13, "Permission denied", "/manuals/locked")
-    assert [(str(each.path), each.reason) for each in _unreadable([error])] == [
-        ("/manuals/locked", "Permission denied")
-    ]
-    assert isinstance(next(_unreadable([error])), Unreadable)
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user, which root may")
+def test_what_may_not_be_read_is_a_failure_and_no_end(quick_path):
+    folder = quick_path / "manuals"
+    for name in ("locked", "under/locked"):
+        (folder / name).mkdir(parents=True)
+        save_document(folder / name / "hidden.tiff", [["seal"]])
+    save_document(folder / "a.tiff", [["bleed"]])
+    (folder / "private").write_bytes(b"%PDF-1.7")
+    quick_path.chmod(0o755)
+    for path in (folder / "private", folder / "locked", folder / "under" / "locked"):
+        path.chmod(0o600)
+    with another_user():
+        found = list(find_files([folder, folder / "locked", folder / "locked" / "hidden.tiff"]))
+    shown = [each.path.name if isinstance(each, Unreadable) else each.name for each in found]
+    assert shown == ["a.tiff", "private", "locked", "locked", "locked", "hidden.tiff"], "an ingest says why"
+    assert {each.reason for each in found if isinstance(each, Unreadable)} == {"Permission denied"}
+    with Store(quick_path / "library") as store, another_user():
+        options, callbacks = IngestOptions(), Callbacks()
+        report = ingest_files(store, ToyEncoder(), found[1:], options=options, callbacks=callbacks)
+    assert [file.outcome for file in report.files] == ["failed"] * 5
+    assert all("Permission denied" in file.reason for file in report.files)
 
 
 @POSIX
 def test_names_that_are_no_text_are_read_under_a_clean_name(quick_path):
-    folder = os.fsencode(quick_path / "manuals")
     for place in (b"a.pdf", b"f\xe9/q.pdf", b"m\xe9c.pdf", b"z.pdf"):
-        path = os.path.join(folder, place)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(pages_file(("/MediaBox [0 0 612 792]", b"%" + place.hex().encode())))
+        path = quick_path / "manuals" / os.fsdecode(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pages_file(("/MediaBox [0 0 612 792]", b"%" + place.hex().encode())))
     report = ingest(quick_path / "manuals", quick_path / "library")
     assert [file.outcome for file in report.files] == ["new"] * 4
     assert [file.name for file in report.files] == ["a.pdf", "mc.pdf", "z.pdf", "q.pdf"]
@@ -100,8 +111,7 @@ def test_names_that_are_no_text_are_read_under_a_clean_name(quick_path):
 @POSIX
 def test_a_damaged_file_with_such_a_name_fails_alone(quick_path):
     (quick_path / "manuals").mkdir()
-    with open(os.path.join(os.fsencode(quick_path), b"manuals", b"\xff\xfe.pdf"), "wb") as file:
-        file.write(b"%PDF-1.7\nnothing more")
+    (quick_path / "manuals" / os.fsdecode(b"\xff\xfe.pdf")).write_bytes(b"%PDF-1.7\nnothing more")
     save_document(quick_path / "manuals" / "z.tiff", [["valve"]])
     report = ingest(quick_path / "manuals", quick_path / "library")
     assert [file.outcome for file in report.files] == ["new", "failed"]
