@@ -9,14 +9,13 @@ from PIL import Image
 from colvision.core.health import Note, PagesNote
 from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
-from colvision.pdf import Limits
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
 from colvision.testing.toy import PAGE_SHAPE
 from tests.helpers.pdf_files import pages_file
+from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
 
-HEIGHT, WIDTH = PAGE_SHAPE
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
 
@@ -161,8 +160,8 @@ def save_two_good_pages_and_one_cut(path):
 
 
 def test_a_page_that_failed_is_tried_again_while_its_document_is_served(store, quick_path):
-    path = save_three_pages_the_second_large(quick_path / "plan.tiff")
-    strict = Limits(image_pixels=2 * WIDTH * HEIGHT)
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    strict = TOO_SMALL
     (first,) = ingest(store, path, limits=strict).new
     assert (first.pages, [page.number for page in first.failed_pages]) == (2, [2])
     row = store.find("plan.tiff")
@@ -182,22 +181,14 @@ def test_a_page_that_failed_is_tried_again_while_its_document_is_served(store, q
 
 
 def test_a_resumed_document_tries_its_failed_pages_and_stays_ready_when_that_is_cancelled(store, quick_path):
-    path = save_three_pages_the_second_large(quick_path / "plan.tiff")
-    ingest(store, path, limits=Limits(image_pixels=2 * WIDTH * HEIGHT))
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    ingest(store, path, limits=TOO_SMALL)
     row = store.find("plan.tiff")
     options = IngestOptions()
     stopped = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks(None, lambda: True))
     assert stopped.outcome == "cancelled" and store.find(row.id).state == READY
     again = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks())
     assert (again.outcome, again.pages, store.find(row.id).stored) == ("same", 1, 3)
-
-
-def save_three_pages_the_second_large(path):
-    small, large = (text_page([word], shape=PAGE_SHAPE) for word in ("one", "two"))
-    small.save(
-        path, save_all=True, append_images=[large.resize((2 * WIDTH, 2 * HEIGHT)), small], compression="tiff_lzw"
-    )
-    return path
 
 
 def test_what_is_noted_of_pages_is_in_the_report_each_time(store, manual):
