@@ -1,5 +1,6 @@
 """The commands, put together."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import colvision
 from colvision.app.server import command as app_command
 from colvision.cli import documents, evaluate, finetune, ingest, maintenance, search
 from colvision.cli.console import echo, handle_errors
-from colvision.environment import LIBRARY_VARIABLE
+from colvision.environment import DEBUG_VARIABLE, LIBRARY_VARIABLE
 
 
 class _Commands(TyperGroup):
@@ -43,6 +44,8 @@ def _before(
         raise typer.Exit
     if library is not None:  # where every command looks
         os.environ[LIBRARY_VARIABLE] = str(library)
+    if not os.environ.get(DEBUG_VARIABLE):  # the report of an ingest says in a sentence what is logged with a traceback
+        logging.getLogger("colvision.ingest").setLevel(logging.CRITICAL)
 
 
 for _group in (ingest, search, documents, maintenance, evaluate, finetune):

@@ -61,7 +61,7 @@ class PagesNote:
 _MARKS: Mapping[NoteKind, str] = {
     "attachments": "attachments",
     "form": "a form",
-    "blank": "blank",
+    "blank": "blank in part or whole",
     "shrunk": "shrunk",
     "fonts": "without their fonts",
     "hidden": "with hidden text",

@@ -21,7 +21,7 @@ from colvision.errors import (
     LibraryLocked,
 )
 from colvision.ingest.document_ingest import DocumentIngest
-from colvision.ingest.left_out import LeftOut, shown_path
+from colvision.ingest.left_out import LeftOut, shown, shown_path
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
@@ -95,7 +95,7 @@ def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileRe
     except JobCancelled as error:
         return replace(failed, outcome="cancelled", reason=str(error))
     except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return replace(failed, reason=str(error))
+        return replace(failed, reason=shown(str(error)))
     except (EncoderError, LibraryError):
         raise
     except Exception as error:  # noqa: BLE001  logged, and in the report
@@ -104,7 +104,7 @@ def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileRe
 
 
 def _unexpected(error: Exception) -> str:
-    return f"an error that was not expected ({type(error).__name__}: {error})"
+    return shown(f"an error that was not expected ({type(error).__name__}: {error})")
 
 
 def _ingest_path(

@@ -45,6 +45,11 @@ def describe_left_out(found: Iterable[LeftOut]) -> Iterator[str]:
         yield f"left out: {', '.join(parts)}"
 
 
+def shown(text: str) -> str:
+    """A text that may name such a path."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def shown_path(path: Path) -> str:
     r"""The absolute path as text; bytes that are no UTF-8, which a name on Linux may have, are shown as `\xe9`."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
