@@ -5,21 +5,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from colvision.core.metadata import Metadata
-from colvision.errors import LibraryDamaged
+from colvision.core.metadata import Metadata, check_metadata, merge_metadata
+from colvision.core.names import normal_name
+from colvision.errors import DocumentNotFound, LibraryDamaged
 from colvision.pdf import FailedPage
 from colvision.session import Session
 from colvision.status import Document, document_of
-from colvision.store.identity import clean_document_name
+from colvision.store.identity import clean_document_name, shown_folders
 from colvision.store.records import DocumentRow
 
 
 class Documents:
     """The documents of the collection `name`.
 
-    Wherever one is asked for, its name or its id will do. An id is found in whatever collection its document lies; a
-    name only among those of `names_in`, or in all collections when that is None. All methods that take a document
-    raise `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have.
+    Wherever one is asked for, its name, its id or the end of the path that it came from (`press/manual.pdf`) will do.
+    An id is found in whatever collection its document lies; a name only among those of `names_in`, or in all
+    collections when that is None. All methods that take a document raise `DocumentNotFound`, and `DocumentAmbiguous`
+    for a name that several collections have.
     """
 
     def __init__(self, session: Session, name: str, *, names_in: str | None) -> None:
@@ -31,7 +33,8 @@ class Documents:
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
         rows = self._store.documents(self._name)
-        return [document_of(row, health) for row, health in zip(rows, self._store.health(rows), strict=True)]
+        folders, health = shown_folders(rows), self._store.health(rows)
+        return [document_of(row, folders[row.key], each) for row, each in zip(rows, health, strict=True)]
 
     def document(self, document: str) -> Document:
         return self._document(self._find(document))
@@ -51,18 +54,18 @@ class Documents:
         """
         row = self._find(document)
         fit = clean_document_name(name)
-        if fit != name:
+        if fit != normal_name(name):
             raise ValueError(f"{name!r} cannot be the name of a document; {fit!r} could")
-        self._store.writer.rename(row, name)
+        self._store.writer.rename(row, fit)
         return self.document(row.id)
 
     def set_metadata(self, document: str, metadata: Metadata) -> Document:
-        """Notes with a document this and nothing else, as an ingest with `metadata` does; nothing is read again.
+        """Notes with a document this and nothing else (an ingest with `metadata` adds to it); nothing is read again.
 
         Raises `ValueError` for what no metadata can be, `LibraryReadOnly`.
         """
         row = self._find(document)
-        self._store.writer.set_metadata(row, metadata)
+        self._store.writer.set_metadata(row, merge_metadata({}, check_metadata(metadata)))
         return self.document(row.id)
 
     def page_image_path(self, document: str, page: int) -> Path:
@@ -94,8 +97,14 @@ class Documents:
         """The pages that could not be read, with reasons."""
         return tuple(FailedPage(page.page, page.reason) for page in self.document(document).health.failed)
 
+    def check_version(self, document: str, sha256: str) -> None:
+        """Raises `DocumentNotFound` unless a document is still made from the file of this sha256."""
+        row = self._find(document)
+        if row.sha256 != sha256:
+            raise DocumentNotFound(f"{row.name!r} was replaced by another version since: search again")
+
     def _document(self, row: DocumentRow) -> Document:
-        return document_of(row, *self._store.health([row]))
+        return document_of(row, self._store.shown_folder(row), *self._store.health([row]))
 
     def _find(self, document: str) -> DocumentRow:
         return self._store.find(document, collection=self._names_in)

@@ -60,7 +60,8 @@ def verify_library(
 
 def _unread(store: Store) -> tuple[Document, ...]:
     rows = [row for row in _documents(store) if row.failed and row.is_intact]
-    return tuple(document_of(row, health) for row, health in zip(rows, store.health(rows), strict=True))
+    health = store.health(rows)
+    return tuple(document_of(row, store.shown_folder(row), each) for row, each in zip(rows, health, strict=True))
 
 
 def _repair_store(store: Store, kinds: set[str]) -> None:

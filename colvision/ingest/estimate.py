@@ -12,7 +12,8 @@ from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.errors import InputError
-from colvision.ingest.left_out import LeftOut, shown_path
+from colvision.ingest.left_out import LeftOut
+from colvision.ingest.paths import shown_path
 from colvision.ingest.sources import Unreadable, find_files
 from colvision.maxsim.binary import has_first_stage
 from colvision.pdf import Limits, inspect_file, read_pages

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
-from colvision.core.metadata import metadata_text
+from colvision.core.metadata import changes, merge_metadata
 from colvision.encoders.doctor import ensure_valid
 from colvision.errors import (
     ColvisionError,
@@ -21,8 +21,9 @@ from colvision.errors import (
     LibraryLocked,
 )
 from colvision.ingest.document_ingest import DocumentIngest
-from colvision.ingest.left_out import LeftOut, shown, shown_path
+from colvision.ingest.left_out import LeftOut
 from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.paths import is_there, shown, shown_path
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Found, Unreadable, Upload
@@ -55,12 +56,19 @@ def ingest_files(
             source = shown_path(file.path)
             reports.append(FileReport(source, source, "failed", reason=f"the folder cannot be read: {file.reason}"))
         else:
-            reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
+            brought = frozenset(report.document_id for report in reports) if options.replace else frozenset()
+            reports.append(_ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks))
     return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 
 def _ingest_file(
-    store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
+    store: Store,
+    encoder: Encoder,
+    file: Path | Upload,
+    brought: frozenset[str],
+    *,
+    options: IngestOptions,
+    callbacks: Callbacks,
 ) -> FileReport:
     name = clean_document_name(file.name)
     source = name if isinstance(file, Upload) else shown_path(file)
@@ -76,6 +84,7 @@ def _ingest_file(
         options.metadata,
         document_id,
         options.job,
+        brought,
     )
 
     def ingest() -> FileReport:
@@ -111,16 +120,29 @@ def _ingest_path(
     store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
     pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
-    wanted = options.metadata  # as text: 1 is not True
-    is_changed = wanted is not None and metadata_text(pending.row.metadata) != metadata_text(wanted)
-    if is_changed:
-        store.writer.set_metadata(pending.row, wanted or {})
+    row = pending.row
+    wanted = merge_metadata(row.metadata, options.metadata or {})
+    if changes(row.metadata, wanted):
+        store.writer.set_metadata(row, wanted)
     if pending.outcome == "same" and not pending.missing:
-        (health,) = store.health([pending.row])
-        report = FileReport(source_file.source, pending.row.name, "same", pending.row.id, notes=health.notes)
+        (health,) = store.health([row])
+        report = FileReport(source_file.source, row.name, "same", row.id, notes=health.notes)
     else:
         report = _complete_or_stop(store, encoder, pending, options=options, callbacks=callbacks)
-    return replace(report, metadata_changed=is_changed)
+    report = replace(report, changes=changes(pending.known, wanted))
+    return _note_path(store, source_file, row, report) if pending.outcome == "same" else report
+
+
+def _note_path(store: Store, source_file: SourceFile, row: DocumentRow, report: FileReport) -> FileReport:
+    """Keeps in mind where else the file of a document lies, or where it lies now."""
+    report = replace(report, source=source_file.source)
+    if row.source == source_file.source:
+        return report
+    is_moved = not (source_file.upload or row.upload or is_there(row.source))
+    paths = dict.fromkeys([source_file.source, *row.copies] if is_moved else [*row.paths, source_file.source])
+    if tuple(paths) != row.paths:
+        store.writer.set_paths(row, tuple(paths))
+    return replace(report, same_as=row.source, is_moved=is_moved)
 
 
 def _open_pending(
@@ -160,7 +182,7 @@ def complete_document(
     ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
     ingest.run()
     row = pending.row
-    report = FileReport(row.source, row.name, pending.outcome, row.id, ingest.stored, row.stored)
+    report = FileReport(row.source, row.name, pending.outcome, pending.document_id, ingest.stored, row.stored)
     if ingest.reason:
         store.writer.stop(pending, FAILED, ingest.reason)
         return replace(report, outcome="failed", reason=ingest.reason)

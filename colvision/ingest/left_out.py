@@ -1,10 +1,11 @@
 """What an ingest meets and leaves out, counted and named: silence means that all of a folder was read."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+from colvision.ingest.paths import shown_path
 
 LeftOutKind = Literal["format", "link", "library"]
 _NAMED = 5  # of each kind in a line for people; JSON has them all
@@ -35,7 +36,7 @@ def describe_left_out(found: Iterable[LeftOut]) -> Iterator[str]:
     """One line, or none: `left out: 2 files that are no PDF or image (x.docx, y.bmp), 1 linked folder (old)`."""
     names: dict[LeftOutKind, list[str]] = {kind: [] for kind in get_args(LeftOutKind)}
     for each in found:
-        names[each.kind].append(os.path.basename(each.path) or each.path)  # noqa: PTH119  a text, perhaps of bytes
+        names[each.kind].append(Path(each.path).name or each.path)
     parts = [
         f"{len(some)} {_WHAT[kind][len(some) > 1]} ({', '.join(some[:_NAMED])}{', ...' if len(some) > _NAMED else ''})"
         for kind, some in names.items()
@@ -43,13 +44,3 @@ def describe_left_out(found: Iterable[LeftOut]) -> Iterator[str]:
     ]
     if parts:
         yield f"left out: {', '.join(parts)}"
-
-
-def shown(text: str) -> str:
-    """A text that may name such a path."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def shown_path(path: Path) -> str:
-    r"""The absolute path as text; bytes that are no UTF-8, which a name on Linux may have, are shown as `\xe9`."""
-    return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")

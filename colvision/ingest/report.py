@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from colvision.core.health import PagesNote
+from colvision.core.metadata import FactChange
 from colvision.ingest.left_out import LeftOut, describe_left_out
 from colvision.pdf import FailedPage
 
@@ -30,7 +31,9 @@ class FileReport:
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `failed_pages` were tried by this
     call; `notes` say what else of the file was not read. `document_id` is "" for a file that did not become a document;
-    `reason` says why it failed. `metadata_changed`: the same bytes with other metadata.
+    `reason` says why it failed. `same_as` is where a document came from that has the same bytes, if that is another
+    path or name than this file's; the file `is_moved` if nothing is there any more. `changes` are the facts that are
+    other ones than the document had.
     """
 
     source: str
@@ -42,23 +45,33 @@ class FileReport:
     failed_pages: tuple[FailedPage, ...] = ()
     notes: tuple[PagesNote, ...] = ()
     reason: str = ""
-    metadata_changed: bool = False
+    same_as: str = ""
+    is_moved: bool = False
+    changes: tuple[FactChange, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
-        return asdict(self)
+        return asdict(self) | {"changes": [each._asdict() for each in self.changes]}
 
     def __str__(self) -> str:
         count = f"{self.pages} {_plural(self.pages, 'page')}"
         if self.before:
             count += f" after {self.before} of an earlier run"
-        same = "new metadata" if self.metadata_changed else "nothing to do"
+        noted = "; ".join(map(str, self.changes))
+        if self.is_moved:
+            same = f"{self.source}: {self.name}, moved from {self.same_as}"
+        elif self.same_as:
+            same = f"{self.source}: the same bytes as {self.name}, which came from {self.same_as}"
+        else:
+            same = f"{self.name}: the same bytes as before"
         if tried := self.pages + len(self.failed_pages):
-            same = f"{tried} {_plural(tried, 'page')} that failed before tried again, {self.pages} read"
+            same += f", {tried} {_plural(tried, 'page')} that failed before tried again, {self.pages} read"
+        elif not noted:
+            same += ", nothing to do"
         text = {
             "new": f"{self.name}: new, {count}",
-            "replaced": f"{self.name}: replaced, {count}",
-            "same": f"{self.name}: the same bytes as before, {same}",
+            "replaced": f"{self.name}: replaced, {count}" + (f"; {noted}" if noted else ""),
+            "same": f"{same}; {noted}" if noted else same,
             "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
             "failed": f"{self.name}: failed: {self.reason}",
         }[self.outcome]
