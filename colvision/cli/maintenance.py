@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import FAILED, echo, format_bytes, format_count, handle_errors, progress_bars, stderr
+from colvision.cli.console import FAILED, echo, format_bytes, format_count, progress_bars, stderr
 from colvision.cli.options import AcceptOption, AnyCollectionOption, JsonOption, LibraryOption, open_existing
 from colvision.core.health import page_numbers
 from colvision.maxsim.instructions import chosen_instructions
@@ -20,7 +20,7 @@ _NAMED = 5  # documents in a line
 @commands.command()
 def status(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """Show what the library holds, and what is wrong with it."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         shown = None if collection is None else opened.collection(collection).status()
         state = opened.status()
     instructions = chosen_instructions()
@@ -62,7 +62,7 @@ def _sizes(sizes: dict[str, int]) -> str:
 @commands.command()
 def compact(library: LibraryOption) -> None:
     """Give back the room of what was deleted, and merge small shards."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         done = opened.compact()
     before = f"{format_bytes(done.bytes_before)} in {format_count(done.shards_before, 'shard')}"
     echo(f"{before} became {format_bytes(done.bytes)} in {done.shards}")
@@ -77,7 +77,7 @@ def verify(
     accept_failed_pages: AcceptOption = False,
 ) -> None:
     """Read every byte of the library; name what is damaged or could not be read, and the documents to ingest again."""
-    with handle_errors(), open_existing(library) as opened, progress_bars() as on_progress:
+    with open_existing(library) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)
     for damage in done.found:

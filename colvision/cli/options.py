@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 import colvision
-from colvision.cli.console import handle_errors
 from colvision.encoders.options import EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
@@ -124,9 +123,8 @@ def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., No
 
         @wraps(command)
         def with_spec(**given: Any) -> None:  # noqa: ANN401 -- whatever the command takes
-            with handle_errors():
-                options = EncoderOptions(**{each: given.pop(each) for each in _ENCODER_OPTIONS})
-                command(encoder=EncoderSpec(given.pop("encoder"), options), **given)
+            options = EncoderOptions(**{each: given.pop(each) for each in _ENCODER_OPTIONS})
+            command(encoder=EncoderSpec(given.pop("encoder"), options), **given)
 
         parameters = [each.replace(kind=kind) for each in own] + shown
         with_spec.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
