@@ -91,7 +91,7 @@ class Uploads:
         return self.load_sample()
 
     def resume(self, document: str) -> JobView:
-        """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
+        """Queues the pages of a document that are missing or failed, once. Raises `DocumentNotFound`."""
         found = self._library.document(document)
         return _job_view(self._library.jobs.queue_resume(found.id, found.name, collection=found.collection))
 

@@ -10,8 +10,10 @@ from colvision.app.settings import Settings, is_loopback
 from PIL import Image
 
 from colvision.errors import DocumentNotFound, PageNotFound
+from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
+from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -67,6 +69,19 @@ def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_delete
     assert [each.key for each in service.overview().jobs] == [other.key, job.key], "it is still being stopped"
     assert jobs.finish(job, "cancelled").state == "cancelled"
     assert [each.key for each in service.overview().jobs] == [other.key]
+
+
+def test_the_health_of_a_document_is_told_and_its_failed_pages_can_be_tried_again(service, tmp_path):
+    path = save_with_a_large_page(tmp_path / "plan.tiff")
+    with open_library(service.library.path, encoder=ToyEncoder()) as other:
+        options = IngestOptions(limits=TOO_SMALL)
+        ingest_files(other._store, other.encoder, [path], options=options, callbacks=Callbacks())
+    (document,) = service.overview().documents
+    assert (document.state, document.health.summary, document.failed) == ("ready", "1 page failed", 1)
+    assert [each.page for each in document.health.failed] == [2] and not document.health.is_whole
+    job = service.uploads.resume(document.id)
+    assert service.library.run_job(service.library.jobs.claim("test")).state == "ready"
+    assert job.kind == "resume" and service.document(document.id).health.is_whole
 
 
 def test_a_job_of_a_deleted_document_is_never_told_of_again_after_a_restart(service, leave_half_read):
