@@ -30,10 +30,10 @@ from colvision.errors import (
 )
 from colvision.pdf import MEDIA_TYPES
 from colvision.search import Mode
+from colvision.store.judgements import Verdict
 
 from .request_body import save_request_body
 from .services.images import QueryImageExpired
-from .services.judgements import Verdict
 from .services.library import LibraryService
 from .services.search import SearchRequest
 from .services.uploads import JobNotFound
@@ -192,6 +192,11 @@ def _job_routes(service: LibraryService) -> APIRouter:
     def cancel_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
         """Stops a job; pages that are stored already stay."""
         return service.uploads.cancel(key)
+
+    @router.post("/jobs/{key}/retry", status_code=202)
+    def retry_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> JobView:
+        """Has a job wait again that failed for a reason beside its file, such as a full disk: see `can_retry`."""
+        return service.uploads.retry(key)
 
     @router.delete("/jobs/{key}", status_code=204)
     def dismiss_job(key: Annotated[int, InPath(ge=1, le=_MOST)]) -> None:

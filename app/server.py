@@ -13,6 +13,7 @@ import typer
 
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
+from colvision.signals import exit_when_terminated
 
 from .settings import Settings, encoder_from_environment, sample_files
 
@@ -42,7 +43,8 @@ def command(
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
         settings = Settings(library or default_library(), host, port, os.environ.get(TOKEN_VARIABLE, ""))
-        serve(settings, sample=sample)
+        with exit_when_terminated():  # once the library is closed
+            serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
         sys.stderr.write(f"colvision: {error}\n")
         raise typer.Exit(2) from error

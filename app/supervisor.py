@@ -11,7 +11,7 @@ from colvision.library import Job, JobQueue
 _POLL_SECONDS = 0.5
 _REST_SECONDS = 2.0  # between two starts: a worker that cannot start must not keep a core busy
 _DEATHS = 3  # on the same file, before it is called failed
-_PATIENCE_SECONDS = 5.0  # for the worker to end by itself
+_PATIENCE_SECONDS = 10.0  # for the worker to store what it has read, and to end by itself
 
 
 class Supervisor:
@@ -47,7 +47,7 @@ class Supervisor:
     def _count_death(self, pid: int) -> None:
         """After the third death on one file the file is failed: the rest of the queue goes on."""
         for job in self._jobs.active():
-            if job.pid == pid:
+            if job.pid == pid and not self._jobs.is_worked_on(job):  # another container may count the same
                 self._deaths[job.key] += 1
                 if self._deaths[job.key] >= _DEATHS:
                     self._fail(job)

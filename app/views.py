@@ -62,7 +62,7 @@ class JobView:
     """A file, the rest of a document or a collection, as its `kind` tells, that waits, is worked on, or has ended.
 
     `document` is the id of the one that is resumed, or that a file becomes: "" before it is claimed, and if it becomes
-    none.
+    none. `can_retry`: it failed for a reason that can be mended, and its file is still there.
     """
 
     key: int
@@ -77,6 +77,7 @@ class JobView:
     failed_pages: int
     pages_per_second: float
     seconds_left: float | None
+    can_retry: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,35 +4,46 @@ It runs at low priority, so that the page stays quick, and ends at once, in the 
 that started it (its number is the second argument: it may have gone before this one knows its parent) has gone.
 """
 
+import ctypes
 import os
+import signal
 import sys
 import threading
 import time
 
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
+from colvision.signals import exit_when_terminated
 
 from .settings import encoder_from_environment
 
 _POLL_SECONDS = 0.25
+_REST_SECONDS = 5.0  # after an error of the library, such as a full disk
 _NICENESS = 10
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def work(library: Library, *, parent: int) -> None:
     """Takes one job after the other for as long as the process `parent` lives."""
     while os.getppid() == parent:
-        job = library.jobs.claim() if library.jobs.active() else None  # to claim is to write
-        if job is None:
-            time.sleep(_POLL_SECONDS)
-            continue
         try:
-            library.run_job(job)
+            job = library.jobs.claim() if library.jobs.active() else None  # to claim is to write
+            if job is not None:
+                library.run_job(job)
+                continue
         except ColvisionError as error:
-            sys.stderr.write(f"colvision: {job.name}: {error}\n")  # the job says so as well
+            sys.stderr.write(f"colvision: {error}\n")  # the job says so as well, where that can be written
+            time.sleep(_REST_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def exit_with_parent(parent: int) -> None:
-    """Ends this process as soon as the process `parent` has gone: a job that is cut short goes on at the next start."""
+    """Ends this process as soon as the process `parent` has gone: a job that is cut short goes on at the next start.
+
+    Linux does so itself, even where this process was stopped.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch_parent, args=[parent], name="colvision-parent", daemon=True).start()
 
 
@@ -54,9 +65,10 @@ def main() -> None:
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m colvision.app.worker LIBRARY PID")
     parent = int(sys.argv[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the application, which then ends this one
     exit_with_parent(parent)
     lower_priority()
-    with open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+    with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
         work(library, parent=parent)
 
 

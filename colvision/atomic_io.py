@@ -16,27 +16,41 @@ TEMPORARY_SUFFIX = ".tmp"
 
 
 def atomic_write(path: Path, parts: Iterable[bytes | memoryview]) -> str:
-    """Writes one file; returns the sha256 of its bytes in hex. The folder must exist."""
-    checksum = atomic_write_many([(path, parts)])[0]
+    """Writes one file; returns the sha256 of its bytes in hex. The folder must exist.
+
+    Several processes may write the same file at once, and none disturbs another.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}{TEMPORARY_SUFFIX}")
+    checksum = _write_temporary(temporary, parts)
+    _keep_temporary(temporary, path)
     sync_folder(path.parent)
     return checksum
 
 
 def atomic_write_many(files: Iterable[tuple[Path, Iterable[bytes | memoryview]]]) -> list[str]:
-    """Writes several files; their folders are not flushed yet, which is for `sync_folder`.
+    """Writes several files, which nobody else writes; their folders are not flushed yet: that is for `sync_folder`.
 
     All are written before the first is flushed: a journalling file system then flushes once for most of them.
     """
-    written = [(path, *_write_temporary(path, parts)) for path, parts in files]
-    for path, temporary, _ in written:
+    # A half that a kill leaves is written over when the file is written again.
+    named = [(path.with_name(path.name + TEMPORARY_SUFFIX), path, parts) for path, parts in files]
+    checksums = [_write_temporary(temporary, parts) for temporary, _, parts in named]
+    for temporary, path, _ in named:
+        _keep_temporary(temporary, path)
+    return checksums
+
+
+def _keep_temporary(temporary: Path, path: Path) -> None:
+    try:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    return [checksum for _, _, checksum in written]
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
-def _write_temporary(path: Path, parts: Iterable[bytes | memoryview]) -> tuple[Path, str]:
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+def _write_temporary(temporary: Path, parts: Iterable[bytes | memoryview]) -> str:
     digest = hashlib.sha256()
     try:
         with temporary.open("wb") as file:
@@ -46,7 +60,7 @@ def _write_temporary(path: Path, parts: Iterable[bytes | memoryview]) -> tuple[P
     except OSError:
         temporary.unlink(missing_ok=True)  # the disk is full: half a file must not fill it
         raise
-    return temporary, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,12 +32,12 @@ class Documents:
 
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        rows = self._store.documents(self._name)
+        rows = [self._store.seen(row) for row in self._store.documents(self._name)]
         folders, health = shown_folders(rows), self._store.health(rows)
         return [document_of(row, folders[row.key], each) for row, each in zip(rows, health, strict=True)]
 
     def document(self, document: str) -> Document:
-        return self._document(self._find(document))
+        return self._document(self._store.seen(self._find(document)))
 
     def delete(self, document: str) -> Document:
         """Removes a document, its file, page images and text; returns what was removed. Raises `LibraryReadOnly`."""

@@ -13,6 +13,8 @@ ColvisionError
 ├── LibraryError
 │   ├── LibraryLocked          another process is writing
 │   ├── LibraryReadOnly        the folder cannot be written
+│   ├── DiskError              the disk fails
+│   │   └── DiskFull           there is no room left on it, or less than is kept free
 │   ├── LibraryFormat          not a library, or one of another format version
 │   ├── LibraryDamaged         a shard or the catalogue does not match its checksum
 │   ├── CollectionNotFound
@@ -77,6 +79,14 @@ class LibraryLocked(LibraryError):
 
 class LibraryReadOnly(LibraryError):
     """The library cannot be written."""
+
+
+class DiskError(LibraryError):
+    """The disk of a library fails."""
+
+
+class DiskFull(DiskError):
+    """The disk of a library has no room left, or less than is kept free."""
 
 
 class LibraryFormat(LibraryError):

@@ -14,6 +14,7 @@ from colvision.status import CollectionStatus, Document, LibraryStatus, status_o
 from colvision.store import Compaction, Store
 from colvision.store.identity import clean_collection_name
 from colvision.store.jobs import Job, JobKind, JobQueue, JobState
+from colvision.store.judgements import Judgements
 from colvision.store.records import DEFAULT_COLLECTION
 
 __all__ = [
@@ -37,6 +38,7 @@ def open_library(
     create: bool = True,
     read_only: bool = False,
     max_memory: int | None = None,
+    keep_free: int | None = None,
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
@@ -45,10 +47,13 @@ def open_library(
     an empty library, and for one that was filled by an encoder without a name.
     `max_memory` bounds the bytes that an ingest gathers before it stores them, and those that a search works with (as
     far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
+    `keep_free` is how many bytes an ingest leaves free on the disk (None: 1 GiB), at most 5 % of it.
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
     """
     chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
-    return Library(Store(Path(path), create=create, read_only=read_only), chosen, max_memory=max_memory)
+    return Library(
+        Store(Path(path), create=create, read_only=read_only), chosen, max_memory=max_memory, keep_free=keep_free
+    )
 
 
 class Library(SearchableDocuments):
@@ -59,8 +64,16 @@ class Library(SearchableDocuments):
     only one has the name. Close it, or use it as a context manager.
     """
 
-    def __init__(self, store: Store, encoder: Encoder | EncoderSpec, *, max_memory: int | None = None) -> None:
-        super().__init__(Session(store, encoder, max_memory=max_memory), DEFAULT_COLLECTION, names_in=None)
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder | EncoderSpec,
+        *,
+        max_memory: int | None = None,
+        keep_free: int | None = None,
+    ) -> None:
+        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free)
+        super().__init__(session, DEFAULT_COLLECTION, names_in=None)
 
     def __repr__(self) -> str:
         return f"Library({str(self.path)!r}, collections {', '.join(self.collections())})"
@@ -73,6 +86,11 @@ class Library(SearchableDocuments):
     def jobs(self) -> JobQueue:
         """Work that waits for a process in the background, such as the app's: it claims a job and runs it."""
         return self._store.jobs
+
+    @property
+    def judgements(self) -> Judgements:
+        """What readers have said of pages: which answer their questions, and which do not."""
+        return self._store.judgements
 
     @property
     def revision(self) -> str:

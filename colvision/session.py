@@ -9,16 +9,26 @@ from colvision.ingest import COMMIT_BYTES, IngestOptions
 from colvision.search.execute import SEARCH_BYTES
 from colvision.search.searcher import Searcher
 from colvision.store import Store
+from colvision.store.disk import KEEP_FREE
 
 
 class Session:
-    """One open library; safe to share between threads. `max_memory` as in `open_library`."""
+    """One open library; safe to share between threads. `max_memory` and `keep_free` as in `open_library`."""
 
-    def __init__(self, store: Store, encoder: Encoder | EncoderSpec, *, max_memory: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder | EncoderSpec,
+        *,
+        max_memory: int | None = None,
+        keep_free: int | None = None,
+    ) -> None:
         if max_memory is not None and (not isinstance(max_memory, int) or max_memory < 1):
             raise ValueError(f"max_memory is {max_memory!r}; give a number of bytes, such as 256 << 20")
         self.store = store
-        self.ingest_options = IngestOptions(commit_bytes=max_memory or COMMIT_BYTES)
+        self.ingest_options = IngestOptions(
+            commit_bytes=max_memory or COMMIT_BYTES, keep_free=KEEP_FREE if keep_free is None else keep_free
+        )
         self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
         self._encoder = encoder
         self._loading = threading.Lock()

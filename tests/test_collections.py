@@ -1,10 +1,13 @@
 """Several collections in one library: handles, names, and what becomes of them."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 
-from colvision.errors import CollectionNotFound, DocumentAmbiguous, DocumentNotFound, LibraryReadOnly
+from colvision.errors import CollectionNotFound, DocumentAmbiguous, DocumentNotFound, LibraryLocked, LibraryReadOnly
 from colvision.library import open_library
+from colvision.store.catalogue import FILE_NAME
 from colvision.store.file_lock import Holder
 from colvision.testing import ToyEncoder, save_document
 
@@ -153,6 +156,13 @@ def test_two_that_encode_a_collection_again_both_end(library):
 
         def overtake(progress):
             if not done and progress.page == progress.pages:
+                with pytest.raises(LibraryLocked, match="is being ingested by"):
+                    second.reencode()
+                with sqlite3.connect(
+                    library.path / FILE_NAME
+                ) as raw:  # as an older colvision: whether it lives is not known
+                    raw.execute("UPDATE documents SET worker = 'elsewhere process 12/34'")
+                raw.close()
                 done.append(None)
                 done.append(second.reencode())
 

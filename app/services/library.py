@@ -45,7 +45,7 @@ class LibraryService:
         self.library = library
         self.settings = settings
         self.uploads = Uploads(library, settings.quota)
-        self.judgements = Judgements(library.path, settings.quota)
+        self.judgements = Judgements(library, settings.quota)
         self.images = QueryImages(library.path, settings.quota)
         self.search = SearchService(library, settings.quota, self.judgements, self.images)
 
@@ -62,7 +62,7 @@ class LibraryService:
 
     def revision(self) -> str:
         """An entity tag of the overview: another one when that may have changed, here or in another process."""
-        state = (self._start, self.library.revision, len(self.judgements))
+        state = (self._start, self.library.revision)
         return f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
 
     def overview(self) -> LibraryView:
@@ -76,7 +76,7 @@ class LibraryService:
             encoder=status.encoder,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
-            warnings=status.warnings,
+            warnings=(*status.warnings, *filter(None, [self.judgements.warning])),
         )
 
     def document(self, document: str) -> DocumentView:
@@ -84,12 +84,16 @@ class LibraryService:
         return _document(self.library.document(document))
 
     def delete(self, document: str) -> DocumentView:
-        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`."""
+        """Removes a document and stops the job that reads it. Raises `DocumentNotFound`.
+
+        On a full disk nothing can be written before the document is gone, so what only tells of it goes last.
+        """
         found = self.library.document(document)
-        self.uploads.cancel_job_of(found.id)
+        self.uploads.stop_job_of(found.id)
         self.search.forget()
-        self.judgements.forget(found.id)
-        return _document(self.library.delete(found.id))
+        removed = self.library.delete(found.id)
+        self.uploads.forget_jobs_of(found.id)
+        return _document(removed)
 
     def original(self, document: str) -> Original:
         """Raises `DocumentNotFound`."""

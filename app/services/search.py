@@ -10,12 +10,13 @@ from colvision.core.page import parse_page
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.search import Answer, Mode
+from colvision.store.judgements import Verdict
 
 from ..explanation_view import view_answer, view_explanation
 from ..settings import LimitReached, Quota
 from ..views import AnswerView, ExplanationView
 from .images import QueryImages
-from .judgements import JudgedPage, Judgements, Verdict
+from .judgements import JudgedPage, Judgements
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 
@@ -86,8 +87,12 @@ class SearchService:
         return pages
 
     def judge(self, request: SearchRequest, document: str, page: int, verdict: Verdict) -> None:
-        """Keeps what a reader says of a page. Raises `LimitReached`, `DocumentNotFound`, `PageNotFound`."""
+        """Keeps what a reader says of a page.
+
+        Raises `LimitReached`, `CollectionNotFound`, `DocumentNotFound`, `PageNotFound`, `LibraryError`.
+        """
         self._check(replace(request, like="", image=""), 1)
+        self._library.collection(request.collection).documents()
         found = self._library.document(document)
         self._library.page_image_path(found.id, page)
         self._judgements.set_verdict(_judged_page(request, found.id, page), verdict)
@@ -157,4 +162,4 @@ class SearchService:
 
 
 def _judged_page(request: SearchRequest, document: str, page: int) -> JudgedPage:
-    return JudgedPage(request.text, request.collection, document, page)
+    return JudgedPage(request.text, document, page)

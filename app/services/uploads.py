@@ -27,7 +27,7 @@ class Uploads:
         self._library = library
         self._quota = quota
         self.spool = Spool(library.jobs.uploads)
-        self.spool.sweep({job.path for job in library.jobs.active()})
+        self.spool.sweep({job.path for job in library.jobs.all()})
 
     def upload(
         self, path: Path, name: str, *, collection: str = "default", metadata: Metadata | None = None
@@ -108,15 +108,31 @@ class Uploads:
         except ValueError as error:
             raise JobNotFound(str(error)) from error
 
+    def retry(self, key: int) -> JobView:
+        """Raises `JobNotFound`, `LimitReached` for a job that cannot be tried again."""
+        try:
+            job = self._library.jobs.get(key)
+        except ValueError as error:
+            raise JobNotFound(str(error)) from error
+        if not job.can_retry:
+            raise LimitReached(f"{job.name} cannot be tried again: add it anew")
+        return _job_view(self._library.jobs.retry(key))
+
     def dismiss(self, key: int) -> None:
-        """Takes an ended job off the list."""
+        """Takes an ended job off the list, with the upload that it may have kept."""
         self._library.jobs.dismiss(key)
 
-    def cancel_job_of(self, document: str) -> None:
+    def stop_job_of(self, document: str) -> None:
         """Stops what reads a document (an id), and tells nothing more of it."""
-        for job in self._library.jobs.all():
+        for job in self._library.jobs.active():
             if job.document == document:
                 self._library.jobs.cancel(job.key, dismiss=True)
+
+    def forget_jobs_of(self, document: str) -> None:
+        """Tells nothing more of what has read a document (an id)."""
+        for job in self._library.jobs.all():
+            if job.document == document:
+                self._library.jobs.dismiss(job.key)
 
     def jobs(self) -> list[JobView]:
         """Jobs with something to tell: first what is worked on."""
@@ -138,4 +154,5 @@ def _job_view(job: Job) -> JobView:
         failed_pages=job.failed_pages,
         pages_per_second=round(job.pages_per_second, 2),
         seconds_left=job.seconds_left,
+        can_retry=job.can_retry,
     )

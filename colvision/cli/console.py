@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from colvision.environment import DEBUG_VARIABLE
 from colvision.errors import ColvisionError, DocumentNotFound
 from colvision.ingest import Progress
+from colvision.signals import Terminated, termination_raises
 
 if TYPE_CHECKING:
     from colvision.evaluation import TaskProgressCallback
@@ -49,7 +50,8 @@ def echo(line: str) -> None:
 def handle_errors() -> Iterator[None]:
     """Turns errors into one sentence on stderr and an exit code."""
     try:
-        yield
+        with termination_raises():
+            yield
     except _OF_TYPER:
         raise
     except UnicodeError as error:
@@ -63,8 +65,9 @@ def handle_errors() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         raise _exit(f"{where}{error.strerror or error}", FAILED) from error
-    except KeyboardInterrupt:
-        raise _exit("stopped; what was stored stays, and the same command goes on from there", INTERRUPTED) from None
+    except KeyboardInterrupt as stop:
+        code = stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
+        raise _exit("stopped; what was stored stays, and the same command goes on from there", code) from None
     except Exception as error:
         reason = f"an error that was not expected ({type(error).__name__}: {error})"
         raise _exit(f"{reason}; with {DEBUG_VARIABLE}=1 set, the same command shows where", FAILED) from error

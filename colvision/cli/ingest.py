@@ -15,6 +15,7 @@ from colvision.cli.options import (
     CollectionOption,
     EncoderArgument,
     JsonOption,
+    KeepFreeOption,
     LibraryOption,
     MemoryOption,
     encoder_options,
@@ -51,6 +52,7 @@ def ingest(
     ] = None,
     max_memory: MemoryOption = None,
     accept_failed_pages: AcceptOption = False,
+    keep_free: KeepFreeOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -61,7 +63,7 @@ def ingest(
     _check_paths(paths)
     metadata = parse_metadata(meta) if meta else None
     with (
-        colvision.open_library(library, encoder=encoder, max_memory=max_memory) as opened,
+        colvision.open_library(library, encoder=encoder, max_memory=max_memory, keep_free=keep_free) as opened,
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
@@ -94,11 +96,12 @@ def reencode(
     library: LibraryOption,
     collection: CollectionOption = None,
     accept_failed_pages: AcceptOption = False,
+    keep_free: KeepFreeOption = None,
     *,
     encoder: EncoderSpec,
 ) -> None:
     """Encode a collection again, from the kept files, by another encoder."""
-    with open_existing(library, encoder=encoder) as opened, progress_bars() as on_progress:
+    with open_existing(library, encoder=encoder, keep_free=keep_free) as opened, progress_bars() as on_progress:
         report = select_collection(opened, collection).reencode(progress=on_progress)
     echo(str(report) if report.files else "no document is left to encode")
     _exit(report, accept_failed_pages=accept_failed_pages)

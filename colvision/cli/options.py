@@ -48,6 +48,16 @@ AcceptOption = Annotated[
     bool,
     typer.Option("--accept-failed-pages", help="Exit with 0 also when pages could not be read; they are named anyway."),
 ]
+KeepFreeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-free",
+        parser=lambda text: parse_bytes(text),
+        metavar="SIZE",
+        show_default="1GB, at most 5 % of the disk",
+        help="Stop before less than this is free on the disk; the same command goes on later.",
+    ),
+]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
@@ -147,7 +157,11 @@ def select_collection(library: colvision.Library, name: str | None) -> colvision
 
 
 def open_existing(
-    library: Path, *, encoder: EncoderSpec | None = None, max_memory: int | None = None
+    library: Path,
+    *,
+    encoder: EncoderSpec | None = None,
+    max_memory: int | None = None,
+    keep_free: int | None = None,
 ) -> colvision.Library:
     """The library, which is not made if it is missing."""
-    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory)
+    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory, keep_free=keep_free)

@@ -16,6 +16,7 @@ from colvision.ingest.report import Progress
 from colvision.pdf import FailedPage, read_pages
 from colvision.pdf.text_layer import is_legible
 from colvision.store import Store
+from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
 from colvision.store.files import encode_jpeg
 from colvision.store.writer import EncodedPage
@@ -64,6 +65,8 @@ class DocumentIngest:
         self.reason = ""  # why the rest of the file could not be read
 
     def run(self) -> None:
+        """Raises `DiskFull`, with the pages read so far yet to be kept; what the encoder and the library raise."""
+        self._check_room()
         self._report_progress()
         with closing(self._pages()) as pages:
             for embedding in self._encoder.encode_pages(pages):
@@ -111,12 +114,19 @@ class DocumentIngest:
         if len(self._batch) >= self._options.commit_pages or is_due or is_large:
             self._commit()
 
+    def _check_room(self) -> None:
+        check_room(self._store.path, keep_free=self._options.keep_free, needed=self._bytes)
+
     def _commit(self) -> None:
+        self._check_room()
+        self.keep()
+
+    def keep(self) -> None:
+        """Stores the pages that were encoded since the last commit."""
         if self._batch or self._failed:
-            failed, self._failed = self._failed, []
-            self._store.writer.commit(self._pending, self._batch, self._encoder.info, failed=failed)
+            self._store.writer.commit(self._pending, self._batch, self._encoder.info, failed=self._failed)
             self.stored += len(self._batch)
-            self._batch, self._bytes = [], 0
+            self._batch, self._failed, self._bytes = [], [], 0
         self._committed_at = time.monotonic()
 
     def _count_page(self) -> None:

@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from colvision.core.metadata import changes, merge_metadata
 from colvision.encoders.doctor import ensure_valid
 from colvision.errors import (
     ColvisionError,
+    DiskError,
     DocumentNotFound,
     EncoderError,
     InputError,
@@ -27,8 +28,9 @@ from colvision.ingest.paths import is_there, shown, shown_path
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Found, Unreadable, Upload
-from colvision.pdf import FailedPage, Limits, inspect_file
+from colvision.pdf import FailedPage, inspect_file
 from colvision.store import Store
+from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile, clean_document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow
@@ -91,10 +93,10 @@ def _ingest_file(
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(source, name, "failed"), ingest)
+    return _report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
 
 
-def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileReport:
+def _report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
     """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
 
     Raises `EncoderError` and `LibraryError` where they would fail every file.
@@ -104,6 +106,8 @@ def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileRe
     except JobCancelled as error:
         return replace(failed, outcome="cancelled", reason=str(error))
     except (InputError, DocumentNotFound, LibraryLocked) as error:
+        if isinstance(error, LibraryLocked) and is_job:
+            raise  # the job can be done later
         return replace(failed, reason=shown(str(error)))
     except (EncoderError, LibraryError):
         raise
@@ -112,14 +116,14 @@ def _report_errors(failed: FileReport, work: Callable[[], FileReport]) -> FileRe
         return replace(failed, reason=_unexpected(error))
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: BaseException) -> str:
     return shown(f"an error that was not expected ({type(error).__name__}: {error})")
 
 
 def _ingest_path(
     store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
+    pending = _open_pending(store, encoder.info, path, source_file, options=options)
     row = pending.row
     wanted = merge_metadata(row.metadata, options.metadata or {})
     if changes(row.metadata, wanted):
@@ -128,7 +132,7 @@ def _ingest_path(
         (health,) = store.health([row])
         report = FileReport(source_file.source, row.name, "same", row.id, notes=health.notes)
     else:
-        report = _complete_or_stop(store, encoder, pending, options=options, callbacks=callbacks)
+        report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     report = replace(report, changes=changes(pending.known, wanted))
     return _note_path(store, source_file, row, report) if pending.outcome == "same" else report
 
@@ -146,16 +150,18 @@ def _note_path(store: Store, source_file: SourceFile, row: DocumentRow, report: 
 
 
 def _open_pending(
-    store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, limits: Limits
+    store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, options: IngestOptions
 ) -> PendingDocument:
     """Raises `InputError`, also for a file that is written to meanwhile: the kept copy is not what was inspected."""
     same = store.pending.find_same(path, source_file, info) if os.path.isfile(path) else None  # noqa: PTH113
     if same is not None:
         return same
+    check_room(store.path, keep_free=options.keep_free, needed=path.stat().st_size if path.is_file() else 0)
+    store.writer.keep_room()
     before = _stamp(path)
     # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
     name = source_file.name if source_file.upload or source_file.name != path.name else None
-    file_info = inspect_file(path, name=name, limits=limits)
+    file_info = inspect_file(path, name=name, limits=options.limits)
     pending = store.pending.begin(
         path, source_file, info, pages=file_info.pages, renderer=file_info.renderer, notes=file_info.notes
     )
@@ -180,7 +186,8 @@ def complete_document(
 ) -> FileReport:
     """Reads, encodes and stores the missing pages of a document from its kept file."""
     ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
-    ingest.run()
+    with _interruption_noted(store, pending, ingest):
+        ingest.run()
     row = pending.row
     report = FileReport(row.source, row.name, pending.outcome, pending.document_id, ingest.stored, row.stored)
     if ingest.reason:
@@ -196,17 +203,24 @@ def complete_document(
     return replace(report, outcome="failed" if reason else pending.outcome, reason=reason)
 
 
-def _complete_or_stop(
-    store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
-) -> FileReport:
-    """`complete_document`, after which nobody believes the document to be worked on, whatever was raised."""
+@contextmanager
+def _interruption_noted(store: Store, pending: PendingDocument, ingest: DocumentIngest) -> Iterator[None]:
+    """Ctrl+C, a full disk, an encoder that fails: what was read is kept, and the document waits to be gone on with."""
     try:
-        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
-    except ColvisionError:
+        yield
+    except BaseException as error:
+        with suppress(ColvisionError):
+            if isinstance(error, KeyboardInterrupt | SystemExit | DiskError):
+                ingest.keep()
+        with suppress(ColvisionError):
+            store.writer.stop(pending, CANCELLED, _reason(error))
         raise
-    except Exception as error:
-        store.writer.stop(pending, FAILED, _unexpected(error))
-        raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ColvisionError):
+        return shown(str(error))
+    return _unexpected(error) if isinstance(error, Exception) else ""
 
 
 def ingest_again(
@@ -221,7 +235,7 @@ def ingest_again(
 
     def ingest() -> FileReport:
         pending = store.pending.reopen(row, encoder.info)
-        return _complete_or_stop(store, encoder, pending, options=options, callbacks=callbacks)
+        return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
 
     return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from colvision.core.encoder import Encoder
@@ -28,7 +29,7 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
     """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
 
     `options` are the library's; collection, `replace` and metadata are the job's. An error of the library itself fails
-    the job with its message and is raised again.
+    the job with its message and is raised again; interrupted, the job waits again.
     """
     run = {"file": _ingest_file, "resume": _resume, "reencode": _reencode}[job.kind]
     try:
@@ -39,7 +40,11 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
         options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata, job=job.key)
         state, reason, document = run(store, loaded, job, options)
     except ColvisionError as error:
-        store.jobs.finish(job, "failed", reason=str(error))
+        store.jobs.finish(job, "failed", reason=str(error), keeps_file=True)  # which is not what is wrong
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(ColvisionError):
+            store.jobs.release(job)
         raise
     return store.jobs.finish(job, state, reason=reason, document=document)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.ingest.report import Progress
 from colvision.pdf import Limits
+from colvision.store.disk import KEEP_FREE
 
 COMMIT_BYTES = 256 << 20  # of vectors and page images that wait for a commit
 
@@ -14,6 +15,7 @@ COMMIT_BYTES = 256 << 20  # of vectors and page images that wait for a commit
 class IngestOptions:
     """A commit every `commit_pages` or `commit_seconds`, the most that a kill can cost, or `commit_bytes` of pages.
 
+    Before each the disk is looked at: `keep_free` bytes stay free, at most 5 % of it.
     `replace`, `metadata`, `job`: see `SourceFile`. `pool` has a new collection keep one vector for about so many
     patches; None keeps the collection's own.
     """
@@ -26,11 +28,14 @@ class IngestOptions:
     commit_pages: int = 64
     commit_seconds: float = 10.0
     commit_bytes: int = COMMIT_BYTES
+    keep_free: int = KEEP_FREE
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         if self.commit_pages < 1 or self.commit_seconds < 0:
             raise ValueError(f"a commit every {self.commit_pages} pages or {self.commit_seconds} s: expected 1 or more")
+        if self.keep_free < 0:
+            raise ValueError(f"keep_free is {self.keep_free}; give a number of bytes, 0 or more")
         metadata_text(self.metadata or {})  # refused before the first file is read
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from colvision.core.names import normal_name
-from colvision.errors import LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
+from colvision.errors import DiskError, DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
+from colvision.store.disk import SQLITE_TROUBLE, Reserve, disk_error, disk_errors, sqlite_code
 from colvision.store.schema import (
     APPLICATION_ID,
     FORMAT,
@@ -31,7 +32,6 @@ FILE_NAME = "catalog.sqlite"
 COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
 _BUSY_SECONDS = 30.0
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 Value = str | int | float | None
 Row = tuple[Any, ...]  # SQLite has types of values, not of columns: those are in `records`
@@ -55,10 +55,30 @@ class Catalogue:
             raise LibraryFormat(f"{folder} is not a library (it has no {FILE_NAME}): check the path, or ingest into it")
         try:
             with self._translate_errors():
-                self._open()
-                self._check_format(create=create)
-        except sqlite3.DatabaseError as error:
+                self._open_somehow(create=create)
+        except DiskFull:
+            raise
+        except (sqlite3.DatabaseError, DiskError) as error:
             raise self._open_error(error) from error
+
+    def _open_somehow(self, *, create: bool) -> None:
+        """For reading where it cannot be written after all; on a full disk with some of what is kept for that."""
+        try:
+            self._open()
+            self._check_format(create=create)
+        except DiskError:
+            if not Reserve(self.folder).lend():
+                raise
+            self._finalizer()
+            self._open()
+            self._check_format(create=create)
+        except LibraryReadOnly:
+            if self.read_only:
+                raise
+            self.read_only = True
+            self._finalizer()
+            self._open()
+            self._check_format(create=False)
 
     def _open(self) -> None:
         self._stamp = self._file_stamp()
@@ -166,10 +186,11 @@ class Catalogue:
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _open_error(self, error: sqlite3.DatabaseError) -> LibraryFormat | LibraryDamaged:
-        if isinstance(error, sqlite3.OperationalError):
+    def _open_error(self, error: sqlite3.DatabaseError | DiskError) -> LibraryFormat | LibraryDamaged:
+        if isinstance(error, sqlite3.OperationalError | DiskError):
             return LibraryFormat(
-                f"{self._path} cannot be opened ({error}): check that it can be read, and that its disk has room"
+                f"{self._path} cannot be opened ({error.__cause__ or error}): check that it can be read, and that its "
+                "disk has room"
             )
         return self._damage_error(error)
 
@@ -181,12 +202,15 @@ class Catalogue:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """SQLite finds damage where it reads, which may be long after the opening."""
+        """SQLite finds damage, and disks that fail, where it reads or writes, long after the opening."""
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _CORRUPT:
+            code = sqlite_code(error)
+            if code in _CORRUPT:
                 raise self._damage_error(error) from error
+            if code in SQLITE_TROUBLE:
+                raise disk_error(self.folder, error) from error
             if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
                 raise LibraryError("the library is closed: open it again") from error
             raise
@@ -203,10 +227,13 @@ class Catalogue:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """A transaction that is on the disk when the block ends, or not at all. Raises `LibraryReadOnly`."""
+        """A transaction that is on the disk when the block ends, or not at all.
+
+        Raises `LibraryReadOnly`, `DiskError`, `LibraryLocked`.
+        """
         if self.read_only:
             raise LibraryReadOnly(f"library {self.folder} cannot be written: copy it to a disk where it can")
-        with self._transaction("BEGIN IMMEDIATE"):
+        with disk_errors(self.folder), self._transaction("BEGIN IMMEDIATE"):
             yield
 
     @contextmanager

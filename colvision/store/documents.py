@@ -1,20 +1,20 @@
 """Pending documents, whose pages are read: new ones, other versions, and incomplete ones of an earlier run."""
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata, merge_metadata
-from colvision.errors import CollectionNotFound, InputError, JobCancelled, LibraryLocked
+from colvision.errors import CollectionNotFound, DiskFull, InputError, JobCancelled, LibraryLocked
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
-from colvision.store.file_lock import Holder
+from colvision.store.disk import disk_error
 from colvision.store.files import Files, IncomingFile
 from colvision.store.identity import Decision, Outcome, SourceFile, decide, extension_of, new_id
 from colvision.store.records import INGESTING, READY, DocumentRow, NewDocument
 from colvision.store.shards import file_sha256
+from colvision.store.workers import Workers, holder_of
 from colvision.store.writer_lock import WriterLock, document_deleted
 
 
@@ -44,10 +44,11 @@ class PendingDocument:
 class PendingDocuments:
     """Opens documents of a library for their pages."""
 
-    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files) -> None:
+    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, workers: Workers) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
+        self._workers = workers
 
     def find_same(self, path: Path, source_file: SourceFile, info: EncoderInfo) -> PendingDocument | None:
         """The complete document that a file already is, found without copying it; None when it may be another.
@@ -115,7 +116,7 @@ class PendingDocuments:
                     renderer=renderer,
                     visible=decision.replaced is None,
                     replaces=decision.replaced.key if decision.replaced else None,
-                    worker=str(Holder.current()),
+                    worker=self._workers.current(),
                     metadata=_metadata(source_file, decision),
                     notes=notes,
                 )
@@ -161,7 +162,7 @@ class PendingDocuments:
                 return self._resume(other)
             self._writer_lock.delete_document(other)
         copy = NewDocument(**{name: getattr(row, name) for name in NewDocument._fields})
-        worker = str(Holder.current())
+        worker = self._workers.current()
         new = copy._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.documents.add(self._db, new)
 
@@ -205,20 +206,21 @@ class PendingDocuments:
 
     def _resume(self, row: DocumentRow) -> DocumentRow:
         """Prepares a document to go on: pages of a quarantined shard are read again."""
-        holder = Holder.parse(row.worker)
-        if row.state == INGESTING and holder and holder != Holder.current() and holder.is_alive():
-            raise LibraryLocked(f"{row.name!r} is being ingested by {row.worker}: wait for it, or stop it first")
+        is_ours = self._workers.is_current(row.worker)
+        # Where nobody can know, the document goes on: of two who work on it, each leaves out what the other has stored.
+        if row.state == INGESTING and not is_ours and self._workers.is_alive(row.worker):
+            holder = holder_of(row.worker)
+            raise LibraryLocked(f"{row.name!r} is being ingested by {holder}: wait for it, or stop it first")
         rows.pages.delete_quarantined(self._db, row.key)
-        rows.documents.set_state(self._db, row.key, INGESTING, worker=str(Holder.current()))
+        rows.documents.set_state(self._db, row.key, INGESTING, worker=self._workers.current())
         return rows.documents.select(self._db, "key = ?", [row.key])[0]
 
     def _copy_file(self, incoming: IncomingFile, path: Path, source_file: SourceFile) -> tuple[str, int]:
         try:
             return incoming.copy_from(path)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise self._writer_lock.write_error(error) from error
-            raise _unreadable(source_file, error) from error
+            refused = disk_error(incoming.path.parents[1], error)
+            raise (refused if isinstance(refused, DiskFull) else _unreadable(source_file, error)) from error
 
 
 def _metadata(source_file: SourceFile, decision: Decision) -> Metadata:

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -88,44 +88,50 @@ def file_lock(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise LibraryLocked(_lock_message(path, seconds))
             time.sleep(_POLL_SECONDS)
-        file.seek(0)
-        file.truncate()
-        file.write(str(Holder.current()))
-        file.flush()
+        _write_holder(file, str(Holder.current()))
         try:
             yield
         finally:
-            file.seek(0)
-            file.truncate()
-            file.flush()
+            _write_holder(file, "")
             _unlock(file)
 
 
-def _open_lock_file(path: Path) -> IO[str]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+def _open_lock_file(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+
+
+def _write_holder(file: IO[bytes], text: str) -> None:
+    """For whoever waits: a disk too full for a line keeps nobody from making room on it."""
+    with suppress(OSError):
+        file.seek(0)
+        file.truncate()
+        file.write(text.encode())
 
 
 def _lock_message(path: Path, seconds: float) -> str:
-    holder = path.read_text(encoding="utf-8").strip() or "another process"
+    holder = path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
     return (
         f"library {path.parent.name!r} is being written by {holder}; waited {seconds:.0f} s: try again when it is done"
     )
 
 
-def try_lock(file: IO[str] | IO[bytes]) -> bool:
-    """Locks an open file; False when another holds it. Closing the file, and the death of its process, release it."""
+def try_lock(file: IO[bytes], *, shared: bool = False) -> bool:
+    """Locks an open file; False when another holds it. Closing the file, and the death of its process, release it.
+
+    Those who only look may do so at the same time with `shared` (but on Windows).
+    """
     try:
         if sys.platform == "win32":
             os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
 
 
-def _unlock(file: IO[str]) -> None:
+def _unlock(file: IO[bytes]) -> None:
     if sys.platform == "win32":
         os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)

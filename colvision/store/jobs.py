@@ -5,23 +5,25 @@ Each change is a short transaction of its own, outside the writer lock.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from colvision.core.metadata import Metadata, check_metadata, metadata_text
 from colvision.core.names import normal_name
+from colvision.errors import LibraryError
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
-from colvision.store.file_lock import Holder
 from colvision.store.identity import clean_collection_name, new_id
 from colvision.store.rows.statements import now
+from colvision.store.workers import Workers, process_of
 
 JobKind = Literal["file", "resume", "reencode"]
 JobState = Literal["queued", "running", "ready", "failed", "cancelled"]
 
-LEASE_SECONDS = 300.0  # silence after which a worker of another machine counts as dead: a slow page takes a minute
+LEASE_SECONDS = 300.0  # silence after which a worker of an unknown kind counts as dead: a slow page takes a minute
 _ACTIVE = "state IN ('queued', 'running')"
 _COLUMNS = (
     *("key", "kind", "path", "name", "collection", "metadata", "replaces", "state", "reason", "document"),
@@ -59,9 +61,13 @@ class Job:
 
     @property
     def pid(self) -> int | None:
-        """The process that works on it, if that runs on this machine."""
-        holder = Holder.parse(self.worker)
-        return holder.pid if holder is not None and holder.is_local() else None
+        """The number of the process that works on it, or did, where that runs."""
+        return process_of(self.worker)
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether it failed for a reason beside its file, such as a full disk, and that file is still there."""
+        return self.state == "failed" and self.path is not None and self.path.is_file()
 
     @property
     def seconds_left(self) -> float | None:
@@ -75,8 +81,10 @@ class JobQueue:
     A file in the folder `uploads` belongs to its job: it is removed when the job ends.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, workers: Workers) -> None:
         self._db = catalogue
+        self._workers = workers
+        self._stranded: set[int] = set()  # that this process has worked on, and could not end
         self._folder = catalogue.folder.resolve()
         self.uploads = self._folder / uploads.FOLDER
 
@@ -142,8 +150,8 @@ class JobQueue:
     def claim(self, worker: str | None = None, *, lease_seconds: float = LEASE_SECONDS) -> Job | None:
         """Claims the oldest job that waits or whose worker has died; None when there is nothing to do.
 
-        `worker` names the caller, None this process: others see at once that such a worker has died, and of any other
-        name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
+        `worker` names the caller, None this opening of the library: others see at once that such a worker has died,
+        and of any other name only by its silence for `lease_seconds`. A claimed job is for `Library.run_job`.
         """
         # Cancelled, and nobody has ended it, or will: claimed again, a deleted document would come back.
         for job in self._select(f"cancel AND {_ACTIVE}", []):
@@ -154,8 +162,9 @@ class JobQueue:
                 if job.state == "queued" or self._is_abandoned(job, lease_seconds):
                     sql = "state = 'running', worker = ?, heartbeat = ?, document = ?, pages_per_second = 0"
                     document = new_id() if job.kind == "file" and not job.document else job.document
-                    values: list[Value] = [worker or str(Holder.current()), time.time(), document, job.key]
+                    values: list[Value] = [worker or self._workers.current(), time.time(), document, job.key]
                     self._db.execute(f"UPDATE jobs SET {sql} WHERE key = ?", values)
+                    self._stranded.discard(job.key)
                     return self.get(job.key)
         return None
 
@@ -177,14 +186,37 @@ class JobQueue:
         with self._db.write():
             return self._db.execute(sql, [*values, job.key, job.worker]) == 1
 
-    def finish(self, job: Job, state: JobState, *, reason: str = "", document: str | None = None) -> Job:
+    def finish(
+        self, job: Job, state: JobState, *, reason: str = "", document: str | None = None, keeps_file: bool = False
+    ) -> Job:
         """Ends a claimed job as ready, failed or cancelled, and returns it as it is then.
 
-        `document` None keeps the one that is known. Nothing is done when another worker has claimed the job.
+        `document` None keeps the one that is known. With `keeps_file` its upload stays, for `retry`. Nothing is done
+        when another worker has claimed the job. Where that cannot be written, this one may claim it again.
         """
         claimed = "key = ? AND worker = ? AND state = 'running'"
-        ended = self._end(claimed, [job.key, job.worker], state, reason=reason, document=document)
+        values: list[Value] = [job.key, job.worker]
+        try:
+            ended = self._end(claimed, values, state, reason=reason, document=document, keeps_file=keeps_file)
+        except LibraryError:
+            self._stranded.add(job.key)
+            raise
         return next(iter(ended or self._select("key = ?", [job.key])), job)
+
+    def release(self, job: Job) -> None:
+        """Lets a claimed job wait again."""
+        sql = "UPDATE jobs SET state = 'queued', worker = '' WHERE key = ? AND worker = ? AND state = 'running'"
+        with self._db.write():
+            self._db.execute(sql, [job.key, job.worker])
+
+    def retry(self, key: int) -> Job:
+        """Has a job that failed wait again, see `Job.can_retry`. Raises `ValueError` for any other."""
+        if not self.get(key).can_retry:
+            raise ValueError(f"job {key} cannot be tried again: add its file anew")
+        sql = "UPDATE jobs SET state = 'queued', reason = '', worker = '', finished = '' WHERE key = ? AND NOT "
+        with self._db.write():
+            self._db.execute(sql + _ACTIVE, [key])
+        return self.get(key)
 
     def cancel(self, key: int, *, dismiss: bool = False) -> None:
         """A waiting job ends at once; a running one is to stop; an ended one stays as it is.
@@ -199,12 +231,28 @@ class JobQueue:
             self.dismiss(key)
 
     def dismiss(self, key: int) -> None:
-        """Deletes a job that has ended."""
+        """Deletes a job that has ended, and the upload that it may have kept."""
         with self._db.write():
+            ended = self._select(f"key = ? AND NOT {_ACTIVE}", [key])
             self._db.execute(f"DELETE FROM jobs WHERE key = ? AND NOT {_ACTIVE}", [key])
+        self._remove_uploads(ended)
+
+    def _remove_uploads(self, jobs: Iterable[Job]) -> None:
+        """A kill before this, or a disk that refuses, leaves files without a job, to be swept."""
+        for job in jobs:
+            if job.path is not None and job.path.parent == self.uploads:
+                with suppress(OSError):
+                    job.path.unlink()
 
     def _end(
-        self, where: str, values: Sequence[Value], state: JobState, *, reason: str = "", document: str | None = None
+        self,
+        where: str,
+        values: Sequence[Value],
+        state: JobState,
+        *,
+        reason: str = "",
+        document: str | None = None,
+        keeps_file: bool = False,
     ) -> list[Job]:
         """Ends the jobs that `where` (SQL) holds for, and removes their uploads; dismissed ones are deleted."""
         sql = "UPDATE jobs SET state = ?, reason = ?, document = coalesce(?, document), finished = ? WHERE key = ?"
@@ -214,9 +262,8 @@ class JobQueue:
                 self._db.execute(sql, [state, reason, document, now(), job.key])
                 ended.append(self.get(job.key))
                 self._db.execute("DELETE FROM jobs WHERE key = ? AND dismissed", [job.key])
-        for job in ended:  # a kill before this leaves a file without a job
-            if job.path is not None and job.path.parent == self.uploads:
-                job.path.unlink(missing_ok=True)
+        if not keeps_file:
+            self._remove_uploads(ended)
         return ended
 
     def _select(self, where: str, values: Sequence[Value]) -> list[Job]:
@@ -234,9 +281,15 @@ class JobQueue:
             **values,
         )
 
+    def is_worked_on(self, job: Job) -> bool:
+        """Whether the worker that claimed it is known to live."""
+        return job.state == "running" and bool(self._workers.is_alive(job.worker))
+
     def _is_abandoned(self, job: Job, lease_seconds: float) -> bool:
-        holder = Holder.parse(job.worker)
-        if holder is not None and holder.is_local():
-            return not holder.is_alive()
+        if job.key in self._stranded and self._workers.is_current(job.worker):
+            return True
+        is_alive = self._workers.is_alive(job.worker)
+        if is_alive is not None:
+            return not is_alive
         silence = time.time() - float(self._db.one("SELECT heartbeat FROM jobs WHERE key = ?", [job.key])[0])
         return silence > lease_seconds

@@ -7,18 +7,21 @@ from colvision.core.encoder import EncoderInfo
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.documents import PendingDocument, PendingDocuments
-from colvision.store.file_lock import Holder
 from colvision.store.records import FAILED, READY, CollectionRow, DocumentRow
+from colvision.store.workers import Workers
 from colvision.store.writer_lock import WriterLock
 
 
 class Reencoding:
     """The steps of encoding a collection again; its searches are served by the old codes until `swap`."""
 
-    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, pending: PendingDocuments) -> None:
+    def __init__(
+        self, writer_lock: WriterLock, catalogue: Catalogue, pending: PendingDocuments, workers: Workers
+    ) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._pending = pending
+        self._workers = workers
 
     def begin(self, name: str, info: EncoderInfo) -> int:
         """Adds the shadow collection, or goes on with that of an earlier run of the same encoder.
@@ -73,11 +76,10 @@ class Reencoding:
         return True
 
     def _remaining(self, target: int, shadow: CollectionRow) -> list[DocumentRow]:
-        worker = str(Holder.current())
         done = {
             (row.replaces, row.sha256)
             for row in rows.documents.select(self._db, "collection = ?", [shadow.key])
-            if row.state == READY or (row.state == FAILED and row.worker == worker)
+            if row.state == READY or (row.state == FAILED and self._workers.is_current(row.worker))
         }
         old = rows.documents.select(self._db, "collection = ? AND visible", [target])
         return [row for row in old if (row.key, row.sha256) not in done]

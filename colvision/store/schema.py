@@ -105,6 +105,17 @@ JOBS = Table(
         "finished": unchecked("TEXT NOT NULL DEFAULT ''"),
     },
 )
+JUDGEMENTS = Table(
+    "judgements",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY"),
+        "text": unchecked("TEXT NOT NULL"),  # the question
+        "document": unchecked("TEXT NOT NULL"),  # its id, which stays when it is encoded again
+        "page": unchecked("INTEGER NOT NULL"),
+        "verdict": unchecked("TEXT NOT NULL"),
+    },
+    "UNIQUE (text, document, page)",
+)
 _CHECKED_TABLES = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
 
 _INDEXES = """
@@ -116,7 +127,7 @@ CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
 SCHEMA = (
-    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS))
+    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS, JUDGEMENTS))
     + _INDEXES
     + """
 CREATE VIRTUAL TABLE page_text USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -175,6 +186,7 @@ WHERE collection NOT IN (SELECT name FROM collections WHERE name IS NOT NULL);
 UPDATE OR IGNORE documents SET name = normal_name(CAST(name AS BLOB)) WHERE seal IS NULL;
 UPDATE documents SET metadata = normal_name(CAST(metadata AS BLOB)) WHERE seal IS NULL;
 """
+_JUDGEMENTS_4 = JUDGEMENTS.create_sql
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -193,5 +205,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
-    4: _NOTES_4 + _NAMES_4,
+    4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4,
 }

@@ -1,17 +1,18 @@
 """A library on disk, opened: reading it, and what changes it (no torch)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
-from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
+from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryError, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.compaction import Compactor
+from colvision.store.disk import disk_errors
 from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
 from colvision.store.fulltext import TextLayers, TextScores
@@ -19,10 +20,12 @@ from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.identity import comes_from, has_copy_named, shown_folders, shown_name
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
-from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
+from colvision.store.judgements import Judgements
+from colvision.store.records import CANCELLED, INGESTING, CollectionRow, Damage, DocumentRow, PageRow, ShardRow
 from colvision.store.reencoding import Reencoding
 from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
+from colvision.store.workers import Workers
 from colvision.store.writer import Writer
 from colvision.store.writer_lock import WriterLock, document_deleted
 
@@ -48,35 +51,33 @@ class Store:
 
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         self.path = path
-        try:
-            _check_folder(path, create=create and not read_only)
-        except OSError as error:
-            raise LibraryFormat(
-                f"{path} cannot be opened or made as a library ({error.strerror or error}): check the path, and who "
-                "may read and write there"
-            ) from error
+        _check_folder(path, create=create and not read_only)
         self._db = Catalogue(path, create=create, read_only=read_only)
         self.files = Files(path)
-        self.jobs = JobQueue(self._db)
+        self._workers = Workers(path)
+        self.jobs = JobQueue(self._db, self._workers)
+        self.judgements = Judgements(self._db)
         self._snapshots = Snapshots(self._db, self.files)
         self._text_layers = TextLayers(self._db)
         writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
-        self.pending = PendingDocuments(writer_lock, self._db, self.files)
-        self.reencoding = Reencoding(writer_lock, self._db, self.pending)
+        self.pending = PendingDocuments(writer_lock, self._db, self.files, self._workers)
+        self.reencoding = Reencoding(writer_lock, self._db, self.pending, self._workers)
         self._compactor = Compactor(writer_lock, self._db, self.files)
         self.writer = Writer(writer_lock, self._db, self.files, self._compactor)
         self.repair = Repair(writer_lock, self._db, self.files, self._compactor)
         self._verifier = Verifier(self._db, self.files)
         if not self.read_only:
             try:
-                self.files.make_folders()
-            except OSError as error:
+                with disk_errors(path):
+                    self.files.make_folders()
+            except LibraryError:
                 self.close()
-                raise writer_lock.write_error(error) from error
+                raise
 
     def close(self) -> None:
         self._snapshots.close()
         self._text_layers.close()
+        self._workers.close()
         self._db.close()
 
     def __enter__(self) -> "Store":
@@ -164,6 +165,11 @@ class Store:
                 f"{len(found)} documents are named {document!r}: name the collection, its folder, or an id: {ids}"
             )
         return found[0]
+
+    def seen(self, row: DocumentRow) -> DocumentRow:
+        """As it is to be shown: one whose worker has died is not being read any more."""
+        is_left = row.state == INGESTING and not self._workers.is_alive(row.worker)
+        return replace(row, state=CANCELLED, reason="its reading was interrupted") if is_left else row
 
     def _meant_by(self, document: str) -> list[DocumentRow]:
         """By name, or by the end of a path, in all collections."""
@@ -294,12 +300,17 @@ class Store:
 
 
 def _check_folder(path: Path, *, create: bool) -> None:
-    if path.exists() and not path.is_dir():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # a folder above it is locked, its name is too long
+        raise LibraryFormat(f"{path} cannot be opened ({error.strerror}): choose another folder") from error
+    if is_there and not path.is_dir():
         raise LibraryFormat(f"{path} is a file, not a library: give a folder")
-    if not path.exists():
+    if not is_there:
         if not create:
             raise LibraryFormat(f"there is no library at {path}: check the path, or ingest into it to make one")
-        path.mkdir(parents=True, exist_ok=True)
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
     # A power cut while it was made may have left a log of SQLite's without its catalogue: that is no library.
     ignored = (".", f"{FILE_NAME}-")
     other = next((entry.name for entry in path.iterdir() if not entry.name.startswith(ignored)), None)

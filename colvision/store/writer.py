@@ -3,7 +3,6 @@
 Comments between two steps say what a kill there leaves; the rule is that of `colvision.store.writer_lock`.
 """
 
-import sqlite3
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,10 +13,12 @@ from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
+from colvision.errors import DiskError
 from colvision.maxsim import clipped_share, quantise
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.compaction import Compactor
+from colvision.store.disk import Reserve
 from colvision.store.documents import PendingDocument
 from colvision.store.files import Files
 from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
@@ -47,6 +48,11 @@ class Writer:
         self._db = catalogue
         self._files = files
         self._compactor = compactor
+        self._reserve = Reserve(catalogue.folder)
+
+    def keep_room(self) -> None:
+        """Keeps some room of the disk, so that a `delete` can make room when there is none."""
+        self._reserve.make()
 
     def commit(
         self,
@@ -82,7 +88,7 @@ class Writer:
 
     def _merge(self, collection: int) -> None:
         """The pages are stored by now: a disk too full for merging does not fail the commit."""
-        with suppress(OSError, sqlite3.OperationalError):
+        with suppress(OSError, DiskError):
             self._compactor.compact_due(collection)
 
     def _write_shard(self, key: int, batch: "_Batch") -> ShardRow:
@@ -154,6 +160,7 @@ class Writer:
             self._writer_lock.delete_document(target)
             rows.documents.take_place(self._db, row.key, target)
         rows.documents.complete(self._db, row.key)
+        rows.judgements.delete_orphans(self._db)
         rows.collections.next_generation(self._db, row.collection)
 
     def _empty_reason(self, row: DocumentRow) -> str:
@@ -208,7 +215,7 @@ class Writer:
 
     def delete_collection(self, name: str) -> None:
         """Removes a collection with all its documents, as `delete` does with one. Raises `CollectionNotFound`."""
-        with self._writer_lock.acquire():
+        with self._reserve.released(), self._writer_lock.acquire():
             with self._db.write():
                 row = rows.collections.find(self._db, name)
                 shadow = rows.collections.shadow_of(self._db, row.key)
@@ -218,6 +225,7 @@ class Writer:
                 if shadow is not None:
                     rows.collections.delete(self._db, shadow.key)
                 rows.collections.remove(self._db, row)
+                rows.judgements.delete_orphans(self._db)
                 rows.pages.purge_text(self._db)
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._writer_lock.sweep()
@@ -229,7 +237,7 @@ class Writer:
         Its file, page images and text are off the disk as well. Its codes in a shard with other documents are when that
         is rewritten: at once where a quarter of it is dead. Raises `DocumentNotFound`.
         """
-        with self._writer_lock.acquire():
+        with self._reserve.released(), self._writer_lock.acquire():
             with self._db.write():
                 if rows.documents.get(self._db, row.key) is None:
                     raise document_deleted(row)
@@ -237,6 +245,7 @@ class Writer:
                 has_text = any(rows.pages.has_text(self._db, each.key) for each in deleted)
                 for each in deleted:
                     self._writer_lock.delete_document(each)
+                rows.judgements.delete_orphans(self._db)
                 if has_text:
                     rows.pages.purge_text(self._db)
                 rows.collections.next_generation(self._db, row.collection)

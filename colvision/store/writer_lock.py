@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colvision.errors import DocumentNotFound, LibraryError, LibraryReadOnly
+from colvision.errors import DiskError, DocumentNotFound, LibraryReadOnly
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
+from colvision.store.disk import disk_error
 from colvision.store.file_lock import file_lock
 from colvision.store.files import Files
 from colvision.store.high_water_mark import HighWaterMark
@@ -36,7 +37,7 @@ class WriterLock:
     def acquire(self) -> Iterator[None]:
         """Holds the writer lock; the leftovers of an earlier kill or failure are removed first.
 
-        Raises `LibraryReadOnly`, `LibraryLocked`, and `LibraryError` for a disk that is full or fails.
+        Raises `LibraryReadOnly`, `LibraryLocked`, and `DiskError` for a disk that is full or fails.
         """
         if self._db.read_only:
             raise LibraryReadOnly(f"library {self._path} cannot be written: copy it to a disk where it can")
@@ -48,7 +49,10 @@ class WriterLock:
                 self._mark.save()
         except (OSError, sqlite3.OperationalError) as error:
             self._is_swept = False  # there may be leftovers
-            raise self.write_error(error) from error
+            raise disk_error(self._path, error) from error
+        except (DiskError, LibraryReadOnly):
+            self._is_swept = False
+            raise
 
     def sweep(self) -> None:
         """Removes the files that no row names, or moves them to lost/. Only under the lock, outside a transaction."""
@@ -67,13 +71,6 @@ class WriterLock:
         """Deletes a document's rows, in the caller's transaction; its files are removed by the next sweep."""
         rows.documents.delete(self._db, row.key)
         self._is_swept = False
-
-    def write_error(self, error: OSError | sqlite3.OperationalError) -> LibraryError:
-        """The error for a disk that is full or fails."""
-        return LibraryError(
-            f"library {self._path} could not be written ({error}): nothing that was stored is lost; make room or "
-            "give access, then ingest the same files again to go on"
-        )
 
 
 def document_deleted(row: DocumentRow) -> DocumentNotFound:

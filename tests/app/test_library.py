@@ -101,6 +101,8 @@ def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_h
     service.library.jobs.finish(job, "failed", reason="killed")
     document = service.overview().documents[0]
     queued = [service.uploads.resume(document.id) for _ in range(2)]
+    view = service.overview()
+    assert ([each.id for each in view.documents], len(view.jobs)) == ([document.id], 1), "it stands there once"
     assert queued[0] == queued[1] and (queued[0].kind, queued[0].document) == ("resume", document.id)
     monkeypatch.setattr(
         "colvision.store.files.IncomingFile.copy_from", lambda *_: pytest.fail("the kept file is copied")

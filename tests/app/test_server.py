@@ -120,10 +120,32 @@ def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, t
     with subprocess.Popen(command) as application:
         wait_for(lambda: jobs.get(job.key).page >= 1)
         worker = pid_of(jobs.get(job.key).worker)
-        application.terminate()
+        if sys.platform == "linux":
+            os.kill(worker, signal.SIGSTOP)  # it can do nothing itself any more
+        application.kill()
     wait_for(lambda: not _is_running(worker))
     left = jobs.get(job.key)
     assert (left.state, left.page < left.pages) == ("running", True)
+    assert jobs.claim().key == job.key, "the next worker goes on at once"
+
+
+def test_sigterm_stores_what_was_read_and_closes_the_library_so_that_a_copy_without_its_log_is_one(
+    service, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TOY_SECONDS", "0.3")
+    service.uploads.upload(save_document(tmp_path / "file.tiff", [[f"word{number}"] for number in range(30)]), "a.tiff")
+    folder, jobs = service.library.path, service.library.jobs
+    command = [sys.executable, "-m", "tests.helpers.toy_app", str(folder), "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as application:
+        wait_for(lambda: jobs.all()[0].page >= 2)
+        service.library.close()
+        application.terminate()
+    assert application.returncode == 128 + signal.SIGTERM
+    assert not (folder / "catalog.sqlite-wal").exists() and list((folder / "workers").iterdir()) == []
+    with open_library(folder, encoder=ToyEncoder()) as library:
+        (document,), (job,) = library.documents(), library.jobs.all()
+        assert (document.state, job.state) == ("cancelled", "queued")
+        assert 2 <= document.stored < 30
 
 
 def test_the_worker_is_our_own_in_a_folder_that_has_an_app_too(tmp_path):

@@ -13,6 +13,7 @@ from colvision.app.worker import exit_with_parent, lower_priority, work
 from colvision.core.embedding import PageEmbedding
 from colvision.core.page import Page
 from colvision.library import open_library
+from colvision.signals import exit_when_terminated
 from colvision.testing import ToyEncoder
 
 
@@ -26,5 +27,5 @@ class SlowEncoder(ToyEncoder):
 if __name__ == "__main__":
     exit_with_parent(int(sys.argv[2]))
     lower_priority()
-    with open_library(sys.argv[1], encoder=SlowEncoder()) as library:
+    with exit_when_terminated(), open_library(sys.argv[1], encoder=SlowEncoder()) as library:
         work(library, parent=int(sys.argv[2]))

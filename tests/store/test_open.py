@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from colvision.errors import (
+    DiskFull,
     LibraryDamaged,
     LibraryError,
     LibraryFormat,
@@ -158,7 +159,7 @@ def test_a_full_disk_is_reported_and_the_next_change_goes_on(store):
     with closing(catalogue.Catalogue(store.path, create=False)) as full:
         pages = full.one("PRAGMA page_count")[0]
         full.execute(f"PRAGMA max_page_count = {pages + 1}")
-        with pytest.raises(sqlite3.OperationalError, match="full"), full.write():
+        with pytest.raises(DiskFull, match="by deleting documents"), full.write():
             full.execute("UPDATE collections SET encoder = ?", ["x" * 100_000])
         full.execute("PRAGMA max_page_count = 1000")
         with full.write():

@@ -195,8 +195,17 @@ def test_a_file_that_had_grown_between_counting_and_copying_gets_all_its_pages(s
     assert begin(store, quick_path / "a.pdf", pages=3).missing == (1, 2, 3)
 
 
+def called(store, worker):
+    """Writes another worker's name into all documents, as an older colvision would."""
+    with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
+        raw.execute("UPDATE documents SET worker = ?", [worker])
+    raw.close()
+
+
 def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
+    """Of a process of another machine that an older colvision ran nobody can know whether it lives."""
     pending = begin(store, write(quick_path, "a.pdf", "A"), pages=2)
+    called(store, "elsewhere process 12/34")
     with Store(store.path) as other:
         twin = begin(other, quick_path / "a.pdf", pages=2)
         other.writer.commit(twin, [encoded(1, "one"), encoded(2, "two")], TOY.info)
@@ -207,10 +216,12 @@ def test_a_page_that_two_processes_stored_is_stored_once(store, quick_path):
 
 def test_a_document_that_a_living_process_ingests_is_left_to_it(store, quick_path):
     begin(store, write(quick_path, "a.pdf", "A"))
-    parent = f"{os.uname().nodename} process {os.getppid()}/0"
-    with sqlite3.connect(store.path / catalogue.FILE_NAME) as raw:
-        raw.execute("UPDATE documents SET worker = ?", [parent])
-    raw.close()
+    with (
+        Store(store.path) as other,
+        pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getpid()}/"),
+    ):
+        begin(other, quick_path / "a.pdf")
+    called(store, f"{os.uname().nodename} process {os.getppid()}/0")
     with pytest.raises(LibraryLocked, match=f"'a.pdf' is being ingested by .* {os.getppid()}/0"):
         begin(store, quick_path / "a.pdf")
 

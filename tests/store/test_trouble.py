@@ -95,6 +95,72 @@ def test_a_full_disk_is_reported_and_the_library_opens_afterwards(store, quick_p
     is_as_before(store.path, quick_path)
 
 
+_MAKES_ROOM = """
+import subprocess, sys
+from pathlib import Path
+from colvision.errors import ColvisionError
+from colvision.library import open_library
+from colvision.store.judgements import Judgement
+from colvision.testing import ToyEncoder, save_document
+disk, folder = Path(sys.argv[1]), Path(sys.argv[1]) / "library"
+
+def try_all(library):
+    document = library.documents()[0].id
+    work = {
+        "queue": lambda: library.jobs.queue("/a.pdf", "a.pdf"), "claim": library.jobs.claim,
+        "ingest": lambda: library.ingest(disk / "c.tiff"), "compact": library.compact,
+        "judge": lambda: library.judgements.put(Judgement("oil", document, 1, "relevant"), limit=9),
+        "change": lambda: library.set_metadata("a.tiff", {"a": "b" * 100_000}),
+    }
+    for name, do in work.items():
+        try:
+            do()
+        except ColvisionError as error:
+            print(name, type(error).__name__)
+
+with open_library(folder, encoder=ToyEncoder()) as library:
+    library.ingest([save_document(disk / f"{name}.tiff", [[name, "bleed"]]) for name in "ab"])
+save_document(disk / "c.tiff", [["late"]])
+subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+with open_library(folder, encoder=ToyEncoder()) as library:
+    assert library.search("bleed") and library.verify().is_intact
+    try_all(library)
+subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+try:
+    with open(disk / "ballast", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+except OSError:
+    print("full")
+with open_library(folder, encoder=ToyEncoder()) as library:
+    assert library.search("bleed")
+    try_all(library)
+    library.delete("a.tiff")
+    print("deleted", [each.name for each in library.documents()], library.verify().is_intact)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
+def test_every_change_on_a_disk_that_refuses_it_is_an_error_of_ours_and_a_full_one_can_be_cleared(quick_path):
+    if subprocess.run(["unshare", "-rm", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True).returncode:
+        pytest.skip("a disk of its own needs `unshare -rm`, which this system does not allow")
+    script = 'mount -t tmpfs -o size=48m none "$0" && exec "$@"'
+    command = ["unshare", "-rm", "sh", "-c", script, quick_path, sys.executable, "-c", _MAKES_ROOM, quick_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    read_only, full = done.stdout.split("full\n")
+    assert read_only.splitlines() == [
+        f"{name} LibraryReadOnly" for name in ("queue", "claim", "ingest", "compact", "judge", "change")
+    ]
+    *refused, last = full.splitlines()
+    assert (
+        {"ingest DiskFull"}
+        <= set(refused)
+        <= {f"{name} DiskFull" for name in ("queue", "claim", "ingest", "compact", "judge", "change")}
+    )
+    assert last == "deleted ['b.tiff'] True"
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user, which root may")
 @pytest.mark.parametrize("locked", [".", "shards", "files"])
 def test_a_folder_without_permission_is_reported(store, quick_path, locked):
