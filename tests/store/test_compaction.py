@@ -1,5 +1,6 @@
 """Shards are merged as they pile up and rewritten where much is dead; no page changes by it, and none is lost."""
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -148,12 +149,16 @@ def test_a_damaged_shard_is_not_merged_but_quarantined(store, quick_path):
 
 
 def test_a_library_without_room_to_merge_still_takes_pages(store, quick_path, monkeypatch):
-    """The new shard cannot be written: a folder is in its way. What was committed stays."""
+    """The merged shard cannot be written. What was committed stays."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     fill(store, quick_path, 16)
-    (store.path / "shards" / "00000018.safetensors.tmp").mkdir()
-    fill(store, quick_path, 1, first=16)
+    with monkeypatch.context() as patch:
+        patch.setattr(compaction, "write_shard", refuse)
+        fill(store, quick_path, 1, first=16)
     assert len(shards(store)) == 17 and len(visible_pages(store)) == 17
-    (store.path / "shards" / "00000018.safetensors.tmp").rmdir()
     fill(store, quick_path, 1, first=17)
     assert len(shards(store)) == 1 and len(visible_pages(store)) == 18
 
