@@ -129,7 +129,7 @@ def _library_routes(service: LibraryService) -> APIRouter:
 
     @router.post("/documents/{document}/resume", status_code=202, responses=answers(404, 409, 507))
     def resume_document(document: DocumentInPath) -> JobView:
-        """Queues the pages that are missing after a cancelled or failed job."""
+        """Queues the pages of a document that are missing or failed."""
         return service.uploads.resume(document)
 
     return router

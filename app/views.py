@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from colvision.core.health import PagesNote, UnreadPage
 from colvision.core.metadata import Metadata
 from colvision.library import JobKind
 
@@ -27,11 +28,24 @@ class CollectionView:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthView:
+    """What of a document was not read: the pages that `failed`, and `notes` of pages; of the file where there are none.
+
+    `summary` is a few words for a list, "" for a document that `is_whole`.
+    """
+
+    is_whole: bool
+    summary: str
+    failed: tuple[UnreadPage, ...]
+    notes: tuple[PagesNote, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
     `folder` is where it came from, as far as that tells it from others; "" for an upload. `metadata` is what was noted
-    with it: a filter can ask for both.
+    with it: a filter can ask for both. `health` says what of it was not read.
     """
 
     id: str
@@ -47,6 +61,7 @@ class DocumentView:
     bytes: int
     added: str
     metadata: Metadata
+    health: HealthView
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,10 @@ class SearchableDocuments(Documents):
     ) -> IngestReport:
         """Takes in PDF and image files, those of folders, and images in memory; a killed ingest run again goes on.
 
-        The same bytes again: nothing is done. A path with other bytes than before replaces its document. Other files,
-        images and `Upload`s (a path, bytes or an image with a name) whose name is taken are kept under a name of their
-        own; with `replace` they take the place of the document of their name, with its id and what is noted with it.
-        Files that fail are in the report. A collection that there is not yet is made.
+        The same bytes again: only pages that failed are tried again. A path with other bytes than before replaces its
+        document. Other files, images and `Upload`s (a path, bytes or an image with a name) whose name is taken are kept
+        under a name of their own; with `replace` they take the place of the document of their name, with its id and
+        what is noted with it. Files that fail are in the report. A collection that there is not yet is made.
         `metadata` (names to texts, numbers or truth values) is added to what is noted with every document, also with
         one that is the same; "" removes a fact. `pool` 2 or 3 has a new collection keep one vector for so many patches.
         Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
@@ -62,7 +62,7 @@ class SearchableDocuments(Documents):
         """
         is_one = isinstance(sources, str | Path | Upload | Image.Image | bytes | bytearray)
         several = cast(Iterable[Source], [sources] if is_one else sources)
-        files = find_files(several, exclude=self._session.path)
+        files = find_files(several)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
         return ingest_files(
             self._store, self._session.encoder, files, options=options, callbacks=Callbacks(progress, cancel)
@@ -71,7 +71,7 @@ class SearchableDocuments(Documents):
     def ingest_again(
         self, document: str, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None
     ) -> FileReport:
-        """Reads a document again from its kept file: what is missing of an incomplete one, all of a complete one.
+        """Reads a document again from its kept file: what is missing or failed of it, all of one that is whole.
 
         Raises `EncoderMismatch`.
         """

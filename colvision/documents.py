@@ -33,8 +33,8 @@ class Documents:
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
         rows = [self._store.seen(row) for row in self._store.documents(self._name)]
-        folders = shown_folders(rows)
-        return [document_of(row, folders[row.key]) for row in rows]
+        folders, health = shown_folders(rows), self._store.health(rows)
+        return [document_of(row, folders[row.key], each) for row, each in zip(rows, health, strict=True)]
 
     def document(self, document: str) -> Document:
         return self._document(self._store.seen(self._find(document)))
@@ -95,7 +95,7 @@ class Documents:
 
     def failed_pages(self, document: str) -> tuple[FailedPage, ...]:
         """The pages that could not be read, with reasons."""
-        return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(self._find(document)))
+        return tuple(FailedPage(page.page, page.reason) for page in self.document(document).health.failed)
 
     def check_version(self, document: str, sha256: str) -> None:
         """Raises `DocumentNotFound` unless a document is still made from the file of this sha256."""
@@ -104,7 +104,7 @@ class Documents:
             raise DocumentNotFound(f"{row.name!r} was replaced by another version since: search again")
 
     def _document(self, row: DocumentRow) -> Document:
-        return document_of(row, self._store.shown_folder(row))
+        return document_of(row, self._store.shown_folder(row), *self._store.health([row]))
 
     def _find(self, document: str) -> DocumentRow:
         return self._store.find(document, collection=self._names_in)

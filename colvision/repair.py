@@ -9,21 +9,28 @@ from colvision.core.page import Page
 from colvision.errors import EncoderError, InputError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, ingest_again
 from colvision.pdf import read_pages
+from colvision.status import Document, document_of
 from colvision.store import Damage, Store
 from colvision.store.files import encode_jpeg
-from colvision.store.records import DAMAGED, DocumentRow
+from colvision.store.records import DAMAGED, READY, DocumentRow
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The damage before and after a repair, and the reasons why documents could not be repaired (`failed`)."""
+    """The damage before and after a repair, and the reasons why documents could not be repaired (`failed`).
+
+    `unread` are the documents with pages that could not be read: nothing that was stored is damaged, but they are not
+    all there. A repair tries those pages again.
+    """
 
     found: tuple[Damage, ...]
     remaining: tuple[Damage, ...]
     failed: tuple[str, ...] = ()
+    unread: tuple[Document, ...] = ()
 
     @property
     def is_intact(self) -> bool:
+        """All that was stored is what was stored."""
         return not self.remaining
 
 
@@ -36,19 +43,25 @@ def verify_library(
 ) -> Verification:
     """Reads all of a library and repairs it with these options; None changes nothing.
 
-    `encoder` is called when pages are lost.
+    `encoder` is called when pages are lost, or failed before.
 
     Raises `LibraryReadOnly` for a repair where nothing can be written.
     """
     if repair is not None and store.read_only:
         raise LibraryReadOnly(f"{store.path} cannot be written: nothing can be repaired in it")
     found = tuple(store.verify())
-    if repair is None or not found:
-        return Verification(found, found)
+    if repair is None:
+        return Verification(found, found, unread=_unread(store))
     _repair_store(store, {damage.kind for damage in found})
     _render_page_images(store, [damage for damage in found if damage.kind == "page image"])
-    failed = tuple(_encode_lost_pages(store, encoder, repair, callbacks or Callbacks()))
-    return Verification(found, tuple(store.verify()), failed)
+    failed = tuple(_encode_missing_pages(store, encoder, repair, callbacks or Callbacks()))
+    return Verification(found, tuple(store.verify()) if found else (), failed, _unread(store))
+
+
+def _unread(store: Store) -> tuple[Document, ...]:
+    rows = [row for row in _documents(store) if row.failed and row.is_intact]
+    health = store.health(rows)
+    return tuple(document_of(row, store.shown_folder(row), each) for row, each in zip(rows, health, strict=True))
 
 
 def _repair_store(store: Store, kinds: set[str]) -> None:
@@ -80,12 +93,13 @@ def _render_page_images(store: Store, damages: Iterable[Damage]) -> None:
         store.repair.write_page_images(sha256, jpegs)
 
 
-def _encode_lost_pages(
+def _encode_missing_pages(
     store: Store, encoder: Callable[[], Encoder], options: IngestOptions, callbacks: Callbacks
 ) -> Iterable[str]:
-    """Stores the lost pages of damaged documents; yields the reasons of failures."""
+    """Stores the pages that documents have lost or that failed; yields the reasons of failures."""
     for row in _documents(store):
-        if row.state != DAMAGED or not row.is_intact or row.stored + row.failed == row.pages:
+        has_lost = row.state == DAMAGED and row.stored + row.failed < row.pages
+        if not row.is_intact or not (has_lost or (row.state == READY and row.failed)):
             continue
         try:
             own_options = replace(options, collection=row.collection_name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Health
 from colvision.core.metadata import Metadata
 from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
@@ -22,7 +23,7 @@ class Document:
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
     `failed` could not be read. `source` is the path that it came from, or the name of an upload; `folder` is the part
     of that which tells it from others of the same file name, "" for an upload; `copies` are other paths and uploads
-    with the same bytes. `metadata` was given with it.
+    with the same bytes. `metadata` was given with it. `health` says what of the file was not read.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Document:
     renderer: str
     added: datetime
     metadata: Metadata
+    health: Health
 
     @property
     def kind(self) -> Literal["pdf", "image"]:
@@ -49,7 +51,7 @@ class Document:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; `added` in ISO 8601."""
-        return asdict(self) | {"added": self.added.isoformat()}
+        return asdict(self) | {"added": self.added.isoformat(), "health": self.health.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class ShardBytes:
 class CollectionStatus:
     """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` their contents'.
 
+    `not_whole` are the documents of which not all was read, by name, each with its `Health.summary`.
     `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
     """
 
@@ -88,6 +91,7 @@ class CollectionStatus:
     documents: int
     pages: int
     failed_pages: int
+    not_whole: Mapping[str, str]
     vectors: int
     shards: int
     bytes: int
@@ -135,7 +139,7 @@ class LibraryStatus:
         }
 
 
-def document_of(row: DocumentRow, folder: str) -> Document:
+def document_of(row: DocumentRow, folder: str, health: Health) -> Document:
     return Document(
         id=row.id,
         name=row.name,
@@ -153,6 +157,7 @@ def document_of(row: DocumentRow, folder: str) -> Document:
         renderer=row.renderer,
         added=datetime.fromisoformat(row.added),
         metadata=row.metadata,
+        health=health,
     )
 
 
@@ -181,6 +186,11 @@ def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> Co
         documents=len(documents),
         pages=sum(document.stored for document in documents),
         failed_pages=sum(document.failed for document in documents),
+        not_whole={
+            document.name: health.summary
+            for document, health in zip(documents, store.health(documents), strict=True)
+            if not health.is_whole
+        },
         vectors=sum(shard.vectors for shard in shards),
         shards=len(shards),
         bytes=sum(shard.bytes for shard in shards),

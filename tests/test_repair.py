@@ -12,7 +12,7 @@ from colvision.search import SearchOptions, search_pages
 from colvision.store import Store, catalogue
 from colvision.store.records import DAMAGED, READY
 from colvision.testing import ToyEncoder, save_document
-from tests.helpers.stores import TOY, add, write
+from tests.helpers.stores import TOO_SMALL, TOY, add, save_with_a_large_page, write
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,35 @@ def test_a_damaged_kept_file_is_named_and_ingesting_it_again_puts_it_right(libra
     assert (again.outcome, again.pages) == ("new", 0)
     assert library.verify().is_intact
     assert answers(library) == expected
+
+
+def test_pages_that_could_not_be_read_are_told_and_a_repair_tries_them_again(store, quick_path):
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    options = IngestOptions(limits=TOO_SMALL)
+    ingest_files(store, ToyEncoder(), [path], options=options, callbacks=Callbacks())
+    with Library(store, ToyEncoder()) as library:
+        done = library.verify()
+        assert done.is_intact, "all that was stored is there"
+        assert [(each.name, each.health.summary) for each in done.unread] == [("plan.tiff", "1 page failed")]
+        assert library.document("plan.tiff").to_dict()["health"]["failed"][0]["page"] == 2
+        assert library.status().collections[0].not_whole == {"plan.tiff": "1 page failed"}
+        assert library.search("two")[0].page != 2
+        done = library.verify(repair=True)
+        assert (done.found, done.failed, done.unread) == ((), (), ())
+        assert library.search("two")[0].page == 2
+        assert library.document("plan.tiff").health.is_whole and library.status().collections[0].not_whole == {}
+
+
+def test_a_job_tries_the_failed_pages_of_a_document_that_stays_ready(store, quick_path):
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    options = IngestOptions(limits=TOO_SMALL)
+    ingest_files(store, ToyEncoder(), [path], options=options, callbacks=Callbacks())
+    with Library(store, ToyEncoder()) as library:
+        document = library.document("plan.tiff")
+        library.jobs.queue_resume(document.id, document.name)
+        job = library.run_job(library.jobs.claim())
+        assert (job.state, job.document, job.page, job.pages) == ("ready", document.id, 3, 3)
+        assert library.document(document.id).stored == 3
 
 
 def test_what_cannot_be_repaired_is_reported(library, kept):

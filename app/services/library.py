@@ -17,7 +17,7 @@ from colvision.maxsim import token_maxima
 
 from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
-from ..views import CollectionView, DocumentView, LibraryView
+from ..views import CollectionView, DocumentView, HealthView, LibraryView
 from .images import QueryImages
 from .judgements import Judgements
 from .search import SearchService
@@ -147,6 +147,7 @@ def _collection(status: CollectionStatus) -> CollectionView:
 
 
 def _document(document: Document) -> DocumentView:
+    health = document.health
     return DocumentView(
         id=document.id,
         name=document.name,
@@ -161,6 +162,7 @@ def _document(document: Document) -> DocumentView:
         bytes=document.bytes,
         added=document.added.isoformat(),
         metadata=document.metadata,
+        health=HealthView(health.is_whole, health.summary, health.failed, health.notes),
     )
 
 

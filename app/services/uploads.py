@@ -136,7 +136,7 @@ class Uploads:
         return self.load_sample()
 
     def resume(self, document: str) -> JobView:
-        """Queues the missing pages of a document that was cancelled or failed, once. Raises `DocumentNotFound`."""
+        """Queues the pages of a document that are missing or failed, once. Raises `DocumentNotFound`."""
         found = self._library.document(document)
         resume = partial(self._library.jobs.queue_resume, found.id, found.name, collection=found.collection)
         return self._add(found.name, resume)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from colvision.environment import DEBUG_VARIABLE
 from colvision.errors import ColvisionError, DocumentNotFound
 from colvision.ingest import Progress
 from colvision.signals import Terminated, termination_raises
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 _KILOBYTE = 1024
+
+_MISUSE = typer.BadParameter.__mro__[2]  # typer's error for what a command is given: it has no public name
+_OF_TYPER: tuple[type[Exception], ...] = (typer.Exit, typer.Abort, _MISUSE)
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -43,10 +48,14 @@ def echo(line: str) -> None:
 
 @contextmanager
 def handle_errors() -> Iterator[None]:
-    """Turns our errors into one sentence on stderr and an exit code."""
+    """Turns errors into one sentence on stderr and an exit code."""
     try:
         with termination_raises():
             yield
+    except _OF_TYPER:
+        raise
+    except UnicodeError as error:
+        raise _exit(f"a text or a name that is no UTF-8 ({error}): give another one", FAILED) from error
     except ValueError as error:
         raise _exit(str(error), MISUSED) from error
     except DocumentNotFound as error:
@@ -54,13 +63,20 @@ def handle_errors() -> Iterator[None]:
     except ColvisionError as error:
         raise _exit(str(error), FAILED) from error
     except OSError as error:
-        raise _exit(f"{error.filename or ''}: {error.strerror or error}", FAILED) from error
+        where = f"{error.filename}: " if error.filename is not None else ""
+        raise _exit(f"{where}{error.strerror or error}", FAILED) from error
     except KeyboardInterrupt as stop:
         code = stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
         raise _exit("stopped; what was stored stays, and the same command goes on from there", code) from None
+    except Exception as error:
+        reason = f"an error that was not expected ({type(error).__name__}: {error})"
+        raise _exit(f"{reason}; with {DEBUG_VARIABLE}=1 set, the same command shows where", FAILED) from error
 
 
 def _exit(message: str, code: int) -> typer.Exit:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    message = printable(message)
     stderr.print(f"colvision: {escape(message)}", soft_wrap=True)
     return typer.Exit(code)
 

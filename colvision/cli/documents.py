@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from colvision.cli.console import MISUSED, echo, format_bytes, format_count, handle_errors, printable, stderr
+from colvision.cli.console import MISUSED, echo, format_bytes, format_count, printable, stderr
 from colvision.cli.options import (
     AnyCollectionOption,
     DocumentArgument,
@@ -32,7 +32,7 @@ _NewNameArgument = Annotated[str, typer.Argument(help="What it is to be called."
 @commands.command("list")
 def list_documents(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """List the documents."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         names = opened.collections() if collection is None else [collection]
         documents = [each for name in names for each in opened.collection(name).documents()]
     if as_json:
@@ -44,7 +44,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
     told = [*(["collection"] * has_several), "document", *(["folder"] * has_folders)]
     table = Table(*told, *columns, *(["metadata"] * has_metadata), box=None)
     for each in documents:
-        state = f"{each.state}: {each.reason}" if each.reason else each.state
+        state = ": ".join(filter(None, (each.state, each.reason, each.health.summary)))
         pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
         cells = [each.name, *([each.folder] * has_folders), pages, format_bytes(each.bytes), state, each.id]
         known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())
@@ -55,7 +55,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
 @commands.command()
 def delete(name: DocumentArgument, library: LibraryOption, collection: AnyCollectionOption = None) -> None:
     """Delete a document: its vectors, page images, text and the kept file."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         removed = select_collection(opened, collection).delete(name)
     echo(f"deleted {removed.name} ({format_count(removed.stored, 'page')})")
 
@@ -65,7 +65,7 @@ def rename(
     name: DocumentArgument, new: _NewNameArgument, library: LibraryOption, collection: AnyCollectionOption = None
 ) -> None:
     """Call a document otherwise."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         renamed = select_collection(opened, collection).rename(name, new)
     echo(f"{name} is {renamed.name} now")
 
@@ -80,7 +80,7 @@ def set_metadata(
     collection: AnyCollectionOption = None,
 ) -> None:
     """Note with a document what filters can ask for, in the place of what was noted."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         changed = select_collection(opened, collection).set_metadata(name, parse_metadata(pairs or ()))
     known = ", ".join(f"{key}={value}" for key, value in changed.metadata.items())
     echo(f"{changed.name}: {known or 'nothing is noted'}")
@@ -89,7 +89,7 @@ def set_metadata(
 @commands.command()
 def collections(library: LibraryOption, as_json: JsonOption = False) -> None:
     """List the collections."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         found = opened.status().collections
     if as_json:
         echo(json.dumps([each.to_dict() for each in found]))
@@ -104,7 +104,7 @@ def collections(library: LibraryOption, as_json: JsonOption = False) -> None:
 @commands.command("rename-collection")
 def rename_collection(name: _CollectionArgument, new: _NewNameArgument, library: LibraryOption) -> None:
     """Call a collection otherwise."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         renamed = opened.rename_collection(name, new)
     echo(f"{name} is {renamed.name} now")
 
@@ -116,7 +116,7 @@ def delete_collection(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a collection with all its documents; `default` stays, empty."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         found = opened.collection(name).status()
         told = f"collection {found.name} ({format_count(found.documents, 'document')})"
         if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete {told}?", err=True)):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from colvision.cli.console import echo, handle_errors, steps_bar
+from colvision.cli.console import echo, steps_bar
 from colvision.cli.options import (
     CollectionOption,
     DeviceOption,
@@ -60,7 +60,6 @@ def finetune(
     from colvision.finetune import finetune as train  # seconds, which the other commands need not wait for
 
     with (
-        handle_errors(),
         open_existing(library) as opened,
         steps_bar("reading the questions") as on_progress,
     ):

@@ -11,6 +11,7 @@ from rich.markup import escape
 import colvision
 from colvision.cli.console import FAILED, echo, format_bytes, format_duration, progress_bars, stderr
 from colvision.cli.options import (
+    AcceptOption,
     CollectionOption,
     EncoderArgument,
     JsonOption,
@@ -23,6 +24,7 @@ from colvision.cli.options import (
 )
 from colvision.core.metadata import parse_metadata
 from colvision.encoders.spec import EncoderSpec
+from colvision.ingest.left_out import describe_left_out
 
 commands = typer.Typer()
 
@@ -49,15 +51,16 @@ def ingest(
         typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new collection only)."),
     ] = None,
     max_memory: MemoryOption = None,
+    accept_failed_pages: AcceptOption = False,
     keep_free: KeepFreeOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
 ) -> None:
-    """Read documents into the library; a run that was interrupted goes on where it stopped."""
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise typer.BadParameter(f"there is no {', '.join(missing)}", param_hint="PATH")
+    """Read documents into the library; a run that was interrupted goes on where it stopped, and pages that failed are
+    tried again.
+    """
+    _check_paths(paths)
     metadata = parse_metadata(meta) if meta else None
     with (
         colvision.open_library(library, encoder=encoder, max_memory=max_memory, keep_free=keep_free) as opened,
@@ -66,7 +69,24 @@ def ingest(
         into = select_collection(opened, collection)
         report = into.ingest(paths, replace=replace, metadata=metadata, pool=pool, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
-    if report.failed:
+    _exit(report, accept_failed_pages=accept_failed_pages)
+
+
+def _check_paths(paths: list[Path]) -> None:
+    """Raises `typer.BadParameter`, for those that are not there or may not be looked at."""
+    reasons = []
+    for path in paths:
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{path} ({getattr(error, 'strerror', None) or error})")
+    if reasons:
+        raise typer.BadParameter(f"there is no {', '.join(reasons)}", param_hint="PATH")
+
+
+def _exit(report: colvision.IngestReport, *, accept_failed_pages: bool) -> None:
+    """Notes alone are no failure."""
+    if report.failed or (report.failed_pages and not accept_failed_pages):
         raise typer.Exit(FAILED)
 
 
@@ -75,6 +95,7 @@ def ingest(
 def reencode(
     library: LibraryOption,
     collection: CollectionOption = None,
+    accept_failed_pages: AcceptOption = False,
     keep_free: KeepFreeOption = None,
     *,
     encoder: EncoderSpec,
@@ -83,8 +104,7 @@ def reencode(
     with open_existing(library, encoder=encoder, keep_free=keep_free) as opened, progress_bars() as on_progress:
         report = select_collection(opened, collection).reencode(progress=on_progress)
     echo(str(report) if report.files else "no document is left to encode")
-    if report.failed:
-        raise typer.Exit(FAILED)
+    _exit(report, accept_failed_pages=accept_failed_pages)
 
 
 @commands.command()
@@ -105,6 +125,7 @@ def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: Enc
     """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried."""
     from colvision.ingest.estimate import estimate_files
 
+    _check_paths(paths)
     found = estimate_files(paths, encoder.load(None))
     if as_json:
         echo(json.dumps({**asdict(found), "bytes": found.bytes, "failed": dict(found.failed)}))
@@ -122,5 +143,7 @@ def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: Enc
     }
     for name, value in rows.items():
         echo(f"{name:26} {value}")
+    for line in describe_left_out(found.left_out):
+        echo(line)
     for path, reason in found.failed:
         stderr.print(f"cannot be read: {escape(path)}: {escape(reason)}", soft_wrap=True)

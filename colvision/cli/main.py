@@ -1,18 +1,30 @@
 """The commands, put together."""
 
+import logging
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import colvision
 from colvision.app.server import command as app_command
 from colvision.cli import documents, evaluate, finetune, ingest, maintenance, search
-from colvision.cli.console import echo
-from colvision.environment import LIBRARY_VARIABLE
+from colvision.cli.console import echo, handle_errors
+from colvision.environment import DEBUG_VARIABLE, LIBRARY_VARIABLE
+
+
+class _Commands(TyperGroup):
+    """All of them end in a sentence, whatever happens."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401  typer names no other context
+        with handle_errors():
+            return super().invoke(ctx)
+
 
 main = typer.Typer(
+    cls=_Commands,
     help="Find the page by looking at it: search scanned manuals and PDFs, and see why a page matched.",
     no_args_is_help=True,
     add_completion=False,
@@ -32,6 +44,8 @@ def _before(
         raise typer.Exit
     if library is not None:  # where every command looks
         os.environ[LIBRARY_VARIABLE] = str(library)
+    if not os.environ.get(DEBUG_VARIABLE):  # the report of an ingest says in a sentence what is logged with a traceback
+        logging.getLogger("colvision.ingest").setLevel(logging.CRITICAL)
 
 
 for _group in (ingest, search, documents, maintenance, evaluate, finetune):

@@ -7,17 +7,20 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import FAILED, echo, format_bytes, format_count, handle_errors, progress_bars, stderr
-from colvision.cli.options import AnyCollectionOption, JsonOption, LibraryOption, open_existing
+from colvision.cli.console import FAILED, echo, format_bytes, format_count, progress_bars, stderr
+from colvision.cli.options import AcceptOption, AnyCollectionOption, JsonOption, LibraryOption, open_existing
+from colvision.core.health import page_numbers
 from colvision.maxsim.instructions import chosen_instructions
 
 commands = typer.Typer()
+
+_NAMED = 5  # documents in a line
 
 
 @commands.command()
 def status(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """Show what the library holds, and what is wrong with it."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         shown = None if collection is None else opened.collection(collection).status()
         state = opened.status()
     instructions = chosen_instructions()
@@ -41,11 +44,14 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
 def _describe(each: colvision.CollectionStatus) -> str:
     encoder = f"{each.encoder.name} {each.encoder.fingerprint[:12]}" if each.encoder else "none yet"
     held = _sizes({"codes": each.shard_bytes.codes, "bits": each.shard_bytes.bits, "grids": each.shard_bytes.grids})
+    unread = [f"{name} ({summary})" for name, summary in each.not_whole.items()]
+    more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+    not_whole = f"\n  not read whole: {', '.join(unread[:_NAMED])}{more}; see `colvision list`" if unread else ""
     return (
         f"collection {each.name}: {each.documents} documents, {each.pages} pages ({each.failed_pages} failed), "
         f"{each.vectors} vectors; encoder {encoder}; clipped {each.clipped_share:.4%}\n"
         f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
-        f"dead {each.shard_bytes.dead_share:.0%}"
+        f"dead {each.shard_bytes.dead_share:.0%}{not_whole}"
     )
 
 
@@ -56,7 +62,7 @@ def _sizes(sizes: dict[str, int]) -> str:
 @commands.command()
 def compact(library: LibraryOption) -> None:
     """Give back the room of what was deleted, and merge small shards."""
-    with handle_errors(), open_existing(library) as opened:
+    with open_existing(library) as opened:
         done = opened.compact()
     before = f"{format_bytes(done.bytes_before)} in {format_count(done.shards_before, 'shard')}"
     echo(f"{before} became {format_bytes(done.bytes)} in {done.shards}")
@@ -65,10 +71,13 @@ def compact(library: LibraryOption) -> None:
 @commands.command()
 def verify(
     library: LibraryOption,
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what the kept files allow.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right what the kept files allow, and try failed pages again.")
+    ] = False,
+    accept_failed_pages: AcceptOption = False,
 ) -> None:
-    """Read every byte of the library; name what is damaged, and the documents to ingest again."""
-    with handle_errors(), open_existing(library) as opened, progress_bars() as on_progress:
+    """Read every byte of the library; name what is damaged or could not be read, and the documents to ingest again."""
+    with open_existing(library) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)
     for damage in done.found:
@@ -80,6 +89,13 @@ def verify(
             echo(damage.reason)
     for reason in done.failed:
         echo(reason)
-    if not done.is_intact:
+    for document in done.unread:
+        numbers = page_numbers([each.page for each in document.health.failed])
+        echo(f"{document.name}: {numbers} could not be read: {document.health.failed[0].reason}")
+    if done.unread:
+        echo("to try those pages again, ingest the files again or run `colvision verify --repair`")
+    if done.is_intact:
+        rest = "all that was stored" if done.unread else "all else"
+        echo(f"{format_count(shards, 'shard')} {'is' if shards == 1 else 'are'} whole, and so is {rest}")
+    if not done.is_intact or (done.unread and not accept_failed_pages):
         raise typer.Exit(FAILED)
-    echo(f"{format_count(shards, 'shard')} {'is' if shards == 1 else 'are'} whole, and so is all else")

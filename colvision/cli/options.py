@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 import colvision
-from colvision.cli.console import handle_errors
 from colvision.encoders.options import EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
@@ -44,6 +43,10 @@ MemoryOption = Annotated[
         metavar="SIZE",
         help="Work within so many bytes, such as 512MB, beside the encoder.",
     ),
+]
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-failed-pages", help="Exit with 0 also when pages could not be read; they are named anyway."),
 ]
 KeepFreeOption = Annotated[
     int | None,
@@ -130,9 +133,8 @@ def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., No
 
         @wraps(command)
         def with_spec(**given: Any) -> None:  # noqa: ANN401 -- whatever the command takes
-            with handle_errors():
-                options = EncoderOptions(**{each: given.pop(each) for each in _ENCODER_OPTIONS})
-                command(encoder=EncoderSpec(given.pop("encoder"), options), **given)
+            options = EncoderOptions(**{each: given.pop(each) for each in _ENCODER_OPTIONS})
+            command(encoder=EncoderSpec(given.pop("encoder"), options), **given)
 
         parameters = [each.replace(kind=kind) for each in own] + shown
         with_spec.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
+from colvision.core.health import Note
 from colvision.core.page import Page
 
 
@@ -85,6 +86,18 @@ class EncoderInfo:
         if self.loaded_from is not None:
             return self.loaded_from.options()
         return "--encoder mini" if self.name == "mini" else ""
+
+
+@runtime_checkable
+class KnowsLimits(Protocol):
+    """What an encoder may have besides: it says what of a page it cannot read, as far as the text layer tells."""
+
+    def unreadable(self, page: Page) -> tuple[Note, ...]: ...
+
+
+def unreadable_on(page: Page, encoder: "Encoder") -> tuple[Note, ...]:
+    """What an encoder says of a page; nothing, if it does not know its limits."""
+    return encoder.unreadable(page) if isinstance(encoder, KnowsLimits) else ()
 
 
 @runtime_checkable

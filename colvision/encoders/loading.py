@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from colvision.encoders.options import EncoderOptions, Quantise
 from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, require_vlm_extra
-from colvision.errors import EncoderNotFound
+from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
     from colvision.core.encoder import Encoder, EncoderInfo
@@ -43,6 +43,7 @@ def load_encoder(
     Raises:
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
         WeightsMismatch: a weight is missing, unexpected or of another shape.
+        EncoderError: another file of the checkpoint is damaged.
         MissingExtra: transformers or peft is not installed, or what `quantise` needs.
     """
     return load(name, EncoderOptions(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
@@ -70,7 +71,16 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), class_name)
     loaded = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
     device, *others = options.torch_devices()
-    return VlmEncoder(loaded.load(device, options.torch_dtype(device)), loaded, others, known)
+    dtype = options.torch_dtype(device)
+    try:
+        return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
+    except (ColvisionError, ValueError):
+        raise
+    except Exception as error:  # transformers meets a damaged file with whatever it stumbles over
+        raise EncoderError(
+            f"checkpoint {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files "
+            "again from where they came, or choose another one"
+        ) from error
 
 
 def _mini(options: EncoderOptions) -> Encoder:

@@ -1,6 +1,7 @@
 """Pages to encoder to store, streaming: only the pages in flight are in memory, and an interrupted ingest goes on."""
 
 from colvision.ingest.ingest import complete_document, ingest_again, ingest_files, reencode_collection
+from colvision.ingest.left_out import LeftOut
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Source, Upload, find_files
@@ -12,6 +13,7 @@ __all__ = [
     "FileReport",
     "IngestOptions",
     "IngestReport",
+    "LeftOut",
     "Progress",
     "Source",
     "Upload",

@@ -4,13 +4,13 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colvision.core.embedding import PageEmbedding
-from colvision.core.encoder import Encoder
+from colvision.core.encoder import Encoder, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
-from colvision.errors import InputError
+from colvision.errors import EncoderError, InputError
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.report import Progress
 from colvision.pdf import FailedPage, read_pages
@@ -35,6 +35,11 @@ class _PageInFlight:
     text: str
     notes: tuple[Note, ...]
 
+    @classmethod
+    def of(cls, page: Page, unreadable: tuple[Note, ...]) -> "_PageInFlight":
+        notes = page.notes + unreadable
+        return cls(page.number, encode_jpeg(page.image), page.shape, page.geometry, page.text, notes)
+
     def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
         return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text, self.notes)
 
@@ -51,8 +56,8 @@ class DocumentIngest:
         self._batch: list[EncodedPage] = []
         self._bytes = 0  # of the batch
         self._failed: list[tuple[int, str]] = []
-        self._done = pending.row.stored + pending.row.failed
-        self._failed_count = pending.row.failed
+        self._done = pending.row.pages - len(pending.missing)
+        self._failed_count = 0
         self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
         self._committed_at = time.monotonic()
         self.stored = 0
@@ -67,7 +72,7 @@ class DocumentIngest:
             for embedding in self._encoder.encode_pages(pages):
                 self._add(embedding)
         if self._in_flight:
-            raise ValueError(
+            raise EncoderError(
                 f"encoder {self._encoder.info.name!r} left out {len(self._in_flight)} of the pages it read"
             )
         self._commit()
@@ -88,11 +93,9 @@ class DocumentIngest:
                     self._failed_count += 1
                     self._count_page()
                     continue
-                text = item.text if is_legible(item.text) else ""
-                self._in_flight.append(
-                    _PageInFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text, item.notes)
-                )
-                yield item
+                page = item if is_legible(item.text) else replace(item, text="")
+                self._in_flight.append(_PageInFlight.of(page, unreadable_on(page, self._encoder)))
+                yield page
         except InputError as error:
             self.reason = str(error)
         finally:
@@ -101,7 +104,7 @@ class DocumentIngest:
 
     def _add(self, embedding: PageEmbedding) -> None:
         if not self._in_flight:
-            raise ValueError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
+            raise EncoderError(f"encoder {self._encoder.info.name!r} gave more embeddings than it read pages")
         page = self._in_flight.popleft().with_embedding(embedding)
         self._batch.append(page)
         self._bytes += embedding.vectors.nbytes + len(page.jpeg)

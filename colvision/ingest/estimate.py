@@ -12,7 +12,9 @@ from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.errors import InputError
-from colvision.ingest.sources import Upload, find_files
+from colvision.ingest.left_out import LeftOut
+from colvision.ingest.paths import shown_path
+from colvision.ingest.sources import Unreadable, find_files
 from colvision.maxsim.binary import has_first_stage
 from colvision.pdf import Limits, inspect_file, read_pages
 from colvision.store.files import encode_jpeg
@@ -23,7 +25,7 @@ _CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`pages` of `files`; `failed` files cannot be opened, with reasons.
+    """`pages` of `files`; `failed` files and folders cannot be opened, with reasons; `left_out` are none to read.
 
     Bytes on the disk: `int8` codes and `bits` of the vectors, `page_images` and the `originals` (the kept
     files). `memory` is what a search reads, which must fit into the memory that is free for all of it to be quick.
@@ -33,6 +35,7 @@ class Estimate:
     files: int
     pages: int
     failed: tuple[tuple[str, str], ...]
+    left_out: tuple[LeftOut, ...]
     sampled: int
     vectors_per_page: float
     int8: int
@@ -69,11 +72,17 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
     limits = limits or Limits()
     files: list[_File] = []
     failed: list[tuple[str, str]] = []
-    for path in _paths(paths):
-        try:
-            files.append(_File(path, inspect_file(path, limits=limits).pages, path.stat().st_size))
-        except InputError as error:
-            failed.append((str(path), str(error)))
+    left_out: list[LeftOut] = []
+    for found in find_files(paths):
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        elif isinstance(found, Unreadable):
+            failed.append((shown_path(found.path), found.reason))
+        elif isinstance(found, Path):
+            try:
+                files.append(_File(found, inspect_file(found, limits=limits).pages, found.stat().st_size))
+            except InputError as error:
+                failed.append((shown_path(found), str(error)))
     pages = sum(file.pages for file in files)
     measured = list(_measure_pages(files, encoder, limits))
     if not measured:
@@ -90,6 +99,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
         files=len(files),
         pages=pages,
         failed=tuple(failed),
+        left_out=tuple(left_out),
         sampled=len(measured),
         vectors_per_page=vectors / pages,
         int8=codes,
@@ -99,12 +109,6 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
         memory=bits if has_first_stage(info, pages) else codes,
         seconds=sum(page.seconds for page in timed) / len(timed) * pages,
     )
-
-
-def _paths(paths: Iterable[str | Path]) -> Iterator[Path]:
-    for file in find_files(paths):
-        if not isinstance(file, Upload):
-            yield file
 
 
 def _measure_pages(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_PageMeasurement]:

@@ -1,8 +1,9 @@
 """Ingesting documents: new ones, incomplete ones, and a whole collection again."""
 
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,23 @@ from pathlib import Path
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import changes, merge_metadata
 from colvision.encoders.doctor import ensure_valid
-from colvision.errors import ColvisionError, DiskError, DocumentNotFound, InputError, JobCancelled, LibraryLocked
+from colvision.errors import (
+    ColvisionError,
+    DiskError,
+    DocumentNotFound,
+    EncoderError,
+    InputError,
+    JobCancelled,
+    LibraryError,
+    LibraryLocked,
+)
 from colvision.ingest.document_ingest import DocumentIngest
+from colvision.ingest.left_out import LeftOut
 from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.paths import is_there, shown, shown_path
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
-from colvision.ingest.sources import Upload
+from colvision.ingest.sources import Found, Unreadable, Upload
 from colvision.pdf import FailedPage, inspect_file
 from colvision.store import Store
 from colvision.store.disk import check_room
@@ -23,11 +35,13 @@ from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile, clean_document_name
 from colvision.store.records import CANCELLED, FAILED, DocumentRow
 
+_log = logging.getLogger(__name__)
+
 
 def ingest_files(
-    store: Store, encoder: Encoder, files: Iterable[Path | Upload], *, options: IngestOptions, callbacks: Callbacks
+    store: Store, encoder: Encoder, files: Iterable[Found], *, options: IngestOptions, callbacks: Callbacks
 ) -> IngestReport:
-    """Ingests every file; one that fails never stops the others.
+    """Ingests every file; one that fails, whatever the reason, never stops the others.
 
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
     would fail every file.
@@ -36,14 +50,17 @@ def ingest_files(
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     reports: list[FileReport] = []
+    left_out: list[LeftOut] = []
     for file in files:
-        if callbacks.is_cancelled():
-            name = clean_document_name(file.name)
-            reports.append(FileReport(name if isinstance(file, Upload) else str(file), name, "cancelled"))
-            continue
-        brought = frozenset(report.document_id for report in reports) if options.replace else frozenset()
-        reports.append(_ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks))
-    return IngestReport(tuple(reports), time.monotonic() - started)
+        if isinstance(file, LeftOut):
+            left_out.append(file)
+        elif isinstance(file, Unreadable):
+            source = shown_path(file.path)
+            reports.append(FileReport(source, source, "failed", reason=f"the folder cannot be read: {file.reason}"))
+        else:
+            brought = frozenset(report.document_id for report in reports) if options.replace else frozenset()
+            reports.append(_ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks))
+    return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 
 def _ingest_file(
@@ -56,7 +73,9 @@ def _ingest_file(
     callbacks: Callbacks,
 ) -> FileReport:
     name = clean_document_name(file.name)
-    source = name if isinstance(file, Upload) else str(file.absolute())
+    source = name if isinstance(file, Upload) else shown_path(file)
+    if callbacks.is_cancelled():
+        return FileReport(source, name, "cancelled")
     document_id = file.document_id if isinstance(file, Upload) else ""
     source_file = SourceFile(
         options.collection,
@@ -69,15 +88,36 @@ def _ingest_file(
         options.job,
         brought,
     )
-    try:
+
+    def ingest() -> FileReport:
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
+
+    return _report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
+
+
+def _report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
+    """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
+
+    Raises `EncoderError` and `LibraryError` where they would fail every file.
+    """
+    try:
+        return work()
     except JobCancelled as error:
-        return FileReport(source, name, "cancelled", reason=str(error))
+        return replace(failed, outcome="cancelled", reason=str(error))
     except (InputError, DocumentNotFound, LibraryLocked) as error:
-        if options.job is not None and isinstance(error, LibraryLocked):
+        if isinstance(error, LibraryLocked) and is_job:
             raise  # the job can be done later
-        return FileReport(source, name, "failed", reason=str(error))
+        return replace(failed, reason=shown(str(error)))
+    except (EncoderError, LibraryError):
+        raise
+    except Exception as error:  # noqa: BLE001  logged, and in the report
+        _log.exception("%s was not read to its end", failed.source)
+        return replace(failed, reason=_unexpected(error))
+
+
+def _unexpected(error: BaseException) -> str:
+    return shown(f"an error that was not expected ({type(error).__name__}: {error})")
 
 
 def _ingest_path(
@@ -88,25 +128,32 @@ def _ingest_path(
     wanted = merge_metadata(row.metadata, options.metadata or {})
     if changes(row.metadata, wanted):
         store.writer.set_metadata(row, wanted)
-    changed = changes(pending.known, wanted)
-    if pending.outcome == "same":
-        report = FileReport(source_file.source, row.name, "same", row.id, changes=changed)
-        if row.source == source_file.source:
-            return report
-        is_moved = not (source_file.upload or row.upload or os.path.exists(row.source))  # noqa: PTH110 -- never raises
-        paths = dict.fromkeys([source_file.source, *row.copies] if is_moved else [*row.paths, source_file.source])
-        if tuple(paths) != row.paths:
-            store.writer.set_paths(row, tuple(paths))
-        return replace(report, same_as=row.source, is_moved=is_moved)
-    report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
-    return replace(report, changes=changed)
+    if pending.outcome == "same" and not pending.missing:
+        (health,) = store.health([row])
+        report = FileReport(source_file.source, row.name, "same", row.id, notes=health.notes)
+    else:
+        report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    report = replace(report, changes=changes(pending.known, wanted))
+    return _note_path(store, source_file, row, report) if pending.outcome == "same" else report
+
+
+def _note_path(store: Store, source_file: SourceFile, row: DocumentRow, report: FileReport) -> FileReport:
+    """Keeps in mind where else the file of a document lies, or where it lies now."""
+    report = replace(report, source=source_file.source)
+    if row.source == source_file.source:
+        return report
+    is_moved = not (source_file.upload or row.upload or is_there(row.source))
+    paths = dict.fromkeys([source_file.source, *row.copies] if is_moved else [*row.paths, source_file.source])
+    if tuple(paths) != row.paths:
+        store.writer.set_paths(row, tuple(paths))
+    return replace(report, same_as=row.source, is_moved=is_moved)
 
 
 def _open_pending(
     store: Store, info: EncoderInfo, path: Path, source_file: SourceFile, *, options: IngestOptions
 ) -> PendingDocument:
     """Raises `InputError`, also for a file that is written to meanwhile: the kept copy is not what was inspected."""
-    same = store.pending.find_same(path, source_file, info) if path.is_file() else None
+    same = store.pending.find_same(path, source_file, info) if os.path.isfile(path) else None  # noqa: PTH113
     if same is not None:
         return same
     check_room(store.path, keep_free=options.keep_free, needed=path.stat().st_size if path.is_file() else 0)
@@ -152,12 +199,14 @@ def complete_document(
     if ingest.reason:
         store.writer.stop(pending, FAILED, ingest.reason)
         return replace(report, outcome="failed", reason=ingest.reason)
-    failed = tuple(FailedPage(number, reason) for number, reason in store.failed_pages(row))
+    (health,) = store.health([row])
+    failed = tuple(FailedPage(each.page, each.reason) for each in health.failed)
+    report = replace(report, failed_pages=failed, notes=health.notes)
     if ingest.is_cancelled:
         store.writer.stop(pending, CANCELLED)
-        return replace(report, outcome="cancelled", failed_pages=failed)
+        return replace(report, outcome="cancelled")
     reason = store.writer.finish(pending)
-    return replace(report, outcome="failed" if reason else pending.outcome, reason=reason, failed_pages=failed)
+    return replace(report, outcome="failed" if reason else pending.outcome, reason=reason)
 
 
 @contextmanager
@@ -170,24 +219,31 @@ def _interruption_noted(store: Store, pending: PendingDocument, ingest: Document
             if isinstance(error, KeyboardInterrupt | SystemExit | DiskError):
                 ingest.keep()
         with suppress(ColvisionError):
-            store.writer.stop(pending, CANCELLED, str(error) if isinstance(error, ColvisionError) else "")
+            store.writer.stop(pending, CANCELLED, _reason(error))
         raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ColvisionError):
+        return shown(str(error))
+    return _unexpected(error) if isinstance(error, Exception) else ""
 
 
 def ingest_again(
     store: Store, encoder: Encoder, row: DocumentRow, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
-    """Reads a document again from its kept file: all of a complete one, what is missing of another.
+    """Reads a document again from its kept file: what is missing or failed of it, all of one that is whole.
 
     Raises `EncoderMismatch`.
     """
     ensure_valid(encoder)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    try:
+
+    def ingest() -> FileReport:
         pending = store.pending.reopen(row, encoder.info)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
-    except (InputError, DocumentNotFound, LibraryLocked) as error:
-        return FileReport(row.source, row.name, "failed", row.id, reason=str(error))
+
+    return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 
 
 def reencode_collection(

@@ -90,7 +90,7 @@ def _ingest_file(store: Store, encoder: Encoder, job: Job, options: IngestOption
 
 def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
     row = store.find(job.document)
-    if row.state == READY:  # completed since it was queued: nothing is missing
+    if row.state == READY and not row.failed:  # completed since it was queued: nothing is missing
         return "ready", "", row.id
     file = ingest_again(store, encoder, row, options=options, callbacks=_JobProgress(store, job).callbacks())
     return _STATES[file.outcome], file.reason, file.document_id

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, Ints, PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
-from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.encoder import Encoder, EncoderInfo, unreadable_on
+from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LibraryError
 from colvision.store import Store
@@ -35,6 +36,9 @@ class PoolingEncoder:
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         for embedding in self._encoder.encode_pages(pages):
             yield pool(embedding, self._factor)
+
+    def unreadable(self, page: Page) -> tuple[Note, ...]:
+        return unreadable_on(page, self._encoder)
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         return self._encoder.encode_queries(texts)

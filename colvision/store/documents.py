@@ -12,7 +12,7 @@ from colvision.store.catalogue import Catalogue
 from colvision.store.disk import disk_error
 from colvision.store.files import Files, IncomingFile
 from colvision.store.identity import Decision, Outcome, SourceFile, decide, extension_of, new_id
-from colvision.store.records import FAILED, INGESTING, READY, DocumentRow, NewDocument
+from colvision.store.records import INGESTING, READY, DocumentRow, NewDocument
 from colvision.store.shards import file_sha256
 from colvision.store.workers import Workers, holder_of
 from colvision.store.writer_lock import WriterLock, document_deleted
@@ -20,7 +20,7 @@ from colvision.store.writer_lock import WriterLock, document_deleted
 
 @dataclass(frozen=True, slots=True)
 class PendingDocument:
-    """A document whose pages are being stored: `missing` are those neither stored nor known to fail.
+    """A document whose pages are being stored: `missing` are those that are not, also those that failed before.
 
     `replaced` is the one that it takes the place of when it is complete, with its id.
     """
@@ -53,6 +53,7 @@ class PendingDocuments:
     def find_same(self, path: Path, source_file: SourceFile, info: EncoderInfo) -> PendingDocument | None:
         """The complete document that a file already is, found without copying it; None when it may be another.
 
+        Pages of it that failed are missing: they are tried again while it is served as it is.
         Only a file as long as a stored one is read at all. Raises `EncoderMismatch`, `InputError`.
         """
         with self._db.read():
@@ -75,7 +76,8 @@ class PendingDocuments:
             decision = self._decide(source_file, known.key, sha256)
         if decision.outcome != "same" or decision.existing is None or decision.obsolete:
             return None
-        return PendingDocument("same", decision.existing, ())
+        with self._db.read():
+            return self._pending("same", decision.existing)
 
     def begin(
         self,
@@ -134,8 +136,8 @@ class PendingDocuments:
     def reopen(self, row: DocumentRow, info: EncoderInfo) -> PendingDocument:
         """Begins a document again, from its kept file.
 
-        An incomplete one is resumed; a complete one is served until its replacement is complete. Raises
-        `EncoderMismatch`, `LibraryLocked`, `DocumentNotFound`.
+        An incomplete one is resumed; of a complete one the pages that failed are tried again, and without any it is
+        served until its replacement is complete. Raises `EncoderMismatch`, `LibraryLocked`, `DocumentNotFound`.
         """
         with self._writer_lock.acquire(), self._db.write():
             current = rows.documents.get(self._db, row.key)
@@ -144,6 +146,8 @@ class PendingDocuments:
             rows.collections.get(self._db, current.collection).check_encoder(info)
             if current.state != READY:
                 return self._pending("new", self._resume(current))
+            if current.failed:
+                return self._pending("same", current)
             return self._pending("replaced", self._replacement(current, current.collection))
 
     def copy_to_shadow(self, row: DocumentRow, collection: int) -> PendingDocument:
@@ -193,7 +197,7 @@ class PendingDocuments:
         if decision.existing is None:
             return self._pending(decision.outcome, rows.documents.add(self._db, new))
         if decision.outcome == "same":
-            return PendingDocument("same", decision.existing, ())
+            return self._pending("same", decision.existing)
         # An earlier run may have counted the pages of a file that was still growing.
         rows.documents.set_pages(self._db, decision.existing.key, new.pages)
         return self._pending(decision.outcome, self._resume(decision.existing))
@@ -205,15 +209,13 @@ class PendingDocuments:
         return PendingDocument(outcome, row, missing, replaced)
 
     def _resume(self, row: DocumentRow) -> DocumentRow:
-        """Prepares a document to go on: pages of a quarantined shard are read again, failed ones if the file failed."""
+        """Prepares a document to go on: pages of a quarantined shard are read again."""
         is_ours = self._workers.is_current(row.worker)
         # Where nobody can know, the document goes on: of two who work on it, each leaves out what the other has stored.
         if row.state == INGESTING and not is_ours and self._workers.is_alive(row.worker):
             holder = holder_of(row.worker)
             raise LibraryLocked(f"{row.name!r} is being ingested by {holder}: wait for it, or stop it first")
         rows.pages.delete_quarantined(self._db, row.key)
-        if row.state == FAILED:
-            rows.pages.delete_failed(self._db, row.key)
         rows.documents.set_state(self._db, row.key, INGESTING, worker=self._workers.current())
         return rows.documents.select(self._db, "key = ?", [row.key])[0]
 

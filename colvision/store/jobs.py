@@ -115,7 +115,7 @@ class JobQueue:
         return self.get(key)
 
     def queue_resume(self, document: str, name: str, *, collection: str = "default") -> Job:
-        """Adds the missing pages of a document (an id); a job that waits or runs for them is returned instead."""
+        """Adds the missing and failed pages of a document (an id); a job that waits or runs for it comes instead."""
         return self._queue_once("resume", (name, collection, document), "document = ?", [document])
 
     def queue_reencoding(self, collection: str) -> Job:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from colvision.core.health import Note
+from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryError, LibraryFormat
 from colvision.store import rows
@@ -231,15 +231,14 @@ class Store:
         """The file that the document was made from."""
         return self.files.original_path(row.file_name)
 
-    def failed_pages(self, row: DocumentRow) -> list[tuple[int, str]]:
-        """(number, reason) of the pages that could not be read."""
+    def health(self, documents: Sequence[DocumentRow]) -> list[Health]:
+        """What of each of these documents was not read; one statement for all that failed, and one for all notes."""
+        keys = [row.key for row in documents]
         with self._db.read():
-            return rows.pages.failed(self._db, row.key)
-
-    def noted_pages(self, row: DocumentRow) -> list[tuple[int, Note]]:
-        """(number, note) of what could not be read on pages that are stored."""
-        with self._db.read():
-            return rows.pages.noted(self._db, row.key)
+            failed, noted = rows.pages.failed(self._db, keys), rows.pages.noted(self._db, keys)
+        return [
+            Health(tuple(failed.get(row.key, ())), group_notes(row.notes, noted.get(row.key, ()))) for row in documents
+        ]
 
     def shards(self, collection: str) -> list[ShardRow]:
         with self._db.read():

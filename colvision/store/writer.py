@@ -64,8 +64,9 @@ class Writer:
     ) -> None:
         """Adds pages to a document, durably; pages that another process has stored meanwhile are left out.
 
-        `failed` are (number, reason). The first commit pins the collection's encoder. Raises `DocumentNotFound` when
-        the document has been deleted, `EncoderMismatch` when another encoder was pinned since `begin`.
+        `failed` are (number, reason); pages may have failed before. The first commit pins the collection's encoder.
+        Raises `DocumentNotFound` when the document has been deleted, `EncoderMismatch` when another encoder was pinned
+        since `begin`.
         """
         with self._writer_lock.acquire():
             with self._db.read():
@@ -100,6 +101,8 @@ class Writer:
 
     def _record(self, batch: "_Batch", shard: ShardRow | None) -> None:
         row = batch.row
+        tried = [*(page.number for page in batch.pages), *(number for number, _ in batch.failed)]
+        rows.pages.delete_failed(self._db, row.key, tried)
         rows.pages.add_failed(self._db, row.key, batch.failed)
         if shard is None:
             return
@@ -129,6 +132,8 @@ class Writer:
         A document without a single page fails: a replacement then leaves the old version as it was. In a shadow
         collection documents wait for the swap of all. Raises `DocumentNotFound` when it has been deleted.
         """
+        if pending.outcome == "same":
+            return ""
         with self._writer_lock.acquire():
             with self._db.write():
                 row = self._current_row(pending)
@@ -159,11 +164,16 @@ class Writer:
         rows.collections.next_generation(self._db, row.collection)
 
     def _empty_reason(self, row: DocumentRow) -> str:
-        failed = rows.pages.failed(self._db, row.key)
-        return f"none of its {row.pages} pages could be read" + (f": {failed[0][1]}" if failed else "")
+        failed = rows.pages.failed(self._db, [row.key])[row.key]
+        return f"none of its {row.pages} pages could be read" + (f": {failed[0].reason}" if failed else "")
 
     def stop(self, pending: PendingDocument, state: str, reason: str = "") -> None:
-        """Ends an incomplete document as `CANCELLED` or `FAILED`; what is stored stays, for a later run to go on."""
+        """Ends an incomplete document as `CANCELLED` or `FAILED`; what is stored stays, for a later run to go on.
+
+        One that was complete before stays so: only pages that failed were tried again.
+        """
+        if pending.outcome == "same":
+            return
         with self._writer_lock.acquire(), self._db.write():
             rows.documents.set_state(self._db, pending.row.key, state, reason, pending.row.worker)
 

@@ -10,8 +10,10 @@ from colvision.app.settings import Settings, is_loopback
 from PIL import Image
 
 from colvision.errors import DocumentNotFound, PageNotFound
+from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
+from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -69,6 +71,19 @@ def test_a_job_is_shown_with_the_document_it_fills_and_stops_when_that_is_delete
     assert [each.key for each in service.overview().jobs] == [other.key]
 
 
+def test_the_health_of_a_document_is_told_and_its_failed_pages_can_be_tried_again(service, tmp_path):
+    path = save_with_a_large_page(tmp_path / "plan.tiff")
+    with open_library(service.library.path, encoder=ToyEncoder()) as other:
+        options = IngestOptions(limits=TOO_SMALL)
+        ingest_files(other._store, other.encoder, [path], options=options, callbacks=Callbacks())
+    (document,) = service.overview().documents
+    assert (document.state, document.health.summary, document.failed) == ("ready", "1 page failed", 1)
+    assert [each.page for each in document.health.failed] == [2] and not document.health.is_whole
+    job = service.uploads.resume(document.id)
+    assert service.library.run_job(service.library.jobs.claim("test")).state == "ready"
+    assert job.kind == "resume" and service.document(document.id).health.is_whole
+
+
 def test_a_job_of_a_deleted_document_is_never_told_of_again_after_a_restart(service, leave_half_read):
     """The worker and the application have gone: the next worker ends the job, the next application is silent."""
     job = leave_half_read("pump.tiff")
@@ -92,10 +107,10 @@ def test_the_rest_of_a_document_is_read_from_the_kept_file_once(service, leave_h
     monkeypatch.setattr(
         "colvision.store.files.IncomingFile.copy_from", lambda *_: pytest.fail("the kept file is copied")
     )
-    kept = service.library.original_path(document.id).stat()
+    kept = service.library.original_path(document.id).stat().st_mtime_ns
     ended = service.library.run_job(service.library.jobs.claim("test"))
     assert (ended.state, ended.document, ended.page) == ("ready", document.id, 3)
-    assert service.library.original_path(document.id).stat() == kept
+    assert service.library.original_path(document.id).stat().st_mtime_ns == kept
     assert [(each.state, each.stored) for each in service.overview().documents] == [("ready", 3)]
     assert ask(service, "filter").hits[0].page == 3
 

@@ -6,14 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
 from PIL import Image, ImageDraw, ImageFont
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
+from colvision.cli.console import handle_errors
 from colvision.cli.options import parse_bytes
 from colvision.testing import ToyEncoder
+from tests.helpers.pdf_files import LETTER, pages_file
 
 FONT = ImageFont.load_default(34)
 
@@ -221,6 +224,7 @@ def test_every_option_is_in_the_docs():
         (["search", "pump", "--max-memory", "much"], 2, "'much' is no size"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),
         (["explain", "pump", "--document", "pump.tiff", "--page", "1", "--out", "no/x.png"], 2, "there is no folder"),
+        (["ingest", "x" * 300 + ".pdf"], 2, "name too long"),
         (["delete", "no.pdf"], 1, "no document 'no.pdf'"),
     ],
 )
@@ -245,6 +249,52 @@ def fails_in_one_sentence(folder, words, code, says):
     assert says in answer.stderr
     assert answer.stdout == ""
     assert "Traceback" not in answer.output
+
+
+def test_a_library_that_cannot_be_made_is_told_in_a_sentence(manuals, tmp_path):
+    (tmp_path / "file").write_text("a file where a folder is asked for")
+    answer = run("ingest", manuals, library=tmp_path / "file" / "library", code=1)
+    assert str(tmp_path) in answer.stderr and "Traceback" not in answer.output
+
+
+def test_an_error_that_nobody_expected_is_a_sentence_and_a_traceback_where_it_is_asked_for(monkeypatch, capsys):
+    def fail():
+        raise ZeroDivisionError("by zero")
+
+    with pytest.raises(typer.Exit) as ended, handle_errors():
+        fail()
+    told = capsys.readouterr().err
+    assert ended.value.exit_code == 1 and "COLVISION_DEBUG=1" in told and "Traceback" not in told
+    monkeypatch.setenv("COLVISION_DEBUG", "1")
+    with pytest.raises(typer.Exit), handle_errors():
+        fail()
+    assert "ZeroDivisionError: by zero" in capsys.readouterr().err
+    with pytest.raises(typer.BadParameter), handle_errors():
+        raise typer.BadParameter("typer tells of misuse itself")
+
+
+@pytest.mark.slow
+def test_a_lost_page_is_a_failure_each_time_unless_it_is_accepted(tmp_path):
+    """The second page is a line that nobody could read."""
+    strip = tmp_path / "lost.pdf"
+    strip.write_bytes(pages_file((LETTER, b""), ("/MediaBox [0 0 612 3]", b""), (LETTER, b"")))
+    (tmp_path / "notes.docx").write_bytes(b"PK")
+    folder = tmp_path / "library"
+    for again in (False, True):
+        answer = run("ingest", tmp_path, library=folder, code=1)
+        assert "page 2 failed" in answer.stdout and "1 page could not be read" in answer.stdout
+        assert (
+            f"left out: 1 file that is no PDF or image (notes.docx){', 1 folder of a library' * again}" in answer.stdout
+        )
+    report = json.loads(run("ingest", strip, "--accept-failed-pages", "--json", library=folder).stdout)
+    assert [page["number"] for page in report["files"][0]["failed_pages"]] == [2]
+    assert "ready: 1 page failed" in run("list", library=folder).stdout
+    assert "not read whole: lost.pdf (1 page failed)" in run("status", library=folder).stdout
+    (listed,) = json.loads(run("list", "--json", library=folder).stdout)
+    assert listed["health"]["failed"][0]["page"] == 2 and not listed["health"]["is_whole"]
+    told = run("verify", "--repair", library=folder, code=1).stdout
+    assert "lost.pdf: page 2 could not be read" in told and "all that was stored" in told
+    run("verify", "--accept-failed-pages", library=folder)
 
 
 def test_a_library_that_is_not_there_is_not_made_by_a_search(tmp_path):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint
-from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.errors import EncoderError, EncoderNotFound, WeightsMismatch
 from tests.helpers.families import load, vectors
 
 pytestmark = pytest.mark.slow
@@ -101,6 +101,41 @@ def test_a_tokenizer_of_another_model_is_refused(folder):
 def test_pickled_weights_are_not_read(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(EncoderNotFound, match=r"lacks model\.safetensors .*pickled"):
+        load(folder)
+
+
+def test_pickled_weights_are_known_by_their_content_before_a_model_is_made(folder):
+    (folder / "model.safetensors").write_bytes(b"\x80\x02}q\x00(X\x06\x00\x00\x00weight" * 40)
+    with pytest.raises(WeightsMismatch, match=r"model\.safetensors holds no weights .*pickled"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\ud800"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_a_damaged_configuration_or_table_of_weights_is_named(folder, name, text):
+    (folder / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(EncoderNotFound, match=rf"{name}.* copy it again"):
+        load(folder)
+
+
+@pytest.mark.parametrize("table", [{}, {"weight_map": {PROJECTION: "model.safetensors"}}, {"metadata": {}}])
+def test_a_table_of_weights_that_misses_a_part_is_named(folder, table):
+    (folder / "model.safetensors.index.json").write_text(json.dumps(table))
+    with pytest.raises(EncoderNotFound, match="says no 'weight_map' or no 'metadata'"):
+        load(folder)
+
+
+def test_a_model_of_full_size_is_not_made_for_a_few_weights(folder):
+    config = json.loads((folder / "config.json").read_bytes())
+    config["vlm_config"]["text_config"] |= {"vocab_size": 50_000_000}  # 13 GB as float32
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsMismatch, match=r"holds \d+,\d+ weights, its config\.json describes \d,\d+,\d+,\d+:"):
+        load(folder)
+
+
+def test_a_file_that_transformers_stumbles_over_is_told_in_a_sentence(folder):
+    (folder / "tokenizer.json").write_text('{"model": 7}')
+    with pytest.raises((EncoderError, ValueError), match="checkpoint|tokenizer"):
         load(folder)
 
 

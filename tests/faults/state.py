@@ -116,7 +116,8 @@ def _version(store: Store, row: DocumentRow) -> str:
 
 def _stored_document(store: Store, row: DocumentRow, pages: list[int]) -> StoredDocument:
     assert len(set(pages)) == len(pages) == row.stored, f"{row.name}: {row.stored} pages in the catalogue, not {pages}"
-    failed = tuple(number for number, _ in store.failed_pages(row))
+    (health,) = store.health([row])
+    failed = tuple(each.page for each in health.failed)
     return StoredDocument(row.name, _version(store, row), row.id, row.state, tuple(pages), failed)
 
 

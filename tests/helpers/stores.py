@@ -4,13 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from colvision.core.page import Page, PdfGeometry
+from colvision.pdf import Limits
 from colvision.store.files import encode_jpeg
 from colvision.store.identity import SourceFile
 from colvision.store.records import DocumentRow
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
+from colvision.testing.toy import PAGE_SHAPE
 
 TOY = ToyEncoder()
+TOO_SMALL = Limits(image_pixels=4_000_000)  # for the large page of `save_with_a_large_page`
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
 
 
@@ -31,6 +34,14 @@ def source_file(name, *, collection="default", source=None, upload=False, replac
 def write(folder: Path, name: str, content: str) -> Path:
     (folder / name).write_text(content)
     return folder / name
+
+
+def save_with_a_large_page(path: Path) -> Path:
+    """Pages with the words one, two and three; the second fails under `TOO_SMALL` limits, and is read under others."""
+    first, second, third = (text_page([word], shape=PAGE_SHAPE) for word in ("one", "two", "three"))
+    larger = second.resize((2 * second.width, 2 * second.height))
+    first.save(path, save_all=True, append_images=[larger, third], compression="tiff_lzw")
+    return path
 
 
 def encoded(number, *words, encoder=TOY):

@@ -3,6 +3,7 @@
 import pytest
 
 from colvision.errors import InputError
+from colvision.ingest import LeftOut
 from colvision.ingest.estimate import SAMPLE_PAGES, estimate_files
 from colvision.library import open_library
 from colvision.maxsim.binary import FIRST_STAGE_PAGES, has_first_stage
@@ -50,6 +51,15 @@ def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
     assert has_first_stage(info, FIRST_STAGE_PAGES) and not has_first_stage(info, FIRST_STAGE_PAGES - 1)
     assert not has_first_stage(ToyEncoder(dim=16).info, FIRST_STAGE_PAGES)  # no whole words of bits
     assert estimate_files([folder], ToyEncoder(dim=16)).bits == 0
+
+
+def test_what_a_folder_leaves_out_is_named(quick_path):
+    save_document(quick_path / "a.tiff", [["bleed"]])
+    (quick_path / "notes.docx").write_bytes(b"PK")
+    (quick_path / "cut.pdf").write_bytes(b"%PDF-1.7")
+    found = estimate_files([quick_path], ToyEncoder())
+    assert found.files == 1 and found.left_out == (LeftOut(str(quick_path / "notes.docx"), "format"),)
+    assert [path for path, _ in found.failed] == [str(quick_path / "cut.pdf")]
 
 
 def test_a_folder_without_a_page_is_refused(folder):

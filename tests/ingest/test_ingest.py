@@ -1,17 +1,20 @@
 """From files to stored pages: streaming, resumable, and honest about what failed."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from colvision.errors import EncoderMismatch, LibraryError, LibraryReadOnly
+from colvision.core.health import Note, PagesNote
+from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly
 from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
 from colvision.testing.toy import PAGE_SHAPE
 from tests.helpers.pdf_files import pages_file
+from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
 
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -102,16 +105,21 @@ def test_a_changed_file_replaces_its_document(store, quick_path):
 
 
 def test_folders_are_walked_in_the_order_of_names_without_hidden_files(store, three):
-    found = [str(path.relative_to(three)) for path in find_files([three], exclude=store.path)]
+    found = [str(path.relative_to(three)) for path in find_files([three]) if isinstance(path, Path)]
     assert found == ["a.TIFF", "c.tiff", "b/b.tiff"]
 
 
 def test_a_library_inside_a_folder_does_not_ingest_itself(quick_path, three):
     with Store(three / "library") as store:
-        ingest(store, *find_files([three], exclude=store.path))
+        ingest(store, *find_files([three]))
         assert len(store.documents("default")) == 3
-        again = ingest(store, *find_files([three], exclude=store.path))
+        again = ingest(store, *find_files([three]))
         assert len(again.same) == 3 == len(again.files)
+        assert "1 folder of a library (library)" in str(again)
+        for inside in ("", "pages"):
+            itself = ingest(store, *find_files([store.path / inside]))
+            assert itself.files == () and [each.kind for each in itself.left_out] == ["library"]
+        assert ingest(store, *find_files([store.path / "files"])).same, "kept files may go into another library"
 
 
 def test_a_bad_file_does_not_stop_the_others(store, three, quick_path):
@@ -135,7 +143,8 @@ def test_failed_pages_pass_by_and_are_reported(store, quick_path):
     assert "page 2 failed:" in str(report)
     assert seen[-1].page == seen[-1].pages == 3 and seen[-1].failed == 1
     assert store.find("bad.tiff").state == READY
-    assert ingest(store, bad).same, "a page that cannot be read is not tried at each run"
+    (again,) = ingest(store, bad).same
+    assert again.pages == 0 and "page 2 failed:" in str(again), "it is tried again, and named again"
 
 
 def save_two_good_pages_and_one_cut(path):
@@ -148,6 +157,50 @@ def save_two_good_pages_and_one_cut(path):
     data = bytearray(path.read_bytes())
     data[offset : offset + length] = bytes([255]) * length
     path.write_bytes(data)
+
+
+def test_a_page_that_failed_is_tried_again_while_its_document_is_served(store, quick_path):
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    strict = TOO_SMALL
+    (first,) = ingest(store, path, limits=strict).new
+    assert (first.pages, [page.number for page in first.failed_pages]) == (2, [2])
+    row = store.find("plan.tiff")
+    (health,) = store.health([row])
+    assert row.state == READY and health.summary == "1 page failed"
+    states = []
+    (again,) = ingest(store, path, progress=lambda _: states.append(store.find(row.id).state), limits=strict).same
+    assert (again.pages, again.before) == (0, 2) and "tried again, 0 read" in str(again)
+    (after,) = store.health([row])
+    assert len(store.health([row])) == 1 and after.failed[0].tried >= health.failed[0].tried
+    (done,) = ingest(store, path).same
+    assert (done.pages, done.failed_pages, store.find(row.id).stored) == (1, (), 3)
+    assert set(states) == {READY}, "it can be searched all the time"
+    assert store.health([store.find(row.id)])[0].is_whole
+    (nothing,) = ingest(store, path).same
+    assert "nothing to do" in str(nothing)
+
+
+def test_a_resumed_document_tries_its_failed_pages_and_stays_ready_when_that_is_cancelled(store, quick_path):
+    path = save_with_a_large_page(quick_path / "plan.tiff")
+    ingest(store, path, limits=TOO_SMALL)
+    row = store.find("plan.tiff")
+    options = IngestOptions()
+    stopped = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks(None, lambda: True))
+    assert stopped.outcome == "cancelled" and store.find(row.id).state == READY
+    again = ingest_again(store, ToyEncoder(), row, options=options, callbacks=Callbacks())
+    assert (again.outcome, again.pages, store.find(row.id).stored) == ("same", 1, 3)
+
+
+def test_what_is_noted_of_pages_is_in_the_report_each_time(store, manual):
+    class Picky(ToyEncoder):
+        def unreadable(self, page):
+            return (Note("script", "is in Greek letters"),) if page.number != 2 else ()
+
+    for report in (ingest(store, manual, encoder=Picky()), ingest(store, manual, encoder=Picky())):
+        assert report.files[0].notes == (PagesNote("script", "is in Greek letters", (1, 3)),)
+        assert "each of pages 1, 3 is in Greek letters" in str(report)
+        assert report.to_dict()["files"][0]["notes"][0]["pages"] == (1, 3)
+    assert ingest(store, manual, encoder=Picky(), pool=1).same
 
 
 def test_a_file_without_a_readable_page_fails_and_is_tried_again(store, quick_path):
@@ -214,12 +267,12 @@ def test_an_encoder_that_loses_a_page_is_found_out(store, manual):
         def encode_pages(self, pages):
             yield from list(super().encode_pages(pages))[1:]
 
-    with pytest.raises(ValueError, match="left out 1 of the pages"):
+    with pytest.raises(EncoderError, match="left out 1 of the pages"):
         ingest(store, manual, encoder=Losing())
     assert store.find("pump.tiff").state != READY
 
 
-def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, manual):
+def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, manual, three):
     class Breaking(ToyEncoder):
         def encode_pages(self, pages):
             for number, embedding in enumerate(super().encode_pages(pages)):
@@ -227,9 +280,11 @@ def test_an_encoder_that_breaks_leaves_a_document_that_can_be_resumed(store, man
                     raise RuntimeError("out of memory")
                 yield embedding
 
-    with pytest.raises(RuntimeError, match="out of memory"):
-        ingest(store, manual, encoder=Breaking(), commit_pages=1)
-    assert store.find("pump.tiff").stored == 2
+    report = ingest(store, manual, three / "c.tiff", encoder=Breaking(), commit_pages=1)
+    assert [file.name for file in report.new] == ["c.tiff"], "the next one is read"
+    row = store.find("pump.tiff")
+    assert row.stored == 2 and row.state in (FAILED, CANCELLED)
+    assert "out of memory" in row.reason and "out of memory" in report.failed[0].reason
     assert ingest(store, manual).new[0].before == 2
 
 
@@ -281,7 +336,7 @@ def test_a_library_that_cannot_be_written_stops_the_ingest(store, manual):
 
 def test_nothing_to_ingest_is_reported(store, quick_path):
     (quick_path / "empty").mkdir()
-    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"], exclude=store.path)))
+    assert "no PDF or image" in str(ingest(store, *find_files([quick_path / "empty"])))
 
 
 def test_a_commit_of_no_pages_is_refused():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from colvision.core.embedding import PageEmbedding, PatchGrid
-from colvision.core.health import Note
+from colvision.core.health import Note, PagesNote
 from colvision.errors import (
     CollectionNotFound,
     DocumentAmbiguous,
@@ -176,7 +176,8 @@ def test_a_page_that_failed_or_is_not_read_yet_says_so(store, quick_path):
         store.page(pending.row, 2)
     with pytest.raises(PageNotFound, match="not read yet"):
         store.page(pending.row, 3)
-    assert store.failed_pages(pending.row) == [(2, "an image bomb")]
+    (health,) = store.health([pending.row])
+    assert [(each.page, each.reason) for each in health.failed] == [(2, "an image bomb")]
 
 
 def test_a_document_is_resumed_where_the_last_commit_ended(store, quick_path):
@@ -185,7 +186,7 @@ def test_a_document_is_resumed_where_the_last_commit_ended(store, quick_path):
     store.writer.stop(pending, CANCELLED)
     assert store.find("a.pdf").state == CANCELLED
     again = begin(store, quick_path / "a.pdf", pages=4)
-    assert (again.outcome, again.row.id, again.missing) == ("new", pending.row.id, (3, 4))
+    assert (again.outcome, again.row.id, again.missing) == ("new", pending.row.id, (2, 3, 4))
 
 
 def test_a_file_that_had_grown_between_counting_and_copying_gets_all_its_pages(store, quick_path):
@@ -298,7 +299,8 @@ def test_what_was_not_read_of_pages_and_of_the_file_is_kept(store, quick_path):
     store.writer.finish(pending)
     row = store.find("a.pdf")
     assert row.notes == (form,)
-    assert store.noted_pages(row) == [(2, shrunk)]
+    (health,) = store.health([row])
+    assert health.notes == (PagesNote("form", "is a form"), PagesNote("shrunk", "is drawn at 40 dpi", (2,)))
     with store._db.read():
         [(tried,)] = store._db.all("SELECT tried FROM pages WHERE number = 3")
     assert datetime.fromisoformat(tried).tzinfo is not None

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from colvision.core.embedding import Floats, PageEmbedding, PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 from colvision.encoders.mini.model import DIM, PageTower, QueryTower
-from colvision.encoders.mini.words import query_words
+from colvision.encoders.mini.words import foreign_script, query_words
 from colvision.encoders.precision import computes_bfloat16
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.parallel import parallel_map, single_threaded_torch
@@ -35,6 +36,9 @@ _LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
 # the development set, light and heavy, upright ones have .67 to .89 (5 % to 95 %), those on their head .44 to .61 (most
 # .63), those on their side .24 to .36; the upright reading of a page always had the highest legibility.
 _MIN_CONFIDENCE = 0.66
+# A font of 7.5 pt at that resolution: a third of the words are read at 7 pt, five in six at 9 pt (docs/mini.md).
+_SMALLEST_PRINT = 7.5 / 72 * DPI
+_ONLY_TEXT = ": only its text layer can be found"
 _MIN_LETTER_CELLS = 60  # cells: two lines or so; strokes of a drawing are taken for some
 _ROTATIONS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
@@ -81,6 +85,15 @@ class MiniEncoder:
         Raises `ValueError` for a text without a letter or digit.
         """
         return parallel_map(self._encode_query, texts)
+
+    def unreadable(self, page: Page) -> tuple[Note, ...]:
+        """Scripts other than Latin and print that is too small, as far as the page's text layer tells."""
+        notes = []
+        if script := foreign_script(page.text):
+            notes.append(Note("script", f"is printed in {script} letters, which mini does not read{_ONLY_TEXT}"))
+        if page.print_height is not None and page.print_height * _scale(page, page.image.size) < _SMALLEST_PRINT:
+            notes.append(Note("small", f"is printed in letters that are too small for mini to read{_ONLY_TEXT}"))
+        return tuple(notes)
 
     def _encode_page(self, page: Page) -> PageEmbedding:
         vectors, cells, legibility, confidence = self._read(resize_page(page))
@@ -167,15 +180,21 @@ def resize_page(page: Page, rotation: Image.Transpose | None = None) -> NDArray[
     if rotation is not None:
         grey = grey.transpose(rotation)
     width, height = grey.size
+    scale = _scale(page, grey.size)
+    rows = _count_patches(height * scale, PATCH_HEIGHT)
+    cols = _count_patches(width * scale, PATCH_WIDTH)
+    return np.array(grey.resize((cols * PATCH_WIDTH, rows * PATCH_HEIGHT), Image.Resampling.BICUBIC))
+
+
+def _scale(page: Page, size: tuple[int, int]) -> float:
+    """The sides of a page as mini reads it, by those of its image of this `size`."""
     area = float(_LETTER_AREA)
     if page.geometry is not None:
         points = page.geometry.size
         area = points[0] * points[1] * (DPI / 72) ** 2
         area = min(max(area, _SMALLEST * _LETTER_AREA), _LARGEST * _LETTER_AREA)
-    scale = (area / (height * width)) ** 0.5
-    rows = _count_patches(height * scale, PATCH_HEIGHT)
-    cols = _count_patches(width * scale, PATCH_WIDTH)
-    return np.array(grey.resize((cols * PATCH_WIDTH, rows * PATCH_HEIGHT), Image.Resampling.BICUBIC))
+    scale: float = (area / (size[0] * size[1])) ** 0.5
+    return scale
 
 
 def _count_patches(pixels: float, patch: int) -> int:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +11,24 @@ from typing import NamedTuple
 from colvision.core.text import Term, query_terms
 
 BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
+_FEW_LETTERS = 6  # a symbol or two on a page of numbers are no script
 _LONGEST = 40  # letters of a word that are looked at
 _SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
 _FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
+
+
+def foreign_script(text: str) -> str:
+    """The script that most letters of a text are of (`Cyrillic`, `CJK`); "" where most are Latin, or there are few."""
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", text))
+    scripts = Counter(unicodedata.name(each, "UNKNOWN").split()[0] for each in letters)
+    if sum(scripts.values()) < _FEW_LETTERS or 2 * scripts["LATIN"] >= sum(scripts.values()):
+        return ""
+    scripts.pop("LATIN", None)
+    name = scripts.most_common(1)[0][0]
+    return name if name == "CJK" else name.capitalize()
 
 
 def fold(text: str) -> str:

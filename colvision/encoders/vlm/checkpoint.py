@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from colvision.errors import EncoderNotFound, MissingExtra
 
@@ -47,7 +48,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path, name: str, source: str = "") -> Checkpoint:
-        """Raises EncoderNotFound when the folder lacks its configuration or any of its weights."""
+        """Raises EncoderNotFound when the folder lacks its configuration or any of its weights, or one is damaged."""
         config = folder / "config.json"
         if not config.is_file():
             raise EncoderNotFound(
@@ -60,7 +61,7 @@ class Checkpoint:
                 f"checkpoint {name!r} lacks {', '.join(missing[:3])} in {folder}: "
                 "copy all its safetensors files there (pickled weights are not read)"
             )
-        model_type = str(json.loads(config.read_bytes()).get("model_type", ""))
+        model_type = str(read_json(config).get("model_type", ""))
         return cls(name, folder, model_type, source or str(folder.resolve()))
 
     def weight_files(self) -> list[Path]:
@@ -123,7 +124,7 @@ def fingerprint(folders: Iterable[Path], settings: Iterable[str]) -> str:
 def _parts(folder: Path) -> Iterator[tuple[str, str]]:
     for name in _CONFIGS:
         if (folder / name).is_file():
-            yield name, json.dumps(_without_incidentals(json.loads((folder / name).read_bytes())), sort_keys=True)
+            yield name, json.dumps(_without_incidentals(read_json(folder / name)), sort_keys=True)
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
     for name in (*_TOKENIZER, *weights):
         if (folder / name).is_file():
@@ -156,8 +157,22 @@ def _weight_files(folder: Path) -> list[str]:
     table = folder / "model.safetensors.index.json"
     if not table.is_file():
         return ["model.safetensors"]
-    weight_map: Mapping[str, str] = json.loads(table.read_bytes())["weight_map"]
-    return sorted(set(weight_map.values()))
+    parts = read_json(table)
+    weight_map = parts.get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map or not isinstance(parts.get("metadata"), dict):
+        raise EncoderNotFound(f"{table} says no 'weight_map' or no 'metadata': copy it again from where it came")
+    return sorted(set(map(str, weight_map.values())))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a configuration says. Raises EncoderNotFound when it cannot be read, or is no object."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise EncoderNotFound(f"{path} cannot be read ({error}): copy it again from where it came") from error
+    if not isinstance(found, dict):
+        raise EncoderNotFound(f"{path} holds a {type(found).__name__}, no configuration: copy it again")
+    return found
 
 
 def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
@@ -165,7 +180,7 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
     config = folder / "adapter_config.json"
     if (folder / "config.json").is_file() or not config.is_file():
         return Checkpoint.read(folder, name, source)
-    base = _base_of(json.loads(config.read_bytes()), folder)
+    base = _base_of(read_json(config), folder)
     try:
         found = find_checkpoint(base, hub=hub) if base else None
     except EncoderNotFound as error:

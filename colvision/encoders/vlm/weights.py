@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.checkpoint import Checkpoint, read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.errors import WeightsMismatch
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
+_LEAST_STORED = 0.5  # of the weights that a configuration describes; what fits is then looked at one by one
 _NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
 _PROJECTION = "embedding_proj_layer.weight"
 _DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
@@ -43,11 +45,13 @@ def load_weights(
     Raises:
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
     """
+    stored = _count_stored(checkpoint)
     source: Path | None = checkpoint.folder
     config = state = None
     if not layout.is_native:
         source, state = None, stored_weights(checkpoint, layout)
         config = _wrapping_config(model_class, checkpoint, state)
+    _check_size(model_class, checkpoint, config, stored)
     model, report = model_class.from_pretrained(
         source,
         config=config,
@@ -70,6 +74,41 @@ def load_weights(
         if hasattr(part, "config") and hasattr(part.config, "use_cache"):
             part.config.use_cache = False
     return model.eval()
+
+
+def _count_stored(checkpoint: Checkpoint) -> int:
+    """How many numbers the weights of a checkpoint are, by the headers of its files. Raises WeightsMismatch."""
+    count = 0
+    for path in checkpoint.weight_files():
+        try:
+            with safe_open(path, framework="pt") as file:
+                count += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  no mapping
+        except (OSError, SafetensorError) as error:
+            raise WeightsMismatch(
+                f"{path} holds no weights in the format of safetensors ({error}): copy it again from where it came "
+                "(pickled weights are not read, whatever they are called)"
+            ) from error
+    return count
+
+
+def _check_size(
+    model_class: type[PreTrainedModel], checkpoint: Checkpoint, config: PreTrainedConfig | None, stored: int
+) -> None:
+    """Raises WeightsMismatch where a checkpoint holds a part of what its configuration describes.
+
+    transformers would make a model of that size and fill it with random numbers, for minutes, before it can be told.
+    """
+    if config is None:
+        config = model_class.config_class.from_pretrained(
+            checkpoint.folder, local_files_only=True, trust_remote_code=False
+        )
+    with torch.device("meta"):
+        described = sum(weight.numel() for weight in model_class(config).parameters())
+    if stored < described * _LEAST_STORED:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} holds {stored:,} weights, its config.json describes {described:,}: "
+            "take all files from one checkpoint"
+        )
 
 
 def stored_weights(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, torch.Tensor]:
@@ -107,7 +146,7 @@ def _wrapping_config(
             "vectors: it was not trained to search; choose a checkpoint that was"
         )
     dim = len(state[_PROJECTION])
-    stated = json.loads((checkpoint.folder / "config.json").read_bytes())
+    stated = read_json(checkpoint.folder / "config.json")
     declared = next((stated[key] for key in _DECLARED_DIM if key in stated), dim)
     if declared != dim:
         raise WeightsMismatch(

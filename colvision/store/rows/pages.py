@@ -1,9 +1,10 @@
 """Rows of pages, and their text."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from colvision.core.health import Note, notes_text, parse_notes
+from colvision.core.health import Note, UnreadPage, notes_text, parse_notes
 from colvision.core.page import PdfGeometry
 from colvision.core.text import page_form
 from colvision.errors import LibraryDamaged, PageNotFound
@@ -15,24 +16,31 @@ from colvision.store.table import text_checksum
 
 _SELECT = PAGES.select()
 _JOIN_TEXT = "LEFT JOIN page_text ON page_text.rowid = pages.key"
+_AMONG = "document IN (SELECT value FROM json_each(?))"  # of any number of documents, in one statement
 _IS_TEXT_INTACT = "(pages.text IS text_checksum(CAST(page_text.text AS BLOB)))"
 
 
 def numbers(db: Catalogue, key: int) -> set[int]:
-    """The pages of a document that are stored or known to fail."""
-    return {row[0] for row in db.all("SELECT number FROM pages WHERE document = ?", [key])}
+    """The pages of a document that are stored."""
+    return {row[0] for row in db.all("SELECT number FROM pages WHERE document = ? AND reason IS NULL", [key])}
 
 
-def failed(db: Catalogue, key: int) -> list[tuple[int, str]]:
-    """(number, reason) of the pages that could not be read."""
-    sql = "SELECT number, reason FROM pages WHERE document = ? AND reason IS NOT NULL ORDER BY number"
-    return [(number, reason) for number, reason in db.all(sql, [key])]
+def failed(db: Catalogue, keys: Sequence[int]) -> dict[int, list[UnreadPage]]:
+    """{document: its pages that could not be read}, of those among `keys` that have any."""
+    sql = f"SELECT document, number, reason, tried FROM pages WHERE {_AMONG} AND reason IS NOT NULL"
+    found: dict[int, list[UnreadPage]] = defaultdict(list)
+    for key, *page in sorted(db.all(sql, [json.dumps(keys)]), key=lambda row: row[:2]):
+        found[key].append(UnreadPage(*page))
+    return found
 
 
-def noted(db: Catalogue, key: int) -> list[tuple[int, Note]]:
-    """(number, note) of what could not be read on the pages of a document; damaged entries are left out."""
-    sql = f"SELECT number, notes FROM pages WHERE document = ? AND notes <> '[]' AND {PAGES.is_intact_sql}"
-    return [(number, note) for number, text in sorted(db.all(sql, [key])) for note in parse_notes(text)]
+def noted(db: Catalogue, keys: Sequence[int]) -> dict[int, list[tuple[int, Note]]]:
+    """{document: (number, note) of what could not be read on its pages}; damaged entries are left out."""
+    sql = f"SELECT document, number, notes FROM pages WHERE {_AMONG} AND notes <> '[]' AND {PAGES.is_intact_sql}"
+    found: dict[int, list[tuple[int, Note]]] = defaultdict(list)
+    for key, number, text in sorted(db.all(sql, [json.dumps(keys)])):
+        found[key] += [(number, note) for note in parse_notes(text)]
+    return found
 
 
 def find(db: Catalogue, row: DocumentRow, number: int) -> PageRow:
@@ -94,9 +102,10 @@ def delete_quarantined(db: Catalogue, key: int) -> None:
     delete_where(db, "document = ? AND shard IN (SELECT key FROM shards WHERE damage <> '')", [key])
 
 
-def delete_failed(db: Catalogue, key: int) -> None:
-    """Deletes the pages of a document that could not be read: they can be tried again."""
-    delete_where(db, "document = ? AND reason IS NOT NULL", [key])
+def delete_failed(db: Catalogue, key: int, numbers: Sequence[int]) -> None:
+    """Deletes those of these pages of a document that could not be read: they were tried again."""
+    among = "number IN (SELECT value FROM json_each(?))"
+    delete_where(db, f"document = ? AND reason IS NOT NULL AND {among}", [key, json.dumps(numbers)])
 
 
 def delete_where(db: Catalogue, where: str, values: Sequence[Value]) -> None:

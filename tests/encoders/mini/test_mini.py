@@ -44,6 +44,36 @@ def test_words_are_folded_runs_of_letters_and_digits():
     assert words.compounds_of("see XJ-4711.A and v1.2, not a b") == ["xj-4711.a", "v1.2"]
 
 
+def test_a_script_that_is_not_latin_is_known_by_most_of_its_letters():
+    assert words.foreign_script("Замена гидравлического насоса, Pump 7") == "Cyrillic"
+    assert words.foreign_script("更换液压油泵的密封圈。") == "CJK"
+    assert words.foreign_script("유압펌프를 교체한다.") == "Hangul"
+    for latin in (
+        "Ｐｕｍｐ ｖａｌｖｅ ｓｅａｌ",
+        "Ölwechsel alle 500 h, Ω = 47, µm",
+        "α β 4711",
+        "",
+        "Bleed the pump: Слить",
+    ):
+        assert words.foreign_script(latin) == ""
+
+
+def test_mini_says_what_its_text_layer_tells_it_cannot_read():
+    encoder = mini.load()
+    image, letter = Image.new("L", (1275, 1650), 255), PdfGeometry((0, 0, 612, 792))  # 150 dpi
+    a1 = PdfGeometry((0, 0, 1684, 2384))
+
+    def kinds(geometry=letter, **said):
+        return [note.kind for note in encoder.unreadable(Page(image, geometry=geometry, **said))]
+
+    assert kinds(text="Bleed the pump") == [] == kinds(print_height=8 / 72 * 150)
+    assert kinds(print_height=7 / 72 * 150) == ["small"]
+    assert kinds(text="Замена насоса") == ["script"]
+    assert kinds(a1, print_height=12 * 1275 / 1684) == ["small"], "12 pt on a sheet that is halved"
+    assert kinds(a1, print_height=24 * 1275 / 1684) == []
+    assert encoder.unreadable(Page(image)) == (), "of a scan nothing is known"
+
+
 def test_function_words_count_only_where_there_is_nothing_else():
     assert asked("How do I bleed the pump, the PUMP?") == ["bleed", "pump"]
     assert asked("To be or not to be") == ["to", "be", "or", "not"]
