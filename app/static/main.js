@@ -11,7 +11,7 @@ import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Results } from "./results.js";
 import { Settings } from "./settings.js";
-import { Sidebar } from "./sidebar.js";
+import { isActive, Sidebar } from "./sidebar.js";
 import { offerSuggestions } from "./suggestions.js";
 import { summarise } from "./summary.js";
 import { Uploads } from "./upload.js";
@@ -39,7 +39,7 @@ class App {
       collection: collectionName,
     });
     this.collections = new Collections({ choose: (name) => this.enter(name) });
-    this.uploads = new Uploads({ collection: collectionName, added: () => this.sidebar.refresh() });
+    this.uploads = new Uploads({ collection: collectionName, names: (name) => this.namesIn(name), added: () => this.sidebar.refresh() });
     this.banner = new Banner({ act: (action) => this.sidebar.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
     const cards = {
@@ -54,6 +54,7 @@ class App {
       probe: (probe) => this.open(this.state.page_of, this.state.page_number, { probe }),
       close: () => this.close(),
       like: () => this.moreLike(),
+      document: (id) => this.library?.documents.find((each) => each.id === id),
     });
     this.exampleQuery = new ExampleQuery({
       image: (image) => this.ask({ image }),
@@ -169,7 +170,8 @@ class App {
     byId("cv-app").classList.add("is-busy");
     this.pagesThen = this.collection?.pages ?? null;
     try {
-      const answer = await api.search(this.state, signal);
+      const wait = (reason, seconds) => this.tellWait(reason, seconds);
+      const answer = await api.search(this.state, { signal, wait });
       if (signal.aborted) return;
       this.answer = answer;
       if (!this.state.document && !this.state.where) this.pagesThen = answer.pages; // the list of documents may be older
@@ -190,19 +192,33 @@ class App {
     else this.inspector.hide();
   }
 
-  // What the search was limited to may have been deleted since the link was made.
+  // The server is busy, and is asked again by itself unless the user will not wait.
+  tellWait(reason, seconds) {
+    const line = byId("cv-message");
+    const stop = () => {
+      this.searching.abort();
+      byId("cv-app").classList.remove("is-busy");
+      say(line, reason);
+    };
+    say(line, `${reason} Asked again in ${Math.ceil(seconds)} s. `);
+    line.append(make("button", { type: "button", class: "cv-link", onclick: stop }, "Do not wait"));
+  }
+
+  // What the search was limited to may have been deleted since the link was made, or be a collection that is new.
   complain(error) {
     const line = byId("cv-message");
     if (this.collection?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
     const { document, collection, like } = this.state;
     const isLimited = !like && (document || collection !== FIRST); // pages like one are looked for where that one is
     if (error.status !== 404 || !isLimited) return say(line, error.message);
-    const [gone, wider] = document ? ["document", { document: "" }] : ["collection", { collection: FIRST }];
+    const [gone, wider] = document
+      ? ["The document that this search was limited to is not in the library, or not any more.", { document: "" }]
+      : [`The collection ${collection} holds no document, or none any more: add one, or search elsewhere.`, { collection: FIRST }];
     const search = () => {
       this.remember(wider, { push: true });
       this.restore();
     };
-    say(line, `The ${gone} that this search was limited to is not in the library, or not any more. `);
+    say(line, `${gone} `);
     line.append(make("button", { type: "button", class: "cv-link", onclick: search }, document ? "Search all documents" : `Search in ${FIRST}`));
   }
 
@@ -257,11 +273,19 @@ class App {
     return this.library?.collections.find((each) => each.name === this.state.collection);
   }
 
+  // What documents of a collection are called, and files that are about to become some.
+  namesIn(collection) {
+    const { documents = [], jobs = [] } = this.library ?? {};
+    const named = [...documents, ...jobs.filter(isActive)].filter((each) => each.collection === collection);
+    return new Set(named.map((each) => each.name));
+  }
+
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
-    const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
+    const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
     const wasStale = this.collection?.needs_reencoding;
-    if (this.library && pagesOf(this.library) !== pagesOf(library)) api.forgetExplanations();
+    const isOther = this.library && pagesOf(this.library) !== pagesOf(library);
+    if (isOther) api.forgetExplanations();
     this.library = library;
     this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
@@ -273,6 +297,7 @@ class App {
     this.summarise();
     this.suggest();
     if (gone.size) this.documentsDeleted(gone);
+    else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
   }
 
@@ -284,11 +309,13 @@ class App {
     byId("cv-drawer-count").textContent = documents.length || "";
   }
 
-  // Documents that were deleted, here or in another tab.
-  documentsDeleted(gone) {
-    if (gone.has(this.state.page_of)) this.close();
+  // Documents that were deleted, here or in another tab: a page of one is not swapped for another page.
+  async documentsDeleted(gone) {
+    const name = gone.get(this.state.page_of);
+    if (name) this.close();
     if (gone.has(this.state.document)) this.remember({ document: "" });
-    if (this.hasQuery) this.search({ keep: Boolean(this.state.page_of) });
+    if (this.hasQuery) await this.search({ keep: true });
+    if (name) say(byId("cv-message"), `The document ${name} was deleted.`);
   }
 }
 

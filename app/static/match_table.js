@@ -13,10 +13,12 @@ export function fillRows(heat, page, choose) {
 }
 
 // What the score holds beside the words themselves.
-const SCORE_TERMS = { frequency: "How often they stand there", order: "One after the other, as asked", near: "Near each other" };
+const SCORE_TERMS = new Map([
+  ["frequency", "How often they stand there"], ["order", "One after the other, as asked"], ["near", "Near each other"],
+]);
 
 function term([name, value]) {
-  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS[name] ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
+  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS.get(name) ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
 }
 
 function row(match, number, { heat, page, choose }) {

@@ -31,8 +31,9 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     search(page, "gasket")
     expect(page.locator("#cv-title")).to_have_text("gasket.tiff")
     page.request.delete(f"{server}/api/v1/documents/{document}")
-    expect(page.locator("#cv-title")).not_to_have_text("gasket.tiff")
+    expect(page.locator("#cv-message")).to_have_text("The document gasket.tiff was deleted.")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    expect(page.locator("#cv-inspector")).to_be_hidden()  # no page of another manual takes its place
     assert document not in page.url
 
 
@@ -174,6 +175,7 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     page.fill("#cv-collection-name", "spare parts")
     page.keyboard.press("Enter")
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
+    expect(page.locator("#cv-message")).to_contain_text("The collection spare parts holds no document")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
     expect(page.locator("#cv-documents .cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
     search(page, "bolt")
