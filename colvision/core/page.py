@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from colvision.core.health import Note
+
 
 class PageId(NamedTuple):
     """One page of one document of a library."""
@@ -84,7 +86,8 @@ class Page:
     """One page as an image.
 
     `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
-    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none).
+    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none), `notes` say what of
+    the page cannot be read on the image.
     """
 
     image: Image.Image
@@ -92,6 +95,7 @@ class Page:
     source: str = ""
     geometry: PdfGeometry | None = None
     text: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if self.number < 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder
+from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
 from colvision.errors import InputError
 from colvision.ingest.options import Callbacks, IngestOptions
@@ -31,9 +32,10 @@ class _PageInFlight:
     shape: tuple[int, int]
     geometry: PdfGeometry | None
     text: str
+    notes: tuple[Note, ...]
 
     def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
-        return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text)
+        return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text, self.notes)
 
 
 class DocumentIngest:
@@ -85,7 +87,7 @@ class DocumentIngest:
                     continue
                 text = item.text if is_legible(item.text) else ""
                 self._in_flight.append(
-                    _PageInFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text)
+                    _PageInFlight(item.number, encode_jpeg(item.image), item.shape, item.geometry, text, item.notes)
                 )
                 yield item
         except InputError as error:

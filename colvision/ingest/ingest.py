@@ -93,7 +93,9 @@ def _open_pending(
     # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
     name = source_file.name if source_file.upload or source_file.name != path.name else None
     file_info = inspect_file(path, name=name, limits=limits)
-    pending = store.pending.begin(path, source_file, info, pages=file_info.pages, renderer=file_info.renderer)
+    pending = store.pending.begin(
+        path, source_file, info, pages=file_info.pages, renderer=file_info.renderer, notes=file_info.notes
+    )
     if pending.outcome != "same" and _stamp(path) != before:
         reason = f"{source_file.name} was changed while it was read: ingest it again when it is complete"
         store.writer.stop(pending, FAILED, reason)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from colvision.maxsim.amx import Tiles
 
 _PRODUCT = 81_920  # whole numbers in one product: 4,096 page vectors x 20 tokens; with the codes well inside 2 MB of L2
+_FLOATS = 1_024  # page vectors that are float32 at once: 512 KB at 128 dimensions
 _TILED, _TILED_BLOCK = 64, 131_072  # dimensions in a tile; page vectors that a thread takes at once: 17 MB at 128
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
@@ -102,7 +103,12 @@ def _products(rows: Codes, tokens: Codes) -> NDArray[np.int32]:
 
         product: NDArray[np.int32] = torch._int_mm(_tensor(rows), _tensor(tokens).T).numpy()
         return product
-    return (rows.astype(np.float32) @ tokens.astype(np.float32).T).astype(np.int32)
+    whole = np.empty((len(rows), len(tokens)), np.int32)
+    right = np.ascontiguousarray(tokens.T, np.float32)
+    for begin in range(0, len(rows), _FLOATS):
+        block = slice(begin, begin + _FLOATS)
+        whole[block] = rows[block].astype(np.float32) @ right
+    return whole
 
 
 def _tensor(codes: Codes) -> "torch.Tensor":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LimitExceeded
 from colvision.pdf.kinds import detect_kind, file_size
@@ -20,11 +21,15 @@ _MIN_PIXELS, _MAX_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What a file is: its kind by content, its number of pages, and what draws them ("poppler 22.12.0")."""
+    """What a file is: its kind by content, its number of pages, and what draws them ("poppler 22.12.0").
+
+    `notes` say what of the file is not in its pages.
+    """
 
     kind: Literal["pdf", "image"]
     pages: int
     renderer: str
+    notes: tuple[Note, ...] = ()
 
 
 def inspect_file(
@@ -38,7 +43,8 @@ def inspect_file(
     request = _request(Path(path), name, limits, RENDER_PIXELS, renderer)
     with Reader(request) as reader:
         pages = _open(reader, request, limits)
-    return FileInfo("pdf" if request.kind == "pdf" else "image", pages, name_and_version(request.renderer))
+    kind: Literal["pdf", "image"] = "pdf" if request.kind == "pdf" else "image"
+    return FileInfo(kind, pages, name_and_version(request.renderer), reader.notes)
 
 
 def read_pages(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.errors import InputError, JobCancelled, LibraryLocked
 from colvision.store import rows
@@ -61,7 +62,14 @@ class PendingDocuments:
         return PendingDocument("same", decision.existing, ())
 
     def begin(
-        self, path: Path, source_file: SourceFile, info: EncoderInfo, *, pages: int, renderer: str
+        self,
+        path: Path,
+        source_file: SourceFile,
+        info: EncoderInfo,
+        *,
+        pages: int,
+        renderer: str,
+        notes: tuple[Note, ...] = (),
     ) -> PendingDocument:
         """Keeps a copy of a file of so many `pages` and begins a document for it, or finds the one that it already is.
 
@@ -92,6 +100,7 @@ class PendingDocuments:
                     replaces=decision.replaced.key if decision.replaced else None,
                     worker=str(Holder.current()),
                     metadata=_metadata(source_file, decision),
+                    notes=notes,
                 )
                 if decision.outcome != "same":  # also where a document is resumed: its kept file may be damaged
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
 from colvision.errors import EncoderMismatch
@@ -77,6 +78,7 @@ class DocumentRow:
     worker: str
     added: str
     metadata: Metadata
+    notes: tuple[Note, ...]  # on the file as a whole
     stored: int
     failed: int
     is_intact: bool
@@ -103,6 +105,7 @@ class NewDocument(NamedTuple):
     replaces: int | None
     worker: str
     metadata: Metadata
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class NewPage(NamedTuple):
     shard: int
     row: int
     image_checksum: int
+    notes: tuple[Note, ...] = ()
 
 
 DamageKind = Literal["catalogue", "log", "text", "entry", "shard", "file", "page image", "document"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
-FORMAT = 3  # raise it when an older colvision would misread the library
+FORMAT = 4  # raise it when an older colvision would misread the library
 APPLICATION_ID = 0x434F4C56  # "COLV", SQLite's mark of the program that a file belongs to
 SCHEMA_CHECKSUM_FORMAT = 2  # since this format a library knows the checksum of its own tables' definitions
 
@@ -41,6 +41,7 @@ DOCUMENTS = Table(
         "worker": unchecked("TEXT NOT NULL"),
         "added": Column("TEXT NOT NULL"),
         "metadata": Column("TEXT NOT NULL DEFAULT '{}'"),  # JSON object, see `metadata`
+        "notes": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON, see `core.health`
     },
 )
 SHARDS = Table(
@@ -73,6 +74,8 @@ PAGES = Table(
         "row": unchecked("INTEGER"),
         "picture": Column("INTEGER"),  # crc32 of its page image's file; NULL where format 1 wrote it
         "text": Column("INTEGER"),  # crc32 of its text in `page_text`; NULL for none
+        "notes": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON, see `core.health`
+        "tried": Column("TEXT"),  # when it failed, UTC in ISO 8601; NULL for a stored page
     },
     "UNIQUE (document, number)",
 )
@@ -109,6 +112,7 @@ CREATE INDEX documents_sha256 ON documents (sha256);
 CREATE INDEX documents_source ON documents (source);
 CREATE INDEX pages_shard ON pages (shard, row);
 CREATE INDEX pages_failed ON pages (document) WHERE reason IS NOT NULL;
+CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
 SCHEMA = (
     "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS))
@@ -148,6 +152,18 @@ UPDATE jobs SET document = coalesce((
 UPDATE jobs SET kind = 'resume', path = '' WHERE document <> '' AND state IN ('queued', 'running');
 UPDATE jobs SET metadata = upload_metadata(path), path = upload_path(path) WHERE path <> '';
 """
+_NOTES_4 = """
+UPDATE documents SET seal = NULL WHERE seal IS row_checksum(
+    CAST(id AS BLOB), collection, CAST(name AS BLOB), CAST(source AS BLOB), upload, CAST(sha256 AS BLOB),
+    CAST(extension AS BLOB), bytes, pages, CAST(renderer AS BLOB), visible, replaces, CAST(added AS BLOB),
+    CAST(metadata AS BLOB));
+ALTER TABLE documents ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+UPDATE pages SET seal = NULL WHERE seal IS row_checksum(
+    document, number, CAST(reason AS BLOB), height, width, CAST(geometry AS BLOB), picture, text);
+ALTER TABLE pages ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE pages ADD COLUMN tried TEXT;
+CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -166,4 +182,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
+    4: _NOTES_4,
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from colvision.core.health import Note
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
@@ -199,6 +200,11 @@ class Store:
         """(number, reason) of the pages that could not be read."""
         with self._db.read():
             return rows.pages.failed(self._db, row.key)
+
+    def noted_pages(self, row: DocumentRow) -> list[tuple[int, Note]]:
+        """(number, note) of what could not be read on pages that are stored."""
+        with self._db.read():
+            return rows.pages.noted(self._db, row.key)
 
     def shards(self, collection: str) -> list[ShardRow]:
         with self._db.read():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import EncoderInfo
+from colvision.core.health import Note
 from colvision.core.metadata import Metadata
 from colvision.core.page import PdfGeometry
 from colvision.maxsim import clipped_share, quantise
@@ -35,6 +36,7 @@ class EncodedPage:
     width: int
     geometry: PdfGeometry | None = None
     text: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class Writer:
@@ -99,7 +101,17 @@ class Writer:
         rows.shards.add(self._db, shard)
         for place, page in enumerate(batch.pages):
             checksum = zlib.crc32(page.jpeg)
-            new = NewPage(row.key, page.number, page.height, page.width, page.geometry, shard.key, place, checksum)
+            new = NewPage(
+                row.key,
+                page.number,
+                page.height,
+                page.width,
+                page.geometry,
+                shard.key,
+                place,
+                checksum,
+                page.notes,
+            )
             rows.pages.add(self._db, new, page.text)
         rows.collections.count_clipped(self._db, row.collection, *batch.count_clipped())
         if row.visible:

@@ -33,7 +33,7 @@ def document(key: int, name: str, **metadata) -> DocumentRow:
         key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=name, upload=True,
         sha256="0" * 64, extension="pdf", bytes=1, pages=PAGES_A_DOCUMENT, renderer="pdfium", state="ready", reason="",
         visible=True, replaces=None, worker="", added="2026-01-01", stored=PAGES_A_DOCUMENT, failed=0,
-        metadata=metadata, is_intact=True,
+        metadata=metadata, notes=(), is_intact=True,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ def document(key, name, **metadata):
         key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=name, upload=True,
         sha256="0" * 64, extension="pdf", bytes=1, pages=4, renderer="pdfium", state="ready", reason="", visible=True,
         replaces=None, worker="", added=datetime.now(UTC).isoformat(), stored=4, failed=0, metadata=metadata,
-        is_intact=True,
+        notes=(), is_intact=True,
     )  # fmt: skip
 
 

@@ -4,11 +4,14 @@ import hashlib
 import os
 import sqlite3
 import threading
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
 
 from colvision.core.embedding import PageEmbedding, PatchGrid
+from colvision.core.health import Note
 from colvision.errors import (
     CollectionNotFound,
     DocumentAmbiguous,
@@ -271,3 +274,19 @@ def test_commits_of_many_threads_do_not_lose_each_other(store, quick_path):
         thread.join()
     assert errors == []
     assert visible_pages(store) == {(path.name, number) for path in paths for number in (1, 2)}
+
+
+def test_what_was_not_read_of_pages_and_of_the_file_is_kept(store, quick_path):
+    path = write(quick_path, "a.pdf", "A")
+    form, shrunk = Note("form", "is a form"), Note("shrunk", "is drawn at 40 dpi")
+    pending = store.pending.begin(path, source_file("a.pdf"), TOY.info, pages=3, renderer="toy 1", notes=(form,))
+    pages = [encoded(1, "bleed"), replace(encoded(2, "valve"), notes=(shrunk,))]
+    store.writer.commit(pending, pages, TOY.info, failed=[(3, "is damaged")])
+    store.writer.finish(pending)
+    row = store.find("a.pdf")
+    assert row.notes == (form,)
+    assert store.noted_pages(row) == [(2, shrunk)]
+    with store._db.read():
+        [(tried,)] = store._db.all("SELECT tried FROM pages WHERE number = 3")
+    assert datetime.fromisoformat(tried).tzinfo is not None
+    assert store.verify() == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from colvision.core.health import Note
 from colvision.core.page import PdfGeometry
 from colvision.pdf.limits import target_size
 from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, UnreadablePage
@@ -26,6 +27,7 @@ class PdfiumDocument:
         self._document = _load(request.path)
         self._document.init_forms()  # else filled-in fields stay blank
         self.pages = len(self._document)
+        self.notes: tuple[Note, ...] = ()
 
     def draw(self, number: int) -> PageImage:
         page = self._page(number)

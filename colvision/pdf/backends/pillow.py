@@ -9,6 +9,7 @@ from typing import cast
 
 from PIL import ExifTags, Image
 
+from colvision.core.health import Note
 from colvision.pdf.limits import target_size
 from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, UnreadablePage
 
@@ -35,6 +36,7 @@ class ImageDocument:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self.notes: tuple[Note, ...] = ()
         importlib.import_module(f"PIL.{_PLUGINS[request.kind]}ImagePlugin")  # else Pillow imports all of its formats
         try:
             self._image = Image.open(request.path, formats=[request.kind])

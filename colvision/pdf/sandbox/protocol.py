@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import IO, Any, Literal, get_args
 
+from colvision.core.health import Note
 from colvision.core.page import PdfGeometry
 
 FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
@@ -67,6 +68,7 @@ class PageImage:
     pixels: bytes | memoryview
     text: str = ""
     geometry: PdfGeometry | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Status:
     code: Code
     text: str = ""
     pages: int = 0  # of the file, where it was opened
+    notes: tuple[Note, ...] = ()  # on the file, where it was opened
 
     def __post_init__(self) -> None:
         if self.code not in get_args(Code) or not isinstance(self.text, str) or not isinstance(self.pages, int):
@@ -100,6 +103,7 @@ def receive(stream: IO[bytes], max_pixels: int) -> Status | PageImage | None:
     line = stream.readline(_MAX_LINE_BYTES)
     try:
         fields = json.loads(line)
+        fields["notes"] = tuple(Note(note["kind"], note["text"]) for note in fields["notes"])
         return Status(**fields) if "code" in fields else _page_image(stream, fields, max_pixels)
     except (ValueError, TypeError, KeyError):
         return None
@@ -107,7 +111,8 @@ def receive(stream: IO[bytes], max_pixels: int) -> Status | PageImage | None:
 
 def _head(image: PageImage) -> dict[str, object]:
     geometry = image.geometry and asdict(image.geometry)
-    return {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry}
+    notes = [asdict(note) for note in image.notes]
+    return {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry, "notes": notes}
 
 
 def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> PageImage:
@@ -120,4 +125,4 @@ def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> Pag
     if len(pixels) < width * height * channels:
         raise ValueError("the image ends early")
     geometry = head["geometry"] and PdfGeometry(tuple(head["geometry"]["crop"]), head["geometry"]["rotation"])
-    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry)
+    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry, head["notes"])

@@ -7,6 +7,7 @@ from typing import Self
 
 from PIL import Image
 
+from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import DamagedFile, EncryptedFile, InputError, LimitExceeded
 from colvision.pdf.sandbox.client import Worker, WorkerLost, WorkerTimeout
@@ -39,6 +40,7 @@ class Reader:
         self._request = request
         self._worker: Worker | None = None
         self._requested = 0  # pages of the present worker
+        self.notes: tuple[Note, ...] = ()  # on the file, once it is open
         self._lost = 0  # workers, since the last page that could be drawn
         self._failure = ""  # why there is no worker
 
@@ -58,6 +60,7 @@ class Reader:
             kind = LimitExceeded if isinstance(lost, WorkerTimeout) else DamagedFile
             raise kind(f"{self._request.name}: opening it {lost}") from lost
         if isinstance(answer, Status) and answer.code == "opened":
+            self.notes = answer.notes
             return answer.pages
         self._end()
         refusal = answer if isinstance(answer, Status) and answer.code in _REFUSALS else _NO_ANSWER
@@ -106,7 +109,7 @@ class Reader:
         self._lost = 0
         mode = "L" if answer.raw == "L" else "RGB"
         image = Image.frombuffer(mode, answer.size, bytes(answer.pixels), "raw", answer.raw, 0, 1)
-        return Page(image, number, self._request.name, answer.geometry, answer.text)
+        return Page(image, number, self._request.name, answer.geometry, answer.text, answer.notes)
 
     def _end(self) -> None:
         if self._worker is not None:

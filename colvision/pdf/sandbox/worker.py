@@ -11,6 +11,7 @@ import sys
 from types import TracebackType
 from typing import IO, Protocol
 
+from colvision.core.health import Note
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
 
 
@@ -18,6 +19,8 @@ class OpenDocument(Protocol):
     """An open file. Raises `UnreadableFile` when it is made, `UnreadablePage` for a page."""
 
     pages: int
+
+    notes: tuple[Note, ...]
 
     def draw(self, number: int) -> PageImage:
         """Page `number`, from 1."""
@@ -38,7 +41,7 @@ def main() -> None:
     except UnreadableFile as error:
         send(answers, Status(error.code, str(error)))
         return
-    send(answers, Status("opened", pages=document.pages))
+    send(answers, Status("opened", pages=document.pages, notes=document.notes))
     for line in sys.stdin.buffer:  # ends with the parent
         _limit_time(request.page_seconds)
         send(answers, _draw(document, int(line)))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from colvision.core.health import notes_text, parse_notes
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.store.catalogue import Catalogue, Record, Value
 from colvision.store.records import DAMAGED, INGESTING, READY, DocumentRow, NewDocument
@@ -25,11 +26,12 @@ _EPOCH = datetime.fromtimestamp(0, UTC).isoformat()
 def _document(record: Record) -> DocumentRow:
     if not record["is_intact"]:  # its other columns may hold values that no caller expects
         record |= {"bytes": 0, "pages": record["known"], "state": DAMAGED, "reason": _BROKEN}
-        record |= {"added": _EPOCH, "metadata": "{}"}
+        record |= {"added": _EPOCH, "metadata": "{}", "notes": "[]"}
     return value_of(
         DocumentRow,
         record,
         metadata=json.loads(record["metadata"]),
+        notes=parse_notes(record["notes"]),
         stored=record["known"] - record["failed"],
         upload=bool(record["upload"]),
         visible=bool(record["visible"]),
@@ -49,7 +51,7 @@ def get(db: Catalogue, key: int) -> DocumentRow | None:
 
 
 def add(db: Catalogue, new: NewDocument) -> DocumentRow:
-    columns = new._asdict() | {"metadata": metadata_text(new.metadata)}
+    columns = new._asdict() | {"metadata": metadata_text(new.metadata), "notes": notes_text(new.notes)}
     key = insert(db, DOCUMENTS, **columns, state=INGESTING, added=now())
     return select(db, "key = ?", [key])[0]
 

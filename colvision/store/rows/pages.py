@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from colvision.core.health import Note, notes_text, parse_notes
 from colvision.core.page import PdfGeometry
 from colvision.errors import LibraryDamaged, PageNotFound
 from colvision.store.catalogue import Catalogue, Value
 from colvision.store.records import DocumentRow, NewPage, PageRow
-from colvision.store.rows.statements import insert, update, value_of
+from colvision.store.rows.statements import insert, now, update, value_of
 from colvision.store.schema import PAGES
 from colvision.store.table import text_checksum
 
@@ -25,6 +26,12 @@ def failed(db: Catalogue, key: int) -> list[tuple[int, str]]:
     """(number, reason) of the pages that could not be read."""
     sql = "SELECT number, reason FROM pages WHERE document = ? AND reason IS NOT NULL ORDER BY number"
     return [(number, reason) for number, reason in db.all(sql, [key])]
+
+
+def noted(db: Catalogue, key: int) -> list[tuple[int, Note]]:
+    """(number, note) of what could not be read on the pages of a document; damaged entries are left out."""
+    sql = f"SELECT number, notes FROM pages WHERE document = ? AND notes <> '[]' AND {PAGES.is_intact_sql}"
+    return [(number, note) for number, text in sorted(db.all(sql, [key])) for note in parse_notes(text)]
 
 
 def find(db: Catalogue, row: DocumentRow, number: int) -> PageRow:
@@ -52,7 +59,7 @@ def _geometry(text: str | None) -> PdfGeometry | None:
 def add(db: Catalogue, new: NewPage, page_text: str) -> None:
     """Adds a stored page and its text layer, "" for none."""
     geometry = json.dumps([*new.geometry.crop, new.geometry.rotation]) if new.geometry else None
-    values = new._asdict() | {"geometry": geometry}
+    values = new._asdict() | {"geometry": geometry, "notes": notes_text(new.notes)}
     picture = values.pop("image_checksum")
     key = insert(db, PAGES, **values, picture=picture, text=text_checksum(page_text))
     if page_text:
@@ -62,7 +69,7 @@ def add(db: Catalogue, new: NewPage, page_text: str) -> None:
 def add_failed(db: Catalogue, key: int, reasons: Iterable[tuple[int, str]]) -> None:
     """Adds the pages of a document, (number, reason), that could not be read."""
     for number, reason in reasons:
-        insert(db, PAGES, document=key, number=number, reason=reason)
+        insert(db, PAGES, document=key, number=number, reason=reason, tried=now())
 
 
 def text(db: Catalogue, row: PageRow) -> str:

@@ -1,0 +1,58 @@
+"""A library made at format 3 (commit e923256) opens, answers as it did then, and goes on.
+
+Its collection "default" holds texts.pdf (Chinese, full width letters with a soft hyphen, English), "Prüfstand.pdf"
+(its name and its metadata decomposed, as a Mac writes them), lost.pdf (page 2 failed) and half.pdf, which a process of
+another machine left after one page of three; "archive" holds old.pdf, and an upload that waits. Three pages are judged,
+in judgements.jsonl. The encoder is the toy with dim 64.
+"""
+
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from colvision.library import Library
+from colvision.store import Store, catalogue
+from colvision.store.schema import FORMAT
+from colvision.testing import ToyEncoder
+
+FILE = Path(__file__).with_name("library-format-3.zip")
+WIDE = ToyEncoder(dim=64)
+
+
+@pytest.fixture
+def folder(quick_path):
+    with zipfile.ZipFile(FILE) as file:
+        file.extractall(quick_path / "older")
+    return quick_path / "older"
+
+
+def version_of(folder):
+    with closing(sqlite3.connect(folder / catalogue.FILE_NAME)) as raw:
+        return raw.execute("PRAGMA user_version").fetchone()[0]
+
+
+def test_it_holds_and_answers_what_it_did(folder):
+    assert version_of(folder) == 3
+    with Library(Store(folder), WIDE) as library:
+        listed = {each.name: (each.pages, each.stored, each.failed) for each in library.documents()}
+        assert {name: listed[name] for name in ("lost.pdf", "half.pdf", "texts.pdf")} == {
+            "lost.pdf": (3, 2, 1),
+            "half.pdf": (3, 1, 0),
+            "texts.pdf": (3, 3, 0),
+        }
+        assert library.search("bleed the pump", k=1)[0].page == 3
+        assert library.collection("archive").search("rotor", k=1)[0].document == "old.pdf"
+        assert library.verify().found == ()
+        assert [(job.name, job.state) for job in library.jobs.all()] == [("next.pdf", "queued")]
+    assert version_of(folder) == FORMAT
+
+
+def test_it_is_read_where_it_cannot_be_written(folder):
+    before = (folder / catalogue.FILE_NAME).read_bytes()
+    with Library(Store(folder, read_only=True), WIDE) as library:
+        assert library.search("hook", k=1)[0].document == "lost.pdf"
+        assert library.verify().found == ()
+    assert (folder / catalogue.FILE_NAME).read_bytes() == before
