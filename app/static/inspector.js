@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, make, plural, say } from "./dom.js";
 import { ALL, drawScale, Heatmap, outline, tint } from "./heatmap.js";
-import { fillRows } from "./match_table.js";
+import { fillRows, inText } from "./match_table.js";
 
 export class Inspector {
   constructor(events) {
@@ -72,6 +72,7 @@ export class Inspector {
       ]);
       if (this.request !== request) return;
       say(byId("cv-page-message"), "");
+      say(byId("cv-page-notes"), this.notes(document, page));
       byId("cv-probe-text").value = probe;
       this.panel.classList.toggle("is-example", isExample);
       this.take({ image, why, document, page, name: why?.document ?? read.name, pages: why?.pages ?? read.pages });
@@ -81,6 +82,7 @@ export class Inspector {
       const [reason, known] = await whyLost(document, page, error);
       if (this.request !== request) return;
       say(byId("cv-page-message"), reason);
+      say(byId("cv-page-notes"), "");
       this.take(known);
     } finally {
       if (this.request === request) this.panel.classList.remove("is-busy");
@@ -108,6 +110,12 @@ export class Inspector {
     fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));
   }
 
+  // What of this page was not read although it is there.
+  notes(document, page) {
+    const notes = this.events.document(document)?.health.notes ?? [];
+    return notes.filter(({ pages }) => pages.includes(page)).map(({ text }) => `This page ${text}.`).join(" ");
+  }
+
   numberOf(word) {
     return this.heat && word ? this.heat.matches.findIndex((match) => match.word === word) : ALL;
   }
@@ -125,13 +133,14 @@ export class Inspector {
 
   chips() {
     const words = this.heat?.matches ?? [];
-    const chip = (number, text, value) =>
-      make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) },
-        text, value === null ? null : make("small", {}, value));
+    const chip = (number, text, ...more) =>
+      make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) }, text, ...more);
+    const measured = ({ strength }) => make("small", {}, strength.toFixed(2).replace(/^0\./, "."));
     byId("cv-chips").replaceChildren(
-      chip(ALL, "All words", null),
-      ...words.map((match, number) => chip(number, match.word, match.strength.toFixed(2).replace(/^0\./, "."))),
+      chip(ALL, "All words"),
+      ...words.map((match, number) => chip(number, match.word, measured(match), match.in_text ? inText() : null)),
     );
+    byId("cv-in-text").hidden = !words.some((match) => match.in_text);
   }
 
   choose(number, { silent = false } = {}) {
@@ -163,7 +172,7 @@ export class Inspector {
 
   shownMatches() {
     const matches = this.heat?.matches ?? [];
-    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isAbsent(match)) : [matches[this.word]];
+    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isUnseen(match)) : [matches[this.word]];
   }
 
   // As many pixels as the screen shows: a browser shrinks a finished canvas badly, and print gets thin.

@@ -45,6 +45,7 @@ class App {
     const cards = {
       choose: (hit, query) => this.open(hit.document_id, hit.page, { push: true, query }),
       judged: () => this.sidebar.refresh(),
+      folder: (id) => this.sidebar.folders.get(id),
     };
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
@@ -303,7 +304,9 @@ class App {
 
   showDocumentFilter(documents) {
     const select = byId("cv-document-filter");
-    const options = documents.map((each) => make("option", { value: each.id }, each.name));
+    const { folders } = this.sidebar;
+    const text = ({ id, name }) => (folders.has(id) ? `${name} in ${folders.get(id)}` : name);
+    const options = documents.map((each) => make("option", { value: each.id }, text(each)));
     select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
     select.value = documents.some((each) => each.id === this.state.document) ? this.state.document : "";
     byId("cv-drawer-count").textContent = documents.length || "";
