@@ -2,7 +2,7 @@
 
 import { patiently } from "./patience.js";
 
-const ROOT = new URL("../../api/v1", import.meta.url).pathname; // below whatever path the page is served
+const ROOT = new URL("../../api/v1", import.meta.url).pathname; // below a proxy's path, too
 const DOWN = "The server does not answer. Start it again, then reload this page.";
 const UNREADABLE = "it cannot be read: it is a folder, or was moved, changed or deleted after it was chosen. Choose it again.";
 
