@@ -175,6 +175,8 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     page.fill("#cv-collection-name", "spare parts")
     page.keyboard.press("Enter")
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
+    page.fill("#cv-query", "bolt")
+    page.press("#cv-query", "Enter")
     expect(page.locator("#cv-message")).to_contain_text("The collection spare parts holds no document")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
     expect(page.locator("#cv-documents .cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")

@@ -9,6 +9,7 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need playwr
 from colvision.testing import save_document
 from tests.helpers import browser as drive  # it imports playwright
 from tests.helpers.browser import expect, search
+from tests.helpers.pdf_files import text_file
 
 pytestmark = pytest.mark.browser
 
@@ -141,13 +142,13 @@ def test_a_page_that_cannot_be_shown_is_no_dead_end(page, server):
 
 
 def test_a_page_that_is_not_read_yet_is_shown_as_soon_as_it_is(page, server, tmp_path):
-    data = save_document(tmp_path / "file.tiff", [[f"tooth{number}"] for number in range(12)]).read_bytes()
+    data = save_document(tmp_path / "file.tiff", [[f"tooth{number}"] for number in range(7)]).read_bytes()
     at = {"name": "gear.tiff", "collection": "unread"}
     page.request.post(f"{server}/api/v1/documents", params=at, data=data)
     drive.wait_until(lambda: page.request.get(f"{server}/api/v1/documents/gear.tiff").ok)
-    drive.show(page, f"{server}/?collection=unread&page_of={document_of(page, server, 'gear.tiff')}&page_number=11")
-    expect(page.locator("#cv-page-message")).to_contain_text("Page 11 is not read yet")
-    expect(page.locator("#cv-place")).to_have_text("page 11 of 12")
+    drive.show(page, f"{server}/?collection=unread&page_of={document_of(page, server, 'gear.tiff')}&page_number=7")
+    expect(page.locator("#cv-page-message")).to_contain_text("Page 7 is not read yet")
+    expect(page.locator("#cv-place")).to_have_text("page 7 of 7")
     expect(page.get_by_role("button", name="Previous page")).to_be_enabled()
     expect(page.locator("#cv-canvas")).to_be_visible()
     expect(page.locator("#cv-page-message")).to_be_hidden()
@@ -213,3 +214,33 @@ def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
     assert download.value.suggested_filename == "judgements.jsonl"
     thumb.click()
     expect(thumb).to_have_attribute("aria-pressed", "false")
+
+
+def test_results_are_ordered_by_the_number_that_they_show_and_words_of_the_text_layer_are_found(page, server):
+    at = {"name": "governor.pdf", "collection": "printed"}
+    data = text_file("governor spring", "crankshaft bearing", "governor linkage")
+    page.request.post(f"{server}/api/v1/documents", params=at, data=data)
+    drive.wait_until(lambda: page.wait_for_timeout(50) or document_state(page, server, "printed") == "ready")
+    drive.show(page, f"{server}/?q=governor+spring&collection=printed&text_fusion=true")
+    cards = page.locator("#cv-results .cv-card")
+    expect(cards).to_have_count(3)
+    shown = [float(text) for text in cards.locator(".cv-figure").all_inner_texts()]
+    bars = cards.locator(".cv-score-bar").evaluate_all(
+        "bars => bars.map((bar) => [...bar.children].reduce((sum, part) => sum + parseFloat(part.style.width), 0))"
+    )
+    assert shown == sorted(shown, reverse=True) and bars == sorted(bars, reverse=True)
+    assert bars[0] <= 100.1
+    first = cards.first
+    expect(first).to_contain_text("page 1 of 3")
+    expect(first).to_have_attribute("aria-label", re.compile(r"score .* of the image of the page, .* of its text layer"))
+    expect(first.locator(".cv-word.is-in-text")).to_have_text(["governor", "spring"])
+    expect(page.locator("#cv-results .cv-word.is-in-text.is-faint")).to_have_count(0)
+    expect(page.locator("#cv-summary")).to_contain_text("in the text layer")
+    expect(page.get_by_role("radio", name="governor").get_by_role("img", name="in the text layer")).to_be_visible()
+    expect(page.locator("#cv-score-terms")).to_contain_text("In the text layer")
+    expect(page.locator("#cv-in-text")).to_be_visible()
+
+
+def document_state(page, server, collection):
+    documents = page.request.get(f"{server}/api/v1/library").json()["documents"]
+    return next((each["state"] for each in documents if each["collection"] == collection), None)

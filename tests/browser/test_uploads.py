@@ -108,7 +108,8 @@ def test_a_file_that_was_deleted_before_it_was_sent_is_told_so(page, server, tmp
     drive.wait_until(lambda: page.wait_for_timeout(20) or held)
     paths[1].unlink()
     held[0].continue_()
-    expect(page.locator("#cv-uploads .cv-row")).to_contain_text("moved, changed or deleted after it was chosen")
+    row = page.locator("#cv-uploads .cv-row", has_text="lost.tiff")
+    expect(row).to_contain_text("moved, changed or deleted after it was chosen")
     expect(page.locator("#cv-documents .cv-row", has_text="kept.tiff")).to_be_visible()
 
 
