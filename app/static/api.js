@@ -16,11 +16,13 @@ async function request(path, options = {}) {
 
 // No answer came: for want of a server, or of the file that was to be sent.
 async function whyUnsent(file) {
+  const reader = file?.stream().getReader(); // a part, as slice() gives, would be empty: a file that is gone has no size
   try {
-    await file?.slice(0, 1).arrayBuffer();
+    await reader?.read();
   } catch {
     return new Error(UNREADABLE);
   }
+  reader?.cancel();
   return Object.assign(new Error(DOWN), { isDown: true });
 }
 
