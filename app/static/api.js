@@ -82,6 +82,7 @@ export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
 export const resume = (document) => call(`/documents/${part(document)}/resume`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
+export const retry = (job) => call(`/jobs/${job}/retry`, { method: "POST" });
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pageImage = (document, page, width) =>

@@ -1,6 +1,6 @@
 // One file on its way: its row in the sidebar, what it waits for, and how it ends.
 
-import { make } from "./dom.js";
+import { make, plural } from "./dom.js";
 
 export class Sending {
   constructor(file, collection, meta) {
@@ -28,7 +28,7 @@ export class Sending {
   ask(others, answer) {
     const all = make("input", { type: "checkbox" });
     const button = (text, replace) => make("button", { type: "button", class: "cv-button", onclick: () => answer(replace, all.checked) }, text);
-    const rest = others ? make("label", { class: "cv-check" }, all, `The same for the other ${others} that are here already`) : null;
+    const rest = others ? make("label", { class: "cv-check" }, all, `The same for ${plural(others, "more file")}`) : null;
     this.fill(this.closing("Cancel", `Cancel sending ${this.file.name}`, () => this.cancel()),
       make("p", { class: "cv-meta" }, "A document of this name is here already."), rest,
       make("p", { class: "cv-acts" }, button("Replace it", true), button("Keep both", false)));

@@ -156,6 +156,8 @@ export class Sidebar {
       const reason = job.reason ? `: ${job.reason}` : "";
       const text = isSame ? `Not added${reason}` : `${job.state}${reason}`;
       row.append(dismiss, make("p", { class: `cv-meta ${isSame ? "" : "cv-state"}` }, text[0].toUpperCase() + text.slice(1)));
+      if (job.can_retry) row.append(make("p", { class: "cv-acts" }, make("button", { type: "button", class: "cv-link",
+        "data-key": `retry-${job.key}`, onclick: () => this.act(() => api.retry(job.key)) }, "Try again")));
     }
     return row;
   }

@@ -131,7 +131,7 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     row.get_by_role("button", name="Keep both").click()
     row = page.locator("#cv-uploads .cv-row", has_text="stator.tiff")
     expect(row.get_by_role("button", name="Replace it")).to_be_focused()
-    row.get_by_label("The same for the other 1").check()
+    row.get_by_label("The same for 1 more file").check()
     row.get_by_role("button", name="Replace it").click()
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
     assert ["replace=true" in url for url in sent] == [False, True, True]
