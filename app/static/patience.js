@@ -20,6 +20,17 @@ export async function patiently(ask, { signal, wait, isUpload = false } = {}) {
   }
 }
 
+// An <img> cannot tell why its image does not come: it is asked for again a few times.
+export function loadPatiently(image, source) {
+  let tried = 0;
+  image.addEventListener("error", () => {
+    tried += 1;
+    if (tried < TRIES) setTimeout(() => image.isConnected && (image.src = source), pauseAfter(SHORTEST, tried) * 1000);
+  });
+  image.src = source;
+  return image;
+}
+
 // Twice as long every further time; a little by chance, so that many who wait do not all come back at once.
 function pauseAfter(asked, tried) {
   const longer = Math.min(LONGEST, asked * 2 ** (tried - 1));

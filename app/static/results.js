@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
 import { ALL, Heatmap, isAbsent } from "./heatmap.js";
+import { loadPatiently } from "./patience.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
@@ -53,7 +54,7 @@ export class Results {
     const query = this.query;
     const note = this.events.note?.(hit);
     const place = `page ${hit.page} of ${hit.pages}`;
-    const image = make("img", { src: api.pageImage(hit.document_id, hit.page, THUMBNAIL), alt: "", loading: "lazy" });
+    const image = loadPatiently(make("img", { alt: "", loading: "lazy" }), api.pageImage(hit.document_id, hit.page, THUMBNAIL));
     const folder = this.events.folder(hit.document_id);
     const name = folder ? `${hit.document} in ${folder}` : hit.document;
     const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),

@@ -33,12 +33,12 @@ export class Uploads {
 
   // No page can keep a file over a reload, but it can say which ones to choose again.
   remember() {
-    sessionStorage.setItem(UNSENT, JSON.stringify(this.unsent.map(({ file }) => file.name)));
+    inThisTab((storage) => storage.setItem(UNSENT, JSON.stringify(this.unsent.map(({ file }) => file.name))));
   }
 
   recall() {
-    const names = JSON.parse(sessionStorage.getItem(UNSENT) ?? "[]");
-    sessionStorage.removeItem(UNSENT);
+    const names = inThisTab((storage) => JSON.parse(storage.getItem(UNSENT))) ?? [];
+    this.remember();
     if (names.length) this.list.append(notice(`${plural(names.length, "file")} not sent`, "The page was left before. Choose them again:", names));
   }
 
@@ -118,5 +118,14 @@ export class Uploads {
   check({ file }) {
     const most = Number(this.zone.dataset.bytes);
     if (file.size > most) throw new Error(`it is larger than the limit of ${Math.round(most / 2 ** 20)} MB: split it into parts`);
+  }
+}
+
+// Where the browser is told to keep nothing, this throws, and the page does without.
+function inThisTab(act) {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return null;
   }
 }

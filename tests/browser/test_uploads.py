@@ -19,12 +19,14 @@ def documents(page, server):
     return page.request.get(f"{server}/api/v1/library").json()["documents"]
 
 
-def drop(page, *paths):
+def drop(page, *paths, on="#cv-drop"):
     """As the system's file manager drops files and folders on the page: a script could drop no folder."""
     session = page.context.new_cdp_session(page)
+    box = page.locator(on).bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 120, "y": 190, "data": data})
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
 
 def test_a_dropped_folder_gives_its_files_and_names_what_is_left_out(page, server, tmp_path):
@@ -45,6 +47,8 @@ def test_a_dropped_folder_gives_its_files_and_names_what_is_left_out(page, serve
     expect(left).not_to_contain_text("DS_Store")
     left.get_by_role("button", name="Dismiss").click()
     expect(left).to_have_count(0)
+    drop(page, folder, on="#cv-query")
+    expect(page.locator("#cv-message")).to_contain_text("it is a folder, or was moved")
 
 
 def test_a_busy_server_is_asked_again_by_itself_and_the_wait_can_be_cancelled(page, server, tmp_path):
