@@ -126,9 +126,9 @@ export class Sidebar {
   }
 
   details(document) {
-    const isQueued = this.resuming.has(document.id);
+    if (this.resuming.has(document.id)) return progress({ state: "queued", name: document.name });
     const isReady = document.state === "ready";
-    const resume = isQueued ? null : () => this.resume(document.id);
+    const resume = () => this.resume(document.id);
     const size = isReady ? plural(document.pages, "page") : `${document.stored} of ${plural(document.pages, "page")}`;
     const reason = document.reason ? `: ${document.reason}` : "";
     const folder = this.folders.get(document.id);
@@ -140,7 +140,7 @@ export class Sidebar {
     return [
       ...lines.filter(Boolean).map((line, at) => make("p", { class: isReady || at ? "cv-meta" : "cv-meta cv-state" }, line)),
       ...[health].filter(Boolean),
-      ...(isQueued ? progress({ state: "queued", name: document.name }) : isReady ? [] : [make("p", { class: "cv-acts" }, rest)]),
+      ...(isReady ? [] : [make("p", { class: "cv-acts" }, rest)]),
     ];
   }
 
