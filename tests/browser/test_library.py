@@ -186,6 +186,18 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     expect(page.locator("#cv-documents")).not_to_contain_text("shelf.tiff")
 
 
+def test_documents_of_one_name_are_told_apart_by_their_folders(page, server):
+    drive.show(page, f"{server}/?q=lathe&collection=twins")
+    names = ["manual.tiff", "manual (2).tiff"]
+    rows = page.locator("#cv-documents .cv-row")
+    for name, folder in zip(names, ("press", "lathe"), strict=True):
+        expect(rows.filter(has=page.get_by_role("button", name=name, exact=True))).to_contain_text(f"in {folder}")
+    expect(page.locator("#cv-results .cv-card").first).to_contain_text("manual (2).tiff in lathe")
+    expect(page.locator("#cv-document-filter option", has_text="manual.tiff in press")).to_have_count(1)
+    page.select_option("#cv-collection", "default")
+    expect(rows.filter(has_text="pump.tiff")).not_to_contain_text(" in ")
+
+
 def test_a_collection_of_another_encoder_is_encoded_again_from_the_page(chromium, tmp_path):
     with open_library(tmp_path / "library", encoder=ToyEncoder(seed=1)) as library:
         library.ingest(save_document(tmp_path / "pump.tiff", PUMP))
