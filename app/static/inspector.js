@@ -7,7 +7,7 @@ import { fillRows, inText } from "./match_table.js";
 
 export class Inspector {
   constructor(events) {
-    this.events = events; // page(number), word(text), probe(text), like(), close(), document(id) -> as the library lists it
+    this.events = events; // page(number), word(text), probe(text), like(), close(), document(id) and folder(id) -> as the list has them
     this.panel = byId("cv-inspector");
     this.canvas = byId("cv-canvas");
     this.word = ALL;
@@ -94,8 +94,9 @@ export class Inspector {
     this.heat = page?.why ? new Heatmap(page.why) : null;
     this.panel.classList.toggle("has-heat", Boolean(this.heat));
     this.panel.classList.toggle("is-lost", !this.image);
-    byId("cv-title").textContent = page?.name ?? "";
-    byId("cv-title").title = page?.name ?? "";
+    const folder = page && this.events.folder(page.document);
+    const title = folder ? `${page.name} in ${folder}` : page?.name ?? "";
+    Object.assign(byId("cv-title"), { textContent: title, title });
     byId("cv-turn").hidden = !page;
     byId("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";
     byId("cv-previous").disabled = !page || page.page <= 1;

@@ -56,6 +56,7 @@ class App {
       close: () => this.close(),
       like: () => this.moreLike(),
       document: (id) => this.library?.documents.find((each) => each.id === id),
+      folder: (id) => this.sidebar.folders.get(id),
     });
     this.exampleQuery = new ExampleQuery({
       image: (image) => this.ask({ image }),

@@ -193,6 +193,7 @@ def test_documents_of_one_name_are_told_apart_by_their_folders(page, server):
     for name, folder in zip(names, ("press", "lathe"), strict=True):
         expect(rows.filter(has=page.get_by_role("button", name=name, exact=True))).to_contain_text(f"in {folder}")
     expect(page.locator("#cv-results .cv-card").first).to_contain_text("manual (2).tiff in lathe")
+    expect(page.locator("#cv-title")).to_have_text("manual (2).tiff in lathe")
     expect(page.locator("#cv-document-filter option", has_text="manual.tiff in press")).to_have_count(1)
     page.select_option("#cv-collection", "default")
     expect(rows.filter(has_text="pump.tiff")).not_to_contain_text(" in ")
