@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, make, plural, say } from "./dom.js";
 import { ALL, drawScale, Heatmap, outline, tint } from "./heatmap.js";
 import { fillRows, inText } from "./match_table.js";
+import { nameToTell } from "./names.js";
 
 export class Inspector {
   constructor(events) {
@@ -94,8 +95,7 @@ export class Inspector {
     this.heat = page?.why ? new Heatmap(page.why) : null;
     this.panel.classList.toggle("has-heat", Boolean(this.heat));
     this.panel.classList.toggle("is-lost", !this.image);
-    const folder = page && this.events.folder(page.document);
-    const title = folder ? `${page.name} in ${folder}` : page?.name ?? "";
+    const title = page ? nameToTell(page.name, this.events.folder(page.document)) : "";
     Object.assign(byId("cv-title"), { textContent: title, title });
     byId("cv-turn").hidden = !page;
     byId("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";

@@ -3,13 +3,15 @@
 import { readAddress, writeAddress } from "./address.js";
 import * as api from "./api.js";
 import { Banner } from "./banner.js";
-import { Collections, FIRST } from "./collections.js";
+import { Collections } from "./collections.js";
 import { Compare } from "./compare.js";
-import { byId, make, plural, say } from "./dom.js";
+import { byId, say } from "./dom.js";
+import { showDocumentFilter } from "./document_filter.js";
 import { ExampleQuery, exampleName } from "./example_query.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Results } from "./results.js";
+import { offer, tellFailure } from "./search_message.js";
 import { Settings } from "./settings.js";
 import { isActive, Sidebar } from "./sidebar.js";
 import { offerSuggestions } from "./suggestions.js";
@@ -196,32 +198,20 @@ class App {
 
   // The server is busy, and is asked again by itself unless the user will not wait.
   tellWait(reason, seconds) {
-    const line = byId("cv-message");
     const stop = () => {
       this.searching.abort();
       byId("cv-app").classList.remove("is-busy");
-      say(line, reason);
+      say(byId("cv-message"), reason);
     };
-    say(line, `${reason} Asked again in ${Math.ceil(seconds)} s. `);
-    line.append(make("button", { type: "button", class: "cv-link", onclick: stop }, "Do not wait"));
+    offer(`${reason} Asked again in ${Math.ceil(seconds)} s.`, "Do not wait", stop);
   }
 
-  // What the search was limited to may have been deleted since the link was made, or be a collection that is new.
   complain(error) {
-    const line = byId("cv-message");
-    if (this.collection?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
-    const { document, collection, like } = this.state;
-    const isLimited = !like && (document || collection !== FIRST); // pages like one are looked for where that one is
-    if (error.status !== 404 || !isLimited) return say(line, error.message);
-    const [gone, wider] = document
-      ? ["The document that this search was limited to is not in the library, or not any more.", { document: "" }]
-      : [`The collection ${collection} holds no document, or none any more: add one, or search elsewhere.`, { collection: FIRST }];
-    const search = () => {
+    if (this.collection?.needs_reencoding) return say(byId("cv-message"), ""); // the banner says it, and what to do
+    return tellFailure(error, this.state, (wider) => {
       this.remember(wider, { push: true });
       this.restore();
-    };
-    say(line, `${gone} `);
-    line.append(make("button", { type: "button", class: "cv-link", onclick: search }, document ? "Search all documents" : `Search in ${FIRST}`));
+    });
   }
 
   summarise() {
@@ -295,22 +285,14 @@ class App {
     this.banner.show(library, this.state.collection);
     if (this.collection?.needs_reencoding) say(byId("cv-message"), "");
     if (!this.exampleQuery.isSending) this.exampleQuery.show(this.state, library);
-    this.showDocumentFilter(library.documents.filter((each) => each.collection === this.state.collection));
+    const here = library.documents.filter((each) => each.collection === this.state.collection);
+    showDocumentFilter(here, this.sidebar.folders, this.state.document);
+    byId("cv-drawer-count").textContent = here.length || "";
     this.summarise();
     this.suggest();
     if (gone.size) this.documentsDeleted(gone);
     else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
-  }
-
-  showDocumentFilter(documents) {
-    const select = byId("cv-document-filter");
-    const { folders } = this.sidebar;
-    const text = ({ id, name }) => (folders.has(id) ? `${name} in ${folders.get(id)}` : name);
-    const options = documents.map((each) => make("option", { value: each.id }, text(each)));
-    select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
-    select.value = documents.some((each) => each.id === this.state.document) ? this.state.document : "";
-    byId("cv-drawer-count").textContent = documents.length || "";
   }
 
   // Documents that were deleted, here or in another tab: a page of one is not swapped for another page.

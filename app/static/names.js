@@ -9,3 +9,5 @@ export function foldersToTell(documents) {
   for (const each of documents) counts.set(fileName(each), (counts.get(fileName(each)) ?? 0) + 1);
   return new Map(documents.filter((each) => each.folder && counts.get(fileName(each)) > 1).map((each) => [each.id, each.folder]));
 }
+
+export const nameToTell = (name, folder) => (folder ? `${name} in ${folder}` : name);

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
 import { ALL, Heatmap, isAbsent } from "./heatmap.js";
+import { nameToTell } from "./names.js";
 import { loadPatiently } from "./patience.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
@@ -55,8 +56,7 @@ export class Results {
     const note = this.events.note?.(hit);
     const place = `page ${hit.page} of ${hit.pages}`;
     const image = loadPatiently(make("img", { alt: "", loading: "lazy" }), api.pageImage(hit.document_id, hit.page, THUMBNAIL));
-    const folder = this.events.folder(hit.document_id);
-    const name = folder ? `${hit.document} in ${folder}` : hit.document;
+    const name = nameToTell(hit.document, this.events.folder(hit.document_id));
     const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),
       "aria-label": `Result ${hit.rank}: ${name}, ${place}, ${shares(hit)}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),

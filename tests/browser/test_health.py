@@ -45,7 +45,8 @@ def test_pages_that_failed_are_told_and_tried_again_once(page, server, torn):
     page.on("request", lambda request: asked.update([request.url.rpartition("/")[2]]))
     page.evaluate(  # faster than a hand: what is gone after the first click cannot be clicked again
         """() => {
-            const again = () => [...document.querySelectorAll("#cv-documents button")].find((each) => each.textContent === "Try again");
+            const buttons = () => [...document.querySelectorAll("#cv-documents button")];
+            const again = () => buttons().find((each) => each.textContent === "Try again");
             for (let i = 0; i < 3; i++) again()?.click();
         }"""
     )

@@ -13,11 +13,12 @@ SIZES += ((1280, 720), (1281, 720), (1366, 768), (1440, 900), (1920, 1080), (256
 WIDE_LETTERS = "#cv-frame * { letter-spacing: 1.6px !important }"  # as much wider as any font is than another
 LONG_NAME = "Operating and maintenance instructions for the hydraulic power unit, fourth edition.pdf"
 
-# What of these is not wholly visible, sideways; within the open page where there is one.
+# What of these is not wholly visible, sideways; within the open page.
 OUTSIDE = """ids => ids.filter((id) => {
     const box = document.getElementById(id).getBoundingClientRect();
-    const panel = document.querySelector("#cv-inspector:not([hidden])")?.getBoundingClientRect() ?? { left: 0, right: innerWidth };
-    return !(box.width && box.left >= Math.max(0, panel.left) - .5 && box.right <= Math.min(innerWidth, panel.right) + .5);
+    const panel = document.getElementById("cv-inspector").getBoundingClientRect();
+    const [left, right] = [Math.max(0, panel.left) - .5, Math.min(innerWidth, panel.right) + .5];
+    return !(box.width && box.left >= left && box.right <= right);
 })"""
 # Which of these cannot be clicked on because something else lies above, or because they are below the fold.
 COVERED = """ids => ids.filter((id) => {

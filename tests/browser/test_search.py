@@ -232,7 +232,9 @@ def test_results_are_ordered_by_the_number_that_they_show_and_words_of_the_text_
     assert bars[0] <= 100.1
     first = cards.first
     expect(first).to_contain_text("page 1 of 3")
-    expect(first).to_have_attribute("aria-label", re.compile(r"score .* of the image of the page, .* of its text layer"))
+    expect(first).to_have_attribute(
+        "aria-label", re.compile(r"score .* of the image of the page, .* of its text layer")
+    )
     expect(first.locator(".cv-word.is-in-text")).to_have_text(["governor", "spring"])
     expect(page.locator("#cv-results .cv-word.is-in-text.is-faint")).to_have_count(0)
     expect(page.locator("#cv-summary")).to_contain_text("in the text layer")
