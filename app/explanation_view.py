@@ -63,6 +63,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
         text_score=hit.text_score,
         fused=hit.fused,
         document=hit.document,
+        folder=hit.folder,
         document_id=hit.document_id,
         page=hit.page,
         pages=pages,

@@ -23,11 +23,13 @@ class CollectionView:
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
-    `metadata` is what was noted with it: a filter can ask for it.
+    `folder` is where it came from, as far as that tells it from others; "" for an upload. `metadata` is what was noted
+    with it: a filter can ask for both.
     """
 
     id: str
     name: str
+    folder: str
     collection: str
     kind: str
     state: str
@@ -103,16 +105,17 @@ class WordView:
 class HitView:
     """A page that was found. `strength` (0..1) is what its words bring as a share of the most that they can.
 
-    `text_score` is that of the text layer (BM25), where it was asked, too, and `fused` (of 1) is then what the order is
-    of: both scores as shares of the best there could be. `score_terms` is what the score holds beside the
-    words' contributions, by name. `verdict` is what a reader said of the page for this question: relevant, irrelevant
-    or "".
+    `folder` is that of the document. `text_score` is that of the text layer (BM25), where it was asked, too, and
+    `fused` (of 1) is then what the order is of: both scores as shares of the best there could be. `score_terms` is what
+    the score holds beside the words' contributions, by name. `verdict` is what a reader said of the page for this
+    question: relevant, irrelevant or "".
     """
 
     rank: int
     text_score: float | None
     fused: float | None
     document: str
+    folder: str
     document_id: str
     page: int
     pages: int

@@ -9,7 +9,7 @@ from typing import cast, overload
 from PIL import Image
 
 from colvision.core.encoder import EncoderInfo
-from colvision.core.metadata import Metadata
+from colvision.core.metadata import Metadata, check_metadata
 from colvision.core.query import ScoredQuery
 from colvision.documents import Documents
 from colvision.errors import EncoderMismatch
@@ -51,11 +51,12 @@ class SearchableDocuments(Documents):
     ) -> IngestReport:
         """Takes in PDF and image files, those of folders, and images in memory; a killed ingest run again goes on.
 
-        The same bytes again: nothing is done. A path with other bytes than before replaces its document; an `Upload`
-        (a path, bytes or an image with a name) or an image whose name is taken is kept under a name of its own, unless
-        `replace`. Files that fail are in the report. A collection that there is not yet is made.
-        `metadata` (names to texts, numbers or truth values) is noted with every document, also with one that is the
-        same; without it, what is known stays. `pool` 2 or 3 has a new collection keep one vector for so many patches.
+        The same bytes again: nothing is done. A path with other bytes than before replaces its document. Other files,
+        images and `Upload`s (a path, bytes or an image with a name) whose name is taken are kept under a name of their
+        own; with `replace` they take the place of the document of their name, with its id and what is noted with it.
+        Files that fail are in the report. A collection that there is not yet is made.
+        `metadata` (names to texts, numbers or truth values) is added to what is noted with every document, also with
+        one that is the same; "" removes a fact. `pool` 2 or 3 has a new collection keep one vector for so many patches.
         Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
         the disk is full or another `pool` was begun.
         """
@@ -184,6 +185,7 @@ class SearchableDocuments(Documents):
         since, `PageNotFound`, and `EncoderMismatch` when the collection was encoded again since.
         """
         if isinstance(query, Hit):
+            self.check_version(query.document_id, query.sha256)
             return self.explain(query.query, query.document_id, query.page, image=image)
         if document is None or page is None:
             raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
@@ -213,6 +215,7 @@ class SearchableDocuments(Documents):
         self, collection: str, *, replace: bool = False, metadata: Metadata | None = None, pool: int | None = None
     ) -> IngestOptions:
         begun = self._session.ingest_options
+        metadata = None if metadata is None else check_metadata(metadata)
         return dataclasses.replace(begun, collection=collection, replace=replace, metadata=metadata, pool=pool)
 
 

@@ -5,21 +5,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from colvision.core.metadata import Metadata
-from colvision.errors import LibraryDamaged
+from colvision.core.metadata import Metadata, check_metadata, merge_metadata
+from colvision.core.names import normal_name
+from colvision.errors import DocumentNotFound, LibraryDamaged
 from colvision.pdf import FailedPage
 from colvision.session import Session
 from colvision.status import Document, document_of
-from colvision.store.identity import clean_document_name
+from colvision.store.identity import clean_document_name, shown_folders
 from colvision.store.records import DocumentRow
 
 
 class Documents:
     """The documents of the collection `name`.
 
-    Wherever one is asked for, its name or its id will do. An id is found in whatever collection its document lies; a
-    name only among those of `names_in`, or in all collections when that is None. All methods that take a document
-    raise `DocumentNotFound`, and `DocumentAmbiguous` for a name that several collections have.
+    Wherever one is asked for, its name, its id or the end of the path that it came from (`press/manual.pdf`) will do.
+    An id is found in whatever collection its document lies; a name only among those of `names_in`, or in all
+    collections when that is None. All methods that take a document raise `DocumentNotFound`, and `DocumentAmbiguous`
+    for a name that several collections have.
     """
 
     def __init__(self, session: Session, name: str, *, names_in: str | None) -> None:
@@ -30,16 +32,17 @@ class Documents:
 
     def documents(self) -> list[Document]:
         """In the order of their names. Raises `CollectionNotFound`."""
-        return [document_of(row) for row in self._store.documents(self._name)]
+        rows = self._store.documents(self._name)
+        folders = shown_folders(rows)
+        return [document_of(row, folders[row.key]) for row in rows]
 
     def document(self, document: str) -> Document:
-        row = self._find(document)
-        return document_of(row)
+        return self._document(self._find(document))
 
     def delete(self, document: str) -> Document:
         """Removes a document, its file, page images and text; returns what was removed. Raises `LibraryReadOnly`."""
         row = self._find(document)
-        removed = document_of(row)
+        removed = self._document(row)
         self._store.writer.delete(row)
         return removed
 
@@ -51,18 +54,18 @@ class Documents:
         """
         row = self._find(document)
         fit = clean_document_name(name)
-        if fit != name:
+        if fit != normal_name(name):
             raise ValueError(f"{name!r} cannot be the name of a document; {fit!r} could")
-        self._store.writer.rename(row, name)
+        self._store.writer.rename(row, fit)
         return self.document(row.id)
 
     def set_metadata(self, document: str, metadata: Metadata) -> Document:
-        """Notes with a document this and nothing else, as an ingest with `metadata` does; nothing is read again.
+        """Notes with a document this and nothing else (an ingest with `metadata` adds to it); nothing is read again.
 
         Raises `ValueError` for what no metadata can be, `LibraryReadOnly`.
         """
         row = self._find(document)
-        self._store.writer.set_metadata(row, metadata)
+        self._store.writer.set_metadata(row, merge_metadata({}, check_metadata(metadata)))
         return self.document(row.id)
 
     def page_image_path(self, document: str, page: int) -> Path:
@@ -93,6 +96,15 @@ class Documents:
     def failed_pages(self, document: str) -> tuple[FailedPage, ...]:
         """The pages that could not be read, with reasons."""
         return tuple(FailedPage(number, reason) for number, reason in self._store.failed_pages(self._find(document)))
+
+    def check_version(self, document: str, sha256: str) -> None:
+        """Raises `DocumentNotFound` unless a document is still made from the file of this sha256."""
+        row = self._find(document)
+        if row.sha256 != sha256:
+            raise DocumentNotFound(f"{row.name!r} was replaced by another version since: search again")
+
+    def _document(self, row: DocumentRow) -> Document:
+        return document_of(row, self._store.shown_folder(row))
 
     def _find(self, document: str) -> DocumentRow:
         return self._store.find(document, collection=self._names_in)

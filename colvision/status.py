@@ -20,8 +20,9 @@ class Document:
     """A document of a library.
 
     `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
-    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `metadata` was
-    given with it.
+    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `folder` is the part
+    of that which tells it from others of the same file name, "" for an upload; `copies` are other paths and uploads
+    with the same bytes. `metadata` was given with it.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Document:
     failed: int
     bytes: int
     source: str
+    folder: str
+    copies: tuple[str, ...]
     is_upload: bool
     renderer: str
     added: datetime
@@ -127,7 +130,7 @@ class LibraryStatus:
         }
 
 
-def document_of(row: DocumentRow) -> Document:
+def document_of(row: DocumentRow, folder: str) -> Document:
     return Document(
         id=row.id,
         name=row.name,
@@ -139,6 +142,8 @@ def document_of(row: DocumentRow) -> Document:
         failed=row.failed,
         bytes=row.bytes,
         source=row.source,
+        folder=folder,
+        copies=row.copies,
         is_upload=row.upload,
         renderer=row.renderer,
         added=datetime.fromisoformat(row.added),

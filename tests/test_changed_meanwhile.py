@@ -114,7 +114,7 @@ def test_metadata_that_is_set_while_a_document_is_read_again_stays(library, enco
 
 def test_metadata_that_changes_only_its_kind_is_a_change(library, file):
     library.ingest(file, metadata={"checked": 1})
-    assert library.ingest(file, metadata={"checked": True}).files[0].metadata_changed
+    assert library.ingest(file, metadata={"checked": True}).files[0].changes
     assert len(library.search("oil", where="checked=true")) > 0
 
 

@@ -2,12 +2,13 @@
 
 import io
 import json
+import unicodedata
 
 import pytest
 from PIL import Image
 
 from colvision import Upload
-from colvision.errors import DocumentNotFound
+from colvision.errors import DocumentAmbiguous, DocumentNotFound
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document, text_page
 from colvision.testing.toy import PAGE_SHAPE
@@ -143,3 +144,138 @@ def test_a_notebook_shows_pages_and_heatmaps(library, tmp_path):
     assert library.explain(answer[0], image=False)._repr_png_() is None
     library.delete("<b>.tiff")
     assert "<img" not in answer._repr_html_() and "&lt;b&gt;.tiff, page 1" in answer._repr_html_()
+
+
+def saved(folder, name, *pages):
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_document(folder / name, pages)
+
+
+def test_a_newer_version_takes_the_place_of_the_document_of_its_name(library, tmp_path):
+    old = saved(tmp_path / "2020", "pump.tiff", ["bleed"])
+    new = saved(tmp_path / "2021", "pump.tiff", ["valve"], ["oil"])
+    library.ingest(old, metadata={"machine": "press", "rev": "A"})
+    before, hit = library.document("pump.tiff"), library.search("bleed")[0]
+    (file,) = library.ingest(new, replace=True, metadata={"rev": "B"}).replaced
+    assert (file.document_id, str(file)) == (before.id, "pump.tiff: replaced, 2 pages; rev: A -> B")
+    (after,) = library.documents()
+    assert (after.id, after.name, after.pages, after.folder) == (before.id, "pump.tiff", 2, "2021")
+    assert after.metadata == {"machine": "press", "rev": "B"}
+    for show in (hit.image, lambda: hit.text, lambda: library.explain(hit)):
+        with pytest.raises(DocumentNotFound, match="replaced by another version"):
+            show()
+    assert library.explain(library.search("valve")[0]).score > 0 and library.verify().is_intact
+
+
+def test_an_upload_replaces_by_its_name_whatever_else_has_its_bytes(library, tmp_path):
+    page("valve").save(tmp_path / "b.png")
+    library.ingest([Upload(page("bleed"), "pump.png"), Upload(tmp_path / "b.png", "pump.png")])
+    job = library.jobs.queue(tmp_path / "b.png", "pump.png", replace=True)
+    before = library.document("pump.png")
+    ended = library.run_job(library.jobs.claim())
+    assert (ended.state, ended.document) == ("ready", before.id) and job.replace
+    assert [each.name for each in library.documents()] == ["pump (2).png", "pump.png"]
+    assert len({each.sha256 for each in map(library._store.find, ("pump (2).png", "pump.png"))}) == 1
+    library.delete("pump (2).png")
+    assert library.search("valve")[0].image().size == page("valve").size and library.verify().is_intact
+
+
+def test_files_of_one_name_in_one_ingest_do_not_replace_each_other(library, tmp_path):
+    for name, word in (("press", "bleed"), ("lathe", "valve")):
+        saved(tmp_path / "1" / name, "manual.tiff", [word])
+        saved(tmp_path / "2" / name, "manual.tiff", [word, "oil"])
+    assert len(library.ingest(tmp_path / "1", replace=True).new) == 2
+    ids = {each.folder: each.id for each in library.documents()}
+    assert len(library.ingest(tmp_path / "2", replace=True).replaced) == 2
+    assert {each.folder: each.id for each in library.documents()} == ids
+    (failed,) = library.ingest(saved(tmp_path / "3", "manual.tiff", ["hook"]), replace=True).failed
+    assert "could replace 'manual (2).tiff' (from " in failed.reason
+
+
+def test_documents_of_one_name_are_told_apart_by_their_folders(library, tmp_path):
+    for name in ("press", "lathe"):
+        library.ingest(saved(tmp_path / name / "en", "manual.tiff", ["oil", name]))
+    folders = {each.folder: each.name for each in library.documents()}
+    assert folders == {"press/en": "manual.tiff", "lathe/en": "manual (2).tiff"}
+    for asked in ("lathe/en/manual.tiff", "lathe/en/manual (2).tiff", str(tmp_path / "lathe/en/manual.tiff")):
+        assert library.document(asked).folder == "lathe/en"
+    answer = library.search("oil", where="folder=lathe")
+    assert [(hit.document, hit.folder) for hit in answer] == [("manual (2).tiff", "lathe/en")]
+    assert answer.to_dict()["hits"][0]["folder"] == "lathe/en"
+    assert library.search("oil", document="press/en/manual.tiff")[0].document == "manual.tiff"
+    with pytest.raises(DocumentAmbiguous, match="name the collection, its folder, or an id"):
+        library.document("en/manual.tiff")
+    with pytest.raises(DocumentNotFound, match=r"document 'drill/manual\.tiff'"):
+        library.search("oil", where="document=drill/manual.tiff")
+    archive = library.collection("archive")
+    archive.ingest(page("hook"))
+    for asked in ("manual.tiff", "press/en/manual.tiff"):
+        with pytest.raises(DocumentNotFound, match=r"in collection 'archive': there is one in 'default'"):
+            archive.search("hook", document=asked)
+
+
+def test_the_same_bytes_in_two_folders_say_so_and_add_their_facts(library, tmp_path):
+    a = saved(tmp_path / "a", "pump.tiff", ["bleed"])
+    b = saved(tmp_path / "b", "pump.tiff", ["bleed"])
+    library.ingest(a, metadata={"machine": "A", "year": 2021})
+    (file,) = library.ingest(b, metadata={"machine": "B", "site": "X"}).same
+    assert str(file) == (f"{b}: the same bytes as pump.tiff, which came from {a}; machine: A -> B; site: X")
+    assert file.to_dict()["same_as"] == str(a)
+    assert file.to_dict()["changes"][0] == {"name": "machine", "before": "A", "after": "B"}
+    document = library.document("pump.tiff")
+    assert document.metadata == {"machine": "B", "year": 2021, "site": "X"}
+    assert (document.folder, document.copies) == ("a", (str(b),))
+
+
+def test_a_copy_leads_to_its_document_until_it_has_other_bytes(library, tmp_path):
+    a = saved(tmp_path / "a", "pump.tiff", ["bleed"])
+    b = saved(tmp_path / "b", "crane.tiff", ["bleed"])
+    library.ingest([a, b, Upload(a, "fan.tiff")])
+    (document,) = library.documents()
+    assert document.copies == (str(b), "fan.tiff")
+    for asked in ("crane.tiff", "b/crane.tiff", "fan.tiff", "b/pump.tiff"):
+        assert library.document(asked).id == document.id
+        assert len(library.search("bleed", where=f'document="{asked}"')) == 1
+    assert len(library.search("bleed", where="folder=b")) == len(library.search("bleed", where="folder=a")) == 1
+    assert library.ingest_again("pump.tiff").document_id == document.id
+    assert library.document(document.id).copies == document.copies
+    save_document(b, [["valve"]])
+    assert library.ingest(b).new[0].name == "crane.tiff"
+    assert library.document(document.id).copies == ("fan.tiff",)
+    assert [hit.document for hit in library.search("bleed", where="folder=b")] == ["crane.tiff"]
+    save_document(a, [["oil"]])
+    assert library.ingest(a).replaced[0].document_id == document.id
+    assert library.document(document.id).copies == ()
+    assert library.verify().is_intact
+
+
+def test_a_file_that_was_moved_is_followed(library, tmp_path):
+    old = saved(tmp_path / "old", "pump.tiff", ["bleed"])
+    library.ingest(old)
+    before = library.document("pump.tiff")
+    new = old.rename(tmp_path / "Pump 7.tiff")
+    (file,) = library.ingest(new).same
+    assert file.is_moved and str(file) == f"{new}: pump.tiff, moved from {old}, nothing to do"
+    assert library.document("pump.tiff").source == str(new)
+    assert library.search("bleed")[0].folder == tmp_path.name == library.document("pump.tiff").folder
+    save_document(new, [["valve"]])
+    assert library.ingest(new).replaced[0].document_id == before.id
+    assert library.verify().is_intact
+
+
+def test_names_and_facts_are_found_in_both_of_their_forms(library, tmp_path):
+    composed, decomposed = "Prüfstand.tiff", unicodedata.normalize("NFD", "Prüfstand.tiff")
+    assert composed != decomposed
+    library.ingest(saved(tmp_path, decomposed, ["oil"]), metadata={"Gera\u0308t": "O\u0308ler"})
+    assert library.document(composed) == library.document(decomposed)
+    assert library.document(composed).metadata == {"Gerät": "Öler"}
+    for where in ("Gerät=öler", "Gera\u0308t=O\u0308LER", f"document={composed}", f"document={decomposed}"):
+        assert len(library.search("oil", where=where)) == 1, where
+    assert library.rename(composed, decomposed).name == composed
+    library.collection("Gera\u0308te").ingest(Upload(page("hook"), decomposed))
+    assert library.collection("Geräte").document(decomposed).name == composed
+    library.jobs.queue(tmp_path / decomposed, decomposed, collection="Gera\u0308te")
+    assert library.run_job(library.jobs.claim()).state == "ready"
+    assert library.collections() == ["default", "Geräte"]
+    assert library.rename_collection("Gera\u0308te", "Öler").name == library.collection("O\u0308ler").name
+    library.delete_collection("O\u0308ler")

@@ -134,6 +134,7 @@ def _document(document: Document) -> DocumentView:
     return DocumentView(
         id=document.id,
         name=document.name,
+        folder=document.folder,
         collection=document.collection,
         kind="image" if MEDIA_TYPES.get(Path(document.name).suffix.lower(), "").startswith("image/") else "pdf",
         state=document.state,

@@ -39,12 +39,14 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
         echo(json.dumps([each.to_dict() for each in documents]))
         return
     has_several, has_metadata = len(names) > 1, any(each.metadata for each in documents)
-    columns: list[Column | str] = ["document", "pages", "size", "state", Column("id", no_wrap=True)]
-    table = Table(*(["collection"] * has_several), *columns, *(["metadata"] * has_metadata), box=None)
+    has_folders = any(each.folder for each in documents)
+    columns: list[Column | str] = ["pages", "size", "state", Column("id", no_wrap=True)]
+    told = [*(["collection"] * has_several), "document", *(["folder"] * has_folders)]
+    table = Table(*told, *columns, *(["metadata"] * has_metadata), box=None)
     for each in documents:
         state = f"{each.state}: {each.reason}" if each.reason else each.state
         pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
-        cells = [each.name, pages, format_bytes(each.bytes), state, each.id]
+        cells = [each.name, *([each.folder] * has_folders), pages, format_bytes(each.bytes), state, each.id]
         known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())
         _add_row(table, [*([each.collection] * has_several), *cells, *([known] * has_metadata)])
     _print(table)

@@ -37,8 +37,12 @@ def ingest(
     library: LibraryOption,
     collection: CollectionOption = None,
     meta: Annotated[
-        list[str] | None, typer.Option(help="Note NAME=VALUE with every document (year=2021); give it several times.")
+        list[str] | None,
+        typer.Option(help="Note NAME=VALUE with every document (year=2021), NAME= removes; give it several times."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of documents of the same names, with their ids.")
+    ] = False,
     pool: Annotated[
         int | None,
         typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new collection only)."),
@@ -58,7 +62,7 @@ def ingest(
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
-        report = into.ingest(paths, metadata=metadata, pool=pool, progress=on_progress)
+        report = into.ingest(paths, replace=replace, metadata=metadata, pool=pool, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
     if report.failed:
         raise typer.Exit(FAILED)

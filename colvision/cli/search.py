@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 import colvision
 from colvision.cli.console import echo, stderr
@@ -71,16 +72,22 @@ def search(
         else:
             text = " ".join(words or ())
             answer = asked.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
+        others = opened.collections() if collection is None and like is None else []
     if as_json:
         echo(json.dumps(answer.to_dict()))
-    else:
-        _show(answer, by_words=bool(words))
+        return
+    _show(answer, by_words=bool(words))
+    if where and not answer.pages:
+        stderr.print("no page passes the filter of --where")
+    if len(others) > 1:
+        stderr.print(f"searched {others[0]} alone; also here: {escape(', '.join(others[1:]))} (--collection)")
 
 
 def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     for hit in answer:
         parts = f"  ({_parts(hit)})" if by_words else ""  # patches of a page say nothing to a reader
-        echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{parts}")
+        folder = f", from {hit.folder}" if hit.folder else ""
+        echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{folder}{parts}")
     if answer.notice and by_words:
         stderr.print(answer.notice)
     asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""

@@ -127,5 +127,7 @@ class DocumentIngest:
         speed = (len(self._times) - 1) / seconds if seconds > 0 else 0.0
         seconds_left = (row.pages - self._done) / speed if speed else None
         self._callbacks.report(
-            Progress(row.name, self._done, row.pages, self._failed_count, speed, seconds_left, row.id)
+            Progress(
+                row.name, self._done, row.pages, self._failed_count, speed, seconds_left, self._pending.document_id
+            )
         )

@@ -1,5 +1,6 @@
 """Ingesting documents: new ones, incomplete ones, and a whole collection again."""
 
+import os
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
@@ -7,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
-from colvision.core.metadata import metadata_text
+from colvision.core.metadata import changes, merge_metadata
 from colvision.encoders.doctor import ensure_valid
 from colvision.errors import DocumentNotFound, InputError, JobCancelled, LibraryLocked
 from colvision.ingest.document_ingest import DocumentIngest
@@ -33,18 +34,25 @@ def ingest_files(
     ensure_valid(encoder)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
-    reports = []
+    reports: list[FileReport] = []
     for file in files:
         if callbacks.is_cancelled():
             name = clean_document_name(file.name)
             reports.append(FileReport(name if isinstance(file, Upload) else str(file), name, "cancelled"))
             continue
-        reports.append(_ingest_file(store, encoder, file, options=options, callbacks=callbacks))
+        brought = frozenset(report.document_id for report in reports) if options.replace else frozenset()
+        reports.append(_ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks))
     return IngestReport(tuple(reports), time.monotonic() - started)
 
 
 def _ingest_file(
-    store: Store, encoder: Encoder, file: Path | Upload, *, options: IngestOptions, callbacks: Callbacks
+    store: Store,
+    encoder: Encoder,
+    file: Path | Upload,
+    brought: frozenset[str],
+    *,
+    options: IngestOptions,
+    callbacks: Callbacks,
 ) -> FileReport:
     name = clean_document_name(file.name)
     source = name if isinstance(file, Upload) else str(file.absolute())
@@ -58,6 +66,7 @@ def _ingest_file(
         options.metadata,
         document_id,
         options.job,
+        brought,
     )
     try:
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
@@ -72,14 +81,22 @@ def _ingest_path(
     store: Store, encoder: Encoder, path: Path, source_file: SourceFile, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
     pending = _open_pending(store, encoder.info, path, source_file, limits=options.limits)
-    wanted = options.metadata  # as text: 1 is not True
-    is_changed = wanted is not None and metadata_text(pending.row.metadata) != metadata_text(wanted)
-    if is_changed:
-        store.writer.set_metadata(pending.row, wanted or {})
+    row = pending.row
+    wanted = merge_metadata(row.metadata, options.metadata or {})
+    if changes(row.metadata, wanted):
+        store.writer.set_metadata(row, wanted)
+    changed = changes(pending.known, wanted)
     if pending.outcome == "same":
-        name = pending.row.name
-        return FileReport(source_file.source, name, "same", pending.row.id, metadata_changed=is_changed)
-    return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+        report = FileReport(source_file.source, row.name, "same", row.id, changes=changed)
+        if row.source == source_file.source:
+            return report
+        is_moved = not (source_file.upload or row.upload or os.path.exists(row.source))  # noqa: PTH110 -- never raises
+        paths = dict.fromkeys([source_file.source, *row.copies] if is_moved else [*row.paths, source_file.source])
+        if tuple(paths) != row.paths:
+            store.writer.set_paths(row, tuple(paths))
+        return replace(report, same_as=row.source, is_moved=is_moved)
+    report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
+    return replace(report, changes=changed)
 
 
 def _open_pending(
@@ -119,7 +136,7 @@ def complete_document(
     ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
     ingest.run()
     row = pending.row
-    report = FileReport(row.source, row.name, pending.outcome, row.id, ingest.stored, row.stored)
+    report = FileReport(row.source, row.name, pending.outcome, pending.document_id, ingest.stored, row.stored)
     if ingest.reason:
         store.writer.stop(pending, FAILED, ingest.reason)
         return replace(report, outcome="failed", reason=ingest.reason)

@@ -76,8 +76,10 @@ def _ingest_file(store: Store, encoder: Encoder, job: Job, options: IngestOption
     assert job.path is not None
     uploads, callbacks = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).callbacks()
     file = ingest_files(store, encoder, uploads, options=options, callbacks=callbacks).files[0]
-    changed = ": what was noted with it is now known of that" if file.metadata_changed else ""
-    reason = f"the same bytes as a document that is already here{changed}" if file.outcome == "same" else file.reason
+    reason = file.reason
+    if file.outcome == "same":
+        called = "" if file.name == job.name else f", {file.name}"
+        reason = "; ".join([f"the same bytes as a document that is already here{called}", *map(str, file.changes)])
     return _STATES[file.outcome], reason, file.document_id
 
 

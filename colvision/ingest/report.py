@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from colvision.core.metadata import FactChange
 from colvision.pdf import FailedPage
 
 FileOutcome = Literal["new", "same", "replaced", "failed", "cancelled"]
@@ -27,8 +28,9 @@ class FileReport:
     """The outcome of one file.
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `document_id` is "" for a file
-    that did not become a document; `reason` says why it failed. `metadata_changed`: the same bytes with
-    other metadata.
+    that did not become a document; `reason` says why it failed. `same_as` is where a document came from that has the
+    same bytes, if that is another path or name than this file's; the file `is_moved` if nothing is there any more.
+    `changes` are the facts that are other ones than the document had.
     """
 
     source: str
@@ -39,21 +41,29 @@ class FileReport:
     before: int = 0
     failed_pages: tuple[FailedPage, ...] = ()
     reason: str = ""
-    metadata_changed: bool = False
+    same_as: str = ""
+    is_moved: bool = False
+    changes: tuple[FactChange, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
-        return asdict(self)
+        return asdict(self) | {"changes": [each._asdict() for each in self.changes]}
 
     def __str__(self) -> str:
         count = f"{self.pages} {_plural(self.pages, 'page')}"
         if self.before:
             count += f" after {self.before} of an earlier run"
-        same = "new metadata" if self.metadata_changed else "nothing to do"
+        noted = "; ".join(map(str, self.changes))
+        if self.is_moved:
+            same = f"{self.source}: {self.name}, moved from {self.same_as}"
+        elif self.same_as:
+            same = f"{self.source}: the same bytes as {self.name}, which came from {self.same_as}"
+        else:
+            same = f"{self.name}: the same bytes as before"
         text = {
             "new": f"{self.name}: new, {count}",
-            "replaced": f"{self.name}: replaced, {count}",
-            "same": f"{self.name}: the same bytes as before, {same}",
+            "replaced": f"{self.name}: replaced, {count}" + (f"; {noted}" if noted else ""),
+            "same": f"{same}; {noted}" if noted else f"{same}, nothing to do",
             "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
             "failed": f"{self.name}: failed: {self.reason}",
         }[self.outcome]

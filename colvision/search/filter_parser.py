@@ -3,21 +3,22 @@
     expression = conjunction {"or" conjunction}     conjunction = part {"and" part}
     part = "(" expression ")" | field sign value | field "in" value {"," value}     sign = = != >= <= > <
 
-A value is a word or stands in quotes; 2010 is a number, "2010" in quotes is a text. The values of `page` may be ranges.
+A value is a word or stands in quotes. Those after `in`, and those of `page`, may be ranges of numbers, such as 3-9.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from colvision.core.metadata import Scalar, scalar_of
-from colvision.search.filters import PAGE, AllOf, AnyOf, Compare, Filter, PageRange
+from colvision.core.metadata import FIELDS, PAGE
+from colvision.search.filters import AllOf, AnyOf, Compare, Filter, PageRange
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<quoted>"[^"]*"|'[^']*') | (?P<sign>[!<>]=|[<>=]) | (?P<mark>[(),]) | (?P<word>[^\s()<>=!,"']+) )""",
     re.VERBOSE,
 )
-_RANGE = re.compile(r"(\d+)-(\d+)")
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_PAGES = re.compile(r"\d+-\d+")
 _DEPTH = 20  # parentheses inside each other: a text from the network must not exhaust the stack
 
 
@@ -63,20 +64,32 @@ class _Parser:
             return inside
         field = self._expect("word", "quoted", wanted="a name such as machine, document or page")
         if self._accept_word("in"):
-            values = [self._value(field)]
+            values = [self._value(field, "in")]
             while self._accept_mark(","):
-                values.append(self._value(field))
-            return _any_of(field, "=", values)
+                values.append(self._value(field, "in"))
+            ranges = [value for value in values if isinstance(value, Filter)]
+            texts = tuple(value for value in values if isinstance(value, str))
+            parts = [*ranges, *([Compare(field, "=", texts)] if texts else [])]
+            return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
         sign = self._expect("sign", wanted=f"one of = != >= <= > < or `in` after {field!r}")
-        return _any_of(field, sign, [self._value(field)])
+        value = self._value(field, sign)
+        return value if isinstance(value, Filter) else Compare(field, sign, (value,))
 
-    def _value(self, field: str) -> Scalar | PageRange:
+    def _value(self, field: str, sign: str) -> str | Filter:
+        """A text as it was typed, or the condition that a range is."""
         token = self._tokens[self._place]
         text = self._expect("word", "quoted", wanted=f"a value for {field!r}")
-        span = _RANGE.fullmatch(text)
-        if token.kind == "quoted":
+        span = _RANGE.fullmatch(text) if token.kind == "word" else None
+        if span is None:
             return text
-        return PageRange(int(span[1]), int(span[2])) if field == PAGE and span else scalar_of(text)
+        if field == PAGE and _PAGES.fullmatch(text):
+            if sign not in ("=", "in"):
+                raise ValueError(f"page {sign} {text}: a range of pages goes with = or `in`")
+            return PageRange(int(span[1]), int(span[2]))
+        if sign != "in" or field in FIELDS:
+            return text
+        between = AllOf((Compare(field, ">=", (span[1],)), Compare(field, "<=", (span[2],))))
+        return AnyOf((Compare(field, "=", (text,)), between))  # 12-345 may be a name as well
 
     def end(self) -> None:
         if self._tokens[self._place].kind != "end":
@@ -118,12 +131,3 @@ def _tokens(text: str) -> Iterator[_Token]:
         yield _Token(kind, found[kind], found.start(kind))
         at = found.end()
     yield _Token("end", "", len(text))
-
-
-def _any_of(field: str, sign: str, values: list[Scalar | PageRange]) -> Filter:
-    ranges = [value for value in values if isinstance(value, PageRange)]
-    plain = tuple(value for value in values if not isinstance(value, PageRange))
-    if ranges and sign != "=":
-        raise ValueError(f"page {sign} {ranges[0].first}-{ranges[0].last}: a range of pages goes with = or `in`")
-    parts: list[Filter] = [*ranges, *([Compare(field, sign, plain)] if plain else [])]
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))

@@ -4,32 +4,24 @@
 scored and never change a page's score.
 """
 
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.metadata import Scalar
+from colvision.core.metadata import DOCUMENT, FIELDS, FOLDER, PAGE, SIGNS, Scalar, holds, number_of
+from colvision.core.names import normal_name, path_parts
+from colvision.errors import DocumentNotFound
+from colvision.store.identity import has_copy_named, is_called, lies_in
 from colvision.store.records import DocumentRow
 
 Mask = NDArray[np.bool_]
 Condition = Scalar | Sequence[Scalar] | Mapping[str, Scalar | Sequence[Scalar]]
 
-DOCUMENT, PAGE = "document", "page"  # fields that every page has: its document's name or id, and its number from 1
-_OPERATORS: Mapping[str, Callable[[Scalar, Scalar], bool]] = MappingProxyType(
-    {
-        "=": operator.eq,
-        "!=": operator.ne,
-        ">=": operator.ge,
-        "<=": operator.le,
-        ">": operator.gt,
-        "<": operator.lt,
-    }
-)
+# What is meant by a text, of the fields that every document has.
+_MEANT: Mapping[str, Callable[[DocumentRow, str], bool]] = {DOCUMENT: is_called, FOLDER: lies_in}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +55,10 @@ class Filter(ABC):
 
     @abstractmethod
     def mask(self, columns: Columns) -> Mask:
-        """(pages,) True where the condition holds. Raises `ValueError` for a field that no document has."""
+        """(pages,) True where the condition holds.
+
+        Raises `ValueError` for a field that no document has and for a folder that none came from, `DocumentNotFound`.
+        """
 
     def __and__(self, other: "Filter") -> "Filter":
         return AllOf((self, other))
@@ -76,8 +71,9 @@ class Filter(ABC):
 class Compare(Filter):
     """A field against values, of which one is enough (all must differ for `!=`).
 
-    Texts are equal whatever their case; a text and a number are never equal and have no order. A document without the
-    field matches no condition on it.
+    `document` is a name, an id or the end of the path that a document came from, `folder` one that it came from or that
+    is above that, `page` a number from 1, any other field a fact, compared by `holds`. A document without the fact
+    matches no condition on it.
     """
 
     field: str
@@ -85,38 +81,55 @@ class Compare(Filter):
     values: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        if self.sign not in _OPERATORS:
-            raise ValueError(f"filter on {self.field!r}: no operator {self.sign!r}; use one of {' '.join(_OPERATORS)}")
+        object.__setattr__(self, "field", normal_name(self.field))
+        allowed = SIGNS[:2] if self.field in _MEANT else SIGNS
+        if self.sign not in allowed:
+            raise ValueError(f"filter on {self.field!r}: no operator {self.sign!r}; use one of {' '.join(allowed)}")
         if not self.values:
             raise ValueError(f"filter on {self.field!r}: give at least one value")
+        if self.field == PAGE and None in map(number_of, self.values):
+            raise ValueError(f"filter on 'page': {self.values[0]!r} is no number of a page")
 
     def mask(self, columns: Columns) -> Mask:
         if self.field == PAGE:
             numbers = np.unique(columns.page)
             kept = numbers[[self._holds(number) for number in numbers.tolist()]] if len(numbers) else numbers
             return np.isin(columns.page, kept)
-        wanted = np.array([self._wants(row) for row in columns.documents], dtype=np.bool_)  # (documents,)
-        self._check_field(columns.documents)
-        return wanted[columns.document]
+        wanted = self._meant(columns.documents) if self.field in _MEANT else self._noted(columns.documents)
+        return np.fromiter(wanted, np.bool_, len(columns.documents))[columns.document]
 
-    def _wants(self, row: DocumentRow) -> bool:
-        if self.field == DOCUMENT:
-            holds = self._holds(row.name), self._holds(row.id)
-            return all(holds) if self.sign == "!=" else any(holds)
-        return self.field in row.metadata and self._holds(row.metadata[self.field])
+    def _meant(self, documents: Sequence[DocumentRow]) -> Iterator[bool]:
+        """By `document` or `folder`, which must be there."""
+        is_meant = _MEANT[self.field]
+        meant: set[int] = set()
+        for value in map(str, self.values):
+            found = {row.key for row in documents if is_meant(row, value)}
+            if self.field == DOCUMENT and not found:
+                found = {row.key for row in documents if has_copy_named(row, value)}
+            if not found:
+                raise self._unknown(value, documents)
+            meant |= found
+        return ((row.key in meant) == (self.sign == "=") for row in documents)
+
+    def _noted(self, documents: Sequence[DocumentRow]) -> Iterator[bool]:
+        if documents and not any(self.field in row.metadata for row in documents):
+            known = sorted({name for row in documents for name in row.metadata})
+            raise ValueError(
+                f"no document has metadata {self.field!r}; filters here know {', '.join([*FIELDS, *known])}"
+            )
+        return (self.field in row.metadata and self._holds(row.metadata[self.field]) for row in documents)
 
     def _holds(self, value: Scalar) -> bool:
-        if self.sign == "!=":
-            return all(_compares(value, "!=", other) for other in self.values)
-        return any(_compares(value, self.sign, other) for other in self.values)
+        each = (holds(value, self.sign, other) for other in self.values)
+        return all(each) if self.sign == "!=" else any(each)
 
-    def _check_field(self, documents: Sequence[DocumentRow]) -> None:
-        if self.field == DOCUMENT or not documents or any(self.field in row.metadata for row in documents):
-            return
-        known = sorted({name for row in documents for name in row.metadata})
-        raise ValueError(
-            f"no document has metadata {self.field!r}; filters here know {', '.join([DOCUMENT, PAGE, *known])}"
-        )
+    def _unknown(self, value: str, documents: Sequence[DocumentRow]) -> ValueError | DocumentNotFound:
+        if self.field == DOCUMENT:
+            return DocumentNotFound(
+                f"the filter names document {value!r}, which is not in this collection; the list of documents shows all"
+            )
+        known = sorted({parts[-2] for row in documents for parts in map(path_parts, row.paths) if len(parts) > 1})
+        return ValueError(f"no document came from a folder {value!r}; they came from {', '.join(known) or 'uploads'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +171,3 @@ class AnyOf(Filter):
 
 def _values(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
     return (value,) if isinstance(value, Scalar) else tuple(value)
-
-
-def _compares(value: Scalar, sign: str, other: Scalar) -> bool:
-    """Truth values are a kind of their own here: in Python `True == 1`."""
-    if _kind(value) is not _kind(other):
-        return sign == "!="
-    if isinstance(value, str) and isinstance(other, str):
-        value, other = value.casefold(), other.casefold()
-    return bool(_OPERATORS[sign](value, other))
-
-
-def _kind(value: Scalar) -> type:
-    if isinstance(value, bool):
-        return bool
-    return str if isinstance(value, str) else float

@@ -73,6 +73,8 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
                 text_score=None if order.texts is None else float(order.texts[i]),
                 fused=None if order.texts is None else float(worth[j]),
                 metadata=documents[j].metadata,
+                folder=table.snapshot.folders[documents[j].key],
+                sha256=documents[j].sha256,
             )
         )
     return tuple(hits)

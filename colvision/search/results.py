@@ -27,6 +27,7 @@ _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 class PageReader(Protocol):
     """What can show a stored page: a library."""
 
+    def check_version(self, document: str, sha256: str) -> None: ...
     def page_image(self, document: str, page: int) -> Image.Image: ...
     def page_text(self, document: str, page: int) -> str: ...
 
@@ -37,7 +38,8 @@ class Hit:
 
     `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name. `rank` counts from 1. With
     text fusion the order is that of `fused`, in which `text_score` (BM25) has its part; without, both are None.
-    `metadata` is what was known of the document when it was found; `image()` and `text` are read from the library.
+    `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
+    of its file; `image()` and `text` are read from the library.
     """
 
     document: str
@@ -52,6 +54,8 @@ class Hit:
     text_score: float | None = None
     fused: float | None = None
     metadata: Metadata = field(default_factory=dict)
+    folder: str = ""
+    sha256: str = ""
     reader: PageReader | None = None
 
     def __repr__(self) -> str:
@@ -70,6 +74,7 @@ class Hit:
     def _reader(self) -> PageReader:
         if self.reader is None:
             raise ValueError(f"{self!r} was not found by a library, which alone can show its page")
+        self.reader.check_version(self.document_id, self.sha256)
         return self.reader
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +83,7 @@ class Hit:
             "rank": self.rank,
             "document": self.document,
             "document_id": self.document_id,
+            "folder": self.folder,
             "page": self.page,
             "score": self.score,
             "score_terms": dict(self.score_terms),

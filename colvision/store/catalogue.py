@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from colvision.core.names import normal_name
 from colvision.errors import LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
 from colvision.store import uploads
 from colvision.store.schema import (
@@ -287,9 +288,15 @@ def _connect(database: str, folder: Path) -> sqlite3.Connection:
     connection.text_factory = _decode
     connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
     connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
+    connection.create_function("normal_name", 1, _normal_name, deterministic=True)
     connection.create_function("upload_path", 1, partial(uploads.upgrade_path, folder))
     connection.create_function("upload_metadata", 1, partial(uploads.upgrade_metadata, folder))
     return connection
+
+
+def _normal_name(data: bytes | None) -> str | None:
+    """Of bytes, as text may be damaged."""
+    return None if data is None else normal_name(_decode(data))
 
 
 def _decode(data: bytes) -> str:

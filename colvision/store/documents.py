@@ -6,8 +6,8 @@ from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
-from colvision.core.metadata import Metadata
-from colvision.errors import InputError, JobCancelled, LibraryLocked
+from colvision.core.metadata import Metadata, merge_metadata
+from colvision.errors import CollectionNotFound, InputError, JobCancelled, LibraryLocked
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.file_lock import Holder
@@ -20,11 +20,25 @@ from colvision.store.writer_lock import WriterLock, document_deleted
 
 @dataclass(frozen=True, slots=True)
 class PendingDocument:
-    """A document whose pages are being stored: `missing` are those neither stored nor known to fail."""
+    """A document whose pages are being stored: `missing` are those neither stored nor known to fail.
+
+    `replaced` is the one that it takes the place of when it is complete, with its id.
+    """
 
     outcome: Outcome
     row: DocumentRow
     missing: tuple[int, ...]
+    replaced: DocumentRow | None = None
+
+    @property
+    def document_id(self) -> str:
+        """The id that the document has when it is complete."""
+        return (self.replaced or self.row).id
+
+    @property
+    def known(self) -> Metadata:
+        """What was noted before."""
+        return (self.replaced or self.row).metadata
 
 
 class PendingDocuments:
@@ -41,8 +55,9 @@ class PendingDocuments:
         Only a file as long as a stored one is read at all. Raises `EncoderMismatch`, `InputError`.
         """
         with self._db.read():
-            known = next((row for row in rows.collections.select(self._db) if row.name == source_file.collection), None)
-            if known is None:
+            try:
+                known = rows.collections.find(self._db, source_file.collection)
+            except CollectionNotFound:
                 return None
             known.check_encoder(info)
         try:
@@ -102,6 +117,8 @@ class PendingDocuments:
                     metadata=_metadata(source_file, decision),
                     notes=notes,
                 )
+                if source_file.source not in (decision.existing.paths if decision.existing else ()):
+                    rows.documents.forget_copy(self._db, collection.key, source_file.source)
                 if decision.outcome != "same":  # also where a document is resumed: its kept file may be damaged
                     # The file before the row that names it: a kill in between leaves a file for the next sweep.
                     incoming.keep_as(f"{sha256}.{new.extension}")
@@ -160,6 +177,9 @@ class PendingDocuments:
 
     def _decide(self, source_file: SourceFile, collection: int, sha256: str) -> Decision:
         found = rows.documents.candidates(self._db, collection, sha256, source_file.source, source_file.name)
+        if source_file.replace:
+            of_name = rows.documents.of_file_name(self._db, source_file.name)
+            found += [row for row in of_name if row.collection == collection and row not in found]
         return decide(source_file, sha256, found, lambda name: rows.documents.name_exists(self._db, collection, name))
 
     def _begin(self, decision: Decision, new: NewDocument) -> PendingDocument:
@@ -175,7 +195,9 @@ class PendingDocuments:
 
     def _pending(self, outcome: Outcome, row: DocumentRow) -> PendingDocument:
         known = rows.pages.numbers(self._db, row.key)
-        return PendingDocument(outcome, row, tuple(number for number in range(1, row.pages + 1) if number not in known))
+        missing = tuple(number for number in range(1, row.pages + 1) if number not in known)
+        replaced = None if row.replaces is None else rows.documents.get(self._db, row.replaces)
+        return PendingDocument(outcome, row, missing, replaced)
 
     def _resume(self, row: DocumentRow) -> DocumentRow:
         """Prepares a document to go on: pages of a quarantined shard are read again, failed ones if the file failed."""
@@ -198,10 +220,8 @@ class PendingDocuments:
 
 
 def _metadata(source_file: SourceFile, decision: Decision) -> Metadata:
-    """That of the file; without any, another version of a document keeps the old one's."""
-    if source_file.metadata is not None:
-        return source_file.metadata
-    return decision.replaced.metadata if decision.replaced else {}
+    """That of the file; another version of a document keeps what is known of the old one."""
+    return merge_metadata(decision.replaced.metadata if decision.replaced else {}, source_file.metadata or {})
 
 
 def _unreadable(source_file: SourceFile, error: OSError) -> InputError:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from colvision.core.metadata import Metadata, metadata_text
+from colvision.core.metadata import Metadata, check_metadata, metadata_text
+from colvision.core.names import normal_name
 from colvision.store import uploads
 from colvision.store.catalogue import Catalogue, Row, Value
 from colvision.store.file_lock import Holder
@@ -89,8 +90,8 @@ class JobQueue:
         replace: bool = False,
     ) -> Job:
         """Adds a file to ingest; `name` is what the user calls it. Raises `ValueError` for an unfit collection name."""
-        collection = clean_collection_name(collection)
-        text = None if metadata is None else metadata_text(metadata)
+        collection, name = clean_collection_name(collection), normal_name(name)
+        text = None if metadata is None else metadata_text(check_metadata(metadata))
         sql = "INSERT INTO jobs (kind, path, name, collection, metadata, replaces, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
         values = ["file", uploads.row_path(self._folder, Path(path)), name, collection, text, replace, now()]
         with self._db.write():

@@ -82,10 +82,16 @@ class DocumentRow:
     stored: int
     failed: int
     is_intact: bool
+    copies: tuple[str, ...] = ()  # other sources that had the same bytes
 
     @property
     def file_name(self) -> str:
         return f"{self.sha256}.{self.extension}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All that its file is known to have come from: paths, and names of uploads."""
+        return (self.source, *self.copies)
 
 
 class NewDocument(NamedTuple):
@@ -106,6 +112,7 @@ class NewDocument(NamedTuple):
     worker: str
     metadata: Metadata
     notes: tuple[Note, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ DOCUMENTS = Table(
         "worker": unchecked("TEXT NOT NULL"),
         "added": Column("TEXT NOT NULL"),
         "metadata": Column("TEXT NOT NULL DEFAULT '{}'"),  # JSON object, see `metadata`
+        "copies": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON: other sources that had the same bytes
         "notes": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON, see `core.health`
     },
 )
@@ -164,6 +165,16 @@ ALTER TABLE pages ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE pages ADD COLUMN tried TEXT;
 CREATE INDEX pages_noted ON pages (document) WHERE notes <> '[]';
 """
+# Names in their normal form, where no other has that already.
+_NAMES_4 = """
+ALTER TABLE documents ADD COLUMN copies TEXT NOT NULL DEFAULT '[]';
+UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB));
+UPDATE OR IGNORE collections SET name = normal_name(CAST(name AS BLOB)) WHERE seal IS NULL;
+UPDATE jobs SET collection = normal_name(CAST(collection AS BLOB))
+WHERE collection NOT IN (SELECT name FROM collections WHERE name IS NOT NULL);
+UPDATE OR IGNORE documents SET name = normal_name(CAST(name AS BLOB)) WHERE seal IS NULL;
+UPDATE documents SET metadata = normal_name(CAST(metadata AS BLOB)) WHERE seal IS NULL;
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -182,5 +193,5 @@ CREATE TABLE schema_seal (sum INTEGER);
 INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
-    4: _NOTES_4,
+    4: _NOTES_4 + _NAMES_4,
 }

@@ -15,6 +15,7 @@ from colvision.errors import LibraryDamaged
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.files import Files
+from colvision.store.identity import shown_folders
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 from colvision.store.shards import Shard
 
@@ -42,12 +43,13 @@ class SnapshotShard:
 class Snapshot:
     """One generation of a collection: it does not change, whatever is committed later.
 
-    `documents` are the visible ones by key.
+    `documents` are the visible ones by key, `folders` what is shown of where they came from: see `shown_folders`.
     """
 
     collection: CollectionRow
     documents: Mapping[int, DocumentRow]
     shards: tuple[SnapshotShard, ...]
+    folders: Mapping[int, str]
 
     @property
     def generation(self) -> int:
@@ -154,7 +156,8 @@ class Snapshots:
         visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
         keys = np.fromiter(visible, dtype=np.int64, count=len(visible))
         shards = [_snapshot_shard(shard, listed.get(key), keys) for key, shard in opened.items()]
-        snapshot = Snapshot(collection, visible, tuple(each for each in shards if each.live.any()))
+        folders = MappingProxyType(shown_folders(visible.values()))
+        snapshot = Snapshot(collection, visible, tuple(each for each in shards if each.live.any()), folders)
         self._check_pages(snapshot, opened)
         self._shards[collection.key] = opened
         self._newest[collection.key] = snapshot

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from colvision.core.health import Note
+from colvision.core.names import path_parts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
@@ -15,6 +16,7 @@ from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
 from colvision.store.fulltext import TextLayers, TextScores
 from colvision.store.high_water_mark import HighWaterMark
+from colvision.store.identity import comes_from, has_copy_named, shown_folders, shown_name
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.records import CollectionRow, Damage, DocumentRow, PageRow, ShardRow
@@ -125,30 +127,46 @@ class Store:
             key = rows.collections.find(self._db, collection).key
             return rows.documents.select(self._db, "collection = ? AND visible", [key])
 
-    def find(self, document: str, *, collection: str | None = None) -> DocumentRow:
-        """The document of an id, or of a name (in one collection or, with None, in all of them).
+    def shown_folder(self, row: DocumentRow) -> str:
+        """What is shown of where a document came from: see `shown_folders`."""
+        if row.upload:
+            return ""
+        with self._db.read():
+            likely = rows.documents.of_file_name(self._db, "".join(path_parts(row.source)[-1:]))
+        same_collection = {each.key: each for each in likely if each.collection == row.collection} | {row.key: row}
+        return shown_folders(same_collection.values())[row.key]
 
-        Raises `DocumentNotFound`; `DocumentAmbiguous` for a name that several collections have.
+    def find(self, document: str, *, collection: str | None = None) -> DocumentRow:
+        """The document of an id, of a name, or of the end of the path that it came from, such as `press/manual.pdf`.
+
+        Names and paths are those of one collection or, with None, of all of them. Raises `DocumentNotFound`;
+        `DocumentAmbiguous` for a name or a path that several documents have.
         """
         with self._db.read():
-            found = rows.documents.select(self._db, "id = ? AND visible", [document])
-            if not found and collection is None:
-                found = rows.documents.select(self._db, "name = ? AND visible", [document])
-            elif not found and collection is not None:
-                key = rows.collections.find(self._db, collection).key
-                found = rows.documents.select(self._db, "name = ? AND visible AND collection = ?", [document, key])
+            found = rows.documents.select(self._db, "id = ? AND visible", [shown_name(document)])
+            everywhere = [] if found else self._meant_by(document)
+            key = None if found or collection is None else rows.collections.find(self._db, collection).key
+        found = found or [row for row in everywhere if key is None or row.collection == key]
         if not found:
             where = "this library" if collection is None else f"collection {collection!r}"
-            raise DocumentNotFound(
-                f"no document {document!r} in {where}: it was deleted or replaced, or is named otherwise; the list of "
-                "documents shows names and ids"
-            )
+            others = " and ".join(sorted({repr(row.collection_name) for row in everywhere}))
+            why = f"there is one in {others}" if others else "it was deleted or replaced, or is named otherwise"
+            raise DocumentNotFound(f"no document {document!r} in {where}: {why}; the list of documents shows all")
         if len(found) > 1:
-            ids = ", ".join(f"{row.id} (in {row.collection_name!r})" for row in found)
+            ids = ", ".join(f"{row.id} (from {row.source}, in {row.collection_name!r})" for row in found)
             raise DocumentAmbiguous(
-                f"{len(found)} documents are named {document!r}: name the collection, or an id: {ids}"
+                f"{len(found)} documents are named {document!r}: name the collection, its folder, or an id: {ids}"
             )
         return found[0]
+
+    def _meant_by(self, document: str) -> list[DocumentRow]:
+        """By name, or by the end of a path, in all collections."""
+        as_typed = document.encode(errors="ignore").decode()
+        for name in (as_typed, shown_name(document)):  # an older library may hold both forms of a name
+            if found := rows.documents.select(self._db, "name = ? AND visible", [name]):
+                return found
+        likely = rows.documents.of_file_name(self._db, "".join(path_parts(document)[-1:]))
+        return [row for row in likely if comes_from(row, document) or has_copy_named(row, document)]
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""
@@ -181,8 +199,9 @@ class Store:
             raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
 
     def _current_row(self, row: DocumentRow) -> DocumentRow:
-        """A document whose collection was encoded again since `row` was read has its id and another key."""
-        found = rows.documents.select(self._db, "key = ? OR (id = ? AND visible)", [row.key, row.id])
+        """A document that was encoded again since `row` was read has its id and another key; so has another version."""
+        same = "key = ? OR (id = ? AND sha256 = ? AND visible)"
+        found = rows.documents.select(self._db, same, [row.key, row.id, row.sha256])
         if not found:
             raise document_deleted(row)
         return found[0]

@@ -147,6 +147,7 @@ class Writer:
     def _complete(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
             self._writer_lock.delete_document(target)
+            rows.documents.take_place(self._db, row.key, target)
         rows.documents.complete(self._db, row.key)
         rows.collections.next_generation(self._db, row.collection)
 
@@ -165,6 +166,14 @@ class Writer:
             if rows.documents.get(self._db, row.key) is None:
                 raise document_deleted(row)
             rows.documents.set_metadata(self._db, row.key, metadata)
+            rows.collections.next_generation(self._db, row.collection)
+
+    def set_paths(self, row: DocumentRow, paths: Sequence[str]) -> None:
+        """Where the file of a document comes from, and where copies of it do. Raises `DocumentNotFound`."""
+        with self._writer_lock.acquire(), self._db.write():
+            if rows.documents.get(self._db, row.key) is None:
+                raise document_deleted(row)
+            rows.documents.set_paths(self._db, row.key, paths)
             rows.collections.next_generation(self._db, row.collection)
 
     def rename(self, row: DocumentRow, name: str) -> None:

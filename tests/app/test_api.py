@@ -60,7 +60,7 @@ def test_facts_are_noted_with_an_upload_and_a_wrong_one_is_a_sentence(client, se
     client.post(f"{address}&meta=machine%3Dpump%2C+press&meta=year=2010", content=data)
     service.library.run_job(service.library.jobs.claim("test"))
     noted = client.get("/api/v1/documents/pump.tiff").json()["metadata"]
-    assert noted == {"machine": "pump, press", "year": 2010}
+    assert noted == {"machine": "pump, press", "year": "2010"}
     refused = client.post(f"{address}&meta=pump", content=data)
     assert (refused.status_code, "expected name=value" in refused.json()["error"]) == (422, True)
     assert list((service.library.path / "uploads").iterdir()) == []

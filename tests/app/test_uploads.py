@@ -143,7 +143,7 @@ def test_the_same_file_again_with_other_facts_takes_them_on(service, upload):
     upload("copy.tiff", machine="press")
     view = service.overview()
     assert [each.metadata for each in view.documents] == [{"machine": "press"}]
-    assert "what was noted with it is now known" in view.jobs[0].reason
+    assert view.jobs[0].reason.endswith("already here, pump.tiff; machine: pump -> press")
 
 
 def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(service, tmp_path, quick_path):

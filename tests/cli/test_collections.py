@@ -90,7 +90,7 @@ def test_documents_are_renamed_described_and_deleted_by_name_or_in_a_collection(
     assert run(library, "rename", "crane.tiff", "Crane 3.tiff").stdout == "crane.tiff is Crane 3.tiff now\n"
     noted = run(library, "set-metadata", "Crane 3.tiff", "year=1999", "site=Halle 3", "--collection", "archive").stdout
     assert noted == "Crane 3.tiff: site=Halle 3, year=1999\n"
-    assert read(library, "list")[1]["metadata"] == {"year": 1999, "site": "Halle 3"}
+    assert read(library, "list")[1]["metadata"] == {"year": "1999", "site": "Halle 3"}
     assert "nothing is noted" in run(library, "set-metadata", "Crane 3.tiff").stdout
     assert "expected name=value" in run(library, "set-metadata", "Crane 3.tiff", "year", code=2).stderr
     assert "no document" in run(library, "delete", "Crane 3.tiff", "--collection", "default", code=1).stderr
@@ -126,3 +126,48 @@ def test_what_was_never_run_on_real_weights_says_so_in_the_help():
     for name in ("search", "ingest", "doctor"):
         told = " ".join(CliRunner().invoke(main, [name, "--help"], env={"COLUMNS": "200"}).stdout.split())
         assert told.count("experimental") == 3, name  # checkpoints, all GPUs, fewer bits
+
+
+def test_a_newer_version_is_put_in_the_place_of_the_old_one(library, tmp_path):
+    before = read(library, "list", "--collection", "archive")[0]
+    (tmp_path / "2021").mkdir()
+    newer = save_document(tmp_path / "2021" / "crane.tiff", [["anchor"]])
+    told = run(library, "ingest", newer, "--replace", "--collection", "archive", "--meta", "rev=1.10").stdout
+    assert "crane.tiff: replaced, 1 page; rev: 1.10" in told
+    (after,) = read(library, "list", "--collection", "archive")
+    assert (after["id"], after["folder"], after["metadata"]) == (before["id"], "2021", {"rev": "1.10"})
+    assert "rev=1.10" in run(library, "list").stdout and "folder" in run(library, "list").stdout
+    told = run(library, "ingest", newer, "--collection", "archive", "--meta", "rev=", "--meta", "type=12E4").stdout
+    assert "the same bytes as before; rev: 1.10 -> nothing; type: 12E4" in told
+    for name in ("page", "folder"):
+        assert "filters ask for the" in run(library, "ingest", newer, "--meta", f"{name}=3", code=2).stderr
+        assert "filters ask for the" in run(library, "set-metadata", "crane.tiff", f"{name}=3", code=2).stderr
+
+
+def test_what_a_search_is_told_to_look_in_is_there(library, tmp_path):
+    search = ("search", "bleed")
+    found = run(library, *search, "--where", f"folder={tmp_path.name}")
+    assert f"pump.tiff, page 1, from {tmp_path.name}  (" in found.stdout
+    assert "searched default alone; also here: archive (--collection)" in found.stderr
+    assert "also here" not in run(library, *search, "--collection", "default").stderr
+    assert run(library, *search, "--where", f"document={tmp_path.name}/pump.tiff").stdout
+    assert "no page passes the filter" in run(library, *search, "--where", "page=9").stderr
+    refused = run(library, *search, "--where", "document=lathe/pump.tiff", code=1).stderr
+    assert "'lathe/pump.tiff'" in refused
+    assert "came from a folder 'lathe'" in run(library, *search, "--where", "folder=lathe", code=2).stderr
+    assert "no document has metadata 'yaer'" in run(library, *search, "--where", "yaer=1", code=2).stderr
+    assert "there is one in 'archive'" in run(library, *search, "--document", "crane.tiff", code=1).stderr
+
+
+def test_a_name_that_a_mac_wrote_is_found_as_it_is_typed(library, tmp_path):
+    decomposed = save_document(tmp_path / "Pru\u0308fstand.tiff", [["seal"]])
+    run(library, "ingest", decomposed, "--meta", "machine=O\u0308ler", "--collection", "Gera\u0308te")
+    there = ("--collection", "Geräte")
+    asked = ("search", "seal", *there, "--document", "Prüfstand.tiff", "--where", "machine=Öler")
+    assert read(library, *asked)["pages"] == 1
+    assert "deleted Prüfstand.tiff" in run(library, "delete", "Prüfstand.tiff").stdout
+
+
+def test_a_name_that_is_no_utf_8_is_not_found_in_words(library):
+    assert "no document 'm\\udce9c.pdf'" in run(library, "delete", "m\udce9c.pdf", code=1).stderr
+    assert "cannot be read as UTF-8" in run(library, "set-metadata", "pump.tiff", "x=\udce9", code=2).stderr

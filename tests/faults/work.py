@@ -61,7 +61,7 @@ class Work:
         for name, pending in self.pending.items():
             document = after.get(name)
             if document is not None and not document.id:
-                after = after.put(replace(document, id=pending.row.id))
+                after = after.put(replace(document, id=pending.document_id))
         self.state = after
         self.is_again = False
 

@@ -54,7 +54,7 @@ def made_snapshot(folder: Path, pages, *, shards: int = 3, dead: frozenset[int] 
         live = ~np.isin(places, list(dead))
         stored_shards.append(SnapshotShard(Shard(path), np.where(live, owner, -1), page.astype(np.int32), live))
     row = CollectionRow(1, "default", None, generation=1, info=PLAIN, components=1, clipped=0)
-    return Snapshot(row, documents, tuple(stored_shards))
+    return Snapshot(row, documents, tuple(stored_shards), dict.fromkeys(documents, ""))
 
 
 def _stored(vectors) -> ShardPage:

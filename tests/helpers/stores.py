@@ -1,15 +1,27 @@
 """Stores for tests: documents of words, printed on pages, read by a small encoder."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from colvision.core.page import Page, PdfGeometry
 from colvision.store.files import encode_jpeg
 from colvision.store.identity import SourceFile
+from colvision.store.records import DocumentRow
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
 
 TOY = ToyEncoder()
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
+
+
+def document_row(key, name, path="", **metadata):
+    """The row of a ready document of four pages, which came from a path, or as an upload."""
+    return DocumentRow(
+        key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=path or name,
+        upload=not path, sha256="0" * 64, extension="pdf", bytes=1, pages=4, renderer="pdfium", state="ready",
+        reason="", visible=True, replaces=None, worker="", added=datetime.now(UTC).isoformat(), metadata=metadata,
+        notes=(), stored=4, failed=0, is_intact=True,
+    )  # fmt: skip
 
 
 def source_file(name, *, collection="default", source=None, upload=False, replace=False):
@@ -37,7 +49,7 @@ def add(store, path, *words, encoder=TOY, **options):
     pages = [encoded(number, word, encoder=encoder) for number, word in enumerate(words, start=1)]
     store.writer.commit(pending, [page for page in pages if page.number in pending.missing], encoder.info)
     assert store.writer.finish(pending) == ""
-    return store.find(pending.row.id)
+    return store.find(pending.document_id)
 
 
 def visible_pages(store, collection="default"):

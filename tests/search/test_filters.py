@@ -1,28 +1,19 @@
 """Filters: which pages may be found, in Python and as a text."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 
+from colvision.errors import DocumentNotFound
 from colvision.search import Filter, parse_filter
 from colvision.search.filters import AllOf, AnyOf, Columns, Compare, PageRange
-from colvision.store.records import DocumentRow
-
-
-def document(key, name, **metadata):
-    return DocumentRow(
-        key=key, id=f"id{key}", collection=1, collection_name="default", name=name, source=name, upload=True,
-        sha256="0" * 64, extension="pdf", bytes=1, pages=4, renderer="pdfium", state="ready", reason="", visible=True,
-        replaces=None, worker="", added=datetime.now(UTC).isoformat(), stored=4, failed=0, metadata=metadata,
-        notes=(), is_intact=True,
-    )  # fmt: skip
-
+from tests.helpers.stores import document_row
 
 LIBRARY = [
-    document(1, "pump.pdf", machine="Pump", year=2012, lang="de", tested=True),
-    document(2, "fan.pdf", machine="fan", year=2009, lang="en"),
-    document(3, "old.pdf", machine="pump", year="1987"),
+    document_row(1, "pump.pdf", machine="Pump", year=2012, lang="de", tested=True),
+    document_row(2, "fan.pdf", "/manuals/Lüfter/en/manual.pdf", machine="fan", year=2009, lang="en"),
+    document_row(
+        3, "old.pdf", "C:\\manuals\\press\\en\\manual.pdf", machine="pump", year="1987", rev="1.10", part="12-345"
+    ),
 ]
 COLUMNS = Columns(LIBRARY, np.repeat([0, 1, 2], 4), np.tile(np.arange(1, 5, dtype=np.int32), 3))
 
@@ -45,9 +36,21 @@ def documents(where):
         ("machine=pump", ["old", "pump"]),
         ("machine = 'PUMP' and year>=2010", ["pump"]),
         ("machine!=pump", ["fan"]),
-        ("year<2010", ["fan"]),
         ('year="1987"', ["old"]),
-        ("year=1987", []),
+        ("year=1987", ["old"]),
+        ("year<2010", ["fan", "old"]),
+        ("year in 1980-2009, 2012", ["fan", "old", "pump"]),
+        ("year in 2010-2020", ["pump"]),
+        ("year='2012'", ["pump"]),
+        ("rev=1.10", ["old"]),
+        ("rev=1.1", []),
+        ("rev!=1.1", ["old"]),
+        ("rev in 1-2", ["old"]),
+        ("rev in 0.5-1.1", ["old"]),
+        ("rev in 1.2-1.9", []),
+        ("part in 12-345", ["old"]),
+        ("lang>=de", ["fan", "pump"]),
+        ("machine>5", []),
         ("lang in de,en", ["fan", "pump"]),
         ("lang in de, en and year > 2009", ["pump"]),
         ("tested=true", ["pump"]),
@@ -57,6 +60,15 @@ def documents(where):
         ("document=fan.pdf", ["fan"]),
         ("document in id1,fan.pdf", ["fan", "pump"]),
         ("document != id1", ["fan", "old"]),
+        ("document=Lüfter/en/manual.pdf", ["fan"]),
+        ("document=Lu\u0308fter/en/MANUAL.pdf", ["fan"]),
+        ("document=en/manual.pdf", ["fan", "old"]),
+        ("document in press/en/old.pdf,pump.pdf", ["old", "pump"]),
+        ("folder=press", ["old"]),
+        ("folder in 'LU\u0308FTER'", ["fan"]),
+        ("folder=press/en", ["old"]),
+        ("folder=manuals", ["fan", "old"]),
+        ("folder!=en", ["pump"]),
         ("MACHINE=pump or lang=de", None),
     ],
 )
@@ -114,8 +126,22 @@ def test_a_text_that_does_not_read_so_is_refused_with_its_place(text, complaint)
 
 
 def test_a_name_that_no_document_knows_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"'yaer'; filters here know document, page, lang, machine, tested, year"):
+    with pytest.raises(ValueError, match=r"'yaer'; filters here know document, folder, page, lang, machine, part"):
         documents("yaer=2010")
+
+
+def test_what_a_filter_names_is_there():
+    with pytest.raises(DocumentNotFound, match=r"'lathe/manual\.pdf'"):
+        documents("document in pump.pdf,lathe/manual.pdf")
+    with pytest.raises(DocumentNotFound, match=r"'pmup\.pdf'"):
+        documents("machine=fan and document!=pmup.pdf")
+    with pytest.raises(ValueError, match="no document came from a folder 'pres'; they came from en"):
+        documents("folder=pres")
+    for pages in ("page=three", "page in 1.5-three", "page in 1-2.5"):
+        with pytest.raises(ValueError, match="is no number of a page"):
+            documents(pages)
+    with pytest.raises(ValueError, match="no operator '>'; use one of = !="):
+        documents("document>p")
 
 
 def test_an_empty_filter_is_refused():

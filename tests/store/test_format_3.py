@@ -7,6 +7,7 @@ in judgements.jsonl. The encoder is the toy with dim 64.
 """
 
 import sqlite3
+import unicodedata
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from colvision.library import Library
 from colvision.store import Store, catalogue
 from colvision.store.schema import FORMAT
+from colvision.store.table import row_checksum
 from colvision.testing import ToyEncoder
 
 FILE = Path(__file__).with_name("library-format-3.zip")
@@ -48,6 +50,35 @@ def test_it_holds_and_answers_what_it_did(folder):
         assert library.verify().found == ()
         assert [(job.name, job.state) for job in library.jobs.all()] == [("next.pdf", "queued")]
     assert version_of(folder) == FORMAT
+
+
+def test_its_names_have_one_form_now(folder):
+    with Library(Store(folder), WIDE) as library:
+        (found,) = (each for each in library.documents() if each.name.startswith("Pr"))
+        assert found.name == unicodedata.normalize("NFC", found.name)
+        assert found == library.document(found.name) == library.document(unicodedata.normalize("NFD", found.name))
+        ((name, value),) = ((name, value) for name, value in found.metadata.items() if isinstance(value, str))
+        for form in ("NFC", "NFD"):
+            answer = library.search("pump", where=unicodedata.normalize(form, f'{name}="{value}"'))
+            assert {hit.document for hit in answer} == {found.name}
+        assert library.verify().found == ()
+
+
+def test_where_both_forms_of_a_name_are_taken_both_stay(folder):
+    with closing(sqlite3.connect(folder / catalogue.FILE_NAME)) as raw:
+        raw.create_function("row_checksum", -1, row_checksum)
+        raw.execute("UPDATE documents SET name = 'Prüfstand.pdf', seal = NULL WHERE name = 'texts.pdf'")
+        columns = (
+            "id collection name source upload sha256 extension bytes pages renderer visible replaces added metadata"
+        )
+        text = {"id", "name", "source", "sha256", "extension", "renderer", "added", "metadata"}
+        cast = [f"CAST({each} AS BLOB)" if each in text else each for each in columns.split()]
+        raw.execute(f"UPDATE documents SET seal = row_checksum({', '.join(cast)}) WHERE seal IS NULL")
+        raw.commit()
+    with Library(Store(folder), WIDE) as library:
+        composed, decomposed = (library.document(unicodedata.normalize(f, "Prüfstand.pdf")) for f in ("NFC", "NFD"))
+        assert composed.id != decomposed.id and composed.pages == 3
+        assert library.verify().found == ()
 
 
 def test_it_is_read_where_it_cannot_be_written(folder):

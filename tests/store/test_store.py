@@ -102,10 +102,10 @@ def test_a_replacement_is_hidden_until_it_is_complete_and_then_swapped(store, qu
     store.writer.commit(pending, [encoded(2, "four")], TOY.info)
     assert store.writer.finish(pending) == ""
     new = store.find("a.pdf")
-    assert new.id != old.id and new.stored == 2
+    assert (new.id, new.stored) == (old.id, 2) and new.key != old.key
     assert [store.page_text(new, number) for number in (1, 2)] == ["three", "four"]
-    with pytest.raises(DocumentNotFound):
-        store.find(old.id)
+    with pytest.raises(DocumentNotFound, match="deleted or replaced meanwhile"):
+        store.page(old, 1)  # what was looked up before is not shown as another version
     assert not any(old.sha256 in name for name in on_disk(store))
 
 
@@ -151,7 +151,9 @@ def test_files_of_one_name_from_two_folders_are_two_documents(store, quick_path)
 
 def test_a_name_in_two_collections_is_refused_and_its_ids_work(store, quick_path):
     rows = [add(store, write(quick_path, "a.pdf", "A"), "one", collection=name) for name in ("default", "other")]
-    with pytest.raises(DocumentAmbiguous, match=rf"{rows[0].id} \(in 'default'\), {rows[1].id} \(in 'other'\)"):
+    with pytest.raises(
+        DocumentAmbiguous, match=rf"{rows[0].id} \(from /manuals/a.pdf, in 'default'\), {rows[1].id} \("
+    ):
         store.find("a.pdf")
     assert store.find(rows[1].id) == rows[1]
     assert store.find("a.pdf", collection="other") == rows[1]

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from colvision.core.encoder import Calibration, CheckpointRef, EncoderInfo
+from colvision.core.names import normal_name
 from colvision.errors import CollectionNotFound, LibraryDamaged
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Record
 from colvision.store.records import DEFAULT_COLLECTION, CollectionRow
@@ -66,9 +67,9 @@ def keys(db: Catalogue) -> set[int]:
 
 def find(db: Catalogue, name: str) -> CollectionRow:
     """Raises `CollectionNotFound`, naming those there are; `LibraryDamaged` where the catalogue contradicts itself."""
-    found = db.records(f"{_SELECT} WHERE name = ?", [name])
-    if found:
-        return _collection(found[0])
+    for each in (name, normal_name(name)):  # an older library may hold both forms of a name
+        if found := db.records(f"{_SELECT} WHERE name = ?", [each]):
+            return _collection(found[0])
     names = [row.name for row in select(db)]
     if not names:
         raise LibraryDamaged(f"{FILE_NAME} is damaged (it names no collection): {COPY_BACK}")

@@ -1,6 +1,7 @@
 """Rows of documents."""
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -26,12 +27,13 @@ _EPOCH = datetime.fromtimestamp(0, UTC).isoformat()
 def _document(record: Record) -> DocumentRow:
     if not record["is_intact"]:  # its other columns may hold values that no caller expects
         record |= {"bytes": 0, "pages": record["known"], "state": DAMAGED, "reason": _BROKEN}
-        record |= {"added": _EPOCH, "metadata": "{}", "notes": "[]"}
+        record |= {"added": _EPOCH, "metadata": "{}", "notes": "[]", "copies": "[]"}
     return value_of(
         DocumentRow,
         record,
         metadata=json.loads(record["metadata"]),
         notes=parse_notes(record["notes"]),
+        copies=tuple(json.loads(record["copies"])),
         stored=record["known"] - record["failed"],
         upload=bool(record["upload"]),
         visible=bool(record["visible"]),
@@ -51,7 +53,11 @@ def get(db: Catalogue, key: int) -> DocumentRow | None:
 
 
 def add(db: Catalogue, new: NewDocument) -> DocumentRow:
-    columns = new._asdict() | {"metadata": metadata_text(new.metadata), "notes": notes_text(new.notes)}
+    columns = new._asdict() | {
+        "metadata": metadata_text(new.metadata),
+        "notes": notes_text(new.notes),
+        "copies": _json(new.copies),
+    }
     key = insert(db, DOCUMENTS, **columns, state=INGESTING, added=now())
     return select(db, "key = ?", [key])[0]
 
@@ -76,6 +82,23 @@ def set_name(db: Catalogue, key: int, name: str) -> None:
         update(db, DOCUMENTS, row.key, name=name)
 
 
+def set_paths(db: Catalogue, key: int, paths: Sequence[str]) -> None:
+    """The source of a document, and its copies; also of the hidden one that is to replace it."""
+    for row in select(db, "key = ? OR replaces = ?", [key, key]):
+        update(db, DOCUMENTS, row.key, source=paths[0], copies=_json(paths[1:]))
+
+
+def forget_copy(db: Catalogue, collection: int, source: str) -> None:
+    """What is there has other bytes now."""
+    for row in select(db, "collection = ? AND copies <> '[]'", [collection]):
+        if source in row.copies:
+            update(db, DOCUMENTS, row.key, copies=_json([each for each in row.copies if each != source]))
+
+
+def _json(paths: Sequence[str]) -> str:
+    return json.dumps(list(paths), ensure_ascii=False)
+
+
 def delete(db: Catalogue, key: int) -> None:
     """Deletes a document, its pages and their text, and the shards that this leaves without a page."""
     delete_where(db, "document = ?", [key])
@@ -87,17 +110,31 @@ def complete(db: Catalogue, key: int) -> None:
     update(db, DOCUMENTS, key, state=READY, reason="", worker="", visible=True, replaces=None)
 
 
+def take_place(db: Catalogue, key: int, old: DocumentRow) -> None:
+    """Gives a complete document the id of `old`, which it replaces and whose rows are deleted by now."""
+    update(db, DOCUMENTS, key, id=old.id)
+
+
 def adopt_identity(db: Catalogue, key: int, old: DocumentRow) -> None:
     """Makes a document that was encoded again visible under the id and name of `old`, whose rows are deleted by now."""
     update(
         db, DOCUMENTS, key, id=old.id, name=old.name, collection=old.collection, added=old.added,
-        metadata=metadata_text(old.metadata), visible=True, replaces=None,
+        metadata=metadata_text(old.metadata), source=old.source, copies=_json(old.copies), visible=True, replaces=None,
     )  # fmt: skip
 
 
 def name_exists(db: Catalogue, collection: int, name: str) -> bool:
     """Whether a visible document of the collection has this name."""
     return bool(db.all("SELECT 1 FROM documents WHERE collection = ? AND name = ? AND visible", [collection, name]))
+
+
+def of_file_name(db: Catalogue, name: str) -> list[DocumentRow]:
+    """The visible documents of all collections that are named so, or came from a file of that name (and some more)."""
+    name = name.encode(errors="ignore").decode()
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    likely = [f"%{each.replace('!', '!!').replace('%', '!%').replace('_', '!_')}" for each in forms]
+    where = "visible AND (name = ? OR source LIKE ? ESCAPE '!' OR source LIKE ? ESCAPE '!' OR copies <> '[]')"
+    return select(db, where, [name, *likely])
 
 
 def candidates(db: Catalogue, collection: int, sha256: str, source: str, name: str) -> list[DocumentRow]:
