@@ -275,6 +275,8 @@ class App {
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
+    const before = new Map(this.library?.documents.map(({ id, bytes }) => [id, bytes]));
+    const isReplaced = library.documents.some(({ id, bytes }) => before.has(id) && before.get(id) !== bytes);
     const wasStale = this.collection?.needs_reencoding;
     const isOther = this.library && pagesOf(this.library) !== pagesOf(library);
     if (isOther) api.forgetExplanations();
@@ -291,8 +293,15 @@ class App {
     this.summarise();
     this.suggest();
     if (gone.size) this.documentsDeleted(gone);
+    else if (isReplaced) this.documentsReplaced();
     else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
+  }
+
+  // Another version has the id of the one before: what is shown may be of that one.
+  async documentsReplaced() {
+    if (this.hasQuery) await this.search({ keep: true });
+    if (!byId("cv-inspector").hidden) await this.inspector.again();
   }
 
   // Documents that were deleted, here or in another tab: a page of one is not swapped for another page.

@@ -126,9 +126,14 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
         lambda: [each["state"] for each in documents(page, server) if each["collection"] == "names"] == ["ready"] * 3
     )
     drive.show(page, f"{server}/?collection=names")
+    page.get_by_role("button", name="stator.tiff", exact=True).click()
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 1")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    paths = [save_document(tmp_path / name, [["twenty", name]]) for name in ("rotor.tiff", "stator.tiff", "shaft.tiff")]
+    paths = [
+        save_document(tmp_path / name, [["twenty", name], ["more"]])
+        for name in ("rotor.tiff", "stator.tiff", "shaft.tiff")
+    ]
     page.set_input_files("#cv-drop input[type=file]", paths)
     row = page.locator("#cv-uploads .cv-row", has_text="rotor.tiff")
     expect(row).to_contain_text("A document of this name is here already")
@@ -138,5 +143,6 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     row.get_by_label("The same for 1 more file").check()
     row.get_by_role("button", name="Replace it").click()
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
+    expect(page.locator("#cv-place")).to_have_text("page 1 of 2")  # of the version that took its place
     assert ["replace=true" in url for url in sent] == [False, True, True]
     assert json.loads(page.evaluate("sessionStorage.getItem('cv-unsent')")) == []
