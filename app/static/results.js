@@ -108,10 +108,11 @@ export class Results {
 const UNSEEN = new Map([["text", "its text layer"], ["document", "its document's name"]]);
 
 const unseen = ({ score_terms }) => Object.entries(score_terms).filter(([name]) => UNSEEN.has(name));
-const seen = (hit) => hit.score - unseen(hit).reduce((sum, [, value]) => sum + value, 0);
+const seen = (hit) => hit.score - total(unseen(hit).map(([, value]) => value));
 
 // The most that the words could bring: a bar is a share of it, so that a weak page looks weak even where it is the best.
-const mostOf = ({ words, strength }) => (strength > 0 ? words.reduce((sum, word) => sum + word.contribution, 0) / strength : 0);
+const mostOf = ({ score, score_terms, strength }) => (strength > 0 ? (score - total(Object.values(score_terms))) / strength : 0);
+const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 function shares(hit) {
   const parts = [["the image of the page", seen(hit)], ...unseen(hit).map(([name, value]) => [UNSEEN.get(name), value])];
