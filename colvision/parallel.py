@@ -8,13 +8,14 @@ among them, keeps the threads it has.
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TypeVar
+from functools import cache, wraps
+from typing import TypeVar, cast
 
 _Block = TypeVar("_Block")
 _Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def parallel_map(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
@@ -25,6 +26,18 @@ def parallel_map(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) ->
     if getattr(_state, "is_in_pool", False):
         return [work(block) for block in blocks]
     return list(_pool().map(work, blocks))
+
+
+def once(make: _Function) -> _Function:
+    """Remembers what `make` returns. Threads that call it together wait for one of them: compiling takes seconds."""
+    remembered, compiling = cache(make), threading.Lock()
+
+    @wraps(make)
+    def call(*arguments: Hashable) -> object:
+        with compiling:
+            return remembered(*arguments)
+
+    return cast(_Function, call)
 
 
 @cache

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from colvision import maxsim
-from colvision.parallel import parallel_map
+from colvision.parallel import once, parallel_map
 
 
 def test_results_come_in_order_also_from_maps_within_maps():
@@ -25,18 +27,34 @@ def test_an_exception_reaches_the_caller():
 @pytest.mark.slow
 def test_torch_keeps_the_threads_it_had_outside_the_pool():
     code = """if True:
-        import threading, numpy as np, torch
-        from colvision import maxsim
+        import threading, torch
+        from colvision.parallel import parallel_map, single_threaded_torch
         torch.set_num_threads(3)
-        codes = np.ones((9, 96), np.int8)  # a dim that AMX does not take from torch
-        maxsim.token_maxima(np.ones((2, 96), np.float32), codes, np.array([0, 9]), 1.0)
-        seen = [torch.get_num_threads()]
+        seen = parallel_map(lambda _: (single_threaded_torch(), torch.get_num_threads())[1], [0])
+        seen.append(torch.get_num_threads())
         later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
         later.start(), later.join()
         print(*seen)
     """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["3", "3"]
+    assert answer.stdout.split() == ["1", "3", "3"]
+
+
+def test_threads_that_ask_together_wait_for_one_that_makes_it():
+    made, barrier = [], threading.Barrier(8)
+
+    @once
+    def make(words: int) -> object:
+        made.append(words)
+        return object()
+
+    def ask(_: int) -> object:
+        barrier.wait()
+        return make(2)
+
+    with ThreadPoolExecutor(8) as clients:
+        assert len(set(clients.map(ask, range(8)))) == 1
+    assert made == [2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -9,6 +9,7 @@ from rich.markup import escape
 import colvision
 from colvision.cli.console import FAILED, echo, format_bytes, format_count, handle_errors, progress_bars, stderr
 from colvision.cli.options import AnyCollectionOption, JsonOption, LibraryOption, open_existing
+from colvision.maxsim.instructions import chosen_instructions
 
 commands = typer.Typer()
 
@@ -19,8 +20,9 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
     with handle_errors(), open_existing(library) as opened:
         shown = None if collection is None else opened.collection(collection).status()
         state = opened.status()
+    instructions = chosen_instructions()
     if as_json:
-        echo(json.dumps((shown or state).to_dict()))
+        echo(json.dumps(shown.to_dict() if shown else state.to_dict() | {"instructions": instructions}))
     elif shown is not None:
         echo(_describe(shown))
     else:
@@ -29,6 +31,7 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
             echo(_describe(each))
         sizes = {"files": state.files, "page images": state.page_images, "catalogue": state.catalogue}
         echo(_sizes(sizes))
+        echo(f"int8 codes are compared by {instructions}")
         for warning in state.warnings:
             stderr.print(f"warning: {escape(warning)}")
     if state.damaged:

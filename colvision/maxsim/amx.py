@@ -21,8 +21,11 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from colvision.maxsim.kernels import Int32s, Places, jit_cached, once, prefer_512_bit
+from colvision.maxsim.int8_lanes import INT8_LANES, Int32s
+from colvision.maxsim.kernels import jit_cached, prefer_512_bit
+from colvision.maxsim.loops import Places
 from colvision.maxsim.quantisation import Codes
+from colvision.parallel import once
 
 if TYPE_CHECKING:
     from numba.core.base import BaseContext
@@ -182,11 +185,16 @@ class Tiles:
         split = padded.reshape(groups, 2, ROWS, dim // BYTES, ROWS, 4)  # group, half, token, depth, row, dimension
         return np.ascontiguousarray(split.transpose(0, 3, 1, 4, 2, 5)).reshape(groups, dim // BYTES, 2, TILE)
 
-    def maxima(self, codes: Codes, firsts: Places, lasts: Places, packed: Codes) -> Int32s:
-        """`codes` (n, dim), each page's first row and the row after its last -> (pages, 32 * groups)."""
+    def maxima(self, tokens: Codes, codes: Codes, firsts: Places, lasts: Places) -> Int32s:
+        """(t, dim), (n, dim), each page's first row and the row after its last -> (pages, t)."""
+        packed = self.pack(tokens)
         maxima = np.empty((len(firsts), BLOCK_ROWS * len(packed)), np.int32)
         self.loop(tile_config(), codes, firsts, lasts, packed, maxima)
-        return maxima
+        return maxima[:, : len(tokens)]
+
+    def products(self, tokens: Codes, codes: Codes) -> Int32s:
+        """(t, dim), (n, dim) -> (n, t): by the widest registers, which AMX's processors all have."""
+        return INT8_LANES[0].products(tokens, codes)
 
     def agrees(self) -> bool:
         """Whether it computes what numpy does, for pages shorter and longer than a block: checked once."""
@@ -194,8 +202,7 @@ class Tiles:
         codes = (np.arange(200 * 128) * 31 % 255 - 127).astype(np.int8).reshape(200, 128)
         tokens = (np.arange(37 * 128) * 7 % 255 - 127).astype(np.int8).reshape(37, 128)
         expected = np.maximum.reduceat(codes.astype(np.int32) @ tokens.T.astype(np.int32), ends[:-1], axis=0)
-        maxima = self.maxima(codes, ends[:-1], ends[1:], self.pack(tokens))
-        return np.array_equal(maxima[:, : len(tokens)], expected)
+        return np.array_equal(self.maxima(tokens, codes, ends[:-1], ends[1:]), expected)
 
 
 def _compiled() -> _Loop:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
 from colvision.core.encoder import EncoderInfo
+from colvision.maxsim.bit_lanes import least_distances
 from colvision.maxsim.quantisation import Codes
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map
@@ -44,15 +45,10 @@ def bit_maxima(query: Floats, bits: Bits, starts: Starts, *, pages: Pages | None
 
     if len(selection.pages) == 0 or len(query) == 0:
         return np.zeros((len(selection.pages), len(query)), np.int32)
-    from colvision.maxsim.kernels import least_distances
-
-    loop = least_distances(bits.shape[1])
     query_bits, bits = np.ascontiguousarray(query_bits), np.ascontiguousarray(bits)
 
     def compare(block: PageSelection) -> NDArray[np.int32]:
-        distance = np.empty((len(block.pages), len(query)), np.int32)
-        loop(query_bits, bits, starts[block.pages], starts[block.pages + 1], distance)
-        return distance
+        return least_distances(query_bits, bits, starts[block.pages], starts[block.pages + 1])
 
     distance = np.concatenate(parallel_map(compare, selection.blocks(_BLOCK)))
     return np.int32(query.shape[1]) - 2 * distance

@@ -1,8 +1,5 @@
 """1-bit MaxSim against the dot products of signs."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,20 +90,3 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     frozen = maxsim.sign_bits(vectors)
     frozen.setflags(write=False)  # as a mapped shard is
     np.testing.assert_array_equal(maxsim.bit_maxima(query, frozen, starts), whole)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["nowhere", "torn"])
-def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):
-    """The cache of numba: a folder that cannot be written, or one that a power cut left half written."""
-    code = "import numpy as np; from colvision import maxsim; print(maxsim.bit_maxima(np.ones((1, 64), np.float32), "
-    code += "np.array([[2**64 - 1], [0]], np.uint64), np.array([0, 2])))"
-    cache = tmp_path / "cache"
-    if place == "nowhere":
-        cache.write_text("a file where numba wants a folder")
-    environment = {"NUMBA_CACHE_DIR": str(cache), "PATH": "/usr/bin:/bin"}
-    for _ in range(2 if place == "torn" else 1):
-        answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        assert answer.stdout.strip() == "[[64]]", answer.stderr
-        for kept in cache.rglob("*.nb*"):
-            kept.write_bytes(b"\0" * 40)

@@ -4,12 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colvision import maxsim
-from colvision.maxsim import amx, int8
+from colvision.maxsim import int8
 
 RANGE = 0.6
 
@@ -81,20 +80,8 @@ def test_many_blocks_in_threads_give_what_one_block_gives(monkeypatch):
     codes, starts = corpus(rng, rng.integers(1, 60, 200))
     query = unit(rng, 33)
     whole = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(amx, "tiles", lambda: None)
-    monkeypatch.setattr(int8, "_PRODUCT", 3300)
+    monkeypatch.setattr(int8, "_BLOCK", 100)
     np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), whole)
-
-
-def test_float32_gives_the_same_numbers_where_there_is_no_int8_product(monkeypatch):
-    rng = np.random.default_rng(5)
-    codes, starts = corpus(rng, [30, 2, 400])
-    query = unit(rng, 9)
-    fast = maxsim.token_maxima(query, codes, starts, RANGE)
-    monkeypatch.setattr(amx, "tiles", lambda: None)
-    np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
-    monkeypatch.setattr(int8, "has_int8_matmul", lambda: False)
-    np.testing.assert_array_equal(maxsim.token_maxima(query, codes, starts, RANGE), fast)
 
 
 def test_the_map_holds_the_numbers_that_the_score_compared():
@@ -104,24 +91,6 @@ def test_the_map_holds_the_numbers_that_the_score_compared():
     maxima = maxsim.token_maxima(query, codes, starts, RANGE)
     table = maxsim.similarities(query, codes[50:], RANGE)
     np.testing.assert_array_equal(table.max(axis=1), maxima[1])
-
-
-def test_a_map_is_multiplied_by_one_thread_whatever_torch_does_elsewhere(monkeypatch):
-    """OpenMP's threads wait for each other on a busy machine: a product of 20 microseconds takes milliseconds then."""
-    rng = np.random.default_rng(6)
-    codes, _ = corpus(rng, [50])
-    threads, multiply = [], int8._products
-
-    def watched(rows, tokens):
-        threads.append(torch.get_num_threads())
-        return multiply(rows, tokens)
-
-    monkeypatch.setattr(int8, "_products", watched)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    maxsim.similarities(unit(rng, 8), codes, RANGE)
-    assert (threads, torch.get_num_threads()) == ([1], 2)
-    torch.set_num_threads(before)
 
 
 def test_read_only_and_strided_codes_are_read_as_they_are():

@@ -1,5 +1,7 @@
 """What a score holds beside MaxSim."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -159,3 +161,24 @@ def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read
 def test_probabilities_of_another_query_are_refused():
     with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
         compute_score_terms(query("bleed pump"), page(3), GRID)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["nowhere", "torn"])
+def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):
+    """The cache of numba: a folder that cannot be written, or one that a power cut left half written."""
+    code = """if True:
+        import numpy as np
+        from colvision.maxsim.score_terms import _compiled_terms
+        cells = np.zeros((1, 1), np.int32)
+        print(_compiled_terms(np.ones((1, 1), np.float32), cells, np.ones(1, np.float32), 1.0)[1:])
+    """
+    cache = tmp_path / "cache"
+    if place == "nowhere":
+        cache.write_text("a file where numba wants a folder")
+    environment = {"NUMBA_CACHE_DIR": str(cache), "PATH": "/usr/bin:/bin"}
+    for _ in range(2 if place == "torn" else 1):
+        answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert answer.stdout.strip() == "(0.0, 0.0)", answer.stderr
+        for kept in cache.rglob("*.nb*"):
+            kept.write_bytes(b"\0" * 40)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from colvision.encoders.options import Quantise
 from colvision.errors import MissingExtra
-from colvision.maxsim.int8 import has_int8_matmul
 
 PROJECTIONS = ("embedding_proj_layer", "multi_vector_head.proj")  # where the families keep it
 _LARGEST = 127  # int8 without its lowest value, which has no opposite
@@ -95,3 +96,22 @@ class Int8Linear(nn.Module):
 
 def _scale(rows: Tensor) -> Tensor:
     return rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny * _LARGEST) / _LARGEST
+
+
+@cache
+def has_int8_matmul() -> bool:
+    """Whether torch multiplies int8 matrices of any shape on this processor, exactly.
+
+    `torch._int_mm` is a private name and was once for CUDA alone, where it refuses small shapes: tried once, with a
+    page of vectors and with a single row.
+    """
+    for rows, columns, dim in ((21, 3, 128), (1, 2, 3)):
+        left = (np.arange(rows * dim, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(rows, dim)
+        right = (np.arange(columns * dim, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(columns, dim)
+        try:
+            product = torch._int_mm(torch.from_numpy(left), torch.from_numpy(right).T)
+        except (AttributeError, RuntimeError):
+            return False
+        if not np.array_equal(product.numpy(), left.astype(np.int32) @ right.astype(np.int32).T):
+            return False
+    return True
