@@ -105,6 +105,9 @@ def server(tmp_path_factory):
     with open_library(folder / "library", encoder=ToyEncoder()) as library:
         library.ingest(save_document(folder / "pump.tiff", PUMP))
         library.collection("archive").ingest(save_document(folder / "old.tiff", [["elsewhere"]]))
+        for machine in ("press", "lathe"):
+            (folder / machine).mkdir()
+            library.collection("twins").ingest(save_document(folder / machine / "manual.tiff", [["bolt", machine]]))
     with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address
 

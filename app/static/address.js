@@ -5,7 +5,7 @@ const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", 
 const OLD_NAMES = { // read in links of earlier versions, never written
   picture: "image", c: "collection", in: "document", text: "text_fusion", vs: "compare", doc: "page_of", p: "page_number",
 };
-const OLD_COMPARE = { pictures: "pixels" };
+const OLD_COMPARE = new Map([["pictures", "pixels"]]); // asked with what stands in the address, as `constructor`: no plain object
 const USUAL = { collection: "default", mode: "auto", k: "10" }; // left out of the address
 
 export function readAddress() {
@@ -14,7 +14,7 @@ export function readAddress() {
   const text = NAMES.map((name) => [name, given.get(name) ?? old[name] ?? USUAL[name] ?? ""]);
   const state = Object.fromEntries(text);
   const number = Number.parseInt(state.page_number, 10);
-  const compare = OLD_COMPARE[state.compare] ?? state.compare;
+  const compare = OLD_COMPARE.get(state.compare) ?? state.compare;
   return { ...state, compare, page_number: number > 0 ? number : 1 };
 }
 

@@ -1,25 +1,42 @@
 // The routes under /api/v1. Whatever goes wrong becomes an Error whose message is a sentence for the user.
 
+import { patiently } from "./patience.js";
+
 const ROOT = new URL("../../api/v1", import.meta.url).pathname; // below a proxy's path, too
 const DOWN = "The server does not answer. Start it again, then reload this page.";
+const UNREADABLE = "it cannot be read: it is a folder, or was moved, changed or deleted after it was chosen. Choose it again.";
 
-async function request(path, options) {
+async function request(path, options = {}) {
   try {
     return await fetch(ROOT + path, options);
   } catch (error) {
-    throw error.name === "AbortError" ? error : new Error(DOWN);
+    throw error.name === "AbortError" ? error : await whyUnsent(options.body);
   }
 }
 
-async function content(response) {
-  if (response.status === 204) return null;
-  const body = await response.json().catch(() => null);
-  if (response.ok) return body;
-  const failed = new Error(body?.error ?? `The server answered ${response.status}. Reload this page.`);
-  throw Object.assign(failed, { status: response.status });
+// No answer came: for want of a server, or of the file that was to be sent.
+async function whyUnsent(file) {
+  const reader = file?.stream().getReader(); // a part, as slice() gives, would be empty: a file that is gone has no size
+  try {
+    await reader?.read();
+  } catch {
+    return new Error(UNREADABLE);
+  }
+  reader?.cancel();
+  return Object.assign(new Error(DOWN), { isDown: true });
 }
 
-const call = async (path, options = {}) => content(await request(path, options));
+async function content(response) {
+  const body = await response.json().catch(() => null); // 204 has none
+  if (!response.ok) throw refused(body, response.status, response.headers.get("Retry-After"));
+  return body;
+}
+
+const refused = (body, status, retryAfter) =>
+  Object.assign(new Error(body?.error ?? `The server answered ${status}. Reload this page.`), { status, retryAfter });
+
+const call = (path, { wait, ...options } = {}) =>
+  patiently(async () => content(await request(path, options)), { wait, signal: options.signal });
 
 const queryString = (values) => {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
@@ -33,14 +50,15 @@ const searchParameters = (query) => Object.fromEntries(SEARCH_PARAMETERS.map((na
 
 // The library as it was read last, for as long as the server says that nothing has changed.
 const lastRead = { tag: "", library: null };
-export async function readLibrary() {
+export const readLibrary = () => patiently(async () => {
   const response = await request("/library", { headers: lastRead.tag ? { "If-None-Match": lastRead.tag } : {} });
   if (response.status === 304) return lastRead.library;
   const library = await content(response);
   return Object.assign(lastRead, { tag: response.headers.get("ETag"), library }).library;
-}
+});
 
-export const search = (query, signal) => call(`/search?${queryString({ ...searchParameters(query), k: query.k })}`, { signal });
+export const search = (query, { signal, wait }) =>
+  call(`/search?${queryString({ ...searchParameters(query), k: query.k })}`, { signal, wait });
 
 const explanations = new Map(); // path -> its answer: what the list has asked for its thumbnails, a click needs again
 
@@ -64,28 +82,49 @@ export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
 export const resume = (document) => call(`/documents/${part(document)}/resume`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
+export const retry = (job) => call(`/jobs/${job}/retry`, { method: "POST" });
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pageImage = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
+
+// A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come.
+export async function loadPageImage(document, page) {
+  const data = await patiently(async () => {
+    const response = await request(pageImage(document, page).slice(ROOT.length));
+    return response.ok ? response.blob() : content(response);
+  });
+  const image = new Image();
+  image.src = URL.createObjectURL(data);
+  try {
+    await image.decode();
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+  return image;
+}
 export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
 export const addQueryImage = (file) => call(`/images?${queryString({ name: file.name })}`, { method: "POST", body: file });
 export const originalFile = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 
 // `tell` hears the share that was sent, 0 to 1: fetch cannot say that.
-export function upload({ file, collection, meta }, { tell, signal }) {
+export function upload({ file, collection, meta, replace }, { tell, signal }) {
+  const path = `/documents?${queryString({ name: file.name, collection, replace: replace || null })}`;
   return new Promise((resolve, reject) => {
     const transfer = new XMLHttpRequest();
-    transfer.open("POST", `${ROOT}/documents?${queryString({ name: file.name, collection })}${meta.map((pair) => `&meta=${part(pair)}`).join("")}`);
+    transfer.open("POST", ROOT + path + meta.map((pair) => `&meta=${part(pair)}`).join(""));
     transfer.responseType = "json";
     transfer.upload.onprogress = ({ loaded, total }) => tell(total ? loaded / total : 1);
-    transfer.onload = () => (transfer.status < 300 ? resolve(transfer.response) : reject(new Error(sentence(transfer))));
-    transfer.onerror = () => reject(new Error(DOWN));
-    transfer.onabort = () => resolve(null);
-    signal.addEventListener("abort", () => transfer.abort());
+    transfer.onload = () => {
+      const { status, response } = transfer;
+      if (status < 300) resolve(response);
+      else reject(refused(response, status, transfer.getResponseHeader("Retry-After")));
+    };
+    transfer.onerror = async () => reject(await whyUnsent(file));
+    transfer.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    signal.addEventListener("abort", () => transfer.abort(), { once: true });
+    tell(0);
     transfer.send(file);
   });
 }
-
-const sentence = ({ response, status }) => response?.error ?? `the server answered ${status}`;

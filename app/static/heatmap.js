@@ -8,7 +8,10 @@ const COVER = [0.35, 0.65]; // of the opacity: what the faintest colour has, and
 export const OUTLINE = [84, 10, 140];
 
 export const ALL = -1; // instead of the number of a word
-export const ABSENT = 0.2; // below it a word is called absent; above, the bars say how sure we are
+const ABSENT = 0.2; // below it a word was hardly seen; above, the bars say how sure we are
+
+// Whether a word is told as missing: hardly seen, though it is in letters that can be, and not in the text layer either.
+export const isAbsent = ({ strength, in_text, unread }) => strength < ABSENT && !in_text && !unread;
 
 export class Heatmap {
   constructor(why) {
@@ -31,8 +34,8 @@ export class Heatmap {
     return Math.min(1, Math.max(0, (similarity - shown_from) / (shown_to - shown_from)));
   }
 
-  // Whether a word was hardly seen on the page: only a calibrated encoder can tell.
-  isAbsent(match) {
+  // Whether a word was hardly seen in the image: only a calibrated encoder can tell.
+  isUnseen(match) {
     return this.scale.is_probability && match.strength < ABSENT;
   }
 

@@ -1,15 +1,14 @@
 // One page, large: its heat, its winning patches, word by word.
 
 import * as api from "./api.js";
-import { byId, make, say } from "./dom.js";
+import { byId, make, plural, say } from "./dom.js";
 import { ALL, drawScale, Heatmap, outline, tint } from "./heatmap.js";
-import { fillRows } from "./match_table.js";
-
-const FULL = null; // the width of an image: as it is kept
+import { fillRows, inText } from "./match_table.js";
+import { nameToTell } from "./names.js";
 
 export class Inspector {
   constructor(events) {
-    this.events = events; // page(number), word(text), probe(text), like(), close()
+    this.events = events; // page(number), word(text), probe(text), like(), close(), document(id) and folder(id) -> as the list has them
     this.panel = byId("cv-inspector");
     this.canvas = byId("cv-canvas");
     this.word = ALL;
@@ -42,10 +41,25 @@ export class Inspector {
   hide() {
     this.panel.hidden = true;
     this.request = {};
+    this.asked = null;
+  }
+
+  get image() {
+    return this.page?.image ?? null;
+  }
+
+  // A page was asked for that cannot be shown.
+  get isLost() {
+    return Boolean(this.asked) && this.panel.classList.contains("is-lost");
+  }
+
+  again() {
+    return this.show(this.asked);
   }
 
   // What is shown belongs together: nothing is replaced before both image and explanation are there.
-  async show({ query, document, page, word, probe }) {
+  async show(asked) {
+    const { query, document, page, word, probe } = (this.asked = asked);
     const request = (this.request = {});
     this.panel.hidden = false;
     this.panel.classList.add("is-busy");
@@ -53,21 +67,24 @@ export class Inspector {
     const hasQuery = query.q || isExample;
     try {
       const [image, why, read] = await Promise.all([
-        loadImage(document, page),
+        api.loadPageImage(document, page),
         hasQuery ? api.explain(query, document, page) : null,
         hasQuery ? null : api.readDocument(document),
       ]);
       if (this.request !== request) return;
       say(byId("cv-page-message"), "");
+      say(byId("cv-page-notes"), this.notes(document, page));
       byId("cv-probe-text").value = probe;
       this.panel.classList.toggle("is-example", isExample);
       this.take({ image, why, document, page, name: why?.document ?? read.name, pages: why?.pages ?? read.pages });
       this.choose(this.numberOf(word), { silent: true });
       this.reveal();
     } catch (error) {
+      const [reason, known] = await whyLost(document, page, error);
       if (this.request !== request) return;
-      say(byId("cv-page-message"), error.message);
-      this.take(null);
+      say(byId("cv-page-message"), reason);
+      say(byId("cv-page-notes"), "");
+      this.take(known);
     } finally {
       if (this.request === request) this.panel.classList.remove("is-busy");
     }
@@ -77,20 +94,27 @@ export class Inspector {
     this.page = page;
     this.heat = page?.why ? new Heatmap(page.why) : null;
     this.panel.classList.toggle("has-heat", Boolean(this.heat));
-    this.panel.classList.toggle("is-lost", !page);
-    byId("cv-title").textContent = page?.name ?? "";
-    byId("cv-title").title = page?.name ?? "";
+    this.panel.classList.toggle("is-lost", !this.image);
+    const title = page ? nameToTell(page.name, this.events.folder(page.document)) : "";
+    Object.assign(byId("cv-title"), { textContent: title, title });
+    byId("cv-turn").hidden = !page;
     byId("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";
     byId("cv-previous").disabled = !page || page.page <= 1;
     byId("cv-next").disabled = !page || page.page >= page.pages;
-    if (!page) return;
-    const isPdf = page.name.toLowerCase().endsWith(".pdf");
+    if (!this.image) return;
+    const isPdf = this.events.document(page.document)?.kind === "pdf";
     byId("cv-open").href = api.originalFile(page.document, isPdf ? page.page : null);
     byId("cv-open").textContent = isPdf ? "Open PDF" : "Open the image";
     byId("cv-open").title = isPdf ? `The original, at page ${page.page}` : "The original";
     this.legend();
     this.chips();
     fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));
+  }
+
+  // What of this page was not read although it is there.
+  notes(document, page) {
+    const notes = this.events.document(document)?.health.notes ?? [];
+    return notes.filter(({ pages }) => pages.includes(page)).map(({ text }) => `This page ${text}.`).join(" ");
   }
 
   numberOf(word) {
@@ -110,13 +134,14 @@ export class Inspector {
 
   chips() {
     const words = this.heat?.matches ?? [];
-    const chip = (number, text, value) =>
-      make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) },
-        text, value === null ? null : make("small", {}, value));
+    const chip = (number, text, ...more) =>
+      make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) }, text, ...more);
+    const measured = ({ strength }) => make("small", {}, strength.toFixed(2).replace(/^0\./, "."));
     byId("cv-chips").replaceChildren(
-      chip(ALL, "All words", null),
-      ...words.map((match, number) => chip(number, match.word, match.strength.toFixed(2).replace(/^0\./, "."))),
+      chip(ALL, "All words"),
+      ...words.map((match, number) => chip(number, match.word, measured(match), match.in_text ? inText() : null)),
     );
+    byId("cv-in-text").hidden = !words.some((match) => match.in_text);
   }
 
   choose(number, { silent = false } = {}) {
@@ -142,20 +167,20 @@ export class Inspector {
 
   turn(by) {
     if (!this.page || this.panel.hidden) return;
-    const page = this.page.page + by;
-    if (page >= 1 && page <= this.page.pages) this.events.page(page);
+    const page = Math.min(this.page.pages, this.page.page + by);
+    if (page >= 1 && page !== this.page.page) this.events.page(page);
   }
 
   shownMatches() {
     const matches = this.heat?.matches ?? [];
-    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isAbsent(match)) : [matches[this.word]];
+    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isUnseen(match)) : [matches[this.word]];
   }
 
   // As many pixels as the screen shows: a browser shrinks a finished canvas badly, and print gets thin.
   draw() {
-    if (!this.page) return;
+    if (!this.image) return;
     this.canvas.style.width = `${this.scale * 100}%`;
-    const { naturalWidth } = this.page.image;
+    const { naturalWidth } = this.image;
     this.paint(this.canvas, Math.min(naturalWidth, Math.round(this.canvas.clientWidth * devicePixelRatio) || naturalWidth));
     const label = [`Page ${this.page.page} of ${this.page.name}`];
     if (this.heat) label.push(`coloured where it matches ${this.shownMatches().map((match) => match.word).join(", ")}`);
@@ -163,7 +188,7 @@ export class Inspector {
   }
 
   paint(canvas, width) {
-    const { image } = this.page;
+    const { image } = this;
     canvas.width = width;
     canvas.height = Math.round((width * image.naturalHeight) / image.naturalWidth);
     const context = canvas.getContext("2d");
@@ -175,8 +200,9 @@ export class Inspector {
   }
 
   zoom(by) {
-    if (!this.page || this.panel.hidden) return;
+    if (!this.image || this.panel.hidden) return;
     const [x, y] = this.centre();
+    byId("cv-hover").hidden = true; // another cell lies there now
     this.scale = by === null ? 1 : Math.min(4, Math.max(0.3, this.scale * by));
     this.draw();
     this.lookAt(x, y);
@@ -219,17 +245,19 @@ export class Inspector {
     const chance = found && this.heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";
     tip.replaceChildren(make("b", {}, found ? measured + chance : "Blank here"), make("span", {}, `row ${row + 1}, column ${col + 1}`));
     tip.hidden = false;
-    const overflow = x + tip.offsetWidth + 20 > frame.width;
-    tip.style.left = `${overflow ? Math.max(0, x - tip.offsetWidth - 12) : x + 14}px`;
-    tip.style.top = `${y + 18}px`;
+    const { clientX, clientY } = event;
+    const isLeft = clientX + tip.offsetWidth + 20 > innerWidth;
+    const isAbove = clientY + tip.offsetHeight + 24 > innerHeight;
+    tip.style.left = `${isLeft ? Math.max(0, clientX - tip.offsetWidth - 12) : clientX + 14}px`;
+    tip.style.top = `${isAbove ? clientY - tip.offsetHeight - 12 : clientY + 18}px`;
   }
 
   download() {
-    if (!this.page) return;
+    if (!this.image) return;
     const words = this.word === ALL ? "" : `-${this.heat.matches[this.word].word}`;
     const name = `${this.page.name.replace(/\.[^.]+$/, "")}-page-${this.page.page}${words}.png`;
     const canvas = document.createElement("canvas");
-    this.paint(canvas, this.page.image.naturalWidth);
+    this.paint(canvas, this.image.naturalWidth);
     canvas.toBlob((blob) => {
       const link = make("a", { href: URL.createObjectURL(blob), download: name });
       link.click();
@@ -249,11 +277,17 @@ export class Inspector {
   }
 }
 
-function loadImage(document, page) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error(`Page ${page} cannot be shown: it is not read yet, could not be read, or was deleted.`));
-    image.src = api.pageImage(document, page, FULL);
-  });
+// Why a page cannot be shown, and what is known of it: its document can be leafed through all the same.
+async function whyLost(document, page, error) {
+  let read;
+  try {
+    read = await api.readDocument(document);
+  } catch (failed) {
+    return [failed.status === 404 ? "This document is not in the library, or not any more." : failed.message, null];
+  }
+  const { name, pages, state } = read;
+  const isAwaited = state === "ingesting" && error.status === 404;
+  const reason = page > pages && pages ? `Page ${page} cannot be shown: the document has ${plural(pages, "page")}.`
+    : isAwaited ? `Page ${page} is not read yet. It is shown here as soon as it is.` : error.message;
+  return [reason, { document, page, name, pages, image: null, why: null }];
 }

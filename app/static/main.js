@@ -3,15 +3,17 @@
 import { readAddress, writeAddress } from "./address.js";
 import * as api from "./api.js";
 import { Banner } from "./banner.js";
-import { Collections, FIRST } from "./collections.js";
+import { Collections } from "./collections.js";
 import { Compare } from "./compare.js";
-import { byId, make, plural, say } from "./dom.js";
+import { byId, say } from "./dom.js";
+import { showDocumentFilter } from "./document_filter.js";
 import { ExampleQuery, exampleName } from "./example_query.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Results } from "./results.js";
+import { offer, tellFailure } from "./search_message.js";
 import { Settings } from "./settings.js";
-import { Sidebar } from "./sidebar.js";
+import { isActive, Sidebar } from "./sidebar.js";
 import { offerSuggestions } from "./suggestions.js";
 import { summarise } from "./summary.js";
 import { Uploads } from "./upload.js";
@@ -39,12 +41,13 @@ class App {
       collection: collectionName,
     });
     this.collections = new Collections({ choose: (name) => this.enter(name) });
-    this.uploads = new Uploads({ collection: collectionName, added: () => this.sidebar.refresh() });
+    this.uploads = new Uploads({ collection: collectionName, names: (name) => this.namesIn(name), added: () => this.sidebar.refresh() });
     this.banner = new Banner({ act: (action) => this.sidebar.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
     const cards = {
       choose: (hit, query) => this.open(hit.document_id, hit.page, { push: true, query }),
       judged: () => this.sidebar.refresh(),
+      folder: (id) => this.sidebar.folders.get(id),
     };
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
@@ -54,6 +57,8 @@ class App {
       probe: (probe) => this.open(this.state.page_of, this.state.page_number, { probe }),
       close: () => this.close(),
       like: () => this.moreLike(),
+      document: (id) => this.library?.documents.find((each) => each.id === id),
+      folder: (id) => this.sidebar.folders.get(id),
     });
     this.exampleQuery = new ExampleQuery({
       image: (image) => this.ask({ image }),
@@ -169,7 +174,8 @@ class App {
     byId("cv-app").classList.add("is-busy");
     this.pagesThen = this.collection?.pages ?? null;
     try {
-      const answer = await api.search(this.state, signal);
+      const wait = (reason, seconds) => this.tellWait(reason, seconds);
+      const answer = await api.search(this.state, { signal, wait });
       if (signal.aborted) return;
       this.answer = answer;
       if (!this.state.document && !this.state.where) this.pagesThen = answer.pages; // the list of documents may be older
@@ -190,20 +196,22 @@ class App {
     else this.inspector.hide();
   }
 
-  // What the search was limited to may have been deleted since the link was made.
+  // The server is busy, and is asked again by itself unless the user will not wait.
+  tellWait(reason, seconds) {
+    const stop = () => {
+      this.searching.abort();
+      byId("cv-app").classList.remove("is-busy");
+      say(byId("cv-message"), reason);
+    };
+    offer(`${reason} Asked again in ${Math.ceil(seconds)} s.`, "Do not wait", stop);
+  }
+
   complain(error) {
-    const line = byId("cv-message");
-    if (this.collection?.needs_reencoding) return say(line, ""); // the banner says it, and what to do
-    const { document, collection, like } = this.state;
-    const isLimited = !like && (document || collection !== FIRST); // pages like one are looked for where that one is
-    if (error.status !== 404 || !isLimited) return say(line, error.message);
-    const [gone, wider] = document ? ["document", { document: "" }] : ["collection", { collection: FIRST }];
-    const search = () => {
+    if (this.collection?.needs_reencoding) return say(byId("cv-message"), ""); // the banner says it, and what to do
+    return tellFailure(error, this.state, (wider) => {
       this.remember(wider, { push: true });
       this.restore();
-    };
-    say(line, `The ${gone} that this search was limited to is not in the library, or not any more. `);
-    line.append(make("button", { type: "button", class: "cv-link", onclick: search }, document ? "Search all documents" : `Search in ${FIRST}`));
+    });
   }
 
   summarise() {
@@ -257,11 +265,21 @@ class App {
     return this.library?.collections.find((each) => each.name === this.state.collection);
   }
 
+  // What documents of a collection are called, and files that are about to become some.
+  namesIn(collection) {
+    const { documents = [], jobs = [] } = this.library ?? {};
+    const named = [...documents, ...jobs.filter(isActive)].filter((each) => each.collection === collection);
+    return new Set(named.map((each) => each.name));
+  }
+
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
-    const gone = new Set(this.library?.documents.map((each) => each.id).filter((id) => !kept.has(id)));
+    const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
+    const before = new Map(this.library?.documents.map(({ id, bytes }) => [id, bytes]));
+    const isReplaced = library.documents.some(({ id, bytes }) => before.has(id) && before.get(id) !== bytes);
     const wasStale = this.collection?.needs_reencoding;
-    if (this.library && pagesOf(this.library) !== pagesOf(library)) api.forgetExplanations();
+    const isOther = this.library && pagesOf(this.library) !== pagesOf(library);
+    if (isOther) api.forgetExplanations();
     this.library = library;
     this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
@@ -269,26 +287,30 @@ class App {
     this.banner.show(library, this.state.collection);
     if (this.collection?.needs_reencoding) say(byId("cv-message"), "");
     if (!this.exampleQuery.isSending) this.exampleQuery.show(this.state, library);
-    this.showDocumentFilter(library.documents.filter((each) => each.collection === this.state.collection));
+    const here = library.documents.filter((each) => each.collection === this.state.collection);
+    showDocumentFilter(here, this.sidebar.folders, this.state.document);
+    byId("cv-drawer-count").textContent = here.length || "";
     this.summarise();
     this.suggest();
     if (gone.size) this.documentsDeleted(gone);
+    else if (isReplaced) this.documentsReplaced();
+    else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
   }
 
-  showDocumentFilter(documents) {
-    const select = byId("cv-document-filter");
-    const options = documents.map((each) => make("option", { value: each.id }, each.name));
-    select.replaceChildren(make("option", { value: "" }, "All documents"), ...options);
-    select.value = documents.some((each) => each.id === this.state.document) ? this.state.document : "";
-    byId("cv-drawer-count").textContent = documents.length || "";
+  // Another version has the id of the one before: what is shown may be of that one.
+  async documentsReplaced() {
+    if (this.hasQuery) await this.search({ keep: true });
+    if (!byId("cv-inspector").hidden) await this.inspector.again();
   }
 
-  // Documents that were deleted, here or in another tab.
-  documentsDeleted(gone) {
-    if (gone.has(this.state.page_of)) this.close();
+  // Documents that were deleted, here or in another tab: a page of one is not swapped for another page.
+  async documentsDeleted(gone) {
+    const name = gone.get(this.state.page_of);
+    if (name) this.close();
     if (gone.has(this.state.document)) this.remember({ document: "" });
-    if (this.hasQuery) this.search({ keep: Boolean(this.state.page_of) });
+    if (this.hasQuery) await this.search({ keep: true });
+    if (name) say(byId("cv-message"), `The document ${name} was deleted.`);
   }
 }
 

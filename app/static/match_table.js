@@ -13,22 +13,29 @@ export function fillRows(heat, page, choose) {
 }
 
 // What the score holds beside the words themselves.
-const SCORE_TERMS = { frequency: "How often they stand there", order: "One after the other, as asked", near: "Near each other" };
+const SCORE_TERMS = new Map([
+  ["frequency", "How often they stand there"], ["order", "One after the other, as asked"], ["near", "Near each other"],
+  ["text", "In the text layer"], ["document", "In the document's name"],
+]);
 
 function term([name, value]) {
-  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS[name] ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
+  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS.get(name) ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
 }
 
 function row(match, number, { heat, page, choose }) {
   const seen = match.box ? crop(match, heat, page) : make("em", {}, "the page as a whole");
   const shown = heat.scale.is_probability ? match.strength : match.similarity;
   const title = `similarity ${match.similarity.toFixed(3)}`;
-  const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) }, make("b", {}, match.word), seen);
+  const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) },
+    make("b", {}, match.word, match.in_text ? inText() : null), seen);
   return make("tr", { "data-word": number },
     make("td", {}, word),
     make("td", { class: "cv-number", title }, shown.toFixed(2)),
     make("td", { class: "cv-number" }, match.contribution.toFixed(2)));
 }
+
+// The mark of a word that the text layer holds, whatever was seen of it.
+export const inText = () => make("span", { class: "cv-in-text", role: "img", "aria-label": "in the text layer", title: "In the text layer" });
 
 function crop(match, heat, page) {
   const [left, top, right, bottom] = match.box;

@@ -2,7 +2,9 @@
 
 import * as api from "./api.js";
 import { byId, icon, make, say } from "./dom.js";
-import { ABSENT, ALL, Heatmap } from "./heatmap.js";
+import { ALL, Heatmap, isAbsent } from "./heatmap.js";
+import { nameToTell } from "./names.js";
+import { loadPatiently } from "./patience.js";
 
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
@@ -11,7 +13,7 @@ const VERDICTS = [["relevant", "answers the question", THUMB], ["irrelevant", "d
 
 export class Results {
   constructor(list, events) {
-    this.events = events; // choose(hit, query), judged(), note(hit) -> a few words on its card
+    this.events = events; // choose(hit, query), judged(), folder(id) -> its document's, where that tells; note(hit) -> a few words
     this.list = list;
   }
 
@@ -24,6 +26,7 @@ export class Results {
     this.clear();
     if (!answer) return;
     this.query = query;
+    this.most = Math.max(...answer.hits.map(mostOf), ...answer.hits.map((hit) => hit.score));
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
     this.paint(answer.hits, query);
   }
@@ -52,16 +55,15 @@ export class Results {
     const query = this.query;
     const note = this.events.note?.(hit);
     const place = `page ${hit.page} of ${hit.pages}`;
-    const image = make("img", { src: api.pageImage(hit.document_id, hit.page, THUMBNAIL), alt: "", loading: "lazy" });
-    const bar = make("span", { class: "cv-score-bar", role: "img", "aria-label": `Score ${hit.score.toFixed(2)}` }, make("i"));
-    bar.firstChild.style.width = `${(hit.strength * 100).toFixed(1)}%`;
+    const image = loadPatiently(make("img", { alt: "", loading: "lazy" }), api.pageImage(hit.document_id, hit.page, THUMBNAIL));
+    const name = nameToTell(hit.document, this.events.folder(hit.document_id));
     const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),
-      "aria-label": `Result ${hit.rank}: ${hit.document}, ${place}, score ${hit.score.toFixed(2)}` },
+      "aria-label": `Result ${hit.rank}: ${name}, ${place}, ${shares(hit)}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),
     make("span", { class: "cv-facts" },
       make("span", { class: "cv-place" }, make("b", {}, String(hit.rank)), place),
-      make("span", { class: "cv-document", title: hit.document }, hit.document),
-      make("span", { class: "cv-score" }, bar, make("span", { class: "cv-figure" }, hit.score.toFixed(2)), text(hit)),
+      make("span", { class: "cv-document", title: name }, name),
+      make("span", { class: "cv-score", title: shares(hit) }, bar(hit, this.most), make("span", { class: "cv-figure" }, hit.score.toFixed(2))),
       note ? make("span", { class: "cv-note" }, note) : null,
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
     return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, query.q ? this.judge(hit, place) : null);
@@ -102,14 +104,39 @@ export class Results {
   }
 }
 
-const text = ({ text_score: score, fused }) =>
-  !score ? null : make("span", { class: "cv-figure",
-    title: `score of the text layer (BM25); with the pixels it makes ${fused.toFixed(2)} of 1, by which pages are ordered` }, `text ${score.toFixed(1)}`);
+// What of a score was not seen on the page: its parts by name, in words. All the rest is of its image.
+const UNSEEN = new Map([["text", "its text layer"], ["document", "its document's name"]]);
 
-function word({ word: text, similarity, strength }) {
-  const gauge = make("i");
-  gauge.style.width = `${(strength * 100).toFixed(0)}%`;
-  const isFaint = strength < ABSENT;
-  return make("span", { class: `cv-word${isFaint ? " is-faint" : ""}`, title: `similarity ${similarity.toFixed(2)}` },
-    make("span", {}, text), make("span", { class: "cv-gauge", "aria-hidden": "true" }, gauge));
+const unseen = ({ score_terms }) => Object.entries(score_terms).filter(([name]) => UNSEEN.has(name));
+const seen = (hit) => hit.score - total(unseen(hit).map(([, value]) => value));
+
+// The most that the words could bring: a bar is a share of it, so that a weak page looks weak even where it is the best.
+const mostOf = ({ score, score_terms, strength }) => (strength > 0 ? (score - total(Object.values(score_terms))) / strength : 0);
+const total = (values) => values.reduce((sum, value) => sum + value, 0);
+
+function shares(hit) {
+  const parts = [["the image of the page", seen(hit)], ...unseen(hit).map(([name, value]) => [UNSEEN.get(name), value])];
+  const named = parts.length > 1 ? `: ${parts.map(([name, value]) => `${value.toFixed(2)} of ${name}`).join(", ")}` : "";
+  return `score ${hit.score.toFixed(2)}${named}`;
 }
+
+function bar(hit, most) {
+  const part = (name, value) => {
+    const drawn = make("i", { class: `is-${name}` });
+    drawn.style.width = `${Math.max(0, (value / most) * 100).toFixed(1)}%`;
+    return drawn;
+  };
+  return make("span", { class: "cv-score-bar", role: "img", "aria-label": shares(hit) },
+    part("seen", seen(hit)), ...unseen(hit).map(([name, value]) => part(name, value)));
+}
+
+function word(found) {
+  const gauge = make("i");
+  gauge.style.width = `${(found.strength * 100).toFixed(0)}%`;
+  const how = isAbsent(found) ? " is-faint" : found.in_text ? " is-in-text" : "";
+  const title = [`similarity ${found.similarity.toFixed(2)}`, found.in_text && "stands in the text layer", found.unread && UNREAD];
+  return make("span", { class: `cv-word${how}`, title: title.filter(Boolean).join(", ") },
+    make("span", {}, found.word), make("span", { class: "cv-gauge", "aria-hidden": "true" }, gauge));
+}
+
+const UNREAD = "letters that the encoder does not read from images";

@@ -3,6 +3,8 @@
 import * as api from "./api.js";
 import { FIRST } from "./collections.js";
 import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
+import { healthDetails } from "./health.js";
+import { foldersToTell } from "./names.js";
 
 const BUSY_MS = 700;
 const IDLE_MS = 4000;
@@ -12,7 +14,10 @@ export class Sidebar {
   constructor(events) {
     this.events = events; // open(document), changed(library), collection() -> its name
     this.shown = "";
+    this.folders = new Map(); // of the documents that their names do not tell apart, by id
     this.confirming = ""; // the document whose deletion is being confirmed
+    this.unfolded = new Set(); // the documents of which is shown what was not read
+    this.resuming = new Set(); // those that were just asked to be gone on with: nobody asks twice
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
     document.addEventListener("visibilitychange", () => this.refresh());
     byId("cv-documents").addEventListener("pointerdown", () => (this.isPressed = true));
@@ -61,10 +66,11 @@ export class Sidebar {
   // What is being read comes first, then what ended with something to tell, then the documents.
   show(library) {
     const collection = this.events.collection();
-    const text = JSON.stringify(library) + this.confirming + collection;
+    const text = JSON.stringify([library, this.confirming, [...this.resuming], collection]);
     if (text === this.shown) return;
     this.shown = text;
     this.library = library;
+    this.folders = foldersToTell(library.documents);
     const focused = document.activeElement?.dataset?.key;
     const here = library.documents.filter((each) => each.collection === collection);
     const jobs = library.jobs.filter((job) => job.kind !== "reencode" && job.collection === collection);
@@ -109,17 +115,33 @@ export class Sidebar {
     return row;
   }
 
+  // The row says "queued" at once, until the server says how far it is.
+  async resume(id) {
+    this.resuming.add(id);
+    this.show(this.library);
+    document.querySelector(`[data-key="open-${CSS.escape(id)}"]`)?.focus();
+    await this.act(() => api.resume(id));
+    this.resuming.delete(id);
+    this.show(this.library);
+  }
+
   details(document) {
-    const failed = document.failed ? `, ${plural(document.failed, "page")} could not be read` : "";
-    const size = `${plural(document.pages, "page")} · ${inBytes(document.bytes)}`;
-    const noted = Object.entries(document.metadata).map(([name, value]) => `${name}=${value}`).join(", ");
-    const lines = [size + failed, noted].filter(Boolean);
-    if (document.state === "ready") return lines.map((line) => make("p", { class: "cv-meta" }, line));
+    if (this.resuming.has(document.id)) return progress({ state: "queued", name: document.name });
+    const isReady = document.state === "ready";
+    const resume = () => this.resume(document.id);
+    const size = isReady ? plural(document.pages, "page") : `${document.stored} of ${plural(document.pages, "page")}`;
     const reason = document.reason ? `: ${document.reason}` : "";
-    const state = `${document.stored} of ${plural(document.pages, "page")} · ${document.state}${reason}${failed}`;
-    const resume = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`,
-      onclick: () => this.act(() => api.resume(document.id)) }, "Read the rest");
-    return [make("p", { class: "cv-meta cv-state" }, state), make("p", { class: "cv-acts" }, resume)];
+    const folder = this.folders.get(document.id);
+    const noted = Object.entries(document.metadata).map(([name, value]) => `${name}=${value}`).join(", ");
+    const lines = [`${size} · ${isReady ? inBytes(document.bytes) : document.state + reason}`, folder && `in ${folder}`, noted];
+    const health = healthDetails(document, { isOpen: this.unfolded.has(document.id), again: isReady ? resume : null,
+      toggled: (isOpen) => this.unfolded[isOpen ? "add" : "delete"](document.id) });
+    const rest = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`, onclick: resume }, "Read the rest");
+    return [
+      ...lines.filter(Boolean).map((line, at) => make("p", { class: isReady || at ? "cv-meta" : "cv-meta cv-state" }, line)),
+      ...[health].filter(Boolean),
+      ...(isReady ? [] : [make("p", { class: "cv-acts" }, rest)]),
+    ];
   }
 
   job(job) {
@@ -134,6 +156,8 @@ export class Sidebar {
       const reason = job.reason ? `: ${job.reason}` : "";
       const text = isSame ? `Not added${reason}` : `${job.state}${reason}`;
       row.append(dismiss, make("p", { class: `cv-meta ${isSame ? "" : "cv-state"}` }, text[0].toUpperCase() + text.slice(1)));
+      if (job.can_retry) row.append(make("p", { class: "cv-acts" }, make("button", { type: "button", class: "cv-link",
+        "data-key": `retry-${job.key}`, onclick: () => this.act(() => api.retry(job.key)) }, "Try again")));
     }
     return row;
   }
@@ -170,7 +194,7 @@ export const isActive = (job) => job.state === "queued" || job.state === "runnin
 // Whether a job has a line of its own: where its document is here, only if that does not tell what went wrong.
 function hasOwnRow(job, document) {
   if (!document || job.state === "ready") return true;
-  return job.state === "failed" && document.state !== "ready" && document.reason !== job.reason;
+  return job.state === "failed" && (document.state !== "ready" || job.kind === "resume") && document.reason !== job.reason;
 }
 
 // A bar and what it means, for a file that is read or a collection that is encoded again.

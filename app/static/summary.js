@@ -2,8 +2,12 @@
 
 import { JUDGEMENTS } from "./api.js";
 import { byId, make, plural } from "./dom.js";
+import { isAbsent } from "./heatmap.js";
+import { inText } from "./match_table.js";
 
 export const inMilliseconds = (value) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : Math.round(value).toString());
+
+const key = (mark, meaning) => make("span", { class: "cv-key cv-quiet" }, mark, ` ${meaning}`);
 
 // `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
 export function summarise(answer, { added, again, judged, isLimited, what }) {
@@ -21,6 +25,9 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
   if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");
   const place = what ? ` for what is ${what}` : "";
   line.append(`Searched ${plural(answer.pages, "page")}${place} in ${inMilliseconds(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
+  const words = answer.hits.flatMap((hit) => hit.words);
+  if (words.some((word) => word.in_text)) line.append(" ", key(inText(), "in the text layer"));
+  if (words.some(isAbsent)) line.append(" ", key(make("s", {}, "word"), "hardly seen"));
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
     line.append(" ", make("button", { type: "button", class: "cv-link", onclick: again }, text));

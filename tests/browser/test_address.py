@@ -148,7 +148,18 @@ def test_a_link_to_pages_like_one_that_is_gone_says_that_it_is_gone(page, server
     expect(page.locator("#cv-message")).to_contain_text("No document 'nope'")
     expect(page.locator("#cv-message button")).to_have_count(0)
     drive.show(page, f"{server}/?q=oil&collection=nope")
-    expect(page.locator("#cv-message")).to_contain_text("The collection that this search was limited to")
+    expect(page.locator("#cv-message")).to_contain_text("The collection nope holds no document, or none any more")
+    page.get_by_role("button", name="Search in default").click()
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["vs", "compare", "mode", "k", "word", "collection"])
+def test_a_word_of_the_language_in_the_address_is_a_word_like_any_other(page, server, name):
+    """The tab fails the test where the page meets an error."""
+    drive.show(page, f"{server}/?q=oil&{name}=constructor")
+    expect(page.locator("#cv-summary, #cv-message").filter(visible=True).first).to_be_visible()
+    drive.show(page, f"{server}/?q=oil&{name}=__proto__")
+    expect(page.locator("#cv-summary, #cv-message").filter(visible=True).first).to_be_visible()
 
 
 def test_an_address_below_rest_that_is_none_is_answered_as_all_errors_are_not_by_gradio(page, server):

@@ -31,8 +31,9 @@ def test_a_document_deleted_elsewhere_is_left(page, server, tmp_path):
     search(page, "gasket")
     expect(page.locator("#cv-title")).to_have_text("gasket.tiff")
     page.request.delete(f"{server}/api/v1/documents/{document}")
-    expect(page.locator("#cv-title")).not_to_have_text("gasket.tiff")
+    expect(page.locator("#cv-message")).to_have_text("The document gasket.tiff was deleted.")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    expect(page.locator("#cv-inspector")).to_be_hidden()  # no page of another manual takes its place
     assert document not in page.url
 
 
@@ -174,12 +175,28 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     page.fill("#cv-collection-name", "spare parts")
     page.keyboard.press("Enter")
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
+    page.fill("#cv-query", "bolt")
+    page.press("#cv-query", "Enter")
+    expect(page.locator("#cv-message")).to_contain_text("The collection spare parts holds no document")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
     expect(page.locator("#cv-documents .cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
     search(page, "bolt")
     expect(page.locator("#cv-title")).to_have_text("shelf.tiff")
     page.select_option("#cv-collection", "default")
     expect(page.locator("#cv-documents")).not_to_contain_text("shelf.tiff")
+
+
+def test_documents_of_one_name_are_told_apart_by_their_folders(page, server):
+    drive.show(page, f"{server}/?q=lathe&collection=twins")
+    names = ["manual.tiff", "manual (2).tiff"]
+    rows = page.locator("#cv-documents .cv-row")
+    for name, folder in zip(names, ("press", "lathe"), strict=True):
+        expect(rows.filter(has=page.get_by_role("button", name=name, exact=True))).to_contain_text(f"in {folder}")
+    expect(page.locator("#cv-results .cv-card").first).to_contain_text("manual (2).tiff in lathe")
+    expect(page.locator("#cv-title")).to_have_text("manual (2).tiff in lathe")
+    expect(page.locator("#cv-document-filter option", has_text="manual.tiff in press")).to_have_count(1)
+    page.select_option("#cv-collection", "default")
+    expect(rows.filter(has_text="pump.tiff")).not_to_contain_text(" in ")
 
 
 def test_a_collection_of_another_encoder_is_encoded_again_from_the_page(chromium, tmp_path):

@@ -9,6 +9,7 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need playwr
 from colvision.testing import save_document
 from tests.helpers import browser as drive  # it imports playwright
 from tests.helpers.browser import expect, search
+from tests.helpers.pdf_files import text_file
 
 pytestmark = pytest.mark.browser
 
@@ -125,12 +126,32 @@ def test_zooming_keeps_what_is_in_the_middle(page, server):
     assert page.evaluate(middle) == pytest.approx(before, abs=0.02)
 
 
-def test_a_page_that_cannot_be_shown_can_only_be_closed(page, server):
-    drive.show(page, f"{server}/?page_of={document_of(page, server)}&page_number=99")
-    expect(page.locator("#cv-page-message")).to_contain_text("Page 99 cannot be shown")
-    expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
+def test_a_page_that_cannot_be_shown_is_no_dead_end(page, server):
+    document = document_of(page, server)
+    drive.show(page, f"{server}/?page_of={document}&page_number=99")
+    expect(page.locator("#cv-page-message")).to_have_text("Page 99 cannot be shown: the document has 3 pages.")
+    expect(page.locator("#cv-inspector :is(a, button:enabled, input):visible")).to_have_count(2)
+    page.get_by_role("button", name="Previous page").click()
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("#cv-canvas")).to_be_visible()
     page.get_by_role("button", name="Close the page").click()
     expect(page.locator("#cv-inspector")).to_be_hidden()
+    drive.show(page, f"{server}/?page_of=gone&page_number=1")
+    expect(page.locator("#cv-page-message")).to_have_text("This document is not in the library, or not any more.")
+    expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
+
+
+def test_a_page_that_is_not_read_yet_is_shown_as_soon_as_it_is(page, server, tmp_path):
+    data = save_document(tmp_path / "file.tiff", [[f"tooth{number}"] for number in range(7)]).read_bytes()
+    at = {"name": "gear.tiff", "collection": "unread"}
+    page.request.post(f"{server}/api/v1/documents", params=at, data=data)
+    drive.wait_until(lambda: page.request.get(f"{server}/api/v1/documents/gear.tiff").ok)
+    drive.show(page, f"{server}/?collection=unread&page_of={document_of(page, server, 'gear.tiff')}&page_number=7")
+    expect(page.locator("#cv-page-message")).to_contain_text("Page 7 is not read yet")
+    expect(page.locator("#cv-place")).to_have_text("page 7 of 7")
+    expect(page.get_by_role("button", name="Previous page")).to_be_enabled()
+    expect(page.locator("#cv-canvas")).to_be_visible()
+    expect(page.locator("#cv-page-message")).to_be_hidden()
 
 
 def test_a_saved_image_is_named_after_document_page_and_word(page, server):
@@ -170,9 +191,11 @@ def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, serve
     expect(others.first).to_contain_text("same place")
     expect(page.locator("#cv-compared")).to_contain_text("every page in full")
     expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator("#cv-compared")).not_to_contain_text("close the page", use_inner_text=True)
     others.first.click()
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(others.first).to_be_hidden()
+    expect(page.locator("#cv-compared")).to_contain_text("close the page to see both lists", use_inner_text=True)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Options").click()
     page.select_option("#cv-compare", "in archive")
@@ -193,56 +216,33 @@ def test_a_judged_page_stays_judged_and_can_be_exported(page, server):
     expect(thumb).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])
-def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
-    page = drive.new_page(chromium, size=size, scheme=scheme)
-    drive.show(page, f"{server}/?q=oil+filter")
-    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    expect(page.get_by_role("button", name="Search", exact=True)).to_be_in_viewport(ratio=1)
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (sum(map(int, dark[4:-1].split(","))) < 200) is (scheme == "dark")
-    page.context.close()
-
-
-LONG = [["page"]] * 10 + [["relief"]] + [["page"]] * 3
-
-
-@pytest.mark.parametrize("size", [(1280, 800), (1400, 900), (1024, 768)])
-def test_the_bar_of_a_page_with_a_two_digit_number_fits_its_panel(chromium, server, tmp_path, size):
-    page = drive.new_page(chromium, size=size)
-    name = "sample-manual-scan.tiff"
-    data = save_document(tmp_path / "file.tiff", LONG).read_bytes()
-    page.request.post(f"{server}/api/v1/documents", params={"name": name, "collection": f"long {size[0]}"}, data=data)
-    drive.wait_until(lambda: page.wait_for_timeout(50) or document_state(page, server, f"long {size[0]}") == "ready")
-    drive.show(page, f"{server}/?q=relief&collection=long+{size[0]}")
-    expect(page.locator("#cv-place")).to_have_text("page 11 of 14")
-    panel = page.locator("#cv-inspector").bounding_box()
-    for each in ("close", "copy", "download", "like", "open", "next"):
-        box = page.locator(f"#cv-{each}").bounding_box()
-        assert panel["x"] <= box["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"], each
-    assert page.locator("#cv-title").evaluate("title => title.scrollWidth <= title.clientWidth")
-    page.context.close()
+def test_results_are_ordered_by_the_number_that_they_show_and_words_of_the_text_layer_are_found(page, server):
+    at = {"name": "governor.pdf", "collection": "printed"}
+    data = text_file("governor spring", "crankshaft bearing", "governor linkage")
+    page.request.post(f"{server}/api/v1/documents", params=at, data=data)
+    drive.wait_until(lambda: page.wait_for_timeout(50) or document_state(page, server, "printed") == "ready")
+    drive.show(page, f"{server}/?q=governor+spring&collection=printed&text_fusion=true")
+    cards = page.locator("#cv-results .cv-card")
+    expect(cards).to_have_count(3)
+    shown = [float(text) for text in cards.locator(".cv-figure").all_inner_texts()]
+    bars = cards.locator(".cv-score-bar").evaluate_all(
+        "bars => bars.map((bar) => [...bar.children].reduce((sum, part) => sum + parseFloat(part.style.width), 0))"
+    )
+    assert shown == sorted(shown, reverse=True) and bars == sorted(bars, reverse=True)
+    assert bars[0] <= 100.1
+    first = cards.first
+    expect(first).to_contain_text("page 1 of 3")
+    expect(first).to_have_attribute(
+        "aria-label", re.compile(r"score .* of the image of the page, .* of its text layer")
+    )
+    expect(first.locator(".cv-word.is-in-text")).to_have_text(["governor", "spring"])
+    expect(page.locator("#cv-results .cv-word.is-in-text.is-faint")).to_have_count(0)
+    expect(page.locator("#cv-summary")).to_contain_text("in the text layer")
+    expect(page.get_by_role("radio", name="governor").get_by_role("img", name="in the text layer")).to_be_visible()
+    expect(page.locator("#cv-score-terms")).to_contain_text("In the text layer")
+    expect(page.locator("#cv-in-text")).to_be_visible()
 
 
 def document_state(page, server, collection):
     documents = page.request.get(f"{server}/api/v1/library").json()["documents"]
     return next((each["state"] for each in documents if each["collection"] == collection), None)
-
-
-@pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (390, 844)])
-def test_nothing_is_cut_off_at_the_start(chromium, server, size):
-    page = drive.new_page(chromium, size=size)
-    drive.show(page, server)
-    needed = """element => {
-        const text = element.placeholder ?? element.selectedOptions[0].text;
-        const style = getComputedStyle(element);
-        const context = document.createElement("canvas").getContext("2d");
-        context.font = style.font;
-        const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
-        return context.measureText(text).width + padding <= element.clientWidth;
-    }"""
-    assert page.locator("#cv-query").evaluate(needed)
-    page.evaluate("document.querySelector('#cv-collection').selectedOptions[0].text = 'default (12,345)'")
-    assert page.locator("#cv-collection").evaluate(needed)
-    page.context.close()

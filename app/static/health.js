@@ -1,0 +1,34 @@
+// What of a document was not read: a few words in its row, and on a click which pages, why, and what can be done.
+
+import { make } from "./dom.js";
+
+// `toggled(isOpen)` hears of the click; `again()` tries the pages that failed once more, null where nothing can be tried.
+export function healthDetails(document, { isOpen, toggled, again }) {
+  const { is_whole, summary, failed, notes } = document.health;
+  if (is_whole) return null;
+  const box = make("details", { class: "cv-health", open: isOpen, ontoggle: () => toggled(box.open) },
+    make("summary", { "data-key": `health-${document.id}` }, summary),
+    make("ul", { class: "cv-meta" }, ...[...failures(failed), ...notes.map((note) => sentence(note, document.name))].map((text) => make("li", {}, text))),
+    failed.length && again ? make("p", { class: "cv-acts" },
+      make("button", { type: "button", class: "cv-link", "data-key": `again-${document.id}`, onclick: again }, "Try again")) : null);
+  return box;
+}
+
+// Pages that failed for the same reason stand in one line.
+function failures(failed) {
+  const pages = new Map();
+  for (const { page, reason } of failed) pages.set(reason, [...(pages.get(reason) ?? []), page]);
+  return [...pages].map(([reason, numbers]) => `${pageNumbers(numbers)} not read: ${reason}`);
+}
+
+const sentence = ({ pages, text }, name) => `${pages.length ? pageNumbers(pages) : name} ${text}`;
+
+// `Page 3`, `Pages 3, 5-9`.
+function pageNumbers(numbers) {
+  const runs = [];
+  for (const number of numbers) {
+    if (runs.at(-1)?.[1] === number - 1) runs.at(-1)[1] = number;
+    else runs.push([number, number]);
+  }
+  return `${numbers.length > 1 ? "Pages" : "Page"} ${runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(", ")}`;
+}

@@ -1,0 +1,96 @@
+"""What has room on the page, from a phone to a wide desktop and in letters of any width, in a real browser."""
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+from tests.helpers import browser as drive  # it imports playwright
+from tests.helpers.browser import expect
+
+pytestmark = pytest.mark.browser
+
+SIZES = ((360, 740), (390, 844), (640, 360), (768, 1024), (899, 700), (900, 700), (1024, 600), (1180, 800), (1200, 800))
+SIZES += ((1280, 720), (1281, 720), (1366, 768), (1440, 900), (1920, 1080), (2560, 1440))
+WIDE_LETTERS = "#cv-frame * { letter-spacing: 1.6px !important }"  # as much wider as any font is than another
+LONG_NAME = "Operating and maintenance instructions for the hydraulic power unit, fourth edition.pdf"
+
+# What of these is not wholly visible, sideways; within the open page.
+OUTSIDE = """ids => ids.filter((id) => {
+    const box = document.getElementById(id).getBoundingClientRect();
+    const panel = document.getElementById("cv-inspector").getBoundingClientRect();
+    const [left, right] = [Math.max(0, panel.left) - .5, Math.min(innerWidth, panel.right) + .5];
+    return !(box.width && box.left >= left && box.right <= right);
+})"""
+# Which of these cannot be clicked on because something else lies above, or because they are below the fold.
+COVERED = """ids => ids.filter((id) => {
+    const element = document.getElementById(id);
+    const box = element.getBoundingClientRect();
+    const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    return !element.contains(there);
+})"""
+BAR = ["cv-previous", "cv-next", "cv-open", "cv-like", "cv-download", "cv-copy", "cv-close"]
+FOOT = ["cv-smaller", "cv-fit", "cv-larger", "cv-low", "cv-high", "cv-unit"]
+
+
+def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    faults = []
+    for letters in (" ", WIDE_LETTERS):
+        page.add_style_tag(content=letters)
+        for name in ("pump.tiff", LONG_NAME):
+            page.evaluate("name => (document.querySelector('#cv-title').textContent = name)", name)
+            for width, height in SIZES:
+                page.set_viewport_size({"width": width, "height": height})
+                outside = page.evaluate(OUTSIDE, [*BAR, *FOOT])
+                covered = page.evaluate(COVERED, [*BAR, *FOOT]) if height > 600 else []
+                too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0
+                if outside or covered or too_wide:
+                    faults.append((width, height, name, letters, outside, covered, too_wide))
+    assert faults == []
+
+
+def test_fit_leaves_nothing_to_scroll_sideways(page, server):
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    for _ in range(4):
+        page.click("#cv-larger")
+    page.evaluate("document.querySelector('#cv-stage').scrollTo(900, 300)")
+    page.hover("#cv-stage")
+    page.mouse.wheel(40, 40)
+    expect(page.locator("#cv-hover")).to_be_visible()
+    page.keyboard.press("0")
+    sideways = "(stage => stage.scrollWidth - stage.clientWidth)(document.querySelector('#cv-stage'))"
+    assert page.evaluate(sideways) == 0
+    page.click("#cv-larger")
+    page.click("#cv-fit")
+    assert page.evaluate(sideways) == 0
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])
+def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
+    page = drive.new_page(chromium, size=size, scheme=scheme)
+    drive.show(page, f"{server}/?q=oil+filter")
+    expect(page.locator("#cv-results .cv-card").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(page.get_by_role("button", name="Search", exact=True)).to_be_in_viewport(ratio=1)
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, dark[4:-1].split(","))) < 200) is (scheme == "dark")
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (390, 844)])
+def test_nothing_is_cut_off_at_the_start(chromium, server, size):
+    page = drive.new_page(chromium, size=size)
+    drive.show(page, server)
+    needed = """element => {
+        const text = element.placeholder ?? element.selectedOptions[0].text;
+        const style = getComputedStyle(element);
+        const context = document.createElement("canvas").getContext("2d");
+        context.font = style.font;
+        const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+        return context.measureText(text).width + padding <= element.clientWidth;
+    }"""
+    assert page.locator("#cv-query").evaluate(needed)
+    page.evaluate("document.querySelector('#cv-collection').selectedOptions[0].text = 'default (12,345)'")
+    assert page.locator("#cv-collection").evaluate(needed)
+    page.context.close()
