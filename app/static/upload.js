@@ -6,7 +6,7 @@ import { byId, plural } from "./dom.js";
 import { patiently } from "./patience.js";
 import { notice, Sending } from "./sending.js";
 
-const UNSENT = "cv-unsent"; // in this tab's storage: the names of files that a reload would lose
+const UNSENT = "colvision-unsent"; // in this tab's storage: the names of files that a reload would lose
 
 export class Uploads {
   constructor(events) {

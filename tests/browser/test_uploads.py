@@ -145,4 +145,4 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
     expect(page.locator("#cv-place")).to_have_text("page 1 of 2")  # of the version that took its place
     assert ["replace=true" in url for url in sent] == [False, True, True]
-    assert json.loads(page.evaluate("sessionStorage.getItem('cv-unsent')")) == []
+    assert json.loads(page.evaluate("sessionStorage.getItem('colvision-unsent')")) == []
