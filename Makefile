@@ -20,7 +20,7 @@ quick: $(READY)  ## the tests that need no model, browser or kill: under a minut
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 
-load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 2 GB of disk
+load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk
 	$(RUN) -m tests.load
 
 check: $(READY)  ## format, lint, types, layers
