@@ -68,14 +68,18 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise disk_error(folder, error) from error
 
 
+def kept_free(folder: Path, keep_free: int = KEEP_FREE) -> int:
+    """How many bytes of the disk stay free: `keep_free`, and at most 5 % of it."""
+    return min(keep_free, int(shutil.disk_usage(folder).total * _KEEP_FREE_SHARE))
+
+
 def check_room(folder: Path, *, keep_free: int, needed: int = 0) -> None:
     """Raises `DiskFull` unless `keep_free` bytes stay free (at most 5 % of the disk) when `needed` are written."""
     with disk_errors(folder):
-        disk = shutil.disk_usage(folder)
-    kept = min(keep_free, int(disk.total * _KEEP_FREE_SHARE))
-    if disk.free - needed < kept:
+        free, kept = shutil.disk_usage(folder).free, kept_free(folder, keep_free)
+    if free - needed < kept:
         raise DiskFull(
-            f"the disk of library {folder} has {disk.free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
+            f"the disk of library {folder} has {free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
             f"free, beside {needed / 2**20:,.1f} MB to be stored: make room, or keep less free (--keep-free), then do "
             "the same again; what was stored stays"
         )

@@ -99,6 +99,15 @@ def test_what_is_promised_to_one_is_not_promised_to_another(make, disk):
         assert disk.free > 1024 * MB
 
 
+def test_a_small_disk_keeps_less_free(make, disk):
+    limited = make()
+    disk.total, disk.free = 2048 * MB, 500 * MB
+    with limited.uploads.admit("a.pdf", 150 * MB) as arrival:
+        arrival.count(MB)
+    with pytest.raises(DiskFull, match="500 MB left, of which 102 MB stay free"):
+        limited.uploads.admit("b.pdf", 250 * MB).__enter__()
+
+
 def test_a_disk_that_another_program_fills_is_looked_at_while_a_body_comes(make, disk):
     limited = make(free_bytes=10 * MB)
     disk.free = 50 * MB
