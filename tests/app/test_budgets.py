@@ -83,7 +83,6 @@ def test_a_place_that_became_a_job_is_counted_once(make, tmp_path):
 
 
 def test_what_is_promised_to_one_is_not_promised_to_another(make, disk):
-    """Six uploads of 300 MB once took a disk from 1,499 MB to nothing."""
     limited = make()
     disk.free = 2499 * MB
     with ExitStack() as stack:
