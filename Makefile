@@ -17,8 +17,9 @@ test: $(READY) check  ## everything CI runs
 quick: $(READY)  ## the tests that need no model, browser or kill: under a minute
 	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not browser" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
 
-soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, at length (about an hour; see docs/safety.md)
+soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
+	$(RUN) -m tests.app.fuzz 100
 
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk
 	$(RUN) -m tests.load

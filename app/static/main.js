@@ -104,6 +104,7 @@ class App {
       if (!document) this.inspector.hide(); // first: the welcome is shown where no page is
       this.blank();
     }
+    await this.sidebar.listed;
     if (location.href !== address) return; // the user, or the search itself, went on meanwhile
     if (document) await this.open(document, page, { word, probe });
   }
@@ -176,6 +177,7 @@ class App {
     try {
       const wait = (reason, seconds) => this.tellWait(reason, seconds);
       const answer = await api.search(this.state, { signal, wait });
+      await this.sidebar.listed; // what a result is called depends on the other documents
       if (signal.aborted) return;
       this.answer = answer;
       if (!this.state.document && !this.state.where) this.pagesThen = answer.pages; // the list of documents may be older

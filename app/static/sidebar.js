@@ -25,7 +25,9 @@ export class Sidebar {
   }
 
   async watch() {
-    await this.refresh();
+    const refreshed = this.refresh();
+    this.listed ??= refreshed; // the first time
+    await refreshed;
     const isBusy = this.library?.jobs.some((job) => job.state === "queued" || job.state === "running");
     setTimeout(() => this.watch(), isBusy ? BUSY_MS : IDLE_MS);
   }

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch  # noqa: F401 (what multiplies: imported once, before the readers are forked)
 
 from colvision.core.embedding import QueryEmbedding
+from colvision.core.query import DOCUMENT_WEIGHT
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.maxsim import quantise, token_maxima
@@ -34,7 +34,8 @@ def score(version: str, number: int, encoder: int, text: str) -> float:
     quantisation_range = ENCODERS[encoder].info.quantisation_range
     codes = quantise(encoded(version, number, encoder).embedding.vectors, quantisation_range)
     maxima = token_maxima(_query(text, encoder).vectors, codes, np.array([0, len(codes)]), quantisation_range)
-    return float(maxima.sum(dtype=np.float64))
+    named = np.array([word == version.split(".")[0] for word in text.split()])  # a document's name is evidence
+    return float(maxima.sum(dtype=np.float64) + DOCUMENT_WEIGHT * np.clip(1 - maxima[0, named], 0, 1).sum())
 
 
 def scores(state: State, text: str) -> dict[tuple[str, int], float]:

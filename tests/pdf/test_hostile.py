@@ -143,8 +143,10 @@ def test_pages_without_end_are_not_tried_for_ever(tmp_path, monkeypatch):
     path = written(tmp_path, forms_bomb(before=1, bombs=5, after=1))
     first, *lost, last = outcomes(path, limits=Limits(page_seconds=0.5), renderer="pdfium")
     assert first == "good"
-    assert lost[:3] == ["took longer than 0.5 s (limit page_seconds)"] * 3
-    assert last == lost[-1] == "was not tried: pages before it that could not be drawn had taken 2 s"
+    tried = "took longer than 0.5 s (limit page_seconds)"
+    left = "was not tried: pages before it that could not be drawn had taken 2 s"
+    assert lost[0] == tried and set(lost) == {tried, left}  # after two or three, as busy as the machine is
+    assert last == lost[-1]
 
 
 def test_a_file_that_can_no_longer_be_opened_is_left_soon(tmp_path):
