@@ -21,7 +21,7 @@ soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile re
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 	$(RUN) -m tests.app.fuzz 100
 
-load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 2 GB of disk
+load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk
 	$(RUN) -m tests.load
 
 check: $(READY)  ## format, lint, types, layers

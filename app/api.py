@@ -43,7 +43,8 @@ STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
 _FACTS = 100  # that are noted with one file
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_BINARY = {"type": "string", "format": "binary"}
+_BYTES = {"schema": _BINARY}
 _FILE_BODY = {
     "requestBody": {
         "required": True,
@@ -52,7 +53,7 @@ _FILE_BODY = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {"file": _BINARY},
                     "required": ["file"],
                 }
             },
@@ -153,13 +154,13 @@ def _upload_routes(service: LibraryService, reading: Threads) -> APIRouter:
         """The body is the file itself, or a form with it; `name` is what its document will be called. A new collection
         is made.
         """
-        uploads, metadata = service.uploads, parse_metadata(meta) or None
-        uploads.check(name, collection, metadata)
+        uploads, metadata = service.uploads, parse_metadata(meta)
+        uploads.check_metadata(metadata)
         admitted = uploads.admit(name, declared_size(request, quota.file_bytes))
         async with contextmanager_in_threadpool(admitted) as arrival:
             await save_request_body(request, arrival.path, name, count=arrival.count)
             upload = partial(uploads.upload, collection=collection, metadata=metadata, replace=replace)
-            return await reading.run(upload, arrival.path, name, arrival=arrival)
+            return await reading.run(upload, arrival)
 
     @router.post("/sample", status_code=202, responses=answers(507))
     def add_sample() -> list[JobView]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from colvision.errors import DiskFull, LibraryReadOnly, LimitExceeded, QueueFull
 from colvision.library import Job, Library
-from colvision.store.disk import KEEP_FREE, check_room
+from colvision.store.disk import KEEP_FREE, check_room, kept_free
 
 from .settings import Busy, Quota
 
@@ -117,7 +117,7 @@ class Budgets:
             if beyond > 0:
                 self._check_disk(arrival, beyond)
                 arrival.promised += beyond
-            if self._free() - size < self._quota.free_bytes:  # another program has taken what was promised
+            if self._free() - size < self._kept():  # another program has taken what was promised
                 raise self._disk_error(arrival.name)
 
     def fill(self, arrival: Arrival, add: Callable[[], Job]) -> Job:
@@ -149,14 +149,18 @@ class Budgets:
         """What is promised to others stays theirs; and what is read is copied before the upload is removed."""
         owed = sum(each.owed for each in self._arrivals)
         copied = max((each.promised for each in self._arrivals), default=0)
-        if self._free() - owed - more - max(copied, arrival.promised, more) < self._quota.free_bytes:
+        if self._free() - owed - more - max(copied, arrival.promised, more) < self._kept():
             raise self._disk_error(arrival.name)
 
     def _free(self) -> int:
         return shutil.disk_usage(self._library.path).free
 
+    def _kept(self) -> int:
+        own = self._quota.free_bytes
+        return kept_free(self._library.path) if own is None else own
+
     def _disk_error(self, name: str) -> DiskFull:
         return DiskFull(
-            f"the disk has {self._free() >> 20:,} MB left, of which {self._quota.free_bytes >> 20:,} MB stay free: "
+            f"the disk has {self._free() >> 20:,} MB left, of which {self._kept() >> 20:,} MB stay free: "
             f"too little to take {name} in: make room first"
         )

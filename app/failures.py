@@ -1,6 +1,5 @@
 """What goes wrong, as an answer: a status and one sentence, whatever was raised and wherever."""
 
-import errno
 import logging
 import sqlite3
 from typing import Any
@@ -20,10 +19,14 @@ from colvision.errors import (
     DocumentNotFound,
     EncoderError,
     InputError,
+    LibraryError,
+    LibraryLocked,
+    LibraryReadOnly,
     LimitExceeded,
     PageNotFound,
     UnsupportedFile,
 )
+from colvision.store.disk import meaning_of
 
 from .services.images import QueryImageExpired
 from .services.uploads import JobNotFound
@@ -67,26 +70,12 @@ _MEANINGS = {  # of the statuses, in the schema
     507: "the disk is full",
 }
 _EVERYWHERE = (400, 401, 403, 422, 429, 500, 503)
-_FULL = "the disk is full: make room on it, then try again"
-_READ_ONLY = "the library cannot be written here: make its folder writable for the server, then try again"
-_BUSY = "another process is writing to the library: try again in a moment"
-_BROKEN = "a file of the library could not be read or written ({}): see whether its disk is there and whole"
-_OS = {
-    errno.ENOSPC: (507, _FULL),
-    errno.EDQUOT: (507, _FULL),
-    errno.EROFS: (503, _READ_ONLY),
-    errno.EACCES: (503, _READ_ONLY),
-    errno.EPERM: (503, _READ_ONLY),
-}
-_SQLITE = {
-    sqlite3.SQLITE_FULL: (507, _FULL),
-    sqlite3.SQLITE_READONLY: (503, _READ_ONLY),
-    sqlite3.SQLITE_CANTOPEN: (503, _READ_ONLY),
-    sqlite3.SQLITE_BUSY: (503, _BUSY),
-    sqlite3.SQLITE_LOCKED: (503, _BUSY),
+_SENTENCES: dict[type[LibraryError], str] = {
+    DiskFull: "the disk is full: make room on it, then try again",
+    LibraryReadOnly: "the library cannot be written here: make its folder writable for the server, then try again",
+    LibraryLocked: "another process is writing to the library: try again in a moment",
 }
 _ROOM_SECONDS = 60  # until somebody may have made room
-_PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -137,12 +126,13 @@ async def _explain_error(_: Request, error: Exception) -> Response:
 
 async def _explain_disk(request: Request, error: Exception) -> Response:
     """A disk that is full, read-only or broken, as the system or SQLite tells it."""
-    if isinstance(error, OSError):
-        known, reason = _OS.get(error.errno or 0), error.strerror or type(error).__name__
-    else:
-        known, reason = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY), str(error)
-    _log.error("%s %s: %r", request.method, request.url.path, error, exc_info=None if known else error)
-    return _answer(*(known or (503, _BROKEN.format(reason))))
+    assert isinstance(error, OSError | sqlite3.Error)
+    meaning = meaning_of(error)
+    said = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+    broken = f"a file of the library could not be read or written ({said}): see whether its disk is there and whole"
+    is_known = meaning in _SENTENCES
+    _log.error("%s %s: %r", request.method, request.url.path, error, exc_info=None if is_known else error)
+    return await _explain_error(request, meaning(_SENTENCES.get(meaning, broken)))
 
 
 async def _explain_request(_: Request, error: Exception) -> Response:

@@ -42,7 +42,7 @@ class Quota:
     file_bytes: int = 500 * 2**20
     pages: int = 5_000  # of one document
     queue: int = 50  # files that wait or are being read
-    free_bytes: int = 2**30  # the disk keeps at least this much
+    free_bytes: int | None = None  # the disk keeps at least this much; None: what an ingest leaves free as well
     query_characters: int = 300
     where_characters: int = 500  # of a filter
     hits: int = 50

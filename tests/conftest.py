@@ -15,6 +15,7 @@ from colvision.app.settings import Settings
 from colvision.library import open_library
 from colvision.store import Store
 from colvision.testing import ToyEncoder, save_document, tiny_checkpoint
+from tests.helpers.uploads import send_file
 from tests.helpers.wheel import build, install
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
@@ -79,7 +80,7 @@ def upload(service, tmp_path):
 
     def uploading(name="pump.tiff", pages=PUMP, **noted):
         path = save_document(tmp_path / "file.tiff", pages)
-        job = service.uploads.upload(path, name, metadata=noted)
+        job = send_file(service, path, name, metadata=noted)
         service.library.run_job(service.library.jobs.claim("test"))
         return job
 

@@ -16,7 +16,7 @@ from colvision.errors import ColvisionError, DamagedFile
 from colvision.pdf import FailedPage, read_pages
 
 from ..budgets import Arrival, Budgets
-from ..settings import LimitReached, Quota
+from ..settings import Quota
 from ..views import QueryImageView
 from .spool import Spool
 
@@ -64,17 +64,14 @@ class QueryImages:
         """Keeps the image, or a PDF's first page, that is in a file; `name` is what its sender calls the file.
 
         The same image has the same token. Raises `InputError` for a file that cannot be read or is beyond a limit,
-        `LimitReached` where nothing can be written.
+        `OSError` where nothing can be written.
         """
         image = self._first_page(path, name)
         data = io.BytesIO()
         image.save(data, "JPEG", quality=_QUALITY)
         token = hashlib.sha256(data.getvalue()).hexdigest()[:32]
-        try:
-            make_folder(self._folder)
-            atomic_write(self._path(token), [data.getvalue()])
-        except OSError as error:
-            raise LimitReached(f"the image cannot be kept ({error.strerror}): ask with words instead") from error
+        make_folder(self._folder)
+        atomic_write(self._path(token), [data.getvalue()])
         self._make_room()
         return QueryImageView(token, *image.size)
 

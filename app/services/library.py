@@ -23,8 +23,6 @@ from .judgements import Judgements
 from .search import SearchService
 from .uploads import Uploads
 
-_WIDTHS = range(64, 2001)  # pixels of a page image that a client may ask for
-
 
 @dataclass(frozen=True, slots=True)
 class Original:
@@ -49,7 +47,7 @@ class LibraryService:
         self.uploads = Uploads(library, settings.quota, budgets)
         self.judgements = Judgements(library, settings.quota)
         self.images = QueryImages(library.path, settings.quota, budgets, self.uploads.spool)
-        self.search = SearchService(library, settings.quota, self.judgements, self.images)
+        self.search = SearchService(library, self.judgements, self.images)
 
     def warm(self) -> None:
         """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
@@ -119,11 +117,7 @@ class LibraryService:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise PageNotFound(f"page {page} was deleted a moment ago: reload the list of documents") from error
-        if width is None:
-            return data
-        if width not in _WIDTHS:
-            raise ValueError(f"width is {width}; expected {_WIDTHS.start} to {_WIDTHS.stop - 1} pixels")
-        return _scaled(data, width)
+        return data if width is None else _scaled(data, width)
 
     def export_judgements(self) -> str:
         """Questions with the pages that answer them, a JSON object a line."""

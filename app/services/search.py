@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from colvision.core.page import parse_page
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
@@ -13,7 +13,7 @@ from colvision.search import Answer, Mode
 from colvision.store.judgements import Verdict
 
 from ..explanation_view import view_answer, view_explanation
-from ..settings import LimitReached, Quota
+from ..settings import LimitReached
 from ..views import AnswerView, ExplanationView
 from .images import QueryImages
 from .judgements import JudgedPage, Judgements
@@ -39,11 +39,13 @@ class SearchRequest:
     image: str = ""
 
     def __post_init__(self) -> None:
-        """The same request however its words are spaced."""
-        for name in ("text", "where"):
-            object.__setattr__(self, name, " ".join(getattr(self, name).split()))
         if sum(map(bool, (self.text, self.like, self.image))) > 1:
             raise ValueError("a search is for words, or for pages like another one or like an image: ask with one")
+
+    def check(self) -> None:
+        """Raises `LimitReached` where nothing is asked."""
+        if not self.text and not self.example_name:
+            raise LimitReached("type a few words to search for")
 
     @property
     def example_name(self) -> str:
@@ -54,11 +56,10 @@ class SearchRequest:
 class SearchService:
     """What a user asks of one library; safe to share between threads."""
 
-    def __init__(self, library: Library, quota: Quota, judgements: Judgements, images: QueryImages) -> None:
+    def __init__(self, library: Library, judgements: Judgements, images: QueryImages) -> None:
         self._library = library
         self._judgements = judgements
         self._images = images
-        self._quota = quota
         self._answers: OrderedDict[SearchRequest, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -68,8 +69,8 @@ class SearchService:
             self._answers.clear()
 
     def search(self, request: SearchRequest, *, k: int = 10) -> AnswerView:
-        """The pages that match best. Raises `LimitReached` beyond a limit, `ValueError` for a text without a word."""
-        self._check(request, k)
+        """The pages that match best. Raises `LimitReached` for no text at all, `ValueError` for one without a word."""
+        request.check()
         answer = self._answer(request, k)
         return view_answer(
             answer,
@@ -91,28 +92,12 @@ class SearchService:
 
         Raises `LimitReached`, `CollectionNotFound`, `DocumentNotFound`, `PageNotFound`, `LibraryError`.
         """
-        self._check(replace(request, like="", image=""), 1)
         self._library.collection(request.collection).documents()
         found = self._library.document(document)
         if found.collection != request.collection:
             raise DocumentNotFound(f"{found.name!r} is not in the collection {request.collection!r}: name its own")
         self._library.page_image_path(found.id, page)
         self._judgements.set_verdict(_judged_page(request, found.id, page), verdict)
-
-    def _check(self, request: SearchRequest, k: int) -> None:
-        length, quota = len(request.text), self._quota
-        if len(request.where) > quota.where_characters:
-            raise LimitReached(
-                f"the filter has {len(request.where):,} characters, the limit is {quota.where_characters}"
-            )
-        if not length and not request.example_name:
-            raise LimitReached("type a few words to search for")
-        if length > quota.query_characters:
-            raise LimitReached(
-                f"the query has {length:,} characters, the limit is {quota.query_characters}: use fewer words"
-            )
-        if not 1 <= k <= quota.hits:
-            raise LimitReached(f"{k} results were asked for; expected 1 to {quota.hits}")
 
     def _answer(self, request: SearchRequest, k: int) -> Answer:
         answer = self._run(request, k)
@@ -145,7 +130,7 @@ class SearchService:
 
         Any page can be asked about, whether the search found it or not. Raises `DocumentNotFound`, `PageNotFound`.
         """
-        self._check(request, 1)
+        request.check()
         try:
             return self._explain(request, document, page)
         except EncoderMismatch:  # the collection was encoded again since the kept answer

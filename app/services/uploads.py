@@ -11,7 +11,7 @@ from colvision.core.metadata import Metadata, metadata_text
 from colvision.errors import ColvisionError
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
-from colvision.store.identity import clean_collection_name, clean_document_name
+from colvision.store.identity import clean_document_name
 
 from ..budgets import Arrival, Budgets
 from ..settings import LimitReached, Quota, sample_files
@@ -51,35 +51,27 @@ class Uploads:
         ):
             yield arrival
 
-    def check(self, name: str, collection: str, metadata: Metadata | None) -> None:
-        """Raises what `upload` would say of all but the file: `LimitReached`, `ValueError`."""
-        clean_document_name(name)
-        self._collection_name(collection)
-        self._check_metadata(metadata or {})
+    def check_metadata(self, metadata: Metadata) -> None:
+        """Raises `LimitReached` for more than may be noted with a file."""
+        length, most = len(metadata_text(metadata)), self._quota.metadata_characters
+        if length > most:
+            raise LimitReached(
+                f"what is noted with the file takes {length:,} characters as JSON, the limit is {most:,}"
+            )
 
     def upload(
         self,
-        path: Path,
-        name: str,
+        arrival: Arrival,
         *,
         collection: str = "default",
         metadata: Metadata | None = None,
         replace: bool = False,
-        arrival: Arrival | None = None,
     ) -> JobView:
-        """Takes a file over (it is moved, unless `arrival` is its own) and queues it.
+        """Queues a file that has arrived; `metadata` is noted with the document that it becomes.
 
-        `metadata` is noted with the document that it becomes. Raises `LimitReached`, the errors of `inspect_file`, and
-        `ValueError` for what no metadata and no collection's name can be.
+        Raises the errors of `inspect_file`, and `ValueError` for what no metadata and no collection's name can be.
         """
-        self.check(name, collection, metadata)
-        shown = clean_document_name(name)
-        if arrival is None:
-            with self.admit(name, path.stat().st_size) as arrival:
-                inspect_file(path, name=shown, limits=self._quota.limits())
-                shutil.move(path, arrival.path)
-                return self._queue(arrival, collection, metadata, replace=replace)
-        inspect_file(path, name=shown, limits=self._quota.limits())
+        inspect_file(arrival.path, name=arrival.name, limits=self._quota.limits())
         return self._queue(arrival, collection, metadata, replace=replace)
 
     def _queue(self, arrival: Arrival, collection: str, metadata: Metadata | None, *, replace: bool) -> JobView:
@@ -87,29 +79,13 @@ class Uploads:
             lambda: self._library.jobs.queue(
                 arrival.path,
                 arrival.name,
-                collection=self._collection_name(collection),
+                collection=collection,
                 metadata=metadata or None,
                 replace=replace,
                 max_waiting=self._quota.queue,
             )
         )
         return _job_view(job)
-
-    def _check_metadata(self, metadata: Metadata) -> None:
-        length, most = len(metadata_text(metadata)), self._quota.metadata_characters
-        if length > most:
-            raise LimitReached(
-                f"what is noted with the file takes {length:,} characters as JSON, the limit is {most:,}"
-            )
-
-    def _collection_name(self, name: str) -> str:
-        wanted = clean_collection_name(name)
-        if len(wanted) > self._quota.name_characters:
-            raise LimitReached(
-                f"a collection's name has at most {self._quota.name_characters} characters; {wanted[:80]!r} has "
-                f"{len(wanted):,}"
-            )
-        return wanted
 
     def load_sample(self) -> list[JobView]:
         """Queues the sample manual. Raises `LimitReached` where it is not installed."""

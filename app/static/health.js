@@ -21,7 +21,10 @@ function failures(failed) {
   return [...pages].map(([reason, numbers]) => `${pageNumbers(numbers)} not read: ${reason}`);
 }
 
-const sentence = ({ pages, text }, name) => `${pages.length ? pageNumbers(pages) : name} ${text}`;
+function sentence({ pages, text }, name) {
+  const where = pages.length ? pageNumbers(pages) : name;
+  return `${pages.length > 1 ? `Each of ${where.toLowerCase()}` : where} ${text}`;
+}
 
 // `Page 3`, `Pages 3, 5-9`.
 function pageNumbers(numbers) {

@@ -61,7 +61,9 @@ KeepFreeOption = Annotated[
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
-DocumentArgument = Annotated[str, typer.Argument(help="The document (name or id).", show_default=False)]
+DocumentArgument = Annotated[
+    str, typer.Argument(help="The document (name, id or the end of its path).", show_default=False)
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(

@@ -48,7 +48,9 @@ def search(
     ] = None,
     collection: CollectionOption = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many pages to show.")] = 10,
-    document: Annotated[str | None, typer.Option(help="Only in this document (name or id).")] = None,
+    document: Annotated[
+        str | None, typer.Option(help="Only in this document (name, id or the end of its path).")
+    ] = None,
     where: Annotated[
         str | None, typer.Option(help="Only where this holds: machine=pump and year>=2010 or page in 3-9.")
     ] = None,

@@ -16,7 +16,7 @@ from colvision.ingest.left_out import LeftOut
 from colvision.ingest.paths import shown_path
 from colvision.ingest.sources import Unreadable, find_files
 from colvision.maxsim.binary import has_first_stage
-from colvision.pdf import Limits, inspect_file, read_pages
+from colvision.pdf import inspect_file, read_pages
 from colvision.store.files import encode_jpeg
 
 SAMPLE_PAGES = 5  # from different files where there are as many; the first of them only warms the encoder up
@@ -67,9 +67,8 @@ class _PageMeasurement:
     seconds: float
 
 
-def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Limits | None = None) -> Estimate:
+def estimate_files(paths: Iterable[str | Path], encoder: Encoder) -> Estimate:
     """Opens every file, and reads and encodes `SAMPLE_PAGES` pages. Raises `InputError` when no page can be read."""
-    limits = limits or Limits()
     files: list[_File] = []
     failed: list[tuple[str, str]] = []
     left_out: list[LeftOut] = []
@@ -80,11 +79,11 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
             failed.append((shown_path(found.path), found.reason))
         elif isinstance(found, Path):
             try:
-                files.append(_File(found, inspect_file(found, limits=limits).pages, found.stat().st_size))
+                files.append(_File(found, inspect_file(found).pages, found.stat().st_size))
             except InputError as error:
                 failed.append((shown_path(found), str(error)))
     pages = sum(file.pages for file in files)
-    measured = list(_measure_pages(files, encoder, limits))
+    measured = list(_measure_pages(files, encoder))
     if not measured:
         raise InputError(
             f"no page of {len(files) + len(failed)} files can be read: give PDF or image files, or folders"
@@ -111,7 +110,7 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder, *, limits: Lim
     )
 
 
-def _measure_pages(files: list[_File], encoder: Encoder, limits: Limits) -> Iterator[_PageMeasurement]:
+def _measure_pages(files: list[_File], encoder: Encoder) -> Iterator[_PageMeasurement]:
     """Pages from places spread evenly over all pages, so that neither covers nor one long file stand for the rest."""
     pages = sum(file.pages for file in files)
     count = min(SAMPLE_PAGES, pages)
@@ -122,7 +121,7 @@ def _measure_pages(files: list[_File], encoder: Encoder, limits: Limits) -> Iter
         first += file.pages
         for number in numbers:
             started = time.monotonic()
-            for page in read_pages(file.path, numbers=[number], limits=limits):
+            for page in read_pages(file.path, numbers=[number]):
                 if isinstance(page, Page):
                     embedding: PageEmbedding = next(iter(encoder.encode_pages([page])))
                     jpeg_bytes = len(encode_jpeg(page.image))

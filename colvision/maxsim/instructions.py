@@ -1,6 +1,6 @@
 """Which of a processor's instructions compare int8 codes: what is there is measured once a machine, and kept.
 
-`COLVISION_INSTRUCTIONS` allows fewer: none, avx2, avx-vnni, avx512 or amx, each with those before it.
+`COLVISION_INSTRUCTIONS` allows fewer: none, neon, avx2, avx-vnni, avx512 or amx, each with those before it.
 """
 
 import json

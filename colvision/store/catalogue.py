@@ -9,14 +9,11 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from colvision.core.names import normal_name
-from colvision.core.text import page_form
 from colvision.errors import DiskError, DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
-from colvision.store import uploads
+from colvision.store.connection import connect
 from colvision.store.disk import SQLITE_TROUBLE, Reserve, disk_error, disk_errors, sqlite_code
 from colvision.store.schema import (
     APPLICATION_ID,
@@ -27,11 +24,9 @@ from colvision.store.schema import (
     SET_CHECKSUMS,
     UPGRADES,
 )
-from colvision.store.table import row_checksum, text_checksum
 
 FILE_NAME = "catalog.sqlite"
 COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
-_BUSY_SECONDS = 30.0
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 Value = str | int | float | None
@@ -83,20 +78,18 @@ class Catalogue:
 
     def _open(self) -> None:
         self._stamp = self._file_stamp()
-        self._connection = _connect(self._uri(), self.folder)
+        self._connection = connect(self._uri(), self.folder)
         self._finalizer = weakref.finalize(self, self._connection.close)
         if not self.read_only:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = FULL")
-            self.execute(
-                "PRAGMA secure_delete = ON"
-            )  # deleted bytes are overwritten: not every SQLite does so by default
+            self.execute("PRAGMA secure_delete = ON")  # overwrites deleted bytes: not every SQLite does so by default
         elif self._pragma("application_id") == APPLICATION_ID and self._pragma("user_version") < FORMAT:
             self._copy_to_memory()
 
     def _copy_to_memory(self) -> None:
         """An older format where nothing can be written: a copy in memory is upgraded."""
-        copy = _connect(":memory:", self.folder)
+        copy = connect(":memory:", self.folder)
         with self._connection as on_disk:
             on_disk.backup(copy)
         self._finalizer()
@@ -307,32 +300,3 @@ class Catalogue:
     def close(self) -> None:
         with self._lock:
             self._finalizer()
-
-
-def _connect(database: str, folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        database, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    connection.text_factory = _decode
-    connection.create_function("row_checksum", -1, row_checksum, deterministic=True)
-    connection.create_function("text_checksum", 1, text_checksum, deterministic=True)
-    connection.create_function("page_form", 1, _page_form, deterministic=True)
-    connection.create_function("normal_name", 1, _normal_name, deterministic=True)
-    connection.create_function("upload_path", 1, partial(uploads.upgrade_path, folder))
-    connection.create_function("upload_metadata", 1, partial(uploads.upgrade_metadata, folder))
-    return connection
-
-
-def _normal_name(data: bytes | None) -> str | None:
-    """Of bytes, as text may be damaged."""
-    return None if data is None else normal_name(_decode(data))
-
-
-def _decode(data: bytes) -> str:
-    """Decodes damaged text as well: the checksum of its row does not match it."""
-    return data.decode(errors="replace")
-
-
-def _page_form(text: bytes) -> str:
-    """The SQL function `page_form`, of text as bytes, which may be damaged."""
-    return page_form(_decode(text))

@@ -49,6 +49,16 @@ class _Candidate:
         return size
 
 
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Shards, and bytes of shards and catalogue, before and after a compaction."""
+
+    shards_before: int
+    shards: int
+    bytes_before: int
+    bytes: int
+
+
 class Compactor:
     """Rewrites the shards of a library."""
 
@@ -56,6 +66,27 @@ class Compactor:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
+
+    def compact(self) -> Compaction:
+        """See `Store.compact`."""
+        before, shards_before = self._size()
+        with self._db.read():
+            collections = rows.collections.select(self._db)
+        for collection in collections:
+            while self.compact_next(collection.key):
+                pass
+        with self._writer_lock.acquire():
+            with self._db.write():
+                rows.pages.purge_text(self._db)
+            self._db.compact()
+        after, shards_after = self._size()
+        return Compaction(shards_before, shards_after, before, after)
+
+    def _size(self) -> tuple[int, int]:
+        """(bytes, shards) of catalogue and shards."""
+        with self._db.read():
+            shards = rows.shards.select(self._db)
+        return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
 
     def compact_due(self, collection: int) -> None:
         """Merges shards of which there are many, and drops dead pages. The caller holds the writer lock."""

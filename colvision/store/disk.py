@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,8 +15,20 @@ _KEEP_FREE_SHARE = 0.05  # of a small disk: no more than this
 _RESERVE_NAME = "catalog.reserve"
 _RESERVE_BYTES = 4 << 20  # SQLite's log of a deleted document: its rows, and the words of 10,000 pages
 _LENT_BYTES = 128 << 10  # the files that SQLite makes beside an open catalogue
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_MEANINGS: Mapping[int, type[LibraryError]] = {  # of the system's errors
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), DiskFull),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), LibraryReadOnly),
+}
+_SQLITE_MEANINGS: Mapping[int, type[LibraryError]] = {
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_READONLY: LibraryReadOnly,
+    sqlite3.SQLITE_BUSY: LibraryLocked,
+}
+_ADVICE: Mapping[type[LibraryError], str] = {
+    DiskFull: "the disk is full: make room, by deleting documents for example",
+    LibraryReadOnly: "give access, or copy it to a disk that can be written",
+    DiskError: "make room or look after the disk",
+}
 _PRIMARY = 0xFF  # SQLite's error codes carry details above the lowest byte
 SQLITE_TROUBLE = {
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR),
@@ -29,20 +41,22 @@ def sqlite_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
 
 
+def meaning_of(error: OSError | sqlite3.Error) -> type[LibraryError]:
+    """What the system or SQLite means: `DiskFull`, `LibraryReadOnly`, `LibraryLocked`; `DiskError` for all else."""
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE_MEANINGS.get(sqlite_code(error), DiskError)
+    return _MEANINGS.get(error.errno or 0, DiskError)
+
+
 def disk_error(folder: Path, error: OSError | sqlite3.Error) -> LibraryError:
-    """What an error of the system or of SQLite means for the library in a folder."""
-    code = sqlite_code(error) if isinstance(error, sqlite3.Error) else error.errno
-    is_sqlite = isinstance(error, sqlite3.Error)
-    said = f"library {folder} could not be written ({error}): nothing that was stored is lost;"
-    if code == sqlite3.SQLITE_FULL if is_sqlite else code in _FULL:
-        return DiskFull(
-            f"{said} the disk is full: make room, by deleting documents for example, then do the same again"
-        )
-    if code == sqlite3.SQLITE_READONLY if is_sqlite else code in _FORBIDDEN:
-        return LibraryReadOnly(f"{said} give access, or copy it to a disk that can be written, then do the same again")
-    if is_sqlite and code == sqlite3.SQLITE_BUSY:
+    """The same as an error that says what to do about the library in a folder."""
+    meaning = meaning_of(error)
+    if meaning is LibraryLocked:
         return LibraryLocked(f"library {folder} is busy ({error}): try again in a moment")
-    return DiskError(f"{said} make room or look after the disk, then do the same again")
+    return meaning(
+        f"library {folder} could not be written ({error}): nothing that was stored is lost; {_ADVICE[meaning]}, "
+        "then do the same again"
+    )
 
 
 @contextmanager
@@ -54,14 +68,18 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise disk_error(folder, error) from error
 
 
+def kept_free(folder: Path, keep_free: int = KEEP_FREE) -> int:
+    """How many bytes of the disk stay free: `keep_free`, and at most 5 % of it."""
+    return min(keep_free, int(shutil.disk_usage(folder).total * _KEEP_FREE_SHARE))
+
+
 def check_room(folder: Path, *, keep_free: int, needed: int = 0) -> None:
     """Raises `DiskFull` unless `keep_free` bytes stay free (at most 5 % of the disk) when `needed` are written."""
     with disk_errors(folder):
-        disk = shutil.disk_usage(folder)
-    kept = min(keep_free, int(disk.total * _KEEP_FREE_SHARE))
-    if disk.free - needed < kept:
+        free, kept = shutil.disk_usage(folder).free, kept_free(folder, keep_free)
+    if free - needed < kept:
         raise DiskFull(
-            f"the disk of library {folder} has {disk.free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
+            f"the disk of library {folder} has {free >> 20:,} MB left; {kept >> 20:,} MB are to stay "
             f"free, beside {needed / 2**20:,.1f} MB to be stored: make room, or keep less free (--keep-free), then do "
             "the same again; what was stored stays"
         )

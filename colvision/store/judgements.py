@@ -73,11 +73,7 @@ class Judgements:
             for line in filter(None, lines):
                 try:
                     rows.judgements.put(self._db, *_parse(line), replaces=False)
-                except (
-                    ValueError,
-                    TypeError,
-                    OverflowError,
-                ):  # also for half a character, or a page beyond all numbers
+                except (ValueError, TypeError, OverflowError):  # also half a character, or a page beyond all numbers
                     unread.append(line)
         with disk_errors(self._db.folder):
             if unread:

@@ -1,7 +1,7 @@
 """A library on disk, opened: reading it, and what changes it (no torch)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -11,7 +11,7 @@ from colvision.core.names import path_parts
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryError, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
-from colvision.store.compaction import Compactor
+from colvision.store.compaction import Compaction, Compactor
 from colvision.store.disk import disk_errors
 from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
@@ -30,16 +30,6 @@ from colvision.store.writer import Writer
 from colvision.store.writer_lock import WriterLock, document_deleted
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Compaction:
-    """Shards, and bytes of shards and catalogue, before and after a compaction."""
-
-    shards_before: int
-    shards: int
-    bytes_before: int
-    bytes: int
 
 
 class Store:
@@ -259,24 +249,7 @@ class Store:
         Needs room on the disk for a copy of the largest shard. Raises `LibraryReadOnly`, `LibraryLocked`,
         `LibraryError`.
         """
-        before, shards_before = self._size()
-        with self._db.read():
-            collections = rows.collections.select(self._db)
-        for collection in collections:
-            while self._compactor.compact_next(collection.key):
-                pass
-        with self._writer_lock.acquire():
-            with self._db.write():
-                rows.pages.purge_text(self._db)
-            self._db.compact()
-        after, shards_after = self._size()
-        return Compaction(shards_before, shards_after, before, after)
-
-    def _size(self) -> tuple[int, int]:
-        """(bytes, shards) of catalogue and shards."""
-        with self._db.read():
-            shards = rows.shards.select(self._db)
-        return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
+        return self._compactor.compact()
 
     def verify(self) -> list[Damage]:
         """Reads every byte of the library and names what is damaged, with the documents it belongs to.

@@ -20,6 +20,7 @@ from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
+from tests.helpers.uploads import send_file
 
 HOME = "http://127.0.0.1:7860"
 TOKEN = "a secret of my own"
@@ -114,7 +115,7 @@ def test_the_browser_asks_whether_a_script_of_the_page_has_changed(client):
 
 def test_a_file_is_shown_as_what_it_is_whatever_its_name_says(client, service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP).rename(tmp_path / "page.html")
-    service.uploads.upload(path, "page.html")
+    send_file(service, path, "page.html")
     service.library.run_job(service.library.jobs.claim("test"))
     file = client.get("/api/v1/documents/page.html/file")
     assert file.headers["content-type"] == "image/tiff"

@@ -14,6 +14,7 @@ from colvision.app import budgets as budgets_module
 from colvision.errors import DiskFull, LibraryReadOnly, LimitExceeded, QueueFull
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
+from tests.helpers.uploads import send_file
 
 MB = 2**20
 
@@ -45,7 +46,7 @@ def test_of_many_at_once_as_many_are_admitted_as_there_are_places(make, tmp_path
         try:
             with limited.uploads.admit(f"{number}.tiff", path.stat().st_size) as arrival:
                 shutil.copyfile(path, arrival.path)
-                limited.uploads.upload(arrival.path, f"{number}.tiff", arrival=arrival)
+                limited.uploads.upload(arrival)
             outcomes["taken"] += 1
         except Busy as error:
             assert "5 files are waiting, the limit is 5" in str(error)
@@ -76,13 +77,12 @@ def test_a_place_that_became_a_job_is_counted_once(make, tmp_path):
     path = save_document(tmp_path / "file.tiff", [["oil"]])
     with limited.uploads.admit("one.tiff", 1) as arrival:
         shutil.copyfile(path, arrival.path)
-        limited.uploads.upload(arrival.path, "one.tiff", arrival=arrival)
+        limited.uploads.upload(arrival)
         with limited.uploads.admit("two.tiff", 1), pytest.raises(Busy, match="2 files are waiting"):
             limited.uploads.admit("three.tiff", 1).__enter__()
 
 
 def test_what_is_promised_to_one_is_not_promised_to_another(make, disk):
-    """Six uploads of 300 MB once took a disk from 1,499 MB to nothing."""
     limited = make()
     disk.free = 2499 * MB
     with ExitStack() as stack:
@@ -96,6 +96,15 @@ def test_what_is_promised_to_one_is_not_promised_to_another(make, disk):
                 arrival.count(MB)
                 disk.free -= MB
         assert disk.free > 1024 * MB
+
+
+def test_a_small_disk_keeps_less_free(make, disk):
+    limited = make()
+    disk.total, disk.free = 2048 * MB, 500 * MB
+    with limited.uploads.admit("a.pdf", 150 * MB) as arrival:
+        arrival.count(MB)
+    with pytest.raises(DiskFull, match="500 MB left, of which 102 MB stay free"):
+        limited.uploads.admit("b.pdf", 250 * MB).__enter__()
 
 
 def test_a_disk_that_another_program_fills_is_looked_at_while_a_body_comes(make, disk):
@@ -143,9 +152,9 @@ def test_two_servers_on_one_library_keep_one_limit(make, tmp_path):
     path = save_document(tmp_path / "file.tiff", [["oil"]])
     with first.uploads.admit("a.tiff", 1) as arrival:
         shutil.copyfile(path, arrival.path)
-        second.uploads.upload(save_document(tmp_path / "b.tiff", [["oil"]]), "b.tiff")
+        send_file(second, save_document(tmp_path / "b.tiff", [["oil"]]), "b.tiff")
         with pytest.raises(Busy, match="1 files are waiting"):
-            first.uploads.upload(arrival.path, "a.tiff", arrival=arrival)
+            first.uploads.upload(arrival)
     assert [job.name for job in first.library.jobs.active()] == ["b.tiff"]
     assert len(in_uploads(first)) == 1
 
@@ -185,7 +194,7 @@ def test_a_library_that_cannot_be_written_says_so_before_a_body_comes(service, u
 
 
 def test_where_the_disk_is_too_full_to_read_the_jobs_that_wait_say_so(service, disk, tmp_path):
-    service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    send_file(service, save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     before = service.revision()
     disk.free = 3 * MB
     view = service.overview()

@@ -39,6 +39,7 @@ def test_no_exception_is_a_bare_server_error(service, monkeypatch, error, status
     client = TestClient(create_api(service), raise_server_exceptions=False)
     answer = client.post("/api/v1/jobs/1/cancel")
     assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
+    assert ("Retry-After" in answer.headers) == (status == 507)
 
 
 def test_a_fault_goes_on_to_the_servers_log(service, monkeypatch):

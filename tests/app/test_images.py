@@ -184,7 +184,7 @@ def test_another_sites_page_cannot_send_or_read_an_image(client):
 def test_where_nothing_can_be_written_the_image_is_refused_in_a_sentence(client, service):
     (service.library.path / "query-images").write_text("in the way")
     response = send(client, image_of(["oil"]))
-    assert (response.status_code, "ask with words instead" in response.json()["error"]) == (422, True)
+    assert (response.status_code, "could not be read or written" in response.json()["error"]) == (503, True)
 
 
 def test_a_grey_and_a_transparent_image_are_kept_as_they_look(client):

@@ -14,6 +14,7 @@ from colvision.ingest import Callbacks, IngestOptions, ingest_files
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
+from tests.helpers.uploads import send_file
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -48,7 +49,7 @@ def leave_half_read(service, tmp_path, monkeypatch):
         raise Killed
 
     def leaving(name, pages=PUMP):
-        service.uploads.upload(save_document(tmp_path / "half.tiff", pages), name)
+        send_file(service, save_document(tmp_path / "half.tiff", pages), name)
         job = service.library.jobs.claim("test")
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(service.library.encoder, "encode_pages", kill)
@@ -153,8 +154,6 @@ def test_a_thumbnail_is_as_wide_as_asked_and_keeps_the_aspect(service, upload):
     small = Image.open(io.BytesIO(service.page_image(document, 1, width=200)))
     assert small.width == 200
     assert small.height == pytest.approx(200 * whole.height / whole.width, abs=1)
-    with pytest.raises(ValueError, match="expected 64 to 2000"):
-        service.page_image(document, 1, width=5000)
 
 
 @pytest.mark.parametrize(

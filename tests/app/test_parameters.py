@@ -32,9 +32,14 @@ def client(service):
         ("POST", "/judgements?q=oil&document=a&page=1&collection=a%00b", "cannot be the name of a collection"),
         ("POST", "/reencode?collection=%E2%80%AE", "cannot be the name of a collection"),
         ("POST", f"/judgements?q=oil&document=a&page=1&collection={'x' * 61}", "has 61 characters, the limit is 60"),
+        ("POST", f"/documents?name=a.pdf&collection={'x' * 61}", "has 61 characters, the limit is 60"),
+        ("GET", f"/search?q={'x' * 301}", "q has 301 characters, the limit is 300"),
+        ("GET", "/search?q=oil&k=51", "less than or equal to 50"),
+        ("GET", "/search?q=%20", "type a few words"),
         ("GET", f"/search?q=oil&where={'x' * 501}", "where has 501 characters, the limit is 500"),
         ("GET", f"/documents/{'x' * 301}", "document has 301 characters, the limit is 300"),
         ("GET", "/documents/a/pages/1/image?width=63", "greater than or equal to 64"),
+        ("GET", "/documents/a/pages/1/image?width=2001", "less than or equal to 2000"),
     ],
 )
 def test_what_does_not_belong_into_an_address_is_refused_in_a_sentence(client, method, path, sentence):

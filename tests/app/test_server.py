@@ -20,6 +20,7 @@ from colvision.library import open_library
 from colvision.store.file_lock import Holder
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers.toy_app import WORKER
+from tests.helpers.uploads import send_file
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,7 @@ def pid_of(worker):
 def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.2")
     pages = [[f"word{number}"] for number in range(12)]
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [*WORKER, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).page >= 2)
@@ -71,7 +72,7 @@ os.abort()
 
 def test_a_file_that_kills_the_worker_three_times_is_failed(service, tmp_path, monkeypatch):
     monkeypatch.setattr("colvision.app.supervisor._REST_SECONDS", 0.05)
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [sys.executable, "-c", _SUICIDE, str(service.library.path)]):
         wait_for(lambda: jobs.get(job.key).state == "failed")
@@ -89,7 +90,7 @@ def troubles_of(service, command, monkeypatch, *, starts):
 
 
 def test_a_worker_that_cannot_start_rests_longer_each_time_and_the_overview_says_why(service, tmp_path, monkeypatch):
-    service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    send_file(service, save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     command = [sys.executable, "-c", "raise SystemExit('colvision: the weights are gone')"]
     first, second, third = troubles_of(service, command, monkeypatch, starts=3)[:3]
     for told, rest in ((first, "0.1"), (second, "0.2"), (third, "0.2")):
@@ -101,14 +102,14 @@ def test_a_worker_that_cannot_start_rests_longer_each_time_and_the_overview_says
 
 
 def test_a_worker_that_its_disk_ended_costs_no_file(service, tmp_path, monkeypatch):
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     script = _SUICIDE.replace("os.abort()", f"raise SystemExit({NOT_THE_FILE})")
     troubles_of(service, [sys.executable, "-c", script, str(service.library.path)], monkeypatch, starts=4)
     assert service.library.jobs.get(job.key).state == "running"
 
 
 def test_nothing_is_begun_while_the_disk_is_full_and_all_of_it_afterwards(service, tmp_path, monkeypatch):
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", [["oil"]]), "pump.tiff")
     for trouble, state in (("the disk has 3 MB left", "queued"), ("", "ready")):
         parents = iter([1, 0])
         monkeypatch.setattr(worker.os, "getppid", lambda parents=parents: next(parents))
@@ -162,7 +163,7 @@ subprocess.Popen([*sys.argv[1:], str(os.getpid())]).wait()
 def test_the_worker_ends_with_the_application_in_the_middle_of_a_file(service, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "1")
     pages = [[f"word{number}"] for number in range(20)]
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", pages), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", pages), "pump.tiff")
     jobs = service.library.jobs
     command = [sys.executable, "-c", _STARTS_A_WORKER, *WORKER, str(service.library.path)]
     with subprocess.Popen(command) as application:
@@ -181,7 +182,7 @@ def test_sigterm_stores_what_was_read_and_closes_the_library_so_that_a_copy_with
     service, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("TOY_SECONDS", "0.3")
-    service.uploads.upload(save_document(tmp_path / "file.tiff", [[f"word{number}"] for number in range(30)]), "a.tiff")
+    send_file(service, save_document(tmp_path / "file.tiff", [[f"word{number}"] for number in range(30)]), "a.tiff")
     folder, jobs = service.library.path, service.library.jobs
     command = [sys.executable, "-m", "tests.helpers.toy_app", str(folder), "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as application:
@@ -265,7 +266,7 @@ def test_the_worker_reads_with_the_encoder_that_the_app_was_started_with(run, se
     monkeypatch.setattr(server, "serve", lambda settings, *, sample: None)
     missing = str(tmp_path / "checkpoint")
     assert run("--encoder", missing).exit_code == 0
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", [["pump"]]), "pump.tiff")
     jobs = service.library.jobs
     with Supervisor(jobs, [*Settings(service.library.path).worker, str(service.library.path), str(os.getpid())]):
         wait_for(lambda: jobs.get(job.key).state == "failed")

@@ -14,6 +14,7 @@ from colvision.app.settings import LimitReached, Quota, Settings
 from colvision.errors import ColvisionError, UnsupportedFile
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
+from tests.helpers.uploads import send_file
 
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
 
@@ -22,11 +23,10 @@ def ask(service, text, *, k=10, **limits):
     return service.search.search(SearchRequest(text, **limits), k=k)
 
 
-def test_an_upload_is_queued_under_its_name_and_its_file_is_taken_over(service, tmp_path):
+def test_an_upload_is_queued_under_its_name(service, tmp_path):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    job = service.uploads.upload(path, "../../etc/pump\u202e.tiff")
+    job = send_file(service, path, "../../etc/pump\u202e.tiff")
     assert (job.name, job.state) == ("pump.tiff", "queued")
-    assert not path.exists()
     assert service.overview().jobs == (job,)
 
 
@@ -41,7 +41,7 @@ def test_the_same_file_again_is_said_to_be_there_already(service, upload):
 
 
 def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):
-    job = service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    job = send_file(service, save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     assert service.uploads.cancel(job.key).state == "cancelled"
     assert list((service.library.path / "uploads").iterdir()) == []
     service.uploads.dismiss(job.key)
@@ -62,7 +62,7 @@ with spool.arriving(path):
 
 
 def test_what_a_kill_left_behind_is_swept_at_the_next_start_and_nothing_that_arrives(service, tmp_path):
-    service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
+    send_file(service, save_document(tmp_path / "file.tiff", PUMP), "pump.tiff")
     folder = service.library.path / "uploads"
     command = [sys.executable, "-c", _RECEIVES, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -74,24 +74,18 @@ def test_what_a_kill_left_behind_is_swept_at_the_next_start_and_nothing_that_arr
     assert list(folder.iterdir()) == [service.library.jobs.all()[0].path]
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        *((name, "cannot be the name of a collection") for name in ("", " ", "a\u202eb", "a\x00b")),
-        ("x" * 61, "at most 60 characters"),
-    ],
-)
-def test_a_collections_name_is_short_and_printable(service, tmp_path, name, sentence):
+@pytest.mark.parametrize("name", ["", " ", "a\u202eb", "a\x00b"])
+def test_a_collections_name_is_printable(service, tmp_path, name):
     path = save_document(tmp_path / "file.tiff", PUMP)
-    with pytest.raises((LimitReached, ValueError), match=sentence):
-        service.uploads.upload(path, "pump.tiff", collection=name)
+    with pytest.raises(ValueError, match="cannot be the name of a collection"):
+        send_file(service, path, "pump.tiff", collection=name)
 
 
 def test_a_refusal_names_the_file_as_its_sender_does(service, tmp_path):
     path = tmp_path / "0f3a.pdf"
     path.write_bytes(b"<html>not a PDF</html>")
     with pytest.raises(UnsupportedFile, match="^manual.pdf"):
-        service.uploads.upload(path, "manual.pdf")
+        send_file(service, path, "manual.pdf")
 
 
 def test_a_collection_of_another_encoder_is_told_and_queued_to_be_encoded_again_once(service, upload):
@@ -119,14 +113,14 @@ def test_an_upload_beyond_a_quota_is_refused_with_the_limit(service, tmp_path, q
     path = save_document(tmp_path / "file.tiff", PUMP)
     with pytest.raises(ColvisionError, match=sentence):
         limited = LibraryService(service.library, Settings(service.library.path, quota=quota))
-        limited.uploads.upload(path, "pump.tiff")
+        send_file(limited, path, "pump.tiff")
 
 
 def test_a_file_that_is_no_document_is_refused_at_once(service, tmp_path):
     path = tmp_path / "page.pdf"
     path.write_bytes(b"<html>not a PDF</html>")
     with pytest.raises(UnsupportedFile, match="not a PDF"):
-        service.uploads.upload(path, "page.pdf")
+        send_file(service, path, "page.pdf")
 
 
 def test_the_sample_manual_is_loaded_once_and_stays_deleted(service, tmp_path, monkeypatch):
@@ -162,7 +156,7 @@ def test_the_same_file_again_with_other_facts_takes_them_on(service, upload):
 
 
 def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(service, tmp_path, quick_path):
-    service.uploads.upload(save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
+    send_file(service, save_document(tmp_path / "file.tiff", PUMP), "pump.tiff", metadata={"year": 2010})
     for path in (service.library.path / "uploads").iterdir():
         os.utime(path, (0, 0))  # so old that it is swept if nothing waits for it
     service.library.close()
@@ -175,7 +169,6 @@ def test_an_upload_waits_for_the_next_start_also_in_a_library_that_was_moved(ser
         assert list((moved / "uploads").iterdir()) == []
 
 
-def test_facts_beyond_the_limit_are_refused(service, tmp_path):
-    path = save_document(tmp_path / "file.tiff", PUMP)
+def test_facts_beyond_the_limit_are_refused(service):
     with pytest.raises(LimitReached, match="the limit is 500"):
-        service.uploads.upload(path, "pump.tiff", metadata={"remark": "x" * 500})
+        service.uploads.check_metadata({"remark": "x" * 500})
