@@ -23,7 +23,8 @@ MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with s
 
 _MAX_LETTERS = 50_000  # whose ink is looked for one by one: 0.3 s
 _LEAST_STROKE = 0.1  # points
-_THIN = 6  # pixels; a line that is drawn lower may have lost its letters to a missing font
+_THIN = 6  # pixels; a line that is drawn lower, and is no dot, may have lost its letters to a missing font
+_PROBED_LETTERS = 4  # of a text object, whose ink is looked for
 _SAMPLED_LETTERS = 200
 _LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -62,7 +63,7 @@ def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
         places = [place for line in lines if (place := drawn.place(line))]
         print_height = _print_height(layer, drawn)
         hidden = hidden_layers(page)
-        is_thin = any(_shorter(line) * drawn.scale < _THIN for line in lines)
+        is_thin = any(_is_thin(line, drawn.scale) for line in lines)
         if count > _MAX_LETTERS or not (hidden or is_thin or not all(map(drawn.has_ink, places))):
             return TextLayer(_clean(layer.get_text_bounded()), print_height)
         return _seen_text(layer, drawn, hidden, print_height)
@@ -80,11 +81,9 @@ def _seen_text(
         if not run.raw or not text.strip():
             kept.append(text)
             continue
-        places = [
-            place
-            for number, letter in zip(range(run.start, run.start + run.length), text, strict=False)
-            if not letter.isspace() and (place := drawn.place(_letter_bounds(layer, number)))
-        ]
+        letters = [run.start + place for place, letter in enumerate(text) if not letter.isspace()]
+        probed = letters[:: -(-len(letters) // _PROBED_LETTERS)]
+        places = [place for number in probed if (place := drawn.place(_letter_bounds(layer, number)))]
         if address(run.raw) in hidden:
             unseen += sum(map(str.isalnum, text))
         elif not places:  # beside the visible box
@@ -160,8 +159,9 @@ def _missing_font(raw: object, text: str) -> str:
     return printable(font.get_base_name()) if 2 * missing > len(letters) else ""
 
 
-def _shorter(line: Bounds) -> float:
-    return min(line[2] - line[0], line[3] - line[1])
+def _is_thin(line: Bounds, scale: float) -> bool:
+    shorter, longer = sorted(((line[2] - line[0]) * scale, (line[3] - line[1]) * scale))
+    return shorter < _THIN and longer >= 2 * _THIN
 
 
 def _print_height(layer: pdfium.PdfTextPage, drawn: DrawnPage) -> float | None:
