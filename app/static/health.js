@@ -18,17 +18,20 @@ export function healthDetails(document, { isOpen, toggled, again }) {
 function failures(failed) {
   const pages = new Map();
   for (const { page, reason } of failed) pages.set(reason, [...(pages.get(reason) ?? []), page]);
-  return [...pages].map(([reason, numbers]) => `${pageNumbers(numbers)} not read: ${reason}`);
+  return [...pages].map(([reason, numbers]) => `${numbers.length > 1 ? "Pages" : "Page"} ${ranges(numbers)} not read: ${reason}`);
 }
 
-const sentence = ({ pages, text }, name) => `${pages.length ? pageNumbers(pages) : name} ${text}`;
+function sentence({ pages, text }, name) {
+  const which = pages.length > 1 ? "Each of pages" : "Page";
+  return `${pages.length ? `${which} ${ranges(pages)}` : name} ${text}`;
+}
 
-// `Page 3`, `Pages 3, 5-9`.
-function pageNumbers(numbers) {
+// `3`, `3, 5-9`.
+function ranges(numbers) {
   const runs = [];
   for (const number of numbers) {
     if (runs.at(-1)?.[1] === number - 1) runs.at(-1)[1] = number;
     else runs.push([number, number]);
   }
-  return `${numbers.length > 1 ? "Pages" : "Page"} ${runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(", ")}`;
+  return runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(", ");
 }

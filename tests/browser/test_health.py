@@ -83,7 +83,7 @@ def test_what_of_a_page_was_not_read_is_told_in_the_list_and_on_the_page(page, s
     drive.show(page, f"{server}/?q=oil+filter")
     row = page.locator("#cv-documents .cv-row", has_text="pump.tiff")
     row.locator("summary").click()
-    expect(row).to_contain_text("Pages 1, 3 was shrunk until")
+    expect(row).to_contain_text("Each of pages 1, 3 was shrunk until")
     expect(row).to_contain_text("pump.tiff holds 2 files that were not read")
     expect(row.get_by_role("button", name="Try again")).to_have_count(0)
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
