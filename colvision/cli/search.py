@@ -105,7 +105,9 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
 
 def _parts(hit: colvision.Hit) -> str:
     shares = [
-        f"{word} {hit.contributions[tokens].sum():.2f}{' [in text]' if word in hit.in_text else ''}"
+        f"{word} {hit.contributions[tokens].sum():.2f}"
+        + (" [in text]" if word in hit.in_text else "")
+        + (" [in name]" if word in hit.in_name else "")
         for word, tokens in _words(hit.query.embedding)
     ]
     return " ".join(shares) + "".join(
