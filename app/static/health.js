@@ -10,8 +10,15 @@ export function healthDetails(document, { isOpen, toggled, again }) {
     make("summary", { "data-key": `health-${document.id}` }, summary),
     make("ul", { class: "cv-meta" }, ...[...failures(failed), ...notes.map((note) => sentence(note, document.name))].map((text) => make("li", {}, text))),
     failed.length && again ? make("p", { class: "cv-acts" },
-      make("button", { type: "button", class: "cv-link", "data-key": `again-${document.id}`, onclick: again }, "Try again")) : null);
+      make("button", { type: "button", class: "cv-link", "data-key": `again-${document.id}`, onclick: again }, "Try again"),
+      make("span", { class: "cv-meta" }, lastTried(failed))) : null);
   return box;
+}
+
+// That trying again has come to the same is seen by it.
+function lastTried(failed) {
+  const times = failed.map(({ tried }) => Date.parse(tried)).filter(Number.isFinite); // nobody knows those of an older library
+  return times.length ? ` last tried ${new Date(Math.max(...times)).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}` : "";
 }
 
 // Pages that failed for the same reason stand in one line.
