@@ -81,6 +81,7 @@ def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
         contribution=float(hit.contributions[tokens].sum()),
         strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
         in_text=word in hit.in_text,
+        in_name=word in hit.in_name,
         unread=word in hit.query.embedding.unread,
     )
 

@@ -116,7 +116,8 @@ class WordView:
 
     `strength` (0..1) is what the bars show: the match probability where the encoder is calibrated, else the
     similarity, cut at 0. `contribution` is the word's share of the score. `in_text`: the page's text layer holds it, so
-    it is found, whatever was seen of it. `unread`: it is in letters that the encoder does not read from pictures.
+    it is found, whatever was seen of it. `in_name`: the document's name holds it, or its folder's. `unread`: it is in
+    letters that the encoder does not read from pictures.
     """
 
     word: str
@@ -124,6 +125,7 @@ class WordView:
     contribution: float
     strength: float
     in_text: bool
+    in_name: bool
     unread: bool
 
 

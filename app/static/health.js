@@ -10,28 +10,35 @@ export function healthDetails(document, { isOpen, toggled, again }) {
     make("summary", { "data-key": `health-${document.id}` }, summary),
     make("ul", { class: "cv-meta" }, ...[...failures(failed), ...notes.map((note) => sentence(note, document.name))].map((text) => make("li", {}, text))),
     failed.length && again ? make("p", { class: "cv-acts" },
-      make("button", { type: "button", class: "cv-link", "data-key": `again-${document.id}`, onclick: again }, "Try again")) : null);
+      make("button", { type: "button", class: "cv-link", "data-key": `again-${document.id}`, onclick: again }, "Try again"),
+      make("span", { class: "cv-meta" }, lastTried(failed))) : null);
   return box;
+}
+
+// That trying again has come to the same is seen by it.
+function lastTried(failed) {
+  const times = failed.map(({ tried }) => Date.parse(tried)).filter(Number.isFinite); // nobody knows those of an older library
+  return times.length ? ` last tried ${new Date(Math.max(...times)).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}` : "";
 }
 
 // Pages that failed for the same reason stand in one line.
 function failures(failed) {
   const pages = new Map();
   for (const { page, reason } of failed) pages.set(reason, [...(pages.get(reason) ?? []), page]);
-  return [...pages].map(([reason, numbers]) => `${pageNumbers(numbers)} not read: ${reason}`);
+  return [...pages].map(([reason, numbers]) => `${numbers.length > 1 ? "Pages" : "Page"} ${ranges(numbers)} not read: ${reason}`);
 }
 
 function sentence({ pages, text }, name) {
-  const where = pages.length ? pageNumbers(pages) : name;
-  return `${pages.length > 1 ? `Each of ${where.toLowerCase()}` : where} ${text}`;
+  const which = pages.length > 1 ? "Each of pages" : "Page";
+  return `${pages.length ? `${which} ${ranges(pages)}` : name} ${text}`;
 }
 
-// `Page 3`, `Pages 3, 5-9`.
-function pageNumbers(numbers) {
+// `3`, `3, 5-9`.
+function ranges(numbers) {
   const runs = [];
   for (const number of numbers) {
     if (runs.at(-1)?.[1] === number - 1) runs.at(-1)[1] = number;
     else runs.push([number, number]);
   }
-  return `${numbers.length > 1 ? "Pages" : "Page"} ${runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(", ")}`;
+  return runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(", ");
 }

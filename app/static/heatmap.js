@@ -10,8 +10,8 @@ export const OUTLINE = [84, 10, 140];
 export const ALL = -1; // instead of the number of a word
 const ABSENT = 0.2; // below it a word was hardly seen; above, the bars say how sure we are
 
-// Whether a word is told as missing: hardly seen, though it is in letters that can be, and not in the text layer either.
-export const isAbsent = ({ strength, in_text, unread }) => strength < ABSENT && !in_text && !unread;
+// Whether a word is told as missing: hardly seen, though it is in letters that can be, and neither in the text layer nor in the name.
+export const isAbsent = ({ strength, in_text, in_name, unread }) => strength < ABSENT && !in_text && !in_name && !unread;
 
 export class Heatmap {
   constructor(why) {

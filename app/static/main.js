@@ -259,12 +259,17 @@ class App {
   }
 
   suggest() {
-    offerSuggestions(this.library, { isIdle: !this.hasQuery, choose: (q) => this.ask({ q }) });
+    offerSuggestions(this.documents, { isIdle: !this.hasQuery, choose: (q) => this.ask({ q }) });
   }
 
   // The collection that is looked at, once the server has told of it.
   get collection() {
     return this.library?.collections.find((each) => each.name === this.state.collection);
+  }
+
+  // The documents of that collection.
+  get documents() {
+    return this.library?.documents.filter((each) => each.collection === this.state.collection) ?? [];
   }
 
   // What documents of a collection are called, and files that are about to become some.
@@ -277,8 +282,8 @@ class App {
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
-    const before = new Map(this.library?.documents.map(({ id, bytes }) => [id, bytes]));
-    const isReplaced = library.documents.some(({ id, bytes }) => before.has(id) && before.get(id) !== bytes);
+    const before = new Map(this.library?.documents.map(({ id, added }) => [id, added]));
+    const isReplaced = library.documents.some(({ id, added }) => before.has(id) && before.get(id) !== added);
     const wasStale = this.collection?.needs_reencoding;
     const isOther = this.library && pagesOf(this.library) !== pagesOf(library);
     if (isOther) api.forgetExplanations();
@@ -289,7 +294,7 @@ class App {
     this.banner.show(library, this.state.collection);
     if (this.collection?.needs_reencoding) say(byId("cv-message"), "");
     if (!this.exampleQuery.isSending) this.exampleQuery.show(this.state, library);
-    const here = library.documents.filter((each) => each.collection === this.state.collection);
+    const here = this.documents;
     showDocumentFilter(here, this.sidebar.folders, this.state.document);
     byId("cv-drawer-count").textContent = here.length || "";
     this.summarise();

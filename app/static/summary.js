@@ -20,6 +20,8 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
     return;
   }
   const { total = 0, ...parts } = answer.timing_ms;
+  const other = total - Object.values(parts).reduce((sum, part) => sum + part, 0);
+  if (other > total / 10) parts.other = other; // such as what a first search loads
   const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${inMilliseconds(value)}`);
   if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
   if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");

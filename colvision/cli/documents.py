@@ -44,7 +44,8 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
     told = [*(["collection"] * has_several), "document", *(["folder"] * has_folders)]
     table = Table(*told, *columns, *(["metadata"] * has_metadata), box=None)
     for each in documents:
-        state = ": ".join(filter(None, (each.state, each.reason, each.health.summary)))
+        unread = "" if each.reason and not each.stored else each.health.summary  # the reason is about all of its pages
+        state = ": ".join(filter(None, (each.state, each.reason, unread)))
         pages = str(each.pages) if each.stored == each.pages else f"{each.stored} of {each.pages}"
         cells = [each.name, *([each.folder] * has_folders), pages, format_bytes(each.bytes), state, each.id]
         known = ", ".join(f"{name}={value}" for name, value in each.metadata.items())

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import FAILED, echo, format_bytes, format_duration, progress_bars, stderr
+from colvision.cli.console import FAILED, echo, format_bytes, format_count, format_duration, progress_bars, stderr
 from colvision.cli.options import (
     AcceptOption,
     CollectionOption,
@@ -131,8 +131,8 @@ def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: Enc
         echo(json.dumps({**asdict(found), "bytes": found.bytes, "failed": dict(found.failed)}))
         return
     rows = {
-        "pages": f"{found.pages} of {found.files} files",
-        "vectors a page": f"{found.vectors_per_page:.0f} (measured on {found.sampled} pages)",
+        "pages": f"{found.pages} in {format_count(found.files, 'file')}",
+        "vectors a page": f"{found.vectors_per_page:.0f} (measured on {format_count(found.sampled, 'page')})",
         "codes, int8": format_bytes(found.int8),
         "sign bits": format_bytes(found.bits),
         "page images": format_bytes(found.page_images),

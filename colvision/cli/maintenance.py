@@ -48,8 +48,9 @@ def _describe(each: colvision.CollectionStatus) -> str:
     more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
     not_whole = f"\n  not read whole: {', '.join(unread[:_NAMED])}{more}; see `colvision list`" if unread else ""
     return (
-        f"collection {each.name}: {each.documents} documents, {each.pages} pages ({each.failed_pages} failed), "
-        f"{each.vectors} vectors; encoder {encoder}; clipped {each.clipped_share:.4%}\n"
+        f"collection {each.name}: {format_count(each.documents, 'document')}, {format_count(each.pages, 'page')} "
+        f"({each.failed_pages} failed), {format_count(each.vectors, 'vector')}; "
+        f"encoder {encoder}; clipped {each.clipped_share:.4%}\n"
         f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
         f"dead {each.shard_bytes.dead_share:.0%}{not_whole}"
     )

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import echo, stderr
+from colvision.cli.console import echo, format_count, stderr
 from colvision.cli.options import (
     AnyCollectionOption,
     CollectionOption,
@@ -102,12 +102,14 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
         stderr.print(answer.notice)
     asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
-    stderr.print(f"searched {answer.pages} pages{asked}{how} in {answer.timing_ms['total']:.0f} ms")
+    stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
 
 
 def _parts(hit: colvision.Hit) -> str:
     shares = [
-        f"{word} {hit.contributions[tokens].sum():.2f}{' [in text]' if word in hit.in_text else ''}"
+        f"{word} {hit.contributions[tokens].sum():.2f}"
+        + (" [in text]" if word in hit.in_text else "")
+        + (" [in name]" if word in hit.in_name else "")
         for word, tokens in _words(hit.query.embedding)
     ]
     return " ".join(shares) + "".join(

@@ -100,11 +100,14 @@ class ScoredQuery:
         return term
 
     def named_tokens(self, name: str) -> tuple[int, ...]:
-        """The tokens of the words that a document's name, in `page_form`, holds."""
-        if self.embedding.is_example:
-            return ()
-        words = self.embedding.tokens_of_words()
-        return tuple(token for word, tokens in words if holds(name, word) for token in tokens)
+        """The tokens of `named_words`."""
+        named = self.named_words(name)
+        return tuple(token for word, tokens in self.embedding.tokens_of_words() if word in named for token in tokens)
+
+    def named_words(self, name: str) -> frozenset[str]:
+        """The words that a document's name, in `page_form`, holds."""
+        words = () if self.embedding.is_example else self.embedding.words
+        return frozenset(word for word in words if holds(name, word))
 
     def document_term(self, similarity: Floats, named: Sequence[int]) -> Scores:
         """(..., t) similarities of a document's pages -> (...,) what its name adds, which has the tokens `named`."""

@@ -78,6 +78,7 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
                 | {name: float(values[j]) for name, values in beside.items() if values[j] > 0},
                 query=query,
                 rank=rank,
+                in_name=query.named_words(documents[j].name_form),
                 text_score=None if texts is None else float(texts[i]),
                 metadata=documents[j].metadata,
                 folder=table.snapshot.folders[documents[j].key],

@@ -41,7 +41,8 @@ class Hit:
 
     `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
     an answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None
-    without text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted.
+    without text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted,
+    `in_name` those that the document's name, or its folder's, holds.
     `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
     of its file; `image()` and `text` are read from the library.
     """
@@ -57,6 +58,7 @@ class Hit:
     rank: int
     text_score: float | None = None
     in_text: frozenset[str] = frozenset()
+    in_name: frozenset[str] = frozenset()
     metadata: Metadata = field(default_factory=dict)
     folder: str = ""
     sha256: str = ""
@@ -93,6 +95,7 @@ class Hit:
             "score_terms": dict(self.score_terms),
             "text_score": self.text_score,
             "in_text": [word for word in self.query.embedding.words if word in self.in_text],
+            "in_name": [word for word in self.query.embedding.words if word in self.in_name],
             "metadata": dict(self.metadata),
         }
 

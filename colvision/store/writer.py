@@ -165,7 +165,8 @@ class Writer:
 
     def _empty_reason(self, row: DocumentRow) -> str:
         failed = rows.pages.failed(self._db, [row.key])[row.key]
-        return f"none of its {row.pages} pages could be read" + (f": {failed[0].reason}" if failed else "")
+        what = "its only page could not" if row.pages == 1 else f"none of its {row.pages} pages could"
+        return f"{what} be read" + (f": it {failed[0].reason}" if failed else "")
 
     def stop(self, pending: PendingDocument, state: str, reason: str = "") -> None:
         """Ends an incomplete document as `CANCELLED` or `FAILED`; what is stored stays, for a later run to go on.

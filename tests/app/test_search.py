@@ -99,6 +99,8 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
         assert told.pop(("manual.pdf", 2)) and not any(told.values())
     why = service.search.explain(SearchRequest("gasket", text_fusion=True), first.document_id, 2)
     assert why.score == pytest.approx(first.score, abs=1e-5) and why.matches[0].in_text
+    told = {hit.document: hit.words[0].in_name for hit in ask(service, "manual").hits}
+    assert told.pop("manual.pdf") and told and not any(told.values())
 
 
 def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):

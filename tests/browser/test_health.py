@@ -41,6 +41,7 @@ def test_pages_that_failed_are_told_and_tried_again_once(page, server, torn):
     expect(row.get_by_role("button", name="Try again")).to_be_hidden()
     badge.click()
     expect(row).to_contain_text("Pages 2-3 not read: ")
+    expect(row).to_contain_text("last tried")
     asked = Counter()
     page.on("request", lambda request: asked.update([request.url.rpartition("/")[2]]))
     page.evaluate(  # faster than a hand: what is gone after the first click cannot be clicked again

@@ -119,9 +119,11 @@ def test_a_file_that_was_deleted_before_it_was_sent_is_told_so(page, server, tmp
 
 def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_path):
     data = save_document(tmp_path / "file.tiff", [["forty"]]).read_bytes()
-    for name in ("rotor.tiff", "stator.tiff", "shaft.tiff"):
-        page.request.post(f"{server}/api/v1/documents", params={"name": name, "collection": "names"}, data=data)
-        data += b"\n"
+    names = ("rotor.tiff", "stator.tiff", "shaft.tiff")
+    paths = [save_document(tmp_path / name, [["twenty", name], ["more"]]) for name in names]
+    for path, fill in zip(paths, (b"\n", b" ", b"\t"), strict=True):
+        old = data.ljust(path.stat().st_size, fill)  # a newer version may have just the size of the one before
+        page.request.post(f"{server}/api/v1/documents", params={"name": path.name, "collection": "names"}, data=old)
     drive.wait_until(
         lambda: [each["state"] for each in documents(page, server) if each["collection"] == "names"] == ["ready"] * 3
     )
@@ -130,10 +132,6 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     expect(page.locator("#cv-place")).to_have_text("page 1 of 1")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    paths = [
-        save_document(tmp_path / name, [["twenty", name], ["more"]])
-        for name in ("rotor.tiff", "stator.tiff", "shaft.tiff")
-    ]
     page.set_input_files("#cv-drop input[type=file]", paths)
     row = page.locator("#cv-uploads .cv-row", has_text="rotor.tiff")
     expect(row).to_contain_text("A document of this name is here already")

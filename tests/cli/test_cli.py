@@ -128,7 +128,7 @@ def test_an_estimate_counts_pages_and_bytes_before_anything_is_ingested(manuals)
     assert list(planned["failed"]) == [str(manuals / "broken.pdf")]
     assert planned["bytes"] > planned["int8"] > planned["bits"] > 0 and planned["seconds"] > 0
     table = CliRunner().invoke(main, ["estimate", str(manuals)])
-    assert "2 of 1 files" in table.stdout and "broken.pdf" in table.stderr
+    assert "2 in 1 file" in table.stdout and "broken.pdf" in table.stderr
 
 
 @pytest.mark.slow
@@ -295,6 +295,17 @@ def test_a_lost_page_is_a_failure_each_time_unless_it_is_accepted(tmp_path):
     told = run("verify", "--repair", library=folder, code=1).stdout
     assert "lost.pdf: page 2 could not be read" in told and "all that was stored" in told
     run("verify", "--accept-failed-pages", library=folder)
+
+
+@pytest.mark.slow
+def test_a_document_without_a_page_says_once_why(tmp_path):
+    strip = tmp_path / "strip.pdf"
+    strip.write_bytes(pages_file(("/MediaBox [0 0 612 3]", b"")))
+    folder = tmp_path / "library"
+    why = "failed: its only page could not be read: it measures 612 x 3 points"
+    assert why in run("ingest", strip, library=folder, code=1).stdout
+    (row,) = run("list", library=folder).stdout.splitlines()[1:]
+    assert why in row and "page failed" not in row
 
 
 def test_a_library_that_is_not_there_is_not_made_by_a_search(tmp_path):

@@ -83,7 +83,7 @@ def test_ingest_fills_the_collection_that_is_named_and_tells_it_as_json(library,
     assert [each["name"] for each in read(library, "collections")] == ["default", "archive", "boats"]
     assert [each["name"] for each in read(library, "list", "--collection", "boats")] == ["ship.tiff"]
     assert read(library, "status", "--collection", "boats")["documents"] == 1
-    assert "collection boats: 1 documents, 1 pages" in run(library, "status", "--collection", "boats").stdout
+    assert "collection boats: 1 document, 1 page (0 failed)" in run(library, "status", "--collection", "boats").stdout
 
 
 def test_documents_are_renamed_described_and_deleted_by_name_or_in_a_collection(library):

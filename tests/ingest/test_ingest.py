@@ -208,7 +208,7 @@ def test_a_file_without_a_readable_page_fails_and_is_tried_again(store, quick_pa
     path.write_bytes(pages_file(("/MediaBox [0 0 14400 10]", b"")))
     for _ in range(2):
         (file,) = ingest(store, path).failed
-        assert "none of its 1 pages could be read" in file.reason
+        assert "its only page could not be read" in file.reason
         assert store.find("strip.pdf").state == FAILED and store.find("strip.pdf").reason == file.reason
 
 

@@ -113,7 +113,7 @@ def test_a_replacement_without_a_readable_page_leaves_the_old_version(store, qui
     old = add(store, write(quick_path, "a.pdf", "A"), "one")
     pending = begin(store, write(quick_path, "a.pdf", "B"), pages=1)
     store.writer.commit(pending, [], TOY.info, failed=[(1, "took longer than 20 s")])
-    assert store.writer.finish(pending) == "none of its 1 pages could be read: took longer than 20 s"
+    assert store.writer.finish(pending) == "its only page could not be read: it took longer than 20 s"
     assert [row.id for row in store.documents("default")] == [old.id]
     assert visible_pages(store) == {("a.pdf", 1)}
 
