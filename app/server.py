@@ -89,7 +89,7 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
     if sample:
         _queue_sample(service)
     page = mount_page(create_api(service), service)
-    app = ImpatientApp(Guard(page, token=settings.token, public_url=settings.public_url))
+    app = Guard(ImpatientApp(page), token=settings.token, public_url=settings.public_url)
     threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
     config = uvicorn.Config(
         app,
