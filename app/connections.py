@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 
 import h11
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .security import App, Message, Receive, Scope, Send
@@ -86,6 +87,8 @@ class _Deadline:
             self._timer = None
 
 
+_STOPPING = "the server is being stopped: ask again when it has started"
+_RESTART_SECONDS = 10
 _SENTENCE = json.dumps({"error": "too many connections are open: try again in a moment"}).encode()
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 10\r\nConnection: close\r\n"
@@ -94,13 +97,31 @@ _REFUSAL = (
 
 
 class ImpatientApp:
-    """An ASGI application around another one, for which no body comes too slowly: `receive` raises `TooSlow`."""
+    """An ASGI application around another one, for which no body comes too slowly: `receive` raises `TooSlow`.
+
+    What is not answered when the server stops is told so.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, _Body(receive).receive if scope["type"] == "http" else receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, _Body(receive).receive, sending)
+        except asyncio.CancelledError:  # by uvicorn alone, which would say "Internal Server Error"
+            if not is_begun:
+                headers = {"Retry-After": str(_RESTART_SECONDS), "Connection": "close"}
+                await JSONResponse({"error": _STOPPING}, 503, headers)(scope, receive, send)
 
 
 class _Body:

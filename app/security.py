@@ -9,7 +9,6 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -84,7 +83,8 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(bearer.encode("latin-1")):
             return None
-        if hmac.compare_digest(_cookie(headers, _cookie_name(scope)), self._cookie_value.encode()):
+        cookies = _cookies(headers, _cookie_name(scope))
+        if any(hmac.compare_digest(value, self._cookie_value.encode()) for value in cookies):
             return None
         return _refusal_response(
             401, "this server wants its token: open /?token=..., or send it as Authorization: Bearer ..."
@@ -159,12 +159,12 @@ def _cookie_name(scope: Scope) -> str:
     return f"colvision_token_{port or scope.get('scheme', 'http')}"
 
 
-def _cookie(headers: Headers, name: str) -> bytes:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return b""
-    return morsel.value.encode("latin-1", "replace") if morsel is not None else b""
+def _cookies(headers: Headers, name: str) -> list[bytes]:
+    """The values of the cookies of this name. Others may be of any form: browsers send all that any server of this
+    machine has set.
+    """
+    pairs = (pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+    return [value.strip().encode("latin-1") for key, _, value in pairs if key.strip() == name]
 
 
 def _refusal_response(status: int, sentence: str) -> Response:

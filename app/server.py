@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .services.library import LibraryService
 
 _TRIES = 20  # ports
+_PATIENCE_SECONDS = 10.0
 _PACKAGES = ("fastapi", "gradio", "uvicorn")  # of the extra
 
 
@@ -89,8 +91,7 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
     if sample:
         _queue_sample(service)
     page = mount_page(create_api(service), service)
-    app = ImpatientApp(Guard(page, token=settings.token, public_url=settings.public_url))
-    threading.Thread(target=service.warm, name="colvision-warm", daemon=True).start()
+    app = Guard(ImpatientApp(page), token=settings.token, public_url=settings.public_url)
     config = uvicorn.Config(
         app,
         http=connection_class(settings.quota.connections),
@@ -99,9 +100,20 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
-    with _reading(service):
+    with _warming(service), _reading(service):
         _announce(settings, listening.getsockname()[1])
         uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _warming(service: "LibraryService") -> Iterator[None]:
+    """Warms up beside the block. A process that ends while a thread is in the code of torch is aborted by that."""
+    thread = threading.Thread(target=service.warm, name="colvision-warm", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(_PATIENCE_SECONDS)
 
 
 def _reading(service: "LibraryService") -> AbstractContextManager[object]:

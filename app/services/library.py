@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import colvision
-from colvision.errors import ColvisionError, PageNotFound
+from colvision.errors import ColvisionError, LibraryDamaged, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
 from colvision.maxsim import token_maxima
 
@@ -106,17 +106,28 @@ class LibraryService:
         return _document(removed)
 
     def original(self, document: str) -> Original:
-        """Raises `DocumentNotFound`."""
+        """Raises `DocumentNotFound`, `LibraryDamaged`."""
         found = self.library.document(document)
-        return Original(self.library.original_path(found.id), found.name)
+        path = self.library.original_path(found.id)
+        if not path.exists():
+            self.library.document(found.id)  # deleted since: that is what is wrong
+            raise LibraryDamaged(f"the file of {found.name} is missing in the library: ingest it again", path=path)
+        return Original(path, found.name)
 
     def page_image(self, document: str, page: int, width: int | None = None) -> bytes:
-        """A page's image as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`."""
+        """A page's image as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`,
+        `LibraryDamaged`.
+        """
         path = self.library.page_image_path(document, page)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
-            raise PageNotFound(f"page {page} was deleted a moment ago: reload the list of documents") from error
+            if self.library.page_image_path(document, page) == path:  # else deleted or replaced since
+                missing = (
+                    f"the image of page {page} is missing in the library: colvision verify --repair makes it again"
+                )
+                raise LibraryDamaged(missing, path=path) from error
+            raise PageNotFound(f"page {page} was replaced a moment ago: reload the list of documents") from error
         return data if width is None else _scaled(data, width)
 
     def export_judgements(self) -> str:

@@ -23,6 +23,7 @@ from colvision.cli.options import (
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
+from colvision.store.records import DEFAULT_COLLECTION
 
 commands = typer.Typer()
 _SHOWN = 0.005  # what would be 0.00
@@ -82,15 +83,15 @@ def search(
         else:
             text = " ".join(words or ())
             answer = asked.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
-        others = opened.collections() if collection is None and like is None else []
+        others = [name for name in opened.collections() if name != DEFAULT_COLLECTION]
     if as_json:
         echo(json.dumps(answer.to_dict()))
         return
     _show(answer, by_words=bool(words))
     if where and not answer.pages:
         stderr.print("no page passes the filter of --where")
-    if len(others) > 1:
-        stderr.print(f"searched {others[0]} alone; also here: {escape(', '.join(others[1:]))} (--collection)")
+    if others and collection is None and like is None:
+        stderr.print(f"searched {DEFAULT_COLLECTION} alone; also here: {escape(', '.join(others))} (--collection)")
 
 
 def _show(answer: colvision.Answer, *, by_words: bool) -> None:

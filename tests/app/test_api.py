@@ -106,6 +106,15 @@ def test_page_images_and_files_have_fixed_types_and_are_kept_by_no_cache(client,
         assert "no-store" in response.headers["cache-control"]
 
 
+def test_what_the_disk_has_lost_is_named_and_no_fault_of_the_server(client, service, document):
+    library = service.library
+    for lost in (library.original_path(document), library.page_image_path(document, 1)):
+        lost.unlink()
+    for path, sentence in (("file", "ingest it again"), ("pages/1/image", "colvision verify --repair")):
+        answer = client.get(f"/api/v1/documents/{document}/{path}")
+        assert answer.status_code == 503 and sentence in answer.json()["error"]
+
+
 def test_the_browser_asks_whether_a_script_of_the_page_has_changed(client):
     first = client.get("/app/static/main.js")
     again = client.get("/app/static/main.js", headers={"if-none-match": first.headers["etag"]})

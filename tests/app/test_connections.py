@@ -115,3 +115,24 @@ def test_one_connection_too_many_is_told_to_come_again(address):
     assert answer.endswith(b'{"error": "too many connections are open: try again in a moment"}')
     time.sleep(0.2)
     assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_what_is_not_answered_when_the_server_stops_is_told_so():
+    async def slow(scope, receive, send):
+        await asyncio.sleep(60)
+
+    async def stopped():
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        task = asyncio.create_task(ImpatientApp(slow)({"type": "http"}, None, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+        return sent
+
+    begun, body = asyncio.run(stopped())
+    assert begun["status"] == 503 and (b"retry-after", b"10") in begun["headers"]
+    assert b"the server is being stopped" in body["body"]

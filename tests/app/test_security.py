@@ -122,6 +122,17 @@ def test_each_port_has_a_cookie_of_its_own():
     assert len(set(names)) == 2
 
 
+@pytest.mark.parametrize(
+    "other", ['prefs={"a": [1]}', "my pref=1", "bare", "a[0]=1", "path=/", 'open="1', "=", "\xff=\xfe"]
+)
+def test_a_cookie_of_another_server_of_this_machine_signs_nobody_out(other):
+    name, morsel = cookie(client_of(token=TOKEN))
+    own = f"{name}={morsel.value}"
+    for sent in (f"{other}; {own}", f"{own}; {other}"):
+        answer = client_of(token=TOKEN).get("/api/v1/library", headers={"cookie": sent.encode("latin-1")})
+        assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(("base_url", "is_secure"), [("https://box.example", True), ("http://box.example", False)])
 def test_the_cookie_of_a_request_by_https_is_secure(base_url, is_secure):
     _, morsel = cookie(client_of(base_url, token=TOKEN))

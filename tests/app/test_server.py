@@ -58,6 +58,14 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path,
     assert list((service.library.path / "uploads").iterdir()) == []
 
 
+def test_it_does_not_end_while_a_thread_still_warms_it_up(service, monkeypatch):
+    warmed = []
+    monkeypatch.setattr(service, "warm", lambda: (time.sleep(0.5), warmed.append(True)))
+    with server._warming(service):
+        pass
+    assert warmed == [True]
+
+
 _SUICIDE = """
 import os, sys
 from colvision.environment import ENCODER_VARIABLE, default_library

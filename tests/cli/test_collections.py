@@ -157,6 +157,8 @@ def test_what_a_search_is_told_to_look_in_is_there(library, tmp_path):
     assert "came from a folder 'lathe'" in run(library, *search, "--where", "folder=lathe", code=2).stderr
     assert "no document has metadata 'yaer'" in run(library, *search, "--where", "yaer=1", code=2).stderr
     assert "there is one in 'archive'" in run(library, *search, "--document", "crane.tiff", code=1).stderr
+    run(library, "rename-collection", "default", "before 1990")  # it comes first now
+    assert "searched default alone; also here: before 1990, archive" in run(library, *search).stderr
 
 
 def test_a_name_that_a_mac_wrote_is_found_as_it_is_typed(library, tmp_path):

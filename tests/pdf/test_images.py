@@ -1,5 +1,6 @@
 """Image files as pages: every mode becomes RGB or L on white, upright, at the size of a drawn page."""
 
+import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from colvision.core.page import Page
-from colvision.errors import DamagedFile, LimitExceeded
+from colvision.errors import DamagedFile, LimitExceeded, UnsupportedFile
 from colvision.pdf import RENDER_PIXELS, FailedPage, FileInfo, Limits, inspect_file, read_pages
 from colvision.pdf.backends.pillow import to_page_image
 
@@ -222,3 +223,16 @@ def test_a_page_in_lab_keeps_its_colours(tmp_path):
     to_lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     lab = ImageCms.profileToProfile(quarters(), *to_lab, outputMode="LAB")
     assert corners(only_page(saved(tmp_path, lab, "lab.tif"))) == "RGBW"
+
+
+def test_a_whole_tiff_of_an_uncommon_width_is_not_called_damaged(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.new("L", (40, 30), 200).save(path)
+    data = path.read_bytes()
+    eight, three = (struct.pack("<HHII", 258, 3, 1, bits) for bits in (8, 3))
+    assert data.count(eight) == 1
+    path.write_bytes(data.replace(eight, three))
+    with pytest.raises(
+        UnsupportedFile, match=r"a\.tif is a TIFF with samples of an uncommon width or kind; save it as"
+    ):
+        inspect_file(path)

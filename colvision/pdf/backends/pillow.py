@@ -21,6 +21,7 @@ from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, U
 Image.MAX_IMAGE_PIXELS = None  # declared sizes are checked here, against the caller's limit
 
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # of a file that Pillow cannot decode
+_UNCOMMON = ("unknown pixel mode", "unknown data organization")  # what Pillow says of a whole TIFF, too
 _PLUGINS = {"png": "Png", "jpeg": "Jpeg", "webp": "WebP", "tiff": "Tiff"}
 _OPEN_PARTS: Mapping[str, Callable[[Path], tuple[IO[bytes], Declared]]] = {
     "png": open_png,
@@ -54,6 +55,8 @@ class ImageDocument:
             self._image, self._declared = _open(Path(request.path), request.kind)
             self.pages = int(getattr(self._image, "n_frames", 1)) if request.kind == "tiff" else 1
         except _DECODING_ERRORS as error:
+            if str(error) in _UNCOMMON:
+                raise UnreadableFile("unsupported", "is a TIFF with samples of an uncommon width or kind") from error
             raise UnreadableFile("damaged", f"is a damaged {request.kind.upper()} file") from error
         if self.pages == 1 and self._size_error():
             raise UnreadableFile("limit", self._size_error())

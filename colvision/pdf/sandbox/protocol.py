@@ -9,7 +9,7 @@ from colvision.core.page import PdfGeometry
 
 FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
-Code = Literal["ready", "opened", "encrypted", "damaged", "limit", "failed", "died"]
+Code = Literal["ready", "opened", "encrypted", "damaged", "unsupported", "limit", "failed", "died"]
 
 PATIENCE = 4  # times `page_seconds`, by the clock: on a busy machine a page has a part of a processor
 _MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
@@ -23,7 +23,7 @@ class UnreadablePage(Exception):
 class UnreadableFile(Exception):
     """A file that cannot be opened."""
 
-    def __init__(self, code: Literal["encrypted", "damaged", "limit"], detail: str) -> None:
+    def __init__(self, code: Literal["encrypted", "damaged", "unsupported", "limit"], detail: str) -> None:
         super().__init__(detail)
         self.code: Code = code
 

@@ -10,13 +10,14 @@ from PIL import Image
 
 from colvision.core.health import Note
 from colvision.core.page import Page
-from colvision.errors import DamagedFile, EncryptedFile, InputError, LimitExceeded
+from colvision.errors import DamagedFile, EncryptedFile, InputError, LimitExceeded, UnsupportedFile
 from colvision.pdf.sandbox.client import Worker, WorkerLost, WorkerTimeout
 from colvision.pdf.sandbox.protocol import Code, Request, Status
 
 _REFUSALS: dict[Code, tuple[type[InputError], str]] = {  # the worker's code -> our error, and what to do next
     "encrypted": (EncryptedFile, "save it without the password"),
     "damaged": (DamagedFile, "copy or download it again"),
+    "unsupported": (UnsupportedFile, "save it as a PNG, or with 8 or 16 bits a sample"),
     "limit": (LimitExceeded, "save it smaller, or raise the limit"),
 }
 _NO_ANSWER = Status("damaged", "cannot be opened")
