@@ -107,7 +107,8 @@ class Answer(Sequence[Hit]):
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
     sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
     know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
-    have. `timing_ms` says how long each part took.
+    have. `timing_ms` says how long each part took. `judged` are the hits by which the notice is made, where fewer were
+    asked for.
     """
 
     hits: tuple[Hit, ...]
@@ -118,6 +119,7 @@ class Answer(Sequence[Hit]):
     timing_ms: Mapping[str, float]
     retrievers: tuple[str, ...] = ("maxsim",)
     unseen: tuple[str, ...] = ()
+    judged: tuple[Hit, ...] = ()
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -151,19 +153,25 @@ class Answer(Sequence[Hit]):
         """
         if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
             return ""
-        in_text = frozenset[str]().union(*(hit.in_text for hit in self.hits))
-        unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - in_text]
-        unseen = [word for word in self.unseen if word not in in_text]
+        judged = self.judged or self.hits
+        told = frozenset[str]().union(*(hit.in_text | hit.in_name for hit in judged))
+        unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - told]
+        unseen = [word for word in self.unseen if word not in told]
         sentences = [UNREAD.format(", ".join(unread))] if unread else []
         sentences += [UNSEEN.format(", ".join(unseen))] if unseen else []
-        return " ".join(sentences if self._matches_well(unread) else [NO_MATCH, *sentences])
+        is_match = any(self._matches_well(hit, frozenset(unread)) for hit in judged)
+        return " ".join(sentences if is_match else [NO_MATCH, *sentences])
 
-    def _matches_well(self, unread: Sequence[str]) -> bool:
-        """Whether the best page has enough of the words, but for those `unread`; if all are, nothing can be said."""
-        tokens = {word: of for word, of in self.query.embedding.tokens_of_words() if word not in unread}
+    def _matches_well(self, hit: Hit, unread: frozenset[str]) -> bool:
+        """Whether a page has enough of the words, but for those `unread` and those that its document's name holds.
+
+        If none is left nothing can be said against it.
+        """
+        left = self.query.embedding.tokens_of_words()
+        tokens = {word: of for word, of in left if word not in unread | hit.in_name}
         total_weight = sum(float(self.query.weights[of].sum()) for of in tokens.values())
         needed = (_MATCHES_WELL + _MORE_PAGES * math.log(self.pages)) * total_weight
-        return max(_evidence(hit, tokens) for hit in self.hits) >= needed
+        return _evidence(hit, tokens) >= needed
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -180,7 +188,7 @@ class Answer(Sequence[Hit]):
 
 
 def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
-    """The hit's score by its pixels. Words count as seen that its text layer holds, where it holds half of them.
+    """What the hit's pixels have of these words; those that its text layer holds are seen, where it holds half.
 
     One word of several is on many a page, in one of its other forms as well.
     """
@@ -191,7 +199,7 @@ def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
     if weights[in_text].sum() >= _HELD * weights[every].sum():
         seen[in_text] = weights[in_text]
     beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
-    return float(seen.sum()) + beside
+    return float(seen[every].sum()) + beside
 
 
 def _cell(hit: Hit) -> str:

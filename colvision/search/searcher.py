@@ -18,6 +18,8 @@ from colvision.search.results import Answer
 from colvision.store import Snapshot, Store
 from colvision.store.records import CollectionRow, DocumentRow
 
+_JUDGED = 10  # hits by which the notice is made, however few are asked for
+
 
 class _Submission(NamedTuple):
     collection: str
@@ -41,7 +43,7 @@ class Searcher:
         encoded = time.perf_counter()
         submission = _Submission(collection, self._request(query, collection, options))
         text_scored = time.perf_counter()
-        answer = self._with_words(self._batcher.submit(submission))
+        answer = self._with_words(self._batcher.submit(submission), options.k)
         return _with_timing(answer, (encoded - started, text_scored - encoded, time.perf_counter() - started))
 
     def search_vectors(
@@ -83,7 +85,7 @@ class Searcher:
         encoded = time.perf_counter()
         submissions = [_Submission(collection, self._request(query, collection, options)) for query in queries]
         text_scored = time.perf_counter()
-        answers = [self._with_words(answer) for answer in self._answer(submissions)]
+        answers = [self._with_words(answer, options.k) for answer in self._answer(submissions)]
         spent = encoded - started, text_scored - encoded, time.perf_counter() - started
         return [_with_timing(answer, spent) for answer in answers]
 
@@ -93,14 +95,15 @@ class Searcher:
         if wanted is None:
             wanted = self._info(self._store.collection(collection)).calibration.is_probability
         texts = self._store.text_scores(collection, query.text) if wanted else None
-        return QueryRequest(query, options, texts if texts is not None and len(texts.page_keys) else None)
+        judged = replace(options, k=max(options.k, _JUDGED))
+        return QueryRequest(query, judged, texts if texts is not None and len(texts.page_keys) else None)
 
-    def _with_words(self, answer: Answer) -> Answer:
-        """With what the text layers of its hits hold of the query's words, whether or not they were ordered by it."""
+    def _with_words(self, answer: Answer, k: int) -> Answer:
+        """The `k` best, with what their text layers hold of the query's words, whatever they were ordered by."""
         pages = [(hit.document_id, hit.page) for hit in answer]
         found = self._store.text_holds(pages, answer.query.embedding.words)
         hits = tuple(replace(hit, in_text=held) for hit, held in zip(answer.hits, found, strict=True))
-        return replace(answer, hits=hits)
+        return replace(answer, hits=hits[:k], judged=hits)
 
     def _check(self, collection: str) -> None:
         """Before the text is encoded: a wrong encoder may not even be able to."""

@@ -53,7 +53,7 @@ def test_what_the_text_layer_holds_is_no_bad_match(library):
     for fusion in (True, False):  # the layers are asked for what they hold, whatever orders the pages
         answer = library.search("governor spring", text_fusion=fusion)
         assert (answer.notice, {hit.page: set(hit.in_text) for hit in answer}[1]) == ("", {"governor", "spring"})
-    assert answer.to_dict()["hits"][0]["in_text"] in ([], ["governor", "spring"])
+        assert [hit["in_text"] for hit in answer.to_dict()["hits"] if hit["page"] == 1] == [["governor", "spring"]]
     assert library.search("governor spring")[0].page == 1
     assert library.search("croissant dough").notice == NO_MATCH
     assert library.search("croissant dough governor").notice == NO_MATCH  # one word of three
@@ -112,6 +112,17 @@ def test_of_pages_that_are_alike_that_of_the_named_document_is_first(machines, q
         assert hit.score == pytest.approx(
             dict(zip(places(answer), [h.score for h in answer], strict=True))[hit.document, hit.page]
         )
+
+
+def test_the_notice_does_not_depend_on_how_many_hits_are_asked_for(machines):
+    assert [machines.search("X200 plug", k=k).notice for k in (1, 3, 9)] == [""] * 3
+    [alone] = machines.search("X200 plug", k=1)
+    assert alone.document == "manual-X200.pdf"
+
+
+def test_what_the_name_has_is_not_asked_of_the_page(machines):
+    assert machines.search("manual X200").notice == ""
+    assert machines.search("manual X200 4711").notice == f"{NO_MATCH} Seen on none of the pages: 4711."
 
 
 def test_what_is_on_the_page_counts_more_than_the_name(tmp_path):
