@@ -69,7 +69,8 @@ class JobView:
     """A file, the rest of a document or a collection, as its `kind` tells, that waits, is worked on, or has ended.
 
     `document` is the id of the one that is resumed, or that a file becomes: "" before it is claimed, and if it becomes
-    none. `can_retry`: it failed for a reason that can be mended, and its file is still there.
+    none. `can_retry`: it failed for a reason that can be mended, and its file is still there. `replace`: the file is to
+    take the place of the document of its name.
     """
 
     key: int
@@ -85,6 +86,7 @@ class JobView:
     pages_per_second: float
     seconds_left: float | None
     can_retry: bool
+    replace: bool
 
 
 @dataclass(frozen=True, slots=True)

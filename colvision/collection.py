@@ -48,6 +48,7 @@ class SearchableDocuments(Documents):
         pool: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelCallback | None = None,
+        on_file: Callable[[FileReport], None] | None = None,
     ) -> IngestReport:
         """Takes in PDF and image files, those of folders, and images in memory; a killed ingest run again goes on.
 
@@ -57,6 +58,7 @@ class SearchableDocuments(Documents):
         what is noted with it. Files that fail are in the report. A collection that there is not yet is made.
         `metadata` (names to texts, numbers or truth values) is added to what is noted with every document, also with
         one that is the same; "" removes a fact. `pool` 2 or 3 has a new collection keep one vector for so many patches.
+        `on_file` is called with the outcome of every file: whoever is stopped knows those until then.
         Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
         the disk is full or another `pool` was begun.
         """
@@ -64,9 +66,8 @@ class SearchableDocuments(Documents):
         several = cast(Iterable[Source], [sources] if is_one else sources)
         files = find_files(several)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
-        return ingest_files(
-            self._store, self._session.encoder, files, options=options, callbacks=Callbacks(progress, cancel)
-        )
+        callbacks = Callbacks(progress, cancel, on_file)
+        return ingest_files(self._store, self._session.encoder, files, options=options, callbacks=callbacks)
 
     def ingest_again(
         self, document: str, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None

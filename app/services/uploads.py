@@ -179,4 +179,5 @@ def _job_view(job: Job) -> JobView:
         pages_per_second=round(job.pages_per_second, 2),
         seconds_left=job.seconds_left,
         can_retry=job.can_retry,
+        replace=job.replace,
     )

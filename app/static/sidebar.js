@@ -149,6 +149,7 @@ export class Sidebar {
   job(job) {
     const row = make("li", { class: "cv-row", "data-job": job.key });
     row.append(make("span", { class: "cv-name", title: job.name }, job.name));
+    if (isActive(job) && job.replace) row.append(make("p", { class: "cv-meta" }, "another version, which takes its place when it is read"));
     if (isActive(job)) row.append(this.stop(job), ...progress(job));
     else {
       const dismiss = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss",

@@ -1,6 +1,7 @@
 """Commands that fill a library, and those that say beforehand what that takes."""
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -67,9 +68,22 @@ def ingest(
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
-        report = into.ingest(paths, replace=replace, metadata=metadata, pool=pool, progress=on_progress)
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
+        done: list[colvision.FileReport] = []
+        begun = time.monotonic()
+        try:
+            report = into.ingest(
+                paths, replace=replace, metadata=metadata, pool=pool, progress=on_progress, on_file=done.append
+            )
+        except BaseException:  # also Ctrl+C: what was done until then is told
+            if done:
+                _print(colvision.IngestReport(tuple(done), time.monotonic() - begun), as_json=as_json)
+            raise
+    _print(report, as_json=as_json)
     _exit(report, accept_failed_pages=accept_failed_pages)
+
+
+def _print(report: colvision.IngestReport, *, as_json: bool) -> None:
+    echo(json.dumps(report.to_dict()) if as_json else str(report))
 
 
 def _check_paths(paths: list[Path]) -> None:

@@ -56,10 +56,12 @@ def ingest_files(
             left_out.append(file)
         elif isinstance(file, Unreadable):
             source = shown_path(file.path)
-            reports.append(FileReport(source, source, "failed", reason=f"the folder cannot be read: {file.reason}"))
+            failed = FileReport(source, source, "failed", reason=f"the folder cannot be read: {file.reason}")
+            reports.append(callbacks.file_done(failed))
         else:
             brought = frozenset(report.document_id for report in reports) if options.replace else frozenset()
-            reports.append(_ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks))
+            report = _ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks)
+            reports.append(callbacks.file_done(report))
     return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 

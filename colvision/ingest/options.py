@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from colvision.core.metadata import Metadata, metadata_text
-from colvision.ingest.report import Progress
+from colvision.ingest.report import FileReport, Progress
 from colvision.pdf import Limits
 from colvision.store.disk import KEEP_FREE
 
@@ -41,10 +41,13 @@ class IngestOptions:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Functions of the caller: `progress` is called after every page, `cancel` before every page."""
+    """Functions of the caller: `progress` is called after every page, `cancel` before every page, `on_file` with the
+    outcome of every file.
+    """
 
     progress: Callable[[Progress], None] | None = None
     cancel: Callable[[], bool] | None = None
+    on_file: Callable[[FileReport], None] | None = None
 
     def is_cancelled(self) -> bool:
         return self.cancel is not None and self.cancel()
@@ -52,3 +55,8 @@ class Callbacks:
     def report(self, progress: Progress) -> None:
         if self.progress is not None:
             self.progress(progress)
+
+    def file_done(self, report: FileReport) -> FileReport:
+        if self.on_file is not None:
+            self.on_file(report)
+        return report

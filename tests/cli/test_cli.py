@@ -59,6 +59,21 @@ def run(*words, library, code=0):
     return answer
 
 
+def test_an_ingest_that_is_stopped_tells_what_became_of_the_files_until_then(tmp_path, monkeypatch):
+    (tmp_path / "a.pdf").write_bytes(b"no PDF")
+    (tmp_path / "b.pdf").write_bytes(b"stops")
+    read = Path.open
+
+    def stop(path, *given, **options):
+        if path.name == "b.pdf":
+            raise KeyboardInterrupt
+        return read(path, *given, **options)
+
+    monkeypatch.setattr(Path, "open", stop)
+    answer = run("ingest", tmp_path / "a.pdf", tmp_path / "b.pdf", library=tmp_path / "library", code=130)
+    assert "a.pdf: failed: " in answer.stdout and "1 failed" in answer.stdout
+
+
 @pytest.mark.slow
 def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(manuals, tmp_path):
     answer = run("ingest", manuals, library=tmp_path / "library", code=1)

@@ -80,7 +80,7 @@ def _report_crash(answers: IO[bytes], request: Request) -> None:
     """An unexpected exception ends this process, but its reason is sent first."""
 
     def report(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
-        reason = f"cannot be read ({kind.__name__}: {error})"
+        reason = f"cannot be read ({': '.join(filter(None, [kind.__name__, str(error)]))})"
         if issubclass(kind, MemoryError):
             reason = request.memory_reason
         elif issubclass(kind, TimeoutError):
