@@ -80,7 +80,9 @@ class Documents:
             with Image.open(path) as image:
                 return image.convert("RGB")
         except OSError as error:
-            self._store.find(row.id)  # deleted or replaced since: that is what is wrong
+            current = self._store.find(row.id)  # deleted since: that is what is wrong
+            if current.key != row.key:  # replaced since, under the same id
+                return self.page_image(row.id, page)
             raise LibraryDamaged(
                 f"the image of page {page} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
             ) from error

@@ -190,3 +190,21 @@ def test_mistakes_in_arguments_are_told(library, quick_path):
         pytest.raises(LibraryReadOnly, match="nothing can be repaired"),
     ):
         read_only.verify(repair=True)
+
+
+def test_an_image_is_that_of_the_version_which_takes_the_place_while_it_is_opened(library, file, monkeypatch):
+    library.ingest(file)
+    before = library.page_image("pump.tiff", 2)
+    path_of, replaced = library._store.page_image_path, []
+
+    def replace_first(row, page):
+        path = path_of(row, page)
+        if not replaced:
+            replaced.append(library.ingest(save_document(file, [["hook"], ["crane"]])).files[0].outcome)
+            assert not path.exists()
+        return path
+
+    monkeypatch.setattr(library._store, "page_image_path", replace_first)
+    image = library.page_image("pump.tiff", 2)
+    assert replaced == ["replaced"] and image.tobytes() != before.tobytes()
+    assert image.tobytes() == library.page_image("pump.tiff", 2).tobytes()
