@@ -89,9 +89,10 @@ def send_images(address: str, uploads: Path, images: Sequence[bytes]) -> Outcome
     return outcome
 
 
-def begin_to_read(address: str, file: bytes) -> None:
-    """Sends a file, and returns when it is being read."""
+def begin_to_read(address: str, file: bytes, question: str) -> None:
+    """Asks once, so that the encoder is loaded, sends a file, and returns when it is being read."""
     outcome = Outcome()
+    _request(outcome, address, "a search", "GET", "/search", {"q": question})
     _send(outcome, address, file)
     assert outcome.statuses["a file"] == {202: 1}
     end = time.monotonic() + _PATIENCE_SECONDS
@@ -162,7 +163,7 @@ def _watching(look: Callable[[], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.02):
+        while not ended.wait(0.1):  # what is watched must not be what takes the time
             look()
 
     watcher = threading.Thread(target=watch)

@@ -29,7 +29,7 @@ def test_the_limits_hold_while_many_ask_many_send_and_one_file_is_read(quick_pat
     with drive.serving(*drive.TOY, str(quick_path / "library"), "0", environment=environment) as address:
         images = [written_image(number) for number in range(10)]
         sent = send_images(address, quick_path / "library" / "uploads", images)
-        begin_to_read(address, text_file(*["long"] * 60))
+        begin_to_read(address, text_file(*["long"] * 60), "bleed")
         outcome = ask_and_send(
             address, ["oil", "valve"], text_file("small"), askers=20, files=10, seconds=1.0, pause=0.1
         )

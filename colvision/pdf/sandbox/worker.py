@@ -16,6 +16,7 @@ from typing import IO, Protocol
 from colvision.core.health import Note
 from colvision.pdf.sandbox.protocol import PageImage, Request, Status, UnreadableFile, UnreadablePage, send
 
+_NICENESS = 10  # who waits for an answer, as of a search, comes first
 _FILE_BYTES = 2**26  # fontconfig keeps a cache; nothing else is written
 _OPEN_FILES = 64
 _PR_SET_NO_NEW_PRIVS = 38  # <linux/prctl.h>
@@ -111,6 +112,7 @@ def _limit_rights(*, may_start_others: bool) -> None:
         return
     import resource
 
+    os.nice(_NICENESS)
     for kind, most in (
         (resource.RLIMIT_FSIZE, _FILE_BYTES),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
