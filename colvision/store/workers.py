@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -40,6 +41,7 @@ class Workers:
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         self._name = ""
+        self._finalizer: weakref.finalize[[IO[bytes]], Workers] | None = None
 
     def current(self) -> str:
         """The name of this one, by which rows say who works on them; it is alive from now on, until `close`.
@@ -52,6 +54,8 @@ class Workers:
                 self._sweep()
                 self._file = self._enter()
                 self._name = f"{Path(self._file.name).name} {Holder.current()}"
+                self._finalizer = weakref.finalize(self, _remove, self._file)  # of a library that nobody closes
+                self._finalizer.atexit = False  # a forked child that ends is not this worker
             return self._name
 
     def _enter(self) -> IO[bytes]:
@@ -82,9 +86,9 @@ class Workers:
     def close(self) -> None:
         """Works no more."""
         with self._lock:
-            if self._file is not None:
-                _remove(self._file)
-                self._file, self._name = None, ""
+            if self._finalizer is not None:
+                self._finalizer()
+                self._file, self._name, self._finalizer = None, "", None
 
 
 def _remove_dead(path: Path) -> bool:

@@ -83,7 +83,7 @@ def test_a_search_can_be_limited_to_one_document(service, upload):
     assert {hit.document for hit in ask(service, "bleed", document=press.id).hits} == {"press.tiff"}
 
 
-def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(service, tmp_path):
+def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(service, upload, tmp_path):
     service.library.ingest(written(tmp_path, text_file("the flange", "a gasket")))
     asked = {use: ask(service, "gasket", text_fusion=use) for use in (True, False)}
     assert [answer.retrievers for answer in asked.values()] == [("maxsim", "bm25"), ("maxsim",)]
@@ -99,6 +99,7 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
         assert told.pop(("manual.pdf", 2)) and not any(told.values())
     why = service.search.explain(SearchRequest("gasket", text_fusion=True), first.document_id, 2)
     assert why.score == pytest.approx(first.score, abs=1e-5) and why.matches[0].in_text
+    upload()
     told = {hit.document: hit.words[0].in_name for hit in ask(service, "manual").hits}
     assert told.pop("manual.pdf") and told and not any(told.values())
 

@@ -402,8 +402,8 @@ def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage
     assert store.writer.finish(pending) == ""
     with colvision.open_library(store.path, encoder=encoder) as library:
         pixels, both = (library.search("rare valve", k=5, text_fusion=on) for on in (False, True))
-        assert (pixels.mode, pixels.candidates) == ("rerank", 20)
-        assert (both.mode, both.candidates) == ("rerank", 21)
+        assert (pixels.mode, pixels.candidates) == ("rerank", 40)  # four times the ten that a notice is made by
+        assert (both.mode, both.candidates) == ("rerank", 41)
 
 
 def test_the_command_names_its_retrievers(manuals, monkeypatch):

@@ -1,5 +1,6 @@
 """Who works on a library and is alive: told by a lock, not by a machine's name or a process number."""
 
+import gc
 import socket
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_a_worker_is_alive_under_any_machine_name_until_it_is_closed(quick_path,
     one.close()
     assert not other.is_alive(name)
     other.close()
+    assert list((quick_path / FOLDER).iterdir()) == []
+
+
+def test_a_worker_that_nobody_closes_ends_when_it_is_forgotten(quick_path):
+    workers = Workers(quick_path)
+    workers.current()
+    assert len(list((quick_path / FOLDER).iterdir())) == 1
+    del workers
+    gc.collect()
     assert list((quick_path / FOLDER).iterdir()) == []
 
 
