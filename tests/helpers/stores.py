@@ -15,6 +15,13 @@ from colvision.testing.toy import PAGE_SHAPE
 TOY = ToyEncoder()
 TOO_SMALL = Limits(image_pixels=4_000_000)  # for the large page of `save_with_a_large_page`
 GEOMETRY = PdfGeometry((0.0, 0.0, 612.0, 792.0), 90)
+PUMP = (
+    "bleed the pump and close the valve",
+    "the motor is noisy",
+    "spare parts of the pump pump pump",
+    "wiring diagram",
+)
+FAN = ("blade angle of the fan", "the valve", "fuse of the motor")
 
 
 def document_row(key, name, path="", **metadata):
@@ -80,3 +87,12 @@ def on_disk(store):
     """The names of all files but the catalogue and the lock."""
     names = (path.relative_to(store.path) for path in store.path.rglob("*") if path.is_file())
     return {str(name) for name in names if name.parts[0] in ("shards", "files", "pages")}
+
+
+def text_scores(store, text, *, collection="default"):
+    """{(document, page): score} of the pages that hold a word of the text."""
+    found = store.text_scores(collection, text)
+    documents, numbers = found.first(len(found.page_keys))
+    names = {row.key: row.name for row in store.documents(collection)}
+    scores = found.of(documents, numbers).tolist()
+    return {(names[d], n): s for d, n, s in zip(documents.tolist(), numbers.tolist(), scores, strict=True)}
