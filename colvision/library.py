@@ -8,7 +8,7 @@ from colvision.core.encoder import Encoder
 from colvision.encoders.spec import EncoderSpec
 from colvision.ingest import Callbacks
 from colvision.ingest.job_runner import run_job
-from colvision.pdf import RendererChoice
+from colvision.pdf import RendererChoice, check_renderer
 from colvision.repair import Verification, verify_library
 from colvision.session import Session
 from colvision.status import CollectionStatus, Document, LibraryStatus, status_of
@@ -54,6 +54,7 @@ def open_library(
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version, and
     `MissingExtra` where poppler is named and not installed.
     """
+    check_renderer(renderer)
     chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
     return Library(
         Store(Path(path), create=create, read_only=read_only),
