@@ -19,8 +19,8 @@ def check_renderer(choice: RendererChoice) -> None:
         raise ValueError(f"renderer {choice!r} is not one of 'pdfium', 'poppler'")
     if choice == "poppler" and not _poppler_version():
         raise MissingExtra(
-            "poppler (pdftoppm) is not installed, or does not run: install it (apt install poppler-utils, brew install "
-            "poppler), or leave out the renderer, and PDFium draws"
+            "poppler (pdftoppm, pdfinfo) is not installed, or does not run: install it (apt install poppler-utils, brew "
+            "install poppler), or leave out the renderer, and PDFium draws"
         )
 
 
@@ -46,8 +46,8 @@ def renderer_of_record(record: str, choice: RendererChoice) -> str:
 
 def _poppler_version() -> str:
     """Its version, empty where poppler is not installed or does not run."""
-    pdftoppm = shutil.which("pdftoppm")
-    return _read_version(pdftoppm) if pdftoppm else ""
+    pdftoppm, pdfinfo = shutil.which("pdftoppm"), shutil.which("pdfinfo")
+    return _read_version(pdftoppm) if pdftoppm and pdfinfo else ""
 
 
 @lru_cache

@@ -188,6 +188,7 @@ def test_a_page_that_shows_nothing_is_not_made_an_image_of_one_pixel(tmp_path, r
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for poppler")
 def test_what_poppler_cannot_draw_is_drawn(tmp_path, monkeypatch):
     script = b"#!/bin/sh\n[ $1 = -v ] && echo pdftoppm version 22.12.0 >&2"
-    written(tmp_path, script, "pdftoppm").chmod(0o755)
+    for program in ("pdftoppm", "pdfinfo"):
+        written(tmp_path, script, program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert outcomes(written(tmp_path, text_file("a")), renderer="poppler") == ["a"]

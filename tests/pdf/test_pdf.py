@@ -186,13 +186,14 @@ def test_pdfium_draws_whatever_is_installed(tmp_path):
 
 def test_poppler_is_asked_for_by_name_where_it_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingExtra, match=r"poppler \(pdftoppm\) is not installed, or does not run: install it"):
+    with pytest.raises(MissingExtra, match=r"poppler \(pdftoppm, pdfinfo\) is not installed, or does not run"):
         inspect_file(written(tmp_path, text_file("a")), renderer="poppler")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for poppler")
 def test_a_poppler_that_does_not_run_is_as_none(tmp_path, monkeypatch):
-    written(tmp_path, b"#!/bin/sh\nexit 127\n", "pdftoppm").chmod(0o755)
+    for program in ("pdftoppm", "pdfinfo"):
+        written(tmp_path, b"#!/bin/sh\nexit 127\n", program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingExtra, match="does not run"):
         read_pages(written(tmp_path, text_file("a")), renderer="poppler")

@@ -1,14 +1,13 @@
-"""PDF pages by poppler's pdftoppm, which inherits the limits of the worker process that this runs in.
+"""PDF pages by poppler's pdftoppm, through pdf2image. Runs in the worker process, whose limits pdftoppm inherits.
 
 The geometry, the text layer and what is wrong with a file come from PDFium: poppler would be started for each. So
 does the image of a page that poppler cannot draw or leaves blank: for want of memory or of a decoder it goes on
 without what it could not show, and ends as if all were well.
 """
 
-import io
-import subprocess
-
 import pypdfium2 as pdfium
+from pdf2image import convert_from_path
+from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
 from colvision.pdf.backends.pdfium import PdfiumDocument
@@ -34,21 +33,23 @@ class PopplerDocument(PdfiumDocument):
 
     def _run_pdftoppm(self, number: int, longest_side: int) -> Image.Image | None:
         """The page with its longer side in pixels, RGB; None where it cannot be drawn."""
-        # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another box than
-        # PDFium, the other side tells.
-        size = ["-cropbox", "-scale-to", str(longest_side)]
-        command = ["pdftoppm", "-f", str(number), "-l", str(number), *size, self._request.path]
-        seconds = PATIENCE * self._request.page_seconds + 1  # after the parent's own, unless the parent has ended
         try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False
+            images = convert_from_path(
+                self._request.path,
+                first_page=number,
+                last_page=number,
+                # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another
+                # box than PDFium, the other side tells.
+                size=longest_side,
+                use_cropbox=True,
+                # after the parent's own, unless the parent has ended
+                timeout=PATIENCE * self._request.page_seconds + 1,
             )
-        except subprocess.TimeoutExpired as error:
+        except PDFPopplerTimeoutError as error:
             raise TimeoutError(self._request.timeout_reason) from error
-        try:
-            return Image.open(io.BytesIO(done.stdout)).convert("RGB")
-        except OSError:  # it was ended, or could draw nothing
+        except PDFPageCountError:
             return None
+        return images[0].convert("RGB") if images else None
 
 
 open_document = PopplerDocument
