@@ -7,13 +7,13 @@ registers until its end. What one such addition is, each instruction set says in
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.maxsim.native import Address, Count, compile_loop, processor_features
+from colvision.parallel import once
 
 Places = NDArray[np.int64]
 Kept = Literal["best", "all"]  # each page's best sums, or those of each row
@@ -76,7 +76,7 @@ class Lanes:
         return -(-registers // groups), groups
 
 
-@cache
+@once
 def _compiled(lanes: Lanes, kept: Kept, registers: int) -> Callable[..., None]:
     arguments = (Address, Count, Address, Address, Count, Address, Count, Address)
     return compile_loop(loop_text(lanes, kept, registers), "loop", arguments, features=lanes.features)
