@@ -3,22 +3,24 @@
 `COLVISION_INSTRUCTIONS` allows fewer: none, neon, avx2, avx-vnni, avx512 or amx, each with those before it.
 """
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+import llvmlite
 import numpy as np
 import platformdirs
 
 from colvision.atomic_io import atomic_write
 from colvision.environment import INSTRUCTIONS_VARIABLE
+from colvision.maxsim import amx
 from colvision.maxsim.int8_lanes import CODES, INT8_LANES, Int32s
-from colvision.maxsim.loops import Places
+from colvision.maxsim.loops import Places, loop_text
 from colvision.maxsim.native import processor_features, processor_name
 from colvision.maxsim.quantisation import Codes
 from colvision.parallel import once
@@ -70,14 +72,15 @@ def int8_products(dim: int) -> Int8Products:
 def available_instructions() -> tuple[str, ...]:
     """The sets that this processor has, `float32` last: each computes what numpy does, or is not among them."""
     names = [each.lanes.name for each in INT8_LANES if each.lanes.is_available and each.agrees()]
-    return (*([AMX] if _tiles() is not None else []), *names, FLOAT32)
+    return (*([AMX] if amx.tiles() is not None else []), *names, FLOAT32)
 
 
 @once
 def chosen_instructions() -> str:
     """The name of the set in use."""
-    features = " ".join(sorted(processor_features()))
-    key = " ".join([processor_name(), features, version("llvmlite"), version("colvision")])
+    texts = [amx.loop_text(), *(loop_text(each.lanes, "best", each.lanes.registers) for each in INT8_LANES)]
+    loops = hashlib.sha256("".join(texts).encode()).hexdigest()
+    key = " ".join([processor_name(), *sorted(processor_features()), llvmlite.__version__, loops])
     path = Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "instructions.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -113,15 +116,6 @@ def _products(name: str) -> Int8Products:
     """Raises `KeyError` for another name."""
     if name == FLOAT32:
         return Float32Products()
-    if name == AMX and (tiles := _tiles()) is not None:
+    if name == AMX and (tiles := amx.tiles()) is not None:
         return tiles
     return {each.lanes.name: each for each in INT8_LANES}[name]
-
-
-def _tiles() -> "Int8Products | None":
-    # numba takes half a second: only where the processor has the tiles.
-    if not processor_features().issuperset({"amx-tile", "amx-int8"}):
-        return None
-    from colvision.maxsim import amx
-
-    return amx.tiles()
