@@ -105,7 +105,7 @@ def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
     for page, own in zip(labelled, vectors, strict=True):
         here = {word.text for word in page.words}
         sample = rng.choice(len(vocabulary), 400, replace=False)
-        sample = np.union1d(sample, [i for i, word in enumerate(vocabulary) if word in here])
+        sample = np.union1d(sample, np.flatnonzero([word in here for word in vocabulary]))
         similarity.append((table[sample] @ own.T).max(axis=1))
         present.append(np.array([vocabulary[i] in here for i in sample]))
     slope, midpoint = _logistic(np.concatenate(similarity), np.concatenate(present))
