@@ -8,6 +8,7 @@ from colvision.core.encoder import Encoder
 from colvision.encoders.spec import EncoderSpec
 from colvision.ingest import Callbacks
 from colvision.ingest.job_runner import run_job
+from colvision.pdf import RendererChoice, check_renderer
 from colvision.repair import Verification, verify_library
 from colvision.session import Session
 from colvision.status import CollectionStatus, Document, LibraryStatus, status_of
@@ -39,6 +40,7 @@ def open_library(
     read_only: bool = False,
     max_memory: int | None = None,
     keep_free: int | None = None,
+    renderer: RendererChoice = "pdfium",
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
@@ -48,11 +50,18 @@ def open_library(
     `max_memory` bounds the bytes that an ingest gathers before it stores them, and those that a search works with (as
     far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
     `keep_free` is how many bytes an ingest leaves free on the disk (None: 1 GiB), at most 5 % of it.
-    Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version.
+    `renderer` draws the pages of PDFs that are read: "pdfium", or "poppler".
+    Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version, and
+    `MissingExtra` where poppler is named and not installed.
     """
+    check_renderer(renderer)
     chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
     return Library(
-        Store(Path(path), create=create, read_only=read_only), chosen, max_memory=max_memory, keep_free=keep_free
+        Store(Path(path), create=create, read_only=read_only),
+        chosen,
+        max_memory=max_memory,
+        keep_free=keep_free,
+        renderer=renderer,
     )
 
 
@@ -71,8 +80,9 @@ class Library(SearchableDocuments):
         *,
         max_memory: int | None = None,
         keep_free: int | None = None,
+        renderer: RendererChoice = "pdfium",
     ) -> None:
-        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free)
+        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer)
         super().__init__(session, DEFAULT_COLLECTION, names_in=None)
 
     def __repr__(self) -> str:

@@ -53,7 +53,7 @@ def verify_library(
     if repair is None:
         return Verification(found, found, unread=_unread(store))
     _repair_store(store, {damage.kind for damage in found})
-    _render_page_images(store, [damage for damage in found if damage.kind == "page image"])
+    _render_page_images(store, [damage for damage in found if damage.kind == "page image"], repair)
     failed = tuple(_encode_missing_pages(store, encoder, repair, callbacks or Callbacks()))
     return Verification(found, tuple(store.verify()) if found else (), failed, _unread(store))
 
@@ -76,7 +76,7 @@ def _repair_store(store: Store, kinds: set[str]) -> None:
             step()
 
 
-def _render_page_images(store: Store, damages: Iterable[Damage]) -> None:
+def _render_page_images(store: Store, damages: Iterable[Damage], options: IngestOptions) -> None:
     """Renders pages from their kept file, as an ingest does."""
     lost: dict[str, set[int]] = defaultdict(set)
     for damage in damages:
@@ -85,7 +85,7 @@ def _render_page_images(store: Store, damages: Iterable[Damage]) -> None:
     for sha256, numbers in lost.items():
         jpegs: dict[int, bytes] = {}
         try:
-            for page in read_pages(files[sha256], numbers=tuple(sorted(numbers))):
+            for page in read_pages(files[sha256], numbers=tuple(sorted(numbers)), renderer=options.renderer):
                 if isinstance(page, Page):
                     jpegs[page.number] = encode_jpeg(page.image)
         except InputError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.encoders.spec import EncoderSpec
 from colvision.ingest import COMMIT_BYTES, IngestOptions
+from colvision.pdf import RendererChoice
 from colvision.search.execute import SEARCH_BYTES
 from colvision.search.searcher import Searcher
 from colvision.store import Store
@@ -13,7 +14,7 @@ from colvision.store.disk import KEEP_FREE
 
 
 class Session:
-    """One open library; safe to share between threads. `max_memory` and `keep_free` as in `open_library`."""
+    """One open library; safe to share between threads. The options are those of `open_library`."""
 
     def __init__(
         self,
@@ -22,12 +23,15 @@ class Session:
         *,
         max_memory: int | None = None,
         keep_free: int | None = None,
+        renderer: RendererChoice = "pdfium",
     ) -> None:
         if max_memory is not None and (not isinstance(max_memory, int) or max_memory < 1):
             raise ValueError(f"max_memory is {max_memory!r}; give a number of bytes, such as 256 << 20")
         self.store = store
         self.ingest_options = IngestOptions(
-            commit_bytes=max_memory or COMMIT_BYTES, keep_free=KEEP_FREE if keep_free is None else keep_free
+            commit_bytes=max_memory or COMMIT_BYTES,
+            keep_free=KEEP_FREE if keep_free is None else keep_free,
+            renderer=renderer,
         )
         self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
         self._encoder = encoder

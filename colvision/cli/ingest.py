@@ -19,6 +19,7 @@ from colvision.cli.options import (
     KeepFreeOption,
     LibraryOption,
     MemoryOption,
+    RendererOption,
     encoder_options,
     open_existing,
     select_collection,
@@ -54,6 +55,7 @@ def ingest(
     max_memory: MemoryOption = None,
     accept_failed_pages: AcceptOption = False,
     keep_free: KeepFreeOption = None,
+    renderer: RendererOption = "pdfium",
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -64,7 +66,9 @@ def ingest(
     _check_paths(paths)
     metadata = parse_metadata(meta) if meta else None
     with (
-        colvision.open_library(library, encoder=encoder, max_memory=max_memory, keep_free=keep_free) as opened,
+        colvision.open_library(
+            library, encoder=encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer
+        ) as opened,
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
@@ -111,11 +115,15 @@ def reencode(
     collection: CollectionOption = None,
     accept_failed_pages: AcceptOption = False,
     keep_free: KeepFreeOption = None,
+    renderer: RendererOption = "pdfium",
     *,
     encoder: EncoderSpec,
 ) -> None:
     """Encode a collection again, from the kept files, by another encoder."""
-    with open_existing(library, encoder=encoder, keep_free=keep_free) as opened, progress_bars() as on_progress:
+    with (
+        open_existing(library, encoder=encoder, keep_free=keep_free, renderer=renderer) as opened,
+        progress_bars() as on_progress,
+    ):
         report = select_collection(opened, collection).reencode(progress=on_progress)
     echo(str(report) if report.files else "no document is left to encode")
     _exit(report, accept_failed_pages=accept_failed_pages)

@@ -8,7 +8,14 @@ from rich.markup import escape
 
 import colvision
 from colvision.cli.console import FAILED, echo, format_bytes, format_count, progress_bars, stderr
-from colvision.cli.options import AcceptOption, AnyCollectionOption, JsonOption, LibraryOption, open_existing
+from colvision.cli.options import (
+    AcceptOption,
+    AnyCollectionOption,
+    JsonOption,
+    LibraryOption,
+    RendererOption,
+    open_existing,
+)
 from colvision.core.health import page_numbers
 from colvision.maxsim.instructions import chosen_instructions
 
@@ -76,9 +83,10 @@ def verify(
         bool, typer.Option("--repair", help="Put right what the kept files allow, and try failed pages again.")
     ] = False,
     accept_failed_pages: AcceptOption = False,
+    renderer: RendererOption = "pdfium",
 ) -> None:
     """Read every byte of the library; name what is damaged or could not be read, and the documents to ingest again."""
-    with open_existing(library) as opened, progress_bars() as on_progress:
+    with open_existing(library, renderer=renderer) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)
     for damage in done.found:

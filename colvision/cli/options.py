@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -57,6 +57,10 @@ KeepFreeOption = Annotated[
         show_default="1GB, at most 5 % of the disk",
         help="Stop before less than this is free on the disk; the same command goes on later.",
     ),
+]
+_Renderer = Literal["pdfium", "poppler"]  # `RendererChoice`, whose module most commands need not wait for
+RendererOption = Annotated[
+    _Renderer, typer.Option("--renderer", help="What draws the pages of PDFs; poppler where it is installed.")
 ]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
@@ -164,6 +168,9 @@ def open_existing(
     encoder: EncoderSpec | None = None,
     max_memory: int | None = None,
     keep_free: int | None = None,
+    renderer: _Renderer = "pdfium",
 ) -> colvision.Library:
     """The library, which is not made if it is missing."""
-    return colvision.open_library(library, encoder=encoder, create=False, max_memory=max_memory, keep_free=keep_free)
+    return colvision.open_library(
+        library, encoder=encoder, create=False, max_memory=max_memory, keep_free=keep_free, renderer=renderer
+    )

@@ -83,7 +83,13 @@ class DocumentIngest:
         path = self._store.original_path(row)
         items: Iterator[Page | FailedPage] = iter(())
         try:
-            items = read_pages(path, numbers=self._pending.missing, name=row.name, limits=self._options.limits)
+            items = read_pages(
+                path,
+                numbers=self._pending.missing,
+                name=row.name,
+                limits=self._options.limits,
+                renderer=self._options.renderer,
+            )
             for item in items:
                 if self._callbacks.is_cancelled():
                     self.is_cancelled = True

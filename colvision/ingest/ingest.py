@@ -28,7 +28,7 @@ from colvision.ingest.paths import is_there, shown, shown_path
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Found, Unreadable, Upload
-from colvision.pdf import FailedPage, inspect_file
+from colvision.pdf import FailedPage, inspect_file, renderer_of_record
 from colvision.store import Store
 from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
@@ -163,7 +163,7 @@ def _open_pending(
     before = _stamp(path)
     # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
     name = source_file.name if source_file.upload or source_file.name != path.name else None
-    file_info = inspect_file(path, name=name, limits=options.limits)
+    file_info = inspect_file(path, name=name, limits=options.limits, renderer=options.renderer)
     pending = store.pending.begin(
         path,
         source_file,
@@ -193,6 +193,8 @@ def complete_document(
     store: Store, encoder: Encoder, pending: PendingDocument, *, options: IngestOptions, callbacks: Callbacks
 ) -> FileReport:
     """Reads, encodes and stores the missing pages of a document from its kept file."""
+    if not pending.row.stored:  # all of it is drawn again
+        store.writer.set_renderer(pending.row, renderer_of_record(pending.row.renderer, options.renderer))
     ingest = DocumentIngest(store, encoder, pending, options=options, callbacks=callbacks)
     with _interruption_noted(store, pending, ingest):
         ingest.run()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.ingest.report import FileReport, Progress
-from colvision.pdf import Limits
+from colvision.pdf import Limits, RendererChoice, check_renderer
 from colvision.store.disk import KEEP_FREE
 
 COMMIT_BYTES = 256 << 20  # of vectors and page images that wait for a commit
@@ -17,7 +17,7 @@ class IngestOptions:
 
     Before each the disk is looked at: `keep_free` bytes stay free, at most 5 % of it.
     `replace`, `metadata`, `job`: see `SourceFile`. `pool` has a new collection keep one vector for about so many
-    patches; None keeps the collection's own.
+    patches; None keeps the collection's own. `renderer` draws the pages of PDFs.
     """
 
     collection: str = "default"
@@ -30,6 +30,7 @@ class IngestOptions:
     commit_bytes: int = COMMIT_BYTES
     keep_free: int = KEEP_FREE
     limits: Limits = Limits()
+    renderer: RendererChoice = "pdfium"
 
     def __post_init__(self) -> None:
         if self.commit_pages < 1 or self.commit_seconds < 0:
@@ -37,6 +38,7 @@ class IngestOptions:
         if self.keep_free < 0:
             raise ValueError(f"keep_free is {self.keep_free}; give a number of bytes, 0 or more")
         metadata_text(self.metadata or {})  # refused before the first file is read
+        check_renderer(self.renderer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Windows the process has no limit on memory and processor time (the clock alone e
 from colvision.pdf.kinds import MEDIA_TYPES, is_supported, media_type
 from colvision.pdf.limits import RENDER_PIXELS, Limits
 from colvision.pdf.reading import FileInfo, inspect_file, read_pages
-from colvision.pdf.renderers import RendererChoice
+from colvision.pdf.renderers import RendererChoice, check_renderer, renderer_of_record
 from colvision.pdf.sandbox.reader import FailedPage
 
 __all__ = [
@@ -18,8 +18,10 @@ __all__ = [
     "FileInfo",
     "Limits",
     "RendererChoice",
+    "check_renderer",
     "inspect_file",
     "is_supported",
     "media_type",
     "read_pages",
+    "renderer_of_record",
 ]

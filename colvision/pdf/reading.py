@@ -21,7 +21,7 @@ _MIN_PIXELS, _MAX_PIXELS = 10_000, 100_000_000  # a thumbnail; A0 at 250 dpi
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What a file is: its kind by content, its number of pages, and what draws them ("poppler 22.12.0").
+    """What a file is: its kind by content, its number of pages, and what draws them ("pdfium 5.15.2").
 
     `notes` say what of the file is not in its pages, `ending` is what its name should end with ("pdf").
     """
@@ -34,7 +34,7 @@ class FileInfo:
 
 
 def inspect_file(
-    path: str | Path, *, name: str | None = None, limits: Limits = _LIMITS, renderer: RendererChoice = "auto"
+    path: str | Path, *, name: str | None = None, limits: Limits = _LIMITS, renderer: RendererChoice = "pdfium"
 ) -> FileInfo:
     """Open a file and say what it is. Messages call it `name`, which is its own by default.
 
@@ -55,16 +55,15 @@ def read_pages(
     name: str | None = None,
     limits: Limits = _LIMITS,
     pixels: int = RENDER_PIXELS,
-    renderer: RendererChoice = "auto",
+    renderer: RendererChoice = "pdfium",
 ) -> Iterator[Page | FailedPage]:
     """The pages of a file, or those of `numbers` (from 1, in the order given), each as it is requested.
 
     `name` is the `source` of the pages and what messages call the file, by default its own. `pixels` is the area of a
-    page image; its aspect is that of the page. An image file is scaled to it as well. PDF pages
-    are RGB; the pages of an image file are L where the file is grey. `renderer` is for PDF: "auto" takes poppler where
-    it is installed, else PDFium. Nothing is opened before the first page is requested, which raises what
-    `inspect_file` raises, and `ValueError` for a page that the file does not have. Close the iterator (or exhaust
-    it) to end the process behind it.
+    page image; its aspect is that of the page. An image file is scaled to it as well. PDF pages are RGB; the pages of
+    an image file are L where the file is grey. `renderer` is for PDF: "poppler" has to be installed. Nothing is opened
+    before the first page is requested, which raises what `inspect_file` raises, and `ValueError` for a page that the
+    file does not have. Close the iterator (or exhaust it) to end the process behind it.
     """
     if not _MIN_PIXELS <= pixels <= _MAX_PIXELS:
         raise ValueError(f"pixels is {pixels:,}; expected {_MIN_PIXELS:,} to {_MAX_PIXELS:,}, the area of a page")

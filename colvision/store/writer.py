@@ -186,6 +186,15 @@ class Writer:
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
 
+    def set_renderer(self, row: DocumentRow, renderer: str) -> None:
+        """What draws a document's pages, and its version. Raises `DocumentNotFound`."""
+        if row.renderer == renderer:
+            return
+        with self._writer_lock.acquire(), self._db.write():
+            if rows.documents.get(self._db, row.key) is None:
+                raise document_deleted(row)
+            rows.documents.set_renderer(self._db, row.key, renderer)
+
     def set_paths(self, row: DocumentRow, paths: Sequence[str]) -> None:
         """Where the file of a document comes from, and where copies of it do. Raises `DocumentNotFound`."""
         with self._writer_lock.acquire(), self._db.write():

@@ -210,6 +210,14 @@ def test_reencode_fills_a_library_of_another_encoder_again(manuals, tmp_path):
     assert "no collection 'spares'" in run("reencode", "--collection", "spares", library=folder, code=1).stderr
 
 
+def test_a_renderer_that_is_named_and_missing_is_said(manuals, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = run("ingest", manuals / "pump.tiff", "--renderer", "poppler", library=tmp_path / "library", code=1)
+    assert "poppler (pdftoppm, pdfinfo) is not installed" in answer.stderr
+    assert not (tmp_path / "library").exists()
+    assert "'auto' is not one of" in run("verify", "--renderer", "auto", library=tmp_path, code=2).stderr
+
+
 def test_every_command_that_a_message_names_can_be_run():
     source = Path(colvision.__file__).parent
     texts = [

@@ -7,13 +7,21 @@ import pytest
 from PIL import Image
 
 from colvision.core.health import Note, PagesNote
-from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly
-from colvision.ingest import Callbacks, IngestOptions, Upload, find_files, ingest_again, ingest_files
+from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly, MissingExtra
+from colvision.ingest import (
+    Callbacks,
+    IngestOptions,
+    Upload,
+    find_files,
+    ingest_again,
+    ingest_files,
+    reencode_collection,
+)
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
 from colvision.testing.toy import PAGE_SHAPE
-from tests.helpers.pdf_files import pages_file
+from tests.helpers.pdf_files import NEEDS_POPPLER, pages_file, text_file, written
 from tests.helpers.stores import TOO_SMALL, save_with_a_large_page
 
 WORDS = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]
@@ -60,6 +68,41 @@ def test_a_document_is_read_encoded_and_stored(store, manual):
     row = store.find("pump.tiff")
     assert (row.state, row.stored, row.source) == (READY, 3, str(manual))
     assert row.renderer.startswith("pillow")
+
+
+@NEEDS_POPPLER
+def test_poppler_draws_where_it_is_named(store, quick_path):
+    ingest(store, written(quick_path, text_file("bleed"), "pump.pdf"), renderer="poppler")
+    assert store.find("pump.pdf").renderer.startswith("poppler ")
+
+
+def test_poppler_that_is_named_and_missing_is_missed_before_a_file_is_read(monkeypatch, quick_path):
+    monkeypatch.setenv("PATH", str(quick_path))
+    with pytest.raises(MissingExtra, match="or leave out the renderer, and PDFium draws"):
+        IngestOptions(renderer="poppler")
+
+
+def test_what_poppler_filled_is_read_again_without_it(store, quick_path, monkeypatch):
+    path = written(quick_path, text_file("bleed"), "pump.pdf")
+    ingest(store, path)
+    drawn = store.page_image_path(store.find("pump.pdf"), 1).read_bytes()
+
+    def reencode():
+        return reencode_collection(store, ToyEncoder(), options=IngestOptions(), callbacks=Callbacks())
+
+    def again():
+        row = store.find("pump.pdf")
+        return ingest_again(store, ToyEncoder(), row, options=IngestOptions(), callbacks=Callbacks())
+
+    monkeypatch.setenv("PATH", str(quick_path))
+    for read in (again, reencode):
+        store.writer.set_renderer(store.find("pump.pdf"), "poppler 22.12.0")
+        (same,) = ingest(store, path).files
+        assert same.outcome == "same" and store.find("pump.pdf").renderer == "poppler 22.12.0"
+        read()
+        assert store.find("pump.pdf").renderer.startswith("pdfium "), "the record says what drew the pages"
+        assert store.page_image_path(store.find("pump.pdf"), 1).read_bytes() == drawn
+        assert list(store.verify()) == []
 
 
 @pytest.mark.parametrize("ahead", [1, 5])

@@ -200,7 +200,7 @@ def conversation(*answers: Status | PageImage) -> BytesIO:
 
 def test_answers_arrive_as_they_were_sent():
     rng = np.random.default_rng(0)
-    picture = PageImage((7, 5), "BGR", rng.bytes(105), "text\n\ud83d \u2028")
+    picture = PageImage((7, 5), "RGBX", rng.bytes(140), "text\n\ud83d \u2028")
     pipe = conversation(Status("opened", pages=3), picture, Status("failed", "is damaged"))
     assert [receive(pipe, 35) for _ in range(4)] == [
         Status("opened", pages=3),

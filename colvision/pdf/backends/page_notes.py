@@ -5,7 +5,7 @@ import pypdfium2.raw as pdfium_c
 
 from colvision.core.health import Note
 from colvision.pdf.backends.drawn import DrawnPage
-from colvision.pdf.backends.page_objects import count_lost_pictures
+from colvision.pdf.backends.page_objects import PageObjects
 from colvision.pdf.backends.page_text import TextLayer, printable
 from colvision.pdf.limits import shrunk_notes
 
@@ -14,16 +14,16 @@ _NAMED = 5  # attached files that a note names
 _MAX_ANNOTATIONS = 1000  # of a page, looked at for attached files
 
 
-def page_notes(page: pdfium.PdfPage, drawn: DrawnPage, layer: TextLayer) -> tuple[Note, ...]:
+def page_notes(page: pdfium.PdfPage, objects: PageObjects, drawn: DrawnPage, layer: TextLayer) -> tuple[Note, ...]:
     """What was not drawn, or too small. On a large sheet whose letters are known their size decides, else its own."""
-    notes = layer.notes + _lost_pictures(page, drawn) + _attachments(page)
+    notes = layer.notes + _lost_pictures(objects, drawn) + _attachments(page)
     if not drawn.is_blank and (layer.print_height is None or layer.print_height < _LEAST_HEIGHT):
         notes += shrunk_notes(72 * drawn.scale)
     return notes
 
 
-def _lost_pictures(page: pdfium.PdfPage, drawn: DrawnPage) -> tuple[Note, ...]:
-    count = count_lost_pictures(page, drawn)
+def _lost_pictures(objects: PageObjects, drawn: DrawnPage) -> tuple[Note, ...]:
+    count = objects.count_lost_pictures(drawn)
     if not count:
         return ()
     pictures = "a picture" if count == 1 else f"{count} pictures"

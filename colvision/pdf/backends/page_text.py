@@ -9,15 +9,16 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from colvision.core.health import Note
+from colvision.pdf.backends import pdfium_calls as calls
 from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
-from colvision.pdf.backends.page_objects import address, hidden_layers, is_invisible, layer_of, picture_places
+from colvision.pdf.backends.page_objects import PageObjects, is_invisible, layer_of, pointer
 
 MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
 
@@ -45,14 +46,14 @@ class TextLayer:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The letters of one text object, which may be None for the spaces that PDFium adds."""
+    """The letters of one text object; its address is 0 for the spaces that PDFium adds."""
 
     start: int
     length: int
-    raw: object
+    raw: int
 
 
-def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
+def read_text_layer(page: pdfium.PdfPage, objects: PageObjects, drawn: DrawnPage) -> TextLayer:
     """Within the visible box: plain lines, words broken at line ends joined, no control characters."""
     layer = page.get_textpage()
     try:
@@ -62,29 +63,28 @@ def read_text_layer(page: pdfium.PdfPage, drawn: DrawnPage) -> TextLayer:
         lines = [layer.get_rect(number) for number in range(min(layer.count_rects(), _MAX_LETTERS))]
         places = [place for line in lines if (place := drawn.place(line))]
         print_height = _print_height(layer, drawn)
-        hidden = hidden_layers(page)
+        hidden = objects.hidden_layers()
         is_thin = any(_is_thin(line, drawn.scale) for line in lines)
         if count > _MAX_LETTERS or not (hidden or is_thin or not all(map(drawn.has_ink, places))):
             return TextLayer(_clean(layer.get_text_bounded()), print_height)
-        return _seen_text(layer, drawn, hidden, print_height)
+        pictures = objects.picture_places(drawn)
+        return replace(_seen_text(layer, drawn, hidden, pictures), print_height=print_height)
     finally:
         layer.close()
 
 
-def _seen_text(
-    layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], print_height: float | None
-) -> TextLayer:
+def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], pictures: list[Place]) -> TextLayer:
     kept, fonts, unseen = [], set(), 0
-    pictures = picture_places(layer.page, drawn)
+    page_text, boxes = _PageText(layer), _LetterBoxes(layer)
     for run in _runs(layer):
-        text = layer.get_text_range(run.start, run.length)
+        text = page_text.range(run.start, run.length)
         if not run.raw or not text.strip():
             kept.append(text)
             continue
         letters = [run.start + place for place, letter in enumerate(text) if not letter.isspace()]
         probed = letters[:: -(-len(letters) // _PROBED_LETTERS)]
-        places = [place for number in probed if (place := drawn.place(_letter_bounds(layer, number)))]
-        if address(run.raw) in hidden:
+        places = [place for number in probed if (place := drawn.place(boxes.bounds(number)))]
+        if run.raw in hidden:
             unseen += sum(map(str.isalnum, text))
         elif not places:  # beside the visible box
             continue
@@ -98,12 +98,13 @@ def _seen_text(
     has_unseen = unseen >= _LEAST_UNSEEN
     # Where all is kept, PDFium itself knows better which runs share a line.
     shown = _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip() if has_unseen else _clean(layer.get_text_bounded())
-    return TextLayer(shown, print_height, _notes(fonts, has_unseen=has_unseen))
+    return TextLayer(shown, notes=_notes(fonts, has_unseen=has_unseen))
 
 
 def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:
     """Of most letters."""
-    return 2 * sum(map(drawn.has_ink, places)) >= len(places)
+    most = (len(places) + 1) // 2
+    return sum(1 for _ in islice(filter(drawn.has_ink, places), most)) == most
 
 
 def _lies_on(letter: Place, pictures: list[Place]) -> bool:
@@ -124,33 +125,62 @@ def _notes(fonts: set[str], *, has_unseen: bool) -> tuple[Note, ...]:
 
 
 def _runs(layer: pdfium.PdfTextPage) -> Iterator[_Run]:
-    raws = [pdfium_c.FPDFText_GetTextObject(layer, number) for number in range(layer.count_chars())]
-    start = 0
-    for _, run in groupby(raws, key=address):
-        same = list(run)
-        yield _Run(start, len(same), same[0])
-        start += len(same)
+    handle, start = calls.address(layer.raw), 0
+    for raw, run in groupby(calls.letter_object(handle, number) for number in range(layer.count_chars())):
+        length = sum(1 for _ in run)
+        yield _Run(start, length, raw or 0)
+        start += length
 
 
-def _letter_bounds(layer: pdfium.PdfTextPage, number: int) -> Bounds:
-    """Of its strokes; of its place in the line, where the font has none."""
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    pdfium_c.FPDFText_GetCharBox(layer, number, left, right, bottom, top)
-    if top.value - bottom.value >= _LEAST_STROKE and right.value - left.value >= _LEAST_STROKE:
-        return left.value, bottom.value, right.value, top.value
-    loose = pdfium_c.FS_RECTF()
-    pdfium_c.FPDFText_GetLooseCharBox(layer, number, loose)
-    return loose.left, loose.bottom, loose.right, loose.top
+class _PageText:
+    """The text of a page, fetched once; `range` is `PdfTextPage.get_text_range`, which fetches a part of it."""
+
+    def __init__(self, layer: pdfium.PdfTextPage) -> None:
+        self._handle = calls.address(layer.raw)
+        count = layer.count_chars()
+        buffer = (ctypes.c_ushort * (count + 1))()
+        length = pdfium_c.FPDFText_GetText(layer, 0, count, buffer) - 1
+        self._text = bytes(buffer)[: 2 * max(length, 0)]
+
+    def range(self, start: int, length: int) -> str:
+        """Of so many letters from one on; some of them may have no place in the text."""
+        end = start + length
+        while start < end and (first := calls.letter_offset(self._handle, start)) < 0:
+            start += 1
+        while start < end and (last := calls.letter_offset(self._handle, end - 1)) < 0:
+            end -= 1
+        if start == end:
+            return ""
+        return self._text[2 * first : 2 * min(last + 1, first + end - start)].decode("utf-16-le", "ignore")
 
 
-def _missing_font(raw: object, text: str) -> str:
+class _LetterBoxes:
+    """Where the letters of a page are."""
+
+    def __init__(self, layer: pdfium.PdfTextPage) -> None:
+        self._handle = calls.address(layer.raw)
+        self._edges = [ctypes.c_double() for _ in range(4)]
+        self._loose = pdfium_c.FS_RECTF()
+        self._into = [ctypes.byref(edge) for edge in self._edges]
+
+    def bounds(self, number: int) -> Bounds:
+        """Of a letter's strokes; of its place in the line, where the font has none."""
+        calls.letter_box(self._handle, number, *self._into)
+        left, right, bottom, top = (edge.value for edge in self._edges)
+        if top - bottom >= _LEAST_STROKE and right - left >= _LEAST_STROKE:
+            return left, bottom, right, top
+        calls.letter_place(self._handle, number, ctypes.byref(self._loose))
+        return self._loose.left, self._loose.bottom, self._loose.right, self._loose.top
+
+
+def _missing_font(raw: int, text: str) -> str:
     """The name of the text's font where it would be drawn, had this machine its letters; else empty."""
-    handle = pdfium_c.FPDFTextObj_GetFont(raw)
+    handle = pdfium_c.FPDFTextObj_GetFont(pointer(raw))
     if not handle:
         return ""
     font = pdfium.PdfFont(handle)
     colour = [ctypes.c_uint() for _ in range(4)]
-    pdfium_c.FPDFPageObj_GetFillColor(raw, *colour)
+    pdfium_c.FPDFPageObj_GetFillColor(pointer(raw), *colour)
     *rgb, alpha = (value.value for value in colour)
     if font.is_embedded or is_invisible(raw) or layer_of(raw) is not None or min(rgb) >= _WHITE or not alpha:
         return ""
@@ -166,11 +196,11 @@ def _is_thin(line: Bounds, scale: float) -> bool:
 
 def _print_height(layer: pdfium.PdfTextPage, drawn: DrawnPage) -> float | None:
     """The size of the font of the middle one of some letters all over the text, in pixels."""
-    count, heights, matrix = layer.count_chars(), [], pdfium_c.FS_MATRIX()
+    handle, count, heights, matrix = calls.address(layer.raw), layer.count_chars(), [], pdfium_c.FS_MATRIX()
     for number in range(0, count, max(1, count // _SAMPLED_LETTERS)):
-        if not chr(pdfium_c.FPDFText_GetUnicode(layer, number)).isspace():
-            pdfium_c.FPDFText_GetMatrix(layer, number, matrix)
-            size = pdfium_c.FPDFText_GetFontSize(layer, number) * math.hypot(matrix.c, matrix.d)
+        if not chr(calls.letter_code(handle, number)).isspace():
+            calls.letter_matrix(handle, number, ctypes.byref(matrix))
+            size = calls.letter_size(handle, number) * math.hypot(matrix.c, matrix.d)
             heights.append(size * drawn.scale)
     middle = sorted(heights)[len(heights) // 2] if heights else 0.0
     return middle if 0 < middle < math.inf else None

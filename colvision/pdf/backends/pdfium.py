@@ -1,5 +1,6 @@
 """PDF pages by PDFium; also the geometry and the text layer where poppler draws. Runs in the worker process only."""
 
+import ctypes
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -9,6 +10,7 @@ from PIL import Image
 from colvision.core.page import PdfGeometry
 from colvision.pdf.backends.drawn import DrawnPage
 from colvision.pdf.backends.page_notes import file_notes, page_notes
+from colvision.pdf.backends.page_objects import PageObjects
 from colvision.pdf.backends.page_text import read_text_layer
 from colvision.pdf.limits import target_size
 from colvision.pdf.sandbox.protocol import PageImage, Request, UnreadableFile, UnreadablePage
@@ -21,6 +23,7 @@ class PdfiumDocument:
 
     def __init__(self, request: Request) -> None:
         self._pixels = request.pixels
+        self._memory = (ctypes.c_ubyte * 0)()  # of the last bitmap
         self._is_truncated = _is_truncated(Path(request.path))
         self._document = _load(request.path)
         self._document.init_forms()  # else filled-in fields stay blank
@@ -31,15 +34,17 @@ class PdfiumDocument:
         page = self._page(number)
         try:
             geometry, wanted = self._measure(page)
-            size, raw, pixels = self._render(page, number, wanted)
+            image, pixels = self._render(page, number, wanted)
+            size = image.size
             if abs(size[0] - wanted[0]) > 1 or abs(size[1] - wanted[1]) > 1:
                 raise UnreadablePage(f"was drawn as {size[0]} x {size[1]} pixels, not {wanted[0]} x {wanted[1]}")
-            drawn = DrawnPage(Image.frombuffer("RGB", size, bytes(pixels), "raw", raw, 0, 1), geometry)
+            drawn = DrawnPage(image, geometry)
             if self._is_truncated and drawn.is_blank:
                 raise UnreadablePage("is blank, and the end of the file is missing: its content is probably lost")
-            layer = read_text_layer(page, drawn)
-            notes = page_notes(page, drawn, layer)
-            return PageImage(size, raw, pixels, layer.text, geometry, notes, layer.print_height)
+            objects = PageObjects(page)
+            layer = read_text_layer(page, objects, drawn)
+            notes = page_notes(page, objects, drawn, layer)
+            return PageImage(size, image.mode, pixels, layer.text, geometry, notes, layer.print_height)
         finally:
             page.close()
 
@@ -58,10 +63,23 @@ class PdfiumDocument:
 
     def _render(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
-    ) -> tuple[tuple[int, int], str, bytes | memoryview]:
-        """(size, raw mode, pixels) of the page, drawn as near to `size` as the renderer comes."""
-        bitmap = page.render(scale=max(size) / max(page.get_size()))
-        return (bitmap.width, bitmap.height), "BGR", memoryview(bitmap.buffer)
+    ) -> tuple[Image.Image, bytes | memoryview]:
+        """The page, drawn as near to `size` as the renderer comes, and the pixels of that image."""
+        bitmap = page.render(
+            scale=max(size) / max(page.get_size()),
+            bitmap_maker=self._new_bitmap,
+            prefer_bgrx=True,  # four bytes a pixel, as Pillow keeps them
+            rev_byteorder=True,
+        )
+        size = bitmap.width, bitmap.height
+        pixels = memoryview(self._memory)[: 4 * size[0] * size[1]]
+        return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1), pixels  # type: ignore[arg-type]
+
+    def _new_bitmap(self, width: int, height: int, **layout: int) -> pdfium.PdfBitmap:
+        """In the memory of the last page: the system takes as long to give new memory as to copy that."""
+        if len(self._memory) < 4 * width * height:
+            self._memory = (ctypes.c_ubyte * (4 * width * height))()
+        return pdfium.PdfBitmap.new_native(width, height, buffer=self._memory, **layout)
 
 
 open_document = PdfiumDocument

@@ -25,7 +25,14 @@ class PopplerDocument(PdfiumDocument):
 
     def _render(
         self, page: pdfium.PdfPage, number: int, size: tuple[int, int]
-    ) -> tuple[tuple[int, int], str, bytes | memoryview]:
+    ) -> tuple[Image.Image, bytes | memoryview]:
+        image = self._run_pdftoppm(number, max(size))
+        if image is None or all(len(set(band.getextrema())) == 1 for band in image.split()):
+            return super()._render(page, number, size)
+        return image, image.tobytes()
+
+    def _run_pdftoppm(self, number: int, longest_side: int) -> Image.Image | None:
+        """The page with its longer side in pixels, RGB; None where it cannot be drawn."""
         try:
             images = convert_from_path(
                 self._request.path,
@@ -33,19 +40,16 @@ class PopplerDocument(PdfiumDocument):
                 last_page=number,
                 # The longer side alone: pdftoppm takes a width for that before /Rotate, and if poppler saw another
                 # box than PDFium, the other side tells.
-                size=max(size),
+                size=longest_side,
                 use_cropbox=True,
-                timeout=PATIENCE * self._request.page_seconds
-                + 1,  # after the parent's own, unless the parent has ended
+                # after the parent's own, unless the parent has ended
+                timeout=PATIENCE * self._request.page_seconds + 1,
             )
         except PDFPopplerTimeoutError as error:
             raise TimeoutError(self._request.timeout_reason) from error
         except PDFPageCountError:
-            images = []
-        image = images[0].convert("RGB") if images else None
-        if image is None or all(least == greatest for least, greatest in image.getextrema()):
-            return super()._render(page, number, size)
-        return image.size, "RGB", image.tobytes()
+            return None
+        return images[0].convert("RGB") if images else None
 
 
 open_document = PopplerDocument

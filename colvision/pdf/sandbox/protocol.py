@@ -13,7 +13,7 @@ Code = Literal["ready", "opened", "encrypted", "damaged", "unsupported", "limit"
 
 PATIENCE = 4  # times `page_seconds`, by the clock: on a busy machine a page has a part of a processor
 _MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
-_CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
+_CHANNELS = {"RGB": 3, "RGBX": 4, "L": 1}
 
 
 class UnreadablePage(Exception):
@@ -65,7 +65,7 @@ class PageImage:
     """A drawn page: rows of `raw` pixels from the top left, without gaps between them."""
 
     size: tuple[int, int]  # (width, height)
-    raw: str  # RGB, BGR or L
+    raw: str  # RGB, RGBX (one byte without a meaning) or L
     pixels: bytes | memoryview
     text: str = ""
     geometry: PdfGeometry | None = None

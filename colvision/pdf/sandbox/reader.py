@@ -125,7 +125,7 @@ class Reader:
         if isinstance(answer, Status):
             return FailedPage(number, answer.text[:_MAX_REASON_CHARACTERS])
         mode = "L" if answer.raw == "L" else "RGB"
-        image = Image.frombuffer(mode, answer.size, bytes(answer.pixels), "raw", answer.raw, 0, 1)
+        image = Image.frombytes(mode, answer.size, bytes(answer.pixels), "raw", answer.raw)
         notes = _bounded(answer.notes)
         return Page(image, number, self._request.name, answer.geometry, answer.text, notes, answer.print_height)
 

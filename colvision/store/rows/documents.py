@@ -70,6 +70,10 @@ def set_pages(db: Catalogue, key: int, pages: int) -> None:
     update(db, DOCUMENTS, key, pages=pages)
 
 
+def set_renderer(db: Catalogue, key: int, renderer: str) -> None:
+    update(db, DOCUMENTS, key, renderer=renderer)
+
+
 def set_metadata(db: Catalogue, key: int, metadata: Metadata) -> None:
     """Also of the hidden document that is to replace it."""
     for row in select(db, "key = ? OR replaces = ?", [key, key]):
