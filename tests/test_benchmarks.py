@@ -54,10 +54,9 @@ def test_made_pages_are_the_same_at_every_size_and_as_another_process_reads_them
 
 
 def test_a_way_in_another_process_is_measured_by_its_own_clock():
-    ways = {"here": lambda query: [query], "there": lambda query: TimedAnswer(3.0, [query, 9])}
+    ways = {"here": lambda query: [query], "there": lambda query: TimedAnswer(1e6, [query, 9])}
     found = measure_in_turns(ways, lambda query: [query, 8], queries=2, rounds=3)
-    assert found["there"].median == 3.0
-    assert found["here"].median < 1
+    assert found["here"].median < found["there"].median == 1e6
     assert found["here"].recall == found["there"].recall == 0.5
 
 

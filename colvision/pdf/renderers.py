@@ -19,8 +19,8 @@ def check_renderer(choice: RendererChoice) -> None:
         raise ValueError(f"renderer {choice!r} is not one of 'pdfium', 'poppler'")
     if choice == "poppler" and not _poppler_version():
         raise MissingExtra(
-            "poppler (pdftoppm, pdfinfo) is not installed, or does not run: install it (apt install poppler-utils, brew "
-            "install poppler), or leave out the renderer, and PDFium draws"
+            "poppler (pdftoppm, pdfinfo) is not installed, or does not run: install it (apt install poppler-utils, "
+            "brew install poppler), or leave out the renderer, and PDFium draws"
         )
 
 

@@ -42,7 +42,6 @@ def valve(height: int, width: int) -> Page:
     return Page(image)
 
 
-@pytest.mark.timeout(900)  # fifty pages, each read by mini for seconds on a busy machine
 def test_it_keeps_the_contract(encoder):
     check_encoder(encoder)
 

@@ -7,11 +7,13 @@ between may find either state.
 
 import mmap
 import os
+import time
 from pathlib import Path
 
 from tests.faults.state import State
 
 _ACKNOWLEDGED, _BEGUN = 0, 1
+_PATIENCE_SECONDS = 120.0
 
 
 class History:
@@ -32,6 +34,14 @@ class History:
     def begun(self) -> int:
         """The end of the record. A half line beyond it, of one who died while writing, is written over."""
         return self._places[_BEGUN]
+
+    def wait_for_more(self) -> None:
+        """Until another process has announced a change. Raises `TimeoutError`."""
+        begun, end = self.begun, time.monotonic() + _PATIENCE_SECONDS
+        while self.begun == begun:
+            if time.monotonic() > end:
+                raise TimeoutError("nothing was announced")
+            time.sleep(0.001)
 
     def announce(self, state: State) -> None:
         """Before a change: what it leads to."""

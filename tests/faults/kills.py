@@ -45,6 +45,8 @@ def main(folder: Path, kills: int, readers: int, seed: int = 1) -> None:
     rng, amid = np.random.default_rng(seed), 0
     for cycle in range(kills):
         writer = Forked(lambda cycle=cycle: _write(crowd, seed, cycle))
+        if cycle % 2:  # the others may die while they open the library: all of them, where the machine is slow
+            history.wait_for_more()
         if not writer.kill(after=rng.uniform(0.0, _SECONDS)):
             raise AssertionError("the writer ended by itself")
         amid += len(history.since(history.acknowledged)) > 1

@@ -21,7 +21,7 @@ def test_thirty_kills_cost_nothing_that_was_acknowledged_and_no_reader_sees_any(
 
 @forks
 def test_four_readers_beside_a_writer_see_complete_states_only():
-    output = run("crowd", 6, 4)
+    output = run("crowd", 3, 4)
     counts, faults = figures(output)
     assert not faults, output
     assert counts["changes"] > 10 and counts["answers"] >= 4, output

@@ -9,6 +9,7 @@ from colvision.finetune.gradient_cache import gradients
 from colvision.finetune.losses import in_batch, similarity
 
 TEXTS = ["bleed the hydraulic pump", "oil"]
+TEMPERATURE = 0.02
 
 
 def pictures(*sizes: tuple[int, int]) -> list[Image.Image]:
@@ -21,7 +22,8 @@ PICTURES = pictures((56, 90), (120, 60), (84, 84))
 
 def contrast(queries, pages):
     gold = torch.arange(len(queries.vectors))
-    return in_batch(similarity(queries, pages), gold, torch.zeros(len(gold), len(pages.vectors), dtype=bool), 0.02)
+    neutral = torch.zeros(len(gold), len(pages.vectors), dtype=bool)
+    return in_batch(similarity(queries, pages), gold, neutral, TEMPERATURE)
 
 
 def step(encoder: VlmEncoder, *, at_once: int = 8) -> float:

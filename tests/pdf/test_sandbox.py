@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 HASTY = Limits(page_seconds=2.0)
+PATIENCE = 60.0  # seconds, on a busy machine
 
 
 @pytest.fixture(params=BOTH)
@@ -53,8 +54,8 @@ def zombies() -> set[int]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
     return condition()
@@ -94,13 +95,13 @@ def test_nothing_is_left_behind(tmp_path, renderer, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(scratch))
     path = written(tmp_path, SLOW[renderer](before=2, after=1))
     assert len(list(read_pages(path, limits=HASTY, renderer=renderer, pixels=SMALL))) == 4
-    abandoned = read_pages(path, renderer=renderer)
+    abandoned = read_pages(path, limits=Limits(page_seconds=10 * PATIENCE), renderer=renderer)
     assert [next(abandoned).text, next(abandoned).text] == ["good", "good"]
     drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.sandbox.worker"
-    assert wait_for(lambda: bool(processes_of(path, drawing)), 30)  # at the bomb, which comes next
+    assert wait_for(lambda: bool(processes_of(path, drawing)))  # at the bomb, which comes next
     abandoned.close()
     assert (zombies() - before, list(scratch.iterdir())) == (set(), [])
-    assert wait_for(lambda: not processes_of(path), 10), "less than the limit on processor time"
+    assert wait_for(lambda: not processes_of(path))
 
 
 @NEEDS_PROC
@@ -119,11 +120,11 @@ def test_a_long_file_is_read_by_one_process_after_the_other(tmp_path):
 @NEEDS_PROC
 def test_a_page_that_the_machine_has_no_time_for_is_waited_for(tmp_path, renderer):
     path = written(tmp_path, text_file("a", "b"))
-    pages = read_pages(path, limits=Limits(page_seconds=1.0), renderer=renderer)
+    pages = read_pages(path, limits=HASTY, renderer=renderer)
     next(pages)
     for process in processes_of(path):
         os.kill(process, signal.SIGSTOP)
-        threading.Timer(1.5, os.kill, [process, signal.SIGCONT]).start()
+        threading.Timer(2.5, os.kill, [process, signal.SIGCONT]).start()
     assert isinstance(next(pages), Page)
     pages.close()
 
@@ -151,7 +152,7 @@ def test_a_first_process_of_a_container_collects_no_zombies(tmp_path, renderer):
 READ_ONE = """
 import sys
 from colvision.pdf import Limits, read_pages
-pages = read_pages(sys.argv[1], limits=Limits(page_seconds=2.0), renderer=sys.argv[2])
+pages = read_pages(sys.argv[1], limits=Limits(page_seconds=20.0), renderer=sys.argv[2])
 print(next(pages).number, flush=True)
 sys.stdin.read()
 """
@@ -176,7 +177,7 @@ def killed_parent(path: Path, renderer: str) -> Iterator[None]:
 def test_a_process_whose_parent_was_killed_ends_by_itself(tmp_path, renderer):
     path = written(tmp_path, text_file("a", "b", "c"))
     with killed_parent(path, renderer):
-        assert wait_for(lambda: not processes_of(path), 30)
+        assert wait_for(lambda: not processes_of(path))
 
 
 @NEEDS_PROC
@@ -184,10 +185,10 @@ def test_a_process_that_is_busy_when_its_parent_is_killed_has_seconds_left(tmp_p
     path = written(tmp_path, SLOW[renderer](before=1))
     drawing = "pdftoppm" if renderer == "poppler" else "colvision.pdf.sandbox.worker"
     with killed_parent(path, renderer):
-        assert wait_for(lambda: bool(processes_of(path, drawing)), 10)
+        assert wait_for(lambda: bool(processes_of(path, drawing)))
         limits = [Path(f"/proc/{process}/limits").read_text() for process in processes_of(path)]
         seconds = [int(re.search(r"Max cpu time +(\d+)", text).group(1)) for text in limits]
-        assert max(seconds) < 10
+        assert 20 < max(seconds) < 30
 
 
 def conversation(*answers: Status | PageImage) -> BytesIO:

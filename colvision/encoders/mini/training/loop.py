@@ -23,6 +23,7 @@ from colvision.encoders.mini.training.lookalikes import lookalikes
 from colvision.encoders.mini.training.loss import Losses, matching_loss
 from colvision.encoders.mini.training.model import PageTower, QueryTower
 from colvision.encoders.mini.training.muon import Muon
+from colvision.encoders.precision import computes_bfloat16
 
 _CHECKPOINT = "checkpoint.safetensors"
 _LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
@@ -56,7 +57,7 @@ class Towers(nn.Module):
         device = self.log_temperature.device
         images = torch.from_numpy(np.stack([crop.image for crop in crops]))[:, None]
         ink = 1 - images.to(device, torch.float32).div_(255)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
             reading = self.page(ink.to(memory_format=torch.channels_last))
         words, pairs, neutral = _batch_words(crops, rng)
         others = lookalikes(words, _LOOKALIKES, rng)

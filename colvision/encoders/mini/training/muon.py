@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from colvision.encoders.precision import computes_bfloat16
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz iteration, from the first source
 _ITERATIONS = 5
 _ADAM_SIZE = 0.2  # root mean square of a typical AdamW step, over the learning rate
@@ -41,7 +43,9 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """(m, n) -> about U V^T of its singular value decomposition, all singular values near 1."""
     a, b, c = _COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).bfloat16()
+    x = matrix.T if tall else matrix
+    if computes_bfloat16(x.device):
+        x = x.bfloat16()
     x = x / (x.norm() + 1e-7)
     for _ in range(_ITERATIONS):
         square = x @ x.T
