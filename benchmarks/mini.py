@@ -8,12 +8,12 @@ the higher similarity (area under the ROC curve); `pointed`: the share whose bes
 """
 
 import argparse
+import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from benchmarks.machine import machine
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for a picture of every case")
     parser.add_argument("--case", nargs="+", help="only cases of these names")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # mini heeds it
     encoder = load_encoder("mini")
     print(f"{machine()}; mini {encoder.info.fingerprint[:12]}; {options.pages} pages a case\n")
     print("| printed | words | read | false | apart | pointed |")

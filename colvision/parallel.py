@@ -42,14 +42,14 @@ def once(make: _Function) -> _Function:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="colvision", initializer=_mark_thread)
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="colvision", initializer=_mark_thread)
 
 
 def _mark_thread() -> None:
     _state.is_in_pool = True
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Those that this process may use: in a container or under `taskset` fewer than the machine has."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 """The rows of the catalogue as values."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,11 +45,13 @@ class CollectionRow:
         pinned_options, options = pinned.options or pinned.name, info.options or "--encoder NAME"
         advice = f"open the library with {pinned_options}, or run"
         if options == pinned_options:
-            advice = "its files have changed since: put back those of then, or run"
+            changed = "its files have changed since: put back those of then, or run"
+            advice = changed if pinned.loaded_from else "another version of it: run"
+        own = "" if self.name == "default" else f" --collection {shlex.quote(str(self.name))}"
         raise EncoderMismatch(
             f"collection {self.name!r} was filled by {pinned.name} (fingerprint {pinned.fingerprint[:12]}), "
-            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {options}` to fill the "
-            f"collection again with {info.name} from the kept files"
+            f"not by {info.name} ({info.fingerprint[:12]}): {advice} `colvision reencode {options}{own}` to "
+            f"fill the collection again with {info.name} from the kept files"
         )
 
 

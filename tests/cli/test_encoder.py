@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
 from colvision.core.encoder import CheckpointRef, EncoderInfo
+from colvision.encoders import mini
+from colvision.encoders.mini.encoder import QUERY_TOWER, SHIPPED
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderNotFound
@@ -148,6 +151,21 @@ def test_a_checkpoint_that_was_changed_is_never_searched_with(moved):
     assert "its files have changed since: put back those of then, or run `colvision reencode" in refused
     assert "pump.tiff: replaced, 2 pages" in run("reencode", *EXACT, library=library).stdout
     run("search", "oil", *EXACT, library=library)
+
+
+def test_a_library_that_an_older_mini_filled_says_what_to_do(manual, tmp_path):
+    older, library = Path(shutil.copytree(SHIPPED, tmp_path / "weights")), tmp_path / "library"
+    settings = {"code_range": 0.5, "link_slope": 40.0, "link_midpoint": 0.5}
+    save_file(load_file(older / QUERY_TOWER), older / QUERY_TOWER, metadata={"mini": json.dumps(settings)})
+    with colvision.open_library(library, encoder=mini.load(older)) as opened:
+        opened.ingest([manual])
+        opened.collection("pumps and valves").ingest([manual])
+    refused = run("search", "oil", library=library, code=1).stderr
+    assert "another version of it: run `colvision reencode --encoder mini` to fill" in refused
+    assert "replaced, 2 pages" in run("reencode", "--encoder", "mini", library=library).stdout
+    run("search", "oil", library=library)
+    refused = run("search", "oil", "--collection", "pumps and valves", library=library, code=1).stderr
+    assert "`colvision reencode --encoder mini --collection 'pumps and valves'`" in refused
 
 
 def test_a_library_is_handed_to_mini_and_back(moved):

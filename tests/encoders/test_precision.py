@@ -1,4 +1,4 @@
-"""Where bfloat16 is chosen: by one rule for mini and for checkpoints."""
+"""Where bfloat16 is chosen."""
 
 import os
 import subprocess
@@ -7,17 +7,15 @@ import sys
 import pytest
 import torch
 
-from colvision.encoders import mini
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.precision import computes_bfloat16
 
 CPU = torch.device("cpu")
 
 
-def test_mini_and_checkpoints_compute_in_the_same_precision():
+def test_a_checkpoint_computes_in_what_the_processor_multiplies():
     chosen = torch.bfloat16 if computes_bfloat16(CPU) else torch.float32
     assert EncoderOptions().torch_dtype(CPU) is chosen
-    assert mini.load()._uses_bfloat16 is computes_bfloat16(CPU)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""mini, the embedded page reader: weights in the package, CPU first."""
+"""mini, the embedded page reader: weights in the package, for the CPU, without torch."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from colvision.core.encoder import Encoder
 
 
 def load(weights: Path | None = None) -> Encoder:
-    """The encoder with the shipped weights, or with others of the same shape (a safetensors file)."""
+    """The encoder with the shipped weights, or with others that `training.export` wrote (a folder)."""
     from colvision.encoders.mini.encoder import SHIPPED, MiniEncoder
 
     return MiniEncoder(weights or SHIPPED)

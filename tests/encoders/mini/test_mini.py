@@ -1,6 +1,7 @@
 """mini: words and sizes it works with, weights it refuses, and the training that makes them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,33 +11,17 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from colvision.core.page import Page, PdfGeometry
 from colvision.encoders import mini
 from colvision.encoders.mini import words
-from colvision.encoders.mini.encoder import resize_page
-from colvision.encoders.mini.model import PageTower, QueryTower
+from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER, SHIPPED
+from colvision.encoders.mini.page_image import resize_page
 from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 _FONTS = [path for path in (Path("/usr/share/fonts"), Path("/Library/Fonts")) if path.is_dir()]
-
-
-def save_random_mini(file: Path, *, seed: int = 0) -> Path:
-    """Untrained weights of mini: the real towers, quick to make, without a word of reading in them."""
-    torch.manual_seed(seed)
-    weights = {}
-    for prefix, tower in (("page.", PageTower()), ("query.", QueryTower())):
-        for name, weight in tower.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            if weight.ndim == 4:  # torch's own start fades out from layer to layer: all pages would look alike
-                weight.normal_(std=(3 / weight[0].numel()) ** 0.5)
-            weights[prefix + name] = weight
-    settings = {"link_slope": 20.0, "link_midpoint": 0.5, "code_range": 0.6}
-    save_file(weights, file, metadata={"mini": json.dumps(settings)})
-    return file
 
 
 def test_words_are_folded_runs_of_letters_and_digits():
@@ -134,51 +119,61 @@ def test_an_image_file_is_taken_for_a_letter_page_and_extremes_stay_in_bounds():
 
 @pytest.fixture
 def weights(tmp_path):
-    return save_random_mini(tmp_path / "mini.safetensors")
+    """The shipped ones in a folder of their own."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in (PAGE_TOWER, QUERY_TOWER):
+        shutil.copy(SHIPPED / name, folder)
+    return folder
 
 
-def _change(path: Path, change) -> Path:
-    with safe_open(path, framework="pt") as file:
+def _change(folder: Path, change) -> Path:
+    path = folder / QUERY_TOWER
+    with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path, metadata=metadata)
-    return path
+    return folder
 
 
 def test_a_missing_an_unexpected_and_a_misshapen_weight_are_refused(weights):
-    name = "page.patch_head.bias"
-    whole = load_file(weights)[name]
+    name = "network.2.bias"
+    whole = load_file(weights / QUERY_TOWER)[name]
     for change in (
         lambda tensors: tensors.pop(name),
-        lambda tensors: tensors.update({"page.patch_head.more": whole}),
-        lambda tensors: tensors.update({name: whole[:5].clone()}),
+        lambda tensors: tensors.update({"network.2.more": whole}),
+        lambda tensors: tensors.update({name: whole[:5].copy()}),
     ):
-        kept = weights.read_bytes()
+        kept = (weights / QUERY_TOWER).read_bytes()
         with pytest.raises(WeightsMismatch, match="1 weights are missing, unexpected or of another shape"):
             mini.load(_change(weights, change))
-        weights.write_bytes(kept)
+        (weights / QUERY_TOWER).write_bytes(kept)
 
 
-def test_damaged_foreign_and_absent_weights_are_refused(tmp_path, weights):
-    cut = tmp_path / "cut.safetensors"
-    cut.write_bytes(weights.read_bytes()[:-1000])
+def test_damaged_foreign_and_absent_weights_are_refused(weights):
+    path = weights / QUERY_TOWER
+    path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(WeightsMismatch, match="damaged"):
-        mini.load(cut)
-    foreign = tmp_path / "foreign.safetensors"
-    save_file({"x": torch.zeros(1)}, foreign)
+        mini.load(weights)
+    save_file({"x": np.zeros(1, np.float32)}, path)
     with pytest.raises(WeightsMismatch, match="no weights of mini"):
-        mini.load(foreign)
-    with pytest.raises(EncoderNotFound, match="install colvision again"):
-        mini.load(tmp_path / "absent.safetensors")
+        mini.load(weights)
+    for name in (QUERY_TOWER, PAGE_TOWER):
+        (weights / name).unlink()
+        with pytest.raises(EncoderNotFound, match=f"missing at .*{name}: install colvision again"):
+            mini.load(weights)
+        shutil.copy(SHIPPED / QUERY_TOWER, weights)
 
 
-@pytest.mark.slow
-def test_other_weights_have_another_fingerprint(tmp_path, weights):
+def test_other_weights_of_either_tower_have_another_fingerprint(weights):
     first = mini.load(weights).info.fingerprint
-    assert mini.load(weights).info.fingerprint == first
-    other = save_random_mini(tmp_path / "other.safetensors", seed=1)
-    assert mini.load(other).info.fingerprint != first
+    assert mini.load(weights).info.fingerprint == first == mini.load().info.fingerprint
+    _change(weights, lambda tensors: tensors["network.2.bias"].__iadd__(1))
+    second = mini.load(weights).info.fingerprint
+    with (weights / PAGE_TOWER).open("ab") as file:
+        file.write(b"\0")
+    assert len({first, second, mini.load(weights).info.fingerprint}) == 3
 
 
 def test_lookalikes_are_never_words_of_the_batch():
@@ -249,17 +244,16 @@ def test_training_runs_from_its_command_and_resumes(tmp_path):
 
 
 def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
-    path = Path(mini.__file__).with_name("weights.safetensors")
-    assert path.stat().st_size < 20_000_000
-    with safe_open(path, framework="pt") as file:
+    assert sum((SHIPPED / name).stat().st_size for name in (PAGE_TOWER, QUERY_TOWER)) < 16_000_000
+    with safe_open(SHIPPED / QUERY_TOWER, framework="numpy") as file:
         settings = json.loads(file.metadata()["mini"])
-        assert all(file.get_tensor(name).dtype == torch.float16 for name in file.keys())  # noqa: SIM118  not a mapping
+        assert all(file.get_tensor(name).dtype == np.float16 for name in file.keys())  # noqa: SIM118  not a mapping
     assert settings.keys() == {"code_range", "link_slope", "link_midpoint"}
 
 
 def test_the_fingerprint_of_the_shipped_weights_is_the_one_that_libraries_know():
     """Other words in the text that is hashed would ask for every library of mini to be encoded again."""
-    assert mini.load().info.fingerprint == "405e58d4c04e3973aee8b756d3b071ebf794f4f548236cec3ab58792fc002e62"
+    assert mini.load().info.fingerprint == "cb6dbe7de7381a7a72bffe893caf5e7f8d64ed71910cc5d758ee519094dd8817"
 
 
 def test_other_forms_of_words_follow_english_rules_and_codes_have_none():

@@ -7,7 +7,7 @@ from PIL import Image
 
 from colvision.core.page import Page
 from colvision.encoders import mini
-from colvision.encoders.mini.encoder import resize_page
+from colvision.encoders.mini.page_image import resize_page
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow

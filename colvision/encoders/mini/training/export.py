@@ -1,25 +1,35 @@
-"""From a checkpoint to the weights in the package: float16, with the constants that go with them measured.
+"""From a checkpoint to the weights in the package: the page tower quantised, the query tower as float16.
 
-python -m colvision.encoders.mini.training.export RUN WEIGHTS.safetensors --pdfs FOLDER [--calibration SLOPE MIDPOINT]
+python -m colvision.encoders.mini.training.export CHECKPOINT FOLDER --pdfs PDFS [--calibration SLOPE MIDPOINT]
+
+The constants that go with the weights are measured on training pages, with the towers as they are written. Beside
+them FOLDER gets the page tower before it was quantised (float16), from which it can be made again or trained on.
 """
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.encoders import mini
+from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER
+from colvision.encoders.mini.geometry import DPI
 from colvision.encoders.mini.training import degrade, documents
+from colvision.encoders.mini.training.model import PageTower
+from colvision.encoders.mini.training.quantise import write_quantised
 
+FLOAT_PAGE_TOWER = "page.safetensors"
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
+_CROPS, _CROP_SIDE = 40, 512  # pixels; what the activations' ranges are measured on
 _PRIOR = 0.05  # a word of a query stands on about one page in twenty
 # The keys are those of every weights file there is: `link` is the calibration, `code_range` the quantisation range.
 _PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
@@ -27,29 +37,55 @@ _PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("checkpoint", type=Path, help="of a run, or any file with its page and query tensors")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--pdfs", type=Path, required=True)
     parser.add_argument(
         "--calibration", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages"
     )
     options = parser.parse_args()
-    tensors = load_file(options.run / "checkpoint.safetensors")
-    kept = {
-        name.removeprefix("towers."): value.half().contiguous()
-        for name, value in tensors.items()
-        if name.startswith(("towers.page.", "towers.query.")) and not name.endswith("num_batches_tracked")
-    }
-    _write(kept, options.weights, _PROVISIONAL)
-    settings = _measure(mini.load(options.weights), options.pdfs)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    page, query = read_towers(options.checkpoint)
+    save_file(page, options.folder / FLOAT_PAGE_TOWER)
+    tower = PageTower()
+    tower.load_state_dict({name: value.float() for name, value in page.items()}, strict=False)
+    write_quantised(tower, _crops(options.pdfs), options.folder / PAGE_TOWER)
+    _write_query(query, options.folder, _PROVISIONAL)
+    settings = _measure(mini.load(options.folder), options.pdfs)
     print(settings)
     if options.calibration:
         settings |= {"link_slope": options.calibration[0], "link_midpoint": options.calibration[1]}
-    _write(kept, options.weights, settings)
+    _write_query(query, options.folder, settings)
 
 
-def _write(tensors: dict[str, torch.Tensor], path: Path, settings: dict[str, float]) -> None:
-    save_file(tensors, path, metadata={"mini": json.dumps(settings)})
+def read_towers(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of the page tower and of the query tower, float16."""
+    page: dict[str, Tensor] = {}
+    query: dict[str, Tensor] = {}
+    for name, value in load_file(checkpoint).items():
+        tower, _, own = name.removeprefix("towers.").partition(".")
+        if tower in ("page", "query") and not own.endswith("num_batches_tracked"):
+            (page if tower == "page" else query)[own] = value.half().contiguous()
+    return page, query
+
+
+def _write_query(tensors: dict[str, Tensor], folder: Path, settings: dict[str, float]) -> None:
+    save_file(tensors, folder / QUERY_TOWER, metadata={"mini": json.dumps(settings)})
+
+
+def _crops(pdfs: Path) -> Iterator[NDArray[np.uint8]]:
+    """From the middle of training pages, spoilt as those that the towers are trained on."""
+    rng = np.random.default_rng(5)
+    left = _CROPS
+    for place in documents.list_pages(pdfs, most_a_document=2, seed=98):
+        page = documents.labelled_page(place, DPI)
+        if page is None or min(page.image.shape) < _CROP_SIDE:
+            continue
+        down, right = ((length - _CROP_SIDE) // 2 for length in page.image.shape)
+        yield degrade.degrade(page.image[down : down + _CROP_SIDE, right : right + _CROP_SIDE], rng)
+        left -= 1
+        if not left:
+            return
 
 
 def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
@@ -69,7 +105,7 @@ def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
     for page, own in zip(labelled, vectors, strict=True):
         here = {word.text for word in page.words}
         sample = rng.choice(len(vocabulary), 400, replace=False)
-        sample = np.union1d(sample, [i for i, word in enumerate(vocabulary) if word in here])
+        sample = np.union1d(sample, np.flatnonzero([word in here for word in vocabulary]))
         similarity.append((table[sample] @ own.T).max(axis=1))
         present.append(np.array([vocabulary[i] in here for i in sample]))
     slope, midpoint = _logistic(np.concatenate(similarity), np.concatenate(present))

@@ -10,12 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from colvision.encoders.mini.geometry import BLOCK, DIM, LETTERS
 from colvision.encoders.mini.words import BUCKETS, features
-
-DIM = 128
-
-
-LETTERS = 95  # printable ASCII, 0 = none
 
 
 class PageTowerOutput(NamedTuple):
@@ -62,7 +58,7 @@ class PageTower(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.letters_tower = nn.Sequential(
-            nn.PixelUnshuffle(4),  # (16, height / 4, width / 4)
+            nn.PixelUnshuffle(BLOCK),  # (16, height / 4, width / 4)
             Convolution(16, 64, (3, 3)),
             Convolution(64, 96, (3, 3), (2, 2)),  # height / 8, width / 8
             Bottleneck(96, (3, 3)),
@@ -82,10 +78,14 @@ class PageTower(nn.Module):
         self.patch_head = nn.Conv2d(256, DIM + 1, 1)
 
     def forward(self, images: Tensor) -> PageTowerOutput:
-        middle = self.letters_tower(images)
-        heads = self.patch_head(self.words_tower(middle)).float()
-        vectors = nn.functional.normalize(heads[:, :DIM], dim=1)
-        return PageTowerOutput(vectors, heads[:, DIM], self.letters_head(middle).float())
+        patches, letters = self.heads(self.letters_tower[0](images))
+        vectors = nn.functional.normalize(patches[:, :DIM].float(), dim=1)
+        return PageTowerOutput(vectors, patches[:, DIM].float(), letters.float())
+
+    def heads(self, blocks: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, 16, height / 4, width / 4) -> vectors and ink (batch, DIM + 1, rows, cols), and letters."""
+        middle = self.letters_tower[1:](blocks)
+        return self.patch_head(self.words_tower(middle)), self.letters_head(middle)
 
 
 class QueryTower(nn.Module):
