@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 _TRIES = 5
+_PAGES = 1_000  # of the same rows
 
 
 class Roofline(NamedTuple):
@@ -37,27 +38,14 @@ def measure() -> Roofline:
 
 
 def _int8() -> float:
-    """torch's product of 1,024 x 1,024; where there is AMX, its instructions over what the first-level cache holds."""
-    from colvision.maxsim import amx
+    """Codes compared in the first-level cache by the quickest instructions, with little else to do: long vectors."""
+    from colvision.maxsim.instructions import int8_products
 
-    if amx.tiles() is None:
-        import torch
-
-        whole = torch.randint(-127, 128, (1024, 1024), dtype=torch.int8)
-        return 2 * 1024**3 / _least(lambda: torch._int_mm(whole, whole))
-    from numba import njit
-
-    from colvision.maxsim.amx import BLOCK_ROWS, BYTES, add_products, configure, release, tile_config
-
-    def loop(config: np.ndarray, rows: np.ndarray, turns: int) -> None:
-        configure(config.ctypes.data)
-        for _ in range(turns):
-            add_products(rows.ctypes.data, BYTES, rows.ctypes.data)
-        release()
-
-    turns, compiled_loop = 10_000, njit(loop)
-    config, rows = tile_config(), np.ones((BLOCK_ROWS, BYTES), np.int8)
-    return turns * 2 * BLOCK_ROWS * BLOCK_ROWS * BYTES / _least(lambda: compiled_loop(config, rows, turns))
+    rows, tokens, dim = 32, 32, 512
+    codes = np.ones((rows, dim), np.int8)
+    firsts, products = np.zeros(_PAGES, np.int64), int8_products(dim)
+    lasts = firsts + rows
+    return 2 * _PAGES * rows * tokens * dim / _least(lambda: products.maxima(codes[:tokens], codes, firsts, lasts))
 
 
 def _words() -> float:

@@ -1,8 +1,6 @@
 """What `open_library` returns: the whole way from files to hits, reasons and back."""
 
 import shutil
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -380,9 +378,3 @@ def test_searches_of_many_threads_go_on_while_a_document_is_ingested(library, qu
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_a_process_that_searches_nothing_does_not_wait_for_numba(tmp_path):
-    code = "import sys, colvision; colvision.open_library(sys.argv[1]).documents(); print('numba' in sys.modules)"
-    command = [sys.executable, "-c", code, str(tmp_path / "library")]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"

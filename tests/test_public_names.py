@@ -39,7 +39,7 @@ def test_the_list_is_written_out_and_names_what_the_type_checkers_see():
 
 @pytest.mark.parametrize("code", ["import colvision", "import colvision; colvision.open_library"])
 def test_importing_the_package_imports_nothing_heavy(code):
-    heavy = "{'torch', 'numba', 'transformers', 'gradio', 'fastapi'}"
+    heavy = "{'torch', 'scipy', 'transformers', 'gradio', 'fastapi'}"
     script = f"import sys; {code}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

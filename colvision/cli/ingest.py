@@ -125,7 +125,7 @@ def reencode(
 @encoder_options(EncoderArgument)
 def doctor(*, encoder: EncoderSpec) -> None:
     """Encode a few generated pages and say in words whether the encoder does what a search needs of it."""
-    from colvision.encoders.doctor import examine  # numba and PIL's fonts: a second that others need not wait for
+    from colvision.encoders.doctor import examine  # PIL's fonts, which others need not wait for
 
     report = examine(encoder.load(None))
     echo(str(report))

@@ -57,10 +57,9 @@ class PatchGrid:
 
     def first_cells(self, vectors: int) -> Ints:
         """(vectors, 2) row and column of each vector's first cell, from the top left; -1, -1 where it has none."""
-        cells = np.full((vectors, 2), -1, dtype=np.int32)
-        places = np.argwhere(self.cells >= 0)[::-1]  # from the end, so that the first one is what stays
-        cells[self.cells[places[:, 0], places[:, 1]]] = places
-        return cells
+        first = np.full(vectors + 1, -1, np.int32)  # the last is for cells that have no vector
+        first[self.cells.ravel()[::-1]] = np.arange(self.cells.size, dtype=np.int32)[::-1]  # the first stays
+        return np.where(first < 0, -1, np.divmod(first, np.int32(max(self.cols, 1)))).T[:-1]
 
     def to_cells(self, values: Floats) -> Floats:
         """(..., n) a value a vector -> (..., rows, cols), NaN where a cell has no vector."""

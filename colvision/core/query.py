@@ -27,6 +27,18 @@ class TextScale(NamedTuple):
     floor: float
 
 
+class PrintedTokens(NamedTuple):
+    """Tokens in the order of the query, and what they are on pages: `scale` multiplies their probabilities.
+
+    The spellings that a page does not print are not `is_printed`, with scale and weight 0.
+    """
+
+    tokens: list[int]
+    is_printed: NDArray[np.bool_]  # (pages, p)
+    scale: Floats
+    weights: Floats
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredQuery:
     """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
@@ -68,23 +80,29 @@ class ScoredQuery:
             return float(similarity[list(tokens)].mean())
         return max(float(similarity[each].min()) for each in self.embedding.tokens_of_spellings(tokens))
 
-    def as_printed(self, probabilities: Floats) -> tuple[Floats, Floats]:
-        """(t, n) probabilities of a page's vectors -> (p, n) and weights (p,), of each word as the page prints it.
+    def as_printed(self, best: Floats) -> PrintedTokens:
+        """(pages, t) the best probabilities of pages -> their tokens, of each word as a page prints it.
 
         That is the spelling that it has most probably; its tokens share the word's weight, and none is more probable
         than the least of them is at best. A word in letters that the encoder does not read is left out.
         """
-        tokens, weights, limits = [], [], []
-        best = probabilities.max(axis=1, initial=0.0)  # (t,)
+        tokens, is_printed, scales, weights = [], [], [], []
         for word, of_word in self.embedding.tokens_of_words():
-            if word not in self.embedding.unread:
-                spellings = self.embedding.tokens_of_spellings(of_word)
-                printed = max(spellings, key=lambda spelling: float(best[spelling].min()))
-                tokens += printed
-                weights += [self.weights[of_word].sum() / len(printed)] * len(printed)
-                limits += [best[printed].min()] * len(printed)
-        scale = np.array(limits, np.float32) / np.maximum(best[tokens], 1e-9)
-        return probabilities[tokens] * scale[:, None], np.array(weights, np.float32)
+            spellings = [] if word in self.embedding.unread else self.embedding.tokens_of_spellings(of_word)
+            limits = np.array([best[:, spelling].min(axis=1) for spelling in spellings])  # (spellings, pages)
+            for place, spelling in enumerate(spellings):
+                here = limits.argmax(axis=0) == place
+                tokens += spelling
+                is_printed += [here] * len(spelling)
+                scales += [here * limits[place] / np.maximum(best[:, token], 1e-9) for token in spelling]
+                weights += [here * (self.weights[of_word].sum() / len(spelling))] * len(spelling)
+        shape = (len(best), len(tokens))
+        return PrintedTokens(
+            tokens,
+            np.array(is_printed, np.bool_).T.reshape(shape),
+            np.array(scales, np.float32).T.reshape(shape),
+            np.array(weights, np.float32).T.reshape(shape),
+        )
 
     def text_term(self, scores: Scores, texts: Scores) -> Scores:
         """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add.

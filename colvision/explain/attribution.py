@@ -12,6 +12,7 @@ from colvision.core.page import Box, PdfGeometry
 from colvision.core.query import ScoredQuery
 from colvision.explain.heatmap import draw_heatmap
 from colvision.maxsim import similarities
+from colvision.maxsim.score_terms import compute_score_terms
 from colvision.store.shards import ShardPage
 
 
@@ -147,9 +148,6 @@ def explain_page(
 
     `name` is the document's, in `page_form`, `text_score` what BM25 gives the page's text layer.
     """
-    # Here for numba: half a second that a process which explains nothing need not wait.
-    from colvision.maxsim.score_terms import compute_score_terms
-
     table = similarities(query.embedding.vectors, stored.codes, quantisation_range)  # (t, n)
     winner = table.argmax(axis=1)  # (t,)
     best = table[np.arange(len(table)), winner]
@@ -159,7 +157,8 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
         for i in range(len(table))
     )
-    score_terms = dict(compute_score_terms(query, query.calibration(table), stored.grid))
+    terms = compute_score_terms(query, query.calibration(table), [stored.grid], np.array([0, len(stored.codes)]))
+    score_terms = {term: float(values[0]) for term, values in terms.items()}
     pixels = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
     beside = {
         "text": float(query.text_term(np.array(pixels), np.array(text_score))),

@@ -5,8 +5,8 @@ end; `starts` (pages + 1,) says where each page begins, so nothing is padded and
 function that walks pages takes `pages`, sorted rows of the pages to score, and splits its work over threads that let
 go of the interpreter lock. Several queries at once are their token vectors end to end: the caller splits the columns.
 
-`loops` is compiled for the processor at hand, in what `int8_lanes` and `bit_lanes` say of its instructions; `amx` and
-`score_terms` import numba, once they are needed.
+`loops` is compiled for the processor at hand, in what `int8_lanes` and `bit_lanes` say of its instructions, and so is
+`amx`, where a processor has tiles.
 """
 
 from colvision.maxsim.binary import bit_maxima, sign_bits

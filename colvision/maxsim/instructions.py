@@ -17,6 +17,7 @@ import platformdirs
 
 from colvision.atomic_io import atomic_write
 from colvision.environment import INSTRUCTIONS_VARIABLE
+from colvision.maxsim import amx
 from colvision.maxsim.int8_lanes import CODES, INT8_LANES, Int32s
 from colvision.maxsim.loops import Places
 from colvision.maxsim.native import processor_features, processor_name
@@ -70,7 +71,7 @@ def int8_products(dim: int) -> Int8Products:
 def available_instructions() -> tuple[str, ...]:
     """The sets that this processor has, `float32` last: each computes what numpy does, or is not among them."""
     names = [each.lanes.name for each in INT8_LANES if each.lanes.is_available and each.agrees()]
-    return (*([AMX] if _tiles() is not None else []), *names, FLOAT32)
+    return (*([AMX] if amx.tiles() is not None else []), *names, FLOAT32)
 
 
 @once
@@ -113,15 +114,6 @@ def _products(name: str) -> Int8Products:
     """Raises `KeyError` for another name."""
     if name == FLOAT32:
         return Float32Products()
-    if name == AMX and (tiles := _tiles()) is not None:
+    if name == AMX and (tiles := amx.tiles()) is not None:
         return tiles
     return {each.lanes.name: each for each in INT8_LANES}[name]
-
-
-def _tiles() -> "Int8Products | None":
-    # numba takes half a second: only where the processor has the tiles.
-    if not processor_features().issuperset({"amx-tile", "amx-int8"}):
-        return None
-    from colvision.maxsim import amx
-
-    return amx.tiles()

@@ -93,9 +93,9 @@ class Int8Lanes:
 
 
 INT8_LANES = (
-    Int8Lanes(Lanes("avx512-vnni", ("avx512vnni", "avx512f"), 16, 32, 2, _vnni(16)), is_shifted=True),
-    Int8Lanes(Lanes("avx512-vnni-256", ("avx512vnni", "avx512vl"), 8, 32, 3, _vnni(8)), is_shifted=True),
-    Int8Lanes(Lanes("avx-vnni", ("avxvnni", "avx2"), 8, 32, 3, _vnni(8)), is_shifted=True),
-    Int8Lanes(Lanes("avx2", ("avx2",), 8, 32, 3, _AVX2)),
-    Int8Lanes(Lanes("neon-dot", ("neon", "dotprod"), 4, 32, 4, _NEON)),
+    Int8Lanes(Lanes("avx512-vnni", ("avx512vnni", "avx512f"), 16, 32, 4, 2, _vnni(16)), is_shifted=True),
+    Int8Lanes(Lanes("avx512-vnni-256", ("avx512vnni", "avx512vl"), 8, 32, 4, 3, _vnni(8)), is_shifted=True),
+    Int8Lanes(Lanes("avx-vnni", ("avxvnni", "avx2"), 8, 32, 3, 3, _vnni(8)), is_shifted=True),
+    Int8Lanes(Lanes("avx2", ("avx2",), 8, 32, 2, 5, _AVX2)),
+    Int8Lanes(Lanes("neon-dot", ("neon", "dotprod"), 4, 32, 4, 4, _NEON)),
 )

@@ -18,22 +18,21 @@ from colvision.maxsim.native import Address, Count, compile_loop, processor_feat
 Places = NDArray[np.int64]
 Kept = Literal["best", "all"]  # each page's best sums, or those of each row
 
-_ROWS = 4  # page vectors that are compared at once; 2 to 12 take about as long
-
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """How the instructions of one kind of processor add a unit to the sums of all tokens.
 
     The processor must have all `features`, under LLVM's names. A register holds `count` lanes of `bits`, which is also
-    the size of a unit; a row meets up to `registers` of tokens at once. `add` defines @add(sums, row, tokens) in LLVM's
-    representation; `best` is the sum that wins.
+    the size of a unit; `rows` of a page meet up to `registers` of tokens at once, as many as leave no sum without a
+    register. `add` defines @add(sums, row, tokens) in LLVM's representation; `best` is the sum that wins.
     """
 
     name: str
     features: tuple[str, ...]
     count: int
     bits: Literal[32, 64]
+    rows: int
     registers: int
     add: str = field(repr=False)
     best: Literal["smax", "smin"] = "smax"
@@ -88,8 +87,13 @@ def loop_text(lanes: Lanes, kept: Kept, registers: int) -> str:
 
     A block that passes the end of its page repeats the last row, which changes no best sum.
     """
-    every, blocks = range(registers), [(r, v) for r in range(_ROWS) for v in range(registers)]
-    width, last, unit, sums = registers * lanes.count, _ROWS - 1, f"i{lanes.bits}", f"<{lanes.count} x i{lanes.bits}>"
+    every, blocks = range(registers), [(r, v) for r in range(lanes.rows) for v in range(registers)]
+    width, last, unit, sums = (
+        registers * lanes.count,
+        lanes.rows - 1,
+        f"i{lanes.bits}",
+        f"<{lanes.count} x i{lanes.bits}>",
+    )
     pick = f"@llvm.{lanes.best}.v{lanes.count}{unit}"
     worst = -(2 ** (lanes.bits - 1)) if lanes.best == "smax" else 2 ** (lanes.bits - 1) - 1
     best = [f"%best{v} = phi {sums} [splat ({unit} {worst}), %group_loop], [%best{v}_{last}, %row_end]" for v in every]
@@ -126,7 +130,7 @@ group_loop:
 row_loop:
   %row = phi i64 [%first, %group_loop], [%next_row, %row_end]
   {_join(best)}
-  {_join(_find_row(r, unit) for r in range(_ROWS))}
+  {_join(_find_row(r, unit) for r in range(lanes.rows))}
   br label %unit_loop
 unit_loop:
   %u = phi i64 [0, %row_loop], [%next_u, %unit_loop]
@@ -134,7 +138,7 @@ unit_loop:
   %tokens_from = mul i64 %u, {width}
   %tokens_at = getelementptr {unit}, ptr %group_at, i64 %tokens_from
   {_join(_load_tokens(v, v * lanes.count, unit, sums) for v in every)}
-  {_join(_load_row(r, lanes.count, unit, sums) for r in range(_ROWS))}
+  {_join(_load_row(r, lanes.count, unit, sums) for r in range(lanes.rows))}
   {_join(add)}
   %next_u = add i64 %u, 1
   %has_units = icmp slt i64 %next_u, %units
@@ -142,7 +146,7 @@ unit_loop:
 row_end:
   {_join(_keep_better(r, v, sums, pick) for r, v in blocks)}
   {_join(at_row)}
-  %next_row = add i64 %row, {_ROWS}
+  %next_row = add i64 %row, {lanes.rows}
   %has_rows = icmp slt i64 %next_row, %last
   br i1 %has_rows, label %row_loop, label %group_end
 group_end:

@@ -3,19 +3,17 @@ page, and whether words that are neighbours in the query are neighbours there.
 
 MaxSim looks for every word by itself. A reader of printed words can tell more from the same codes: a
 patch holds a word with probability calibration(similarity), so word counts and word places are there to be had.
-
-The file imports numba: import it once pages are scored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, Ints, PatchGrid
-from colvision.core.query import ScoredQuery
-from colvision.maxsim.kernels import jit_cached
+from colvision.core.query import PrintedTokens, ScoredQuery, Scores
+from colvision.maxsim.selection import Starts
 
 Indices = NDArray[np.int64]
 
@@ -29,13 +27,29 @@ _LEAST_PROBABILITY = 0.05  # probability from which a patch counts as a place of
 _MOST_PLACES = 16  # of one word on a page, the most probable first: pairs grow with the square
 _REACH_IN_ORDER = 2  # patches to the right in which the next word of the query begins
 _REACH_ROWS, _REACH_COLS = 1, 4  # a paragraph's neighbourhood
+_PAIRS = 512  # of words whose places are compared at once: half a megabyte of products
 
 
-def compute_score_terms(query: ScoredQuery, probabilities: Floats, grid: PatchGrid) -> Mapping[str, float]:
-    """The extra terms of a page, by name. None where the calibration gives no probability, and for a page as the query.
+class _Places(NamedTuple):
+    """The most probable places of tokens, at most `_MOST_PLACES` each; probability 0 where there are fewer."""
 
-    `probabilities` (t, n) are the calibrated similarities of the query tokens to the page's vectors, `grid` places the
-    vectors. All terms are >= 0. Raises `ValueError` for a table of another query.
+    probability: Floats  # (pages, p, places)
+    row: Ints
+    col: Ints
+
+    def of(self, page: Indices, token: Indices) -> "_Places":
+        """(pairs, places) each."""
+        return _Places(self.probability[page, token], self.row[page, token], self.col[page, token])
+
+
+def compute_score_terms(
+    query: ScoredQuery, probabilities: Floats, grids: Sequence[PatchGrid], starts: Starts
+) -> Mapping[str, Scores]:
+    """The extra terms of pages, (pages,) by name. None where the calibration gives no probability, and for an example.
+
+    `probabilities` (t, n) are the calibrated similarities of the query tokens to the vectors of pages that lie end to
+    end, `starts` (pages + 1,) says where each begins, and its grid places them. All terms are >= 0. Raises `ValueError`
+    for a table of another query.
 
     - frequency: for each token weight * f / (f + k1 * (1 - b + b * length)), f its expected number of patches and
       length the page's number of vectors over the collection's mean.
@@ -49,85 +63,82 @@ def compute_score_terms(query: ScoredQuery, probabilities: Floats, grid: PatchGr
         return {}
     if len(probabilities) != len(query.weights):
         raise ValueError(f"{len(probabilities)} rows of probabilities for the {len(query.weights)} tokens of the query")
-    cells = np.require(grid.cells, requirements=["C", "A"])  # behind codes of an odd dim a shard's are not aligned
-    probabilities, weights = query.as_printed(probabilities)
-    frequency, order, near = _compiled_terms(probabilities, cells, weights, probabilities.shape[1] / query.mean_vectors)
+    printed = query.as_printed(np.maximum.reduceat(probabilities, starts[:-1], axis=1).T)
+    counts, places = _find_places(probabilities[printed.tokens], printed.scale, grids, starts)
+    length = np.diff(starts)[:, None] / query.mean_vectors
+    frequency = (printed.weights * counts / (counts + _K1 * (1 - _B + _B * length))).sum(axis=1)
     if len(query.weights) == 1:
-        return {"frequency": frequency}
-    return {"frequency": frequency, "order": order, "near": near}
+        return {"frequency": _FREQUENCY_WEIGHT * frequency}
+    in_order, near = _compare_places(places, printed)
+    others = np.maximum(printed.is_printed.sum(axis=1) - 1, 1)
+    return {
+        "frequency": _FREQUENCY_WEIGHT * frequency,
+        "order": _ORDER_WEIGHT * in_order,
+        "near": _NEAR_WEIGHT * near / others,
+    }
 
 
-@njit  # type: ignore[untyped-decorator]
-def _first_cells(cells: Ints, vectors: int) -> Ints:
-    """(rows, cols) -> (vectors, 2): row and column of the first cell of each vector, -1 where it has none."""
-    first = np.full((vectors, 2), -1, np.int32)
-    for row in range(cells.shape[0]):
-        for col in range(cells.shape[1]):
-            vector = cells[row, col]
-            if 0 <= vector < vectors and first[vector, 0] < 0:
-                first[vector, 0], first[vector, 1] = row, col
-    return first
+def _find_places(
+    probabilities: Floats, scale: Floats, grids: Sequence[PatchGrid], starts: Starts
+) -> tuple[Scores, _Places]:
+    """(p, n) and (pages, p) -> the expected number of patches of each token, (pages, p), and where they are."""
+    shape: tuple[int, ...] = scale.shape
+    token, vector = np.nonzero(probabilities > _LEAST_PROBABILITY)
+    page = np.searchsorted(starts, vector, side="right") - 1
+    chance = probabilities[token, vector] * scale[page, token]
+    is_place = chance > _LEAST_PROBABILITY
+    chance, vector, owner = chance[is_place], vector[is_place], (page * shape[1] + token)[is_place]
+    counts = _sums(chance, owner, scale.size).reshape(shape)
+    best_first = np.lexsort((-chance, owner))  # equal ones in the order of the vectors
+    chance, vector, owner = chance[best_first], vector[best_first], owner[best_first]
+    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    is_kept = rank < _MOST_PLACES
+    chance, vector, at = chance[is_kept], vector[is_kept], (owner[is_kept], rank[is_kept])
+    row, col = _first_cells(grids, starts)[:, vector]
+    most = int(rank[is_kept].max(initial=0)) + 1
+    size = (scale.size, most)
+    probability, rows, cols = np.zeros(size, np.float32), np.zeros(size, np.int32), np.zeros(size, np.int32)
+    probability[at], rows[at], cols[at] = np.where(row < 0, 0.0, chance), row, col  # without a cell nobody's neighbour
+    shape += (most,)
+    return counts, _Places(probability.reshape(shape), rows.reshape(shape), cols.reshape(shape))
 
 
-@njit  # type: ignore[untyped-decorator]
-def _patches(probabilities: Floats) -> tuple[float, Indices]:
-    """(n,) of one word -> its expected number of patches, and its `_MOST_PLACES` most probable ones, the best first."""
-    count, best, size = 0.0, np.empty(_MOST_PLACES, np.int64), 0
-    for vector in range(len(probabilities)):
-        if probabilities[vector] <= _LEAST_PROBABILITY:
-            continue
-        count += probabilities[vector]
-        if size == _MOST_PLACES and probabilities[vector] <= probabilities[best[size - 1]]:
-            continue
-        size = min(size + 1, _MOST_PLACES)
-        place = size - 1
-        while place > 0 and probabilities[best[place - 1]] < probabilities[vector]:
-            best[place] = best[place - 1]
-            place -= 1
-        best[place] = vector
-    return count, best[:size]
+def _first_cells(grids: Sequence[PatchGrid], starts: Starts) -> Ints:
+    """(2, n) row and column of each vector's first cell, -1 where it has none."""
+    cells = [grid.first_cells(vectors).T for grid, vectors in zip(grids, np.diff(starts).tolist(), strict=True)]
+    return np.concatenate(cells, axis=1)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _best_pair(probabilities: tuple[Floats, Floats], best: tuple[Indices, Indices], first: Ints) -> tuple[float, float]:
-    """How probably two words follow each other on a line, and how probably they are near each other."""
-    in_order = near = 0.0
-    for one in best[0]:
-        for other in best[1]:
-            down, right = first[other, 0] - first[one, 0], first[other, 1] - first[one, 1]
-            has_places = first[one, 0] >= 0 and first[other, 0] >= 0
-            if has_places and abs(down) <= _REACH_ROWS and abs(right) <= _REACH_COLS:
-                both = probabilities[0][one] * probabilities[1][other]
-                near = max(near, both)
-                if down == 0 and 0 <= right <= _REACH_IN_ORDER:
-                    in_order = max(in_order, both)
-    return in_order, near
+def _compare_places(places: _Places, printed: PrintedTokens) -> tuple[Scores, Scores]:
+    """(pages,) how probably neighbours in the query follow each other on a line, and any two are near each other."""
+    is_somewhere = places.probability.max(axis=2) > 0  # (pages, p)
+    number = printed.is_printed.cumsum(axis=1)  # of a token among those that the page prints
+    earlier, later = np.triu_indices(is_somewhere.shape[1], 1)
+    page, pair = np.nonzero(is_somewhere[:, earlier] & is_somewhere[:, later])
+    in_order, near = np.zeros(len(page)), np.zeros(len(page))
+    earlier, later = earlier[pair], later[pair]
+    for at in range(0, len(page), _PAIRS):
+        block = slice(at, at + _PAIRS)
+        in_order[block], near[block] = _best_of_pairs(
+            places.of(page[block], earlier[block]), places.of(page[block], later[block])
+        )
+    weight = np.minimum(printed.weights[page, earlier], printed.weights[page, later]).astype(np.float64)
+    follows = number[page, later] == number[page, earlier] + 1
+    pages = len(is_somewhere)
+    return _sums(weight * in_order * follows, page, pages), _sums(weight * near, page, pages)
 
 
-def _terms_of_page(probabilities: Floats, cells: Ints, weights: Floats, length: float) -> tuple[float, float, float]:
-    """Frequency, order and near: what `compute_score_terms` describes, of `probabilities` (t, n)."""
-    first = _first_cells(cells, probabilities.shape[1])
-    best = []
-    frequency = order = near = 0.0
-    for later in range(len(weights)):
-        count, places = _patches(probabilities[later])
-        best.append(places)
-        frequency += weights[later] * count / (count + _K1 * (1 - _B + _B * length))
-        for earlier in range(later):
-            in_order, is_near = _best_pair(
-                (probabilities[earlier], probabilities[later]), (best[earlier], best[later]), first
-            )
-            weight = min(weights[earlier], weights[later])
-            near += weight * is_near
-            if earlier == later - 1:
-                order += weight * in_order
-    return _FREQUENCY_WEIGHT * frequency, _ORDER_WEIGHT * order, _NEAR_WEIGHT * near / max(len(weights) - 1, 1)
+def _best_of_pairs(one: _Places, other: _Places) -> tuple[Floats, Floats]:
+    """Of tokens (pairs, places) each: how probably they follow each other on a line, and are near each other."""
+    down = other.row[:, None, :] - one.row[:, :, None]
+    right = other.col[:, None, :] - one.col[:, :, None]
+    both = other.probability[:, None, :] * one.probability[:, :, None]
+    both *= (np.abs(down) <= _REACH_ROWS) & (np.abs(right) <= _REACH_COLS)
+    in_order = both * ((down == 0) & (right >= 0) & (right <= _REACH_IN_ORDER))
+    return in_order.max(axis=(1, 2)), both.max(axis=(1, 2))
 
 
-_compiled_terms = jit_cached(
-    _terms_of_page,
-    [
-        "UniTuple(float64, 3)(Array(float32, 2, 'A', readonly=True), Array(int32, 2, 'C', readonly=True), "
-        "Array(float32, 1, 'C', readonly=True), float64)"
-    ],
-)
+def _sums(values: Floats | Scores, owner: Indices, count: int) -> Scores:
+    """(count,) the sum of each one's own values, in their order."""
+    sums: Scores = np.bincount(owner, values, count).astype(np.float64, copy=False)  # of nothing they are int64
+    return sums

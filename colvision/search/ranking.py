@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from colvision.core.embedding import Floats
 from colvision.core.query import ScoredQuery, Scores, TextScale
 from colvision.maxsim import similarities
+from colvision.maxsim.score_terms import compute_score_terms
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
 from colvision.search.options import SearchOptions
@@ -115,23 +116,17 @@ def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
 
 
 def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisation_range: float) -> Mapping[str, Scores]:
-    # Here for numba: half a second that a process which never searches need not wait.
-    from colvision.maxsim.score_terms import compute_score_terms
-
     stored = [table.read_page(page) for page in pages.tolist()]
 
-    def terms_of(first: int) -> list[Mapping[str, float]]:
+    def terms_of(first: int) -> Mapping[str, Scores]:
         together = stored[first : first + _PAGES_A_PRODUCT]
         codes = np.concatenate([page.codes for page in together])
-        similarity = similarities(query.embedding.vectors, codes, quantisation_range)  # (t, their vectors)
-        ends = np.cumsum([len(page.codes) for page in together])
-        of_pages = map(query.calibration, np.split(similarity, ends[:-1], axis=1))
-        return [
-            compute_score_terms(query, of_page, page.grid) for of_page, page in zip(of_pages, together, strict=True)
-        ]
+        probabilities = query.calibration(similarities(query.embedding.vectors, codes, quantisation_range))
+        starts = np.cumsum([0, *(len(page.codes) for page in together)])
+        return compute_score_terms(query, probabilities, [page.grid for page in together], starts)
 
-    terms = [of_page for block in parallel_map(terms_of, range(0, len(stored), _PAGES_A_PRODUCT)) for of_page in block]
-    return {name: np.array([of_page[name] for of_page in terms]) for name in terms[0]}
+    terms = parallel_map(terms_of, range(0, len(stored), _PAGES_A_PRODUCT))
+    return {name: np.concatenate([of_pages[name] for of_pages in terms]) for name in terms[0]}
 
 
 def _top(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -54,22 +54,22 @@ def test_similarities_of_pieces_of_words_are_added_up_as_they_are():
 
 def test_the_spelling_that_a_page_prints_has_the_weight_of_the_word():
     apart = LINK(np.array([[HIGH, LOW], [LOW, HIGH], [LOW, LOW], [LOW, HIGH]], np.float32))  # (t, 2 patches)
-    probabilities, weights = CODE.as_printed(apart)
-    assert (len(probabilities), weights.tolist()) == (3, [1.5, 1.5, 1.0])
     joined = LINK(np.array([[HIGH, LOW], [LOW, LOW], [HIGH, LOW], [LOW, HIGH]], np.float32))
-    probabilities, weights = CODE.as_printed(joined)
-    assert (len(probabilities), weights.tolist()) == (2, [3.0, 1.0])
+    printed = CODE.as_printed(np.stack([apart.max(axis=1), joined.max(axis=1)]))
+    assert printed.tokens == [0, 1, 2, 3]
+    assert printed.weights.tolist() == [[1.5, 1.5, 0.0, 1.0], [0.0, 0.0, 3.0, 1.0]]
+    assert printed.is_printed.tolist() == [[True, True, False, True], [False, False, True, True]]
 
 
 def test_half_a_code_has_no_place_on_a_page():
-    half = LINK(np.array([[HIGH, HIGH], [LOW, LOW], [LOW, LOW], [LOW, LOW]], np.float32))
-    assert CODE.as_printed(half)[0].max() < 0.01
+    half = LINK(np.array([[HIGH, LOW, LOW, LOW]], np.float32))
+    assert (half * CODE.as_printed(half).scale).max() < 0.01
 
 
 def test_a_word_in_letters_that_are_not_read_is_nowhere():
     query = scored(["насос", "fuse"], [0, 1], unread=frozenset({"насос"}))
     assert query.contributions(np.full(2, HIGH, np.float32)) == pytest.approx([0, 1], abs=1e-4)
-    assert len(query.as_printed(np.ones((2, 3), np.float32))[0]) == 1
+    assert query.as_printed(np.ones((3, 2), np.float32)).tokens == [1]
 
 
 def test_the_order_is_that_of_a_weighted_mean_of_shares():

@@ -112,7 +112,9 @@ def test_each_set_compiles_to_its_own_instruction_for_a_processor_that_has_it(in
     for registers in range(1, int8_lanes.lanes.registers + 1):
         text = loop_text(int8_lanes.lanes, "best", registers)
         code = native.assembly_of(text, features=int8_lanes.lanes.features, triple=triple)
-        assert code.count(instruction) == 4 * registers  # one for each row and register: sums stay where they are
+        assert (
+            code.count(instruction) == int8_lanes.lanes.rows * registers
+        )  # one for each row and register: sums stay where they are
 
 
 def test_a_text_that_is_none_is_refused():

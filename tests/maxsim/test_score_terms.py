@@ -1,7 +1,5 @@
 """What a score holds beside MaxSim."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +33,8 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 
 def terms_of(scored: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    return dict(compute_score_terms(scored, scored.calibration(table), grid))
+    terms = compute_score_terms(scored, scored.calibration(table), [grid], np.array([0, table.shape[1]]))
+    return {name: float(values[0]) for name, values in terms.items()}
 
 
 def test_without_a_probability_there_are_no_terms():
@@ -141,6 +140,43 @@ def test_terms_equal_what_loops_over_every_pair_of_patches_give(rows, cols, toke
         assert terms_of(scored, same, grid) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
+@pytest.mark.parametrize("words", ["a", "a b c", "a b c d e f g h i j"])
+def test_a_page_has_the_same_terms_alone_and_among_others(words):
+    """To the last bit: pages of several lengths and shapes, one with a match everywhere, one without any."""
+    rng = np.random.default_rng(4)
+    scored, grids, tables = query(words), [], []
+    for rows, cols, share in ((6, 8, 0.2), (3, 5, 1.0), (9, 4, 0.0), (1, 1, 0.5), (12, 20, 0.05)):
+        grids.append(PatchGrid(rng.integers(-1, rows * cols, (rows, cols), dtype=np.int32)))
+        likely = rng.random((len(scored.weights), rows * cols)) < share
+        tables.append(np.where(likely, rng.uniform(0.4, 0.9, likely.shape), 0.1).astype(np.float32))
+    starts = np.cumsum([0, *(table.shape[1] for table in tables)])
+    together = compute_score_terms(scored, scored.calibration(np.concatenate(tables, axis=1)), grids, starts)
+    for number, (table, grid) in enumerate(zip(tables, grids, strict=True)):
+        assert terms_of(scored, table, grid) == {name: values[number] for name, values in together.items()}
+    assert together["frequency"][2] == 0.0 < together["frequency"].max()
+
+
+def test_each_page_counts_the_spelling_that_it_prints():
+    """A code is printed as one token or as two: both of its pages, and one with half a code, in one table."""
+    embedding = QueryEmbedding.of_words("e 11 e11 fuse", ["e", "11", "e11", "fuse"], np.eye(4, 16, dtype=np.float32))
+    embedding = replace(embedding, words=("e11", "fuse"), word=np.array([0, 0, 0, 1], np.int32), spelling=(0, 0, 1, 0))
+    scored = replace(query("a b c d"), embedding=embedding)
+    apart = page(4, (0, 1, 2), (1, 1, 3), (3, 1, 4))
+    joined = page(4, (2, 1, 3), (3, 1, 4))
+    half = page(4, (0, 1, 2), (3, 1, 3))
+    tables = np.concatenate([apart, joined, half], axis=1)
+    terms = compute_score_terms(scored, scored.calibration(tables), [GRID] * 3, np.array([0, 48, 96, 144]))
+    # The code's weight of 3 is shared by its two tokens where they stand apart.
+    np.testing.assert_allclose(terms["order"], [1.5 + 1.0, 1.0, 0.0], atol=0.01)
+    np.testing.assert_allclose(terms["near"], [(1.5 + 1.0 + 1.0) / 2, 1.0, 0.0], atol=0.01)
+
+
+def test_words_that_are_all_in_letters_that_are_not_read_are_nowhere():
+    unread = query("bleed pump")
+    unread = replace(unread, embedding=replace(unread.embedding, unread=frozenset({"bleed", "pump"})))
+    assert set(terms_of(unread, page(2, (0, 1, 2), (1, 1, 3)), GRID).values()) == {0.0}
+
+
 def test_on_a_page_full_of_matches_no_word_crowds_out_another():
     table = np.full((3, 48), 0.9, np.float32)
     terms = terms_of(query("a b c"), table, GRID)
@@ -160,25 +196,4 @@ def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read
 
 def test_probabilities_of_another_query_are_refused():
     with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
-        compute_score_terms(query("bleed pump"), page(3), GRID)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["nowhere", "torn"])
-def test_a_compiled_loop_that_cannot_be_kept_or_read_back_is_compiled_again(tmp_path, place):
-    """The cache of numba: a folder that cannot be written, or one that a power cut left half written."""
-    code = """if True:
-        import numpy as np
-        from colvision.maxsim.score_terms import _compiled_terms
-        cells = np.zeros((1, 1), np.int32)
-        print(_compiled_terms(np.ones((1, 1), np.float32), cells, np.ones(1, np.float32), 1.0)[1:])
-    """
-    cache = tmp_path / "cache"
-    if place == "nowhere":
-        cache.write_text("a file where numba wants a folder")
-    environment = {"NUMBA_CACHE_DIR": str(cache), "PATH": "/usr/bin:/bin"}
-    for _ in range(2 if place == "torn" else 1):
-        answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        assert answer.stdout.strip() == "(0.0, 0.0)", answer.stderr
-        for kept in cache.rglob("*.nb*"):
-            kept.write_bytes(b"\0" * 40)
+        compute_score_terms(query("bleed pump"), page(3), [GRID], np.array([0, 48]))
