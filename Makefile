@@ -81,7 +81,7 @@ help:  ## this list
 # A torch that the system's Python can already import is used as it is; else the version of constraints.txt.
 $(VENV)/.made: pyproject.toml constraints.txt
 	@mkdir -p .build
-	@$(PYTHON) -m pip install -q --disable-pip-version-check --upgrade --target .build/pip -c constraints.txt pip
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --upgrade --target .build/pip -c constraints.txt pip
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then \
 	    grep -v '^torch==' constraints.txt > .build/constraints.txt; \
 	    $(PYTHON) -m venv --without-pip --system-site-packages $(VENV); \

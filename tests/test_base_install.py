@@ -19,7 +19,9 @@ def library(tmp_path_factory):
     return folder / "library"
 
 
-@pytest.mark.parametrize("encoder", ["toy", pytest.param("mini", marks=pytest.mark.xfail(reason="imports torch", strict=True))])
+@pytest.mark.parametrize(
+    "encoder", ["toy", pytest.param("mini", marks=pytest.mark.xfail(reason="imports torch", strict=True))]
+)
 def test_a_library_and_the_app_need_no_more_than_the_app_installs(encoder, tmp_path):
     done = run_with(["app"], "-m", "tests.helpers.base_session", encoder, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -76,9 +78,18 @@ except ColvisionError as error:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("import colvision; colvision.load_encoder('o/n', device='cuda')", "MissingExtra this encoder needs torch and"),
-        ("import colvision.finetune; colvision.finetune.finetune", "MissingExtra fine-tuning needs torch and"),
-        ("import colvision.testing; colvision.testing.tiny_checkpoint('f')", "MissingExtra a tiny checkpoint needs torch"),
+        (
+            "import colvision; colvision.load_encoder('o/n', device='cuda')",
+            "MissingExtra this encoder needs torch, transformers",
+        ),
+        (
+            "import colvision.finetune; colvision.finetune.finetune",
+            "MissingExtra fine-tuning needs torch, transformers",
+        ),
+        (
+            "import colvision.testing; colvision.testing.tiny_checkpoint('f')",
+            "MissingExtra a tiny checkpoint needs torch,",
+        ),
         ("import colvision; colvision.load_encoder('mimi')", "EncoderNotFound no encoder 'mimi'"),
     ],
 )

@@ -1,6 +1,6 @@
-"""What a user does, from a document to its heatmap, then by the app: `python -m tests.helpers.base_session ENCODER FOLDER`.
+"""What a user does, from a document to its heatmap, then by the app.
 
-ENCODER is toy or mini. Prints what was found, as JSON.
+`python -m tests.helpers.base_session ENCODER FOLDER`; ENCODER is toy or mini. Prints what was found, as JSON.
 """
 
 import json

@@ -75,10 +75,10 @@ class Checkpoint:
 
 
 def require_vlm_extra(*packages: str, what: str = "this encoder") -> None:
-    """Raises MissingExtra, with the command that installs them, when one of torch, transformers or peft is not there."""
+    """Raises MissingExtra, with the command that installs them, when one of these packages is not there."""
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        raise MissingExtra(f"{what} needs {' and '.join(missing)}, not installed here: pip install 'colvision[vlm]'")
+        raise MissingExtra(f"{what} needs {', '.join(missing)}, not installed here: pip install 'colvision[vlm]'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""With this folder on PYTHONPATH, what HIDDEN_MODULES and HIDDEN_PACKAGES name is not installed, in child processes too."""
+"""With this folder on PYTHONPATH, what HIDDEN_MODULES and HIDDEN_PACKAGES name is not installed.
+
+In child processes, too.
+"""
 
 import os
 import sys
