@@ -42,10 +42,10 @@ def colvision(*arguments):
     return run_with([], "-m", "colvision", *arguments)
 
 
-@pytest.mark.parametrize("command", ["list", "status", "verify", "--help"])
+@pytest.mark.parametrize("command", ["status", "verify"])
 def test_a_command_that_needs_no_encoder_needs_no_extra(command, library):
     done = colvision(command, "--library", library)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
