@@ -23,11 +23,13 @@ from .settings import Settings, encoder_from_environment, sample_files
 if TYPE_CHECKING:
     from .services.library import LibraryService
 
+commands = typer.Typer()
 _TRIES = 20  # ports
 _PATIENCE_SECONDS = 10.0
 _PACKAGES = ("fastapi", "gradio", "uvicorn")  # of the extra
 
 
+@commands.command("app")
 def command(
     library: Annotated[Path | None, typer.Option(help="The library's folder; made if missing.")] = None,
     port: Annotated[int, typer.Option(help="The next free port from here on is taken.")] = 7860,

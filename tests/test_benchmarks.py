@@ -13,10 +13,22 @@ from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
 from colvision import maxsim
 from colvision.evaluation import find_corpus
+from colvision.maxsim.bit_lanes import BIT_LANES
+from colvision.maxsim.instructions import available_instructions
 from tests.helpers import ROOT
 from tests.helpers.evaluation_set import CountingEncoder
 
 pytestmark = pytest.mark.slow
+
+
+def test_the_benchmark_of_instructions_has_a_row_for_each_set_that_is_here():
+    command = [sys.executable, "-m", "benchmarks.instructions", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]
+    assert rows[2:] == [
+        *available_instructions(),
+        *(f"sign bits, {each.name}" for each in BIT_LANES if each.is_available),
+    ]
 
 
 def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):

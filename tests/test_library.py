@@ -1,6 +1,8 @@
 """What `open_library` returns: the whole way from files to hits, reasons and back."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -378,3 +380,17 @@ def test_searches_of_many_threads_go_on_while_a_document_is_ingested(library, qu
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_process_that_searches_imports_nothing_heavy(quick_path, filled):
+    shutil.copytree(filled, quick_path / "library")
+    code = """if True:
+        import sys, colvision
+        from colvision.testing import ToyEncoder
+        with colvision.open_library(sys.argv[1], encoder=ToyEncoder()) as library:
+            print(library.search("oil filter")[0].document, library.explain("oil", "crane.pdf", 2).score > 0)
+        print(sorted({"torch", "scipy", "transformers", "pydantic", "importlib.metadata"} & set(sys.modules)))
+    """
+    command = [sys.executable, "-c", code, str(quick_path / "library")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines() == ["pump.tiff True", "[]"]

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 
 from colvision.environment import DEBUG_VARIABLE
 from colvision.errors import ColvisionError, DocumentNotFound
-from colvision.ingest import Progress
 from colvision.signals import Terminated, termination_raises
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from colvision.evaluation import TaskProgressCallback
+    from colvision.ingest import Progress
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 _KILOBYTE = 1024
@@ -82,18 +83,12 @@ def _exit(message: str, code: int) -> typer.Exit:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Callable[[Progress], None]]:
+def progress_bars() -> Iterator["Callable[[Progress], None]"]:
     """Shows a bar for each document on stderr, moved by what is given back."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with Bar(*columns, console=stderr, transient=True) as bar:
+    with _bars("{task.fields[speed]}") as bar:
         tasks: dict[str, TaskID] = {}
 
-        def on_progress(progress: Progress) -> None:
+        def on_progress(progress: "Progress") -> None:
             name = progress.document
             if name not in tasks:
                 tasks[name] = bar.add_task(escape(name), total=progress.pages, speed="")
@@ -107,10 +102,18 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def steps_bar(first: str) -> Iterator["TaskProgressCallback"]:
     """Shows one bar on stderr for the parts of a long work, moved by what is given back."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, console=stderr, transient=True) as bar:
+    with _bars() as bar:
         task = bar.add_task(first, total=None)
         yield lambda step: bar.update(task, description=escape(step.task), completed=step.done, total=step.total)
+
+
+def _bars(*last: str) -> "Bar":
+    # Imported where a bar is shown: a search shows none.
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *map(TextColumn, last))
+    return Bar(*columns, console=stderr, transient=True)
 
 
 def format_bytes(count: float) -> str:

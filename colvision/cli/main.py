@@ -2,21 +2,60 @@
 
 import logging
 import os
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 import colvision
-from colvision.app.server import command as app_command
-from colvision.cli import documents, evaluate, finetune, ingest, maintenance, search
 from colvision.cli.console import echo, handle_errors
 from colvision.environment import DEBUG_VARIABLE, LIBRARY_VARIABLE
+
+_MODULES = {  # with the commands that each defines, in the order of --help
+    "colvision.app.server": ("app",),
+    "colvision.cli.ingest": ("ingest", "reencode", "doctor", "estimate"),
+    "colvision.cli.search": ("search", "explain"),
+    "colvision.cli.documents": (
+        "list",
+        "delete",
+        "rename",
+        "set-metadata",
+        "collections",
+        "rename-collection",
+        "delete-collection",
+    ),
+    "colvision.cli.maintenance": ("status", "compact", "verify"),
+    "colvision.cli.evaluate": ("evaluate",),
+    "colvision.cli.finetune": ("finetune",),
+}
+
+
+class _ByName(Mapping[str, Any]):
+    """Commands whose module is imported once they are asked for: a search does not wait for what trains or ingests."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401  typer has no public name for it
+        for module, names in _MODULES.items():
+            if name in names:
+                return get_group(import_module(module).commands).commands[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for names in _MODULES.values() for name in names)
+
+    def __len__(self) -> int:
+        return sum(map(len, _MODULES.values()))
 
 
 class _Commands(TyperGroup):
     """All of them end in a sentence, whatever happens."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401  whatever typer makes a group of
+        super().__init__(**given)
+        self.commands = _ByName()  # type: ignore[assignment]  # nothing is ever put into it
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401  typer names no other context
         with handle_errors():
@@ -46,8 +85,3 @@ def _before(
         os.environ[LIBRARY_VARIABLE] = str(library)
     if not os.environ.get(DEBUG_VARIABLE):  # the report of an ingest says in a sentence what is logged with a traceback
         logging.getLogger("colvision.ingest").setLevel(logging.CRITICAL)
-
-
-for _group in (ingest, search, documents, maintenance, evaluate, finetune):
-    main.add_typer(_group.commands)
-main.command("app")(app_command)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import changes, merge_metadata
-from colvision.encoders.doctor import ensure_valid
 from colvision.errors import (
     ColvisionError,
     DiskError,
@@ -46,7 +45,7 @@ def ingest_files(
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
     would fail every file.
     """
-    ensure_valid(encoder)
+    _ensure_valid(encoder)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     reports: list[FileReport] = []
@@ -63,6 +62,13 @@ def ingest_files(
             report = _ingest_file(store, encoder, file, brought, options=options, callbacks=callbacks)
             reports.append(callbacks.file_done(report))
     return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
+
+
+def _ensure_valid(encoder: Encoder) -> None:
+    # Here for PIL's fonts and numpy.random: a process that only searches need not wait for them.
+    from colvision.encoders.doctor import ensure_valid
+
+    ensure_valid(encoder)
 
 
 def _ingest_file(
@@ -238,7 +244,7 @@ def ingest_again(
 
     Raises `EncoderMismatch`.
     """
-    ensure_valid(encoder)
+    _ensure_valid(encoder)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
 
     def ingest() -> FileReport:
@@ -255,7 +261,7 @@ def reencode_collection(
 
     Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
     """
-    ensure_valid(encoder)
+    _ensure_valid(encoder)
     started = time.monotonic()
     reports: list[FileReport] = []
     encoder = apply_pooling(store, encoder, options.collection, options.pool)

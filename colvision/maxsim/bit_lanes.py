@@ -24,9 +24,9 @@ define internal {sums} @add({sums} %sums, {sums} %row, {sums} %tokens) alwaysinl
 
 
 BIT_LANES = (  # the first that is there: each is faster than those below it
-    Lanes("avx512-vpopcntdq", ("avx512vpopcntdq", "avx512f"), 8, 64, 4, 4, _counting(8), "smin"),
-    Lanes("avx2", ("avx2",), 4, 64, 1, 8, _counting(4), "smin"),
-    Lanes("any", (), 2, 64, 1, 4, _counting(2), "smin"),
+    Lanes("avx512-vpopcntdq", ("avx512vpopcntdq", "avx512f"), 8, 64, 4, 4, _counting(8), "umin"),
+    Lanes("avx2", ("avx2",), 4, 64, 1, 8, _counting(4), "umin"),
+    Lanes("any", (), 2, 64, 1, 4, _counting(2), "umin"),
 )
 
 

@@ -3,15 +3,16 @@
 `COLVISION_INSTRUCTIONS` allows fewer: none, neon, avx2, avx-vnni, avx512 or amx, each with those before it.
 """
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+import llvmlite
 import numpy as np
 import platformdirs
 
@@ -19,7 +20,7 @@ from colvision.atomic_io import atomic_write
 from colvision.environment import INSTRUCTIONS_VARIABLE
 from colvision.maxsim import amx
 from colvision.maxsim.int8_lanes import CODES, INT8_LANES, Int32s
-from colvision.maxsim.loops import Places
+from colvision.maxsim.loops import Places, loop_text
 from colvision.maxsim.native import processor_features, processor_name
 from colvision.maxsim.quantisation import Codes
 from colvision.parallel import once
@@ -77,8 +78,9 @@ def available_instructions() -> tuple[str, ...]:
 @once
 def chosen_instructions() -> str:
     """The name of the set in use."""
-    features = " ".join(sorted(processor_features()))
-    key = " ".join([processor_name(), features, version("llvmlite"), version("colvision")])
+    texts = [amx.loop_text(), *(loop_text(each.lanes, "best", each.lanes.registers) for each in INT8_LANES)]
+    loops = hashlib.sha256("".join(texts).encode()).hexdigest()
+    key = " ".join([processor_name(), *sorted(processor_features()), llvmlite.__version__, loops])
     path = Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "instructions.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(path.read_text(encoding="utf-8"))

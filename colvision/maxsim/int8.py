@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.maxsim.instructions import int8_products
+from colvision.maxsim.instructions import Float32Products, int8_products
 from colvision.maxsim.quantisation import STEPS, Codes
 from colvision.maxsim.selection import Pages, PageSelection, Starts, select_pages
 from colvision.parallel import parallel_map
 
 _BLOCK = 131_072  # page vectors that a thread takes at once: 17 MB at 128 dimensions
+_SHORT = 512  # page vectors that numpy has multiplied before a compiled loop is called: a page to explain
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
 def similarities(query: Floats, codes: Codes, quantisation_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
     tokens, scales = _query_codes(query, quantisation_range)
-    products = int8_products(query.shape[1]).products(tokens, codes)
+    way = Float32Products() if len(codes) <= _SHORT else int8_products(query.shape[1])
+    products = way.products(tokens, codes)
     return products.T.astype(np.float32) * scales[:, None]
 
 

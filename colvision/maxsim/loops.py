@@ -7,13 +7,13 @@ registers until its end. What one such addition is, each instruction set says in
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.maxsim.native import Address, Count, compile_loop, processor_features
+from colvision.parallel import once
 
 Places = NDArray[np.int64]
 Kept = Literal["best", "all"]  # each page's best sums, or those of each row
@@ -25,7 +25,7 @@ class Lanes:
 
     The processor must have all `features`, under LLVM's names. A register holds `count` lanes of `bits`, which is also
     the size of a unit; `rows` of a page meet up to `registers` of tokens at once, as many as leave no sum without a
-    register. `add` defines @add(sums, row, tokens) in LLVM's representation; `best` is the sum that wins.
+    register. `add` defines @add(sums, row, tokens) in LLVM's representation; `best` is the sum that wins, of 32 bits.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Lanes:
     rows: int
     registers: int
     add: str = field(repr=False)
-    best: Literal["smax", "smin"] = "smax"
+    best: Literal["smax", "umin"] = "smax"
 
     @property
     def is_available(self) -> bool:
@@ -76,7 +76,7 @@ class Lanes:
         return -(-registers // groups), groups
 
 
-@cache
+@once
 def _compiled(lanes: Lanes, kept: Kept, registers: int) -> Callable[..., None]:
     arguments = (Address, Count, Address, Address, Count, Address, Count, Address)
     return compile_loop(loop_text(lanes, kept, registers), "loop", arguments, features=lanes.features)
@@ -94,8 +94,7 @@ def loop_text(lanes: Lanes, kept: Kept, registers: int) -> str:
         f"i{lanes.bits}",
         f"<{lanes.count} x i{lanes.bits}>",
     )
-    pick = f"@llvm.{lanes.best}.v{lanes.count}{unit}"
-    worst = -(2 ** (lanes.bits - 1)) if lanes.best == "smax" else 2 ** (lanes.bits - 1) - 1
+    worst = -(2**31) if lanes.best == "smax" else -1
     best = [f"%best{v} = phi {sums} [splat ({unit} {worst}), %group_loop], [%best{v}_{last}, %row_end]" for v in every]
     zeros = [f"%old{r}_{v} = phi {sums} [zeroinitializer, %row_loop], [%sum{r}_{v}, %unit_loop]" for r, v in blocks]
     add = [f"%sum{r}_{v} = call {sums} @add({sums} %old{r}_{v}, {sums} %row{r}, {sums} %token{v})" for r, v in blocks]
@@ -104,7 +103,7 @@ def loop_text(lanes: Lanes, kept: Kept, registers: int) -> str:
     else:
         at_row, at_page = [_store(sums, unit, f"%sum{r}_{v}", f"%place{r}", v) for r, v in blocks], []
     return f"""{lanes.add}
-declare {sums} {pick}({sums}, {sums})
+{_pick(lanes, sums)}
 declare i64 @llvm.smin.i64(i64, i64)
 
 define void @loop(ptr noalias readonly %rows, i64 %units, ptr noalias readonly %firsts, ptr noalias readonly %lasts,
@@ -144,7 +143,7 @@ unit_loop:
   %has_units = icmp slt i64 %next_u, %units
   br i1 %has_units, label %unit_loop, label %row_end
 row_end:
-  {_join(_keep_better(r, v, sums, pick) for r, v in blocks)}
+  {_join(_keep_better(r, v, sums) for r, v in blocks)}
   {_join(at_row)}
   %next_row = add i64 %row, {lanes.rows}
   %has_rows = icmp slt i64 %next_row, %last
@@ -188,9 +187,22 @@ def _load_row(r: int, count: int, unit: str, sums: str) -> str:
   %row{r} = shufflevector {sums} %lane{r}, {sums} poison, <{count} x i32> zeroinitializer"""
 
 
-def _keep_better(r: int, v: int, sums: str, pick: str) -> str:
+def _pick(lanes: Lanes, sums: str) -> str:
+    """@pick(one, other) gives the better sums, compared as halves where they are of 64 bits: AVX2 has no other way."""
+    count = lanes.count * lanes.bits // 32
+    return f"""declare <{count} x i32> @llvm.{lanes.best}.v{count}i32(<{count} x i32>, <{count} x i32>)
+define internal {sums} @pick({sums} %one, {sums} %other) alwaysinline {{
+  %first = bitcast {sums} %one to <{count} x i32>
+  %second = bitcast {sums} %other to <{count} x i32>
+  %better = call <{count} x i32> @llvm.{lanes.best}.v{count}i32(<{count} x i32> %first, <{count} x i32> %second)
+  %best = bitcast <{count} x i32> %better to {sums}
+  ret {sums} %best
+}}"""
+
+
+def _keep_better(r: int, v: int, sums: str) -> str:
     before = f"%best{v}" if r == 0 else f"%best{v}_{r - 1}"
-    return f"%best{v}_{r} = call {sums} {pick}({sums} {before}, {sums} %sum{r}_{v})"
+    return f"%best{v}_{r} = call {sums} @pick({sums} {before}, {sums} %sum{r}_{v})"
 
 
 def _store(sums: str, unit: str, value: str, place: str, v: int) -> str:

@@ -3,17 +3,22 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import typer
 from PIL import Image, ImageDraw, ImageFont
-from typer.main import get_command
+from typer.main import get_command, get_group
 from typer.testing import CliRunner
 
 import colvision
+from colvision import cli
 from colvision.cli import main
 from colvision.cli.console import handle_errors
+from colvision.cli.main import _MODULES
 from colvision.cli.options import parse_bytes
 from colvision.testing import ToyEncoder
 from tests.helpers.pdf_files import LETTER, pages_file
@@ -220,6 +225,29 @@ def test_every_command_that_a_message_names_can_be_run():
     assert named <= set(get_command(main).commands)
 
 
+def test_a_command_imports_no_other_command():
+    code = """if True:
+        import sys
+        from colvision.cli import main
+        try:
+            main(["search", "--help"])
+        except SystemExit:
+            others = ["ingest", "documents", "maintenance", "evaluate", "finetune"]
+            heavy = {f"colvision.cli.{name}" for name in others} | {"colvision.app.server", "rich.progress", "torch"}
+            print(sorted(heavy & set(sys.modules)))
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "What to look for" in answer.stdout
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_module_of_commands_is_listed_with_all_of_them():
+    for module, names in _MODULES.items():
+        assert tuple(get_group(import_module(module).commands).commands) == names
+    written = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if "commands = typer" in path.read_text()}
+    assert {f"colvision.cli.{each}" for each in written} | {"colvision.app.server"} == set(_MODULES)
+
+
 def test_every_option_is_in_the_docs():
     root = Path(colvision.__file__).parents[1]
     texts = [path.read_text(encoding="utf-8") for path in [root / "README.md", *(root / "docs").glob("*.md")]]
@@ -234,7 +262,7 @@ def test_every_option_is_in_the_docs():
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["search", "pump", "-k", "0"], 2, "than or equal to 1"),
+        (["search", "pump", "-k", "0"], 2, "Invalid value for '-k'"),
         (["search"], 2, "ask with words, or with --image"),
         (["search", "pump", "--max-memory", "much"], 2, "'much' is no size"),
         (["ingest", "no-such-file.pdf"], 2, "there is no no-such-file.pdf"),

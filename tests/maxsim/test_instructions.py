@@ -19,11 +19,11 @@ from colvision.maxsim import instructions
 from colvision.maxsim.bit_lanes import bit_lanes
 rng = np.random.default_rng(0)
 query = rng.standard_normal((21, 128)).astype(np.float32)
-codes, ends = rng.integers(-127, 128, (300, 128), dtype=np.int8), np.array([0, 1, 33, 300])
+codes, ends = rng.integers(-127, 128, (600, 128), dtype=np.int8), np.array([0, 1, 33, 600])
 found = maxsim.token_maxima(query, codes, ends, 0.5), maxsim.bit_maxima(query, maxsim.sign_bits(codes), ends)
 numbers = [each.tolist() for each in found]
 print(json.dumps([instructions.chosen_instructions(), instructions.available_instructions(), bit_lanes().name, numbers,
-                  maxsim.similarities(query, codes[:9], 0.5).tolist(), "torch" in sys.modules]))
+                  maxsim.similarities(query, codes, 0.5).tolist(), "torch" in sys.modules]))
 """
 
 

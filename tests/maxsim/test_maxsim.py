@@ -183,3 +183,11 @@ def test_searches_from_many_threads_do_not_disturb_each_other():
         found_bits = clients.map(lambda query: maxsim.bit_maxima(query, bits, starts), queries)
         for ours, theirs in zip([*found, *found_bits], [*expected, *expected_bits], strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_page_has_the_same_similarities_alone_and_in_a_long_table():
+    rng = np.random.default_rng(8)
+    codes = rng.integers(-127, 128, (1300, 128), dtype=np.int8)
+    query = rng.standard_normal((5, 128)).astype(np.float32)
+    parts = [maxsim.similarities(query, part, RANGE) for part in (codes[:100], codes[100:612], codes[612:])]
+    np.testing.assert_array_equal(maxsim.similarities(query, codes, RANGE), np.concatenate(parts, axis=1))
