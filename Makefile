@@ -1,13 +1,15 @@
-# Two commands matter: `make app` and `make test`. Both set up what is missing.
+# Two commands matter: `make app` and `make test`. Both set up what is missing: the app without torch, the tests with it.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+APP := $(VENV)/.app-ready
 READY := $(VENV)/.ready
+PIP := $(RUN) .build/pip/pip install -q --disable-pip-version-check
 PORT ?= 7860
 
 .PHONY: app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
 
-app: $(READY)  ## serve the app with the sample manual, at the next free port from PORT
+app: $(APP)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
 
 # A process for each core; a file is one's as a whole, for its fixtures.
@@ -39,8 +41,8 @@ bench-search: $(READY)  ## MaxSim beside other projects' (after `make bench-peer
 
 # Without their dependencies, which ask for other versions than ours: only the functions that score are loaded.
 bench-peers: $(READY)  ## fetch what the figures are compared with, 500 MB, into .cache/peers
-	$(PYTHON) -m pip --python $(RUN) install -q --upgrade --no-deps --target .cache/peers colpali-engine==0.3.18 sentence-transformers==6.2.0
-	$(PYTHON) -m pip --python $(RUN) install -q --upgrade -c .build/constraints.txt --target .cache/peers qdrant-edge-py==0.9.0 lancedb==0.40.0
+	$(PIP) --upgrade --no-deps --target .cache/peers colpali-engine==0.3.18 sentence-transformers==6.2.0
+	$(PIP) --upgrade -c .build/constraints.txt --target .cache/peers qdrant-edge-py==0.9.0 lancedb==0.40.0
 
 bench-app: $(READY)  ## what a user of the app waits for, in chromium
 	$(RUN) -m benchmarks.app
@@ -60,7 +62,7 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
 	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
 	@for set in older newer; do \
-	    $(PYTHON) -m pip --python $(RUN) install -q --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
+	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
 	done
 	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
 	PYTHONPATH=$(ORACLES)/older $(RUN) tests/oracles/original.py older $(ORACLES)/parts tests/oracles
@@ -74,10 +76,12 @@ setup: $(READY)  ## install into .venv what the other targets need
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1: /p' Makefile
 
-# `venv --without-pip` and `pip --python` also work on a Debian that has no python3-venv.
+# `venv --without-pip` and a pip beside it also work on a Debian that has no python3-venv. The pip that comes with Python
+# 3.11 takes twice as long as today's.
 # A torch that the system's Python can already import is used as it is; else the version of constraints.txt.
-$(READY): pyproject.toml constraints.txt
+$(VENV)/.made: pyproject.toml constraints.txt
 	@mkdir -p .build
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --upgrade --target .build/pip -c constraints.txt pip
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then \
 	    grep -v '^torch==' constraints.txt > .build/constraints.txt; \
 	    $(PYTHON) -m venv --without-pip --system-site-packages $(VENV); \
@@ -85,10 +89,22 @@ $(READY): pyproject.toml constraints.txt
 	    cp constraints.txt .build/constraints.txt; \
 	    $(PYTHON) -m venv --without-pip $(VENV); \
 	fi
-	@echo "colvision: installing into $(VENV) (a few minutes the first time)"
-	@$(RUN) -c 'import torch' 2>/dev/null || $(PYTHON) -m pip --python $(RUN) install -q -c .build/constraints.txt torch
-	@$(PYTHON) -m pip --python $(RUN) install -q -c .build/constraints.txt -e '.[dev]'
-	@touch $(READY)
+	@touch $@
+
+# Compiled here on all cores, where pip takes one. Not what no import of ours reaches.
+define install
+	@echo "colvision: installing into $(VENV) ($(2) the first time)"
+	@$(PIP) -c .build/constraints.txt --no-compile -e '.[$(1)]'
+	@$(RUN) -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
+endef
+
+$(APP): $(VENV)/.made
+	$(call install,app,a minute)
+	@touch $@
+
+$(READY): $(VENV)/.made
+	$(call install,dev,a few minutes)
+	@touch $(APP) $@
 
 clean:  ## remove the environment and caches, never a library
 	rm -rf $(VENV) .build .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """Processor, cores, Python and torch in one line."""
+    """Processor, cores, Python and what mini computes with, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
     name = platform.processor()
     if cpuinfo.exists():
         lines = (line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
         name = next((value.strip() for key, value in lines if key.strip() == "model name"), name)
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, onnxruntime {version('onnxruntime')}"
 
 
 def commit() -> str:

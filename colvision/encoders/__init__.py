@@ -1,6 +1,6 @@
 """Encoders by name: the embedded `mini`, or a vision-language checkpoint from a folder or the hub.
 
-torch is imported when an encoder is loaded, transformers and peft when it is a checkpoint.
+torch, transformers and peft are imported when a checkpoint is loaded, and not needed by `mini`.
 """
 
 from colvision.encoders.loading import load_encoder

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colvision.encoders.options import EncoderOptions, Quantise
-from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def load_encoder(
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
         WeightsMismatch: a weight is missing, unexpected or of another shape.
         EncoderError: another file of the checkpoint is damaged.
-        MissingExtra: transformers or peft is not installed, or what `quantise` needs.
+        MissingExtra: torch, transformers or peft is not installed, or what `quantise` needs.
     """
     return load(name, EncoderOptions(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
 
@@ -56,7 +56,8 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     """
     if str(name) == "mini":
         return _mini(options)
-    require_vlm_extra("transformers")
+    if could_be_checkpoint(name):  # else it has no such name, whatever is installed
+        require_vlm_extra("torch", "transformers")
     checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:

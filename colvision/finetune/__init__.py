@@ -1,8 +1,12 @@
-"""Fine-tuning a vision-language encoder on one's own pages: `colvision finetune`."""
+"""Fine-tuning a vision-language encoder on one's own pages: `colvision finetune`.
+
+What needs torch raises `MissingExtra` when it is looked up here without `colvision[vlm]`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from colvision.encoders.vlm.checkpoint import require_vlm_extra
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss
 
 if TYPE_CHECKING:
@@ -18,5 +22,6 @@ __all__ = ["FinetuneOptions", "FinetuneReport", "Loss", "SplitCounts", "Finetune
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'colvision.finetune' has no attribute {name!r}")
+    require_vlm_extra("torch", "transformers", "peft", what="fine-tuning")
     found: object = getattr(import_module(f"colvision.finetune.{_HOMES[name]}"), name)
     return found

@@ -17,7 +17,7 @@ from colvision.core.page import PageId
 from colvision.encoders import load_encoder
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.adapters import REPORT_FILE, stored_modules
-from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderError, InputError
 from colvision.evaluation import Query, Run, TaskProgressCallback, write_run
@@ -65,8 +65,6 @@ def _checkpoint(encoder: str | Path) -> Checkpoint:
             "mini has no language model to adapt: it finds the words that are printed. Fine-tune a ColPali or ColQwen "
             "checkpoint instead (docs/encoders.md); how mini itself is trained stands in docs/mini.md"
         )
-    for package in ("transformers", "peft"):
-        require_vlm_extra(package)
     checkpoint = find_checkpoint(encoder)
     if checkpoint.adapter is not None:
         raise EncoderError(

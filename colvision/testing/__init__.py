@@ -6,6 +6,7 @@
 
 from pathlib import Path
 
+from colvision.encoders.vlm.checkpoint import require_vlm_extra
 from colvision.testing.contract import check_encoder
 from colvision.testing.toy import ToyEncoder, save_document, text_page
 
@@ -18,9 +19,10 @@ def tiny_checkpoint(folder: str | Path, family: str = "colqwen2", *, seed: int =
     Classes, configuration, processor and tokenizer are those of the real `family` (colpali, colqwen2, colqwen2.5,
     colqwen3, colqwen3.5, colsmol, colmodernvbert or neomme), the files those of its published checkpoints; a page
     becomes (n, 32) vectors, 48 of them patches at most for the Qwen families and NeoMME. The weights are large enough
-    that attention and positions count; `seed` draws others. Needs `pip install 'colvision[vlm]'`. Raises `ValueError`
-    for another family.
+    that attention and positions count; `seed` draws others. Raises `ValueError` for another
+    family, `MissingExtra` without `colvision[vlm]`.
     """
+    require_vlm_extra("torch", "transformers", what="a tiny checkpoint")
     from colvision.testing.checkpoints import FAMILIES  # transformers takes seconds to import
 
     if family not in FAMILIES:

@@ -74,10 +74,11 @@ class Checkpoint:
         return self.adapter if self.adapter is not None and has_own else self.folder
 
 
-def require_vlm_extra(package: str) -> None:
-    """Raises MissingExtra, with the command that installs it, when transformers or peft is not there."""
-    if importlib.util.find_spec(package) is None:
-        raise MissingExtra(f"this encoder needs {package}, which is not installed: pip install 'colvision[vlm]'")
+def require_vlm_extra(*packages: str, what: str = "this encoder") -> None:
+    """Raises MissingExtra, with the command that installs them, when one of these packages is not there."""
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise MissingExtra(f"{what} needs {', '.join(missing)}, not installed here: pip install 'colvision[vlm]'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Hub:
 
 
 _DEFAULT_HUB = Hub()
+
+
+def could_be_checkpoint(name: str | Path) -> bool:
+    """Whether it is the path of a folder, or is spelled as a hub id."""
+    return Path(name).expanduser().is_dir() or (isinstance(name, str) and _HUB_ID.fullmatch(name) is not None)
 
 
 def find_checkpoint(name: str | Path, *, hub: Hub = _DEFAULT_HUB) -> Checkpoint:
