@@ -1,9 +1,4 @@
-"""One pool of threads, one a core, for what lets go of the interpreter lock: MaxSim's kernels and small models.
-
-torch inside these threads multiplies with one thread: OpenMP's own threads beside ours would wait for each other
-(blocks of a few milliseconds take several times longer on a busy machine). Everybody else's torch, the encoder's
-among them, keeps the threads it has.
-"""
+"""One pool of threads, one a core, for what lets go of the interpreter lock: MaxSim's kernels."""
 
 import os
 import sys
@@ -56,26 +51,6 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def single_threaded_torch() -> None:
-    """Makes torch use one thread in this thread of the pool, and only in it.
-
-    `torch.set_num_threads` sets the calling thread's number, and the one that later threads start with: that is put
-    back by a thread of no other use.
-    """
-    import torch
-
-    if getattr(_state, "is_single_threaded", False):
-        return
-    with _setting:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        restoring = threading.Thread(target=torch.set_num_threads, args=[before])
-        restoring.start()
-        restoring.join()
-    _state.is_single_threaded = True
-
-
 _state = threading.local()
-_setting = threading.Lock()
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool's object but not its threads

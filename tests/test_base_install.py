@@ -19,9 +19,7 @@ def library(tmp_path_factory):
     return folder / "library"
 
 
-@pytest.mark.parametrize(
-    "encoder", ["toy", pytest.param("mini", marks=pytest.mark.xfail(reason="imports torch", strict=True))]
-)
+@pytest.mark.parametrize("encoder", ["toy", "mini"])
 def test_a_library_and_the_app_need_no_more_than_the_app_installs(encoder, tmp_path):
     done = run_with(["app"], "-m", "tests.helpers.base_session", encoder, tmp_path)
     assert done.returncode == 0, done.stderr

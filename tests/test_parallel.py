@@ -1,8 +1,6 @@
-"""The pool of threads, and torch in it."""
+"""The pool of threads."""
 
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,22 +20,6 @@ def test_results_come_in_order_also_from_maps_within_maps():
 def test_an_exception_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         parallel_map(lambda block: 1 // block, [1, 0])
-
-
-@pytest.mark.slow
-def test_torch_keeps_the_threads_it_had_outside_the_pool():
-    code = """if True:
-        import threading, torch
-        from colvision.parallel import parallel_map, single_threaded_torch
-        torch.set_num_threads(3)
-        seen = parallel_map(lambda _: (single_threaded_torch(), torch.get_num_threads())[1], [0])
-        seen.append(torch.get_num_threads())
-        later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        later.start(), later.join()
-        print(*seen)
-    """
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["1", "3", "3"]
 
 
 def test_threads_that_ask_together_wait_for_one_that_makes_it():

@@ -25,8 +25,9 @@ def find_print(image: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.i
     """
     contrast = _contrast(image)
     noise = float(np.quantile(contrast, _NOISE_QUANTILE)) * _NOISE_TIMES
-    printed = contrast > min(max(noise, _LEAST), _MOST)
-    return _with_margin(printed.any(axis=1)), _with_margin(printed.any(axis=0))
+    printed: NDArray[np.bool_] = contrast > min(max(noise, _LEAST), _MOST)
+    rows, cols = (np.logical_or.reduce(printed, axis=axis) for axis in (1, 0))
+    return _with_margin(rows), _with_margin(cols)
 
 
 def _contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -29,8 +29,9 @@ class QueryTower:
 
     def encode(self, words: Sequence[str]) -> Floats:
         """(words, DIM)."""
-        means = np.stack([self._table[list(features(word))].mean(axis=0, dtype=np.float32) for word in words])
+        means: Floats = np.stack([self._table[list(features(word))].mean(axis=0, dtype=np.float32) for word in words])
         inside = means @ self._first.T + self._first_bias
-        inside /= 1 + np.exp(-inside)  # SiLU
-        vectors: Floats = means + inside @ self._second.T + self._second_bias
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        inside = inside / (1 + np.exp(-inside))  # SiLU
+        sums = means + inside @ self._second.T + self._second_bias
+        vectors: Floats = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return vectors

@@ -78,6 +78,8 @@ def _export(tower: PageTower) -> onnx.ModelProto:
         dynamic_shapes=(shapes,),
         verbose=False,
     )
+    if program is None:
+        raise RuntimeError("this version of torch does not export through dynamo")
     model: onnx.ModelProto = program.model_proto
     for node in model.graph.node:
         node.ClearField("metadata_props")  # where in the exporting machine's files each node came from
