@@ -59,10 +59,18 @@ def table(title: str, rows: Sequence[Row], pages: int, notes: Sequence[str]) -> 
 
 
 def write(page: Path, part: str, text: str) -> None:
-    """Replaces what stands between the part's marks. Raises `ValueError` for a page without them."""
+    """Replaces what stands between the marks of the part, or puts it behind the last part of the same first word.
+
+    Raises `ValueError` for a page without such a part.
+    """
     begin, end = f"<!-- {part}: written by benchmarks -->", f"<!-- {part}: end -->"
-    before = page.read_text()
-    pattern = re.escape(begin) + ".*?" + re.escape(end)
-    if not re.search(pattern, before, re.DOTALL):
+    before, block = page.read_text(), f"{begin}\n{text}\n{end}"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if pattern.search(before):
+        page.write_text(pattern.sub(lambda _: block, before))
+        return
+    others = list(re.finditer(rf"<!-- {part.split()[0]}\b[^\n]*: end -->", before))
+    if not others:
         raise ValueError(f"{page} has no {begin} ... {end}: put both where the tables are to stand")
-    page.write_text(re.sub(pattern, lambda _: f"{begin}\n{text}\n{end}", before, flags=re.DOTALL))
+    place = others[-1].end()
+    page.write_text(f"{before[:place]}\n\n{block}{before[place:]}")

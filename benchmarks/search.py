@@ -21,6 +21,7 @@ from benchmarks.kernels import bits_alone, exact, in_batches, int8, reranked
 from benchmarks.roofline import Roofline, measure
 from benchmarks.synthetic import DIM, TOKENS, Sizes, SyntheticPages, make
 from benchmarks.timing import Measurement, measure_in_turns
+from colvision.maxsim.instructions import chosen_instructions
 
 _BATCH = 32
 _SCORERS = ("colpali-engine", "sentence-transformers")
@@ -46,7 +47,7 @@ def main(given: Sequence[str] | None = None) -> None:
         print(section, end="\n\n", flush=True)
         output.append(section)
     if options.write is not None:
-        report.write(options.write, "search", "\n\n".join(output))
+        report.write(options.write, f"search by {chosen_instructions()}", "\n\n".join(output))
 
 
 def _options(given: Sequence[str] | None) -> argparse.Namespace:
@@ -57,7 +58,9 @@ def _options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--queries", type=int, default=20, help="ours are asked all of them, in the rounds or after")
     parser.add_argument("--seconds", type=float, default=5, help="that each number of clients asks; 0 for none")
-    parser.add_argument("--write", type=Path, help="the page of the docs whose tables are to be replaced")
+    parser.add_argument(
+        "--write", type=Path, help="the page of the docs whose tables for these instructions are to be replaced"
+    )
     return parser.parse_args(given)
 
 

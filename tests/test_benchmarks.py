@@ -14,7 +14,7 @@ from benchmarks.timing import TimedAnswer, measure_in_turns
 from colvision import maxsim
 from colvision.evaluation import find_corpus
 from colvision.maxsim.bit_lanes import BIT_LANES
-from colvision.maxsim.instructions import available_instructions
+from colvision.maxsim.instructions import available_instructions, chosen_instructions
 from tests.helpers import ROOT
 from tests.helpers.evaluation_set import CountingEncoder
 
@@ -33,16 +33,22 @@ def test_the_benchmark_of_instructions_has_a_row_for_each_set_that_is_here():
 
 def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     page = tmp_path / "benchmarks.md"
-    page.write_text("Before.\n<!-- search: written by benchmarks -->\nold\n<!-- search: end -->\nAfter.\n")
+    other = "<!-- search by tape: written by benchmarks -->\nother\n<!-- search by tape: end -->\n"
+    page.write_text(f"Before.\n{other}After.\n")
     pages = ["--pages", "20", "40", "--bits", "60", "--peers", "0"]
     small = [*pages, "--rounds", "1", "--queries", "2", "--seconds", "0.2"]
     command = [sys.executable, "-m", "benchmarks.search", *small, "--write", str(page)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     text = page.read_text()
-    assert text.startswith("Before.\n")
-    assert text.endswith("<!-- search: end -->\nAfter.\n")
-    assert "old" not in text
+    assert text.startswith(f"Before.\n{other}")
+    assert text.endswith(f"<!-- search by {chosen_instructions()}: end -->\nAfter.\n")
+    report.write(page, f"search by {chosen_instructions()}", "newer")
+    assert (page.read_text().count("newer"), page.read_text().count(other), "Measured" in page.read_text()) == (
+        1,
+        1,
+        False,
+    )
     assert re.search(r"Measured on \d{4}-\d\d-\d\d, commit `\S+`: .* one thread", text)
     for title in ("**20 pages**", "**40 pages**", "**60 pages, bits only**", "**Clients**"):
         assert title in text
