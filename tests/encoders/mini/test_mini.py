@@ -94,6 +94,17 @@ def test_a_code_weighs_as_much_as_a_word(weights):
     assert query.unread == {"насос"}
 
 
+def test_a_query_needs_neither_torch_nor_the_page_tower():
+    code = """if True:
+        import sys
+        from colvision.encoders import mini
+        mini.load().encode_queries(["bleed the pump"])
+        print(sorted({"torch", "onnxruntime", "scipy"} & set(sys.modules)))
+    """
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "[]\n"
+
+
 def test_features_are_the_same_on_every_machine():
     assert words.features("pump")[:4] == (681, 6015, 8468, 8638)
     assert words.features("pump") != words.features("pumps")
