@@ -109,7 +109,7 @@ def serve_library(service: "LibraryService", listening: socket.socket, *, sample
 
 @contextmanager
 def _warming(service: "LibraryService") -> Iterator[None]:
-    """Warms up beside the block. A process that ends while a thread is in the code of torch is aborted by that."""
+    """Warms up beside the block. A process that ends while a thread computes may be aborted by that."""
     thread = threading.Thread(target=service.warm, name="colvision-warm", daemon=True)
     thread.start()
     try:

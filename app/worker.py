@@ -13,6 +13,7 @@ import time
 
 from colvision.errors import ColvisionError
 from colvision.library import Library, open_library
+from colvision.parallel import usable_cores
 from colvision.signals import exit_when_terminated
 
 from .budgets import disk_trouble
@@ -62,7 +63,7 @@ def lower_priority() -> None:
     """Steps back behind whatever the user is doing."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // 2)))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -71,7 +72,9 @@ def _sections(options: argparse.Namespace, cores: set[int]) -> Iterator[str]:
         most = Sizes(scored[-1], sizes[-1], max(options.bits, sizes[-1]))
         made = make(Path(folder), most, queries=options.queries, query_pages=sizes[0])
         roof = measure()
-        yield report.conditions(f"one thread; {TOKENS} query tokens; pages of {DIM} dimensions")
+        yield report.conditions(
+            f"torch {version('torch')}; one thread; {TOKENS} query tokens; pages of {DIM} dimensions"
+        )
         yield report.roof(roof)
         for size in sizes:
             yield _table(made, Path(folder), size, roof, options)

@@ -46,6 +46,12 @@ def test_a_command_that_needs_no_encoder_needs_no_extra(command, library):
     assert done.returncode == 0, done.stderr
 
 
+def test_what_no_extra_makes_possible_asks_for_none(library):
+    done = colvision("finetune", "mini", "out", "--library", library)
+    assert done.returncode == 1
+    assert "mini has no language model to adapt" in done.stderr and "pip install" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

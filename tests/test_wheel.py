@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import colvision
+from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER
 from colvision.testing import save_document
 from tests.helpers.wheel import SECONDS, python_of, site_packages, surroundings
 
@@ -50,6 +51,8 @@ def test_the_wheel_is_typed_has_the_application_and_not_the_training(wheel):
         names = file.namelist()
     assert {"colvision/py.typed", "colvision/app/server.py", "colvision/app/static/main.js"} <= set(names)
     assert {f"colvision/app/sample/sample-manual{kind}.pdf" for kind in ("", "-scan")} <= set(names)
+    weights = {name.rpartition("/")[2] for name in names if "mini/weights/" in name}
+    assert weights == {PAGE_TOWER, QUERY_TOWER}, "the towers as they run"
     assert not [name for name in names if "mini/training" in name or "__pycache__" in name]
 
 

@@ -16,7 +16,7 @@ from colvision.cli.options import (
     MaxPatchesOption,
     open_existing,
 )
-from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss
+from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss, refuse_mini
 
 commands = typer.Typer()
 _USUAL = FinetuneRecipe()
@@ -57,6 +57,7 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Train a LoRA adapter for a checkpoint on your own pages; a run that was interrupted goes on where it stopped."""
+    refuse_mini(encoder)
     from colvision.finetune import finetune as train  # seconds, which the other commands need not wait for
 
     with (

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from colvision.errors import EncoderError
+
 Loss = Literal["in-batch", "pairwise"]
 
 
@@ -57,3 +59,12 @@ class FinetuneOptions:
     dtype: str | None = None
     max_patches: int | None = None
     minutes_between: float = 5.0
+
+
+def refuse_mini(encoder: str | Path) -> None:
+    """Raises `EncoderError` for the one encoder that has nothing to adapt, before anything is installed for it."""
+    if str(encoder) == "mini":
+        raise EncoderError(
+            "mini has no language model to adapt: it finds the words that are printed. Fine-tune a ColPali or ColQwen "
+            "checkpoint instead (docs/encoders.md); how mini itself is trained stands in docs/mini.md"
+        )

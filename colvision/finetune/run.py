@@ -27,7 +27,7 @@ from colvision.finetune.loop import SaveSettings, Training
 from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
 from colvision.finetune.negatives import NegativeMining, TrainingExample, mine_examples
 from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
-from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe
+from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, refuse_mini
 from colvision.finetune.report import FinetuneReport, SplitCounts
 from colvision.finetune.state import TrainingState
 from colvision.library import Library
@@ -60,11 +60,7 @@ def finetune(
 
 
 def _checkpoint(encoder: str | Path) -> Checkpoint:
-    if str(encoder) == "mini":
-        raise EncoderError(
-            "mini has no language model to adapt: it finds the words that are printed. Fine-tune a ColPali or ColQwen "
-            "checkpoint instead (docs/encoders.md); how mini itself is trained stands in docs/mini.md"
-        )
+    refuse_mini(encoder)
     checkpoint = find_checkpoint(encoder)
     if checkpoint.adapter is not None:
         raise EncoderError(

@@ -236,7 +236,12 @@ def tiles() -> "Tiles | None":
     except RuntimeError as error:
         _log.warning("AMX cannot be used (%s): int8 search gives the same answers, half as fast", error)
         return None
-    return compiled if compiled.agrees() else None
+    if not compiled.agrees():
+        _log.warning(
+            "AMX is not used: its products differ from numpy's; int8 search gives the same answers, half as fast"
+        )
+        return None
+    return compiled
 
 
 @dataclass(frozen=True, slots=True)

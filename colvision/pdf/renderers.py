@@ -47,13 +47,13 @@ def renderer_of_record(record: str, choice: RendererChoice) -> str:
 def _poppler_version() -> str:
     """Its version, empty where poppler is not installed or does not run."""
     pdftoppm, pdfinfo = shutil.which("pdftoppm"), shutil.which("pdfinfo")
-    return _read_version(pdftoppm) if pdftoppm and pdfinfo else ""
+    try:
+        return _read_version(pdftoppm) if pdftoppm and pdfinfo else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 @lru_cache
 def _read_version(pdftoppm: str) -> str:
-    try:
-        answer = subprocess.run([pdftoppm, "-v"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    answer = subprocess.run([pdftoppm, "-v"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True)
     return answer.stderr.partition("version ")[2].split("\n")[0].strip()

@@ -1,4 +1,4 @@
-"""A library on disk: a catalogue (SQLite), immutable shards, the kept files and page images (no torch).
+"""A library on disk: a catalogue (SQLite), immutable shards, the kept files and page images.
 
 `Store` reads; its `writer`, `pending` and `jobs` change the library. The order of a commit is in `writer`.
 """

@@ -1,4 +1,4 @@
-"""A library on disk, opened: reading it, and what changes it (no torch)."""
+"""A library on disk, opened: reading it, and what changes it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

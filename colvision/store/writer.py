@@ -1,4 +1,4 @@
-"""Storing and deleting pages: the order in which files and catalogue change (no torch).
+"""Storing and deleting pages: the order in which files and catalogue change.
 
 Comments between two steps say what a kill there leaves; the rule is that of `colvision.store.writer_lock`.
 """

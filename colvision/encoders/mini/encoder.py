@@ -17,7 +17,7 @@ from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DIM, DPI
 from colvision.encoders.mini.page_image import reading_scale
 from colvision.encoders.mini.page_reader import read_page
-from colvision.encoders.mini.page_tower import PageTower
+from colvision.encoders.mini.page_tower import PageTower, onnxruntime_version
 from colvision.encoders.mini.query_tower import SHAPES, QueryTower
 from colvision.encoders.mini.words import foreign_script, query_words
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -27,6 +27,7 @@ PAGE_TOWER, QUERY_TOWER = "page.onnx", "query.safetensors"  # in that folder
 # Changes with the way pages are brought to size and read: part of the fingerprint. Stored pages do not depend on query
 # words.
 _READING_VERSION = "3"
+_SETTINGS = ("link_slope", "link_midpoint", "code_range")  # as every weights file calls calibration and range
 # A font of 7.5 pt at that resolution: a third of the words are read at 7 pt, five in six at 9 pt (docs/mini.md).
 _SMALLEST_PRINT = 7.5 / 72 * DPI
 _ONLY_TEXT = ": only its text layer can be found"
@@ -39,14 +40,13 @@ class MiniEncoder:
         tensors, settings = _read_query_weights(folder / QUERY_TOWER)
         self._query = QueryTower(tensors)
         self._page = PageTower(folder / PAGE_TOWER)
-        calibration = Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"])
         self._info = EncoderInfo(
             name="mini",
-            fingerprint=_fingerprint(folder, calibration),
+            fingerprint=_fingerprint(folder),
             dim=DIM,
             quantisation_range=settings["code_range"],
-            calibration=calibration,
-            versions={name: version(name) for name in ("onnxruntime", "pillow")},
+            calibration=Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"]),
+            versions={"onnxruntime": onnxruntime_version(), "pillow": version("pillow")},
         )
 
     @property
@@ -100,15 +100,14 @@ class MiniEncoder:
         )
 
 
-def _fingerprint(folder: Path, calibration: Calibration) -> str:
-    """Of what decides a page's vectors: the same on every machine."""
-    slope, midpoint = calibration.slope, calibration.midpoint
+def _fingerprint(folder: Path) -> str:
+    """Of both towers, the constants that go with them, and the way pages are read: the same on every machine."""
     try:
         digest = hashlib.sha256((folder / PAGE_TOWER).read_bytes())
     except FileNotFoundError as error:
         raise _missing(folder / PAGE_TOWER) from error
     digest.update((folder / QUERY_TOWER).read_bytes())
-    digest.update(f"reading {_READING_VERSION} calibration {slope=} {midpoint=}".encode())
+    digest.update(f"reading {_READING_VERSION}".encode())
     return digest.hexdigest()
 
 
@@ -131,7 +130,12 @@ def _read_query_weights(path: Path) -> tuple[dict[str, NDArray[np.float16]], dic
             f"{path} does not fit this version of mini: {len(odd)} weights are missing, unexpected or of another "
             f"shape, such as {odd[0]}; install colvision again"
         )
-    settings: dict[str, float] = json.loads(metadata["mini"])
+    try:
+        settings = {name: float(json.loads(metadata["mini"])[name]) for name in _SETTINGS}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsMismatch(
+            f"mini's weights at {path} lack a constant ({error!r}): install colvision again"
+        ) from error
     return tensors, settings
 
 

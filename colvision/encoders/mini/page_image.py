@@ -7,7 +7,7 @@ from PIL import Image
 from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DPI, PATCH_HEIGHT, PATCH_WIDTH
 
-_LETTER_AREA = 832 * 1088  # pixels of a US Letter page at 98 dpi
+_LETTER_AREA = 832 * 1088  # pixels that a US Letter page at 98 dpi was given when its weights were trained
 _SMALLEST, _LARGEST = 0.12, 2.0  # of that area: below it a page is enlarged, above it (A2, posters) it is shrunk
 _LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
 _ROTATIONS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)

@@ -6,7 +6,7 @@ processors without VNNI add in. What is left to differ is rounding, so vectors a
 
 import os
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,15 +60,25 @@ class PageTower:
             return onnxruntime.InferenceSession(self._network, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own exceptions have no common base of theirs
             raise WeightsMismatch(
-                f"mini's page tower at {self._network} cannot be loaded by onnxruntime {version('onnxruntime')} "
+                f"mini's page tower at {self._network} cannot be loaded by onnxruntime {onnxruntime_version()} "
                 f"({type(error).__name__}: {error}): install colvision again, or a newer onnxruntime"
             ) from error
 
 
+def onnxruntime_version() -> str:
+    """Its builds for GPUs and other processors go by names of their own."""
+    try:
+        return version("onnxruntime")
+    except PackageNotFoundError:
+        import onnxruntime
+
+        return f"{onnxruntime.__version__} ({onnxruntime.get_device()})"
+
+
 def _threads() -> int:
-    """A thread a core, or as many as `OMP_NUM_THREADS` says, which torch and numpy heed as well."""
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    return int(allowed) if allowed.isdecimal() and int(allowed) else usable_cores()
+    """One for each core that the process may use, or fewer if `OMP_NUM_THREADS` says so, which numpy heeds as well."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(int(allowed) if allowed.isdecimal() and int(allowed) else usable_cores(), usable_cores())
 
 
 def ink_in_blocks(images: NDArray[np.uint8]) -> Floats:

@@ -1,4 +1,4 @@
-"""Words and their features, the same for queries and for training targets (no torch)."""
+"""Words and their features, the same for queries and for training targets."""
 
 import re
 import unicodedata

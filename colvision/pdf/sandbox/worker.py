@@ -1,7 +1,7 @@
 """The process in which every file is opened: `python -m colvision.pdf.sandbox.worker PATH`, started by `client`.
 
 It draws one page after the other, under limits that it sets on itself before it opens the file; a bug in a renderer
-costs this process and one page. It must start quickly: no numpy, no torch.
+costs this process and one page. It must start quickly: no numpy.
 """
 
 import ctypes

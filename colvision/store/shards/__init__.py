@@ -1,4 +1,4 @@
-"""A shard, one immutable file of stored pages: its layout, writing and reading (no torch).
+"""A shard, one immutable file of stored pages: its layout, writing and reading.
 
     codes int8 (n, dim) | bits uint64 (n, dim / 64) | starts int64 (pages + 1,) | owners int64 (pages, 2)
     sums uint64 (pages, 2) | shapes int32 (pages, 2) | cells int32 (m,) | kinds uint8 (n,)

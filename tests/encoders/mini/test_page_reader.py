@@ -68,7 +68,11 @@ def test_what_is_left_out_changes_little_of_what_is_read(tower, monkeypatch):
     assert np.quantile(alike, 0.05) > 0.97
 
 
-@pytest.mark.parametrize("size", [(20, 300), (300, 20), (33, 33), (900, 40)])
-def test_scraps_are_read_too(tower, size):
-    reading = page_reader.read_page(tower, Page(Image.effect_noise(size, 60), geometry=PdfGeometry((0, 0, *size))))
+@pytest.mark.parametrize(
+    "size", [(20, 300), (300, 20), (33, 33), (900, 40), (20, 1000), (40, 1000), (1000, 12), (1, 1)]
+)
+@pytest.mark.parametrize("contrast", [0, 60])
+def test_scraps_are_read_too(tower, size, contrast):
+    scrap = Image.effect_noise(size, contrast)
+    reading = page_reader.read_page(tower, Page(scrap, geometry=PdfGeometry((0, 0, *size))))
     assert len(reading.vectors) == (reading.cells >= 0).sum() >= 1

@@ -11,7 +11,7 @@ from colvision.encoders.mini.encoder import PAGE_TOWER, SHIPPED
 from colvision.encoders.mini.page_image import resize_page
 from colvision.encoders.mini.page_tower import PageTower
 from colvision.encoders.mini.training import model
-from colvision.encoders.mini.training.export import FLOAT_PAGE_TOWER
+from colvision.encoders.mini.training.export import FLOAT_PAGE_TOWER, page_tower
 from colvision.encoders.mini.training.quantise import write_quantised
 from colvision.errors import WeightsMismatch
 from tests.helpers import ROOT
@@ -29,10 +29,7 @@ def tower():
 
 @pytest.fixture(scope="module")
 def trained():
-    tower = model.PageTower().eval().requires_grad_(False)
-    tensors = load_file(SHIPPED / FLOAT_PAGE_TOWER)
-    tower.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
-    return tower
+    return page_tower(load_file(SHIPPED / FLOAT_PAGE_TOWER))
 
 
 @pytest.fixture(scope="module", params=["sample-manual", "sample-manual-scan"])
@@ -93,6 +90,13 @@ def test_a_tower_is_quantised_from_any_weights(tmp_path):
     vectors, *_ = see(tower, images)
     assert (found.vectors * vectors).sum(axis=-1).mean() > 0.95
     assert str(ROOT).encode() not in (tmp_path / "page.onnx").read_bytes()
+
+
+def test_a_checkpoint_without_all_of_the_tower_is_refused():
+    tensors = load_file(SHIPPED / FLOAT_PAGE_TOWER)
+    for wrong in ({}, {"more": torch.zeros(1)} | tensors, dict(list(tensors.items())[1:])):
+        with pytest.raises(SystemExit, match="take the checkpoint of a run"):
+            page_tower(wrong)
 
 
 def test_a_damaged_network_is_told(tmp_path):

@@ -2,7 +2,7 @@
 
 python -m colvision.encoders.mini.training OUT --pdfs FOLDER [--fonts FOLDER ...] [--words FOLDER ...] [--steps N]
 
-The run resumes from OUT. `python -m colvision.encoders.mini.training.export OUT` turns its checkpoint into weights.
+The run resumes from OUT. `python -m colvision.encoders.mini.training.export` turns its checkpoint into weights.
 """
 
 import argparse

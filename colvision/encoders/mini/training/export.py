@@ -3,7 +3,7 @@
 python -m colvision.encoders.mini.training.export CHECKPOINT FOLDER --pdfs PDFS [--calibration SLOPE MIDPOINT]
 
 The constants that go with the weights are measured on training pages, with the towers as they are written. Beside
-them FOLDER gets the page tower before it was quantised (float16), from which it can be made again or trained on.
+them FOLDER gets the page tower before it was quantised (float16), with which tests compare.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from colvision.core.page import Page
 from colvision.encoders import mini
 from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER
 from colvision.encoders.mini.geometry import DPI
+from colvision.encoders.mini.query_tower import SHAPES
 from colvision.encoders.mini.training import degrade, documents
 from colvision.encoders.mini.training.model import PageTower
 from colvision.encoders.mini.training.quantise import write_quantised
@@ -44,11 +45,12 @@ def main() -> None:
         "--calibration", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages"
     )
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
     page, query = read_towers(options.checkpoint)
+    tower = page_tower(page)
+    if {name: tuple(value.shape) for name, value in query.items()} != SHAPES:
+        raise SystemExit(f"{options.checkpoint} holds no query tower of mini: take the checkpoint of a run")
+    options.folder.mkdir(parents=True, exist_ok=True)
     save_file(page, options.folder / FLOAT_PAGE_TOWER)
-    tower = PageTower()
-    tower.load_state_dict({name: value.float() for name, value in page.items()}, strict=False)
     write_quantised(tower, _crops(options.pdfs), options.folder / PAGE_TOWER)
     _write_query(query, options.folder, _PROVISIONAL)
     settings = _measure(mini.load(options.folder), options.pdfs)
@@ -56,6 +58,16 @@ def main() -> None:
     if options.calibration:
         settings |= {"link_slope": options.calibration[0], "link_midpoint": options.calibration[1]}
     _write_query(query, options.folder, settings)
+
+
+def page_tower(tensors: dict[str, Tensor]) -> PageTower:
+    """From the tensors of `FLOAT_PAGE_TOWER`. Raises `SystemExit` for others, or too few."""
+    tower = PageTower().eval().requires_grad_(False)
+    counts = {name for name in tower.state_dict() if name.endswith("num_batches_tracked")}
+    found = tower.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
+    if found.unexpected_keys or set(found.missing_keys) != counts:
+        raise SystemExit("these are not the tensors of mini's page tower: take the checkpoint of a run")
+    return tower
 
 
 def read_towers(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""The training loop: batches of crops in, checkpoints and at last weights out. It resumes where it was killed."""
+"""The training loop: batches of crops in, checkpoints out. It resumes where it was killed."""
 
 import json
 import time
