@@ -98,19 +98,7 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def hold_file(tmp_path_factory):
-    return tmp_path_factory.mktemp("hold") / "hold"
-
-
-@pytest.fixture
-def hold(hold_file):
-    """While a test lets this file exist, the worker of `server` reads no document beyond its first page."""
-    yield hold_file
-    hold_file.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory, hold_file):
+def server(tmp_path_factory):
     """One application for all browser tests; every test adds what it needs under names of its own."""
     from tests.helpers import browser as drive
 
@@ -121,7 +109,7 @@ def server(tmp_path_factory, hold_file):
         for machine in ("press", "lathe"):
             (folder / machine).mkdir()
             library.collection("twins").ingest(save_document(folder / machine / "manual.tiff", [["bolt", machine]]))
-    with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_HOLD": str(hold_file)}) as address:
+    with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address
 
 

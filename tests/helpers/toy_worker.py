@@ -1,13 +1,12 @@
 """The worker with the toy encoder: `python -m tests.helpers.toy_worker LIBRARY PROCESS`.
 
-TOY_SECONDS: how long a page takes. TOY_HOLD: a file; while it exists no document is read beyond its first page.
+TOY_SECONDS: how long a page takes.
 """
 
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from colvision.app.worker import exit_with_parent, lower_priority, work
 
@@ -20,11 +19,8 @@ from colvision.testing import ToyEncoder
 
 class SlowEncoder(ToyEncoder):
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
-        hold = Path(os.environ.get("TOY_HOLD", "/nowhere"))
-        for place, embedding in enumerate(super().encode_pages(pages)):
+        for embedding in super().encode_pages(pages):
             time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
-            while place and hold.exists():
-                time.sleep(0.02)
             yield embedding
 
 

@@ -25,11 +25,11 @@ def test_the_limits_hold_while_many_ask_many_send_and_one_file_is_read(quick_pat
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
         library.ingest(save_document(tmp_path / "manual.tiff", [["oil"], ["valve"], ["filter"]]))
     quota = {"queue": 6, "connections": 60, "readers": 2}
-    environment = {"TOY_HOLD": str(tmp_path), "TOY_QUOTA": json.dumps(quota)}  # the first file is not read to its end
+    environment = {"TOY_SECONDS": "0.5", "TOY_QUOTA": json.dumps(quota)}
     with drive.serving(*drive.TOY, str(quick_path / "library"), "0", environment=environment) as address:
         images = [written_image(number) for number in range(10)]
         sent = send_images(address, quick_path / "library" / "uploads", images)
-        begin_to_read(address, text_file("long", "long"), "bleed")
+        begin_to_read(address, text_file(*["long"] * 60), "bleed")
         outcome = ask_and_send(
             address, ["oil", "valve"], text_file("small"), askers=20, files=10, seconds=1.0, pause=0.1
         )
