@@ -12,6 +12,17 @@ from colvision.signals import exit_when_terminated
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX systems")
 
 
+@pytest.fixture
+def as_in_a_terminal():
+    """Under `nohup`, or in the background of a shell, signals come to the tests ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("as_in_a_terminal")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_command_that_is_stopped_closes_what_it_opened_and_says_so(number, code, capsys):
     closed = []
