@@ -86,6 +86,8 @@ def verify(
     renderer: RendererOption = "pdfium",
 ) -> None:
     """Read every byte of the library; name what is damaged or could not be read, and the documents to ingest again."""
+    if renderer != "pdfium" and not repair:
+        raise typer.BadParameter("it draws pages again, which --repair asks for", param_hint="--renderer")
     with open_existing(library, renderer=renderer) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
         shards = sum(collection.shards for collection in opened.status().collections)

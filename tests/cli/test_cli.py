@@ -221,6 +221,7 @@ def test_a_renderer_that_is_named_and_missing_is_said(manuals, tmp_path, monkeyp
     assert "poppler (pdftoppm, pdfinfo) is not installed" in answer.stderr
     assert not (tmp_path / "library").exists()
     assert "'auto' is not one of" in run("verify", "--renderer", "auto", library=tmp_path, code=2).stderr
+    assert "which --repair asks for" in run("verify", "--renderer", "poppler", library=tmp_path, code=2).stderr
 
 
 def test_every_command_that_a_message_names_can_be_run():
