@@ -49,14 +49,15 @@ def _int8() -> float:
 
 
 def _words() -> float:
-    """Words compared and counted in the first-level cache, with nothing else to do: long pages of one token a turn."""
+    """Words compared and counted in the first-level cache, with little else to do: one page many times."""
     from colvision.maxsim.bit_lanes import least_distances
 
-    rows, tokens = 2048, 64
+    rows, tokens, words = 1024, 32, 2
     rng = np.random.default_rng(0)
-    bits, query = (rng.integers(0, 2**63, (n, 1)).astype(np.uint64) for n in (rows, tokens))
-    first, last = np.array([0]), np.array([rows])
-    return rows * tokens / _least(lambda: least_distances(query, bits, first, last))
+    bits, query = (rng.integers(0, 2**63, (n, words)).astype(np.uint64) for n in (rows, tokens))
+    firsts = np.zeros(_PAGES, np.int64)
+    lasts = firsts + rows
+    return _PAGES * rows * words * tokens / _least(lambda: least_distances(query, bits, firsts, lasts))
 
 
 def _least(work: Callable[[], object]) -> float:
