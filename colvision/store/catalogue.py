@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colvision.errors import DiskError, DiskFull, LibraryDamaged, LibraryError, LibraryFormat, LibraryReadOnly
-from colvision.store.connection import connect
+from colvision.store.connection import connect, use_write_ahead_log
 from colvision.store.disk import SQLITE_TROUBLE, Reserve, disk_error, disk_errors, sqlite_code
 from colvision.store.schema import (
     APPLICATION_ID,
@@ -81,7 +81,8 @@ class Catalogue:
         self._connection = connect(self._uri(), self.folder)
         self._finalizer = weakref.finalize(self, self._connection.close)
         if not self.read_only:
-            self.execute("PRAGMA journal_mode = WAL")
+            with self._translate_errors():
+                use_write_ahead_log(self._connection)
             self.execute("PRAGMA synchronous = FULL")
             self.execute("PRAGMA secure_delete = ON")  # overwrites deleted bytes: not every SQLite does so by default
         elif self._pragma("application_id") == APPLICATION_ID and self._pragma("user_version") < FORMAT:

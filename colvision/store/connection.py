@@ -1,6 +1,7 @@
 """A connection to SQLite as the catalogue needs it: text that may be damaged, and functions of ours for its SQL."""
 
 import sqlite3
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from colvision.store import uploads
 from colvision.store.table import row_checksum, text_checksum
 
 _BUSY_SECONDS = 30.0
+_POLL_SECONDS = 0.01
 
 
 def connect(database: str, folder: Path) -> sqlite3.Connection:
@@ -25,6 +27,19 @@ def connect(database: str, folder: Path) -> sqlite3.Connection:
     connection.create_function("upload_path", 1, partial(uploads.upgrade_path, folder))
     connection.create_function("upload_metadata", 1, partial(uploads.upgrade_metadata, folder))
     return connection
+
+
+def use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switches to WAL, or stays there. SQLite waits for no other opening while it switches a new file: so we do."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _normal_name(data: bytes | None) -> str | None:
