@@ -15,14 +15,16 @@ from colvision.maxsim.selection import Pages, PageSelection, Starts, select_page
 from colvision.parallel import parallel_map
 
 _BLOCK = 131_072  # page vectors that a thread takes at once: 17 MB at 128 dimensions
-_SHORT = 512  # page vectors that numpy has multiplied before a compiled loop is called: a page to explain
+# Page vectors that numpy has multiplied before a compiled loop is called, also for one token alone: a page to explain.
+_SHORT, _SHORT_FOR_ONE = 256, 2_048
 _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 would round
 
 
 def similarities(query: Floats, codes: Codes, quantisation_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
     tokens, scales = _query_codes(query, quantisation_range)
-    way = Float32Products() if len(codes) <= _SHORT else int8_products(query.shape[1])
+    is_short = len(codes) <= (_SHORT if len(query) > 1 else _SHORT_FOR_ONE)
+    way = Float32Products() if is_short else int8_products(query.shape[1])
     products = way.products(tokens, codes)
     return products.T.astype(np.float32) * scales[:, None]
 

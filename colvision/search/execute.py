@@ -31,6 +31,9 @@ from colvision.store.fulltext import TextScores
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
+# A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
+# VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
+_SHARED_GAIN = 1.5
 _SEEN = 0.1  # probability from which a code may have been seen: small print and short codes have no more
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
@@ -184,9 +187,9 @@ class _Search:
     def _rerank(
         self, requests: Sequence[QueryRequest], candidates: Sequence[Pages], vectors: Floats
     ) -> list[ScoredPages]:
-        """Each query's candidates by their codes: together where most of them are wanted by several queries."""
+        """Each query's candidates by their codes: together where most of them are wanted by most queries."""
         wanted = np.unique(np.concatenate(candidates))
-        is_shared = 2 * len(wanted) <= sum(map(len, candidates))
+        is_shared = len(wanted) * len(requests) <= _SHARED_GAIN * sum(map(len, candidates))
         together = self._maxima(wanted, vectors) if is_shared else None
         found, begin = [], 0
         for request, pages in zip(requests, candidates, strict=True):
