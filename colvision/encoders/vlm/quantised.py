@@ -83,12 +83,10 @@ class Int8Linear(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        if not has_int8_matmul():
-            return nn.functional.linear(states, self.weight.to(states.dtype), self.bias)
         rows = states.reshape(-1, self.in_features).float()
         scale = _scale(rows)  # (rows, 1)
         codes = (rows / scale).round_().to(torch.int8)
-        product = torch._int_mm(codes, self.codes.T).float().mul_(scale).mul_(self.scale.T)
+        product = _products(codes, self.codes).mul_(scale).mul_(self.scale.T)
         if self.bias is not None:
             product += self.bias
         return product.to(states.dtype).reshape(*states.shape[:-1], self.out_features)
@@ -98,16 +96,25 @@ def _scale(rows: Tensor) -> Tensor:
     return rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny * _LARGEST) / _LARGEST
 
 
+def _products(codes: Tensor, weights: Tensor) -> Tensor:
+    """(rows, in) and (out, in) int8 -> (rows, out) float32: exact, or as exact as float32 adds whole numbers."""
+    if has_int8_matmul():
+        return torch._int_mm(codes, weights.T).float()
+    return codes.float() @ weights.float().T
+
+
 @cache
 def has_int8_matmul() -> bool:
     """Whether torch multiplies int8 matrices of any shape on this processor, exactly.
 
-    `torch._int_mm` is a private name and was once for CUDA alone, where it refuses small shapes: tried once, with a
-    page of vectors and with a single row.
+    `torch._int_mm` is a private name and was once for CUDA alone, where it refuses small shapes; without VNNI oneDNN
+    adds pairs of products in 16 bits, which saturate. Tried once, with a page of vectors and with a single row, the
+    first of the largest codes.
     """
     for rows, columns, dim in ((21, 3, 128), (1, 2, 3)):
         left = (np.arange(rows * dim, dtype=np.int64) * 7 % 255 - 127).astype(np.int8).reshape(rows, dim)
         right = (np.arange(columns * dim, dtype=np.int64) % 255 - 127).astype(np.int8).reshape(columns, dim)
+        left[0] = right[0] = _LARGEST
         try:
             product = torch._int_mm(torch.from_numpy(left), torch.from_numpy(right).T)
         except (AttributeError, RuntimeError):

@@ -1,5 +1,8 @@
 """Backbones in fewer bits: nearly the same vectors, another encoder to a library, the projection untouched."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +64,20 @@ def test_the_layer_rounds_and_does_nothing_else():
     expected = (rows.round() * largest) @ (weight.round() * scale).T + linear.bias
     torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-4)
     assert float((made - linear(states)).norm() / linear(states).norm()) < 0.02
+
+
+def test_the_layer_is_the_same_where_the_processor_adds_products_in_16_bits():
+    """oneDNN does so without VNNI, and they saturate: as if this processor were one of those."""
+    code = """
+import torch
+from colvision.encoders.vlm.quantised import Int8Linear
+linear = torch.nn.Linear(128, 64).requires_grad_(False)
+linear.weight.fill_(1.0)
+print(Int8Linear(linear)(torch.full((32, 128), 2.0)).sub(linear.bias).sub(256).abs().max().item())
+"""
+    surroundings = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", code], env=surroundings, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1e-3
 
 
 def test_a_row_of_zeros_gives_the_bias():
