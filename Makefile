@@ -12,9 +12,9 @@ PORT ?= 7860
 app: $(APP)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
 
-# A process for each core; a file is one's as a whole, for its fixtures.
+# A process for each core; a file is one's as a whole, for its fixtures, and the slow ones come first.
 test: $(READY) check  ## everything CI runs
-	$(RUN) -m pytest -n auto --dist loadfile --durations=25
+	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25
 
 # A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
 quick: $(READY)  ## the tests that need no model, browser or kill: under a minute

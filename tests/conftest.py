@@ -21,6 +21,11 @@ from tests.helpers.wheel import build, install
 PUMP = [["bleed", "valve"], ["spare", "parts"], ["oil", "filter"]]  # the words on the pages of pump.tiff
 
 
+def pytest_collection_modifyitems(items):
+    """What is slow comes first, so that no core waits for it at the end: `make test` keeps this order of the files."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("slow", "browser")))
+
+
 @pytest.fixture
 def quick_path(tmp_path):
     """A folder in memory where the system has one: libraries flush often, and a busy disk would be most of a test."""
