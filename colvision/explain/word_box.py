@@ -56,6 +56,8 @@ def word_box(page: Image.Image, patch: Box, centre: tuple[float, float]) -> Box:
     is_here = (word[0] <= xs) & (xs < word[1])
     first, last = _with_tails(rows[is_here], line)
     ys = ys[is_here & (first <= rows) & (rows < last)]
+    if len(ys) == 0:  # nothing but what hangs above the line
+        return patch
     return Box(
         word[0] / page.width, int(ys.min()) / page.height, word[1] / page.width, (int(ys.max()) + 1) / page.height
     )
@@ -114,6 +116,8 @@ def _word(xs: Ints, line_height: int, own: Box, x: float) -> tuple[int, int] | N
     columns = np.bincount(xs)
     pieces = _runs(columns > 0)
     pieces = pieces[[columns[start:end].sum() >= _SPECK for start, end in pieces]]
+    if len(pieces) == 0:
+        return None
     gaps = pieces[1:, 0] - pieces[:-1, 1]
     is_end = gaps > line_height * _word_gap(gaps / line_height)
     words = np.stack([pieces[np.append(True, is_end), 0], pieces[np.append(is_end, True), 1]], axis=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from colvision.core.embedding import PatchGrid
 from colvision.core.page import Box
 from colvision.evaluation.scans import SCAN_SETTINGS, simulate_scan
 from colvision.explain.word_box import word_box
@@ -110,7 +111,13 @@ def _noise():
     return Image.fromarray(np.random.default_rng(0).normal(220, 6, SIZE[::-1]).clip(0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("page", [Image.new("L", SIZE, 255), _noise(), _photograph(), _shape()])
+def _dust():
+    page = Image.new("L", SIZE, 255)
+    page.putpixel((500, 510), 0)
+    return page
+
+
+@pytest.mark.parametrize("page", [Image.new("L", SIZE, 255), _dust(), _noise(), _photograph(), _shape()])
 def test_where_there_is_no_word_the_patch_is_kept(page):
     patch = _patch((480, 500, 520, 520))
     assert _found(page, patch) == pytest.approx(patch)
@@ -130,3 +137,19 @@ def test_a_word_in_the_corner_of_a_page_is_found(at):
     pen.text(at, "oil", (0, 0, 160), FONT)
     box = pen.textbbox(at, "oil", FONT)
     assert _found(page, _patch(box)) == pytest.approx(box, abs=2)
+
+
+def test_any_box_lies_on_the_page_whatever_is_on_it():
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        width, height = rng.integers(1, 300, 2).tolist()
+        pixels = np.full((height, width), 255, np.uint8)
+        for x, y, side in zip(
+            rng.integers(0, width, 9), rng.integers(0, height, 9), rng.integers(1, 12, 9), strict=True
+        ):
+            pixels[y : y + side, x : x + 12 - side] = rng.integers(0, 255)
+        rows, cols = rng.integers(1, 40, 2).tolist()
+        patch = PatchGrid.full(rows, cols).box(int(rng.integers(rows)), int(rng.integers(cols)))
+        centre = (rng.uniform(patch.left, patch.right), rng.uniform(patch.top, patch.bottom))
+        left, top, right, bottom = word_box(Image.fromarray(pixels), patch, centre)
+        assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
