@@ -175,8 +175,10 @@ class AnswerView:
 
 @dataclass(frozen=True, slots=True)
 class MatchView:
-    """One row of "Why this page". `box` is (left, top, right, bottom) as fractions of the page image, None for
-    "whole page"; `in_text` and `unread` are those of `WordView`.
+    """One row of "Why this page". `cell` is the row and the column of the winning patch, from 0, in the map's grid,
+    `box` where it is shown: the printed word that it lies on, or the patch itself where no word can be told, as (left,
+    top, right, bottom) in fractions of the page image. Both are None for "whole page". `in_text` and `unread` are those
+    of `WordView`.
     """
 
     word: str

@@ -59,11 +59,11 @@ def measure(encoder: Encoder, case: Case, pages: int) -> Measurements:
         absent = [word for word in vocabulary if not {word.casefold(), query_word(word).casefold()} & here]
         elsewhere = rng.sample(absent, min(_WORDS, len(absent)))
         for word in there:
-            why = _explain(encoder, query_word(word), embedding)
+            why = explain(encoder, query_word(word), embedding)
             found.there.append(why.matches[0].similarity)
             if not case.moves:
                 found.pointed.append(is_hit(why, printed_page.words[word]))
-        found.elsewhere += [_explain(encoder, word, embedding).matches[0].similarity for word in elsewhere]
+        found.elsewhere += [explain(encoder, word, embedding).matches[0].similarity for word in elsewhere]
     return found
 
 
@@ -71,7 +71,8 @@ def _is_searched(word: str) -> bool:
     return len(word) >= _SHORTEST and word.isalnum()
 
 
-def _explain(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
+def explain(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.Image | None = None) -> Explanation:
+    """What a text finds on one page, drawn on `image` where there is one."""
     return explain_page(
         _scored_query(encoder, text),
         _stored(encoder, embedding),
@@ -113,7 +114,7 @@ def save_heatmap(encoder: Encoder, case: Case, path: Path) -> str:
         word for word in sorted(printed_page.words, key=len, reverse=True) if _is_searched(word) and len(word) < 12
     )
     word_searched = (case.query_word or str)(word)
-    why = _explain(encoder, word_searched, embedding, printed_page.page.image)
+    why = explain(encoder, word_searched, embedding, printed_page.page.image)
     heatmap = why.heatmap()
     box = why.regions()[0].pixels(heatmap.size)
     left = int(min(max(0, box.left - _AROUND[0]), max(0, heatmap.width - 2 * _AROUND[0])))

@@ -182,8 +182,9 @@ class SearchableDocuments(Documents):
 
         `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or the query of an answer
         with its weights; a text is weighed as a search of the document's collection does. Without `image` no page image
-        is decoded, and no heatmap is drawn. Raises `DocumentNotFound`, also when the document was deleted or replaced
-        since, `PageNotFound`, and `EncoderMismatch` when the collection was encoded again since.
+        is decoded: no heatmap is drawn, and boxes are those of patches, not of the words on them. Raises
+        `DocumentNotFound`, also when the document was deleted or replaced since, `PageNotFound`, `LibraryDamaged` for
+        an image that cannot be read, and `EncoderMismatch` when the collection was encoded again since.
         """
         if isinstance(query, Hit):
             self.check_version(query.document_id, query.sha256)

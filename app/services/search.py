@@ -144,7 +144,7 @@ class SearchService:
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
-        why = self._library.explain(answer.query, found.id, page, image=False)
+        why = self._library.explain(answer.query, found.id, page)
         return view_explanation(why, found, page, answer, example_name=request.example_name)
 
 

@@ -92,7 +92,8 @@ export function outline(context, matches) {
   const line = Math.max(1.25, width / 600);
   context.save();
   for (const [left, top, right, bottom] of matches.filter((match) => match.box).map((match) => match.box)) {
-    const box = [left * width, top * height, (right - left) * width, (bottom - top) * height];
+    const [x, y] = [left * width - line, top * height - line]; // outside, so that no ink is under it
+    const box = [x, y, right * width + line - x, bottom * height + line - y];
     context.lineWidth = line * 1.9;
     context.strokeStyle = "rgba(255, 255, 255, .9)";
     context.strokeRect(...box);

@@ -3,7 +3,8 @@
 import { byId, make } from "./dom.js";
 import { OUTLINE } from "./heatmap.js";
 
-const CROP_CELLS = [4, 1.8]; // columns and rows around the winning patch: enough to read the word in its line
+const CROP_CELLS = [4, 1.8]; // columns and rows at least around what was found: enough to read it in its line
+const CROP_BOX = 1.2; // of its own size, at least
 const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
 export function fillRows(heat, page, choose) {
@@ -40,8 +41,8 @@ export const inText = () => make("span", { class: "cv-in-text", role: "img", "ar
 function crop(match, heat, page) {
   const [left, top, right, bottom] = match.box;
   const { naturalWidth, naturalHeight } = page.image;
-  const width = Math.min(naturalWidth, (CROP_CELLS[0] / heat.cols) * naturalWidth);
-  const height = Math.min(naturalHeight, (CROP_CELLS[1] / heat.rows) * naturalHeight);
+  const width = Math.min(1, Math.max(CROP_CELLS[0] / heat.cols, (right - left) * CROP_BOX)) * naturalWidth;
+  const height = Math.min(1, Math.max(CROP_CELLS[1] / heat.rows, (bottom - top) * CROP_BOX)) * naturalHeight;
   const x = within(((left + right) / 2) * naturalWidth - width / 2, naturalWidth - width);
   const y = within(((top + bottom) / 2) * naturalHeight - height / 2, naturalHeight - height);
   const canvas = make("canvas", { class: "cv-crop", role: "img", width: CROP_WIDTH * 2, height: Math.round((CROP_WIDTH * 2 * height) / width) });

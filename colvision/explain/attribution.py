@@ -1,16 +1,17 @@
 """Why a page matched, from its stored codes and one encoded query: no page is encoded again, no model is opened."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from colvision.core.embedding import Floats, PatchGrid
+from colvision.core.embedding import Floats, Ints, PatchGrid
 from colvision.core.page import Box, PdfGeometry
 from colvision.core.query import ScoredQuery
 from colvision.explain.heatmap import draw_heatmap
+from colvision.explain.word_box import word_box
 from colvision.maxsim import similarities
 from colvision.maxsim.score_terms import compute_score_terms
 from colvision.store.shards import ShardPage
@@ -20,8 +21,10 @@ from colvision.store.shards import ShardPage
 class TokenMatch:
     """What one query token found: the page's winning vector. `cell` and `box` are None if it has no place on the page.
 
-    `cell` is (row, col) of the patch grid, `box` its place as fractions of the page image, `points` the same in PDF
-    points. A token won by a vector that is no patch was matched by the whole page.
+    `cell` is (row, col) of the patch grid. `box` is where that is shown, as fractions of the page image: the printed
+    word that the patch lies on (see `word_box`), or the patch itself (`PatchGrid.box`) where there is none, for a token
+    of no word, and where the page image was not at hand. `points` is the same box in PDF points. A token won by a
+    vector that is no patch was matched by the whole page.
     """
 
     token: str
@@ -35,7 +38,7 @@ class TokenMatch:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A patch that won for one or more tokens, strongest first; the contribution is their sum."""
+    """A place that won for one or more tokens, strongest first; the contribution is their sum. See `TokenMatch`."""
 
     box: Box
     points: Box | None
@@ -77,12 +80,12 @@ class Explanation:
         return np.array([match.contribution for match in self.matches], dtype=np.float32)
 
     def regions(self) -> tuple[Region, ...]:
-        """The winning patches, strongest first."""
-        by_cell: dict[tuple[int, int], list[TokenMatch]] = {}
+        """The places of the winning patches, strongest first."""
+        by_box: dict[Box, list[TokenMatch]] = {}
         for match in self.matches:
-            if match.cell is not None:
-                by_cell.setdefault(match.cell, []).append(match)
-        regions = [_region(matches) for matches in by_cell.values()]
+            if match.box is not None:
+                by_box.setdefault(match.box, []).append(match)
+        regions = [_region(box, matches) for box, matches in by_box.items()]
         return tuple(sorted(regions, key=lambda region: -region.contribution))
 
     def strength(self, word: str | None = None) -> Floats:
@@ -103,7 +106,7 @@ class Explanation:
         return np.where((self.grid.cells >= 0), strongest, np.float32(0))
 
     def heatmap(self, word: str | None = None, *, opacity: float = 0.65) -> Image.Image:
-        """The page with the matching patches coloured, of one word or of all, and the winning patches outlined.
+        """The page with the matching patches coloured, of one word or of all, and what the best lie on outlined.
 
         Raises `ValueError` for a word that the query does not have, or when there is no page image.
         """
@@ -152,10 +155,12 @@ def explain_page(
     winner = table.argmax(axis=1)  # (t,)
     best = table[np.arange(len(table)), winner]
     contributions = query.contributions(best)
-    cells = stored.grid.first_cells(len(stored.codes))[winner].tolist()  # (t, 2)
+    similarity_map = stored.grid.to_cells(table)  # (t, rows, cols)
+    cells = stored.grid.first_cells(len(stored.codes))[winner]  # (t, 2)
+    boxes = _boxes(query, cells, stored.grid, similarity_map, image)
     matches = tuple(
-        _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], stored.grid, geometry))
-        for i in range(len(table))
+        _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], box, geometry))
+        for i, box in enumerate(boxes)
     )
     terms = compute_score_terms(query, query.calibration(table), [stored.grid], np.array([0, len(stored.codes)]))
     score_terms = {term: float(values[0]) for term, values in terms.items()}
@@ -166,36 +171,56 @@ def explain_page(
     }
     score_terms |= {term: value for term, value in beside.items() if value > 0}
     score = pixels + sum(beside.values())
-    return Explanation(query, stored.grid, stored.grid.to_cells(table), matches, score_terms, score, image)
+    return Explanation(query, stored.grid, similarity_map, matches, score_terms, score, image)
+
+
+def _boxes(
+    query: ScoredQuery, cells: Ints, grid: PatchGrid, similarity_map: Floats, image: Image.Image | None
+) -> Iterator[Box | None]:
+    """Where each token's cell of `cells` (t, 2) is shown: the word there, else the patch; None for -1, -1."""
+    strength = np.maximum(query.calibration(np.nan_to_num(similarity_map, nan=-1.0)), 0)
+    is_word = (query.embedding.word >= 0) & (not query.embedding.is_example)  # (t,)
+    for token, (row, col) in enumerate(cells.tolist()):
+        patch = grid.box(row, col) if row >= 0 else None
+        if patch is not None and image is not None and is_word[token]:
+            yield word_box(image, patch, _centre(strength[token], row, col))
+        else:
+            yield patch
+
+
+def _centre(strength: Floats, row: int, col: int) -> tuple[float, float]:
+    """(x, y) in fractions of the page: the middle of a cell, moved towards what its neighbours see of the same word."""
+    rows, cols = strength.shape
+    around = np.pad(strength, 1)[row : row + 3, col : col + 3]
+    return (col + 0.5 + _lean(around[1])) / cols, (row + 0.5 + _lean(around[:, 1])) / rows
+
+
+def _lean(values: Floats) -> float:
+    """The centre of gravity of three neighbours, from the middle one."""
+    return float((values[2] - values[0]) / max(values.sum(), 1e-6))
 
 
 def _match(
     query: ScoredQuery,
     number: int,
     values: tuple[float, float],
-    place: tuple[list[int], PatchGrid, PdfGeometry | None],
+    place: tuple[Ints, Box | None, PdfGeometry | None],
 ) -> TokenMatch:
-    (row, col), grid, geometry = place
-    cell = (row, col) if row >= 0 else None
+    (row, col), box, geometry = place
     embedding = query.embedding
-    box = grid.box(*cell) if cell is not None else None
-    points = geometry.to_points(box) if box is not None and geometry is not None else None
     word = int(embedding.word[number])
     return TokenMatch(
         token=embedding.tokens[number],
         word=embedding.words[word] if word >= 0 else None,
         similarity=values[0],
         contribution=values[1],
-        cell=cell,
+        cell=(int(row), int(col)) if box is not None else None,
         box=box,
-        points=points,
+        points=geometry.to_points(box) if box is not None and geometry is not None else None,
     )
 
 
-def _region(matches: list[TokenMatch]) -> Region:
-    first = matches[0]
-    if first.box is None:
-        raise ValueError(f"token {first.token!r} has no place on the page")
+def _region(box: Box, matches: list[TokenMatch]) -> Region:
     ordered = sorted(matches, key=lambda match: -match.contribution)
     tokens = tuple(match.token for match in ordered)
-    return Region(first.box, first.points, tokens, sum(match.contribution for match in matches))
+    return Region(box, ordered[0].points, tokens, sum(match.contribution for match in matches))

@@ -17,11 +17,13 @@ _OUTLINE = (84, 10, 140)
 
 
 def draw_heatmap(page: Image.Image, strength: Floats, outlined: Iterable[Box], *, opacity: float) -> Image.Image:
-    """(rows, cols) `strength` in 0..1 as colour over the page, and the `outlined` boxes (fractions of the page)."""
+    """(rows, cols) `strength` in 0..1 as colour over the page, a line around `outlined` (fractions of it)."""
     drawn = _tint(page.convert("RGB"), strength, opacity)
     pen = ImageDraw.Draw(drawn)
+    line = max(2, drawn.width // 500)  # pixels; it runs outside, so that no ink is under it
     for box in outlined:
-        pen.rectangle(box.scaled(drawn.size), outline=_OUTLINE, width=max(2, drawn.width // 500))
+        left, top, right, bottom = box.scaled(drawn.size)
+        pen.rectangle((left - line, top - line, right + line - 1, bottom + line - 1), outline=_OUTLINE, width=line)
     return drawn
 
 
