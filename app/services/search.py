@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from colvision.core.page import parse_page
-from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
+from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryDamaged, PageNotFound
 from colvision.library import Library
 from colvision.search import Answer, Mode
 from colvision.store.judgements import Verdict
@@ -144,7 +144,10 @@ class SearchService:
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)
-        why = self._library.explain(answer.query, found.id, page)
+        try:
+            why = self._library.explain(answer.query, found.id, page)
+        except LibraryDamaged:  # its image is lost, the page's vectors are not
+            why = self._library.explain(answer.query, found.id, page, image=False)
         return view_explanation(why, found, page, answer, example_name=request.example_name)
 
 

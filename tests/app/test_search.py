@@ -50,6 +50,17 @@ def test_the_bytes_of_a_map_are_its_similarities_to_half_a_step(service, upload)
     assert np.nanmax(np.abs(np.where(codes == 0, np.nan, back) - exact)) <= step / 2 + 1e-6
 
 
+def test_a_page_whose_image_is_lost_is_explained_by_its_patches(service, upload):
+    upload()
+    asked = SearchRequest("oil filter")
+    hit = ask(service, "oil filter").hits[0]
+    shown = service.search.explain(asked, hit.document_id, hit.page)
+    service.library.page_image_path(hit.document_id, hit.page).unlink()
+    why = service.search.explain(asked, hit.document_id, hit.page)
+    assert [match.cell for match in why.matches] == [match.cell for match in shown.matches]
+    assert all(match.box is not None for match in why.matches)
+
+
 def test_any_page_can_be_explained_with_the_scale_of_the_results(service, upload):
     upload()
     best = ask(service, "valve", k=1).hits[0]
