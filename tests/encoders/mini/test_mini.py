@@ -259,7 +259,7 @@ def test_training_runs_from_its_command_and_resumes(tmp_path):
 
 
 def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
-    assert sum((SHIPPED / name).stat().st_size for name in (PAGE_TOWER, QUERY_TOWER)) < 16_000_000
+    assert sum((SHIPPED / name).stat().st_size for name in (PAGE_TOWER, QUERY_TOWER)) < 17_000_000
     with safe_open(SHIPPED / QUERY_TOWER, framework="numpy") as file:
         settings = json.loads(file.metadata()["mini"])
         assert all(file.get_tensor(name).dtype == np.float16 for name in file.keys())  # noqa: SIM118  not a mapping
@@ -268,7 +268,7 @@ def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
 
 def test_the_fingerprint_of_the_shipped_weights_is_the_one_that_libraries_know():
     """Other words in the text that is hashed would ask for every library of mini to be encoded again."""
-    assert mini.load().info.fingerprint == "cce18b5ef462a30901fb99e674cf85459bfad929c8d7853c1797710ba3f65c6b"
+    assert mini.load().info.fingerprint == "c6756087a51c2937984f6a8a5b7cc92495986de116432c1f2c4e8b585bde7f02"
 
 
 def test_other_forms_of_words_follow_english_rules_and_codes_have_none():

@@ -22,7 +22,7 @@ def degrade(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     draw = rng.random()
     if draw < _CLEAN:
         return _jpeg(pixels, int(rng.integers(60, 96))) if rng.random() < 0.5 else pixels
-    strength = float(rng.uniform(0.5, 1.0) if draw < _CLEAN + _HEAVY else rng.uniform(0.1, 0.5))
+    strength = float(rng.uniform(0.5, 1.3) if draw < _CLEAN + _HEAVY else rng.uniform(0.1, 0.5))
     settings = _settings(strength, rng)
     image = Image.fromarray(pixels)
     if not settings.bleed and rng.random() < 0.2:  # worn print
@@ -44,8 +44,8 @@ def _settings(strength: float, rng: np.random.Generator) -> ScanSettings:
         show=float(rng.uniform(0, 0.09) * strength) if rng.random() < 0.3 else 0.0,
         black=(0.0, 95 * strength),
         fading=8 * strength,
-        paper=(255 - 70 * strength, 255.0),
-        blur=(0.1 * strength, 0.8 * strength),
+        paper=(255 - 80 * strength, 255.0),
+        blur=(0.1 * strength, 0.85 * strength),
         shade=0.12 * strength,
         gutter=float(rng.uniform(0.1, 0.4)) if rng.random() < 0.2 * strength else 0.0,
         noise=float(rng.uniform(0, 8) * strength),

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -11,7 +12,13 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 from pypdfium2 import raw
 
-from colvision.encoders.mini.training.labelled_page import LabelledPage, LabelledWord, line_extent, printed_words
+from colvision.encoders.mini.training.labelled_page import (
+    LabelledPage,
+    LabelledWord,
+    broken_word,
+    line_extent,
+    printed_words,
+)
 
 _POINTS_AN_INCH = 72
 _MOST_CHARACTERS = 12_000  # a page
@@ -66,6 +73,7 @@ def labelled_page(page: DocumentPage, dpi: float) -> LabelledPage | None:
         tokens = list(_tokens(codes))
         lines = _on_lines(codes, boxes[:, [0, 3, 2, 1]], (top - bases) * scale, tokens).astype(np.float32)
         words = [word for start, end in tokens for word in _words(codes[start:end], lines[start:end])]
+        words.extend(word for first, second in pairwise(tokens) for word in _broken(codes, lines, first, second))
         shown = np.array([not chr(c).isspace() and c not in (*_BREAKS, 0xAD) for c in codes])
         return LabelledPage(np.ascontiguousarray(image), np.array(codes, dtype=np.int32)[shown], lines[shown], words)
     except pdfium.PdfiumError:
@@ -117,6 +125,16 @@ def _words(codes: list[int], boxes: NDArray[np.float32]) -> list[LabelledWord]:
     width, height = np.ptp(boxes[:, [0, 2]]), np.ptp(boxes[:, [1, 3]])
     upright = len(codes) < 3 or width > 0.5 * height
     return printed_words("".join(map(chr, codes)), boxes) if upright else []
+
+
+def _broken(
+    codes: list[int], boxes: NDArray[np.float32], first: tuple[int, int], second: tuple[int, int]
+) -> list[LabelledWord]:
+    """The word that two tokens are parts of, on each: PDFium puts a mark in place of the hyphen between two lines."""
+    if second[0] != first[1] + 1 or codes[first[1]] not in _BREAKS or boxes[second[0], 0] > boxes[first[0], 0]:
+        return []
+    before, after = ("".join(map(chr, codes[start:end])) for start, end in (first, second))
+    return broken_word(before, after, np.concatenate([boxes[slice(*first)], boxes[slice(*second)]]))
 
 
 def read_tokens(page: DocumentPage) -> list[str]:

@@ -24,10 +24,10 @@ from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER
 from colvision.encoders.mini.geometry import DPI
 from colvision.encoders.mini.query_tower import SHAPES
 from colvision.encoders.mini.training import degrade, documents
+from colvision.encoders.mini.training.loop import FLOAT_PAGE_TOWER
 from colvision.encoders.mini.training.model import PageTower
 from colvision.encoders.mini.training.quantise import write_quantised
 
-FLOAT_PAGE_TOWER = "page.safetensors"
 _RANGE_MARGIN = 1.1  # over the largest component seen
 _PAGES = 120
 _CROPS, _CROP_SIDE = 40, 512  # pixels; what the activations' ranges are measured on

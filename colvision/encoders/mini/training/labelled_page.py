@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from colvision.encoders.mini.words import RUN, compounds_of, fold
 
+_TELLING_SHARE = 0.4  # of a broken word's letters: a part of so many stands for the word
 _LONGEST_COMPOUND = 24  # letters; a longer one does not fit what a patch sees
 
 
@@ -47,6 +48,18 @@ def printed_words(token: str, boxes: NDArray[np.float32]) -> list[LabelledWord]:
     if len(compounds) == 1 and len(compounds[0]) <= _LONGEST_COMPOUND:
         words.append(_word(compounds[0], boxes))
     return [word for word in words if word.text]
+
+
+def broken_word(first: str, second: str, boxes: NDArray[np.float32]) -> list[LabelledWord]:
+    """A word that is broken at a line's end; `boxes` (n, 4) are both parts' letters.
+
+    It lies on each part that says enough of it.
+    """
+    word = fold(first + second)
+    if not word.isalpha():
+        return []
+    parts = ((first, boxes[: len(first)]), (second, boxes[len(first) :]))
+    return [_word(word, part) for text, part in parts if len(text) >= max(3, _TELLING_SHARE * len(word))]
 
 
 def _word(text: str, boxes: NDArray[np.float32]) -> LabelledWord:

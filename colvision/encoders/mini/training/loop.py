@@ -16,16 +16,19 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from colvision.atomic_io import atomic_write
+from colvision.encoders.mini.encoder import QUERY_TOWER
 from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
 from colvision.encoders.mini.training.dataset import CropDataset
 from colvision.encoders.mini.training.forms import forms_of
 from colvision.encoders.mini.training.lookalikes import lookalikes
 from colvision.encoders.mini.training.loss import Losses, matching_loss
-from colvision.encoders.mini.training.model import PageTower, QueryTower
+from colvision.encoders.mini.training.model import PageTower, QueryTower, Refinement
 from colvision.encoders.mini.training.muon import Muon
 from colvision.encoders.precision import computes_bfloat16
 
 _CHECKPOINT = "checkpoint.safetensors"
+FLOAT_PAGE_TOWER = "page.safetensors"  # the page tower before it was quantised, in a folder of weights
+_TRAINED_TEMPERATURE = 50.0  # what the matching's came to (docs/mini.md): weights do not say theirs
 _LETTERS_WEIGHT, _INK_WEIGHT = 1.0, 0.25
 _ADDED_FORMS = 0.3  # share of the batch's words that get a form which is not printed on it
 _LOOKALIKES = 700  # words on no patch of the batch that every patch is compared with
@@ -51,6 +54,18 @@ class Towers(nn.Module):
         self.page = PageTower()
         self.query = QueryTower()
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(14.0))))
+
+    def begin_with(self, weights: Path) -> None:
+        """Takes the weights of a folder; blocks that those lack begin as they are made, changing nothing."""
+        page = load_file(weights / FLOAT_PAGE_TOWER)
+        missing, unexpected = self.page.load_state_dict(page, strict=False)
+        new = {name for name, block in self.page.named_modules() if isinstance(block, Refinement)}
+        counts = {name for name in missing if name.endswith("num_batches_tracked")}
+        odd = [*unexpected, *(name for name in {*missing} - counts if name.partition(".inside")[0] not in new)]
+        if odd:
+            raise SystemExit(f"{weights} holds other weights than mini's, such as {odd[0]}: take what export wrote")
+        self.query.load_state_dict(load_file(weights / QUERY_TOWER))
+        self.log_temperature.data.fill_(np.log(_TRAINED_TEMPERATURE))
 
     def losses(self, crops: list[Crop], rng: np.random.Generator) -> Losses:
         """All losses of a batch."""
@@ -114,10 +129,17 @@ def _add_word_forms(pairs: NDArray[np.int64], forms: NDArray[np.int64]) -> NDArr
     return np.unique(np.concatenate([pairs, *more]), axis=0)
 
 
-def train(crops: CropDataset, out: Path, recipe: TrainingRecipe, *, minutes_between: float = 5) -> Path:
-    """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint."""
+def train(
+    crops: CropDataset, out: Path, recipe: TrainingRecipe, *, start: Path | None = None, minutes_between: float = 5
+) -> Path:
+    """Trains until `recipe.steps`, resuming from `out` if it holds a checkpoint. Returns the last checkpoint.
+
+    `start`: a folder of weights that a new run begins with, as `export` writes it; without, it begins with nothing.
+    """
     torch.manual_seed(recipe.seed)
     towers = Towers().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    if start is not None:
+        towers.begin_with(start)
     optimisers = _optimisers(towers, recipe)
     first_step = step = _resume(towers, optimisers, out)
     batches = _batches(crops, recipe, step)

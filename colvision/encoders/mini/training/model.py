@@ -37,18 +37,32 @@ class Convolution(nn.Sequential):
 class Bottleneck(nn.Module):
     """Half the width inside, added to what came in."""
 
+    strength = 1.0  # of what is added, at first
+
     def __init__(self, width: int, kernel: tuple[int, int]) -> None:
         super().__init__()
         half = width // 2
+        norm = nn.BatchNorm2d(width)
+        nn.init.constant_(norm.weight, self.strength)
         self.inside = nn.Sequential(
             Convolution(width, half, (1, 1)),
             Convolution(half, half, kernel),
             nn.Conv2d(half, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            norm,
         )
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = nn.functional.silu(x + self.inside(x))
+        return out
+
+
+class Refinement(Bottleneck):
+    """One that changes nothing at first, so that a trained tower can be given more of them."""
+
+    strength = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.inside(x)
         return out
 
 
@@ -66,6 +80,7 @@ class PageTower(nn.Module):
             Convolution(96, 192, (3, 3), (2, 1)),  # height / 16, width / 8
             Bottleneck(192, (3, 5)),
             Bottleneck(192, (3, 5)),
+            Refinement(192, (3, 5)),
         )
         self.words_tower = nn.Sequential(
             Convolution(192, 256, (3, 3), (1, 2)),  # height / 16, width / 16
@@ -73,6 +88,8 @@ class PageTower(nn.Module):
             Bottleneck(256, (3, 5)),
             Convolution(256, 256, (3, 3), (1, 2)),  # height / 16, width / 32
             Bottleneck(256, (3, 5)),
+            Refinement(256, (3, 5)),
+            Refinement(256, (3, 5)),
         )
         self.letters_head = nn.Conv2d(192, LETTERS, 1)
         self.patch_head = nn.Conv2d(256, DIM + 1, 1)

@@ -14,10 +14,17 @@ from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from colvision.encoders.mini.training.labelled_page import LabelledPage, LabelledWord, line_extent, printed_words
+from colvision.encoders.mini.training.labelled_page import (
+    LabelledPage,
+    LabelledWord,
+    broken_word,
+    line_extent,
+    printed_words,
+)
 
 DPI = 130  # of a generated page
 _HEIGHT, _WIDTH = 1430, 1105  # pixels: US Letter
+_SHORTEST_PART = 3  # letters of a word that are left on a line
 _LETTERS = string.ascii_letters + string.digits + string.punctuation
 _HELD_OUT = ("b612", "quicksand", "Courier Prime", "carlito", "oldstandard")  # never trained on: the floor test's fonts
 
@@ -93,6 +100,27 @@ class PageCanvas:
         self.words.extend(printed_words(text, np.array(boxes, dtype=np.float32)))
         return x
 
+    def draw_rest(self, broken: "_BrokenWord", x: float, base: int, font: Path, size: int) -> float:
+        """Draws the second part of a broken word, and says where the word lies."""
+        begin = len(self.boxes)
+        end = self.draw_token(broken.second, x, base, font, size)
+        boxes = np.array([*broken.boxes, *self.boxes[begin:]], dtype=np.float32)
+        if len(boxes) == len(broken.first) + len(broken.second):
+            self.words.extend(broken_word(broken.first, broken.second, boxes))
+        return end
+
+
+class _BrokenWord(NamedTuple):
+    """A word of which the first part stands at a line's end, and where its letters stand."""
+
+    first: str
+    second: str
+    boxes: list[tuple[float, float, float, float]]
+
+
+def _width(token: str, font: Path, size: int) -> float:
+    return sum(_glyph(font, size, letter).advance for letter in token)
+
 
 class PageGenerator:
     """Draws labelled pages: `running_text` are tokens in reading order, `words` single words, `fonts` files."""
@@ -129,33 +157,58 @@ class PageGenerator:
             style = rng.choice(["text", "table", "words", "codes"], p=[0.35, 0.15, 0.15, 0.35])
             tokens = self._tokens(str(style), rng)
             leading = size * rng.uniform(1.1, 1.55)
+            broken: _BrokenWord | None = None
             for _ in range(int(rng.integers(1, 9))):
                 y += round(leading)
                 if y > _HEIGHT - 30:
                     return
-                self._draw_line(canvas, tokens, (left, right, y), (font, size), str(style), rng)
+                broken = self._draw_line(canvas, tokens, broken, (left, right, y), (font, size), str(style), rng)
             y += round(rng.uniform(0.2, 1.6) * size)
 
     def _draw_line(
         self,
         canvas: PageCanvas,
         tokens: Iterator[str],
+        broken: "_BrokenWord | None",
         place: tuple[int, int, int],
         face: tuple[Path, int],
         style: str,
         rng: np.random.Generator,
-    ) -> None:
+    ) -> "_BrokenWord | None":
+        """Draws the rest of the last line's last word, and words until the line is full; returns one that is broken."""
         left, right, base = place
         font, size = face
         space = size * rng.uniform(0.22, 0.4)
         x = left + (rng.uniform(0, 0.5) * (right - left) if rng.random() < 0.1 else 0)
+        if broken is not None:
+            x = canvas.draw_rest(broken, left, base, font, size) + space
         for token in tokens:
-            width = sum(_glyph(font, size, letter).advance for letter in token)
-            if x + width > right:
-                return
+            if x + _width(token, font, size) > right:
+                return self._break_word(canvas, token, (x, right, base), face, rng)
             x = canvas.draw_token(token, x, base, font, size) + space
             if style == "table" and rng.random() < 0.6:
                 x += size * rng.uniform(1, 5)
+        return None
+
+    def _break_word(
+        self,
+        canvas: PageCanvas,
+        token: str,
+        place: tuple[float, int, int],
+        face: tuple[Path, int],
+        rng: np.random.Generator,
+    ) -> "_BrokenWord | None":
+        """Draws the first part of a word that the line has no room for, with a hyphen, where that fits."""
+        x, right, base = place
+        font, size = face
+        if not token.isalpha() or len(token) < 2 * _SHORTEST_PART:
+            return None
+        first = int(rng.integers(_SHORTEST_PART, len(token) - _SHORTEST_PART + 1))
+        if x + _width(token[:first] + "-", font, size) > right:
+            return None
+        begin = len(canvas.boxes)
+        canvas.draw_token(token[:first] + "-", x, base, font, size)
+        return _BrokenWord(token[:first], token[first:], canvas.boxes[begin : begin + first])
 
     def _tokens(self, style: str, rng: np.random.Generator) -> Iterator[str]:
         case = rng.random()
