@@ -53,6 +53,7 @@ def view_answer(
         candidates=answer.candidates,
         retrievers=answer.retrievers,
         notice="" if example_name else answer.notice,
+        other_words=answer.other_words,
     )
 
 
@@ -77,6 +78,7 @@ def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
     similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
+        printed=hit.query.embedding.printed_words(hit.contributions).get(word, ""),
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
         strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
@@ -170,6 +172,7 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     values = why.query.values(similarities)
     return MatchView(
         word=word,
+        printed=why.query.embedding.printed_words(why.contributions).get(word, ""),
         similarity=why.query.word_similarity(similarities, tokens),
         contribution=sum(match.contribution for match in matches),
         strength=_strength(float(values[list(tokens)].mean())),

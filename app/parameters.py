@@ -71,8 +71,11 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         text_fusion: Annotated[
             bool | None, Query(description="ask the text layers, too; left out: where that was measured")
         ] = None,
+        exact_words: Annotated[
+            bool, Query(description="look for these words alone, not for others of much the same meaning")
+        ] = False,
     ) -> SearchRequest:
-        return SearchRequest(q, collection, document or None, where, mode, text_fusion, like, image)
+        return SearchRequest(q, collection, document or None, where, mode, text_fusion, exact_words, like, image)
 
     return request
 

@@ -119,10 +119,12 @@ class WordView:
     `strength` (0..1) is what the bars show: the match probability where the encoder is calibrated, else the
     similarity, cut at 0. `contribution` is the word's share of the score. `in_text`: the page's text layer holds it, so
     it is found, whatever was seen of it. `in_name`: the document's name holds it, or its folder's. `unread`: it is in
-    letters that the encoder does not read from pictures.
+    letters that the encoder does not read from pictures. `printed` is the other word that stands there in its
+    place, "" for none.
     """
 
     word: str
+    printed: str
     similarity: float
     contribution: float
     strength: float
@@ -160,7 +162,8 @@ class AnswerView:
     """`pages` were searched; `notice` says in words what was not found: no page matches well, a number is nowhere.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
-    `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query.
+    `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query. `other_words` were looked
+    for besides, by the word of the query that they stand for.
     """
 
     query: str
@@ -171,17 +174,19 @@ class AnswerView:
     retrievers: tuple[str, ...]
     timing_ms: dict[str, float]
     notice: str
+    other_words: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class MatchView:
     """One row of "Why this page". `cell` is the row and the column of the winning patch, from 0, in the map's grid,
     `box` where it is shown: the printed word that it lies on, or the patch itself where no word can be told, as (left,
-    top, right, bottom) in fractions of the page image. Both are None for "whole page". `in_text` and `unread` are those
-    of `WordView`.
+    top, right, bottom) in fractions of the page image. Both are None for "whole page". `printed`, `in_text` and
+    `unread` are those of `WordView`.
     """
 
     word: str
+    printed: str
     similarity: float
     contribution: float
     strength: float

@@ -114,7 +114,8 @@ def codes(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterat
     stored, bits = quantise(vectors, quantisation_range), sign_bits(vectors)
     found: dict[str, list[float]] = {}
     worth: list[tuple[Floats, Floats]] = []
-    for query in encoder.encode_queries([query.text for query in subset.queries]):
+    encoded = encoder.encode_queries([query.text for query in subset.queries])
+    for query in (each.without_other_words() for each in encoded):
         by_floats = calibration(exact_maxima(query.vectors, vectors, starts))
         by_codes = calibration(token_maxima(query.vectors, stored, starts, quantisation_range))
         by_bits = bit_maxima(query.vectors, bits, starts).sum(axis=1)

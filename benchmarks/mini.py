@@ -82,7 +82,7 @@ def explain(encoder: Encoder, text: str, embedding: PageEmbedding, image: Image.
 
 
 def _scored_query(encoder: Encoder, text: str) -> ScoredQuery:
-    query: QueryEmbedding = encoder.encode_queries([text])[0]
+    query: QueryEmbedding = encoder.encode_queries([text])[0].without_other_words()
     return ScoredQuery(query, query.weights, encoder.info.calibration, encoder.info.fingerprint)
 
 

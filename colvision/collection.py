@@ -101,17 +101,21 @@ class SearchableDocuments(Documents):
         mode: Mode = "auto",
         soft_idf: bool = True,
         text_fusion: bool | None = None,
+        exact_words: bool = False,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
         codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
-        was measured with); `Answer.retrievers` says what was asked. Threads that search at the same moment share the
-        work. Raises `ValueError` for a text without a word and for a filter that cannot be, `CollectionNotFound`,
-        `DocumentNotFound`, `EncoderMismatch`.
+        was measured with); `Answer.retrievers` says what was asked. `exact_words` looks for the words of the text
+        alone, and not for the `Answer.other_words` that the encoder knows for them. Threads that search at the same
+        moment share the work. Raises `ValueError` for a text without a word and for a filter that cannot be,
+        `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
         """
         ids = self._ids(document)
-        options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
+        options = SearchOptions(
+            k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+        )
         return self._readable(self._session.searcher.search(text, self._name, options))
 
     def search_many(
@@ -124,10 +128,13 @@ class SearchableDocuments(Documents):
         mode: Mode = "auto",
         soft_idf: bool = True,
         text_fusion: bool | None = None,
+        exact_words: bool = False,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         ids = self._ids(document)
-        options = SearchOptions(k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion)
+        options = SearchOptions(
+            k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+        )
         return [self._readable(each) for each in self._session.searcher.search_many(texts, self._name, options)]
 
     def search_like(

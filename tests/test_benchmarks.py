@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import compression, report
+from benchmarks import compression, meaning, report
 from benchmarks.quality import Subset
 from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
@@ -95,3 +95,10 @@ def test_what_codes_cost_is_measured_with_one_reading_of_each_page(evaluation_se
     assert said[0] == "the 10 best by int8 codes hold 0.5000 of the 10 best by float32"  # the five pages there are
     assert said[-1].endswith("MaxSim alone: 1.0000 by float32, 1.0000 by int8 codes")
     assert counting.encoded == 5
+
+
+def test_questions_in_other_words_are_chosen_with_or_reported_on_by_document():
+    choose, rest = (meaning.questions_of(name) for name in ("choose", "report"))
+    assert len(choose) == len(rest) == 90
+    documents = [{gold.document for query in queries for gold in query.gold} for queries in (choose, rest)]
+    assert [len(each) for each in documents] == [10, 10] and not documents[0] & documents[1]

@@ -53,6 +53,7 @@ def test_the_wheel_is_typed_has_the_application_and_not_the_training(wheel):
     assert {f"colvision/app/sample/sample-manual{kind}.pdf" for kind in ("", "-scan")} <= set(names)
     weights = {name.rpartition("/")[2] for name in names if "mini/weights/" in name}
     assert weights == {PAGE_TOWER, QUERY_TOWER}, "the towers as they run"
+    assert "colvision/encoders/mini/other_words.txt" in names
     assert not [name for name in names if "mini/training" in name or "__pycache__" in name]
 
 

@@ -25,8 +25,8 @@ _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 class SearchRequest:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
-    `where`, `mode` and `text_fusion` are those of `Library.search`. Instead of a text, `like` may name a page, as
-    DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
+    `where`, `mode`, `text_fusion` and `exact_words` are those of `Library.search`. Instead of a text, `like` may name
+    a page, as DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
     """
 
     text: str
@@ -35,6 +35,7 @@ class SearchRequest:
     where: str = ""
     mode: Mode = "auto"
     text_fusion: bool | None = None
+    exact_words: bool = False
     like: str = ""
     image: str = ""
 
@@ -123,6 +124,7 @@ class SearchService:
             where=where,
             mode=request.mode,
             text_fusion=request.text_fusion,
+            exact_words=request.exact_words,
         )
 
     def explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:

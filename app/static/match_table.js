@@ -28,7 +28,7 @@ function row(match, number, { heat, page, choose }) {
   const shown = heat.scale.is_probability ? match.strength : match.similarity;
   const title = `similarity ${match.similarity.toFixed(3)}`;
   const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) },
-    make("b", {}, match.word, match.in_text ? inText() : null), seen);
+    make("b", {}, match.word, match.printed && ` (${match.printed})`, match.in_text ? inText() : null), seen);
   return make("tr", { "data-word": number },
     make("td", {}, word),
     make("td", { class: "cv-number", title }, shown.toFixed(2)),

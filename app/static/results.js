@@ -134,7 +134,7 @@ function word(found) {
   const gauge = make("i");
   gauge.style.width = `${(found.strength * 100).toFixed(0)}%`;
   const how = isAbsent(found) ? " is-faint" : found.in_text ? " is-in-text" : "";
-  const title = [`similarity ${found.similarity.toFixed(2)}`, found.in_text && "stands in the text layer", found.in_name && "stands in the document's name", found.unread && UNREAD];
+  const title = [`similarity ${found.similarity.toFixed(2)}`, found.printed && `stands there as ${found.printed}`, found.in_text && "stands in the text layer", found.in_name && "stands in the document's name", found.unread && UNREAD];
   return make("span", { class: `cv-word${how}`, title: title.filter(Boolean).join(", ") },
     make("span", {}, found.word), make("span", { class: "cv-gauge", "aria-hidden": "true" }, gauge));
 }

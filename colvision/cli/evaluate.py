@@ -31,6 +31,9 @@ def evaluate(
     text_fusion: Annotated[
         bool, typer.Option("--text-fusion", help="Ask the pages' own text beside their pictures.")
     ] = False,
+    exact_words: Annotated[
+        bool, typer.Option("--exact-words", help="Look for the questions' own words alone.")
+    ] = False,
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
     as_json: JsonOption = False,
     *,
@@ -46,7 +49,7 @@ def evaluate(
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))
         options = evaluation.EvaluationOptions(
-            text_fusion=text_fusion, pool=pool, against=against, words=point, library=library
+            text_fusion=text_fusion, exact_words=exact_words, pool=pool, against=against, words=point, library=library
         )
         report, answers = evaluation.evaluate(
             corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress

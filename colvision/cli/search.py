@@ -62,6 +62,9 @@ def search(
         bool | None,
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
+    exact_words: Annotated[
+        bool, typer.Option("--exact-words", help="Look for these words alone, not for others of much the same meaning.")
+    ] = False,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
     *,
@@ -72,6 +75,8 @@ def search(
         raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
     if words is None and text_fusion is not None:
         raise typer.BadParameter("--text-fusion goes with words")
+    if words is None and exact_words:
+        raise typer.BadParameter("--exact-words goes with words")
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
     with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:
@@ -82,7 +87,15 @@ def search(
             answer = asked.search_like(*parse_page(like), k=k, where=where, mode=mode)
         else:
             text = " ".join(words or ())
-            answer = asked.search(text, k=k, document=document, where=where, mode=mode, text_fusion=text_fusion)
+            answer = asked.search(
+                text,
+                k=k,
+                document=document,
+                where=where,
+                mode=mode,
+                text_fusion=text_fusion,
+                exact_words=exact_words,
+            )
         others = [name for name in opened.collections() if name != DEFAULT_COLLECTION]
     if as_json:
         echo(json.dumps(answer.to_dict()))
@@ -101,14 +114,20 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
         echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{folder}{parts}")
     if answer.notice and by_words:
         stderr.print(answer.notice)
+    if answer.other_words:
+        others = (f"{', '.join(others)} ({word})" for word, others in answer.other_words.items())
+        stderr.print(escape(f"also looked for: {', '.join(others)}"))
     asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
 
 
 def _parts(hit: colvision.Hit) -> str:
+    printed = hit.query.embedding.printed_words(hit.contributions)
     shares = [
-        f"{word} {hit.contributions[tokens].sum():.2f}"
+        f"{word} "
+        + (f"as {printed[word]} " if word in printed else "")
+        + f"{hit.contributions[tokens].sum():.2f}"
         + (" [in text]" if word in hit.in_text else "")
         + (" [in name]" if word in hit.in_name else "")
         for word, tokens in _words(hit.query.embedding)
@@ -143,13 +162,15 @@ def explain(
     with open_existing(library, encoder=encoder) as opened:
         why = select_collection(opened, collection).explain(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
+    printed = why.query.embedding.printed_words(why.contributions)
     for asked, tokens in _words(why.query.embedding):
         matches = [why.matches[token] for token in tokens]
         best = max(matches, key=lambda match: match.contribution)
         place = f"row {best.cell[0] + 1}, column {best.cell[1] + 1}" if best.cell else "the whole page"
         share = sum(match.contribution for match in matches)
         text = ", in its text" if asked in why.in_text else ""
-        echo(f"{asked}: {share:.3f} (similarity {best.similarity:.3f}) at {place}{text}")
+        other = f", as {printed[asked]}" if asked in printed else ""
+        echo(f"{asked}{other}: {share:.3f} (similarity {best.similarity:.3f}) at {place}{text}")
     for name, value in why.score_terms.items():
         echo(f"{_TERMS[name]}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")

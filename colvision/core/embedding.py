@@ -1,8 +1,9 @@
 """What an encoder makes of a page and of a query. Everything is rows before columns; nothing is padded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +106,10 @@ class QueryEmbedding:
     `is_query` (t,) is False for prefix and augmentation tokens; `weights` (t,) multiply the tokens' contributions;
     `word` (t,) is the index in `words` of the word that a token is part of, -1 where it is part of none. A word that
     may be printed in several ways has tokens for each: `spelling` (t,) tells them apart, empty where there is one way.
-    `unread` are the words in letters that the encoder does not read. Of a page as the query `is_example` is True: its
-    tokens are patches, and say nothing of each other's order.
+    `likeness` (t,) is what a token's probability is multiplied by: below 1 for another word of much the same meaning,
+    which is a token and a spelling of its own, of weight 0; empty where there is none. `unread` are the words in
+    letters that the encoder does not read. Of a page as the query `is_example` is True: its tokens are patches, and say
+    nothing of each other's order.
     """
 
     text: str
@@ -118,6 +121,7 @@ class QueryEmbedding:
     word: Ints
     is_example: bool = False
     spelling: tuple[int, ...] = ()
+    likeness: tuple[float, ...] = ()
     unread: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -129,6 +133,8 @@ class QueryEmbedding:
             raise ValueError(f"query {self.text!r}: `word` names a word beyond the {len(self.words)} it has")
         if self.spelling and len(self.spelling) != t:
             raise ValueError(f"query {self.text!r}: {t} vectors, but {len(self.spelling)} spellings")
+        if self.likeness and (len(self.likeness) != t or not all(0 <= each <= 1 for each in self.likeness)):
+            raise ValueError(f"query {self.text!r}: {t} vectors, but their likeness is {self.likeness} (expected 0..1)")
 
     def tokens_of_words(self) -> list[tuple[str, list[int]]]:
         """Each word in order with the tokens that spell it; words without a token are left out."""
@@ -144,6 +150,49 @@ class QueryEmbedding:
         for token in tokens:
             by_spelling.setdefault(self.spelling[token] if self.spelling else 0, []).append(token)
         return list(by_spelling.values())
+
+    @property
+    def is_own(self) -> Bools:
+        """(t,) False for the tokens of other words."""
+        return np.array(self.likeness) == 1 if self.likeness else np.ones(len(self.tokens), np.bool_)
+
+    @property
+    def other_words(self) -> dict[str, tuple[str, ...]]:
+        """What is looked for besides, of each word that has any: words of much the same meaning, or translations."""
+        if not self.likeness:
+            return {}
+        found = {
+            word: tuple(self.tokens[token] for token in tokens if self.likeness[token] < 1)
+            for word, tokens in self.tokens_of_words()
+        }
+        return {word: others for word, others in found.items() if others}
+
+    def printed_words(self, contributions: Floats) -> dict[str, str]:
+        """(t,) what tokens added to a page's score -> the other word that stands there, of each word that has one."""
+        if not self.likeness:
+            return {}
+        best = {word: max(tokens, key=lambda token: contributions[token]) for word, tokens in self.tokens_of_words()}
+        return {
+            word: self.tokens[token]
+            for word, token in best.items()
+            if self.likeness[token] < 1 and contributions[token] > 0
+        }
+
+    def without_other_words(self) -> "QueryEmbedding":
+        """The query's own words alone."""
+        if not self.likeness:
+            return self
+        own = self.is_own
+        return replace(
+            self,
+            vectors=self.vectors[own],
+            tokens=tuple(compress(self.tokens, own)),
+            is_query=self.is_query[own],
+            weights=self.weights[own],
+            word=self.word[own],
+            spelling=tuple(compress(self.spelling, own)),
+            likeness=(),
+        )
 
     @classmethod
     def of_words(cls, text: str, words: Sequence[str], vectors: Floats) -> "QueryEmbedding":

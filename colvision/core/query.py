@@ -69,7 +69,8 @@ class ScoredQuery:
             spellings = self.embedding.tokens_of_spellings(tokens)
             if len(spellings) > 1:
                 of_word = contributions[..., tokens].sum(axis=-1)
-                printed = np.argmax([similarity[..., each].min(axis=-1) for each in spellings], axis=0)
+                seen = token_values(self.embedding, self.calibration, similarity)
+                printed = np.argmax([seen[..., each].min(axis=-1) for each in spellings], axis=0)
                 for place, each in enumerate(spellings):
                     contributions[..., each] = (np.where(printed == place, of_word, 0.0) / len(each))[..., None]
         return contributions
@@ -78,7 +79,9 @@ class ScoredQuery:
         """What a page's similarities (t,) say of one word: the mean of its pieces, or as `word_values` joins them."""
         if not self.calibration.is_probability:
             return float(similarity[list(tokens)].mean())
-        return max(float(similarity[each].min()) for each in self.embedding.tokens_of_spellings(tokens))
+        seen = token_values(self.embedding, self.calibration, similarity)
+        printed = max(self.embedding.tokens_of_spellings(tokens), key=lambda each: float(seen[each].min()))
+        return float(similarity[printed].min())
 
     def as_printed(self, best: Floats) -> PrintedTokens:
         """(pages, t) the best probabilities of pages -> their tokens, of each word as a page prints it.
@@ -86,10 +89,11 @@ class ScoredQuery:
         That is the spelling that it has most probably; its tokens share the word's weight, and none is more probable
         than the least of them is at best. A word in letters that the encoder does not read is left out.
         """
+        likely = best * self.embedding.likeness if self.embedding.likeness else best
         tokens, is_printed, scales, weights = [], [], [], []
         for word, of_word in self.embedding.tokens_of_words():
             spellings = [] if word in self.embedding.unread else self.embedding.tokens_of_spellings(of_word)
-            limits = np.array([best[:, spelling].min(axis=1) for spelling in spellings])  # (spellings, pages)
+            limits = np.array([likely[:, spelling].min(axis=1) for spelling in spellings])  # (spellings, pages)
             for place, spelling in enumerate(spellings):
                 here = limits.argmax(axis=0) == place
                 tokens += spelling
@@ -140,7 +144,7 @@ def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Flo
     All tokens of one spelling must be there, and any spelling will do: part numbers match as a whole or not at all. A
     word in letters that the encoder does not read is nowhere.
     """
-    values = calibration(similarity)
+    values = token_values(query, calibration, similarity)
     if not calibration.is_probability:
         return values
     for word, tokens in query.tokens_of_words():
@@ -150,3 +154,12 @@ def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Flo
             spellings = [values[..., each].min(axis=-1) for each in query.tokens_of_spellings(tokens)]
             values[..., tokens] = np.max(spellings, axis=0)[..., None]
     return values
+
+
+def token_values(query: QueryEmbedding, calibration: Calibration, similarity: Floats) -> Floats:
+    """(..., t) best similarities of pages -> (..., t) calibrated ones, those of other words as far as they count."""
+    values = calibration(similarity)
+    if not query.likeness:
+        return values
+    counted: Floats = values * np.array(query.likeness, np.float32)
+    return counted

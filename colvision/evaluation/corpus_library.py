@@ -39,7 +39,7 @@ class CorpusLibrary:
     documents: dict[str, CorpusDocument]  # by document id
     pool: int = 1  # patches that share a vector
 
-    def setting(self, *, soft_idf: bool, text_fusion: bool) -> EvaluationSetting:
+    def setting(self, *, soft_idf: bool, text_fusion: bool, exact_words: bool) -> EvaluationSetting:
         documents = self.library.collection(self.name).documents()
         return EvaluationSetting(
             encoder=replace(self.library.encoder.info, pool=self.pool),
@@ -50,6 +50,7 @@ class CorpusLibrary:
             failed_pages=sum(document.failed for document in documents),
             corpus=self.corpus.digest,
             soft_idf=soft_idf,
+            exact_words=exact_words,
             retrievers=("maxsim", "bm25") if text_fusion else ("maxsim",),
         )
 
@@ -59,6 +60,7 @@ class CorpusLibrary:
         *,
         soft_idf: bool = True,
         text_fusion: bool = False,
+        exact_words: bool = False,
         progress: TaskProgressCallback,
     ) -> Run:
         """The best pages for every query, `DEPTH` of them where there are as many."""
@@ -67,7 +69,9 @@ class CorpusLibrary:
             batch = queries[first : first + _BATCH]
             texts = [query.text for query in batch]
             collection = self.library.collection(self.name)
-            found = collection.search_many(texts, k=DEPTH, soft_idf=soft_idf, text_fusion=text_fusion)
+            found = collection.search_many(
+                texts, k=DEPTH, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+            )
             for query, hits in zip(batch, found, strict=True):
                 answers[query.query_id] = rank(map(self._ranked, hits))
             progress(TaskProgress("searching", first + len(batch), len(queries)))

@@ -17,14 +17,16 @@ from colvision.evaluation.runs import Run, read_run
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """`text_fusion` searches the text layers beside the page images; `pool` 2 or 3 keeps one vector for about so many
-    patches. `against`: a TREC run to compare with; `words`: a file of words to point at.
+    """`text_fusion` searches the text layers beside the page images; `exact_words` looks for the questions' own words
+    alone; `pool` 2 or 3 keeps one vector for about so many patches. `against`: a TREC run to compare with; `words`: a
+    file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
 
     soft_idf: bool = True
     text_fusion: bool = False
+    exact_words: bool = False
     pool: int = 1
     against: Path | None = None
     words: Path | None = None
@@ -57,10 +59,14 @@ def evaluate(
         check_same_pages(theirs, name, corpus.page_ids())
     folders = EvaluationFolders(options.library, options.cache or default_cache())
     with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
-        soft_idf, text_fusion = options.soft_idf, options.text_fusion
-        run = searched.search(queries, soft_idf=soft_idf, text_fusion=text_fusion, progress=progress)
+        scoring = {
+            "soft_idf": options.soft_idf,
+            "text_fusion": options.text_fusion,
+            "exact_words": options.exact_words,
+        }
+        run = searched.search(queries, progress=progress, **scoring)
         report = EvaluationReport(
-            setting=searched.setting(soft_idf=soft_idf, text_fusion=text_fusion),
+            setting=searched.setting(**scoring),
             rows=measure_groups(run, queries),
             against=name,
             comparisons=compare(run, theirs, queries) if theirs is not None else (),

@@ -51,11 +51,11 @@ def read_words(path: Path) -> tuple[PrintedWord, ...]:
 def is_hit(explanation: Explanation, boxes: Iterable[Box]) -> bool:
     """Whether the centre of the best patch lies in one of the boxes, grown by half a patch on each side.
 
-    The best patch has the largest similarity, summed over the tokens that the word was cut into.
+    The best patch has the largest similarity, summed over the tokens that the word was cut into; other words for it
+    do not count.
     """
-    own = explanation.similarity_map[explanation.query.embedding.is_query].sum(
-        axis=0
-    )  # (rows, cols), NaN where no patch
+    embedding = explanation.query.embedding
+    own = explanation.similarity_map[embedding.is_query & embedding.is_own].sum(axis=0)  # (rows, cols), NaN: no patch
     if np.isnan(own).all():
         return False
     row, col = np.unravel_index(int(np.nanargmax(own)), own.shape)

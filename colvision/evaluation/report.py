@@ -30,6 +30,7 @@ class EvaluationSetting:
     failed_pages: int
     corpus: str
     soft_idf: bool
+    exact_words: bool
     retrievers: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -45,6 +46,8 @@ class EvaluationSetting:
     def _scoring(self) -> Iterator[str]:
         calibration = self.encoder.calibration
         yield _scoring_formula(calibration) + (", soft idf" if self.soft_idf and calibration.is_probability else "")
+        if self.exact_words:
+            yield "the questions' own words alone"
         if calibration.is_probability:
             yield "word frequency, order and nearness of the best pages"
         yield f"words of the document's name, {DOCUMENT_WEIGHT:g} of their weight"
@@ -107,6 +110,7 @@ class EvaluationReport:
             "scoring": {
                 "calibration": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,
+                "exact_words": setting.exact_words,
                 "document": DOCUMENT_WEIGHT,
                 "bm25": {"weight": TEXT_WEIGHT, "unread": UNREAD} if "bm25" in setting.retrievers else None,
             },

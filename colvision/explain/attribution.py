@@ -97,7 +97,8 @@ class Explanation:
         tokens = self._tokens_of(word)
         chosen = self.similarity_map[tokens]  # (tokens, rows, cols)
         if self.query.calibration.is_probability:
-            shown = self.query.calibration(np.nan_to_num(chosen, nan=-1.0))
+            likeness = np.array(self.query.embedding.likeness or np.ones(len(self.matches)), np.float32)[tokens]
+            shown = self.query.calibration(np.nan_to_num(chosen, nan=-1.0)) * likeness[:, None, None]
         else:
             known = self.similarity_map[np.isfinite(self.similarity_map)]
             low, high = (float(np.median(known)), float(known.max())) if known.size else (0.0, 1.0)

@@ -20,7 +20,7 @@ from colvision.core.query import ScoredQuery, word_values
 from colvision.maxsim.binary import has_first_stage
 from colvision.maxsim.selection import Pages
 from colvision.search.filters import Columns
-from colvision.search.idf import soft_idf
+from colvision.search.idf import weigh_words
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.ranking import ScoredPages, rank_hits, with_text_scale
 from colvision.search.results import Answer
@@ -83,7 +83,7 @@ def weigh_query(
     search = _Search(PageTable.of(snapshot), info, None, SEARCH_BYTES)
     request = QueryRequest(query, texts=texts)
     if not info.calibration.is_probability and texts is None:
-        return search.weigh(request, query.weights)
+        return search.weigh(query, query.weights)
     [scored] = search.scan([request], query.vectors)
     pixels = scored.query.contributions(scored.maxima).sum(axis=1, dtype=np.float64)
     return with_text_scale(scored.query, texts, pixels)
@@ -198,7 +198,7 @@ class _Search:
                 maxima = self._maxima(pages, request.query.vectors)
             else:
                 maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self.weigh(request, request.query.weights)
+            query = self.weigh(request.query, request.query.weights)
             found.append(ScoredPages(query, request.options, request.texts, pages, maxima))
             begin = end
         return found
@@ -214,18 +214,18 @@ class _Search:
         for request in requests:
             end = begin + len(request.query.tokens)
             own = np.ascontiguousarray(maxima[:, begin:end])
-            weights = request.query.weights
+            query, weights = request.query, request.query.weights
             if is_weighed and request.options.soft_idf:
-                weights = weights * soft_idf(word_values(request.query, self.info.calibration, own))
+                query, weights = weigh_words(query, self.info.calibration, own)
             kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(ScoredPages(self.weigh(request, weights), request.options, request.texts, self.pages, kept))
+            found.append(ScoredPages(self.weigh(query, weights), request.options, request.texts, self.pages, kept))
             begin = end
         return found
 
-    def weigh(self, request: QueryRequest, weights: Floats) -> ScoredQuery:
+    def weigh(self, query: QueryEmbedding, weights: Floats) -> ScoredQuery:
         # The encoder's calibration is one of words: see `example_query`.
-        calibration = Calibration() if request.query.is_example else self.info.calibration
-        return ScoredQuery(request.query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
+        calibration = Calibration() if query.is_example else self.info.calibration
+        return ScoredQuery(query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
 
 
 def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ class SearchOptions:
 
     `mode` "exact" compares every page's codes, "auto" may choose candidates by their sign bits first. `soft_idf` weighs
     rare words up where the calibration gives probabilities. `text_fusion` orders pages by their text layers, too; None
-    does where MaxSim adds up probabilities, for which the fusion was measured.
+    does where MaxSim adds up probabilities, for which the fusion was measured. `exact_words` looks for the query's own
+    words alone, where the encoder knows others of much the same meaning.
     """
 
     k: int = 10
@@ -25,6 +26,7 @@ class SearchOptions:
     mode: Mode = "auto"
     soft_idf: bool = True
     text_fusion: bool | None = None
+    exact_words: bool = False
 
     def __post_init__(self) -> None:
         if self.k < 1:

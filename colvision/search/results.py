@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, overload
 
+import numpy as np
 from PIL import Image
 
 from colvision.core.embedding import Floats
@@ -108,7 +109,7 @@ class Answer(Sequence[Hit]):
     sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
     know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
     have. `timing_ms` says how long each part took. `judged` are the hits by which the notice is made, where fewer were
-    asked for.
+    asked for. `other_words` are those that were looked for besides, by the word of the query that they stand for.
     """
 
     hits: tuple[Hit, ...]
@@ -137,12 +138,17 @@ class Answer(Sequence[Hit]):
             "query": self.query.embedding.text,
             "hits": [hit.to_dict() for hit in self.hits],
             "notice": self.notice,
+            "other_words": {word: list(others) for word, others in self.other_words.items()},
             "pages": self.pages,
             "mode": self.mode,
             "candidates": self.candidates,
             "retrievers": list(self.retrievers),
             "timing_ms": dict(self.timing_ms),
         }
+
+    @property
+    def other_words(self) -> dict[str, tuple[str, ...]]:
+        return self.query.embedding.other_words
 
     @property
     def notice(self) -> str:
@@ -190,9 +196,10 @@ class Answer(Sequence[Hit]):
 def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
     """What the hit's pixels have of these words; those that its text layer holds are seen, where it holds half.
 
-    One word of several is on many a page, in one of its other forms as well.
+    One word of several is on many a page, in one of its other forms as well. Other words in the place of these do not
+    count: something like them stands on pages about anything.
     """
-    seen = hit.contributions.copy()
+    seen = np.where(hit.query.embedding.is_own, hit.contributions, np.float32(0))
     in_text = [token for word, of in tokens.items() if word in hit.in_text for token in of]
     every = [token for of in tokens.values() for token in of]
     weights = hit.query.weights

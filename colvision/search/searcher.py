@@ -39,7 +39,7 @@ class Searcher:
         """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`."""
         self._check(collection)  # loads the encoder, which is no part of the search's time
         started = time.perf_counter()
-        query = self._encoder().encode_queries([text])[0]
+        query = self._encode([text], options)[0]
         encoded = time.perf_counter()
         submission = _Submission(collection, self._request(query, collection, options))
         text_scored = time.perf_counter()
@@ -81,13 +81,17 @@ class Searcher:
         """One answer a text, in order; the time of each is that of all."""
         self._check(collection)
         started = time.perf_counter()
-        queries: list[QueryEmbedding] = self._encoder().encode_queries(texts) if texts else []
+        queries = self._encode(texts, options) if texts else []
         encoded = time.perf_counter()
         submissions = [_Submission(collection, self._request(query, collection, options)) for query in queries]
         text_scored = time.perf_counter()
         answers = [self._with_words(answer, options.k) for answer in self._answer(submissions)]
         spent = encoded - started, text_scored - encoded, time.perf_counter() - started
         return [_with_timing(answer, spent) for answer in answers]
+
+    def _encode(self, texts: Sequence[str], options: SearchOptions) -> list[QueryEmbedding]:
+        queries = self._encoder().encode_queries(texts)
+        return [query.without_other_words() for query in queries] if options.exact_words else queries
 
     def _request(self, query: QueryEmbedding, collection: str, options: SearchOptions) -> QueryRequest:
         """With what the text layers say of the query, where they are to be searched and know a word of it."""

@@ -16,6 +16,7 @@ from colvision.evaluation.queries import read_queries
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers.pdf_files import text_file, written
+from tests.helpers.thesaurus import Thesaurus
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +114,19 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
     upload()
     told = {hit.document: hit.words[0].in_name for hit in ask(service, "manual").hits}
     assert told.pop("manual.pdf") and told and not any(told.values())
+
+
+def test_other_words_are_told_and_where_they_stand(quick_path, tmp_path):
+    with open_library(quick_path / "thesaurus", encoder=Thesaurus()) as library:
+        library.ingest(save_document(tmp_path / "valve.tiff", [["vent", "valve"], ["fan", "belt"]]))
+        search = LibraryService(library, Settings(library.path)).search
+        answer = search.search(SearchRequest("bleed"))
+        assert answer.other_words == {"bleed": ("vent",)}
+        best = answer.hits[0]
+        assert (best.page, best.words[0].printed) == (1, "vent")
+        why = search.explain(SearchRequest("bleed"), best.document_id, 1)
+        assert [match.printed for match in why.matches] == ["vent"]
+        assert search.search(SearchRequest("bleed", exact_words=True)).other_words == {}
 
 
 def test_the_time_of_each_stage_is_told_where_there_are_two(quick_path, tmp_path, monkeypatch):

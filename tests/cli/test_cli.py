@@ -92,7 +92,8 @@ def test_ingest_tells_what_became_of_every_file_and_fails_for_one_that_failed(ma
 def test_search_prints_the_agreed_json_and_nothing_else(library):
     answer = run("search", "hydraulic pump", "--json", "-k", 1, library=library)
     found = json.loads(answer.stdout)
-    assert found.keys() == {"query", "hits", "notice", "pages", "mode", "candidates", "retrievers", "timing_ms"}
+    told = {"query", "hits", "notice", "other_words", "pages", "mode", "candidates", "retrievers", "timing_ms"}
+    assert found.keys() == told
     (hit,) = found["hits"]
     assert (hit["rank"], hit["document"], hit["page"]) == (1, "pump.tiff", 2)
     (document,) = json.loads(run("list", "--json", library=library).stdout)
@@ -100,6 +101,21 @@ def test_search_prints_the_agreed_json_and_nothing_else(library):
     assert (found["notice"], found["pages"], found["mode"], found["candidates"]) == ("", 2, "exact", 2)
     assert hit["score"] > 0
     assert {"encode", "score", "total"} <= found["timing_ms"].keys()
+
+
+@pytest.mark.slow
+def test_search_tells_other_words_and_exact_words_has_none(library, tmp_path):
+    answer = run("search", "torsion", library=library)
+    assert "pump.tiff, page 1" in answer.stdout.splitlines()[0]
+    assert "(torsion as torque " in answer.stdout.splitlines()[0]
+    assert "also looked for: torque (torsion)" in answer.stderr
+    why = run(
+        "explain", "torsion", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "o.png", library=library
+    )
+    assert "torsion, as torque: " in why.stdout
+    for words in (["torsion", "--exact-words"], ['"torsion"']):
+        assert "looked for" not in run("search", *words, library=library).stderr
+    assert "goes with words" in run("search", "--like", "a:1", "--exact-words", library=library, code=2).stderr
 
 
 @pytest.mark.slow

@@ -76,3 +76,25 @@ def test_the_link_is_monotone_and_the_identity_without_slope():
 def test_an_encoder_without_range_is_refused():
     with pytest.raises(ValueError, match="quantisation_range 0"):
         EncoderInfo("toy", "f", 4, 0.0)
+
+
+def test_other_words_are_told_and_can_be_left_out():
+    query = QueryEmbedding(
+        text="bleed pump",
+        vectors=ones(4),
+        tokens=("bleed", "vent", "purge", "pump"),
+        is_query=np.ones(4, np.bool_),
+        weights=np.array([1, 0, 0, 1], np.float32),
+        words=("bleed", "pump"),
+        word=np.array([0, 0, 0, 1], np.int32),
+        spelling=(0, 1, 2, 0),
+        likeness=(1.0, 0.7, 0.7, 1.0),
+    )
+    assert query.other_words == {"bleed": ("vent", "purge")}
+    assert query.printed_words(np.array([0, 0, 0.5, 1], np.float32)) == {"bleed": "purge"}
+    assert query.printed_words(np.array([0.5, 0, 0, 1], np.float32)) == {}
+    own = query.without_other_words()
+    assert (own.tokens, own.word.tolist(), own.spelling, own.other_words) == (("bleed", "pump"), [0, 1], (0, 0), {})
+    assert own.without_other_words() is own
+    with pytest.raises(ValueError, match=r"their likeness is \(1.0, 2.0\)"):
+        QueryEmbedding("a b", ones(2), ("a", "b"), own.is_query, own.weights, ("a", "b"), own.word, likeness=(1.0, 2.0))

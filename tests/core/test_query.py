@@ -96,3 +96,29 @@ def test_a_document_s_name_adds_what_its_page_lacks_and_less_than_the_page_would
     assert 0 < CODE.document_term(lacking, named) < 0.5 * 3
     assert CODE.document_term(there, named) == pytest.approx(0.0, abs=1e-4)
     assert CODE.named_tokens("manual e12") == ()
+
+
+VENT = scored(["bleed", "pump"], [0, 0, 1], [0, 1, 0], likeness=(1.0, 0.5, 1.0))  # "vent" may stand for "bleed"
+VENT = replace(VENT, weights=np.array([2, 0, 1], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("similarity", "counted"),
+    [
+        ([HIGH, LOW, LOW], [2, 0, 0]),
+        ([LOW, HIGH, LOW], [0, 1, 0]),  # half of what the word itself would bring
+        ([HIGH, HIGH, LOW], [2, 0, 0]),  # the word itself is there: the other adds nothing
+    ],
+)
+def test_another_word_counts_less_and_only_where_the_word_itself_is_not_seen_better(similarity, counted):
+    similarity = np.array(similarity, np.float32)
+    assert VENT.contributions(similarity) == pytest.approx(counted, abs=1e-4)
+    assert VENT.word_similarity(similarity, [0, 1]) == pytest.approx(HIGH)
+
+
+def test_a_page_prints_the_word_or_another_in_its_place():
+    best = LINK(np.array([[HIGH, HIGH, LOW], [LOW, HIGH, LOW]], np.float32))
+    printed = VENT.as_printed(best)
+    assert printed.tokens == [0, 1, 2]
+    assert printed.weights.tolist() == [[2.0, 0.0, 1.0], [0.0, 2.0, 1.0]]
+    np.testing.assert_allclose(printed.scale[:, :2], [[1, 0], [0, 0.5]], atol=1e-4)

@@ -1,5 +1,7 @@
 """Whether the best patch for a word lies on it: half a patch of grace, tokens of a word together, words that count."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,13 @@ def test_a_hit_is_the_centre_of_the_best_patch_in_a_box_grown_by_half_a_patch():
     assert is_hit(why, [Box(0.0, 0.0, 0.1, 0.1), Box(0.79, 0.99, 0.9, 1.0)])  # 0.09 right and 0.24 below the centre
     assert not is_hit(why, [Box(0.81, 0.75, 0.9, 0.8)])
     assert not is_hit(why, [Box(0.0, 0.0, 0.1, 0.1)])
+
+
+def test_other_words_do_not_point():
+    cells = np.array([[0, 1]], dtype=np.int32)
+    why = explanation(np.array([[[0.6, 0.0]], [[0.0, 0.9]]]), cells)
+    query = replace(why.query, embedding=replace(why.query.embedding, likeness=(1.0, 0.5)))
+    assert is_hit(replace(why, query=query), [Box(0.2, 0.4, 0.3, 0.6)])
 
 
 def test_the_tokens_of_a_word_choose_its_best_patch_together():

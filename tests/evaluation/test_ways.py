@@ -7,9 +7,10 @@ import pytest
 from colvision.core.query import TEXT_WEIGHT, UNREAD
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.library import open_library
-from colvision.testing import ToyEncoder
+from colvision.testing import ToyEncoder, save_document
 from tests.helpers.evaluation_set import CountingEncoder, page, write_lines
 from tests.helpers.pdf_files import text_file, written
+from tests.helpers.thesaurus import Thesaurus
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,21 @@ def test_text_fusion_asks_the_text_layers_beside_the_pictures(tmp_path):
     assert "BM25" not in str(reports[False])
     assert "retrievers: maxsim, bm25" in str(reports[True])
     assert reports[True].to_dict()["scoring"]["bm25"] == {"weight": TEXT_WEIGHT, "unread": UNREAD}
+
+
+def test_exact_words_leave_out_the_others_that_an_encoder_knows(tmp_path):
+    (tmp_path / "manuals").mkdir()
+    save_document(tmp_path / "manuals" / "pump.pdf", [["fan", "belt"], ["vent", "valve"]])
+    rows = [{"query_id": "q", "text": "bleed", "gold": [{"doc": "pump", "page": 1}]}]
+    queries = read_queries(write_lines(tmp_path / "queries.jsonl", rows))
+    scores = {}
+    for exact in (False, True):
+        options = EvaluationOptions(cache=tmp_path / "cache", exact_words=exact)
+        report, run = evaluate(find_corpus(tmp_path / "manuals"), queries, encoder=Thesaurus(), options=options)
+        assert ("the questions' own words alone" in str(report)) is exact
+        assert report.to_dict()["scoring"]["exact_words"] is exact
+        scores[exact] = {entry.page: entry.score for entry in run.answers["q"]}[page(2)]
+    assert scores[False] > 10 * scores[True]
 
 
 def test_two_evaluations_that_scan_the_same_pages_at_once_do_not_disturb_each_other(evaluation_set, tmp_path):

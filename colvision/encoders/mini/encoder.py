@@ -15,11 +15,12 @@ from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.encoders.mini.geometry import DIM, DPI
+from colvision.encoders.mini.other_words import LIKENESS, other_words
 from colvision.encoders.mini.page_image import reading_scale
 from colvision.encoders.mini.page_reader import read_page
 from colvision.encoders.mini.page_tower import PageTower, onnxruntime_version
 from colvision.encoders.mini.query_tower import SHAPES, QueryTower
-from colvision.encoders.mini.words import foreign_script, query_words
+from colvision.encoders.mini.words import QueryWord, foreign_script, query_words
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 SHIPPED = Path(__file__).with_name("weights")
@@ -34,7 +35,7 @@ _ONLY_TEXT = ": only its text layer can be found"
 
 
 class MiniEncoder:
-    """The embedded page reader: words printed in Latin letters. It knows no synonyms and no photographs or drawings."""
+    """The embedded page reader: words printed in Latin letters, and a few synonyms; no photographs or drawings."""
 
     def __init__(self, folder: Path = SHIPPED) -> None:
         tensors, settings = _read_query_weights(folder / QUERY_TOWER)
@@ -79,25 +80,33 @@ class MiniEncoder:
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
+        own = frozenset(each.text for each in words)
         spelled = [
             (place, way, run)
             for place, each in enumerate(words)
-            for way, runs in enumerate(each.spellings)
+            for way, runs in enumerate((*each.spellings, *_others(each, own)))
             for run in runs
         ]
         tokens = [run for *_, run in spelled]
         word = np.array([place for place, *_ in spelled], dtype=np.int32)
+        is_own = np.array([way < len(words[place].spellings) for place, way, _ in spelled])
         return QueryEmbedding(
             text=text,
             vectors=self._query.encode(tokens),
             tokens=tuple(tokens),
             is_query=np.ones(len(tokens), dtype=np.bool_),
-            weights=(1 / np.bincount(word)[word]).astype(np.float32),  # a code weighs as much as a word
+            weights=(is_own / np.bincount(word, is_own)[word]).astype(np.float32),  # a code weighs as much as a word
             words=tuple(each.text for each in words),
             word=word,
             spelling=tuple(way for _, way, _ in spelled),
+            likeness=() if is_own.all() else tuple(np.where(is_own, 1.0, LIKENESS).tolist()),
             unread=frozenset(each.text for each in words if each.is_unread),
         )
+
+
+def _others(word: QueryWord, own: frozenset[str]) -> list[tuple[str]]:
+    """What is looked for besides, each in one spelling; what the query has itself counts there."""
+    return [] if word.is_exact else [(other,) for other in other_words(word.text) if other not in own]
 
 
 def _fingerprint(folder: Path) -> str:

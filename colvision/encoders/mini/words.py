@@ -15,9 +15,10 @@ _FEW_LETTERS = 6  # a symbol or two on a page of numbers are no script
 _LONGEST = 40  # letters of a word that are looked at
 _SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
+_QUOTED = re.compile('["“”„«»][^"“”„«»]*["“”„«»]')
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
-_FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
+FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
 
 
 def foreign_script(text: str) -> str:
@@ -62,10 +63,14 @@ def features(word: str) -> tuple[int, ...]:
 
 
 class QueryWord(NamedTuple):
-    """A word that is looked for, and the words that are seen where it is printed, for each way of printing it."""
+    """A word that is looked for, and the words that are seen where it is printed, for each way of printing it.
+
+    `is_exact`: no other word may stand for it, as it is a code or was put in quotes.
+    """
 
     text: str
     spellings: tuple[tuple[str, ...], ...]
+    is_exact: bool = False
 
     @property
     def is_unread(self) -> bool:
@@ -81,10 +86,15 @@ def query_words(text: str) -> list[QueryWord]:
     Function words are, where they are part of a code (DO 3), or where there are none but them and numbers.
     """
     terms = query_terms(text)
-    kept = [term for term in terms if term.is_code or term.text not in _FUNCTION_WORDS]
+    kept = [term for term in terms if term.is_code or term.text not in FUNCTION_WORDS]
     if all(term.text.isdecimal() for term in kept):
         kept = terms
-    return [QueryWord(term.text, _spellings(term)) for term in kept if words_of(term.text)]
+    quoted = frozenset(term.text for span in _QUOTED.findall(text) for term in query_terms(span))
+    return [
+        QueryWord(term.text, _spellings(term), not term.text.isalpha() or term.text in quoted)
+        for term in kept
+        if words_of(term.text)
+    ]
 
 
 def _spellings(term: Term) -> tuple[tuple[str, ...], ...]:
