@@ -19,6 +19,7 @@ from colvision.encoders.mini import forms, words
 from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER, SHIPPED
 from colvision.encoders.mini.page_image import resize_page
 from colvision.encoders.mini.training import crops, lookalikes, loop, loss, synthesis
+from colvision.encoders.mini.training.model import PageTower, Refinement
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 _FONTS = [path for path in (Path("/usr/share/fonts"), Path("/Library/Fonts")) if path.is_dir()]
@@ -256,6 +257,29 @@ def test_training_runs_from_its_command_and_resumes(tmp_path):
         subprocess.run([*command, "--steps", steps], check=True, capture_output=True)
         with safe_open(tmp_path / "run" / "checkpoint.safetensors", framework="pt") as file:
             assert file.metadata()["step"] == steps
+
+
+def test_a_run_begins_with_weights_and_blocks_that_they_lack_change_nothing(tmp_path):
+    whole = load_file(SHIPPED / loop.FLOAT_PAGE_TOWER)
+    more = [name for name, block in PageTower().named_modules() if isinstance(block, Refinement)]
+    fewer = {name: value for name, value in whole.items() if not name.startswith(tuple(more))}
+    assert len(more) == 3 and len(fewer) < len(whole)
+    shutil.copy(SHIPPED / QUERY_TOWER, tmp_path)
+    save_file(fewer, tmp_path / loop.FLOAT_PAGE_TOWER)
+    towers = loop.Towers().eval()
+    towers.begin_with(tmp_path)
+    page = towers.page
+    image = torch.rand(1, 1, 32, 64)
+    with torch.no_grad():
+        begun = page(image).vectors
+        for name in more:
+            parent, _, own = name.rpartition(".")
+            setattr(page.get_submodule(parent), own, torch.nn.Identity())
+        torch.testing.assert_close(begun, page(image).vectors)
+    for change in ({"patch_head.bias": None}, {"x": np.zeros(1, np.float16)}):
+        save_file({k: v for k, v in (fewer | change).items() if v is not None}, tmp_path / loop.FLOAT_PAGE_TOWER)
+        with pytest.raises(SystemExit, match="take what export wrote"):
+            loop.Towers().begin_with(tmp_path)
 
 
 def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
