@@ -7,7 +7,7 @@ from colvision.encoders.mini.training import documents
 from colvision.encoders.mini.training.labelled_page import broken_word
 from colvision.encoders.mini.training.synthesis import DPI, PageGenerator, find_fonts
 from tests.encoders.mini.test_mini import _FONTS, needs_fonts
-from tests.helpers.pdf_files import pages_file, words, written
+from tests.helpers.pdf_files import HELVETICA, LETTER, pages_file, words, written
 
 LETTERS = np.array([[8 * n, 0, 8 * n + 8, 16] for n in range(6)] + [[8 * n, 20, 8 * n + 8, 36] for n in range(5)])
 
@@ -24,15 +24,15 @@ def test_a_broken_word_lies_on_each_part_that_says_enough_of_it():
 
 def test_a_hyphen_at_a_lines_end_is_known_in_a_pdf(tmp_path):
     lines = [
-        "The filter is fitted to the pressure side of the hydra-",
-        "ulic pump and is changed after a thousand hours.",
+        "The filter of the hydra-",
+        "ulic pump is changed after 1000 hours.",
     ]
-    page = b"".join(words(line, bottom=600 - 14 * number) for number, line in enumerate(lines))
-    path = written(tmp_path, pages_file(("/MediaBox [0 0 612 792]", page)))
+    page = b"".join(words(line, bottom=600 - 30 * number) for number, line in enumerate(lines))
+    path = written(tmp_path, pages_file((f"{LETTER} {HELVETICA}", page)))
     found = documents.labelled_page(documents.DocumentPage(path, 0), 100)
     assert found is not None
     parts = [word for word in found.words if word.text == "hydraulic"]
-    assert [(word.left > 300, word.left < 120) for word in parts] == [(True, False), (False, True)]
+    assert [(word.left > 200, word.left < 120) for word in parts] == [(True, False), (False, True)]
 
 
 @pytest.mark.slow
