@@ -27,7 +27,7 @@ def test_a_hyphen_at_a_lines_end_is_known_in_a_pdf(tmp_path):
         "The filter of the hydra-",
         "ulic pump is changed after 1000 hours.",
     ]
-    page = b"".join(words(line, bottom=600 - 30 * number) for number, line in enumerate(lines))
+    page = b"\n".join(words(line, bottom=600 - 30 * number) for number, line in enumerate(lines))
     path = written(tmp_path, pages_file((f"{LETTER} {HELVETICA}", page)))
     found = documents.labelled_page(documents.DocumentPage(path, 0), 100)
     assert found is not None
