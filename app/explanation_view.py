@@ -78,7 +78,7 @@ def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
     similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
-        printed=hit.query.embedding.printed_words(hit.contributions).get(word, ""),
+        printed=hit.query.printed_words(hit.similarity).get(word, ""),
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
         strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
@@ -111,7 +111,7 @@ def view_explanation(
     words = _distinctive_patches(why, example_name, usual) if example_name else why.query.embedding.tokens_of_words()
     planes = _planes(
         why.similarity_map - usual[:, None, None],
-        words,
+        words if example_name else _shown_tokens(why, words),
         np.max if example_name or why.query.calibration.is_probability else np.mean,
     )  # (words, rows, cols)
     codes, low, high = _coded(planes)
@@ -144,6 +144,16 @@ def view_explanation(
     )
 
 
+def _shown_tokens(why: Explanation, words: Words) -> Words:
+    """The tokens of words that a map shows: their own, and the other word that stands in the place of one."""
+    embedding, printed = why.query.embedding, why.query.printed_words(why.similarities)
+    own = embedding.is_own
+    return [
+        (word, [token for token in tokens if own[token] or embedding.tokens[token] == printed.get(word)])
+        for word, tokens in words
+    ]
+
+
 def _planes(values: Floats, words: Words, join: Callable[..., Floats]) -> Floats:
     """(tokens, rows, cols) -> (words, rows, cols): what `join` makes of a word's tokens in each cell.
 
@@ -168,11 +178,11 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     matches = [why.matches[token] for token in tokens]
     best: TokenMatch = max(matches, key=lambda match: match.contribution)
     box = best.box
-    similarities = np.array([match.similarity for match in why.matches], np.float32)
+    similarities = why.similarities
     values = why.query.values(similarities)
     return MatchView(
         word=word,
-        printed=why.query.embedding.printed_words(why.contributions).get(word, ""),
+        printed=why.query.printed_words(similarities).get(word, ""),
         similarity=why.query.word_similarity(similarities, tokens),
         contribution=sum(match.contribution for match in matches),
         strength=_strength(float(values[list(tokens)].mean())),

@@ -1,7 +1,7 @@
 // "Why this page" as a table: also for those who cannot see the colours.
 
 import { byId, make } from "./dom.js";
-import { OUTLINE } from "./heatmap.js";
+import { OUTLINE, isAbsent } from "./heatmap.js";
 
 const CROP_CELLS = [4, 1.8]; // columns and rows at least around what was found: enough to read it in its line
 const CROP_BOX = 1.2; // of its own size, at least
@@ -24,7 +24,8 @@ function term([name, value]) {
 }
 
 function row(match, number, { heat, page, choose }) {
-  const seen = match.box ? crop(match, heat, page) : make("em", {}, "the page as a whole");
+  const isFrame = match.box && !(heat.scale.is_probability && isAbsent(match)); // of what was hardly seen there is none
+  const seen = isFrame ? crop(match, heat, page) : make("em", {}, match.box ? "hardly seen" : "the page as a whole");
   const shown = heat.scale.is_probability ? match.strength : match.similarity;
   const title = `similarity ${match.similarity.toFixed(3)}`;
   const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) },

@@ -123,7 +123,7 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
 
 
 def _parts(hit: colvision.Hit) -> str:
-    printed = hit.query.embedding.printed_words(hit.contributions)
+    printed = hit.query.printed_words(hit.similarity)
     shares = [
         f"{word} "
         + (f"as {printed[word]} " if word in printed else "")
@@ -162,7 +162,7 @@ def explain(
     with open_existing(library, encoder=encoder) as opened:
         why = select_collection(opened, collection).explain(" ".join(words), document, page)
         why.heatmap(word).save(out, format="PNG")
-    printed = why.query.embedding.printed_words(why.contributions)
+    printed = why.query.printed_words(why.similarities)
     for asked, tokens in _words(why.query.embedding):
         matches = [why.matches[token] for token in tokens]
         best = max(matches, key=lambda match: match.contribution)

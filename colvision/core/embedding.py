@@ -167,17 +167,6 @@ class QueryEmbedding:
         }
         return {word: others for word, others in found.items() if others}
 
-    def printed_words(self, contributions: Floats) -> dict[str, str]:
-        """(t,) what tokens added to a page's score -> the other word that stands there, of each word that has one."""
-        if not self.likeness:
-            return {}
-        best = {word: max(tokens, key=lambda token: contributions[token]) for word, tokens in self.tokens_of_words()}
-        return {
-            word: self.tokens[token]
-            for word, token in best.items()
-            if self.likeness[token] < 1 and contributions[token] > 0
-        }
-
     def without_other_words(self) -> "QueryEmbedding":
         """The query's own words alone."""
         if not self.likeness:

@@ -11,6 +11,7 @@ from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.text import holds
 
+SEEN = 0.1  # probability from which a word may have been seen: small print and short codes have no more
 TEXT_WEIGHT = 2.0  # of the text's share beside 1 of MaxSim's: chosen on the dev set, see docs/evaluation.md
 UNREAD = 0.4  # of its own MaxSim share is what a page is thought to hold where its text says less: chosen there, too
 # Of a word that the page itself lacks, where its document's name has it: enough to decide between pages that are equal
@@ -82,6 +83,19 @@ class ScoredQuery:
         seen = token_values(self.embedding, self.calibration, similarity)
         printed = max(self.embedding.tokens_of_spellings(tokens), key=lambda each: float(seen[each].min()))
         return float(similarity[printed].min())
+
+    def printed_words(self, similarity: Floats) -> dict[str, str]:
+        """(t,) a page's best similarities -> the other word that stands there, of each word that has one."""
+        embedding = self.embedding
+        if not embedding.likeness:
+            return {}
+        seen = token_values(embedding, self.calibration, similarity)
+        best = {word: max(tokens, key=lambda token: seen[token]) for word, tokens in embedding.tokens_of_words()}
+        return {
+            word: embedding.tokens[token]
+            for word, token in best.items()
+            if embedding.likeness[token] < 1 and seen[token] >= SEEN
+        }
 
     def as_printed(self, best: Floats) -> PrintedTokens:
         """(pages, t) the best probabilities of pages -> their tokens, of each word as a page prints it.

@@ -79,11 +79,16 @@ class Explanation:
         """(t,) what each token added to the score."""
         return np.array([match.contribution for match in self.matches], dtype=np.float32)
 
+    @property
+    def similarities(self) -> Floats:
+        """(t,) the best similarity of each token on the page."""
+        return np.array([match.similarity for match in self.matches], dtype=np.float32)
+
     def regions(self) -> tuple[Region, ...]:
         """The places of the winning patches, strongest first."""
         by_box: dict[Box, list[TokenMatch]] = {}
         for match in self.matches:
-            if match.box is not None:
+            if match.box is not None and match.contribution:
                 by_box.setdefault(match.box, []).append(match)
         regions = [_region(box, matches) for box, matches in by_box.items()]
         return tuple(sorted(regions, key=lambda region: -region.contribution))
@@ -158,7 +163,7 @@ def explain_page(
     contributions = query.contributions(best)
     similarity_map = stored.grid.to_cells(table)  # (t, rows, cols)
     cells = stored.grid.first_cells(len(stored.codes))[winner]  # (t, 2)
-    boxes = _boxes(query, cells, stored.grid, similarity_map, image)
+    boxes = _boxes(query, cells, stored.grid, similarity_map, image, contributions)
     matches = tuple(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], box, geometry))
         for i, box in enumerate(boxes)
@@ -176,11 +181,19 @@ def explain_page(
 
 
 def _boxes(
-    query: ScoredQuery, cells: Ints, grid: PatchGrid, similarity_map: Floats, image: Image.Image | None
+    query: ScoredQuery,
+    cells: Ints,
+    grid: PatchGrid,
+    similarity_map: Floats,
+    image: Image.Image | None,
+    contributions: Floats,
 ) -> Iterator[Box | None]:
-    """Where each token's cell of `cells` (t, 2) is shown: the word there, else the patch; None for -1, -1."""
+    """Where each token's cell of `cells` (t, 2) is shown: the word there, else the patch; None for -1, -1.
+
+    No word is looked for where a token contributes nothing: another spelling, or another word, does in its place.
+    """
     strength = np.maximum(query.calibration(np.nan_to_num(similarity_map, nan=-1.0)), 0)
-    is_word = (query.embedding.word >= 0) & (not query.embedding.is_example)  # (t,)
+    is_word = (query.embedding.word >= 0) & (not query.embedding.is_example) & (contributions != 0)  # (t,)
     for token, (row, col) in enumerate(cells.tolist()):
         patch = grid.box(row, col) if row >= 0 else None
         if patch is not None and image is not None and is_word[token]:

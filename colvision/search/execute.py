@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
-from colvision.core.query import ScoredQuery, word_values
+from colvision.core.query import SEEN, ScoredQuery, word_values
 from colvision.maxsim.binary import has_first_stage
 from colvision.maxsim.selection import Pages
 from colvision.search.filters import Columns
@@ -34,7 +34,6 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 # A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
 # VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
 _SHARED_GAIN = 1.5
-_SEEN = 0.1  # probability from which a code may have been seen: small print and short codes have no more
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
 
@@ -235,7 +234,7 @@ def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
         return ()
     best = word_values(query.embedding, query.calibration, scored.maxima).max(axis=0)  # (t,)
     words = query.embedding.tokens_of_words()
-    return tuple(word for word, [token, *_] in words if best[token] < _SEEN and any(map(str.isdigit, word)))
+    return tuple(word for word, [token, *_] in words if best[token] < SEEN and any(map(str.isdigit, word)))
 
 
 def _best_texts(scores: NDArray[np.float64]) -> Pages:

@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -199,14 +199,20 @@ def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
     One word of several is on many a page, in one of its other forms as well. Other words in the place of these do not
     count: something like them stands on pages about anything.
     """
-    seen = np.where(hit.query.embedding.is_own, hit.contributions, np.float32(0))
+    own = hit.query.embedding.is_own
+    alone = replace(
+        hit.query, embedding=hit.query.embedding.without_other_words(), weights=hit.query.weights[own]
+    ).contributions(hit.similarity[own])
+    seen = np.zeros_like(hit.contributions)
+    seen[own] = alone
+    own_share = float(alone.sum()) / max(float(hit.contributions.sum()), 1e-9)
     in_text = [token for word, of in tokens.items() if word in hit.in_text for token in of]
     every = [token for of in tokens.values() for token in of]
     weights = hit.query.weights
     if weights[in_text].sum() >= _HELD * weights[every].sum():
         seen[in_text] = weights[in_text]
     beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
-    return float(seen[every].sum()) + beside
+    return float(seen[every].sum()) + beside * min(own_share, 1.0)
 
 
 def _cell(hit: Hit) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from colvision.core.names import normal_name
 from colvision.core.text import page_form
 from colvision.store import uploads
+from colvision.store.disk import sqlite_code
 from colvision.store.table import row_checksum, text_checksum
 
 _BUSY_SECONDS = 30.0
@@ -37,7 +38,7 @@ def use_write_ahead_log(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_SECONDS)
 

@@ -91,8 +91,6 @@ def test_other_words_are_told_and_can_be_left_out():
         likeness=(1.0, 0.7, 0.7, 1.0),
     )
     assert query.other_words == {"bleed": ("vent", "purge")}
-    assert query.printed_words(np.array([0, 0, 0.5, 1], np.float32)) == {"bleed": "purge"}
-    assert query.printed_words(np.array([0.5, 0, 0, 1], np.float32)) == {}
     own = query.without_other_words()
     assert (own.tokens, own.word.tolist(), own.spelling, own.other_words) == (("bleed", "pump"), [0, 1], (0, 0), {})
     assert own.without_other_words() is own

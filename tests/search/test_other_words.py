@@ -37,8 +37,8 @@ def test_a_page_with_another_word_comes_after_the_word_itself_and_before_the_oth
     assert rest.score < 0.1 * vent.score
     assert answer.other_words == {"bleed": ("vent",)}
     assert answer.to_dict()["other_words"] == {"bleed": ["vent"]}
-    printed = [hit.query.embedding.printed_words(hit.contributions) for hit in (bleed, vent)]
-    assert printed == [{}, {"bleed": "vent"}]
+    printed = [hit.query.printed_words(hit.similarity) for hit in (bleed, vent, rest)]
+    assert printed == [{}, {"bleed": "vent"}, {}]
 
 
 def test_exact_words_are_looked_for_alone(library):
@@ -52,7 +52,7 @@ def test_an_explanation_sums_to_the_score_and_names_the_word_that_is_there(libra
     why = library.explain(hit)
     assert why.score == pytest.approx(hit.score, abs=1e-5)
     assert dict(why.score_terms) == pytest.approx(dict(hit.score_terms), abs=1e-6)
-    assert why.query.embedding.printed_words(why.contributions) == {"bleed": "vent"}
+    assert why.query.printed_words(why.similarities) == {"bleed": "vent"}
     assert "vent" in {token for region in why.regions() for token in region.tokens}
     assert why.strength("bleed").max() < LIKENESS + 1e-3
 

@@ -35,7 +35,7 @@ _ONLY_TEXT = ": only its text layer can be found"
 
 
 class MiniEncoder:
-    """The embedded page reader: words printed in Latin letters, and a few synonyms; no photographs or drawings."""
+    """The embedded page reader: words printed in Latin letters, English ones for some German; it knows no pictures."""
 
     def __init__(self, folder: Path = SHIPPED) -> None:
         tensors, settings = _read_query_weights(folder / QUERY_TOWER)
@@ -80,11 +80,11 @@ class MiniEncoder:
         words = query_words(text)
         if not words:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
-        own = frozenset(each.text for each in words)
+        taken = {each.text for each in words}
         spelled = [
             (place, way, run)
             for place, each in enumerate(words)
-            for way, runs in enumerate((*each.spellings, *_others(each, own)))
+            for way, runs in enumerate((*each.spellings, *_others(each, taken)))
             for run in runs
         ]
         tokens = [run for *_, run in spelled]
@@ -104,9 +104,11 @@ class MiniEncoder:
         )
 
 
-def _others(word: QueryWord, own: frozenset[str]) -> list[tuple[str]]:
-    """What is looked for besides, each in one spelling; what the query has itself counts there."""
-    return [] if word.is_exact else [(other,) for other in other_words(word.text) if other not in own]
+def _others(word: QueryWord, taken: set[str]) -> list[tuple[str]]:
+    """What is looked for besides, each in one spelling, and for one word of the query: `taken` have been before."""
+    found = [] if word.is_exact else [other for other in other_words(word.text) if other not in taken]
+    taken.update(found)
+    return [(other,) for other in found]
 
 
 def _fingerprint(folder: Path) -> str:

@@ -1,9 +1,7 @@
-"""Other words that are looked for besides a query's own: of much the same meaning, and English ones for German."""
+"""Other words that are looked for besides a query's own: English ones for German."""
 
 from functools import cache
 from pathlib import Path
-
-from colvision.encoders.mini.forms import forms_of
 
 # What a page's probability of another word counts beside that of the word itself: chosen on half of the questions of
 # `benchmarks/meaning.py`, and where the dev set loses nothing (docs/mini.md).
@@ -12,9 +10,8 @@ _FILE = Path(__file__).with_name("other_words.txt")  # made, and its sources nam
 
 
 def other_words(word: str) -> tuple[str, ...]:
-    """A few words for a folded one, or for another form of it, the best first; none for words that are not listed."""
-    listed = _listed()
-    return next((listed[form] for form in (word, *forms_of(word)) if form in listed), ())
+    """A few words for a folded one, the best first; none for words that are not listed."""
+    return _listed().get(word, ())
 
 
 @cache

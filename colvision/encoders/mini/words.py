@@ -15,7 +15,7 @@ _FEW_LETTERS = 6  # a symbol or two on a page of numbers are no script
 _LONGEST = 40  # letters of a word that are looked at
 _SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
-_QUOTED = re.compile('["“”„«»][^"“”„«»]*["“”„«»]')
+_QUOTED = re.compile(r'(?<!\S)["“”„«»][^"“”„«»]*["“”„«»](?!\w)')  # not 5" and 6", which are inches
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
 # Words that stand on every page say nothing about which one (English, German, French, Spanish).
 FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").split())
@@ -89,7 +89,8 @@ def query_words(text: str) -> list[QueryWord]:
     kept = [term for term in terms if term.is_code or term.text not in FUNCTION_WORDS]
     if all(term.text.isdecimal() for term in kept):
         kept = terms
-    quoted = frozenset(term.text for span in _QUOTED.findall(text) for term in query_terms(span))
+    spans = _QUOTED.findall(unicodedata.normalize("NFKC", text))
+    quoted = frozenset(term.text for span in spans for term in query_terms(span))
     return [
         QueryWord(term.text, _spellings(term), not term.text.isalpha() or term.text in quoted)
         for term in kept

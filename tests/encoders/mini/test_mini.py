@@ -15,10 +15,10 @@ from safetensors.numpy import load_file, save_file
 
 from colvision.core.page import Page, PdfGeometry
 from colvision.encoders import mini
-from colvision.encoders.mini import forms, words
+from colvision.encoders.mini import words
 from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER, SHIPPED
 from colvision.encoders.mini.page_image import resize_page
-from colvision.encoders.mini.training import crops, lookalikes, loop, loss, synthesis
+from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
 from colvision.encoders.mini.training.model import PageTower, Refinement
 from colvision.errors import EncoderNotFound, WeightsMismatch
 

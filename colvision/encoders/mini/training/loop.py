@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader
 
 from colvision.atomic_io import atomic_write
 from colvision.encoders.mini.encoder import QUERY_TOWER
-from colvision.encoders.mini.forms import forms_of
 from colvision.encoders.mini.training.crops import COLS, ROWS, UNKNOWN, Crop
 from colvision.encoders.mini.training.dataset import CropDataset
+from colvision.encoders.mini.training.forms import forms_of
 from colvision.encoders.mini.training.lookalikes import lookalikes
 from colvision.encoders.mini.training.loss import Losses, matching_loss
 from colvision.encoders.mini.training.model import PageTower, QueryTower, Refinement

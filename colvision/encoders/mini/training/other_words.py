@@ -1,9 +1,9 @@
 """Makes the list of other words that a query looks for besides its own.
 
-python -m colvision.encoders.mini.training.other_words OUT --pdfs FOLDER [--wordnet FOLDER] [--without QUESTIONS.jsonl]
+python -m colvision.encoders.mini.training.other_words OUT --pdfs FOLDER [--without QUESTIONS.jsonl]
 
-English words with their synonyms in WordNet, those that the PDFs print, and German words with the English ones that
-stand for them in manuals of which the PDFs have both languages. `--without` leaves out the documents of a benchmark.
+German words with the English ones that stand for them in manuals of which the PDFs have both languages. `--without`
+leaves out the documents of a benchmark.
 """
 
 import argparse
@@ -16,9 +16,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from colvision.atomic_io import atomic_write
-from colvision.encoders.mini.forms import forms_of
 from colvision.encoders.mini.training.alignment import align_sentences, sentences_of, translate_words
-from colvision.encoders.mini.training.wordnet import read_licence, read_synonyms
 from colvision.encoders.mini.words import FUNCTION_WORDS, words_of
 
 # German and English ends of the names of documents that say the same.
@@ -51,19 +49,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--pdfs", type=Path, required=True, help="a folder of PDFs with a text layer")
-    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--without", type=Path, help="questions whose documents are left out")
     options = parser.parse_args()
     left_out = _documents(options.without) if options.without else frozenset()
     texts = {path.stem: _pages(path) for path in sorted(options.pdfs.rglob("*.pdf")) if path.stem not in left_out}
     printed = _count_pages(texts)
-    synonyms = read_synonyms(options.wordnet)
-    listed = {word: _nearest(word, each, printed) for word, each in synonyms.items()}
-    for word, english in _translations(texts).items():
-        if word not in synonyms and word not in _WRONG:
-            listed[word] = tuple(other for other in english if printed[other] >= _PRINTED)
-    notice = f"{__doc__}\n{read_licence(options.wordnet)}"
-    lines = [f"# {line}".rstrip() for line in notice.splitlines()]
+    listed = {
+        word: tuple(other for other in english if printed[other] >= _PRINTED)
+        for word, english in _translations(texts).items()
+        if word not in _WRONG
+    }
+    lines = [f"# {line}".rstrip() for line in __doc__.splitlines()]
     lines += [" ".join((word, *others)) for word, others in sorted(listed.items()) if others]
     atomic_write(options.out, [("\n".join(lines) + "\n").encode()])
     print(f"{len(lines)} lines in {options.out}")
@@ -92,13 +88,6 @@ def _count_pages(texts: Mapping[str, Sequence[str]]) -> Counter[str]:
 
 def _english_share(words: Sequence[str]) -> float:
     return sum(word in _ENGLISH for word in words) / len(words)
-
-
-def _nearest(word: str, synonyms: Mapping[str, float], printed: Mapping[str, int]) -> tuple[str, ...]:
-    """The synonyms that stand for most of a word's uses; forms of the word are found anyway."""
-    own = {word, *forms_of(word)}
-    found = [other for other in synonyms if printed[other] >= _PRINTED and other not in own | FUNCTION_WORDS]
-    return tuple(sorted(found, key=lambda other: (-synonyms[other], other))[:_MOST])
 
 
 def _translations(texts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
