@@ -9,7 +9,7 @@ from PIL import Image
 
 from colvision.core.embedding import Floats, Ints, PatchGrid
 from colvision.core.page import Box, PdfGeometry
-from colvision.core.query import ScoredQuery
+from colvision.core.query import SEEN, ScoredQuery
 from colvision.explain.heatmap import draw_heatmap
 from colvision.explain.word_box import word_box
 from colvision.maxsim import similarities
@@ -114,11 +114,13 @@ class Explanation:
     def heatmap(self, word: str | None = None, *, opacity: float = 0.65) -> Image.Image:
         """The page with the matching patches coloured, of one word or of all, and what the best lie on outlined.
 
+        What was hardly seen is not outlined.
         Raises `ValueError` for a word that the query does not have, or when there is no page image.
         """
         if self.image is None:
             raise ValueError("there is no image of this page to draw on; only its similarity map is known")
-        winners = (self.matches[token] for token in self._tokens_of(word))
+        seen = self.query.values(self.similarities) >= (SEEN if self.query.calibration.is_probability else -np.inf)
+        winners = (self.matches[token] for token in self._tokens_of(word) if seen[token])
         boxes = [match.box for match in winners if match.box is not None and match.contribution > 0]
         return draw_heatmap(self.image, self.strength(word), boxes, opacity=opacity)
 
