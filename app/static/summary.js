@@ -29,8 +29,8 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
   line.append(`Searched ${plural(answer.pages, "page")}${place} in ${inMilliseconds(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   const words = answer.hits.flatMap((hit) => hit.words);
   if (words.some((word) => word.in_text)) line.append(" ", key(inText(), "in the text layer"));
-  const others = Object.values(answer.other_words).flat();
-  if (others.length) line.append(" ", make("span", { class: "cv-quiet" }, `Also looked for: ${others.join(", ")}`));
+  const others = Object.entries(answer.other_words).map(([word, found]) => `${found.join(", ")} (${word})`);
+  if (others.length) line.append(" · ", make("span", { class: "cv-quiet" }, `Also looked for: ${others.join(", ")}`));
   if (words.some(isAbsent)) line.append(" ", key(make("s", {}, "word"), "hardly seen"));
   if (added > 0) {
     const text = `${plural(added, "page")} added since: search again`;
