@@ -72,7 +72,7 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
             bool | None, Query(description="ask the text layers, too; left out: where that was measured")
         ] = None,
         exact_words: Annotated[
-            bool, Query(description="look for these words alone, not for others of much the same meaning")
+            bool, Query(description="look for these words alone, not for translations of them")
         ] = False,
     ) -> SearchRequest:
         return SearchRequest(q, collection, document or None, where, mode, text_fusion, exact_words, like, image)

@@ -63,7 +63,7 @@ def search(
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
     exact_words: Annotated[
-        bool, typer.Option("--exact-words", help="Look for these words alone, not for others of much the same meaning.")
+        bool, typer.Option("--exact-words", help="Look for these words alone, not for translations of them.")
     ] = False,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,

@@ -17,7 +17,7 @@ class SearchOptions:
     `mode` "exact" compares every page's codes, "auto" may choose candidates by their sign bits first. `soft_idf` weighs
     rare words up where the calibration gives probabilities. `text_fusion` orders pages by their text layers, too; None
     does where MaxSim adds up probabilities, for which the fusion was measured. `exact_words` looks for the query's own
-    words alone, where the encoder knows others of much the same meaning.
+    words alone, where the encoder knows translations of them.
     """
 
     k: int = 10

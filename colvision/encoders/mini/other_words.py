@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 # What a page's probability of another word counts beside that of the word itself: chosen on half of the questions of
-# `benchmarks/meaning.py`, and where the dev set loses nothing (docs/mini.md).
+# `benchmarks/meaning.py`, where 0.8 is within .01 of it and 1 is worse by .05 (docs/mini.md).
 LIKENESS = 0.6
 _FILE = Path(__file__).with_name("other_words.txt")  # made, and its sources named, by training/other_words.py
 

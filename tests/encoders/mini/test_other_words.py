@@ -24,7 +24,15 @@ def test_a_german_word_has_english_ones_that_count_less():
 
 
 def test_an_english_word_has_none():
-    assert others("bleed the hydraulic pump, tighten the bolts") == {}
+    assert others("bleed the hydraulic pump, tighten the bolts of two images") == {}
+
+
+def test_another_word_is_looked_for_once():
+    assert others("Anzeige anzeigen") == {"anzeige": ("display",)}
+
+
+def test_inches_are_no_quotes():
+    assert others('5" Verzeichnis 6"') == {"verzeichnis": ("directory",)}
 
 
 def test_words_in_quotes_codes_and_what_the_query_has_itself_have_none():

@@ -17,6 +17,7 @@ import pypdfium2 as pdfium
 
 from colvision.atomic_io import atomic_write
 from colvision.encoders.mini.training.alignment import align_sentences, sentences_of, translate_words
+from colvision.encoders.mini.training.forms import forms_of
 from colvision.encoders.mini.words import FUNCTION_WORDS, words_of
 
 # German and English ends of the names of documents that say the same.
@@ -55,7 +56,7 @@ def main() -> None:
     texts = {path.stem: _pages(path) for path in sorted(options.pdfs.rglob("*.pdf")) if path.stem not in left_out}
     printed = _count_pages(texts)
     listed = {
-        word: tuple(other for other in english if printed[other] >= _PRINTED)
+        word: tuple(other for other in english if printed[other] >= _PRINTED and other not in forms_of(word))
         for word, english in _translations(texts).items()
         if word not in _WRONG
     }
