@@ -27,7 +27,7 @@ SHIPPED = Path(__file__).with_name("weights")
 PAGE_TOWER, QUERY_TOWER = "page.onnx", "query.safetensors"  # in that folder
 # Changes with the way pages are brought to size and read: part of the fingerprint. Stored pages do not depend on query
 # words.
-_READING_VERSION = "3"
+_READING_VERSION = "4"
 _SETTINGS = ("link_slope", "link_midpoint", "code_range")  # as every weights file calls calibration and range
 # A font of 7.5 pt at that resolution: a third of the words are read at 7 pt, five in six at 9 pt (docs/mini.md).
 _SMALLEST_PRINT = 7.5 / 72 * DPI

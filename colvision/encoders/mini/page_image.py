@@ -13,24 +13,24 @@ _LONGEST_SIDE = 8192  # pixels, for pages that are all width or all height
 _ROTATIONS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
-def resize_page(page: Page, quarters: int = 0) -> NDArray[np.uint8]:
+def resize_page(page: Page, quarters: int = 0, finer: float = 1.0) -> NDArray[np.uint8]:
     """(height, width) grey, the sides multiples of the patch, turned counterclockwise by so many quarters.
 
-    A PDF page says its size in points and comes at 98 dpi; an image file does not, and is taken for a Letter page.
+    The sides are `finer` times those that body text needs. A PDF page says its size in points and comes at 98 dpi; an image file does not, and is taken for a Letter page.
     """
     grey = page.image.convert("L")
     rotation = _ROTATIONS[quarters]
     if rotation is not None:
         grey = grey.transpose(rotation)
     width, height = grey.size
-    scale = reading_scale(page)
+    scale = finer * reading_scale(page)
     rows = _count_patches(height * scale, PATCH_HEIGHT)
     cols = _count_patches(width * scale, PATCH_WIDTH)
     return np.array(grey.resize((cols * PATCH_WIDTH, rows * PATCH_HEIGHT), Image.Resampling.BICUBIC))
 
 
 def reading_scale(page: Page) -> float:
-    """The sides of a page as mini reads it, by those of its image."""
+    """The sides of a page as mini reads body text, by those of its image."""
     area = float(_LETTER_AREA)
     if page.geometry is not None:
         points = page.geometry.size

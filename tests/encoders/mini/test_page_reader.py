@@ -5,6 +5,7 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
+from benchmarks.printed_pages import Case, draw_page, running_text
 from colvision.core.page import Page, PdfGeometry
 from colvision.encoders.mini import page_reader
 from colvision.encoders.mini.encoder import PAGE_TOWER, SHIPPED
@@ -75,4 +76,27 @@ def test_what_is_left_out_changes_little_of_what_is_read(tower, monkeypatch):
 def test_scraps_are_read_too(tower, size, contrast):
     scrap = Image.effect_noise(size, contrast)
     reading = page_reader.read_page(tower, Page(scrap, geometry=PdfGeometry((0, 0, *size))))
-    assert len(reading.vectors) == (reading.cells >= 0).sum() >= 1
+    assert np.array_equal(np.unique(reading.cells[reading.cells >= 0]), np.arange(len(reading.vectors)))
+    assert len(reading.vectors) >= 1
+
+
+def test_neighbours_that_say_the_same_share_a_vector(tower):
+    (page,) = pages_of("sample-manual", [1])
+    alone = page_reader.read_image(tower, resize_page(page))
+    joined = page_reader.read_page(tower, page)
+    assert np.array_equal(joined.cells >= 0, alone.cells >= 0)
+    here = alone.cells >= 0
+    alike = (joined.vectors[joined.cells[here]] * alone.vectors[alone.cells[here]]).sum(axis=1)
+    assert alike.min() > 0.974  # of the mean of two with a cosine of .9: the root of .95
+    assert len(joined.vectors) < 0.85 * len(alone.vectors)
+    _, counts = np.unique(joined.cells[here], return_counts=True)
+    assert set(counts.tolist()) == {1, 2}
+    assert np.allclose(np.linalg.norm(joined.vectors, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("points", "turn", "is_finer"), [(7, 0, True), (7, 1, True), (9, 0, False), (11, 0, False)])
+def test_small_print_is_read_finer_and_nothing_else(tower, points, turn, is_finer):
+    page = draw_page(Case("", running_text, points=points, turn=turn), 0).page
+    expected = resize_page(page, -turn % 4, page_reader.FINER if is_finer else 1.0).shape
+    read = np.rot90(page_reader.read_page(tower, page).cells, -turn % 4).shape
+    assert read == (expected[0] // 16, expected[1] // 32)

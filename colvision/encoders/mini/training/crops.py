@@ -15,7 +15,7 @@ from colvision.encoders.mini.words import fold
 SIDE = 512  # pixels of a crop: 32 x 16 patches
 ROWS, COLS = SIDE // PATCH_HEIGHT, SIDE // PATCH_WIDTH
 UNKNOWN = -100  # letter target that the loss leaves out
-_SCALE = (0.6, 1.4)  # of the 98 dpi that the encoder sees
+_SCALE = (0.65, 1.5)  # of the 98 dpi that the encoder sees
 _MOST_TURN = 2.0  # degrees
 _INK = 48  # grey levels between the darkest and the lightest pixel of a patch that has print
 _EDGE = 3.0  # pixels: a line whose middle is so near a row's edge is nobody's mistake in the next row

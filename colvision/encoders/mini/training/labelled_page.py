@@ -40,13 +40,19 @@ def line_extent(base: float, size: float) -> tuple[float, float]:
 
 
 def printed_words(token: str, boxes: NDArray[np.float32]) -> list[LabelledWord]:
-    """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form."""
+    """One blank-free token and its letters' boxes -> its runs of letters and digits, and the compound they form.
+
+    A part number is that without its separators, too, as a query asks for it.
+    """
     words = []
     for match in RUN.finditer(token):
         words.append(_word(fold(match.group()), boxes[match.start() : match.end()]))
     compounds = compounds_of(token)
     if len(compounds) == 1 and len(compounds[0]) <= _LONGEST_COMPOUND:
         words.append(_word(compounds[0], boxes))
+        joined = "".join(RUN.findall(compounds[0]))
+        if not joined.isalpha():
+            words.append(_word(joined, boxes))
     return [word for word in words if word.text]
 
 
