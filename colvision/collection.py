@@ -176,7 +176,9 @@ class SearchableDocuments(Documents):
     @overload
     def explain(self, query: Hit, *, image: bool = True) -> Explanation: ...
     @overload
-    def explain(self, query: str | ScoredQuery, document: str, page: int, *, image: bool = True) -> Explanation: ...
+    def explain(
+        self, query: str | ScoredQuery, document: str, page: int, *, image: bool = True, exact_words: bool = False
+    ) -> Explanation: ...
     def explain(
         self,
         query: Hit | str | ScoredQuery,
@@ -184,11 +186,13 @@ class SearchableDocuments(Documents):
         page: int | None = None,
         *,
         image: bool = True,
+        exact_words: bool = False,
     ) -> Explanation:
         """Why a page was found, or what a query finds on any page, from the page's stored vectors.
 
         `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or the query of an answer
-        with its weights; a text is weighed as a search of the document's collection does. Without `image` no page image
+        with its weights; a text is weighed as a search of the document's collection does, with `exact_words` or not.
+        Without `image` no page image
         is decoded: no heatmap is drawn, and boxes are those of patches, not of the words on them. Raises
         `DocumentNotFound`, also when the document was deleted or replaced since, `PageNotFound`, `LibraryDamaged` for
         an image that cannot be read, and `EncoderMismatch` when the collection was encoded again since.
@@ -201,7 +205,7 @@ class SearchableDocuments(Documents):
         row = self._find(document)
         name = row.collection_name
         if isinstance(query, str):
-            query = self._session.searcher.query(query, name)
+            query = self._session.searcher.query(query, name, SearchOptions(exact_words=exact_words))
         stored = self._store.stored_page(row, page)
         info = self._store.collection(name).info  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:

@@ -36,6 +36,11 @@ _TERMS = {  # of a score, in words
 }
 
 
+_ExactWordsOption = Annotated[
+    bool, typer.Option("--exact-words", help="Look for these words alone, not for translations of them.")
+]
+
+
 @commands.command()
 @encoder_options()
 def search(
@@ -62,9 +67,7 @@ def search(
         bool | None,
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
-    exact_words: Annotated[
-        bool, typer.Option("--exact-words", help="Look for these words alone, not for translations of them.")
-    ] = False,
+    exact_words: _ExactWordsOption = False,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
     *,
@@ -153,6 +156,7 @@ def explain(
     out: Annotated[Path, typer.Option(help="Where to save the picture.", show_default=False)],
     collection: AnyCollectionOption = None,
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
+    exact_words: _ExactWordsOption = False,
     *,
     encoder: EncoderSpec,
 ) -> None:
@@ -160,7 +164,7 @@ def explain(
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     with open_existing(library, encoder=encoder) as opened:
-        why = select_collection(opened, collection).explain(" ".join(words), document, page)
+        why = select_collection(opened, collection).explain(" ".join(words), document, page, exact_words=exact_words)
         why.heatmap(word).save(out, format="PNG")
     printed = why.query.printed_words(why.similarities)
     for asked, tokens in _words(why.query.embedding):

@@ -58,14 +58,14 @@ class Searcher:
         answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
         return _with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started))
 
-    def query(self, text: str, collection: str) -> ScoredQuery:
+    def query(self, text: str, collection: str, options: SearchOptions) -> ScoredQuery:
         """A text with the weights that a search of a collection gives its tokens; no page is ranked.
 
         Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`.
         """
         self._check(collection)
-        embedding = self._encoder().encode_queries([text])[0]
-        texts = self._request(embedding, collection, SearchOptions()).texts
+        (embedding,) = self._encode([text], options)
+        texts = self._request(embedding, collection, options).texts
 
         def weigh(snapshot: Snapshot) -> ScoredQuery:
             return weigh_query(snapshot, embedding, info=self._info(snapshot.collection), texts=texts)

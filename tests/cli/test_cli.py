@@ -109,10 +109,9 @@ def test_search_tells_other_words_and_exact_words_has_none(library, tmp_path):
     assert "pump.tiff, page 1" in answer.stdout.splitlines()[0]
     assert "(entfernen as remove " in answer.stdout.splitlines()[0]
     assert "also looked for: remove (entfernen)" in answer.stderr
-    why = run(
-        "explain", "entfernen", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "o.png", library=library
-    )
-    assert "entfernen, as remove: " in why.stdout
+    explain = ("explain", "entfernen", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "o.png")
+    assert "entfernen, as remove: " in run(*explain, library=library).stdout
+    assert "entfernen: " in run(*explain, "--exact-words", library=library).stdout
     for words in (["entfernen", "--exact-words"], ['"entfernen"']):
         assert "looked for" not in run("search", *words, library=library).stderr
     assert "goes with words" in run("search", "--like", "a:1", "--exact-words", library=library, code=2).stderr

@@ -16,7 +16,8 @@ _ROTATIONS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image
 def resize_page(page: Page, quarters: int = 0, finer: float = 1.0) -> NDArray[np.uint8]:
     """(height, width) grey, the sides multiples of the patch, turned counterclockwise by so many quarters.
 
-    The sides are `finer` times those that body text needs. A PDF page says its size in points and comes at 98 dpi; an image file does not, and is taken for a Letter page.
+    The sides are `finer` times those that body text needs. A PDF page says its size in points and comes at 98 dpi; an
+    image file does not, and is taken for a Letter page.
     """
     grey = page.image.convert("L")
     rotation = _ROTATIONS[quarters]
