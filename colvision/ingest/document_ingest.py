@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from colvision.core.embedding import PageEmbedding
-from colvision.core.encoder import Encoder, unreadable_on
+from colvision.core.encoder import Encoder, drawing_processes, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
 from colvision.errors import EncoderError, InputError
@@ -89,6 +89,7 @@ class DocumentIngest:
                 name=row.name,
                 limits=self._options.limits,
                 renderer=self._options.renderer,
+                processes=drawing_processes(self._encoder),
             )
             for item in items:
                 if self._callbacks.is_cancelled():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from colvision.core.encoder import drawing_processes
 from colvision.core.health import Note, PagesNote
 from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly, MissingExtra
 from colvision.ingest import (
@@ -17,6 +18,7 @@ from colvision.ingest import (
     ingest_files,
     reencode_collection,
 )
+from colvision.ingest.pooling import PoolingEncoder
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
@@ -385,3 +387,22 @@ def test_nothing_to_ingest_is_reported(store, quick_path):
 def test_a_commit_of_no_pages_is_refused():
     with pytest.raises(ValueError, match="commit every 0 pages"):
         IngestOptions(commit_pages=0)
+
+
+class Elsewhere(ToyEncoder):
+    """Computes elsewhere than on the cores that draw."""
+
+    drawing_processes = 2
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+def test_pages_that_several_processes_drew_are_stored_as_those_of_one(store, quick_path, pool):
+    file = written(quick_path, text_file(*(f"page {number}" for number in range(1, 21))), "pump.pdf")
+    alone, together = ToyEncoder(ahead=3), Elsewhere(ahead=3)
+    assert (drawing_processes(alone), drawing_processes(PoolingEncoder(together, 2))) == (1, 2)
+    ingest(store, file, encoder=alone, collection="alone", pool=pool)
+    ingest(store, file, encoder=together, collection="together", pool=pool)
+    rows = [store.find("pump.pdf", collection=name) for name in ("alone", "together")]
+    one, other = ([store.stored_page(row, number).codes.tobytes() for number in range(1, 21)] for row in rows)
+    assert one == other
+    assert len(set(one)) == 20

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
 _WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorted: a CPU's pages come one by one
 _PREPARING_THREADS = 8  # at most: a page takes 20 ms of one, so that 400 pages a second are ready
+_DRAWING_PROCESSES = 4  # at most a device: a page takes 25 ms of one, so that 160 pages a second are drawn
 _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
@@ -81,6 +82,13 @@ class VlmEncoder:
             versions=versions,
             loaded_from=self.checkpoint.reference,
         )
+
+    @property
+    def drawing_processes(self) -> int:
+        """Half of the cores, which the model needs itself where it has no device of its own."""
+        if self.family.model.device.type == "cpu":
+            return 1
+        return max(1, min(_DRAWING_PROCESSES * (1 + len(self._others)), usable_cores() // 2))
 
     def _quantisation_range(self, fingerprint: str) -> float:
         if self._known is not None and self._known.fingerprint == fingerprint:

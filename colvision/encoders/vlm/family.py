@@ -169,7 +169,7 @@ class Family(ABC):
         return self.batch([self.prepare(image) for image in images])
 
     def batch(self, pages: Sequence[PreparedPage]) -> PageBatch:
-        """Prepared pages as one batch, in memory that a CUDA device copies from while it computes."""
+        """Prepared pages as one batch, in memory that a CUDA device copies from by itself."""
         ids, mask = self.pad([page.ids for page in pages])
         pixels = {
             "pixels": torch.cat([torch.from_numpy(page.pixels).flatten() for page in pages]),

@@ -1,4 +1,6 @@
-"""Copies between this machine's memory and a device's. With CUDA they run beside what the device computes."""
+"""Copies between this machine's memory and a device's. With CUDA they are queued behind what it computes, and only who
+needs the result waits.
+"""
 
 from __future__ import annotations
 
