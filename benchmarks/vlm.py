@@ -133,8 +133,8 @@ def _end_to_end(encoder: VlmEncoder, manual: Path, runs: int) -> str:
     )
     what = (
         f"{where}, ColQwen2 with {weights / 1e6:,.1f} million random weights; {count} pages of the sample manual, "
-        f"{drawing_processes(encoder)} drawing at once, {min(8, usable_cores())} preparing, torch {torch.__version__} in "
-        f"{torch.get_num_threads()} threads; median of {runs} turns, in brackets the best"
+        f"drawn by {drawing_processes(encoder)} process(es), prepared by {min(8, usable_cores())} thread(s), torch "
+        f"{torch.__version__} with {torch.get_num_threads()}; median of {runs} turns, in brackets the best"
     )
     lines = [report.conditions(what), "", "| | pages a second | ms of processor a page |", "|---|---|---|"]
     for name in (*_STAGES, "all at once"):

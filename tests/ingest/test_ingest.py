@@ -1,5 +1,6 @@
 """From files to stored pages: streaming, resumable, and honest about what failed."""
 
+import io
 import threading
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from colvision.ingest import (
     reencode_collection,
 )
 from colvision.ingest.pooling import PoolingEncoder
+from colvision.pdf import read_pages
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
@@ -406,3 +408,13 @@ def test_pages_that_several_processes_drew_are_stored_as_those_of_one(store, qui
     one, other = ([store.stored_page(row, number).codes.tobytes() for number in range(1, 21)] for row in rows)
     assert one == other
     assert len(set(one)) == 20
+
+
+def test_the_image_that_is_kept_is_the_page_as_pillow_writes_it(store, manual):
+    """Written by other threads, into a file of memory."""
+    ingest(store, manual, encoder=ToyEncoder(ahead=2))
+    row = store.find("pump.tiff")
+    for page in read_pages(manual):
+        expected = io.BytesIO()
+        page.image.save(expected, "JPEG", quality=85)
+        assert store.page_image_path(row, page.number).read_bytes() == expected.getvalue()
