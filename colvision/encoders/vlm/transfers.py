@@ -20,8 +20,8 @@ def pinned(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Ten
 
 
 def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The tensors on the device; pinned ones are waited for by what the device computes next, not here."""
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+    """The tensors on the device. With CUDA, pinned ones are waited for by what it computes next, not here."""
+    return {name: tensor.to(device, non_blocking=device.type == "cuda") for name, tensor in tensors.items()}
 
 
 class HostCopy:
