@@ -68,7 +68,7 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 	PYTHONPATH=$(ORACLES)/older $(RUN) tests/oracles/original.py older $(ORACLES)/parts tests/oracles
 	PYTHONPATH=$(ORACLES)/newer $(RUN) tests/oracles/original.py newer $(ORACLES)/parts tests/oracles
 
-bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU
+bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm
 
 setup: $(READY)  ## install into .venv what the other targets need

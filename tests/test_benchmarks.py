@@ -57,6 +57,20 @@ def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     assert len(re.findall(r"^\| colvision int8 \|", text, re.MULTILINE)) == 2
 
 
+def test_the_benchmark_of_an_encoder_says_what_limits_it(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text("Before.\n<!-- encoder by cpu: written by benchmarks -->\nold\n<!-- encoder by cpu: end -->\n")
+    command = [sys.executable, "-m", "benchmarks.vlm", "--tiny", "--pages", "3", "--runs", "1", "--write", str(page)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert "old" not in text and "a tiny random model on the processor itself" in text
+    speeds = dict(re.findall(r"^\| (\w[\w ]+) \| (\d+\.\d) \(", text, re.MULTILINE))
+    assert list(speeds) == ["drawing", "preparing", "computing", "all at once"]
+    slowest = min(("drawing", "preparing", "computing"), key=lambda name: float(speeds[name]))
+    assert f"What limits: {slowest}." in text
+
+
 def test_made_pages_are_the_same_at_every_size_and_as_another_process_reads_them(tmp_path):
     (tmp_path / "large").mkdir()
     small = make(tmp_path, Sizes(3, 5, 20), queries=2, query_pages=3)

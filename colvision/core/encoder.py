@@ -101,6 +101,21 @@ def unreadable_on(page: Page, encoder: "Encoder") -> tuple[Note, ...]:
 
 
 @runtime_checkable
+class LeavesCores(Protocol):
+    """What an encoder may have besides, where it computes elsewhere than on this machine's cores: how many processes
+    may draw pages for it.
+    """
+
+    @property
+    def drawing_processes(self) -> int: ...
+
+
+def drawing_processes(encoder: "Encoder") -> int:
+    """How many processes may draw pages for an encoder; one, if it works on the cores that would draw."""
+    return encoder.drawing_processes if isinstance(encoder, LeavesCores) else 1
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Pages and queries in, vectors out. Iterables in, iterators out, order and count kept.
 

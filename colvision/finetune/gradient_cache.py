@@ -34,7 +34,7 @@ def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
 
 def vectors_of(family: Family, inputs: Inputs) -> PaddedVectors:
     """The model's vectors for the inputs of a batch."""
-    placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
+    placed = family.to_device(inputs)
     embeddings = family.model(**placed).embeddings.float()  # (b, s, dim)
     return PaddedVectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
 

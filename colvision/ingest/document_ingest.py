@@ -3,11 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from colvision.core.embedding import PageEmbedding
-from colvision.core.encoder import Encoder, unreadable_on
+from colvision.core.encoder import Encoder, drawing_processes, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
 from colvision.errors import EncoderError, InputError
@@ -21,6 +22,8 @@ from colvision.store.documents import PendingDocument
 from colvision.store.files import encode_jpeg
 from colvision.store.writer import EncodedPage
 
+_JPEG_THREADS = 2  # a page takes 16 ms of one
+_JPEGS_AHEAD = 4  # pages whose pixels may wait for them
 _SPEED_PAGES = 32  # newest pages that the speed is measured over: an encoder's first batch warms up
 
 
@@ -29,19 +32,22 @@ class _PageInFlight:
     """What is kept of a page while the encoder works on it: its image as a JPEG, 20 times smaller than pixels."""
 
     number: int
-    jpeg: bytes
+    jpeg: Future[bytes]
     shape: tuple[int, int]
     geometry: PdfGeometry | None
     text: str
     notes: tuple[Note, ...]
 
     @classmethod
-    def of(cls, page: Page, unreadable: tuple[Note, ...]) -> "_PageInFlight":
+    def of(cls, page: Page, unreadable: tuple[Note, ...], threads: ThreadPoolExecutor) -> "_PageInFlight":
         notes = page.notes + unreadable
-        return cls(page.number, encode_jpeg(page.image), page.shape, page.geometry, page.text, notes)
+        jpeg = threads.submit(encode_jpeg, page.image)
+        return cls(page.number, jpeg, page.shape, page.geometry, page.text, notes)
 
     def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
-        return EncodedPage(self.number, embedding, self.jpeg, *self.shape, self.geometry, self.text, self.notes)
+        return EncodedPage(
+            self.number, embedding, self.jpeg.result(), *self.shape, self.geometry, self.text, self.notes
+        )
 
 
 class DocumentIngest:
@@ -68,7 +74,7 @@ class DocumentIngest:
         """Raises `DiskFull`, with the pages read so far yet to be kept; what the encoder and the library raise."""
         self._check_room()
         self._report_progress()
-        with closing(self._pages()) as pages:
+        with ThreadPoolExecutor(_JPEG_THREADS, "jpeg") as threads, closing(self._pages(threads)) as pages:
             for embedding in self._encoder.encode_pages(pages):
                 self._add(embedding)
         if self._in_flight:
@@ -77,7 +83,7 @@ class DocumentIngest:
             )
         self._commit()
 
-    def _pages(self) -> Generator[Page, None, None]:
+    def _pages(self, threads: ThreadPoolExecutor) -> Generator[Page, None, None]:
         """The pages for the encoder, without those that failed; a file that cannot be read on ends them."""
         row = self._pending.row
         path = self._store.original_path(row)
@@ -89,6 +95,7 @@ class DocumentIngest:
                 name=row.name,
                 limits=self._options.limits,
                 renderer=self._options.renderer,
+                processes=drawing_processes(self._encoder),
             )
             for item in items:
                 if self._callbacks.is_cancelled():
@@ -100,7 +107,9 @@ class DocumentIngest:
                     self._count_page()
                     continue
                 page = item if is_legible(item.text) else replace(item, text="")
-                self._in_flight.append(_PageInFlight.of(page, unreadable_on(page, self._encoder)))
+                self._in_flight.append(_PageInFlight.of(page, unreadable_on(page, self._encoder), threads))
+                if len(self._in_flight) > _JPEGS_AHEAD:
+                    self._in_flight[-_JPEGS_AHEAD].jpeg.result()
                 yield page
         except InputError as error:
             self.reason = str(error)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, Ints, PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
-from colvision.core.encoder import Encoder, EncoderInfo, unreadable_on
+from colvision.core.encoder import Encoder, EncoderInfo, drawing_processes, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LibraryError
@@ -39,6 +39,10 @@ class PoolingEncoder:
 
     def unreadable(self, page: Page) -> tuple[Note, ...]:
         return unreadable_on(page, self._encoder)
+
+    @property
+    def drawing_processes(self) -> int:
+        return drawing_processes(self._encoder)
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         return self._encoder.encode_queries(texts)

@@ -9,9 +9,11 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -62,10 +64,18 @@ class IncomingFile:
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
-    """A page image (RGB or L) as the JPEG that is kept."""
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=_JPEG_QUALITY)
-    return data.getvalue()
+    """A page image (RGB or L) as the JPEG that is kept; other threads run meanwhile.
+
+    So Pillow lets them while it writes into a file, and does not while it writes into bytes.
+    """
+    with _memory_file() as file:
+        image.save(file, "JPEG", quality=_JPEG_QUALITY)
+        file.seek(0)
+        return file.read()
+
+
+def _memory_file() -> IO[bytes]:
+    return os.fdopen(os.memfd_create("page"), "w+b") if sys.platform == "linux" else io.BytesIO()
 
 
 class Files:

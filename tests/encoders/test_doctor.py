@@ -20,7 +20,7 @@ from colvision.encoders import load_encoder
 from colvision.encoders.doctor import DoctorReport, ensure_valid, examine
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.encoder import VlmEncoder
-from colvision.encoders.vlm.family import Family, PageBatch, ProcessorConfig
+from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage, ProcessorConfig
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderError
 from colvision.testing import ToyEncoder
@@ -151,8 +151,8 @@ def test_scoring_with_zeros_for_padding_is_found(folder):
 
 def test_a_transposed_grid_is_found(folder):
     class Transposed(ColQwen2):
-        def page_batch(self, images: list[Image.Image]) -> PageBatch:
-            batch = super().page_batch(images)
+        def batch(self, pages: Sequence[PreparedPage]) -> PageBatch:
+            batch = super().batch(pages)
             turned = [PatchGrid(grid.cells.reshape(grid.cols, grid.rows).T.copy()) for grid in batch.grids]
             return PageBatch(batch.inputs, turned, batch.kinds)
 

@@ -12,6 +12,7 @@ from colvision.core.embedding import PageEmbedding
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import Family
 from colvision.testing.checkpoints import FAMILIES
 
 FOLLOWS_THE_PAGE = [name for name in FAMILIES if name != "colpali"]
@@ -40,8 +41,13 @@ def encode(encoder: VlmEncoder, *pages: Page) -> list[PageEmbedding]:
 
 def as_transformers(encoder: VlmEncoder, **inputs: torch.Tensor) -> np.ndarray:
     with torch.no_grad():
-        return encoder.family.model(**inputs).embeddings[0].numpy()
+        return encoder.family.model(**encoder.family.to_device(inputs)).embeddings[0].numpy()
 
 
 def get_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(folder)
+
+
+def pixel_values(family: Family, *fitted: Image.Image) -> np.ndarray:
+    """What the model is given of the pages of one batch."""
+    return family.to_device(family.page_batch(fitted).inputs)["pixel_values"].numpy()

@@ -1,11 +1,13 @@
 """From files to stored pages: streaming, resumable, and honest about what failed."""
 
+import io
 import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from colvision.core.encoder import drawing_processes
 from colvision.core.health import Note, PagesNote
 from colvision.errors import EncoderError, EncoderMismatch, LibraryError, LibraryReadOnly, MissingExtra
 from colvision.ingest import (
@@ -17,6 +19,8 @@ from colvision.ingest import (
     ingest_files,
     reencode_collection,
 )
+from colvision.ingest.pooling import PoolingEncoder
+from colvision.pdf import read_pages
 from colvision.store import Store
 from colvision.store.records import CANCELLED, FAILED, READY
 from colvision.testing import ToyEncoder, save_document, text_page
@@ -385,3 +389,32 @@ def test_nothing_to_ingest_is_reported(store, quick_path):
 def test_a_commit_of_no_pages_is_refused():
     with pytest.raises(ValueError, match="commit every 0 pages"):
         IngestOptions(commit_pages=0)
+
+
+class Elsewhere(ToyEncoder):
+    """Computes elsewhere than on the cores that draw."""
+
+    drawing_processes = 2
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+def test_pages_that_several_processes_drew_are_stored_as_those_of_one(store, quick_path, pool):
+    file = written(quick_path, text_file(*(f"page {number}" for number in range(1, 21))), "pump.pdf")
+    alone, together = ToyEncoder(ahead=3), Elsewhere(ahead=3)
+    assert (drawing_processes(alone), drawing_processes(PoolingEncoder(together, 2))) == (1, 2)
+    ingest(store, file, encoder=alone, collection="alone", pool=pool)
+    ingest(store, file, encoder=together, collection="together", pool=pool)
+    rows = [store.find("pump.pdf", collection=name) for name in ("alone", "together")]
+    one, other = ([store.stored_page(row, number).codes.tobytes() for number in range(1, 21)] for row in rows)
+    assert one == other
+    assert len(set(one)) == 20
+
+
+def test_the_image_that_is_kept_is_the_page_as_pillow_writes_it(store, manual):
+    """Written by other threads, into a file of memory."""
+    ingest(store, manual, encoder=ToyEncoder(ahead=2))
+    row = store.find("pump.tiff")
+    for page in read_pages(manual):
+        expected = io.BytesIO()
+        page.image.save(expected, "JPEG", quality=85)
+        assert store.page_image_path(row, page.number).read_bytes() == expected.getvalue()

@@ -6,7 +6,8 @@ import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,18 +21,21 @@ from colvision.core.page import Page
 from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import measure_quantisation_range
 from colvision.encoders.vlm.batching import batches, sorted_batches, windows
-from colvision.encoders.vlm.family import Family, PageBatch
+from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
-from colvision.encoders.vlm.replicas import ReplicaPool
+from colvision.encoders.vlm.replicas import Launched, ReplicaPool
 from colvision.encoders.vlm.self_check import check_model
 from colvision.errors import EncoderError
+from colvision.parallel import usable_cores
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing from more than a few pages at once
 _WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorted: a CPU's pages come one by one
+_PREPARING_THREADS = 8  # at most: a page takes 20 ms of one, so that 400 pages a second are ready
+_DRAWING_PROCESSES = 4  # at most a device: a page takes 25 ms of one, so that 160 pages a second are drawn
 _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
@@ -79,6 +83,13 @@ class VlmEncoder:
             loaded_from=self.checkpoint.reference,
         )
 
+    @property
+    def drawing_processes(self) -> int:
+        """Half of the cores, which the model needs itself where it has no device of its own."""
+        if self.family.model.device.type == "cpu":
+            return 1
+        return max(1, min(_DRAWING_PROCESSES * (1 + len(self._others)), usable_cores() // 2))
+
     def _quantisation_range(self, fingerprint: str) -> float:
         if self._known is not None and self._known.fingerprint == fingerprint:
             return self._known.quantisation_range
@@ -87,54 +98,58 @@ class VlmEncoder:
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         """One embedding a page, in order.
 
-        Models work in threads of their own while the next pages are read here: one window of pages is held, and as
-        many more as give every device a batch. Within a window, pages of nearly the same size share a batch.
+        Pages are read here, prepared in threads of their own as soon as they are, and computed in others: one window
+        of pages is held, and as many more as give every device a batch. Within a window, pages of nearly the same
+        size share a batch.
         """
-        all_windows = windows((self.family.fit(page.image) for page in pages), self.family.count_patches, self._window)
-        first = next(all_windows, [])
-        replicas = self._replicas_for(first)
-        ahead = math.ceil(len(replicas) * self._budget / self._window)
-        running: deque[_Window] = deque()
-        with ReplicaPool(replicas, self._encode) as pool:
-            for images in chain([first], all_windows):
-                running.append(self._start(images, pool))
-                if len(running) > ahead:
+        with _preparing_threads() as preparing:
+            waiting = (self._prepare(page.image, preparing) for page in pages)
+            all_windows = windows(waiting, lambda page: page.patches, self._window)
+            first = next(all_windows, [])
+            replicas = self._replicas_for(first)
+            ahead = math.ceil(len(replicas) * self._budget / self._window)
+            running: deque[_Window] = deque()
+            with ReplicaPool(replicas, self._launch) as pool:
+                for window in chain([first], all_windows):
+                    running.append(self._start(window, pool))
+                    if len(running) > ahead:
+                        yield from _in_order(running.popleft())
+                while running:
                     yield from _in_order(running.popleft())
-            while running:
-                yield from _in_order(running.popleft())
 
-    def _replicas_for(self, images: Sequence[Image.Image]) -> Sequence[Family]:
+    def _prepare(self, image: Image.Image, preparing: ThreadPoolExecutor) -> _WaitingPage:
+        patches = self.family.count_patches(*self.family.fitted_size(*image.size))
+        return _WaitingPage(patches, preparing.submit(lambda: self.family.prepare(self.family.fit(image))))
+
+    def _replicas_for(self, pages: Sequence[_WaitingPage]) -> Sequence[Family]:
         """All for more than a batch; loaded before any works, since loading changes defaults that threads share."""
-        if sum(map(self.family.count_patches, images)) <= self._budget:
+        if sum(page.patches for page in pages) <= self._budget:
             return [self.family]
         with self._loading:
             for device in self._others[len(self._replicas) - 1 :]:
                 self._replicas.append(self.checkpoint.load(device, self.family.model.dtype))
         return self._replicas
 
-    def _start(self, images: Sequence[Image.Image], pool: ReplicaPool) -> _Window:
-        batches_of_places = sorted_batches([self.family.count_patches(image) for image in images], self._budget)
-        return [(places, pool.submit([images[place] for place in places])) for places in batches_of_places]
+    def _start(self, pages: Sequence[_WaitingPage], pool: ReplicaPool) -> _Window:
+        batches_of_places = sorted_batches([page.patches for page in pages], self._budget)
+        return [(places, pool.submit([pages[place].prepared for place in places])) for places in batches_of_places]
 
-    def _encode(self, family: Family, images: Sequence[Image.Image], batch: PageBatch) -> list[PageEmbedding]:
+    def _launch(self, family: Family, pages: Sequence[PreparedPage], batch: PageBatch) -> Launched:
         """Out of memory, the batch is halved, and those after it are smaller, too."""
         try:
-            vectors = family.vectors(batch.inputs)
+            return [(batch, family.begin(batch.inputs))]
         except torch.cuda.OutOfMemoryError as error:
-            if len(images) == 1:
+            if len(pages) == 1:
                 raise EncoderError(
                     f"{self.checkpoint.name} ran out of the device's memory on a single page of "
-                    f"{family.count_patches(images[0])} patches: load it with a smaller max_patches"
+                    f"{pages[0].patches} patches: load it with a smaller max_patches"
                 ) from error
-        else:
-            return [PageEmbedding(*page) for page in zip(vectors, batch.grids, batch.kinds, strict=True)]
-        middle = len(images) // 2
-        longest = max(family.count_patches(image) for image in images)
-        self._budget = max(1, min(self._budget, longest * len(images) // 2))
+        middle = len(pages) // 2
+        self._budget = max(1, min(self._budget, max(page.patches for page in pages) * len(pages) // 2))
         if family.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        halves = (images[:middle], images[middle:])
-        return [page for half in halves for page in self._encode(family, half, family.page_batch(half))]
+        halves = (pages[:middle], pages[middle:])
+        return [part for half in halves for part in self._launch(family, half, family.batch(half))]
 
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         """One embedding a text, in order; prefix and augmentation tokens count in the score, as in training.
@@ -168,6 +183,23 @@ class VlmEncoder:
 
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+@contextmanager
+def _preparing_threads() -> Iterator[ThreadPoolExecutor]:
+    """Pillow and the tokenizer leave Python free; what was not begun when the block ends never will be."""
+    threads = ThreadPoolExecutor(min(_PREPARING_THREADS, usable_cores()), thread_name_prefix="preparing")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+class _WaitingPage(NamedTuple):
+    """A page in the hands of a thread that prepares it, and the image tokens that it will have."""
+
+    patches: int
+    prepared: Future[PreparedPage]
 
 
 _Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: places in the window, and their embeddings

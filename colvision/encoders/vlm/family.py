@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,23 +11,44 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
+from colvision.encoders.vlm.transfers import HostCopy, pinned, to_device
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from PIL import Image
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PreparedPage:
+    """One page before it shares a batch: `pixels` in the size that its family reads, uint8; its token ids, what each
+    of them is, and where its patches lie.
+    """
+
+    pixels: NDArray[np.uint8]
+    ids: Sequence[int]
+    kind: NDArray[np.uint8]
+    grid: PatchGrid
+
+    @property
+    def patches(self) -> int:
+        """The number of image tokens."""
+        return int(np.count_nonzero(self.kind != VectorKind.TEXT))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PageBatch:
-    """`inputs` of the model for b pages, padded to (b, s) tokens; `grids` and `kinds` count without the padding."""
+    """`inputs` for b pages, padded to (b, s) tokens; `grids` and `kinds` count without the padding.
+
+    Pixels are bytes: `Family.to_device` makes of them what the model takes.
+    """
 
     inputs: Mapping[str, Tensor]
     grids: Sequence[PatchGrid]
@@ -42,6 +64,17 @@ class PageTokens(NamedTuple):
     text: str
     kinds: NDArray[np.uint8]
     cells: Ints
+
+
+class PendingVectors(NamedTuple):
+    """Vectors of a batch that a device may still be computing: `rows` (n, dim) end to end, `lengths` of each item."""
+
+    rows: HostCopy
+    lengths: Sequence[int]
+
+    def vectors(self) -> list[Floats]:
+        """Waits for them: a flat (length, dim) float32 of each item, in memory of its own."""
+        return [part.copy() for part in np.split(self.rows.array(), np.cumsum(self.lengths[:-1]))]
 
 
 class ProcessorConfig(NamedTuple):
@@ -74,6 +107,8 @@ class Family(ABC):
     image_token_id: int
     dim: int
     max_patches: int
+    fitting: Image.Resampling = Image.Resampling.BICUBIC  # how `fit` scales what it has to
+    byte_values: Tensor  # (3, 256): what each byte of a channel is to the model, on its device and in its dtype
 
     @staticmethod
     @abstractmethod
@@ -81,7 +116,7 @@ class Family(ABC):
         """The class that holds the weights: `model_class().config_class` takes `vlm_config` and `embedding_dim`."""
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
-        """What all families have; image processor and `max_patches` are each family's own."""
+        """What all families have; image processor, `max_patches` and `byte_values` are each family's own."""
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
@@ -95,45 +130,98 @@ class Family(ABC):
         return read_prompts(processor.folder, processor.layout.prompts)
 
     @abstractmethod
+    def fitted_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) in which the processor can take a page image of this size, still the whole page."""
+
     def fit(self, image: Image.Image) -> Image.Image:
-        """The page image as the processor can take it, still the whole page."""
+        """The page image as the processor can take it: RGB, in `fitted_size`."""
+        image = image if image.mode == "RGB" else image.convert("RGB")
+        size = self.fitted_size(*image.size)
+        return image if size == image.size else image.resize(size, self.fitting)
 
     @abstractmethod
-    def count_patches(self, image: Image.Image) -> int:
-        """The number of image tokens that a fitted image becomes."""
+    def count_patches(self, width: int, height: int) -> int:
+        """The number of image tokens that a fitted image of this size becomes."""
 
     @abstractmethod
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        """Fitted images -> the model's inputs that hold their pixels, and the tokens of each page."""
+    def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
+        """A fitted image -> its pixels in the size that the model reads, channels last, and the page's tokens.
+
+        Scaled by Pillow, as transformers' own image processors do it: no device scales to the same bytes.
+        """
+
+    @abstractmethod
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """Bytes of pages on the model's device, shaped as `process` made them -> the model's `pixel_values`."""
+
+    def prepare(self, image: Image.Image) -> PreparedPage:
+        """A fitted image -> all that a batch needs of it: without torch, so that many threads may do it at once."""
+        pixels, page_tokens = self.process(image)
+        ids = self.token_ids(page_tokens.text)
+        return PreparedPage(pixels, ids, *self._place_patches(ids, page_tokens))
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Position ids, (b, s) or (axes, b, s): counted from the first real token unless a family differs."""
         return (mask.cumsum(dim=1) - 1).clamp(min=0)
 
     def page_batch(self, images: Sequence[Image.Image]) -> PageBatch:
-        """Fitted images -> what the model is called with."""
-        pixels, tokens = self.process_images(images)
-        rows = [self.token_ids(page_tokens.text) for page_tokens in tokens]
-        ids, mask = self.pad(rows)
-        placed = [self._place_patches(row, page_tokens) for row, page_tokens in zip(rows, tokens, strict=True)]
-        return PageBatch(self.inputs(ids, mask, pixels), [grid for grid, _ in placed], [kind for _, kind in placed])
+        """Fitted images, prepared here, as one batch."""
+        return self.batch([self.prepare(image) for image in images])
+
+    def batch(self, pages: Sequence[PreparedPage]) -> PageBatch:
+        """Prepared pages as one batch, in memory that a CUDA device copies from by itself."""
+        ids, mask = self.pad([page.ids for page in pages])
+        pixels = {
+            "pixels": torch.cat([torch.from_numpy(page.pixels).flatten() for page in pages]),
+            "shapes": torch.tensor([page.pixels.shape for page in pages]),
+        }
+        inputs = pinned(self.inputs(ids, mask, pixels), self.model.device)
+        return PageBatch(inputs, [page.grid for page in pages], [page.kind for page in pages])
 
     def query_inputs(self, ids: Tensor, mask: Tensor) -> Mapping[str, Tensor]:
         """Token ids and attention mask, both (b, s) -> what the model is called with."""
         return self.inputs(ids, mask, {})
 
     def inputs(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """What the model is called with; `pixels` is empty for queries."""
+        """What the model is called with, once it is on its device; `pixels` is empty for queries, else holds the bytes
+        of all pages end to end and the (b, axes) shapes of each.
+        """
         positions = self.positions(ids, mask, pixels)
         return {**pixels, "input_ids": ids, "attention_mask": mask, "position_ids": positions}
 
-    @torch.inference_mode()
+    def to_device(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`inputs` on the model's device, pixels as the model takes them: rescaled, normalised and cut there."""
+        placed = to_device(inputs, self.model.device)
+        if "pixels" in placed:
+            shapes = inputs["shapes"].tolist()
+            parts = torch.split(placed.pop("pixels"), [math.prod(shape) for shape in shapes])
+            pages = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+            placed["pixel_values"] = self.pixel_values(pages)
+            del placed["shapes"]
+        return placed
+
+    def normalise(self, pixels: Tensor, channels: int) -> Tensor:
+        """Bytes -> what they are to the model, looked up; `channels` is their axis. (3, 256) values say it exactly,
+        where arithmetic on the device would differ in the last bit.
+        """
+        shape = [3 if axis == channels % pixels.ndim else 1 for axis in range(pixels.ndim)]
+        first = torch.arange(0, 3 * 256, 256, dtype=torch.int32, device=pixels.device).view(shape)
+        places = (pixels.int() + first).flatten()
+        return self.byte_values.flatten().index_select(0, places).view(pixels.shape)
+
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
-        placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        embeddings = self.model(**placed).embeddings.float()
-        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
-        return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+        return self.begin(inputs).vectors()
+
+    @torch.inference_mode()
+    def begin(self, inputs: Mapping[str, Tensor]) -> PendingVectors:
+        """Begins to compute `vectors`; a CUDA device still does when this returns."""
+        mask = inputs["attention_mask"]
+        real = pinned({"real": mask.flatten().nonzero().squeeze(1)}, self.model.device)
+        embeddings = self.model(**self.to_device(inputs)).embeddings.flatten(0, 1)  # (b * s, dim)
+        rows = embeddings.index_select(0, to_device(real, self.model.device)["real"]).float()  # one gather a batch
+        unit = torch.nn.functional.normalize(rows, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        return PendingVectors(HostCopy(unit), mask.sum(dim=1).tolist())
 
     def query_weight(self, tokens: int) -> float:
         """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""
@@ -166,7 +254,7 @@ class Family(ABC):
                 "take all files from one checkpoint"
             )
 
-    def _place_patches(self, ids: Sequence[int], page_tokens: PageTokens) -> tuple[PatchGrid, NDArray[np.uint8]]:
+    def _place_patches(self, ids: Sequence[int], page_tokens: PageTokens) -> tuple[NDArray[np.uint8], PatchGrid]:
         at = np.flatnonzero(np.asarray(ids) == self.image_token_id).astype(np.int32)  # (m,)
         if len(at) != len(page_tokens.kinds):
             raise WeightsMismatch(
@@ -176,4 +264,4 @@ class Family(ABC):
         kind = np.full(len(ids), VectorKind.TEXT, dtype=np.uint8)
         kind[at] = page_tokens.kinds
         cells = np.where(page_tokens.cells >= 0, at[np.maximum(page_tokens.cells, 0)], -1).astype(np.int32)
-        return PatchGrid(cells), kind
+        return kind, PatchGrid(cells)

@@ -12,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from colvision.encoders.vlm.layouts import Prompts
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
     from transformers.image_processing_utils import BaseImageProcessor
 
     ImageProcessor = TypeVar("ImageProcessor", bound=BaseImageProcessor)
@@ -44,6 +48,16 @@ def load_image_processor(kind: type[ImageProcessor], folder: Path) -> ImageProce
     except OSError as error:
         raise missing_image_processor(folder) from error
     return image_processor
+
+
+def byte_values(image_processor: BaseImageProcessor, model: PreTrainedModel) -> Tensor:
+    """(3, 256): what the image processor makes of each byte of a channel, on the model's device and in its dtype."""
+    levels = np.tile(np.arange(256, dtype=np.uint8), (3, 1))[:, None]  # an image (3, 1, 256)
+    if image_processor.do_rescale:
+        levels = image_processor.rescale(levels, image_processor.rescale_factor)
+    if image_processor.do_normalize:
+        levels = image_processor.normalize(levels, image_processor.image_mean, image_processor.image_std)
+    return torch.from_numpy(levels[:, 0].astype(np.float32)).to(model.device, model.dtype)
 
 
 def missing_image_processor(folder: Path) -> EncoderNotFound:

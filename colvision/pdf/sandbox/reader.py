@@ -1,6 +1,7 @@
-"""One file, read by a worker process that is started again when a page has ended it."""
+"""One file, read by worker processes that are started again when a page has ended them."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -39,13 +40,26 @@ class FailedPage:
     reason: str
 
 
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """The place of a worker, which is started again when a page has ended it."""
+
+    worker: Worker | None = None
+    is_open: bool = False  # whether the worker has opened the file
+    requested: int = 0  # pages of the present worker
+
+    def end(self) -> None:
+        if self.worker is not None:
+            self.worker.end()
+        self.worker, self.is_open = None, False
+
+
 class Reader:
-    """An open file: pages in the requested order, one read ahead while the caller works on the last."""
+    """An open file: pages in the requested order, one a process read ahead while the caller works on the last."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._worker: Worker | None = None
-        self._requested = 0  # pages of the present worker
+        self._seats = [_Seat()]
         self.notes: tuple[Note, ...] = ()  # on the file, once it is open
         self._lost_seconds = 0.0  # waited for pages that ended their worker
         self._unopened = 0  # workers in a row that could not open the file again
@@ -55,54 +69,65 @@ class Reader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._end()
+        for seat in self._seats:
+            seat.end()
 
     def open(self) -> int:
         """Start a worker and let it open the file. The number of pages; raises `InputError`."""
-        self._worker, self._requested = Worker(self._request), 0
+        opened = self._open(self._seats[0])
+        self.notes = _bounded(opened.notes)
+        return opened.pages
+
+    def _open(self, seat: _Seat) -> Status:
+        seat.worker, seat.requested = seat.worker or Worker(self._request), 0
         try:
-            answer = self._worker.open()
+            answer = seat.worker.open()
         except WorkerLost as lost:
-            self._worker = None
+            seat.worker = None
             kind = LimitExceeded if isinstance(lost, WorkerTimeout) else DamagedFile
             raise kind(f"{self._request.name}: opening it {lost}") from lost
         if isinstance(answer, Status) and answer.code == "opened":
-            self.notes = _bounded(answer.notes)
-            return answer.pages
-        self._end()
+            seat.is_open = True
+            return answer
+        seat.end()
         refusal = answer if isinstance(answer, Status) and answer.code in _REFUSALS else _NO_ANSWER
         error, next_step = _REFUSALS[refusal.code]
         raise error(f"{self._request.name} {refusal.text}; {next_step}")
 
-    def read(self, numbers: Iterable[int]) -> Iterator[Page | FailedPage]:
-        """The pages of these numbers, in this order. The next one is drawn while the caller has the last."""
+    def read(self, numbers: Iterable[int], processes: int = 1) -> Iterator[Page | FailedPage]:
+        """The pages of these numbers, in this order. The next ones, one a process, are drawn while the caller has the
+        last.
+        """
+        self._seats += [_Seat(Worker(self._request)) for _ in range(processes - 1)]  # all start, then each opens
         upcoming = iter(numbers)
-        number = next(upcoming, None)
-        if number is not None:
-            self._request_page(number)
-        while number is not None:
-            page = self._receive_page(number)
+        drawing: deque[tuple[int, _Seat]] = deque()
+        for seat, number in zip(self._seats, upcoming, strict=False):
+            self._request_page(number, seat)
+            drawing.append((number, seat))
+        while drawing:
+            number, seat = drawing.popleft()
+            page = self._receive_page(number, seat)
             following = next(upcoming, None)
             if following is not None:
-                self._request_page(following)
+                self._request_page(following, seat)
+                drawing.append((following, seat))
             yield page
-            number = following
 
-    def _request_page(self, number: int) -> None:
-        if self._requested >= _PAGES_A_WORKER:
-            self._end()
-        if self._worker is None and self._may_go_on():
+    def _request_page(self, number: int, seat: _Seat) -> None:
+        if seat.requested >= _PAGES_A_WORKER:
+            seat.end()
+        if not seat.is_open and self._may_go_on():
             begin = time.monotonic()
             try:
-                self.open()
+                self._open(seat)
                 self._unopened = 0
             except InputError as error:  # it could be opened before
                 self._lost_seconds += time.monotonic() - begin
                 self._unopened += 1
                 self._failure = f"was not tried: {error}"
-        if self._worker is not None:
-            self._worker.request_page(number)
-            self._requested += 1
+        if seat.is_open and seat.worker is not None:
+            seat.worker.request_page(number)
+            seat.requested += 1
 
     def _may_go_on(self) -> bool:
         """Whether a page that ended its worker costs itself alone; not, where a file would keep us for ever."""
@@ -112,14 +137,14 @@ class Reader:
         self._failure = f"was not tried: pages before it that could not be drawn had taken {limit:,.0f} s"
         return False
 
-    def _receive_page(self, number: int) -> Page | FailedPage:
-        if self._worker is None:
+    def _receive_page(self, number: int, seat: _Seat) -> Page | FailedPage:
+        if seat.worker is None or not seat.is_open:
             return FailedPage(number, self._failure)
         begin = time.monotonic()
         try:
-            answer = self._worker.receive(self._request.page_seconds)
+            answer = seat.worker.receive(self._request.page_seconds)
         except WorkerLost as lost:
-            self._worker = None
+            seat.worker, seat.is_open = None, False
             self._lost_seconds += time.monotonic() - begin
             return FailedPage(number, str(lost)[:_MAX_REASON_CHARACTERS])
         if isinstance(answer, Status):
@@ -128,11 +153,6 @@ class Reader:
         image = Image.frombytes(mode, answer.size, bytes(answer.pixels), "raw", answer.raw)
         notes = _bounded(answer.notes)
         return Page(image, number, self._request.name, answer.geometry, answer.text, notes, answer.print_height)
-
-    def _end(self) -> None:
-        if self._worker is not None:
-            self._worker.end()
-            self._worker = None
 
 
 def _bounded(notes: tuple[Note, ...]) -> tuple[Note, ...]:

@@ -11,7 +11,7 @@ from transformers.models.neomme.processing_neomme import NeoMMEProcessor
 
 from colvision.encoders import load_encoder
 from colvision.errors import WeightsMismatch
-from tests.helpers.families import noise
+from tests.helpers.families import noise, pixel_values
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def test_patches_of_neomme_are_cut_row_by_row_with_colours_innermost(get):
     family = get("neomme").family
     page = noise(96, 64)
     pixels = np.asarray(page.image, dtype=np.float32) / 255 * 2 - 1
-    cut = family.page_batch([family.fit(page.image)]).inputs["pixel_values"].numpy()
+    cut = pixel_values(family, family.fit(page.image))
     assert cut.shape == (6, 3 * 32 * 32)
     np.testing.assert_allclose(cut[3], pixels[32:64, 32:64].ravel(), atol=1e-6)
 
@@ -86,7 +86,7 @@ def test_a_page_of_whole_patches_is_cut_as_the_original_cuts_it(get, height, wid
     expected, rows, cols = original_patches(page.image, max_pixels=48 * 32 * 32)
     inputs = family.page_batch([family.fit(page.image)])
     assert (inputs.grids[0].rows, inputs.grids[0].cols) == (rows, cols)
-    np.testing.assert_allclose(inputs.inputs["pixel_values"].numpy(), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(family.to_device(inputs.inputs)["pixel_values"].numpy(), expected, rtol=0, atol=1e-6)
 
 
 def test_a_page_between_patches_is_stretched_where_the_original_pads_it(get):
@@ -97,7 +97,7 @@ def test_a_page_between_patches_is_stretched_where_the_original_pads_it(get):
         fitted = family.fit(Image.new("RGB", (width, height), "white"))
         assert (rows - fitted.height // 32, cols - fitted.width // 32) in {(0, 0), (0, 1), (1, 0), (1, 1)}
         assert abs(fitted.height - height) <= 16 and abs(fitted.width - width) <= 16
-        cut = family.page_batch([fitted]).inputs["pixel_values"].numpy()
+        cut = pixel_values(family, fitted)
         assert cut.min() == 1, "no black where the page is white"
 
 
@@ -123,7 +123,7 @@ def test_settings_of_the_image_processor_are_followed(checkpoint_folder, tmp_pat
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     stripes = np.zeros((*size, 3), dtype=np.uint8)
     stripes[:, ::2] = 255  # any other way of scaling would mix them
-    cut = family.page_batch([family.fit(Image.fromarray(stripes))]).inputs["pixel_values"].numpy()
+    cut = pixel_values(family, family.fit(Image.fromarray(stripes)))
     assert set(np.unique(cut).tolist()) == expected
 
 

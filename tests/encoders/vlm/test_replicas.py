@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from colvision.core.encoder import drawing_processes
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.options import EncoderOptions
@@ -122,6 +123,10 @@ def test_a_file_that_cannot_be_read_on_ends_it_too(folder):
     with pytest.raises(OSError, match="the file ends here"):
         list(watched(folder, devices=2).encode_pages(torn()))
     assert encoding_threads() == []
+
+
+def test_a_model_on_the_cores_that_draw_has_one_process_draw(folder):
+    assert drawing_processes(watched(folder, devices=3)) == 1
 
 
 @pytest.mark.parametrize("device", ["cpu,cpu", ("cpu", "cpu")])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_image_processor, read_processor_config
+from colvision.encoders.vlm.processing import byte_values, load_image_processor, read_processor_config
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class ColPali(Family):
         self.image_processor = load_image_processor(SiglipImageProcessorPil, processor.folder)
         vision = model.config.vlm_config.vision_config
         side = vision.image_size // vision.patch_size
+        self.byte_values = byte_values(self.image_processor, model)
+        self._side = vision.image_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.max_patches = self._cells.size
         self._check_image_processor(processor.folder, vision.image_size)
@@ -87,19 +90,22 @@ class ColPali(Family):
                 f"{side} x {side}: take all files from one checkpoint"
             )
 
-    def fit(self, image: Image.Image) -> Image.Image:
-        """RGB; of a few pixels only, enlarged: the processor takes the rows of such an image for colour channels."""
-        image = image.convert("RGB")
-        return image.resize((max(image.width, 8), max(image.height, 8))) if min(image.size) < 8 else image
+    def fitted_size(self, width: int, height: int) -> tuple[int, int]:
+        """Of a few pixels only, it is enlarged: the processor takes the rows of such an image for colour channels."""
+        return max(width, 8), max(height, 8)
 
-    def count_patches(self, image: Image.Image) -> int:
+    def count_patches(self, width: int, height: int) -> int:
         return int(self._cells.size)
 
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        processed = self.image_processor(images=list(images), return_tensors="pt")
+    def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
+        """Pixels (side, side, 3)."""
+        pixels = np.array(image.resize((self._side, self._side), self.image_processor.resample))
         kinds = np.full(self._cells.size, VectorKind.PATCH, dtype=np.uint8)
-        page_tokens = PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
-        return {"pixel_values": processed["pixel_values"]}, len(images) * [page_tokens]
+        return pixels, PageTokens(self.prompts.page_with(self._cells.size * _IMAGE), kinds, self._cells)
+
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """(b, 3, side, side)."""
+        return self.normalise(torch.stack(list(pages)).permute(0, 3, 1, 2), channels=1)
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         return mask.cumsum(dim=1)  # PaliGemma counts from 1

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_image_processor
+from colvision.encoders.vlm.processing import byte_values, load_image_processor
 
 if TYPE_CHECKING:
+    from PIL import Image
     from transformers import PreTrainedModel
 
 _MOST_ELONGATED = 200  # long side / short side: the processor refuses more
@@ -51,6 +52,7 @@ class _ColQwen(Family):
 
         super().__init__(model, processor)
         self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder)
+        self.byte_values = byte_values(self.image_processor, model)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
         if processor.max_patches is not None:
@@ -63,33 +65,56 @@ class _ColQwen(Family):
         shortest = min(self.image_processor.size["shortest_edge"], max_patches * self._cell**2)
         self.image_processor.size = {"shortest_edge": shortest, "longest_edge": max_patches * self._cell**2}
 
-    def fit(self, image: Image.Image) -> Image.Image:
-        """RGB, stretched if it is a sliver or only a few pixels large.
+    def fitted_size(self, width: int, height: int) -> tuple[int, int]:
+        """Stretched if it is a sliver or only a few pixels large.
 
         The processor refuses the one, and takes the rows of the other (1 or 3 pixels high) for colour channels.
         """
-        image = image.convert("RGB")
-        width, height = image.size
         longest = max(width, height)
         elongated = min(_MOST_ELONGATED, self.max_patches)
         if min(width, height) >= max(self._cell, longest / elongated):
-            return image
+            return width, height
         longest = _within(longest, self._cell, self._cell * self.max_patches)
         shortest = max(self._cell, math.ceil(longest / elongated))
-        return image.resize((_within(width, shortest, longest), _within(height, shortest, longest)))
+        return _within(width, shortest, longest), _within(height, shortest, longest)
 
-    def count_patches(self, image: Image.Image) -> int:
-        patches: int = self.image_processor.get_number_of_image_patches(image.height, image.width)
+    def count_patches(self, width: int, height: int) -> int:
+        patches: int = self.image_processor.get_number_of_image_patches(height, width)
         return patches // int(self._merge) ** 2
 
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        processed = self.image_processor(images=list(images), return_tensors="pt")
-        tokens = []
-        for _, rows, cols in (processed["image_grid_thw"] // self._merge).tolist():
-            cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
-            text = self.prompts.page_with(rows * cols * self.prompts.image_token)
-            tokens.append(PageTokens(text, np.full(rows * cols, VectorKind.PATCH, dtype=np.uint8), cells))
-        return {"pixel_values": processed["pixel_values"], "image_grid_thw": processed["image_grid_thw"]}, tokens
+    def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
+        """Pixels (height, width, 3), whole patches on both sides."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+        size = self.image_processor.size
+        height, width = smart_resize(image.height, image.width, self._cell, size["shortest_edge"], size["longest_edge"])
+        pixels = np.array(image.resize((width, height), self.image_processor.resample))
+        rows, cols = height // self._cell, width // self._cell
+        cells = np.arange(rows * cols, dtype=np.int32).reshape(rows, cols)
+        text = self.prompts.page_with(rows * cols * self.prompts.image_token)
+        return pixels, PageTokens(text, np.full(rows * cols, VectorKind.PATCH, dtype=np.uint8), cells)
+
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """(squares of all pages, 3 * times * side * side): squares of pixels, the four of a patch beside each other."""
+        return self._films(pages).flatten(1)
+
+    def _films(self, pages: Sequence[Tensor]) -> Tensor:
+        """(squares, 3, times, side, side), a view: a picture is a film of equal frames."""
+        squares = self.normalise(torch.cat([self._squares(page) for page in pages]), channels=1)
+        return squares.unsqueeze(2).expand(-1, -1, self.image_processor.temporal_patch_size, -1, -1)
+
+    def _squares(self, pixels: Tensor) -> Tensor:
+        """(height, width, 3) -> (squares, 3, side, side)."""
+        merge, side = self._merge, self.image_processor.patch_size
+        rows, cols = pixels.shape[0] // self._cell, pixels.shape[1] // self._cell
+        parts = pixels.view(rows, merge, side, cols, merge, side, 3)
+        return parts.permute(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3, side, side)
+
+    def inputs(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if pixels:
+            sides = pixels["shapes"][:, :2] // self.image_processor.patch_size  # (b, 2) squares
+            pixels = {**pixels, "image_grid_thw": torch.nn.functional.pad(sides, (1, 0), value=1)}
+        return super().inputs(ids, mask, pixels)
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Patches have positions in three axes (time, row, column: M-RoPE, arXiv:2409.12191): (3, b, s)."""
@@ -126,11 +151,11 @@ class ColQwen2(_ColQwen):
         model_class: type[PreTrainedModel] = ColQwen2ForRetrieval
         return model_class
 
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        inputs, tokens = super().process_images(images)
-        lengths = inputs["image_grid_thw"].prod(dim=1).tolist()
-        alone = torch.split(inputs["pixel_values"], lengths)
-        return {**inputs, "pixel_values": torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True)}, tokens
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """(b, squares of the largest page, 3 * times * side * side)."""
+        squares = [page.shape[0] * page.shape[1] // self.image_processor.patch_size**2 for page in pages]
+        alone = torch.split(self._films(pages), squares)
+        return torch.nn.utils.rnn.pad_sequence(list(alone), batch_first=True).flatten(2)
 
 
 class ColQwen3(_ColQwen):

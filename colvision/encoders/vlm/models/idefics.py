@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import Ints, VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_image_processor
+from colvision.encoders.vlm.processing import byte_values, load_image_processor
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,6 +42,7 @@ class _TiledFamily(Family):
 
         super().__init__(model, processor)
         self.image_processor = load_image_processor(Idefics3ImageProcessorPil, processor.folder)
+        self.byte_values = byte_values(self.image_processor, model)
         config = model.config.vlm_config
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
@@ -57,23 +60,38 @@ class _TiledFamily(Family):
         longest = min(self.image_processor.size["longest_edge"], tiles * self._tile)
         self.image_processor.size = {"longest_edge": longest}
 
-    def fit(self, image: Image.Image) -> Image.Image:
-        """RGB, stretched if it is a sliver or only a few pixels large."""
-        image = image.convert("RGB")
-        shortest = max(_SHORTEST, math.ceil(max(image.size) / _MOST_ELONGATED))
-        return image.resize((max(image.width, shortest), max(image.height, shortest)))
+    def fitted_size(self, width: int, height: int) -> tuple[int, int]:
+        """Stretched if it is a sliver or only a few pixels large."""
+        shortest = max(_SHORTEST, math.ceil(max(width, height) / _MOST_ELONGATED))
+        return max(width, shortest), max(height, shortest)
 
-    def count_patches(self, image: Image.Image) -> int:
-        tiles, _, _ = self.image_processor.get_number_of_image_patches(image.height, image.width)
+    def count_patches(self, width: int, height: int) -> int:
+        tiles, _, _ = self.image_processor.get_number_of_image_patches(height, width)
         return max(1, int(tiles)) * int(self._side) ** 2
 
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        processed = self.image_processor(
-            images=[[image] for image in images], return_row_col_info=True, return_tensors="pt"
+    def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
+        """Pixels (tiles and the whole page, tile, tile, 3)."""
+        from transformers.models.idefics3.image_processing_pil_idefics3 import get_resize_output_image_size
+
+        resample, tile = self.image_processor.resample, self._tile
+        _, rows, cols = self.image_processor.get_number_of_image_patches(image.height, image.width)
+        shape = np.broadcast_to(np.uint8(0), (image.height, image.width))  # all that is asked of an image
+        height, width = get_resize_output_image_size(shape, self.image_processor.size["longest_edge"])
+        page = image.resize((width, height), resample)
+        if rows == 0:
+            tiles = np.zeros((0, tile, tile, 3), dtype=np.uint8)
+        else:
+            page = page.resize((cols * tile, rows * tile), resample)
+            tiles = np.array(page).reshape(rows, tile, cols, tile, 3).swapaxes(1, 2).reshape(-1, tile, tile, 3)
+        whole = np.array(page.resize((tile, tile), resample))
+        return np.concatenate([tiles, whole[None]]), self._page_tokens(int(rows), int(cols))
+
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """(b, most tiles, 3, tile, tile); those that a page lacks are zero, which the model leaves out."""
+        tiles = self.normalise(torch.cat(list(pages)).permute(0, 3, 1, 2), channels=1)
+        return torch.nn.utils.rnn.pad_sequence(
+            list(torch.split(tiles, [len(page) for page in pages])), batch_first=True
         )
-        pixels = {name: processed[name] for name in ("pixel_values", "pixel_attention_mask")}
-        shapes = zip(processed["rows"], processed["cols"], strict=True)
-        return pixels, [self._page_tokens(int(rows[0]), int(cols[0])) for rows, cols in shapes]
 
     def _page_tokens(self, rows: int, cols: int) -> PageTokens:
         """`rows` x `cols` tiles; none of them means that the whole page is the only view."""

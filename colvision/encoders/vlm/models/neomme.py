@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -44,6 +45,11 @@ class _ImageSettings(NamedTuple):
     mean: Sequence[float]
     std: Sequence[float]
 
+    def byte_values(self) -> Tensor:
+        """(3, 256)."""
+        mean, std = (np.asarray(values, dtype=np.float32)[:, None] for values in (self.mean, self.std))
+        return torch.from_numpy((np.arange(256, dtype=np.float32) * np.float32(self.factor) - mean) / std)
+
 
 class NeoMME(Family):
     """A patch is 32 x 32 pixels. A page is scaled to whole patches, where the original pads it with black: so the
@@ -71,6 +77,8 @@ class NeoMME(Family):
         super().__init__(model, processor)
         self._patch = model.config.patch_size
         self._images = _read_image_settings(processor.folder, self._patch)
+        self.byte_values = self._images.byte_values().to(model.device, model.dtype)
+        self.fitting = self._images.resample
         self.max_patches = self._most_patches(processor.max_patches)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
@@ -84,9 +92,8 @@ class NeoMME(Family):
         stated = self._images.most // self._patch**2 if self._images.most else context
         return max(1, min(wanted or context, stated, sides * sides, context - math.isqrt(context) - 2))
 
-    def fit(self, image: Image.Image) -> Image.Image:
-        """RGB, whole patches, within the limits of pixels."""
-        width, height = image.size
+    def fitted_size(self, width: int, height: int) -> tuple[int, int]:
+        """Whole patches, within the limits of pixels."""
         scale = max(1.0, math.sqrt(self._images.least / (width * height)))
         if self._images.max_side:
             scale = min(scale, self._images.max_side / max(width, height))
@@ -94,25 +101,24 @@ class NeoMME(Family):
         rows, cols = (max(1, round(side * scale / self._patch)) for side in (height, width))
         if rows * cols > self.max_patches:  # rounded up, or a sliver that had to become a patch wide
             rows, cols = (rows, self.max_patches // rows) if rows <= cols else (self.max_patches // cols, cols)
-        size = (max(1, cols) * self._patch, max(1, rows) * self._patch)
-        return image.convert("RGB").resize(size, self._images.resample)
+        return max(1, cols) * self._patch, max(1, rows) * self._patch
 
-    def count_patches(self, image: Image.Image) -> int:
-        return int(image.width // self._patch) * int(image.height // self._patch)
+    def count_patches(self, width: int, height: int) -> int:
+        return int(width // self._patch) * int(height // self._patch)
 
-    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
-        """`pixel_values`: the patches of all pages end to end, (patches, patch * patch * 3)."""
-        cut = [self._cut(np.asarray(image, dtype=np.float32)) for image in images]
-        grids = [(image.height // self._patch, image.width // self._patch) for image in images]
-        return {"pixel_values": torch.from_numpy(np.concatenate(cut))}, [self._page_tokens(*grid) for grid in grids]
+    def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
+        """Pixels (height, width, 3)."""
+        return np.array(image), self._page_tokens(image.height // self._patch, image.width // self._patch)
 
-    def _cut(self, pixels: np.ndarray) -> np.ndarray:
-        """(height, width, 3) of 0..255 -> (rows * cols, patch * patch * 3), row by row."""
-        mean, std = (np.asarray(values, dtype=np.float32) for values in (self._images.mean, self._images.std))
-        scaled = (pixels * np.float32(self._images.factor) - mean) / std
+    def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
+        """The patches of all pages end to end, (patches, patch * patch * 3)."""
+        return self.normalise(torch.cat([self._cut(page) for page in pages]), channels=-1).flatten(1)
+
+    def _cut(self, pixels: Tensor) -> Tensor:
+        """(height, width, 3) -> (rows * cols, patch, patch, 3), row by row."""
         rows, cols = pixels.shape[0] // self._patch, pixels.shape[1] // self._patch
-        parts = scaled.reshape(rows, self._patch, cols, self._patch, 3).transpose(0, 2, 1, 3, 4)
-        return np.ascontiguousarray(parts.reshape(rows * cols, -1), dtype=np.float32)
+        parts = pixels.view(rows, self._patch, cols, self._patch, 3)
+        return parts.transpose(1, 2).reshape(rows * cols, self._patch, self._patch, 3)
 
     def _page_tokens(self, rows: int, cols: int) -> PageTokens:
         """A marker ends each row; the first image token opens the page and is no patch."""
