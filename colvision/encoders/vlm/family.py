@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
+from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
 from colvision.errors import WeightsMismatch
@@ -45,11 +46,11 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and how many patches it may make."""
+    """Where a family's tokenizer and image processor come from, and what of them the caller chose otherwise."""
 
     folder: Path
     layout: CheckpointLayout
-    max_patches: int | None
+    options: EncoderOptions = EncoderOptions()
 
 
 class Family(ABC):
@@ -63,6 +64,7 @@ class Family(ABC):
     unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
     padding_side: ClassVar[Literal["left", "right"]] = "left"
     adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
+    query_start: ClassVar[str] = ""  # what comes before the words of every query's prefix
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
@@ -85,7 +87,7 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        self.prompts = self.checkpoint_prompts(processor)
+        self.prompts = self._with_options(self.checkpoint_prompts(processor), processor.options)
         self.dim = model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
@@ -93,6 +95,10 @@ class Family(ABC):
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
         return read_prompts(processor.folder, processor.layout.prompts)
+
+    def _with_options(self, prompts: Prompts, options: EncoderOptions) -> Prompts:
+        prefix = None if options.query_prefix is None else self.query_start + options.query_prefix
+        return prompts.stated_by("the options given", page=options.page_prompt, query_prefix=prefix)
 
     @abstractmethod
     def fit(self, image: Image.Image) -> Image.Image:
