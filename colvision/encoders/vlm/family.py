@@ -46,7 +46,7 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and what of them the caller chose otherwise."""
+    """Where a family's tokenizer and image processor come from, and what the caller wants otherwise."""
 
     folder: Path
     layout: CheckpointLayout
@@ -68,6 +68,7 @@ class Family(ABC):
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
+    trained_patches: ClassVar[int | None] = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel
@@ -75,6 +76,7 @@ class Family(ABC):
     prompts: Prompts
     image_token_id: int
     dim: int
+    stated_patches: int  # the most patches of a page by the checkpoint's files alone
     max_patches: int
 
     @staticmethod
@@ -87,7 +89,7 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        self.prompts = self._with_options(self.checkpoint_prompts(processor), processor.options)
+        self.prompts = self.with_options(self.checkpoint_prompts(processor), processor.options)
         self.dim = model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
@@ -96,8 +98,10 @@ class Family(ABC):
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
         return read_prompts(processor.folder, processor.layout.prompts)
 
-    def _with_options(self, prompts: Prompts, options: EncoderOptions) -> Prompts:
-        prefix = None if options.query_prefix is None else self.query_start + options.query_prefix
+    @classmethod
+    def with_options(cls, prompts: Prompts, options: EncoderOptions) -> Prompts:
+        """With those that the caller wants instead."""
+        prefix = None if options.query_prefix is None else cls.query_start + options.query_prefix
         return prompts.stated_by("the options given", page=options.page_prompt, query_prefix=prefix)
 
     @abstractmethod
