@@ -49,6 +49,7 @@ class CheckpointRef:
     query_prefix: str | None = None
     page_prompt: str | None = None
     attention: str | None = None
+    dim: int | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""

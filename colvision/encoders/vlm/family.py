@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.options import EncoderOptions
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
 from colvision.errors import WeightsMismatch
@@ -79,6 +80,11 @@ class Family(ABC):
     stated_patches: int  # the most patches of a page by the checkpoint's files alone
     max_patches: int
 
+    @classmethod
+    def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
+        """That of its model_type, unless a family tells more by the configuration."""
+        return cls.layouts[checkpoint.model_type]
+
     @staticmethod
     @abstractmethod
     def model_class() -> type[PreTrainedModel]:
@@ -90,7 +96,7 @@ class Family(ABC):
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
         self.prompts = self.with_options(self.checkpoint_prompts(processor), processor.options)
-        self.dim = model.config.embedding_dim
+        self.dim = processor.options.dim or model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
 
@@ -141,8 +147,8 @@ class Family(ABC):
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        embeddings = self.model(**placed).embeddings.float()
-        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        embeddings = self.model(**placed).embeddings[..., : self.dim].float()
+        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: cut, or in bfloat16 off by up to 2^-8
         return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 
     def query_weight(self, tokens: int) -> float:

@@ -12,13 +12,13 @@ import torch
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
 from colvision.encoders.vlm.adapters import add_adapters
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
-from colvision.encoders.vlm.weights import load_weights
+from colvision.encoders.vlm.weights import StoredWeights, check_dim, load_weights
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -45,19 +45,17 @@ class LoadedCheckpoint(NamedTuple):
             query_prefix=options.query_prefix,
             page_prompt=options.page_prompt,
             attention=options.attention,
+            dim=options.dim,
         )
 
     @property
     def layout(self) -> CheckpointLayout:
-        return self.family.layouts[self.checkpoint.model_type]
+        return self.family.layout(self.checkpoint)
 
     @property
     def direction(self) -> Direction:
         """Which way the model is made to read."""
-        return choose_direction(self._config(), self.layout, self.options.attention)
-
-    def _config(self) -> dict[str, object]:
-        return read_json(self.checkpoint.folder / "config.json")
+        return choose_direction(self.checkpoint.config(), self.layout, self.options.attention)
 
     @property
     def _processor(self) -> ProcessorConfig:
@@ -66,6 +64,10 @@ class LoadedCheckpoint(NamedTuple):
     def prompts(self, family: Family) -> Prompts:
         """Those that a model of these files and options is to be given."""
         return self.family.with_options(self.family.checkpoint_prompts(family, self._processor), self.options)
+
+    @property
+    def _weights(self) -> StoredWeights:
+        return StoredWeights(self.checkpoint, self.layout, self.adapters)
 
     @property
     def adapters(self) -> list[Path]:
@@ -78,7 +80,8 @@ class LoadedCheckpoint(NamedTuple):
         quantisation = quantisation_arguments(self.options.quantise, device, dtype)
         implementation = attention_implementation(self.family, device, dtype, has_flash=_has_flash())
         arguments = {**quantisation, "attn_implementation": implementation}
-        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
+        model = load_weights(model_class, self._weights, dtype, unused=unused, arguments=arguments)
+        check_dim(self.checkpoint, model.config.embedding_dim, self.options.dim)
         if layout.is_turnable:
             set_direction(model, direction.attention)
         if self.adapters:
@@ -103,7 +106,7 @@ class LoadedCheckpoint(NamedTuple):
         then = _Settings(
             _former_prompts(family.prompts, self.layout),
             self.options.max_patches or family.stated_patches,
-            transformers_direction(self._config()) if self.layout.is_turnable else now.attention,
+            transformers_direction(self.checkpoint.config()) if self.layout.is_turnable else now.attention,
         )
         changes = {
             "gives it the prompts that it was trained with": now.prompts != then.prompts,
@@ -123,9 +126,10 @@ class LoadedCheckpoint(NamedTuple):
         said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
         made = (self.checkpoint.model_type, str(family.revision), *said, str(settings.max_patches))
         bits = () if self.options.quantise is None else (self.options.quantise,)
-        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self._config())
+        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self.checkpoint.config())
         turned = (settings.attention,) if is_turned else ()
-        return fingerprint([self.checkpoint.folder, *self.adapters], (*made, *bits, *turned))
+        cut = (f"{family.dim} components",) if family.dim != family.model.config.embedding_dim else ()
+        return fingerprint([self.checkpoint.folder, *self.adapters], (*made, *bits, *turned, *cut))
 
 
 class _Settings(NamedTuple):

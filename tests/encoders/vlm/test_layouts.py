@@ -14,7 +14,7 @@ from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
-from colvision.encoders.vlm.weights import load_weights
+from colvision.encoders.vlm.weights import StoredWeights, load_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing.checkpoints import stored_name
 from tests.helpers.families import load, vectors
@@ -97,9 +97,10 @@ def test_without_the_map_of_names_it_is_refused(stored):
     only_projection = CheckpointLayout(prompts, ((r"^(custom_text_proj|linear)\.", "embedding_proj_layer."),))
     if model_type != "qwen3_vl":  # its names lack a prefix only, which transformers adds
         with pytest.raises(WeightsMismatch, match=r"does not fit .*: weights \d+ missing"):
-            load_weights(model_class, checkpoint, only_projection, torch.float32)
+            load_weights(model_class, StoredWeights(checkpoint, only_projection), torch.float32)
     with pytest.raises(WeightsMismatch, match="without a projection to page vectors"):
-        load_weights(model_class, checkpoint, CheckpointLayout(prompts, (("^nothing$", ""),)), torch.float32)
+        nothing = CheckpointLayout(prompts, (("^nothing$", ""),))
+        load_weights(model_class, StoredWeights(checkpoint, nothing), torch.float32)
 
 
 def test_an_adapter_only_repository_is_found_with_its_base_and_gives_the_vectors_it_was_trained_for(stored):
