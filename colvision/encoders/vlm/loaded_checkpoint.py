@@ -11,14 +11,15 @@ import torch
 
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
-from colvision.encoders.vlm.adapters import add_adapters
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
 from colvision.encoders.vlm.weights import StoredWeights, check_dim, load_weights
+from colvision.errors import WeightsMismatch
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -90,7 +91,21 @@ class LoadedCheckpoint(NamedTuple):
             model = model.to(device)
             if self.options.quantise is not None:
                 to_int8(model)
-        return self.family(model, self._processor)
+        family = self.family(model, self._processor)
+        self._check_trained_alike(family)
+        return family
+
+    def _check_trained_alike(self, family: Family) -> None:
+        """Raises WeightsMismatch for an adapter of ours that fits what an earlier version made of the same files."""
+        base = self._replace(options=replace(self.options, adapter=None, quantise=None))
+        for folder in self.adapters:
+            report = folder / REPORT_FILE
+            trained_on = str(read_json(report).get("base", {}).get("fingerprint")) if report.is_file() else ""
+            if change := base.former_fingerprints(family).get(trained_on):
+                raise WeightsMismatch(
+                    f"adapter {folder.name!r} fits what an earlier version made of {self.checkpoint.name}: {change}. "
+                    "Train it again, or load both as they were then (attention, query_prefix, page_prompt, max_patches)"
+                )
 
     def patch_limit(self, family: Family) -> PatchLimit:
         """The most patches that a page may become."""
