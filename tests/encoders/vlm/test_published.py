@@ -12,7 +12,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.checkpoint import _FILES
+from colvision.encoders.vlm.checkpoint import _FILES, fingerprint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing.checkpoints import QWEN, Renames, stored_name
 from tests.helpers.families import load, vectors
@@ -206,3 +206,13 @@ def test_what_is_fetched_of_a_repository():
     wanted = ["chat_template.jinja", "tokenizer.model", "tokenizer_config.json", "model-00001-of-00002.safetensors"]
     unread = ["1_Dense/model.safetensors", "checkpoint-10/adapter_model.safetensors", "adapter_model.bin", "README.md"]
     assert list(filter_repo_objects([*wanted, *unread], allow_patterns=list(_FILES))) == wanted
+
+
+def test_the_tokenizer_that_is_read_counts_in_the_fingerprint(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    found = []
+    for file, content in (("tokenizer.model", "a"), ("tokenizer.model", "bb"), ("tokenizer.json", "{}")):
+        (tmp_path / file).write_text(content)
+        found.append(fingerprint([tmp_path], ()))
+    (tmp_path / "tokenizer.model").write_text("ccc")  # which is not read beside the other
+    assert len(set(found)) == 3 and fingerprint([tmp_path], ()) == found[-1]
