@@ -64,8 +64,8 @@ class EncoderInfo:
 
     `fingerprint` changes with weights, adapter, prompts, resolution, direction and calibration; `quantisation_range`
     is the largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never
-    compared to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None for
-    mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
+    compared to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None
+    for mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
     same -> what has changed since, in words; no collection keeps it.
     """
 
