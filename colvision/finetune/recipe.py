@@ -25,7 +25,7 @@ class FinetuneRecipe:
     negatives: int = 1
     rate: float = 2e-4
     rank: int = 32
-    temperature: float = 0.02  # as ColPali is trained (arXiv:2407.01449): similarities are means over query tokens
+    temperature: float = 0.02  # colpali-engine's since 0.3.9, for means over query tokens; see docs/finetune.md
     check_every: int = 25
     patience: int = 4
     seed: int = 0
