@@ -42,6 +42,9 @@ def finetune(
     at_once: Annotated[
         int, typer.Option(help="Pages on the device at once; less memory, the same result.")
     ] = _USUAL.at_once,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Keep less for the gradients and compute it again; the same result.")
+    ] = False,
     negatives: Annotated[int, typer.Option(help="Mined pages a question.")] = _USUAL.negatives,
     rate: Annotated[float, typer.Option(help="The highest learning rate.")] = _USUAL.rate,
     rank: Annotated[int, typer.Option(help="Of the LoRA layers.")] = _USUAL.rank,
@@ -77,6 +80,6 @@ def finetune(
             patience=patience,
             seed=seed,
         )
-        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches)
+        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches, checkpointing)
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))

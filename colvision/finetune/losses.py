@@ -38,7 +38,7 @@ def in_batch(similar: Tensor, gold: Tensor, neutral: Tensor, temperature: float)
 def pairwise(similar: Tensor, gold: Tensor, wrong: Tensor, neutral: Tensor, temperature: float) -> Tensor:
     """Half of it holds the pages mined for a query away, half the most similar of the pages that answer other queries.
 
-    Both are means of softplus(theirs - ours), as in colpali-engine's `ColbertPairwiseNegativeCELoss` (0.3.18, with its
+    Both are means of softplus(theirs - ours), as in colpali-engine's pairwise loss with negatives (0.3.18, with its
     `in_batch_term_weight` of 0.5). `wrong` (q, p) marks the pages that were mined for a query; the other arguments are
     those of `in_batch`. A query without pages of a sort adds nothing to that half.
     """

@@ -48,7 +48,8 @@ class FinetuneRecipe:
 class FinetuneOptions:
     """`queries`: a file of questions with their pages; the documents' own headings when None.
 
-    `device`, `dtype` and `max_patches` as `load_encoder` takes them. A run that was killed goes on from what it saved
+    `device`, `dtype` and `max_patches` as `load_encoder` takes them. With `checkpointing` less is kept for the
+    gradients and more computed, for the same adapter. A run that was killed goes on from what it saved
     `minutes_between` minutes apart.
     """
 
@@ -58,6 +59,7 @@ class FinetuneOptions:
     device: str | None = None
     dtype: str | None = None
     max_patches: int | None = None
+    checkpointing: bool = False
     minutes_between: float = 5.0
 
 

@@ -24,7 +24,7 @@ from colvision.evaluation import Query, Run, TaskProgressCallback, write_run
 from colvision.evaluation.report import compare
 from colvision.finetune.held_out import Check, CheckSettings, HeldOutQueries, check, search_run
 from colvision.finetune.loop import SaveSettings, Training
-from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
+from colvision.finetune.lora import BaseCheckpoint, attach, checkpoint_blocks, write_adapter
 from colvision.finetune.negatives import NegativeMining, TrainingExample, mine_examples
 from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, refuse_mini
@@ -119,6 +119,8 @@ class _FinetuneRun:
         recipe = self._options.recipe
         loaded = self._load()
         lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
+        if self._options.checkpointing:
+            checkpoint_blocks(loaded.family.model)
         examples = self._examples()
         stop = HeldOutQueries.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
 
@@ -136,7 +138,7 @@ class _FinetuneRun:
         layout = loaded.family.layouts[self._checkpoint.model_type]
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
         write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
-        with lora.model.disable_adapter():
+        with lora.switched_off():
             before = search_run(loaded, self._test, self._page_image, progress=self._progress)
         return _TrainingResult(state, base, fingerprint, before)
 

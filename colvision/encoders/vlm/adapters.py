@@ -108,11 +108,12 @@ def _add(wrapped: PeftModel | None, model: PreTrainedModel, name: str, adapter: 
 
 
 def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "default") -> PeftModel:
-    """The model with LoRA layers put into it, in place, in the model's own precision."""
+    """The model with LoRA layers put into it, in place, in the model's own precision, beside those that it has."""
     from peft import PeftModel
 
     with warnings.catch_warnings():  # peft still asks transformers by an attribute's old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings("ignore", "Already found a `peft_config` attribute", UserWarning)
         return PeftModel(model, config, adapter_name=name, autocast_adapter_dtype=False)
 
 
