@@ -122,7 +122,10 @@ class _Master(nn.Module):
 
 
 class BaseCheckpoint(NamedTuple):
-    """The checkpoint that an adapter's file names: a hub id and its commit, or a folder; a sha256 over its files."""
+    """The checkpoint that an adapter's file names: a hub id and its commit, or a folder; a sha256 over its files.
+
+    It may be an adapter itself, which then is part of it.
+    """
 
     name: str
     revision: str | None
@@ -131,10 +134,10 @@ class BaseCheckpoint(NamedTuple):
     @classmethod
     def of(cls, name: str | Path, checkpoint: Checkpoint) -> "BaseCheckpoint":
         """By the rule of `load_encoder`: a folder comes before the hub, whose cache names a folder by its commit."""
-        files = fingerprint([checkpoint.folder], ())
+        files, given = fingerprint(checkpoint.folders, ()), checkpoint.folders[-1]
         if Path(name).expanduser().is_dir():
-            return cls(str(checkpoint.folder.resolve()), None, files)
-        return cls(checkpoint.name, checkpoint.folder.name, files)
+            return cls(str(given.resolve()), None, files)
+        return cls(checkpoint.name, given.name, files)
 
 
 def attach(model: "PreTrainedModel", *, rank: int, seed: int) -> Lora:

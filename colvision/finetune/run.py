@@ -46,28 +46,19 @@ def finetune(
 ) -> FinetuneReport:
     """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
 
-    The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. The library may have been filled by
+    The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. Where `encoder` is an adapter
+    itself, as many published checkpoints are, it stays as it is, and the new one adds to it. The library may have been filled by
     any encoder; its own search finds the hard negatives. A run that was killed goes on when it is started again.
 
     Raises:
         EncoderError: `encoder` cannot be loaded, or is nothing that LoRA can be trained on.
         InputError: there are no queries, or too few documents, or `out` holds another training.
     """
-    checkpoint = _checkpoint(encoder)
+    refuse_mini(encoder)
+    checkpoint = find_checkpoint(encoder)
     if (out / REPORT_FILE).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
     return _FinetuneRun(library, encoder, checkpoint, options, progress).write_to(out)
-
-
-def _checkpoint(encoder: str | Path) -> Checkpoint:
-    refuse_mini(encoder)
-    checkpoint = find_checkpoint(encoder)
-    if checkpoint.adapter is not None:
-        raise EncoderError(
-            f"{checkpoint.name!r} is itself an adapter: fine-tune a whole checkpoint, such as a version of it that was "
-            "merged or converted for transformers"
-        )
-    return checkpoint
 
 
 class _TrainingResult(NamedTuple):

@@ -77,10 +77,11 @@ def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
     file = folder / REPORT_FILE
     base = json.loads(file.read_bytes())["base"] if file.is_file() else {}
     trained_on = base.get("files")
-    if trained_on and trained_on != (here := fingerprint([checkpoint.folder], ())):
+    beneath = [checkpoint.folder] if folder == checkpoint.adapter else checkpoint.folders
+    if trained_on and trained_on != (here := fingerprint(beneath, ())):
         raise WeightsMismatch(
             f"adapter {folder.name!r} was trained on {base.get('name')} (files {trained_on[:12]}), not on what lies in "
-            f"{checkpoint.folder} ({here[:12]}): load the checkpoint that it was trained on"
+            f"{' and '.join(map(str, beneath))} ({here[:12]}): load the checkpoint that it was trained on"
         )
 
 

@@ -64,6 +64,11 @@ class Checkpoint:
         model_type = str(read_json(config).get("model_type", ""))
         return cls(name, folder, model_type, source or str(folder.resolve()))
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where its files lie: the base's, and those of the adapter that was given instead of it."""
+        return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
     def weight_files(self) -> list[Path]:
         """The files that hold the weights: one, or those that the sharded checkpoint's table names."""
         return [self.folder / name for name in _weight_files(self.folder)]
