@@ -1,8 +1,9 @@
-"""Commands that train."""
+"""Commands that train adapters and merge them."""
 
 import json
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,3 +84,24 @@ def finetune(
         options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches, checkpointing)
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
+
+
+@commands.command()
+def merge(
+    encoder: Annotated[
+        str,
+        typer.Argument(help="The checkpoint, or an adapter that names it: a folder or a hub id.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder for the checkpoint.", show_default=False)],
+    adapter: Annotated[
+        Path | None, typer.Option(help="An adapter that was trained on this checkpoint, to be merged as well.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of the written weights; bfloat16 takes half of the disk.")
+    ] = "float32",
+) -> None:
+    """Write a checkpoint with its adapter folded into the weights: one folder that needs neither base nor adapter."""
+    from colvision.encoders import merge_adapters
+
+    merge_adapters(encoder, out, adapter=adapter, dtype=dtype)
+    echo(f"{out} holds the merged checkpoint: --encoder {shlex.quote(str(out))}")

@@ -47,8 +47,10 @@ def finetune(
     """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
 
     The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. Where `encoder` is an adapter
-    itself, as many published checkpoints are, it stays as it is, and the new one adds to it. The library may have been filled by
-    any encoder; its own search finds the hard negatives. A run that was killed goes on when it is started again.
+    itself, as many published checkpoints are, it stays as it is, and the new one adds to it.
+
+    The library may have been filled by any encoder; its own search finds the hard negatives. A run that was killed goes
+    on when it is started again.
 
     Raises:
         EncoderError: `encoder` cannot be loaded, or is nothing that LoRA can be trained on.
