@@ -49,6 +49,9 @@ def finetune(
     negatives: Annotated[int, typer.Option(help="Mined pages a question.")] = _USUAL.negatives,
     rate: Annotated[float, typer.Option(help="The highest learning rate.")] = _USUAL.rate,
     rank: Annotated[int, typer.Option(help="Of the LoRA layers.")] = _USUAL.rank,
+    query_only: Annotated[
+        bool, typer.Option("--query-only", help="Train the queries' side alone: stored pages stay valid.")
+    ] = False,
     temperature: Annotated[float, typer.Option(help="Of the loss.")] = _USUAL.temperature,
     check_every: Annotated[
         int, typer.Option(help="Steps between checks on documents kept apart.")
@@ -76,6 +79,7 @@ def finetune(
             negatives=negatives,
             rate=rate,
             rank=rank,
+            query_only=query_only,
             temperature=temperature,
             check_every=check_every,
             patience=patience,

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from colvision.atomic_io import atomic_write
-from colvision.encoders.vlm.adapters import ADAPTER_PREFIX, with_lora
+from colvision.encoders.vlm.adapters import ADAPTER_PREFIX, QUERY_ONLY, with_lora
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError
@@ -168,10 +168,13 @@ def attach(model: "PreTrainedModel", *, rank: int, seed: int) -> Lora:
     return lora
 
 
-def write_adapter(lora: Lora, folder: Path, base: BaseCheckpoint, stored: Mapping[str, str]) -> None:
+def write_adapter(
+    lora: Lora, folder: Path, base: BaseCheckpoint, stored: Mapping[str, str], *, query_only: bool = False
+) -> None:
     """Writes `adapter_config.json` and `adapter_model.safetensors`, as peft itself would, into an existing folder.
 
     `stored` renames the model's layers to those of the checkpoint, where it has others: an adapter fits its checkpoint.
+    `query_only` says that pages are encoded without it: peft reads over that, `load_encoder` does not.
     peft's own `save_pretrained` would ask the hub about the base model.
     """
     from peft import get_peft_model_state_dict
@@ -185,6 +188,7 @@ def write_adapter(lora: Lora, folder: Path, base: BaseCheckpoint, stored: Mappin
         "target_modules": pattern_of(stored.get(name, name) for name in lora.names),
         "base_model_name_or_path": base.name,
         "revision": base.revision,
+        **({QUERY_ONLY: True} if query_only else {}),
     }
     atomic_write(folder / "adapter_model.safetensors", [save(weights, metadata={"format": "pt"})])
     atomic_write(folder / "adapter_config.json", [json.dumps(config, indent=2, sort_keys=True).encode()])

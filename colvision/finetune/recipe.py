@@ -14,8 +14,9 @@ class FinetuneRecipe:
     """Everything that decides the adapter, beside the pages and the queries.
 
     `batch` queries make a step; `at_once` of their pages are in memory together, which changes no gradient. Each
-    query brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. Every `check_every` steps
-    the queries of documents kept apart are searched for; after `patience` checks without progress the training ends.
+    query brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. With `query_only` pages are
+    encoded without the adapter, and what a library holds of them stays valid. Every `check_every` steps the queries of
+    documents kept apart are searched for; after `patience` checks without progress the training ends.
     """
 
     loss: Loss = "in-batch"
@@ -25,6 +26,7 @@ class FinetuneRecipe:
     negatives: int = 1
     rate: float = 2e-4
     rank: int = 32
+    query_only: bool = False
     temperature: float = 0.02  # colpali-engine's since 0.3.9, for means over query tokens; see docs/finetune.md
     check_every: int = 25
     patience: int = 4

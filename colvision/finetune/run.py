@@ -16,9 +16,10 @@ from colvision.atomic_io import atomic_write
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
 from colvision.encoders.options import EncoderOptions
-from colvision.encoders.vlm.adapters import REPORT_FILE, stored_modules
+from colvision.encoders.vlm.adapters import REPORT_FILE, is_query_only, stored_modules
 from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import with_shared_weights
 from colvision.errors import EncoderError, InputError
 from colvision.evaluation import Query, Run, TaskProgressCallback, write_run
 from colvision.evaluation.report import compare
@@ -58,6 +59,10 @@ def finetune(
     """
     refuse_mini(encoder)
     checkpoint = find_checkpoint(encoder)
+    if checkpoint.adapter is not None and is_query_only(checkpoint.adapter):
+        raise EncoderError(
+            f"{checkpoint.name!r} is an adapter for queries alone: fine-tune the checkpoint that it was trained on"
+        )
     if (out / REPORT_FILE).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
     return _FinetuneRun(library, encoder, checkpoint, options, progress).write_to(out)
@@ -111,9 +116,12 @@ class _FinetuneRun:
         """The adapter in `out`, and the test as it was before. The model is gone afterwards: two may be too many."""
         recipe = self._options.recipe
         loaded = self._load()
-        lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
+        family = loaded.family
+        if recipe.query_only:
+            family.query_model = with_shared_weights(family.model)
+        lora = attach(family.query_model, rank=recipe.rank, seed=recipe.seed)
         if self._options.checkpointing:
-            checkpoint_blocks(loaded.family.model)
+            checkpoint_blocks(family.query_model)
         examples = self._examples()
         stop = HeldOutQueries.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
 
@@ -122,15 +130,16 @@ class _FinetuneRun:
                 loaded, stop, self._page_image, at=CheckSettings(step, recipe.temperature), progress=self._progress
             )
 
-        training = Training(loaded.family, lora.trained(), examples, self._page_image, check_at, recipe)
+        training = Training(family, lora.trained(), examples, self._page_image, check_at, recipe)
         fingerprint = loaded.info.fingerprint
         folder = out / "training"
         folder.mkdir(parents=True, exist_ok=True)
         saving = SaveSettings(folder, _digest(fingerprint, examples, stop, recipe), self._options.minutes_between)
         state = training.run(saving, progress=self._progress)
-        layout = loaded.family.layouts[self._checkpoint.model_type]
+        layout = family.layouts[self._checkpoint.model_type]
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
-        write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
+        stored = {} if layout.is_native else stored_modules(self._checkpoint, layout)
+        write_adapter(lora, out, base, stored, query_only=recipe.query_only)
         with lora.switched_off():
             before = search_run(loaded, self._test, self._page_image, progress=self._progress)
         return _TrainingResult(state, base, fingerprint, before)

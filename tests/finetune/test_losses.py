@@ -95,8 +95,8 @@ def test_the_loss_scores_pages_as_the_search_does(get, name):
     """Padded on whichever side, prompts and augmentation counted as there."""
     encoder = get(name)
     with torch.no_grad():
-        queries = vectors_of(encoder.family, query_inputs(encoder.family, TEXTS))
-        pages = vectors_of(encoder.family, page_inputs(encoder.family, PICTURES))
+        queries = vectors_of(encoder.family.model, query_inputs(encoder.family, TEXTS))
+        pages = vectors_of(encoder.family.model, page_inputs(encoder.family, PICTURES))
         ours = similarity(queries, pages).numpy()
     stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
     assert len(ours) == len(TEXTS)

@@ -22,7 +22,7 @@ def kept_bytes(encoder: VlmEncoder) -> int:
     """Bytes that the gradients of a batch of pages need, the vectors among them."""
     inputs = page_inputs(encoder.family, PICTURES)
     with HeldBytes() as held:
-        encoded = vectors_of(encoder.family, inputs)
+        encoded = vectors_of(encoder.family.model, inputs)
         assert encoded.vectors.requires_grad
         return held.now
 

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json, require_vlm_extra
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
 ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
+QUERY_ONLY = "query_only"  # in an adapter's configuration, true where pages are encoded without it
 
 
 def add_adapters(
@@ -63,13 +64,21 @@ class _Adapter(NamedTuple):
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
         _check_base(folder, checkpoint)
         what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
-        config = PeftConfig.from_pretrained(str(folder))
+        with warnings.catch_warnings():  # of a key that is ours
+            warnings.filterwarnings("ignore", rf"Unexpected keyword arguments \['{QUERY_ONLY}'\]", UserWarning)
+            config = PeftConfig.from_pretrained(str(folder))
         if not isinstance(config, LoraConfig):
             raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
         config.inference_mode = True
         if not layout.is_native:
             _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
         return cls(config, _renamed(load_file(folder / "adapter_model.safetensors"), layout), what)
+
+
+def is_query_only(folder: Path) -> bool:
+    """Whether an adapter was trained for queries alone, against pages encoded without it."""
+    file = folder / "adapter_config.json"
+    return file.is_file() and read_json(file).get(QUERY_ONLY) is True
 
 
 def _check_base(folder: Path, checkpoint: Checkpoint) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -52,6 +54,15 @@ class ProcessorConfig(NamedTuple):
     max_patches: int | None
 
 
+def with_shared_weights(model: PreTrainedModel) -> PreTrainedModel:
+    """A second model over the same weights: what is put into its layers is not put into the first one's.
+
+    Two models instead of an adapter that is switched on and off: pages and queries may be encoded at the same time.
+    """
+    shared: dict[int, object] = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
 class Family(ABC):
     """One object a loaded checkpoint: how pages and queries become what its model is called with.
 
@@ -69,6 +80,7 @@ class Family(ABC):
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel
+    query_model: PreTrainedModel  # the same, unless an adapter is for queries alone
     tokenizer: PreTrainedTokenizerFast
     prompts: Prompts
     image_token_id: int
@@ -83,7 +95,7 @@ class Family(ABC):
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         """What all families have; image processor and `max_patches` are each family's own."""
         config = getattr(model.config, "vlm_config", model.config)
-        self.model = model
+        self.model = self.query_model = model
         self.tokenizer = load_tokenizer(processor.folder)
         self.prompts = self.checkpoint_prompts(processor)
         self.dim = model.config.embedding_dim
@@ -127,11 +139,18 @@ class Family(ABC):
         positions = self.positions(ids, mask, pixels)
         return {**pixels, "input_ids": ids, "attention_mask": mask, "position_ids": positions}
 
-    @torch.inference_mode()
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
-        placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        embeddings = self.model(**placed).embeddings.float()
+        return self._vectors(self.model, inputs)
+
+    def query_vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        """The same of the model for queries."""
+        return self._vectors(self.query_model, inputs)
+
+    @torch.inference_mode()
+    def _vectors(self, model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+        embeddings = model(**placed).embeddings.float()
         unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
         return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 

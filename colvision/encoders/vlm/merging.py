@@ -32,6 +32,10 @@ def check_mergeable(loaded: LoadedCheckpoint, out: Path) -> None:
         raise InputError(f"{out} holds something: give a folder that is empty or not there yet")
     if not loaded.adapters:
         raise EncoderError(f"{loaded.name!r} is a checkpoint without an adapter: give one to merge into it (--adapter)")
+    if loaded.page_adapters != loaded.adapters:
+        raise EncoderError(
+            f"{loaded.adapters[-1].name!r} is for queries alone: pages would go through the merged weights, too"
+        )
     configs = [read_json(folder / "adapter_config.json") for folder in loaded.adapters]
     if len(configs) > 1 and any(config.get("use_dora") for config in configs):
         raise EncoderError(
