@@ -1,15 +1,19 @@
 """What a fine-tuning keeps for its gradients: less by checkpointing and by LoRA in bfloat16, with the same result."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from peft import LoraConfig
 from torch import nn
+from transformers import ColQwen2Config, ColQwen2ForRetrieval, PreTrainedModel
 
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.finetune.gradient_cache import gradients, page_inputs, vectors_of
 from colvision.finetune.lora import BaseCheckpoint, attach, checkpoint_blocks, pattern_of, target_names, write_adapter
+from colvision.testing import parts
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import load, vectors
 from tests.helpers.held_bytes import HeldBytes
@@ -67,11 +71,10 @@ def in_bfloat16(folder) -> VlmEncoder:
     return load_encoder(folder, device="cpu", dtype="bfloat16")
 
 
-def lora_in_float32(encoder: VlmEncoder) -> dict[str, nn.Parameter]:
+def lora_in_float32(model: PreTrainedModel, rank: int) -> dict[str, nn.Parameter]:
     """As peft computes with float32 weights in a bfloat16 model."""
-    model = encoder.family.model
     torch.manual_seed(0)
-    with_lora(model, LoraConfig(r=4, lora_alpha=4, target_modules=pattern_of(target_names(model))))
+    with_lora(model, LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern_of(target_names(model))))
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     for weight in trained.values():
         weight.data = weight.data.float()
@@ -85,7 +88,7 @@ def test_weights_and_their_gradients_are_float32_and_nearly_those_of_lora_in_flo
         folder = checkpoint_folder("colqwen2")
         encoder = load(folder) if kind == "float32" else in_bfloat16(folder)
         model = encoder.family.model
-        weights = lora_in_float32(encoder) if kind == "peft" else attach(model, rank=4, seed=0).trained()
+        weights = lora_in_float32(model, 4) if kind == "peft" else attach(model, rank=4, seed=0).trained()
         noise = torch.Generator().manual_seed(1)
         with torch.no_grad():  # its second matrices begin at zero: the first ones would have no gradient
             for weight in weights.values():
@@ -109,3 +112,46 @@ def test_a_bfloat16_model_is_trained_as_it_will_be_loaded(checkpoint_folder, tmp
     reloaded = load_encoder(checkpoint_folder("colqwen2"), adapter=tmp_path, device="cpu", dtype="bfloat16")
     assert (vectors(reloaded) == vectors(encoder)).all()
     assert abs(vectors(encoder) - vectors(in_bfloat16(checkpoint_folder("colqwen2")))).max() > 0.01
+
+
+def colqwen2(folder: Path, blocks: int) -> PreTrainedModel:
+    """In bfloat16, with blocks of the published size: 1536 wide, 8960 in between, 12 heads."""
+    config = parts.qwen_config("qwen2_vl", parts.qwen_parts(folder))
+    config["vision_config"]["hidden_size"] = 1536
+    config["text_config"] |= {
+        "hidden_size": 1536,
+        "intermediate_size": 8960,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 2,
+        "head_dim": 128,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
+        "layer_types": blocks * ["full_attention"],
+        "use_cache": False,
+    }
+    return ColQwen2ForRetrieval(ColQwen2Config(vlm_config=config, embedding_dim=128)).to(torch.bfloat16).eval()
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("peft", 146), ("ours", 100), ("checkpointing", 3.1)], ids=lambda value: str(value)
+)
+def test_a_block_of_colqwen2_keeps_what_the_docs_say(kind, expected, tmp_path):
+    """Kilobytes a token, at rank 32: what a second block adds for the tokens that a longer page has more."""
+    kept = {}
+    for blocks in (1, 2):
+        model = colqwen2(tmp_path, blocks)
+        if kind == "peft":
+            lora_in_float32(model, 32)
+        else:
+            attach(model, rank=32, seed=0)
+        if kind == "checkpointing":
+            checkpoint_blocks(model)
+        for tokens in (16, 48):
+            ids = torch.arange(tokens)[None]
+            inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "position_ids": ids.expand(3, 1, -1)}
+            with HeldBytes() as held:
+                encoded = vectors_of(model, inputs)
+                assert encoded.vectors.requires_grad
+                kept[blocks, tokens] = held.now
+    longer, shorter = (kept[2, tokens] - kept[1, tokens] for tokens in (48, 16))
+    assert (longer - shorter) / 32 / 1000 == pytest.approx(expected, rel=0.03)
