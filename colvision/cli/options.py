@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import colvision
-from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
 
@@ -113,12 +113,55 @@ _EncoderOption = Annotated[
 EncoderArgument = Annotated[
     str, typer.Argument(help="mini; or a checkpoint folder or hub id (experimental).", show_default=False)
 ]
+_QueryPrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--query-prefix",
+        metavar="TEXT",
+        show_default="the checkpoint's own",
+        help="The words before every query, such as 'Query: '; '' for none.",
+        rich_help_panel=_PANEL,
+    ),
+]
+_PagePromptOption = Annotated[
+    str | None,
+    typer.Option(
+        "--page-prompt",
+        metavar="TEXT",
+        show_default="the checkpoint's own",
+        help="The whole text around a page, with the model's image token once.",
+        rich_help_panel=_PANEL,
+    ),
+]
+_AttentionOption = Annotated[
+    Attention | None,
+    typer.Option(
+        "--attention",
+        show_default="as config.json says, else as published",
+        help="Which way the model reads: every token sees all, or those before it.",
+        rich_help_panel=_PANEL,
+    ),
+]
+_DimOption = Annotated[
+    int | None,
+    typer.Option(
+        "--dim",
+        min=1,
+        show_default="all",
+        help="The first components of every vector, for a model that was trained to be cut.",
+        rich_help_panel=_PANEL,
+    ),
+]
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,
     "max_patches": MaxPatchesOption,
     "adapter": _AdapterOption,
     "quantise": _QuantiseOption,
+    "query_prefix": _QueryPrefixOption,
+    "page_prompt": _PagePromptOption,
+    "attention": _AttentionOption,
+    "dim": _DimOption,
 }
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -46,13 +46,16 @@ class CheckpointRef:
     max_patches: int | None = None
     adapter: str | None = None
     quantise: str | None = None
+    query_prefix: str | None = None
+    page_prompt: str | None = None
+    attention: str | None = None
+    dim: int | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""
-        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
-        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
-        bits = f" --quantise {self.quantise}" if self.quantise else ""
-        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
+        given = {option: value for option, value in asdict(self).items() if option != "name" and value is not None}
+        options = [f"--{option.replace('_', '-')} {shlex.quote(str(value))}" for option, value in given.items()]
+        return " ".join([f"--encoder {name or shlex.quote(self.name)}", *options])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class EncoderInfo:
     with one for queries alone: with the same fingerprint stored pages are valid. `quantisation_range` is the largest
     absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never compared to
     refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None for
-    mini, and for encoders that only a program knows how to make.
+    mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
+    same -> what has changed since, in words; no collection keeps it.
     """
 
     name: str
@@ -74,6 +78,7 @@ class EncoderInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     pool: int = 1
     loaded_from: CheckpointRef | None = None
+    former: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.dim < 1 or not 0 < self.quantisation_range <= 1:
@@ -94,6 +99,13 @@ class KnowsLimits(Protocol):
     """What an encoder may have besides: it says what of a page it cannot read, as far as the text layer tells."""
 
     def unreadable(self, page: Page) -> tuple[Note, ...]: ...
+
+
+@runtime_checkable
+class DescribesPage(Protocol):
+    """What an encoder may have besides: it says how many vectors a page of a usual size becomes."""
+
+    def describe_page(self) -> str: ...
 
 
 def unreadable_on(page: Page, encoder: "Encoder") -> tuple[Note, ...]:

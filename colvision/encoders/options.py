@@ -1,4 +1,4 @@
-"""How an encoder is loaded: where it computes, in which precision and how few bits, at which resolution, adapted."""
+"""How an encoder is loaded: where and how exactly it computes, and what decides its vectors beside the checkpoint."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 Quantise = Literal["int8", "4bit"]
+Attention = Literal["bidirectional", "causal"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -23,14 +24,21 @@ class EncoderOptions:
     max_patches: int | None = None
     adapter: Path | None = None
     quantise: Quantise | None = None
+    query_prefix: str | None = None
+    page_prompt: str | None = None
+    attention: Attention | None = None
+    dim: int | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(_DTYPES)}")
-        if self.quantise not in (None, *get_args(Quantise)):
-            raise ValueError(f"quantise is {self.quantise!r}; expected {' or '.join(map(repr, get_args(Quantise)))}")
-        if self.max_patches is not None and self.max_patches < 1:
-            raise ValueError(f"max_patches is {self.max_patches}; expected at least 1")
+        for name, kind in (("quantise", Quantise), ("attention", Attention)):
+            if getattr(self, name) not in (None, *get_args(kind)):
+                expected = " or ".join(map(repr, get_args(kind)))
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        for name in ("max_patches", "dim"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise ValueError(f"{name} is {count}; expected at least 1")
 
     def torch_devices(self) -> list[torch.device]:
         """The devices given, or the fastest there is; "cuda" and None are all of the machine's GPUs.

@@ -136,7 +136,7 @@ class _FinetuneRun:
         folder.mkdir(parents=True, exist_ok=True)
         saving = SaveSettings(folder, _digest(fingerprint, examples, stop, recipe), self._options.minutes_between)
         state = training.run(saving, progress=self._progress)
-        layout = family.layouts[self._checkpoint.model_type]
+        layout = loaded.checkpoint.layout
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
         stored = {} if layout.is_native else stored_modules(self._checkpoint, layout)
         write_adapter(lora, out, base, stored, query_only=recipe.query_only)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import (
+    ADAPTER_FILE,
+    ADAPTER_PREFIX,
+    Checkpoint,
+    fingerprint,
+    read_json,
+    require_vlm_extra,
+)
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -22,8 +29,8 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
+_ALL_LINEAR = "all-linear"  # peft's name for every linear layer
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
-ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
 QUERY_ONLY = "query_only"  # in an adapter's configuration, true where pages are encoded without it
 
 
@@ -59,7 +66,7 @@ class _Adapter(NamedTuple):
     def read(cls, folder: Path, model: PreTrainedModel, checkpoint: Checkpoint, layout: CheckpointLayout) -> _Adapter:
         from peft import LoraConfig, PeftConfig
 
-        for file in ("adapter_config.json", "adapter_model.safetensors"):
+        for file in ("adapter_config.json", ADAPTER_FILE):
             if not (folder / file).is_file():
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
         _check_base(folder, checkpoint)
@@ -70,9 +77,17 @@ class _Adapter(NamedTuple):
         if not isinstance(config, LoraConfig):
             raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
         config.inference_mode = True
+        if config.bias != "none":
+            raise WeightsMismatch(
+                f"{what}: it was trained with bias={config.bias!r}, which is not read: merge it first"
+            )
         if not layout.is_native:
-            _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
-        return cls(config, _renamed(load_file(folder / "adapter_model.safetensors"), layout), what)
+            try:
+                _target_as_stored(config, model, stored_modules(checkpoint, layout))
+            except ValueError as error:
+                raise WeightsMismatch(f"{what}: {error}") from error
+            config.modules_to_save = [_module(name, layout) for name in config.modules_to_save or ()] or None
+        return cls(config, _renamed(load_file(folder / ADAPTER_FILE), layout), what)
 
 
 def is_query_only(folder: Path) -> bool:
@@ -138,26 +153,37 @@ def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
         with safe_open(file, framework="pt") as opened:
             names.update(opened.keys())
     weights = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
-    return {layout.rename(name + ".weight").removesuffix(".weight"): name for name in weights}
+    return {_module(name, layout): name for name in weights}
 
 
-def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str], what: str) -> None:
-    """Turns the adapter's rule, written for the stored names, into a list of the model's modules.
+def _module(stored: str, layout: CheckpointLayout) -> str:
+    return layout.rename(f"{stored}.weight").removesuffix(".weight")
+
+
+def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str]) -> None:
+    """Turns the adapter's rule, written for the stored names, into one of the model's modules, layer by layer.
 
     Left as it is, the rule would find other layers in the model than it was trained on, those of the vision
-    encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out.
+    encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out. peft itself
+    reads the rule, with `layers_to_transform` and all, and the ranks and alphas that it gives to some of the layers.
+    Raises ValueError for one that finds none.
     """
-    rule = config.target_modules
+    from peft.tuners.tuners_utils import check_target_module_exists
+    from peft.utils.other import get_pattern_key
+
+    rule, was_all = config.target_modules, str(config.target_modules).lower() == _ALL_LINEAR
     linear = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
-    config.target_modules = {name for name in linear if _is_target(rule, stored.get(name, name))}
-    if not config.target_modules:
-        raise WeightsMismatch(f"{what}: it targets layers {rule!r}, and the checkpoint has none of them")
-    new_names = {old.rpartition(".")[2]: new for new, old in stored.items() if "." not in old}
-    config.modules_to_save = [new_names.get(name, name) for name in config.modules_to_save or ()] or None
-
-
-def _is_target(rule: str | Collection[str] | None, name: str) -> bool:
-    """The reading that peft has of `target_modules`: a pattern of whole names, or the names' ends."""
-    if isinstance(rule, str):
-        return re.fullmatch(rule, name) is not None
-    return any(name == end or name.endswith("." + end) for end in rule or ())
+    targets = {
+        name: stored.get(name, name)
+        for name in linear
+        if (was_all and name in stored) or check_target_module_exists(config, stored.get(name, name))
+    }
+    if not targets:
+        raise ValueError(f"it targets layers {rule!r}, and the checkpoint has none of them")
+    for pattern in (config.rank_pattern, config.alpha_pattern):
+        of_layers = {name: get_pattern_key(list(pattern), old) for name, old in targets.items()}
+        given = {f"^{re.escape(name)}": pattern[key] for name, key in of_layers.items() if key in pattern}
+        pattern.clear()
+        pattern.update(given)
+    config.target_modules = set(targets)
+    config.layers_to_transform = config.layers_pattern = config.exclude_modules = None  # heeded, above

@@ -15,7 +15,27 @@ from typing import Any
 from colvision.errors import EncoderNotFound, MissingExtra
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-_FILES = ("*.json", "*.safetensors", "*.txt")  # never the pickled weights that some checkpoints carry beside these
+ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
+# What is fetched: never pickled weights, and nothing of sub-folders, which patterns that begin with "*" would match.
+_FILES = (
+    "config.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "adapter_config.json",
+    ADAPTER_FILE,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer*.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.*",  # jinja or json
+    "finetune.json",
+)
 
 # What decides the vectors besides the weights. Tokenizers come as one file, or as vocabulary and merges.
 _CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "adapter_config.json")
@@ -68,6 +88,10 @@ class Checkpoint:
     def folders(self) -> list[Path]:
         """Where its files lie: the base's, and those of the adapter that was given instead of it."""
         return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
+    def config(self) -> dict[str, Any]:
+        """What `config.json` says."""
+        return read_json(self.folder / "config.json")
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights: one, or those that the sharded checkpoint's table names."""

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
+from colvision.encoders.options import EncoderOptions
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
 from colvision.errors import WeightsMismatch
@@ -47,11 +49,11 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and how many patches it may make."""
+    """Where a family's tokenizer and image processor come from, and what the caller wants otherwise."""
 
     folder: Path
     layout: CheckpointLayout
-    max_patches: int | None
+    options: EncoderOptions = EncoderOptions()
 
 
 def with_shared_weights(model: PreTrainedModel) -> PreTrainedModel:
@@ -74,9 +76,11 @@ class Family(ABC):
     unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
     padding_side: ClassVar[Literal["left", "right"]] = "left"
     adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
+    query_start: ClassVar[str] = ""  # what comes before the words of every query's prefix
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
+    trained_patches: ClassVar[int | None] = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel
@@ -85,7 +89,13 @@ class Family(ABC):
     prompts: Prompts
     image_token_id: int
     dim: int
+    stated_patches: int  # the most patches of a page by the checkpoint's files alone
     max_patches: int
+
+    @classmethod
+    def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
+        """That of its model_type, unless a family tells more by the configuration."""
+        return cls.layouts[checkpoint.model_type]
 
     @staticmethod
     @abstractmethod
@@ -97,14 +107,20 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = self.query_model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        self.prompts = self.checkpoint_prompts(processor)
-        self.dim = model.config.embedding_dim
+        self.prompts = self.with_options(self.checkpoint_prompts(processor), processor.options)
+        self.dim = processor.options.dim or model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
         return read_prompts(processor.folder, processor.layout.prompts)
+
+    @classmethod
+    def with_options(cls, prompts: Prompts, options: EncoderOptions) -> Prompts:
+        """With those that the caller wants instead."""
+        prefix = None if options.query_prefix is None else cls.query_start + options.query_prefix
+        return prompts.stated_by("the options given", page=options.page_prompt, query_prefix=prefix)
 
     @abstractmethod
     def fit(self, image: Image.Image) -> Image.Image:
@@ -150,8 +166,8 @@ class Family(ABC):
     @torch.inference_mode()
     def _vectors(self, model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> list[Floats]:
         placed = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-        embeddings = model(**placed).embeddings.float()
-        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        embeddings = model(**placed).embeddings[..., : self.dim].float()
+        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: cut, or in bfloat16 off by up to 2^-8
         return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
 
     def query_weight(self, tokens: int) -> float:

@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from colvision.core.encoder import CheckpointRef
-from colvision.encoders.options import Quantise
-from colvision.encoders.vlm.adapters import add_adapters, is_query_only
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.options import Attention, EncoderOptions
+from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, is_query_only
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json
+from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig, with_shared_weights
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
-from colvision.encoders.vlm.weights import load_weights
+from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
+from colvision.encoders.vlm.weights import StoredWeights, check_dim, load_weights
+from colvision.errors import WeightsMismatch
 
 
 class LoadedCheckpoint(NamedTuple):
-    """A checkpoint of a family; `adapter` was trained on it, beside the one that its repository may bring."""
+    """A checkpoint of a family; `options.adapter` was trained on it, beside the one that its repository may bring."""
 
     family: type[Family]
     checkpoint: Checkpoint
-    adapter: Path | None
-    max_patches: int | None
-    quantise: Quantise | None = None
+    options: EncoderOptions = EncoderOptions()
 
     @property
     def name(self) -> str:
-        return self.checkpoint.name if self.adapter is None else f"{self.checkpoint.name} + {self.adapter.name}"
+        adapter = self.options.adapter
+        return self.checkpoint.name if adapter is None else f"{self.checkpoint.name} + {adapter.name}"
 
     @property
     def reference(self) -> CheckpointRef:
         """What a collection remembers of it."""
-        adapter = None if self.adapter is None else str(self.adapter.resolve())
-        return CheckpointRef(self.checkpoint.source, self.max_patches, adapter, self.quantise)
+        options = self.options
+        return CheckpointRef(
+            self.checkpoint.source,
+            max_patches=options.max_patches,
+            adapter=None if options.adapter is None else str(options.adapter.resolve()),
+            quantise=options.quantise,
+            query_prefix=options.query_prefix,
+            page_prompt=options.page_prompt,
+            attention=options.attention,
+            dim=options.dim,
+        )
+
+    @property
+    def layout(self) -> CheckpointLayout:
+        return self.family.layout(self.checkpoint)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the model is made to read."""
+        return choose_direction(self.checkpoint.config(), self.layout, self.options.attention)
+
+    @property
+    def _processor(self) -> ProcessorConfig:
+        return ProcessorConfig(self.checkpoint.processor_folder(), self.layout, self.options)
+
+    def prompts(self, family: Family) -> Prompts:
+        """Those that a model of these files and options is to be given."""
+        return self.family.with_options(self.family.checkpoint_prompts(family, self._processor), self.options)
+
+    @property
+    def _weights(self) -> StoredWeights:
+        return StoredWeights(self.checkpoint, self.layout, self.adapters)
 
     @property
     def adapters(self) -> list[Path]:
-        return [adapter for adapter in (self.checkpoint.adapter, self.adapter) if adapter is not None]
+        return [adapter for adapter in (self.checkpoint.adapter, self.options.adapter) if adapter is not None]
 
     @property
     def page_adapters(self) -> list[Path]:
@@ -46,12 +81,15 @@ class LoadedCheckpoint(NamedTuple):
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
-        layout = self.family.layouts[self.checkpoint.model_type]
+        layout, direction = self.layout, self.direction
         model_class, unused = self.family.model_class(), self.family.unused_weights
-        quantisation = quantisation_arguments(self.quantise, device, dtype)
-        implementation = attention(self.family, device, dtype, has_flash=_has_flash())
+        quantisation = quantisation_arguments(self.options.quantise, device, dtype)
+        implementation = attention_implementation(self.family, device, dtype, has_flash=_has_flash())
         arguments = {**quantisation, "attn_implementation": implementation}
-        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
+        model = load_weights(model_class, self._weights, dtype, unused=unused, arguments=arguments)
+        check_dim(self.checkpoint, model.config.embedding_dim, self.options.dim)
+        if layout.is_turnable:
+            set_direction(model, direction.attention)
         pairs = [(model, self.page_adapters)]
         if self.page_adapters != self.adapters:
             pairs.append((with_shared_weights(model), self.adapters))
@@ -60,25 +98,89 @@ class LoadedCheckpoint(NamedTuple):
                 add_adapters(each, adapters, self.checkpoint, layout)
             if not quantisation:  # else it is where it belongs, in fewer bits
                 each.to(device)
-                if self.quantise is not None:
+                if self.options.quantise is not None:
                     to_int8(each)
-        processor = ProcessorConfig(self.checkpoint.processor_folder(), layout, self.max_patches)
-        family = self.family(model, processor)
+        family = self.family(model, self._processor)
         family.query_model = pairs[-1][0]
+        self._check_trained_alike(family)
         return family
 
+    def _check_trained_alike(self, family: Family) -> None:
+        """Raises WeightsMismatch for an adapter of ours that fits what an earlier version made of the same files."""
+        base = self._replace(options=replace(self.options, adapter=None, quantise=None))
+        for folder in self.adapters:
+            report = folder / REPORT_FILE
+            trained_on = str(read_json(report).get("base", {}).get("fingerprint")) if report.is_file() else ""
+            if change := base.former_fingerprints(family).get(trained_on):
+                raise WeightsMismatch(
+                    f"adapter {folder.name!r} fits what an earlier version made of {self.checkpoint.name}: {change}. "
+                    "Train it again, or load both as they were then (attention, query_prefix, page_prompt, max_patches)"
+                )
+
+    def patch_limit(self, family: Family) -> PatchLimit:
+        """The most patches that a page may become."""
+        return patch_limit(self.family, family.stated_patches, self.options)
+
     def fingerprint(self, family: Family) -> str:
-        """sha256 over all that decides the vectors of pages: weights, adapters, prompts, resolution.
+        """sha256 over all that decides the vectors of pages: weights, adapters, prompts, resolution, direction.
 
         An adapter for queries alone is no part of it: what pages were encoded to stays valid.
         """
-        prompts = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
-        settings = (self.checkpoint.model_type, str(family.revision), *prompts, str(family.max_patches))
-        bits = () if self.quantise is None else (self.quantise,)
-        return fingerprint([self.checkpoint.folder, *self.page_adapters], (*settings, *bits))
+        return self._fingerprint(_Settings(family.prompts, family.max_patches, self.direction.attention), family)
+
+    def former_fingerprints(self, family: Family) -> Mapping[str, str]:
+        """That of the vectors which earlier versions made of the same files and options -> what has changed since."""
+        now = _Settings(family.prompts, family.max_patches, self.direction.attention)
+        then = _Settings(
+            _former_prompts(family.prompts, self.layout),
+            self.options.max_patches or family.stated_patches,
+            transformers_direction(self.checkpoint.config()) if self.layout.is_turnable else now.attention,
+        )
+        changes = {
+            "gives it the prompts that it was trained with": now.prompts != then.prompts,
+            f"makes at most {now.max_patches:,} patches of a page for {then.max_patches:,}, as it was trained": (
+                now.max_patches != then.max_patches
+            ),
+            f"has it read {now.attention}ly, as it was trained": now.attention != then.attention,
+        }
+        changed = [change for change, is_so in changes.items() if is_so]
+        return {self._fingerprint(then, family): f"colvision now {', and '.join(changed)}"} if changed else {}
+
+    def _fingerprint(self, settings: _Settings, family: Family) -> str:
+        """The direction counts where it is not what transformers makes of the same configuration: that is what ran
+        before directions could be chosen.
+        """
+        prompts = settings.prompts
+        said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
+        made = (self.checkpoint.model_type, str(family.revision), *said, str(settings.max_patches))
+        bits = () if self.options.quantise is None else (self.options.quantise,)
+        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self.checkpoint.config())
+        turned = (settings.attention,) if is_turned else ()
+        cut = (f"{family.dim} components",) if family.dim != family.model.config.embedding_dim else ()
+        return fingerprint([self.checkpoint.folder, *self.page_adapters], (*made, *bits, *turned, *cut))
 
 
-def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
+class _Settings(NamedTuple):
+    """What decides the vectors beside files, adapters and bits."""
+
+    prompts: Prompts
+    max_patches: int
+    attention: Attention
+
+
+def _former_prompts(prompts: Prompts, layout: CheckpointLayout) -> Prompts:
+    """What nobody states was the layout's own, then as now."""
+    former = layout.former_prompts
+    if former is None:
+        return prompts
+    return replace(
+        prompts,
+        page=prompts.page if "page" in prompts.sources else former.page,
+        query_prefix=prompts.query_prefix if "query_prefix" in prompts.sources else former.query_prefix,
+    )
+
+
+def attention_implementation(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
     """PyTorch's own attention, unless flash-attention is installed and made for this model, device and precision."""
     can = has_flash and family.supports_flash_attention and device.type == "cuda" and dtype is torch.bfloat16
     return "flash_attention_2" if can else "sdpa"

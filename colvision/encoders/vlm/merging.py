@@ -16,6 +16,7 @@ from colvision.encoders.vlm.adapters import REPORT_FILE
 from colvision.encoders.vlm.checkpoint import Checkpoint, read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
+from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError, InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def check_mergeable(loaded: LoadedCheckpoint, out: Path) -> None:
 def write_merged(model: PreTrainedModel, loaded: LoadedCheckpoint, out: Path, dtype: torch.dtype) -> None:
     """Folds the adapters into a float32 model, in place, and writes it with names and settings of its checkpoint."""
     checkpoint = loaded.checkpoint
-    layout = loaded.family.layouts[checkpoint.model_type]
+    layout = loaded.layout
     _fold(model)
     model.to(dtype)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -90,17 +91,23 @@ def _fold(model: PreTrainedModel) -> None:
 
 def _write_as_stored(model: PreTrainedModel, checkpoint: Checkpoint, layout: CheckpointLayout, folder: Path) -> None:
     """The model's weights file by file under the names that the checkpoint has for them."""
-    weights = model.state_dict()
+    weights, files = model.state_dict(), checkpoint.weight_files()
+    brought = {name: weight for name, weight in weights.items() if name.startswith(PROJECTIONS)}
+    table: dict[str, str] = {}
     size = 0
-    for source in checkpoint.weight_files():
+    for source in files:
         stored = {name: weights.get(layout.rename(name), weight) for name, weight in load_file(source).items()}
+        for name in stored:
+            brought.pop(layout.rename(name), None)
+        if source == files[-1]:  # what the base has no name for keeps the model's
+            stored |= brought
         stored = {
             name: weight.to(model.dtype if weight.is_floating_point() else weight.dtype).contiguous()
             for name, weight in stored.items()
         }
+        table |= dict.fromkeys(stored, source.name)
         size += sum(weight.nbytes for weight in stored.values())
         save_file(stored, folder / source.name, metadata={"format": "pt"})
     if (checkpoint.folder / _INDEX).is_file():
-        index = read_json(checkpoint.folder / _INDEX)
-        index["metadata"]["total_size"] = size
+        index = {"metadata": {"total_size": size}, "weight_map": table}
         (folder / _INDEX).write_text(json.dumps(index, indent=2))

@@ -19,6 +19,7 @@ from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
+from colvision.encoders.vlm.resolution import patch_limit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,10 +30,11 @@ _FEWEST_PATCHES = 8  # what the processor enlarges a page of a few pixels to, wh
 _IMAGE = "<|image_pad|>"
 _PAGE = f"<|im_start|>user\n<|vision_start|>{_IMAGE}<|vision_end|>Describe the image.<|im_end|><|endoftext|>"
 _AUGMENTATION = augmentation("<|endoftext|>")
-# Stored by colpali-engine: the language model at `model.` (transformers 4), the parts beside each other (5).
+# Stored by colpali-engine: the language model at `model.` (transformers 4), the parts beside each other (5); by Tomoro:
+# the whole plain model at `vlm.`.
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
-    (r"^model\.(language_model|visual)\.", r"vlm.\1."),
+    (r"^(?:vlm\.)?model\.(language_model|visual)\.", r"vlm.\1."),
     (r"^model\.(layers|embed_tokens|norm)\.", r"vlm.language_model.\1."),
     (r"^(language_model|visual)\.", r"vlm.\1."),
 )
@@ -53,9 +55,10 @@ class _ColQwen(Family):
         self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
-        if processor.max_patches is not None:
-            self._limit(processor.max_patches)
-        self.max_patches = self.image_processor.size["longest_edge"] // self._cell**2
+        self.stated_patches = self.image_processor.size["longest_edge"] // self._cell**2
+        self.max_patches = patch_limit(type(self), self.stated_patches, processor.options).patches
+        if self.max_patches != self.stated_patches:
+            self._limit(self.max_patches)
 
     def _limit(self, max_patches: int) -> None:
         if max_patches < _FEWEST_PATCHES:
@@ -111,8 +114,10 @@ class ColQwen2(_ColQwen):
     positions; and it takes the pixels of each page by itself, padded.
     """
 
-    _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n")
-    _engine = replace(_hub, query_suffix=_AUGMENTATION)  # as trained; the port to transformers added the line's end
+    trained_patches: ClassVar[int | None] = 768  # colpali-engine 0.3.1 to 0.3.8 set it in its code
+    _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n", source="transformers")
+    # As trained; the port to transformers added the line's end.
+    _engine = replace(_hub, query_suffix=_AUGMENTATION, source="colpali-engine 0.3.4 to 0.3.12")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "colqwen2": CheckpointLayout(_hub),
         "qwen2_vl": CheckpointLayout(_engine, _RENAMES),
@@ -136,10 +141,14 @@ class ColQwen2(_ColQwen):
 class ColQwen3(_ColQwen):
     """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
 
-    _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION)
+    trained_patches: ClassVar[int | None] = (
+        1280  # Tomoro's; EVIE's authors take 1,024, mteb's wrapper of ColQwen3.5 1,792
+    )
+    _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),
-        "qwen3_5": CheckpointLayout(_prompts, _RENAMES),
+        "colqwen3": CheckpointLayout(_prompts, _RENAMES, backbone="qwen3_vl"),
+        "qwen3_5": CheckpointLayout(_prompts, _RENAMES, attention="bidirectional"),
     }
 
     @staticmethod

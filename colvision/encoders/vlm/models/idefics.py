@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from colvision.core.embedding import Ints, VectorKind
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
@@ -44,10 +46,14 @@ class _TiledFamily(Family):
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
         self._tile = self.image_processor.max_image_size["longest_edge"]  # pixels
-        if processor.max_patches is not None:
-            self._limit(processor.max_patches)
+        self.stated_patches = self._most_patches()
+        if processor.options.max_patches is not None:
+            self._limit(processor.options.max_patches)
+        self.max_patches = self._most_patches()
+
+    def _most_patches(self) -> int:
         tiles = math.ceil(self.image_processor.size["longest_edge"] / self._tile)
-        self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
+        return int((tiles * tiles if tiles > 1 else 1) * self._side**2)
 
     def _limit(self, max_patches: int) -> None:
         """As many tiles a side as a square page may have."""
@@ -93,7 +99,7 @@ class _TiledFamily(Family):
 
 
 class ColIdefics3(_TiledFamily):
-    """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
+    """ColSmol. Published in January 2025 with the chat template of its base: the words of a page come before it."""
 
     supports_flash_attention: ClassVar[bool] = True
     _renames = (
@@ -101,15 +107,15 @@ class ColIdefics3(_TiledFamily):
         (rf"^model\.({_PARTS})\.", r"vlm.\1."),
     )
     _prompts = Prompts(
-        page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>",
+        page=f"<|im_start|>User: Describe the image.{_IMAGE}<end_of_utterance>",
         image_token=_IMAGE,
         query_prefix="Query: ",
         query_suffix=augmentation("<end_of_utterance>") + "\n",
+        source="colpali-engine 0.3.8, as colSmol was published",
     )
-    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "idefics3": CheckpointLayout(_prompts, _renames),
-        "smolvlm": CheckpointLayout(_prompts, _renames),
-    }
+    _former = replace(_prompts, page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>")
+    _layout = CheckpointLayout(_prompts, _renames, former_prompts=_former)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"idefics3": _layout, "smolvlm": _layout}
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
@@ -126,15 +132,23 @@ class ColModernVBert(_TiledFamily):
         image_token=_IMAGE,
         query_prefix="",
         query_suffix=augmentation("<end_of_utterance>"),
+        source="transformers, as colmodernvbert was trained",
     )
     _renames = (
-        (r"^custom_text_proj\.", "embedding_proj_layer."),
+        (r"^(?:model\.)?custom_text_proj\.", "embedding_proj_layer."),
         (rf"^model\.({_PARTS})\.", r"vlm.\1."),
     )
+    _native = CheckpointLayout(_prompts, attention="bidirectional", is_turnable=False)
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "colmodernvbert": CheckpointLayout(_prompts),
-        "modernvbert": CheckpointLayout(_prompts, _renames),
+        "colmodernvbert": _native,
+        "modernvbert": replace(_native, renames=_renames, backbone="modernvbert"),
     }
+
+    @classmethod
+    def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
+        """Earlier revisions of the merged checkpoint state the retrieval model's type and the plain model's fields."""
+        is_native = "vlm_config" in checkpoint.config()
+        return cls.layouts["colmodernvbert" if is_native else "modernvbert"]
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
