@@ -161,7 +161,8 @@ def _parts(folder: Path) -> Iterator[tuple[str, str]]:
         if (folder / name).is_file():
             yield name, json.dumps(_without_incidentals(read_json(folder / name)), sort_keys=True)
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    for name in (*_TOKENIZER, *weights):
+    sentencepiece = () if (folder / "tokenizer.json").is_file() else ("tokenizer.model",)
+    for name in (*_TOKENIZER, *sentencepiece, *weights):
         if (folder / name).is_file():
             file = folder / name
             status = file.stat()

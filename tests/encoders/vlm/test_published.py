@@ -11,8 +11,9 @@ from huggingface_hub.utils import filter_repo_objects
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
+from colvision.encoders import merge_adapters
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.checkpoint import _FILES
+from colvision.encoders.vlm.checkpoint import _FILES, fingerprint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing.checkpoints import QWEN, Renames, stored_name
 from tests.helpers.families import load, vectors
@@ -164,6 +165,8 @@ def test_a_projection_that_an_adapter_brings_whole_is_found(tmp_path):
     rule.base_model_name_or_path = str(base)
     rule.save_pretrained(adapter)
     np.testing.assert_allclose(vectors(load(adapter)), expected, rtol=0, atol=1e-6)
+    merge_adapters(adapter, tmp_path / "merged")
+    np.testing.assert_allclose(vectors(load(tmp_path / "merged")), expected, rtol=0, atol=1e-5)
 
 
 _ZERO = {"A": (4, 64), "B": (64, 4)}
@@ -206,3 +209,13 @@ def test_what_is_fetched_of_a_repository():
     wanted = ["chat_template.jinja", "tokenizer.model", "tokenizer_config.json", "model-00001-of-00002.safetensors"]
     unread = ["1_Dense/model.safetensors", "checkpoint-10/adapter_model.safetensors", "adapter_model.bin", "README.md"]
     assert list(filter_repo_objects([*wanted, *unread], allow_patterns=list(_FILES))) == wanted
+
+
+def test_the_tokenizer_that_is_read_counts_in_the_fingerprint(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    found = []
+    for file, content in (("tokenizer.model", "a"), ("tokenizer.model", "bb"), ("tokenizer.json", "{}")):
+        (tmp_path / file).write_text(content)
+        found.append(fingerprint([tmp_path], ()))
+    (tmp_path / "tokenizer.model").write_text("ccc")  # which is not read beside the other
+    assert len(set(found)) == 3 and fingerprint([tmp_path], ()) == found[-1]
