@@ -1,8 +1,9 @@
-"""Commands that train."""
+"""Commands that train adapters and merge them."""
 
 import json
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,9 +43,15 @@ def finetune(
     at_once: Annotated[
         int, typer.Option(help="Pages on the device at once; less memory, the same result.")
     ] = _USUAL.at_once,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Keep less for the gradients and compute it again; the same result.")
+    ] = False,
     negatives: Annotated[int, typer.Option(help="Mined pages a question.")] = _USUAL.negatives,
     rate: Annotated[float, typer.Option(help="The highest learning rate.")] = _USUAL.rate,
     rank: Annotated[int, typer.Option(help="Of the LoRA layers.")] = _USUAL.rank,
+    query_only: Annotated[
+        bool, typer.Option("--query-only", help="Train the queries' side alone: stored pages stay valid.")
+    ] = False,
     temperature: Annotated[float, typer.Option(help="Of the loss.")] = _USUAL.temperature,
     check_every: Annotated[
         int, typer.Option(help="Steps between checks on documents kept apart.")
@@ -72,11 +79,33 @@ def finetune(
             negatives=negatives,
             rate=rate,
             rank=rank,
+            query_only=query_only,
             temperature=temperature,
             check_every=check_every,
             patience=patience,
             seed=seed,
         )
-        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches)
+        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches, checkpointing)
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
+
+
+@commands.command()
+def merge(
+    encoder: Annotated[
+        str,
+        typer.Argument(help="The checkpoint, or an adapter that names it: a folder or a hub id.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder for the checkpoint.", show_default=False)],
+    adapter: Annotated[
+        Path | None, typer.Option(help="An adapter that was trained on this checkpoint, to be merged as well.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of the written weights; bfloat16 takes half of the disk.")
+    ] = "float32",
+) -> None:
+    """Write a checkpoint with its adapter folded into the weights: one folder that needs neither base nor adapter."""
+    from colvision.encoders import merge_adapters
+
+    merge_adapters(encoder, out, adapter=adapter, dtype=dtype)
+    echo(f"{out} holds the merged checkpoint: --encoder {shlex.quote(str(out))}")

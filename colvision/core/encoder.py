@@ -62,8 +62,9 @@ class CheckpointRef:
 class EncoderInfo:
     """What a collection remembers of the encoder that filled it.
 
-    `fingerprint` changes with weights, adapter, prompts, resolution, direction and calibration; `quantisation_range`
-    is the largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never
+    `fingerprint` changes with weights, prompts, resolution, direction, calibration and the adapters that pages go
+    through, not with one for queries alone: with the same fingerprint stored pages are valid. `quantisation_range` is
+    the largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never
     compared to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None
     for mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
     same -> what has changed since, in words; no collection keeps it.

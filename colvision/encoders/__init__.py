@@ -3,8 +3,8 @@
 torch, transformers and peft are imported when a checkpoint is loaded, and not needed by `mini`.
 """
 
-from colvision.encoders.loading import load_encoder
+from colvision.encoders.loading import load_encoder, merge_adapters
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 
-__all__ = ["EncoderOptions", "EncoderSpec", "load_encoder"]
+__all__ = ["EncoderOptions", "EncoderSpec", "load_encoder", "merge_adapters"]

@@ -6,10 +6,11 @@ Dispatch is by `config.json["model_type"]` through one table; a checkpoint's nam
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
@@ -17,6 +18,8 @@ from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
     from colvision.core.encoder import Encoder, EncoderInfo
+    from colvision.encoders.vlm.checkpoint import Checkpoint
+    from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
 
 def load_encoder(
@@ -77,6 +80,53 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     """
     if str(name) == "mini":
         return _mini(options)
+    loaded = _checkpoint_of(name, options, fetch=fetch)
+    from colvision.encoders.vlm.encoder import VlmEncoder
+
+    device, *others = options.torch_devices()
+    dtype = options.torch_dtype(device)
+    with _damage_named(loaded.checkpoint):
+        return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
+
+
+def merge_adapters(
+    name: str | Path,
+    out: str | Path,
+    *,
+    adapter: str | Path | None = None,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+) -> None:
+    """Writes a checkpoint with its adapters folded into the weights: a folder that needs neither base nor peft.
+
+    The sums are made in float32, and written in `dtype`: bfloat16 takes half of the disk, and rounds away what is
+    smaller than a weight's 256th part. It is another encoder than the unmerged one, with other bits for almost the same
+    vectors: a library that one of them filled has to be encoded again for the other.
+
+    Args:
+        name: a checkpoint as `load_encoder` takes it; one that is an adapter alone is merged into the base it names.
+        out: the folder to write; it must not exist, or be empty.
+        adapter: a folder with an adapter that was trained on this checkpoint, to be folded in as well.
+        dtype: what the weights are written in.
+
+    Raises:
+        EncoderError: there is no adapter to merge, or two whose sum no weight can hold (DoRA).
+        InputError: `out` holds something.
+    """
+    if str(name) == "mini":
+        raise EncoderError("mini takes no adapters: there is nothing to merge")
+    options = EncoderOptions("cpu", "float32", adapter=None if adapter is None else Path(adapter))
+    loaded = _checkpoint_of(name, options)
+    from colvision.encoders.vlm.merging import check_mergeable, write_merged
+
+    check_mergeable(loaded, Path(out))
+    [device] = options.torch_devices()
+    with _damage_named(loaded.checkpoint):
+        family = loaded.load(device, options.torch_dtype(device))
+    write_merged(family.model, loaded, Path(out), EncoderOptions(dtype=dtype).torch_dtype(device))
+
+
+def _checkpoint_of(name: str | Path, options: EncoderOptions, *, fetch: bool = True) -> LoadedCheckpoint:
+    """Found, its family known, and not loaded yet."""
     if could_be_checkpoint(name):  # else it has no such name, whatever is installed
         require_vlm_extra("torch", "transformers")
     checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
@@ -87,16 +137,18 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
     _check_is_known_code(checkpoint)
-    from colvision.encoders.vlm.encoder import VlmEncoder
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
     module, _, class_name = family.partition(":")
     family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), class_name)
-    loaded = LoadedCheckpoint(family_class, checkpoint, options)
-    device, *others = options.torch_devices()
-    dtype = options.torch_dtype(device)
+    return LoadedCheckpoint(family_class, checkpoint, options)
+
+
+@contextmanager
+def _damage_named(checkpoint: Checkpoint) -> Iterator[None]:
+    """Raises EncoderError, with what to do, for whatever loading stumbles over in a damaged file."""
     try:
-        return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
+        yield
     except (ColvisionError, ValueError):
         raise
     except Exception as error:  # transformers meets a damaged file with whatever it stumbles over

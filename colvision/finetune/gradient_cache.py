@@ -1,7 +1,7 @@
 """Queries and pages through a model with gradients, in batches of any size and the memory of a few pages."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from PIL import Image
@@ -12,6 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from colvision.encoders.vlm.family import Family
 from colvision.encoders.vlm.query_tokens import PromptedQuery
 from colvision.finetune.losses import PaddedVectors
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Inputs = Mapping[str, Tensor]
 BatchLoss = Callable[[PaddedVectors, PaddedVectors], Tensor]
@@ -32,36 +35,41 @@ def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
     return family.page_batch([family.fit(image) for image in images]).inputs
 
 
-def vectors_of(family: Family, inputs: Inputs) -> PaddedVectors:
-    """The model's vectors for the inputs of a batch."""
-    placed = family.to_device(inputs)
-    embeddings = family.model(**placed).embeddings.float()  # (b, s, dim)
-    return PaddedVectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
+def vectors_of(model: "PreTrainedModel", inputs: Inputs) -> PaddedVectors:
+    """The vectors of a family's model for the inputs of a batch, as `Family.to_device` gives them."""
+    embeddings = model(**inputs).embeddings.float()  # (b, s, dim)
+    return PaddedVectors(functional.normalize(embeddings, dim=-1), inputs["attention_mask"].bool())
 
 
 def gradients(
     family: Family, texts: Sequence[str], images: Sequence[Image.Image], loss: BatchLoss, *, at_once: int
 ) -> float:
-    """Adds the gradients of `loss(queries, pages)` to the model's trained weights; returns the loss.
+    """Adds the gradients of `loss(queries, pages)` to the trained weights of the models; returns the loss.
 
     Only `at_once` pages (or eight times as many queries) are on the device with what their gradients need, and the
     result is that of the whole batch: all are encoded without gradients first, the loss is taken back to their vectors,
     and each part is encoded again to take it on (Gao et al. 2021, arXiv:2101.06983). For that the model must give the
-    same vectors twice: it stays in evaluation mode, where nothing is dropped.
+    same vectors twice: it stays in evaluation mode, where nothing is dropped. Pages of a model without trained weights
+    are encoded once.
     """
-    queries = [query_inputs(family, part) for part in _parts(texts, _QUERIES_A_PAGE * at_once)]
-    pages = [page_inputs(family, part) for part in _parts(images, at_once)]
+
+    def encode(model: "PreTrainedModel", inputs: Inputs) -> PaddedVectors:
+        return vectors_of(model, family.to_device(inputs))
+
+    queries = [(family.query_model, query_inputs(family, part)) for part in _parts(texts, _QUERIES_A_PAGE * at_once)]
+    pages = [(family.model, page_inputs(family, part)) for part in _parts(images, at_once)]
     if len(queries) == len(pages) == 1:
-        value = loss(vectors_of(family, queries[0]), vectors_of(family, pages[0]))
+        value = loss(encode(*queries[0]), encode(*pages[0]))
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
     with torch.no_grad():
-        encoded = [vectors_of(family, inputs) for inputs in (*queries, *pages)]
+        encoded = [encode(*part) for part in (*queries, *pages)]
     leaves = [PaddedVectors(each.vectors.requires_grad_(), each.real) for each in encoded]
     value = loss(_pad_together(leaves[: len(queries)]), _pad_together(leaves[len(queries) :]))
     value.backward()  # type: ignore[no-untyped-call]
-    for inputs, leaf in zip((*queries, *pages), leaves, strict=True):
-        vectors_of(family, inputs).vectors.backward(leaf.vectors.grad)  # type: ignore[no-untyped-call]
+    for (model, inputs), leaf in zip((*queries, *pages), leaves, strict=True):
+        if any(weight.requires_grad for weight in model.parameters()):
+            encode(model, inputs).vectors.backward(leaf.vectors.grad)  # type: ignore[no-untyped-call]
     return float(value.detach())
 
 

@@ -138,17 +138,14 @@ class Batch:
     def loss(self, recipe: FinetuneRecipe) -> Callable[[PaddedVectors, PaddedVectors], Tensor]:
         """The recipe's loss of these queries and pages, given as vectors."""
 
-        def in_batch_loss(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
+        def batch_loss(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
             similar = similarity(queries, pages)
-            device = similar.device
-            return in_batch(similar, self.gold.to(device), self.neutral.to(device), recipe.temperature)
+            gold, wrong, neutral = (each.to(similar.device) for each in (self.gold, self.wrong, self.neutral))
+            if recipe.loss == "in-batch":
+                return in_batch(similar, gold, neutral, recipe.temperature)
+            return pairwise(similar, gold, wrong, neutral, recipe.temperature)
 
-        def pairwise_loss(queries: PaddedVectors, pages: PaddedVectors) -> Tensor:
-            similar = similarity(queries, pages)
-            device = similar.device
-            return pairwise(similar, self.gold.to(device), self.wrong.to(device), recipe.temperature)
-
-        return in_batch_loss if recipe.loss == "in-batch" else pairwise_loss
+        return batch_loss
 
 
 def _example_number(seed: int, number: int, count: int) -> int:

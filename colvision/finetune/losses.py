@@ -35,10 +35,16 @@ def in_batch(similar: Tensor, gold: Tensor, neutral: Tensor, temperature: float)
     return functional.cross_entropy(similar.masked_fill(rivals, -torch.inf) / temperature, gold)
 
 
-def pairwise(similar: Tensor, gold: Tensor, wrong: Tensor, temperature: float) -> Tensor:
-    """Mean over queries and their mined pages of softplus(theirs - ours), as ColPali is trained with hard negatives.
+def pairwise(similar: Tensor, gold: Tensor, wrong: Tensor, neutral: Tensor, temperature: float) -> Tensor:
+    """Half of it holds the pages mined for a query away, half the most similar of the pages that answer other queries.
 
-    `wrong` (q, p) marks the pages that were mined for a query. A query without any adds nothing.
+    Both are means of softplus(theirs - ours), as in colpali-engine's pairwise loss with negatives (0.3.18, with its
+    `in_batch_term_weight` of 0.5). `wrong` (q, p) marks the pages that were mined for a query; the other arguments are
+    those of `in_batch`. A query without pages of a sort adds nothing to that half.
     """
     margins = functional.softplus((similar - similar.gather(1, gold[:, None])) / temperature)  # (q, p)
-    return (margins * wrong).sum() / wrong.sum().clamp(min=1)
+    mined = (margins * wrong).sum() / wrong.sum().clamp(min=1)
+    spared = neutral.scatter(1, gold[:, None], value=True)
+    rivals = torch.zeros_like(spared).index_fill(1, gold, value=True) & ~spared
+    nearest = (margins * rivals).max(dim=1).values.sum() / rivals.any(dim=1).sum().clamp(min=1)
+    return (mined + nearest) / 2

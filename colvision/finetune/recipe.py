@@ -14,8 +14,9 @@ class FinetuneRecipe:
     """Everything that decides the adapter, beside the pages and the queries.
 
     `batch` queries make a step; `at_once` of their pages are in memory together, which changes no gradient. Each
-    query brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. Every `check_every` steps
-    the queries of documents kept apart are searched for; after `patience` checks without progress the training ends.
+    query brings `negatives` pages that a search mistook for its answer. `rank` is LoRA's. With `query_only` pages are
+    encoded without the adapter, and what a library holds of them stays valid. Every `check_every` steps the queries of
+    documents kept apart are searched for; after `patience` checks without progress the training ends.
     """
 
     loss: Loss = "in-batch"
@@ -25,7 +26,8 @@ class FinetuneRecipe:
     negatives: int = 1
     rate: float = 2e-4
     rank: int = 32
-    temperature: float = 0.02  # as ColPali is trained (arXiv:2407.01449): similarities are means over query tokens
+    query_only: bool = False
+    temperature: float = 0.02  # colpali-engine's since 0.3.9, for means over query tokens; see docs/finetune.md
     check_every: int = 25
     patience: int = 4
     seed: int = 0
@@ -48,7 +50,8 @@ class FinetuneRecipe:
 class FinetuneOptions:
     """`queries`: a file of questions with their pages; the documents' own headings when None.
 
-    `device`, `dtype` and `max_patches` as `load_encoder` takes them. A run that was killed goes on from what it saved
+    `device`, `dtype` and `max_patches` as `load_encoder` takes them. With `checkpointing` less is kept for the
+    gradients and more computed, for the same adapter. A run that was killed goes on from what it saved
     `minutes_between` minutes apart.
     """
 
@@ -58,6 +61,7 @@ class FinetuneOptions:
     device: str | None = None
     dtype: str | None = None
     max_patches: int | None = None
+    checkpointing: bool = False
     minutes_between: float = 5.0
 
 

@@ -16,15 +16,16 @@ from colvision.atomic_io import atomic_write
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
 from colvision.encoders.options import EncoderOptions
-from colvision.encoders.vlm.adapters import REPORT_FILE, stored_modules
+from colvision.encoders.vlm.adapters import REPORT_FILE, is_query_only, stored_modules
 from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.encoders.vlm.family import with_shared_weights
 from colvision.errors import EncoderError, InputError
 from colvision.evaluation import Query, Run, TaskProgressCallback, write_run
 from colvision.evaluation.report import compare
 from colvision.finetune.held_out import Check, CheckSettings, HeldOutQueries, check, search_run
 from colvision.finetune.loop import SaveSettings, Training
-from colvision.finetune.lora import BaseCheckpoint, attach, write_adapter
+from colvision.finetune.lora import BaseCheckpoint, attach, checkpoint_blocks, write_adapter
 from colvision.finetune.negatives import NegativeMining, TrainingExample, mine_examples
 from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, refuse_mini
@@ -46,28 +47,25 @@ def finetune(
 ) -> FinetuneReport:
     """Trains LoRA layers for the checkpoint `encoder` on pages of the library, and writes them to the folder `out`.
 
-    The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. The library may have been filled by
-    any encoder; its own search finds the hard negatives. A run that was killed goes on when it is started again.
+    The folder is an adapter in peft's format: `load_encoder(encoder, adapter=out)`. Where `encoder` is an adapter
+    itself, as many published checkpoints are, it stays as it is, and the new one adds to it.
+
+    The library may have been filled by any encoder; its own search finds the hard negatives. A run that was killed goes
+    on when it is started again.
 
     Raises:
         EncoderError: `encoder` cannot be loaded, or is nothing that LoRA can be trained on.
         InputError: there are no queries, or too few documents, or `out` holds another training.
     """
-    checkpoint = _checkpoint(encoder)
+    refuse_mini(encoder)
+    checkpoint = find_checkpoint(encoder)
+    if checkpoint.adapter is not None and is_query_only(checkpoint.adapter):
+        raise EncoderError(
+            f"{checkpoint.name!r} is an adapter for queries alone: fine-tune the checkpoint that it was trained on"
+        )
     if (out / REPORT_FILE).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
     return _FinetuneRun(library, encoder, checkpoint, options, progress).write_to(out)
-
-
-def _checkpoint(encoder: str | Path) -> Checkpoint:
-    refuse_mini(encoder)
-    checkpoint = find_checkpoint(encoder)
-    if checkpoint.adapter is not None:
-        raise EncoderError(
-            f"{checkpoint.name!r} is itself an adapter: fine-tune a whole checkpoint, such as a version of it that was "
-            "merged or converted for transformers"
-        )
-    return checkpoint
 
 
 class _TrainingResult(NamedTuple):
@@ -118,7 +116,12 @@ class _FinetuneRun:
         """The adapter in `out`, and the test as it was before. The model is gone afterwards: two may be too many."""
         recipe = self._options.recipe
         loaded = self._load()
-        lora = attach(loaded.family.model, rank=recipe.rank, seed=recipe.seed)
+        family = loaded.family
+        if recipe.query_only:
+            family.query_model = with_shared_weights(family.model)
+        lora = attach(family.query_model, rank=recipe.rank, seed=recipe.seed)
+        if self._options.checkpointing:
+            checkpoint_blocks(family.query_model)
         examples = self._examples()
         stop = HeldOutQueries.of(self._split.stop, self._pages, most=_CHECKED_PAGES)
 
@@ -127,7 +130,7 @@ class _FinetuneRun:
                 loaded, stop, self._page_image, at=CheckSettings(step, recipe.temperature), progress=self._progress
             )
 
-        training = Training(loaded.family, lora.trained(), examples, self._page_image, check_at, recipe)
+        training = Training(family, lora.trained(), examples, self._page_image, check_at, recipe)
         fingerprint = loaded.info.fingerprint
         folder = out / "training"
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,8 +138,9 @@ class _FinetuneRun:
         state = training.run(saving, progress=self._progress)
         layout = loaded.checkpoint.layout
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
-        write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
-        with lora.model.disable_adapter():
+        stored = {} if layout.is_native else stored_modules(self._checkpoint, layout)
+        write_adapter(lora, out, base, stored, query_only=recipe.query_only)
+        with lora.switched_off():
             before = search_run(loaded, self._test, self._page_image, progress=self._progress)
         return _TrainingResult(state, base, fingerprint, before)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import colvision
 from colvision.cli import main
 from colvision.encoders.vlm.checkpoint import fingerprint
-from colvision.errors import EncoderError, InputError
+from colvision.errors import EncoderError, EncoderNotFound, InputError, WeightsMismatch
 from colvision.finetune import FinetuneOptions, FinetuneRecipe, finetune
 from colvision.testing.coloured_pages import coloured_library
 from tests.helpers.families import load
@@ -159,12 +159,19 @@ def test_mini_is_refused_in_words(world, tmp_path):
         finetune(world[0], "mini", tmp_path / "out", options=options(world))
 
 
-def test_a_checkpoint_that_is_an_adapter_is_refused(world, checkpoint_folder, tmp_path):
-    (tmp_path / "adapter").mkdir()
-    config = {"base_model_name_or_path": str(checkpoint_folder("colqwen2"))}
-    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(EncoderError, match="is itself an adapter"):
-        finetune(world[0], tmp_path / "adapter", tmp_path / "out", options=options(world))
+def test_an_adapter_is_trained_on_top_of_another(world, checkpoint_folder, tmp_path):
+    """And belongs to both that are beneath it."""
+    base, first, second = checkpoint_folder("colqwen2"), tmp_path / "first", tmp_path / "second"
+    before = finetune(world[0], base, first, options=options(world))
+    report = finetune(world[0], first, second, options=options(world, replace(RECIPE, seed=1, rate=3e-2)))
+    assert (report.base.name, report.base.files) == (str(first), fingerprint([base, first], ()))
+    assert report.fingerprint == load(first).info.fingerprint != before.fingerprint
+    tuned = load(first, adapter=second)
+    assert tuned.info.name == "first + second"
+    with pytest.raises(WeightsMismatch, match=r"was trained on .*first \(files .*\), not on what lies in"):
+        load(base, adapter=second)
+    with pytest.raises(EncoderNotFound, match="load the checkpoint it was trained on and pass adapter=.*second"):
+        load(second)
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,23 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file
 
 from colvision.core.page import Page
-from colvision.encoders.vlm.adapters import stored_modules
+from colvision.encoders.vlm.adapters import stored_modules, with_lora
 from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
+from colvision.errors import EncoderError
 from colvision.finetune.lora import BaseCheckpoint, attach, pattern_of, target_names, write_adapter
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import load
-from tests.helpers.old_checkpoints import save_old
+from tests.helpers.old_checkpoints import OLD, save_old
 from tests.helpers.training_step import PICTURES, TEXTS, step
 
 pytestmark = pytest.mark.slow
@@ -117,3 +119,53 @@ def test_an_adapter_of_an_old_checkpoint_has_the_names_of_that_checkpoint(tmp_pa
     reloaded = load(tmp_path / "old", adapter=tmp_path / "out")
     np.testing.assert_allclose(vectors(reloaded), vectors(encoder), rtol=0, atol=1e-6)
     assert np.abs(vectors(encoder) - vectors(load(tmp_path / "old"))).max() > 0.01
+
+
+def trained_on(checkpoint: Path, out: Path) -> VlmEncoder:
+    """The encoder after two steps of training; its adapter is in `out`."""
+    encoder, found = load(checkpoint), find_checkpoint(checkpoint)
+    lora = attach(encoder.family.model, rank=4, seed=0)
+    step(encoder)
+    step(encoder)
+    layout = encoder.family.layouts[found.model_type]
+    out.mkdir()
+    write_adapter(
+        lora, out, BaseCheckpoint.of(checkpoint, found), {} if layout.is_native else stored_modules(found, layout)
+    )
+    return encoder
+
+
+@pytest.mark.parametrize("model_type", OLD)
+def test_a_second_adapter_is_trained_on_one_that_was_published_alone(tmp_path, model_type):
+    """As colqwen2.5-v0.2, colpali-v1.3 and colSmol are: a base without retrieval, and an adapter that names it."""
+    save_old(tmp_path / "base", model_type)
+    published = trained_on(tmp_path / "base", tmp_path / "published")
+    first = load_file(tmp_path / "published" / "adapter_model.safetensors")
+    encoder = load(tmp_path / "published")
+    lora = attach(encoder.family.model, rank=8, seed=1)
+    np.testing.assert_allclose(vectors(encoder), vectors(published), rtol=0, atol=1e-6)
+    before = {name: weight.detach().clone() for name, weight in encoder.family.model.named_parameters()}
+    step(encoder)
+    step(encoder)
+    moved = {name for name, weight in encoder.family.model.named_parameters() if not torch.equal(weight, before[name])}
+    assert {name.removeprefix("base_model.model.") for name in lora.trained()} == moved
+    found = find_checkpoint(tmp_path / "published")
+    (tmp_path / "mine").mkdir()
+    stored = stored_modules(found, encoder.family.layouts[found.model_type])
+    write_adapter(lora, tmp_path / "mine", BaseCheckpoint.of(tmp_path / "published", found), stored)
+    second = load_file(tmp_path / "mine" / "adapter_model.safetensors")
+    assert first.keys() == second.keys()
+    tuned = load(tmp_path / "published", adapter=tmp_path / "mine")
+    np.testing.assert_allclose(vectors(tuned), vectors(encoder), rtol=0, atol=1e-6)
+    with lora.switched_off():
+        np.testing.assert_allclose(vectors(encoder), vectors(published), rtol=0, atol=1e-6)
+    assert np.abs(vectors(tuned) - vectors(published)).max() > 0.01
+
+
+def test_an_adapter_with_a_projection_of_its_own_asks_to_be_merged_first(checkpoint_folder, tmp_path):
+    encoder = load(checkpoint_folder("colqwen2"))
+    config = LoraConfig(r=4, target_modules=r".*language_model.*q_proj", modules_to_save=["embedding_proj_layer"])
+    with_lora(encoder.family.model, config).save_pretrained(tmp_path)
+    adapted = load(checkpoint_folder("colqwen2"), adapter=tmp_path)
+    with pytest.raises(EncoderError, match="a projection of its own.* `colvision merge`, and fine-tune that"):
+        attach(adapted.family.model, rank=4, seed=0)

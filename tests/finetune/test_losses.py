@@ -66,12 +66,28 @@ def test_in_batch_loss_is_the_cross_entropy_of_the_gold_page_and_neutral_pages_c
     assert float(in_batch(similar, gold, neutral, 0.1)) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
-def test_the_pairwise_loss_looks_at_mined_pages_alone():
-    similar = torch.tensor([[0.9, 0.5, 0.7], [0.2, 0.6, 0.1]])
-    wrong = torch.tensor([[False, True, True], [False, False, False]])
-    expected = np.mean([np.log1p(np.exp(-4)), np.log1p(np.exp(-2))])
-    assert float(pairwise(similar, torch.tensor([0, 1]), wrong, 0.1)) == pytest.approx(expected, rel=1e-5)
-    assert float(pairwise(similar, torch.tensor([0, 1]), torch.zeros(2, 3, dtype=bool), 0.1)) == 0
+def softplus(value: float) -> float:
+    return np.log1p(np.exp(value))
+
+
+def test_the_pairwise_loss_is_half_the_mined_pages_and_half_the_nearest_answer_of_another_query():
+    """Columns: the answers of the three queries, a page mined for the first, one mined for the second."""
+    similar = torch.tensor([[0.9, 0.5, 0.4, 0.7, 0.8], [0.2, 0.6, 0.1, 0.5, 0.3], [0.7, 0.1, 0.5, 0.2, 0.4]])
+    gold = torch.tensor([0, 1, 2])
+    wrong = torch.zeros(3, 5, dtype=bool)
+    wrong[0, 3] = wrong[1, 4] = True
+    neutral = torch.zeros(3, 5, dtype=bool)
+    mined = np.mean([softplus(-2), softplus(-3)])
+    nearest = [softplus(-4), softplus(-4), softplus(2)]  # what was mined for another query is no rival here
+    found = pairwise(similar, gold, wrong, neutral, 0.1)
+    assert float(found) == pytest.approx((mined + np.mean(nearest)) / 2, rel=1e-5)
+    neutral[2, 0] = True  # may answer the third: its nearest rival is another, and its own page is still none
+    neutral[2, 2] = True
+    nearest[2] = softplus(-4)
+    found = pairwise(similar, gold, wrong, neutral, 0.1)
+    assert float(found) == pytest.approx((mined + np.mean(nearest)) / 2, rel=1e-5)
+    alone = pairwise(similar[:1], gold[:1], torch.zeros(1, 5, dtype=bool), torch.zeros(1, 5, dtype=bool), 0.1)
+    assert float(alone) == 0  # nothing to hold away
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -79,8 +95,9 @@ def test_the_loss_scores_pages_as_the_search_does(get, name):
     """Padded on whichever side, prompts and augmentation counted as there."""
     encoder = get(name)
     with torch.no_grad():
-        queries = vectors_of(encoder.family, query_inputs(encoder.family, TEXTS))
-        pages = vectors_of(encoder.family, page_inputs(encoder.family, PICTURES))
+        family = encoder.family
+        queries = vectors_of(family.model, family.to_device(query_inputs(family, TEXTS)))
+        pages = vectors_of(family.model, family.to_device(page_inputs(family, PICTURES)))
         ours = similarity(queries, pages).numpy()
     stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
     assert len(ours) == len(TEXTS)

@@ -180,5 +180,6 @@ def test_every_option_of_the_command_is_in_the_docs_with_its_usual_value():
             assert f"`{parameter.opts[0]}" in text, parameter.opts[0]
             value = usual[parameter.name]
             if value is not None:
-                row = re.search(rf"^\| `{parameter.opts[0]} .*$", text, flags=re.MULTILINE)[0]
-                assert f"| {value:g} |" in row if isinstance(value, float | int) else f"| {value} |" in row, row
+                row = re.search(rf"^\| `{parameter.opts[0]}[ `].*$", text, flags=re.MULTILINE)[0]
+                shown = {False: "off", True: "on"}[value] if isinstance(value, bool) else value
+                assert f"| {shown:g} |" in row if isinstance(shown, float | int) else f"| {shown} |" in row, row

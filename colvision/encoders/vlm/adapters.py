@@ -13,7 +13,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, ADAPTER_PREFIX, Checkpoint, fingerprint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import (
+    ADAPTER_FILE,
+    ADAPTER_PREFIX,
+    Checkpoint,
+    fingerprint,
+    read_json,
+    require_vlm_extra,
+)
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 _ALL_LINEAR = "all-linear"  # peft's name for every linear layer
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
+QUERY_ONLY = "query_only"  # in an adapter's configuration, true where pages are encoded without it
 
 
 def add_adapters(
@@ -63,7 +71,9 @@ class _Adapter(NamedTuple):
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
         _check_base(folder, checkpoint)
         what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
-        config = PeftConfig.from_pretrained(str(folder))
+        with warnings.catch_warnings():  # of a key that is ours
+            warnings.filterwarnings("ignore", rf"Unexpected keyword arguments \['{QUERY_ONLY}'\]", UserWarning)
+            config = PeftConfig.from_pretrained(str(folder))
         if not isinstance(config, LoraConfig):
             raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
         config.inference_mode = True
@@ -80,15 +90,22 @@ class _Adapter(NamedTuple):
         return cls(config, _renamed(load_file(folder / ADAPTER_FILE), layout), what)
 
 
+def is_query_only(folder: Path) -> bool:
+    """Whether an adapter was trained for queries alone, against pages encoded without it."""
+    file = folder / "adapter_config.json"
+    return file.is_file() and read_json(file).get(QUERY_ONLY) is True
+
+
 def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
     """Layers of another checkpoint may have the same names and sizes: what the adapter would add to them is noise."""
     file = folder / REPORT_FILE
     base = json.loads(file.read_bytes())["base"] if file.is_file() else {}
     trained_on = base.get("files")
-    if trained_on and trained_on != (here := fingerprint([checkpoint.folder], ())):
+    beneath = [checkpoint.folder] if folder == checkpoint.adapter else checkpoint.folders
+    if trained_on and trained_on != (here := fingerprint(beneath, ())):
         raise WeightsMismatch(
             f"adapter {folder.name!r} was trained on {base.get('name')} (files {trained_on[:12]}), not on what lies in "
-            f"{checkpoint.folder} ({here[:12]}): load the checkpoint that it was trained on"
+            f"{' and '.join(map(str, beneath))} ({here[:12]}): load the checkpoint that it was trained on"
         )
 
 
@@ -116,11 +133,12 @@ def _add(wrapped: PeftModel | None, model: PreTrainedModel, name: str, adapter: 
 
 
 def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "default") -> PeftModel:
-    """The model with LoRA layers put into it, in place, in the model's own precision."""
+    """The model with LoRA layers put into it, in place, in the model's own precision, beside those that it has."""
     from peft import PeftModel
 
     with warnings.catch_warnings():  # peft still asks transformers by an attribute's old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings("ignore", "Already found a `peft_config` attribute", UserWarning)
         return PeftModel(model, config, adapter_name=name, autocast_adapter_dtype=False)
 
 

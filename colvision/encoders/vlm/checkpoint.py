@@ -84,6 +84,11 @@ class Checkpoint:
         model_type = str(read_json(config).get("model_type", ""))
         return cls(name, folder, model_type, source or str(folder.resolve()))
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where its files lie: the base's, and those of the adapter that was given instead of it."""
+        return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
     def config(self) -> dict[str, Any]:
         """What `config.json` says."""
         return read_json(self.folder / "config.json")

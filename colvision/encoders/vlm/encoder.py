@@ -164,7 +164,7 @@ class VlmEncoder:
         tokenised = (self._tokenise(text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.pad([query.ids for query in batch]))
-            for query, vectors in zip(batch, self.family.vectors(inputs), strict=True):
+            for query, vectors in zip(batch, self.family.query_vectors(inputs), strict=True):
                 weight = self.family.query_weight(len(vectors))
                 embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
         return embeddings

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -87,6 +89,15 @@ class ProcessorConfig(NamedTuple):
     options: EncoderOptions = EncoderOptions()
 
 
+def with_shared_weights(model: PreTrainedModel) -> PreTrainedModel:
+    """A second model over the same weights: what is put into its layers is not put into the first one's.
+
+    Two models instead of an adapter that is switched on and off: pages and queries may be encoded at the same time.
+    """
+    shared: dict[int, object] = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+    return copy.deepcopy(model, shared)
+
+
 class Family(ABC):
     """One object a loaded checkpoint: how pages and queries become what its model is called with.
 
@@ -106,6 +117,7 @@ class Family(ABC):
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
 
     model: PreTrainedModel
+    query_model: PreTrainedModel  # the same, unless an adapter is for queries alone
     tokenizer: PreTrainedTokenizerFast
     prompts: Prompts
     image_token_id: int
@@ -128,7 +140,7 @@ class Family(ABC):
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         """What all families have; image processor, `max_patches` and `byte_values` are each family's own."""
         config = getattr(model.config, "vlm_config", model.config)
-        self.model = model
+        self.model = self.query_model = model
         self.tokenizer = load_tokenizer(processor.folder)
         self.prompts = self.with_options(self.checkpoint_prompts(processor), processor.options)
         self.dim = processor.options.dim or model.config.embedding_dim
@@ -229,12 +241,19 @@ class Family(ABC):
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         return self.begin(inputs).vectors()
 
-    @torch.inference_mode()
+    def query_vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
+        """The same of the model for queries."""
+        return self._begin(self.query_model, inputs).vectors()
+
     def begin(self, inputs: Mapping[str, Tensor]) -> PendingVectors:
         """Begins to compute `vectors`; a CUDA device still does when this returns."""
+        return self._begin(self.model, inputs)
+
+    @torch.inference_mode()
+    def _begin(self, model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> PendingVectors:
         mask = inputs["attention_mask"]
         real = pinned({"real": mask.flatten().nonzero().squeeze(1)}, self.model.device)
-        embeddings = self.model(**self.to_device(inputs)).embeddings[..., : self.dim].flatten(0, 1)  # (b * s, dim)
+        embeddings = model(**self.to_device(inputs)).embeddings[..., : self.dim].flatten(0, 1)  # (b * s, dim)
         rows = embeddings.index_select(0, to_device(real, self.model.device)["real"]).float()  # one gather a batch
         unit = torch.nn.functional.normalize(rows, dim=-1)  # again: cut, or in bfloat16 off by up to 2^-8
         return PendingVectors(HostCopy(unit), mask.sum(dim=1).tolist())

@@ -11,10 +11,10 @@ import torch
 
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
-from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters
+from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, is_query_only
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
-from colvision.encoders.vlm.family import Family, ProcessorConfig
+from colvision.encoders.vlm.family import Family, ProcessorConfig, with_shared_weights
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
@@ -74,6 +74,11 @@ class LoadedCheckpoint(NamedTuple):
     def adapters(self) -> list[Path]:
         return [adapter for adapter in (self.checkpoint.adapter, self.options.adapter) if adapter is not None]
 
+    @property
+    def page_adapters(self) -> list[Path]:
+        """Those that pages are encoded with; queries are with all."""
+        return [adapter for adapter in self.adapters if not is_query_only(adapter)]
+
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
         layout, direction = self.layout, self.direction
@@ -85,13 +90,18 @@ class LoadedCheckpoint(NamedTuple):
         check_dim(self.checkpoint, model.config.embedding_dim, self.options.dim)
         if layout.is_turnable:
             set_direction(model, direction.attention)
-        if self.adapters:
-            add_adapters(model, self.adapters, self.checkpoint, layout)
-        if not quantisation:  # else it is where it belongs, in fewer bits
-            model = model.to(device)
-            if self.options.quantise is not None:
-                to_int8(model)
+        pairs = [(model, self.page_adapters)]
+        if self.page_adapters != self.adapters:
+            pairs.append((with_shared_weights(model), self.adapters))
+        for each, adapters in pairs:
+            if adapters:
+                add_adapters(each, adapters, self.checkpoint, layout)
+            if not quantisation:  # else it is where it belongs, in fewer bits
+                each.to(device)
+                if self.options.quantise is not None:
+                    to_int8(each)
         family = self.family(model, self._processor)
+        family.query_model = pairs[-1][0]
         self._check_trained_alike(family)
         return family
 
@@ -112,7 +122,10 @@ class LoadedCheckpoint(NamedTuple):
         return patch_limit(self.family, family.stated_patches, self.options)
 
     def fingerprint(self, family: Family) -> str:
-        """sha256 over weights, adapters, prompts, resolution and direction of the loaded family."""
+        """sha256 over all that decides the vectors of pages: weights, adapters, prompts, resolution, direction.
+
+        An adapter for queries alone is no part of it: what pages were encoded to stays valid.
+        """
         return self._fingerprint(_Settings(family.prompts, family.max_patches, self.direction.attention), family)
 
     def former_fingerprints(self, family: Family) -> Mapping[str, str]:
@@ -144,7 +157,7 @@ class LoadedCheckpoint(NamedTuple):
         is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self.checkpoint.config())
         turned = (settings.attention,) if is_turned else ()
         cut = (f"{family.dim} components",) if family.dim != family.model.config.embedding_dim else ()
-        return fingerprint([self.checkpoint.folder, *self.adapters], (*made, *bits, *turned, *cut))
+        return fingerprint([self.checkpoint.folder, *self.page_adapters], (*made, *bits, *turned, *cut))
 
 
 class _Settings(NamedTuple):

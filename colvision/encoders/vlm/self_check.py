@@ -135,6 +135,10 @@ def _weights(family: Family) -> Iterator[tuple[str, Tensor]]:
     for name, weight in family.model.named_parameters():
         if ".lora_" not in name or name.partition(".lora_")[0] not in off:
             yield name, weight
+    if family.query_model is not family.model:  # its other weights are the same ones
+        yield from (
+            (f"{name} of queries", each) for name, each in family.query_model.named_parameters() if ".lora_" in name
+        )
 
 
 def _equal(ours: Tensor, files: Tensor) -> bool:

@@ -11,6 +11,7 @@ from huggingface_hub.utils import filter_repo_objects
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
+from colvision.encoders import merge_adapters
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import _FILES, fingerprint
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -164,6 +165,8 @@ def test_a_projection_that_an_adapter_brings_whole_is_found(tmp_path):
     rule.base_model_name_or_path = str(base)
     rule.save_pretrained(adapter)
     np.testing.assert_allclose(vectors(load(adapter)), expected, rtol=0, atol=1e-6)
+    merge_adapters(adapter, tmp_path / "merged")
+    np.testing.assert_allclose(vectors(load(tmp_path / "merged")), expected, rtol=0, atol=1e-5)
 
 
 _ZERO = {"A": (4, 64), "B": (64, 4)}
