@@ -12,9 +12,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint, read_json
+from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
-from colvision.errors import WeightsMismatch
+from colvision.encoders.vlm.module_folder import ModuleFolder
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -23,7 +25,7 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _LEAST_STORED = 0.5  # of the weights that a configuration describes; what fits is then looked at one by one
 _NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
-_PROJECTION = "embedding_proj_layer.weight"
+_PROJECTION, _PROJECTION_BIAS = "embedding_proj_layer.weight", "embedding_proj_layer.bias"
 _DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
 
 
@@ -134,12 +136,36 @@ def check_weights(what: str, *, missing: Iterable[str], unexpected: Iterable[str
         )
 
 
+def _projection(modules: ModuleFolder, hidden: int) -> dict[str, torch.Tensor]:
+    """The Dense layer of a folder of sentence-transformers; without one, the hidden states as they are."""
+    if modules.projection is None:
+        return {_PROJECTION: torch.eye(hidden), _PROJECTION_BIAS: torch.zeros(hidden)}
+    file = modules.projection / "model.safetensors"
+    if not file.is_file():
+        raise EncoderNotFound(
+            f"{modules.projection} lacks model.safetensors, the projection to page vectors: copy it there from the "
+            "checkpoint (pickled weights are not read)"
+        )
+    stored = load_file(file)
+    check_weights(
+        f"the Dense layer in {modules.projection} does not fit a linear one",
+        missing={"linear.weight"} - stored.keys(),
+        unexpected=stored.keys() - {"linear.weight", "linear.bias"},
+        reshaped=(),
+    )
+    weight = stored["linear.weight"]  # (dim, hidden)
+    return {_PROJECTION: weight, _PROJECTION_BIAS: stored.get("linear.bias", torch.zeros(len(weight)))}
+
+
 def _wrapping_config(
     model_class: type[PreTrainedModel], checkpoint: Checkpoint, state: dict[str, torch.Tensor]
 ) -> PreTrainedConfig:
     """The retrieval model's configuration around that of the plain model, with as many components as are stored."""
     from transformers import AutoConfig
 
+    backbone = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+    if checkpoint.modules is not None:
+        state.update(_projection(checkpoint.modules, backbone.get_text_config().hidden_size))
     if _PROJECTION not in state:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} holds a {checkpoint.model_type} model without a projection to page "
@@ -153,6 +179,5 @@ def _wrapping_config(
             f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
             f"{dim}: take all files from one checkpoint"
         )
-    backbone = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
     config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
     return config
