@@ -36,7 +36,7 @@ def vectors_of(family: Family, inputs: Inputs) -> PaddedVectors:
     """The model's vectors for the inputs of a batch."""
     placed = {name: tensor.to(family.model.device) for name, tensor in inputs.items()}
     embeddings = family.model(**placed).embeddings.float()  # (b, s, dim)
-    return PaddedVectors(functional.normalize(embeddings, dim=-1), placed["attention_mask"].bool())
+    return PaddedVectors(functional.normalize(embeddings, dim=-1), family.counts(placed))
 
 
 def gradients(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
 ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
+_PROJECTION = "embedding_proj_layer"
 
 
 def add_adapters(
@@ -67,9 +68,20 @@ class _Adapter(NamedTuple):
         if not isinstance(config, LoraConfig):
             raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
         config.inference_mode = True
+        state = _renamed(load_file(folder / "adapter_model.safetensors"), layout)
+        names = [stored_modules(checkpoint, layout)]
+        if _is_with_projection(folder, checkpoint):
+            state = {name: weight for name, weight in state.items() if _PROJECTION not in name.split(".")}
+            today = {name: name.removeprefix("vlm.") for name, _ in model.named_modules() if name != _PROJECTION}
+            names = [*names, today, {name: f"model.{old}" for name, old in today.items()}]
         if not layout.is_native:
-            _target_as_stored(config, model, stored_modules(checkpoint, layout), what)
-        return cls(config, _renamed(load_file(folder / "adapter_model.safetensors"), layout), what)
+            _target_as_stored(config, model, names, state, what)
+        return cls(config, state, what)
+
+
+def _is_with_projection(folder: Path, checkpoint: Checkpoint) -> bool:
+    """Whether sentence-transformers saved a projection beside the adapter: it is that after training, as a whole."""
+    return checkpoint.modules is not None and checkpoint.modules.folder == folder
 
 
 def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
@@ -130,19 +142,31 @@ def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
     return {layout.rename(name + ".weight").removesuffix(".weight"): name for name in weights}
 
 
-def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str], what: str) -> None:
-    """Turns the adapter's rule, written for the stored names, into a list of the model's modules.
+def _target_as_stored(
+    config: LoraConfig,
+    model: PreTrainedModel,
+    names: Sequence[Mapping[str, str]],
+    state: Mapping[str, torch.Tensor],
+    what: str,
+) -> None:
+    """Turns the adapter's rule into a list of the model's modules. It was written for stored names: those of `names`
+    by which it finds what the adapter's file holds, else the first.
 
     Left as it is, the rule would find other layers in the model than it was trained on, those of the vision
     encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out.
     """
     rule = config.target_modules
     linear = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
-    config.target_modules = {name for name in linear if _is_target(rule, stored.get(name, name))}
+    if len(names) > 1:
+        linear.remove(_PROJECTION)
+    found = [{name for name in linear if _is_target(rule, stored.get(name, name))} for stored in names]
+    held = {name.removeprefix(ADAPTER_PREFIX).partition(".lora_")[0] for name in state if ".lora_" in name}
+    config.target_modules = next((targets for targets in found if targets == held), found[0])
     if not config.target_modules:
         raise WeightsMismatch(f"{what}: it targets layers {rule!r}, and the checkpoint has none of them")
-    new_names = {old.rpartition(".")[2]: new for new, old in stored.items() if "." not in old}
-    config.modules_to_save = [new_names.get(name, name) for name in config.modules_to_save or ()] or None
+    new_names = {old.rpartition(".")[2]: new for new, old in names[0].items() if "." not in old}
+    whole = [new_names.get(name, name) for name in config.modules_to_save or ()]
+    config.modules_to_save = [name for name in whole if len(names) == 1 or name != _PROJECTION] or None
 
 
 def _is_target(rule: str | Collection[str] | None, name: str) -> bool:

@@ -14,14 +14,19 @@ from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
-from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
-from colvision.errors import WeightsMismatch
+from colvision.encoders.vlm.processing import load_tokenizer, module_prompts, read_prompts
+from colvision.encoders.vlm.scored_tokens import ScoredTokens
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL import Image
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerFast
+
+    from colvision.encoders.vlm.module_folder import ModuleFolder
+
+_QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +50,20 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and how many patches it may make."""
+    """Where a family's tokenizer and image processor come from, and how many patches it may make.
+
+    `modules`: what sentence-transformers saved beside them.
+    """
 
     folder: Path
     layout: CheckpointLayout
     max_patches: int | None
+    modules: ModuleFolder | None = None
+
+    @property
+    def pixels(self) -> Mapping[str, int]:
+        """Limits of a page's pixels that do not stand in the image processor's own file."""
+        return {} if self.modules is None else self.modules.pixels
 
 
 class Family(ABC):
@@ -67,13 +81,16 @@ class Family(ABC):
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
+    has_pixel_limits: ClassVar[bool] = False  # whether its image processor scales a page to so many pixels
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     prompts: Prompts
     image_token_id: int
+    scored: ScoredTokens
     dim: int
     max_patches: int
+    query_tokens: int  # the most of a query's own
 
     @staticmethod
     @abstractmethod
@@ -85,10 +102,25 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        self.prompts = self.checkpoint_prompts(processor)
+        modules = processor.modules
+        is_plain = modules is not None and not modules.is_native
+        self.modules = modules
+        self.prompts = self.template_prompts(processor) if is_plain else self.checkpoint_prompts(processor)
+        self.scored = ScoredTokens.of(modules, self.tokenizer)
+        if processor.pixels and not self.has_pixel_limits:
+            raise EncoderNotFound(f"{processor.folder} limits a page's pixels, which this family's processor does not")
         self.dim = model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
+        prompt = len(self.token_ids(self.prompts.query_prefix + self.prompts.query_suffix))
+        longest = modules.query_length if modules is not None and modules.query_length else _QUERY_TOKENS + prompt
+        self.query_tokens = max(1, min(_QUERY_TOKENS, longest - prompt))
+
+    def template_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """Those that the chat template of a folder of sentence-transformers writes."""
+        if processor.modules is None:
+            raise ValueError(f"{processor.folder} is no folder of sentence-transformers")
+        return module_prompts(processor.modules, self.tokenizer, processor.layout.prompts.image_token)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
@@ -133,14 +165,25 @@ class Family(ABC):
         placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
         embeddings = self.model(**placed).embeddings.float()
         unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
-        return [rows[real].cpu().numpy() for rows, real in zip(unit, placed["attention_mask"].bool(), strict=True)]
+        return [rows[counts].cpu().numpy() for rows, counts in zip(unit, self.counts(placed), strict=True)]
+
+    def counts(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Which tokens of a batch have a vector, (b, s): not the padding, nor what the checkpoint leaves out."""
+        scored = self.scored.page if "pixel_values" in inputs else self.scored.query
+        return inputs["attention_mask"].bool() & scored(inputs["input_ids"])
 
     def query_weight(self, tokens: int) -> float:
         """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""
-        return 1.0
+        return 1 / tokens if self.modules is not None and self.modules.mean else 1.0
+
+    def tokenise(self, text: str, **options: bool) -> BatchEncoding:
+        """A prompted text's tokens. What a chat template begins with <bos> gets no other one, as in transformers."""
+        bos = self.tokenizer.bos_token
+        is_whole = self.modules is not None and bos is not None and text.startswith(bos)
+        return self.tokenizer(text, add_special_tokens=self.adds_special_tokens and not is_whole, **options)
 
     def token_ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=self.adds_special_tokens)["input_ids"]
+        ids: list[int] = self.tokenise(text)["input_ids"]
         return ids
 
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -155,6 +198,16 @@ class Family(ABC):
             ids[number, real] = torch.tensor(row)
             mask[number, real] = 1
         return ids, mask
+
+    def check_page_length(self) -> None:
+        """Raises ValueError where a page may become longer than the checkpoint's longest."""
+        longest = self.modules.document_length if self.modules is not None else None
+        prompt = len(self.token_ids(self.prompts.page)) - 1
+        if longest is not None and self.max_patches + prompt > longest:
+            raise ValueError(
+                f"a page may become {self.max_patches} patches, and the checkpoint's document_length leaves room for "
+                f"{longest - prompt}: load it with max_patches={longest - prompt}"
+            )
 
     def check_tokenizer(self, folder: Path, vocabulary: int) -> None:
         """Raises WeightsMismatch for a tokenizer that was not made for a model of so many tokens."""
@@ -175,5 +228,7 @@ class Family(ABC):
             )
         kind = np.full(len(ids), VectorKind.TEXT, dtype=np.uint8)
         kind[at] = page_tokens.kinds
+        counts = self.scored.page(torch.tensor(ids)).numpy()
+        at = np.where(counts, np.cumsum(counts) - 1, -1)[at]  # its row among the vectors that the page keeps
         cells = np.where(page_tokens.cells >= 0, at[np.maximum(page_tokens.cells, 0)], -1).astype(np.int32)
-        return PatchGrid(cells), kind
+        return PatchGrid(cells), kind[counts]

@@ -14,6 +14,7 @@ from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.family import Family, ProcessorConfig
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.weights import load_weights
+from colvision.errors import EncoderNotFound
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -41,7 +42,12 @@ class LoadedCheckpoint(NamedTuple):
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
-        layout = self.family.layouts[self.checkpoint.model_type]
+        layout, modules = self.family.layouts[self.checkpoint.model_type], self.checkpoint.modules
+        if modules is not None and modules.is_native != layout.is_native:
+            raise EncoderNotFound(
+                f"checkpoint {self.name!r} has steps of sentence-transformers that do not go with its model_type "
+                f"{self.checkpoint.model_type!r}: take all files from one checkpoint"
+            )
         model_class, unused = self.family.model_class(), self.family.unused_weights
         quantisation = quantisation_arguments(self.quantise, device, dtype)
         implementation = attention(self.family, device, dtype, has_flash=_has_flash())
@@ -53,14 +59,20 @@ class LoadedCheckpoint(NamedTuple):
             model = model.to(device)
             if self.quantise is not None:
                 to_int8(model)
-        return self.family(model, ProcessorConfig(self.checkpoint.processor_folder(), layout, self.max_patches))
+        processor = ProcessorConfig(self.checkpoint.processor_folder(), layout, self.max_patches, modules)
+        family = self.family(model, processor)
+        family.check_page_length()
+        return family
 
     def fingerprint(self, family: Family) -> str:
         """sha256 over weights, adapters, prompts and resolution of the loaded family."""
         prompts = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
         settings = (self.checkpoint.model_type, str(family.revision), *prompts, str(family.max_patches))
         bits = () if self.quantise is None else (self.quantise,)
-        return fingerprint([self.checkpoint.folder, *self.adapters], (*settings, *bits))
+        modules = self.checkpoint.modules
+        projection = () if modules is None or modules.projection is None else (modules.projection,)
+        beside = () if modules is None else modules.settings
+        return fingerprint([self.checkpoint.folder, *self.adapters, *projection], (*settings, *bits, *beside))
 
 
 def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:

@@ -38,7 +38,7 @@ class ModuleFolder:
     `projection` is the folder of the Dense layer, None where vectors are the backbone's hidden states. `is_native`:
     the backbone is a retrieval class of transformers, which projects and prompts by itself. `prompts` (query, document)
     come before what the chat template writes; `template` are the template's own arguments. Tokens of `skipped` words
-    have no vector in the `skipped_in` tasks (query, document); where `kept` ids are named, no other token of a page has.
+    have no vector in the `skipped_in` tasks (query, document); if `kept` ids are named, no other token of a page has one.
     `query_length`, `document_length` are in tokens, prompt included. `mean`: the score is the mean over query tokens.
     """
 
@@ -79,9 +79,8 @@ class _Reader:
 
     def refuse(self, what: str) -> NoReturn:
         raise EncoderNotFound(
-            f"checkpoint {self._name!r} is a model of sentence-transformers, and {what}: colvision reads a Transformer, "
-            "one Dense layer without activation, MultiVectorMask and Normalize, and would compute something else; "
-            "choose another checkpoint"
+            f"checkpoint {self._name!r} was saved by sentence-transformers, and {what}: colvision reads a Transformer, "
+            "one Dense layer without activation, MultiVectorMask and Normalize; choose a checkpoint of these"
         )
 
     def read(self) -> ModuleFolder:
@@ -127,7 +126,11 @@ class _Reader:
         return [(kind.rpartition(".")[2], path) for kind, path in found]
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
-        known = ("Transformer", "MultiVectorMask") if is_native else ("Transformer", "Dense", "MultiVectorMask", "Normalize")
+        known = (
+            ("Transformer", "MultiVectorMask")
+            if is_native
+            else ("Transformer", "Dense", "MultiVectorMask", "Normalize")
+        )
         if "Pooling" in kinds:
             self.refuse("it makes one vector of a page (Pooling), not one of each patch")
         for kind in kinds:

@@ -29,9 +29,9 @@ _HUB = Prompts(f"{_IMAGE}<bos>{_DESCRIBE}\n", _IMAGE, "<bos>Question: ", augment
 _ENGINE = replace(_HUB, page=f"{_IMAGE}<bos><bos>{_DESCRIBE}\n", query_prefix="<bos>Query: ")
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
-    (r"^model\.language_model\.model\.", "vlm.language_model."),
-    (r"^model\.language_model\.lm_head\.", "lm_head."),
-    (r"^model\.(?:model\.)?(language_model|vision_tower|multi_modal_projector)\.", r"vlm.\1."),
+    (r"^(?:model\.)?language_model\.model\.", "vlm.language_model."),
+    (r"^(?:model\.)?language_model\.lm_head\.", "lm_head."),
+    (r"^(?:model\.){0,2}(language_model|vision_tower|multi_modal_projector)\.", r"vlm.\1."),
 )
 
 
@@ -68,6 +68,12 @@ class ColPali(Family):
             raise ValueError(
                 f"max_patches is {processor.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
             )
+
+    def template_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """PaliGemma's processor puts <bos> after the image that a chat template writes, and ends the line."""
+        prompts = super().template_prompts(processor)
+        before, image, after = prompts.page.partition(_IMAGE)
+        return replace(prompts, page=f"{before}{image}<bos>{after}\n")
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""

@@ -45,12 +45,13 @@ class _ColQwen(Family):
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
     supports_flash_attention: ClassVar[bool] = True
     has_grid_positions: ClassVar[bool] = True
+    has_pixel_limits: ClassVar[bool] = True
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Qwen2VLImageProcessorPil
 
         super().__init__(model, processor)
-        self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder)
+        self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder, processor.pixels)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
         if processor.max_patches is not None:

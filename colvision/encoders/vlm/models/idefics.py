@@ -34,6 +34,7 @@ class _TiledFamily(Family):
     """
 
     revision: ClassVar[int] = 1
+    unused_weights: ClassVar[frozenset[str]] = frozenset({"lm_head.weight"})
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Idefics3ImageProcessorPil
@@ -98,7 +99,7 @@ class ColIdefics3(_TiledFamily):
     supports_flash_attention: ClassVar[bool] = True
     _renames = (
         (r"^(?:linear|custom_text_proj)\.", "embedding_proj_layer."),
-        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+        (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     _prompts = Prompts(
         page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>",
@@ -129,7 +130,7 @@ class ColModernVBert(_TiledFamily):
     )
     _renames = (
         (r"^custom_text_proj\.", "embedding_proj_layer."),
-        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+        (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "colmodernvbert": CheckpointLayout(_prompts),
