@@ -61,12 +61,15 @@ ORACLES := .build/oracles
 oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the original implementations
 	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
 	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
-	@for set in older newer; do \
+	@for set in older newer multivector; do \
 	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
 	done
 	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
+	@rm -rf $(ORACLES)/module-folders
+	$(RUN) -m tests.oracles.module_folders $(ORACLES)/module-folders
 	PYTHONPATH=$(ORACLES)/older $(RUN) tests/oracles/original.py older $(ORACLES)/parts tests/oracles
 	PYTHONPATH=$(ORACLES)/newer $(RUN) tests/oracles/original.py newer $(ORACLES)/parts tests/oracles
+	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py multivector $(ORACLES)/module-folders tests/oracles
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU
 	$(RUN) -m benchmarks.vlm

@@ -83,4 +83,5 @@ def _qwen_processor(folder: Path) -> object:
     return _QwenProcessor(Qwen2VLImageProcessorPil.from_pretrained(folder), tokens, video_processor=object())
 
 
+PACKAGE = "colpali-engine"
 CASES = {"colqwen3": colqwen3, "colqwen3.5": colqwen3_5, "colmodernvbert": colmodernvbert}

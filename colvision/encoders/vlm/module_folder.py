@@ -38,7 +38,7 @@ class ModuleFolder:
     `projection` is the folder of the Dense layer, None where vectors are the backbone's hidden states. `is_native`:
     the backbone is a retrieval class of transformers, which projects and prompts by itself. `prompts` (query, document)
     come before what the chat template writes; `template` are the template's own arguments. Tokens of `skipped` words
-    have no vector in the `skipped_in` tasks (query, document); if `kept` ids are named, no other token of a page has one.
+    have no vector in the `skipped_in` tasks (query, document); where `kept` ids are named, no other of a page has.
     `query_length`, `document_length` are in tokens, prompt included. `mean`: the score is the mean over query tokens.
     """
 
