@@ -1,7 +1,7 @@
 """Runs original implementations on given weights, and keeps what they answer. Nothing of colvision runs here.
 
-python tests/oracles/original.py older|newer|multivector PARTS OUT, in the environment of that name, which `make oracles`
-makes.
+python tests/oracles/original.py older|newer|multivector PARTS OUT, in the environment of that name, as `make oracles`
+makes it.
 """
 
 import importlib
