@@ -113,12 +113,34 @@ _EncoderOption = Annotated[
 EncoderArgument = Annotated[
     str, typer.Argument(help="mini; or a checkpoint folder or hub id (experimental).", show_default=False)
 ]
+_QueryPrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--query-prefix",
+        metavar="TEXT",
+        show_default="the checkpoint's own",
+        help="The words before every query, such as 'Query: '; '' for none.",
+        rich_help_panel=_PANEL,
+    ),
+]
+_PagePromptOption = Annotated[
+    str | None,
+    typer.Option(
+        "--page-prompt",
+        metavar="TEXT",
+        show_default="the checkpoint's own",
+        help="The whole text around a page, with the model's image token once.",
+        rich_help_panel=_PANEL,
+    ),
+]
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,
     "max_patches": MaxPatchesOption,
     "adapter": _AdapterOption,
     "quantise": _QuantiseOption,
+    "query_prefix": _QueryPrefixOption,
+    "page_prompt": _PagePromptOption,
 }
 
 

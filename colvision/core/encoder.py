@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -46,13 +46,14 @@ class CheckpointRef:
     max_patches: int | None = None
     adapter: str | None = None
     quantise: str | None = None
+    query_prefix: str | None = None
+    page_prompt: str | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""
-        patches = f" --max-patches {self.max_patches}" if self.max_patches else ""
-        adapter = f" --adapter {shlex.quote(self.adapter)}" if self.adapter else ""
-        bits = f" --quantise {self.quantise}" if self.quantise else ""
-        return f"--encoder {name or shlex.quote(self.name)}{patches}{adapter}{bits}"
+        given = {option: value for option, value in asdict(self).items() if option != "name" and value is not None}
+        options = [f"--{option.replace('_', '-')} {shlex.quote(str(value))}" for option, value in given.items()]
+        return " ".join([f"--encoder {name or shlex.quote(self.name)}", *options])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ def load_encoder(
     max_patches: int | None = None,
     adapter: str | Path | None = None,
     quantise: Quantise | None = None,
+    query_prefix: str | None = None,
+    page_prompt: str | None = None,
 ) -> Encoder:
     """The encoder of this name, ready to encode: loaded completely or refused.
 
@@ -39,6 +41,8 @@ def load_encoder(
         adapter: a folder with a LoRA adapter (peft's format) that was trained on this checkpoint.
         quantise: `"int8"` or `"4bit"`: the weights of the backbone in fewer bits, the projection as it is. Another
             encoder to a collection: vectors differ a little.
+        query_prefix: the words before every query, such as `"Query: "` or `""`; the checkpoint's own when None.
+        page_prompt: the whole text around a page, with the model's image token once; the checkpoint's own when None.
 
     Raises:
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
@@ -46,7 +50,16 @@ def load_encoder(
         EncoderError: another file of the checkpoint is damaged.
         MissingExtra: torch, transformers or peft is not installed, or what `quantise` needs.
     """
-    return load(name, EncoderOptions(device, dtype, max_patches, None if adapter is None else Path(adapter), quantise))
+    options = EncoderOptions(
+        device=device,
+        dtype=dtype,
+        max_patches=max_patches,
+        adapter=None if adapter is None else Path(adapter),
+        quantise=quantise,
+        query_prefix=query_prefix,
+        page_prompt=page_prompt,
+    )
+    return load(name, options)
 
 
 def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known: EncoderInfo | None = None) -> Encoder:
@@ -70,7 +83,7 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
 
     module, _, class_name = family.partition(":")
     family_class = getattr(import_module(f"colvision.encoders.vlm.models.{module}"), class_name)
-    loaded = LoadedCheckpoint(family_class, checkpoint, options.adapter, options.max_patches, options.quantise)
+    loaded = LoadedCheckpoint(family_class, checkpoint, options)
     device, *others = options.torch_devices()
     dtype = options.torch_dtype(device)
     try:

@@ -1,4 +1,4 @@
-"""How an encoder is loaded: where it computes, in which precision and how few bits, at which resolution, adapted."""
+"""How an encoder is loaded: where and how exactly it computes, and what decides its vectors beside the checkpoint."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class EncoderOptions:
     max_patches: int | None = None
     adapter: Path | None = None
     quantise: Quantise | None = None
+    query_prefix: str | None = None
+    page_prompt: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:

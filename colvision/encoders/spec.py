@@ -30,7 +30,7 @@ class EncoderSpec:
     def __post_init__(self) -> None:
         options = self.options
         if self.name is None and options != EncoderOptions(options.device, options.dtype):
-            raise ValueError("max_patches, adapter and quantise belong to an encoder: name that, too (--encoder)")
+            raise ValueError("options that decide the vectors belong to an encoder: name that, too (--encoder)")
 
     def expected(self, filled_by: EncoderInfo | None) -> str:
         """Its name, before it is loaded."""
@@ -64,4 +64,6 @@ class EncoderSpec:
             max_patches=reference.max_patches,
             adapter=adapter,
             quantise=cast("Quantise | None", reference.quantise),
+            query_prefix=reference.query_prefix,
+            page_prompt=reference.page_prompt,
         )

@@ -44,7 +44,7 @@ def failed(report: DoctorReport) -> list[str]:
 def as_family(folder: Path, family: type[Family]) -> VlmEncoder:
     """The checkpoint as a family that differs from its own in one thing."""
     sound = load(folder)
-    source = ProcessorConfig(folder, sound.family.layouts["colqwen2"], None)
+    source = ProcessorConfig(folder, sound.family.layouts["colqwen2"])
     return VlmEncoder(family(sound.family.model, source), sound.checkpoint)
 
 

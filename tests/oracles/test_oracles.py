@@ -51,7 +51,7 @@ def test_without_our_positions_pages_are_not_those_of_the_original(tmp_path, nam
 
     folder = checkpoint(name, tmp_path)
     encoder = load_encoder(folder, device="cpu", dtype="float32")
-    source = ProcessorConfig(folder, encoder.family.layouts[encoder.checkpoint.checkpoint.model_type], None)
+    source = ProcessorConfig(folder, encoder.family.layouts[encoder.checkpoint.checkpoint.model_type])
     in_line = VlmEncoder(InOneLine(encoder.family.model, source), encoder.checkpoint)
     [embedding] = in_line.encode_pages([Page(pages()[0])])
     expected = reference(name, "page0")

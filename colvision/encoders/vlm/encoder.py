@@ -66,7 +66,9 @@ class VlmEncoder:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "attention": self.family.model.config._attn_implementation,
-            "dtype": " in ".join(filter(None, (self.checkpoint.quantise, _dtype_name(self.family.model.dtype)))),
+            "dtype": " in ".join(
+                filter(None, (self.checkpoint.options.quantise, _dtype_name(self.family.model.dtype)))
+            ),
         }
         fingerprint = self.checkpoint.fingerprint(self.family)
         return EncoderInfo(

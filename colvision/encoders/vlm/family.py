@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
+from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, module_prompts, read_prompts
 from colvision.encoders.vlm.scored_tokens import ScoredTokens
@@ -50,14 +51,14 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and how many patches it may make.
+    """Where a family's tokenizer and image processor come from, and what of them the caller chose otherwise.
 
     `modules`: what sentence-transformers saved beside them.
     """
 
     folder: Path
     layout: CheckpointLayout
-    max_patches: int | None
+    options: EncoderOptions = EncoderOptions()
     modules: ModuleFolder | None = None
 
     @property
@@ -77,6 +78,7 @@ class Family(ABC):
     unused_weights: ClassVar[frozenset[str]] = frozenset()  # may lie in a checkpoint: the model does not read them
     padding_side: ClassVar[Literal["left", "right"]] = "left"
     adds_special_tokens: ClassVar[bool] = True  # whether the tokenizer does; else the prompts hold them already
+    query_start: ClassVar[str] = ""  # what comes before the words of every query's prefix
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
@@ -105,7 +107,8 @@ class Family(ABC):
         modules = processor.modules
         is_plain = modules is not None and not modules.is_native
         self.modules = modules
-        self.prompts = self.template_prompts(processor) if is_plain else self.checkpoint_prompts(processor)
+        stated = self.template_prompts(processor) if is_plain else self.checkpoint_prompts(processor)
+        self.prompts = self._with_options(stated, processor.options)
         self.scored = ScoredTokens.of(modules, self.tokenizer)
         if processor.pixels and not self.has_pixel_limits:
             raise EncoderNotFound(f"{processor.folder} limits a page's pixels, which this family's processor does not")
@@ -125,6 +128,10 @@ class Family(ABC):
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
         return read_prompts(processor.folder, processor.layout.prompts)
+
+    def _with_options(self, prompts: Prompts, options: EncoderOptions) -> Prompts:
+        prefix = None if options.query_prefix is None else self.query_start + options.query_prefix
+        return prompts.stated_by("the options given", page=options.page_prompt, query_prefix=prefix)
 
     @abstractmethod
     def fit(self, image: Image.Image) -> Image.Image:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 _AUGMENTATION = 10  # tokens after a query that the models of this field were trained with
 
 
+PromptPart = Literal["page", "query_prefix", "query_suffix"]
+
+
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """`page` holds `image_token` once, where the page's own tokens go; a query stands between prefix and suffix."""
+    """`page` holds `image_token` once, where the page's own tokens go; a query stands between prefix and suffix.
+
+    `source` says where they come from, as a user is told it; `sources`, by part, where another one states a part.
+    """
 
     page: str
     image_token: str
     query_prefix: str
     query_suffix: str
+    source: str
+    sources: Mapping[PromptPart, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.page.count(self.image_token) != 1:
@@ -24,6 +33,31 @@ class Prompts:
 
     def page_with(self, image_tokens: str) -> str:
         return self.page.replace(self.image_token, image_tokens)
+
+    def stated_by(
+        self,
+        source: str,
+        *,
+        page: str | None = None,
+        query_prefix: str | None = None,
+        query_suffix: str | None = None,
+    ) -> Prompts:
+        """With the parts that `source` states; None for one that it does not. Raises ValueError, see `page`."""
+        return replace(
+            self,
+            page=self.page if page is None else page,
+            query_prefix=self.query_prefix if query_prefix is None else query_prefix,
+            query_suffix=self.query_suffix if query_suffix is None else query_suffix,
+            sources={
+                **self.sources,
+                **({} if page is None else {"page": source}),
+                **({} if query_prefix is None else {"query_prefix": source}),
+                **({} if query_suffix is None else {"query_suffix": source}),
+            },
+        )
+
+    def source_of(self, part: PromptPart) -> str:
+        return self.sources.get(part, self.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from colvision.core.encoder import CheckpointRef
-from colvision.encoders.options import Quantise
+from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.adapters import add_adapters
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.family import Family, ProcessorConfig
@@ -18,27 +18,33 @@ from colvision.errors import EncoderNotFound
 
 
 class LoadedCheckpoint(NamedTuple):
-    """A checkpoint of a family; `adapter` was trained on it, beside the one that its repository may bring."""
+    """A checkpoint of a family; `options.adapter` was trained on it, beside the one that its repository may bring."""
 
     family: type[Family]
     checkpoint: Checkpoint
-    adapter: Path | None
-    max_patches: int | None
-    quantise: Quantise | None = None
+    options: EncoderOptions = EncoderOptions()
 
     @property
     def name(self) -> str:
-        return self.checkpoint.name if self.adapter is None else f"{self.checkpoint.name} + {self.adapter.name}"
+        adapter = self.options.adapter
+        return self.checkpoint.name if adapter is None else f"{self.checkpoint.name} + {adapter.name}"
 
     @property
     def reference(self) -> CheckpointRef:
         """What a collection remembers of it."""
-        adapter = None if self.adapter is None else str(self.adapter.resolve())
-        return CheckpointRef(self.checkpoint.source, self.max_patches, adapter, self.quantise)
+        options = self.options
+        return CheckpointRef(
+            self.checkpoint.source,
+            max_patches=options.max_patches,
+            adapter=None if options.adapter is None else str(options.adapter.resolve()),
+            quantise=options.quantise,
+            query_prefix=options.query_prefix,
+            page_prompt=options.page_prompt,
+        )
 
     @property
     def adapters(self) -> list[Path]:
-        return [adapter for adapter in (self.checkpoint.adapter, self.adapter) if adapter is not None]
+        return [adapter for adapter in (self.checkpoint.adapter, self.options.adapter) if adapter is not None]
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
@@ -49,7 +55,7 @@ class LoadedCheckpoint(NamedTuple):
                 f"{self.checkpoint.model_type!r}: take all files from one checkpoint"
             )
         model_class, unused = self.family.model_class(), self.family.unused_weights
-        quantisation = quantisation_arguments(self.quantise, device, dtype)
+        quantisation = quantisation_arguments(self.options.quantise, device, dtype)
         implementation = attention(self.family, device, dtype, has_flash=_has_flash())
         arguments = {**quantisation, "attn_implementation": implementation}
         model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
@@ -57,9 +63,9 @@ class LoadedCheckpoint(NamedTuple):
             add_adapters(model, self.adapters, self.checkpoint, layout)
         if not quantisation:  # else it is where it belongs, in fewer bits
             model = model.to(device)
-            if self.quantise is not None:
+            if self.options.quantise is not None:
                 to_int8(model)
-        processor = ProcessorConfig(self.checkpoint.processor_folder(), layout, self.max_patches, modules)
+        processor = ProcessorConfig(self.checkpoint.processor_folder(), layout, self.options, modules)
         family = self.family(model, processor)
         family.check_page_length()
         return family
@@ -68,7 +74,7 @@ class LoadedCheckpoint(NamedTuple):
         """sha256 over weights, adapters, prompts and resolution of the loaded family."""
         prompts = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
         settings = (self.checkpoint.model_type, str(family.revision), *prompts, str(family.max_patches))
-        bits = () if self.quantise is None else (self.quantise,)
+        bits = () if self.options.quantise is None else (self.options.quantise,)
         modules = self.checkpoint.modules
         projection = () if modules is None or modules.projection is None else (modules.projection,)
         beside = () if modules is None else modules.settings

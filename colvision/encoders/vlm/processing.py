@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     ImageProcessor = TypeVar("ImageProcessor", bound=BaseImageProcessor)
 
 _QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from a chat template
+PROCESSOR_FILE = "processor_config.json"  # states an image processor and prompts
 # Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
 _TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
 
@@ -65,7 +65,7 @@ def missing_image_processor(folder: Path) -> EncoderNotFound:
 
 def read_processor_config(folder: Path) -> Mapping[str, object]:
     """The checkpoint's `processor_config.json`; empty where it has none."""
-    file = folder / "processor_config.json"
+    file = folder / PROCESSOR_FILE
     content: Mapping[str, object] = json.loads(file.read_bytes()) if file.is_file() else {}
     return content
 
@@ -74,10 +74,10 @@ def read_prompts(folder: Path, defaults: Prompts) -> Prompts:
     """The prompts that the checkpoint states, and the defaults of its family where it states none."""
     config = read_processor_config(folder)
     page, prefix = config.get("visual_prompt_prefix"), config.get("query_prefix")
-    return replace(
-        defaults,
-        page=page if isinstance(page, str) else defaults.page,
-        query_prefix=prefix if isinstance(prefix, str) else defaults.query_prefix,
+    return defaults.stated_by(
+        PROCESSOR_FILE,
+        page=page if isinstance(page, str) else None,
+        query_prefix=prefix if isinstance(prefix, str) else None,
     )
 
 
@@ -109,7 +109,7 @@ def module_prompts(modules: ModuleFolder, tokenizer: PreTrainedTokenizerFast, im
         raise WeightsMismatch(
             f"the checkpoint's chat template writes a page as {page!r}: expected {image_token} once, for its patches"
         )
-    return Prompts(page, image_token, prefix, suffix)
+    return Prompts(page, image_token, prefix, suffix, source="the chat template")
 
 
 def _rendered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -40,13 +41,15 @@ def check_model(family: Family, checkpoint: LoadedCheckpoint, versions: Mapping[
         yield Finding("weights", None, message)
         return
     try:
-        unquantised = checkpoint._replace(quantise=None)
+        unquantised = checkpoint._replace(options=replace(checkpoint.options, quantise=None))
         reloaded = unquantised.load(torch.device("cpu"), torch.float32)
     except EncoderError as error:
         yield Finding("weights", False, f"they no longer load: {error}")
         return
     yield _check_weights(family, reloaded)
-    yield _check_drift(family, reloaded, f"{family.model.device.type} in {versions['dtype']}", checkpoint.quantise)
+    yield _check_drift(
+        family, reloaded, f"{family.model.device.type} in {versions['dtype']}", checkpoint.options.quantise
+    )
 
 
 def _without_grid_positions() -> Finding:

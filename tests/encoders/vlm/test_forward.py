@@ -83,7 +83,7 @@ def tile_processor(name: str, folder) -> Callable[[Page], list[int]]:
         own = ColModernVBertProcessor(pictures, tokens, image_seq_len=16)
         return lambda page: own.process_images([page.image])["input_ids"][0].tolist()
     own = Idefics3Processor(pictures, tokens, image_seq_len=16)
-    prompt = "<|im_start|>user\n<image>Describe the image.<end_of_utterance>"
+    prompt = "<|im_start|>User: Describe the image.<image><end_of_utterance>"
     return lambda page: own(text=[prompt], images=[page.image], return_tensors="pt")["input_ids"][0].tolist()
 
 

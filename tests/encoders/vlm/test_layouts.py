@@ -92,7 +92,7 @@ def test_every_weight_lands_where_it_belongs(tmp_path, model_type):
 def test_without_the_map_of_names_it_is_refused(stored):
     model_type, repositories = stored
     checkpoint = Checkpoint.read(repositories.base, "old")
-    prompts = Prompts("<image>", "<image>", "", "")
+    prompts = Prompts("<image>", "<image>", "", "", source="a test")
     model_class = OLD[model_type][1]
     only_projection = CheckpointLayout(prompts, ((r"^(custom_text_proj|linear)\.", "embedding_proj_layer."),))
     if model_type != "qwen3_vl":  # its names lack a prefix only, which transformers adds

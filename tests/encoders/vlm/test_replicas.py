@@ -51,7 +51,7 @@ class Watched(LoadedCheckpoint):
 
 
 def watched(folder: Path, *, devices: int, broken: int | None = None) -> VlmEncoder:
-    checkpoint = Watched(ColQwen2, find_checkpoint(folder), None, None)
+    checkpoint = Watched(ColQwen2, find_checkpoint(folder))
     checkpoint.loaded, checkpoint.broken = [], broken
     return VlmEncoder(checkpoint.load(CPU, torch.float32), checkpoint, (devices - 1) * [CPU])
 

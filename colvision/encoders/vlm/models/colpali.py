@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import load_image_processor, read_processor_config
+from colvision.encoders.vlm.processing import PROCESSOR_FILE, load_image_processor, read_processor_config
 from colvision.errors import WeightsMismatch
 
 if TYPE_CHECKING:
@@ -24,9 +23,15 @@ if TYPE_CHECKING:
 
 _IMAGE = "<image>"
 _DESCRIBE = "Describe the image."
-_HUB = Prompts(f"{_IMAGE}<bos>{_DESCRIBE}\n", _IMAGE, "<bos>Question: ", augmentation("<pad>") + "\n")
-# As colpali-v1.3 was trained (colpali-engine 0.3.4): PaliGemma's processor puts a second <bos> before the one given.
-_ENGINE = replace(_HUB, page=f"{_IMAGE}<bos><bos>{_DESCRIBE}\n", query_prefix="<bos>Query: ")
+# v1.2 and v1.3 were trained with these, and the versions of them for transformers state the same; colpali-engine itself
+# went on to "Query: " and two <bos> in 0.3.4, and to no words before a query in 0.3.13.
+_PROMPTS = Prompts(
+    page=f"{_IMAGE}<bos>{_DESCRIBE}\n",
+    image_token=_IMAGE,
+    query_prefix="<bos>Question: ",
+    query_suffix=augmentation("<pad>") + "\n",
+    source="colpali-engine 0.3.3, as colpali-v1.2 and v1.3 were trained",
+)
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
     (r"^(?:model\.)?language_model\.model\.", "vlm.language_model."),
@@ -42,9 +47,10 @@ class ColPali(Family):
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
     padding_side: ClassVar[Literal["left", "right"]] = "right"
     adds_special_tokens: ClassVar[bool] = False
+    query_start: ClassVar[str] = "<bos>"
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "colpali": CheckpointLayout(_HUB),
-        "paligemma": CheckpointLayout(_ENGINE, _RENAMES),
+        "colpali": CheckpointLayout(_PROMPTS),
+        "paligemma": CheckpointLayout(_PROMPTS, _RENAMES),
     }
 
     @staticmethod
@@ -64,25 +70,24 @@ class ColPali(Family):
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.max_patches = self._cells.size
         self._check_image_processor(processor.folder, vision.image_size)
-        if processor.max_patches not in (None, self.max_patches):
-            raise ValueError(
-                f"max_patches is {processor.max_patches}; ColPali has one resolution, {self.max_patches} patches a page"
-            )
+        wanted = processor.options.max_patches
+        if wanted not in (None, self.max_patches):
+            raise ValueError(f"max_patches is {wanted}; ColPali has one resolution, {self.max_patches} patches a page")
 
     def template_prompts(self, processor: ProcessorConfig) -> Prompts:
         """PaliGemma's processor puts <bos> after the image that a chat template writes, and ends the line."""
         prompts = super().template_prompts(processor)
         before, image, after = prompts.page.partition(_IMAGE)
-        return replace(prompts, page=f"{before}{image}<bos>{after}\n")
+        return prompts.stated_by("the chat template", page=f"{before}{image}<bos>{after}\n")
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""
         defaults, config = processor.layout.prompts, read_processor_config(processor.folder)
         page, prefix = config.get("visual_prompt_prefix"), config.get("query_prefix")
-        return replace(
-            defaults,
-            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else defaults.page,
-            query_prefix=f"<bos>{prefix}" if isinstance(prefix, str) else defaults.query_prefix,
+        return defaults.stated_by(
+            PROCESSOR_FILE,
+            page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else None,
+            query_prefix=self.query_start + prefix if isinstance(prefix, str) else None,
         )
 
     def _check_image_processor(self, folder: Path, side: int) -> None:

@@ -54,8 +54,8 @@ class _ColQwen(Family):
         self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder, processor.pixels)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
-        if processor.max_patches is not None:
-            self._limit(processor.max_patches)
+        if processor.options.max_patches is not None:
+            self._limit(processor.options.max_patches)
         self.max_patches = self.image_processor.size["longest_edge"] // self._cell**2
 
     def _limit(self, max_patches: int) -> None:
@@ -112,8 +112,9 @@ class ColQwen2(_ColQwen):
     positions; and it takes the pixels of each page by itself, padded.
     """
 
-    _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n")
-    _engine = replace(_hub, query_suffix=_AUGMENTATION)  # as trained; the port to transformers added the line's end
+    _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n", source="transformers")
+    # As trained; the port to transformers added the line's end.
+    _engine = replace(_hub, query_suffix=_AUGMENTATION, source="colpali-engine 0.3.4 to 0.3.12")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "colqwen2": CheckpointLayout(_hub),
         "qwen2_vl": CheckpointLayout(_engine, _RENAMES),
@@ -137,7 +138,7 @@ class ColQwen2(_ColQwen):
 class ColQwen3(_ColQwen):
     """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
 
-    _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION)
+    _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),
         "qwen3_5": CheckpointLayout(_prompts, _RENAMES),

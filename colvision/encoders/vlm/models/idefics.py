@@ -45,8 +45,8 @@ class _TiledFamily(Family):
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
         self._tile = self.image_processor.max_image_size["longest_edge"]  # pixels
-        if processor.max_patches is not None:
-            self._limit(processor.max_patches)
+        if processor.options.max_patches is not None:
+            self._limit(processor.options.max_patches)
         tiles = math.ceil(self.image_processor.size["longest_edge"] / self._tile)
         self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
 
@@ -94,7 +94,7 @@ class _TiledFamily(Family):
 
 
 class ColIdefics3(_TiledFamily):
-    """ColSmol. The prompts are those of colpali-engine 0.3.10, which the published checkpoints were made for."""
+    """ColSmol. Published in January 2025 with the chat template of its base: the words of a page come before it."""
 
     supports_flash_attention: ClassVar[bool] = True
     _renames = (
@@ -102,10 +102,11 @@ class ColIdefics3(_TiledFamily):
         (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     _prompts = Prompts(
-        page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>",
+        page=f"<|im_start|>User: Describe the image.{_IMAGE}<end_of_utterance>",
         image_token=_IMAGE,
         query_prefix="Query: ",
         query_suffix=augmentation("<end_of_utterance>") + "\n",
+        source="colpali-engine 0.3.8, as colSmol was published",
     )
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "idefics3": CheckpointLayout(_prompts, _renames),
@@ -127,6 +128,7 @@ class ColModernVBert(_TiledFamily):
         image_token=_IMAGE,
         query_prefix="",
         query_suffix=augmentation("<end_of_utterance>"),
+        source="transformers, as colmodernvbert was trained",
     )
     _renames = (
         (r"^custom_text_proj\.", "embedding_proj_layer."),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _DOCUMENT, _IMAGE, _ROW = "<doc>", "<img>", "<row>"
-_PROMPTS = Prompts(_DOCUMENT + _IMAGE, _IMAGE, query_prefix="<query>", query_suffix=augmentation("<mask>"))
+_PROMPTS = Prompts(
+    _DOCUMENT + _IMAGE, _IMAGE, query_prefix="<query>", query_suffix=augmentation("<mask>"), source="transformers"
+)
 _HALF = (0.5, 0.5, 0.5)
 
 
@@ -70,7 +71,7 @@ class NeoMME(Family):
         super().__init__(model, processor)
         self._patch = model.config.patch_size
         self._images = _read_image_settings(processor.folder, self._patch)
-        self.max_patches = self._most_patches(processor.max_patches)
+        self.max_patches = self._most_patches(processor.options.max_patches)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """A query's as the checkpoint's chat template writes it."""
@@ -143,7 +144,7 @@ def _with_template(defaults: Prompts, tokenizer: PreTrainedTokenizerFast) -> Pro
     if not tokenizer.chat_template:
         return defaults
     prefix, suffix = query_prompt(tokenizer, tokenizer.chat_template)
-    return replace(defaults, query_prefix=prefix, query_suffix=suffix)
+    return defaults.stated_by("the chat template", query_prefix=prefix, query_suffix=suffix)
 
 
 def _read_image_settings(folder: Path, patch: int) -> _ImageSettings:
