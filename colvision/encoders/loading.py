@@ -118,4 +118,5 @@ _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "colmodernvbert": "idefics:ColModernVBert",
     "modernvbert": "idefics:ColModernVBert",
     "neomme": "neomme:NeoMME",
+    "ultravbert": "idefics:ColUltraVBert",
 }

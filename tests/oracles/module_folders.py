@@ -19,6 +19,7 @@ from colvision.testing.parts import (
     paligemma_parts,
     qwen_config,
     qwen_parts,
+    text_config,
     tile_parts,
 )
 
@@ -56,13 +57,15 @@ def save_modules(
     *,
     hidden: int = 64,
     bias: bool = True,
+    projection: bool = True,
     prompts: Mapping[str, str] | None = None,
     mask: Mapping[str, object] | None = None,
     transformer: Mapping[str, object] | None = None,
 ) -> None:
     """What stands beside a backbone: its steps, their settings and the prompts."""
-    paths = {kind: "" if kind == "Transformer" else f"{number}_{kind}" for number, kind in enumerate(_STEPS)}
-    steps = [{"idx": n, "name": str(n), "path": paths[kind], "type": _STEPS[kind]} for n, kind in enumerate(_STEPS)]
+    kinds = [kind for kind in _STEPS if projection or kind != "Dense"]
+    paths = {kind: "" if kind == "Transformer" else f"{number}_{kind}" for number, kind in enumerate(kinds)}
+    steps = [{"idx": n, "name": str(n), "path": paths[kind], "type": _STEPS[kind]} for n, kind in enumerate(kinds)]
     forward = {"method": "forward", "method_output_name": "last_hidden_state"}
     modalities = {kind: forward for kind in ("text", "image")}
     settings = {
@@ -90,7 +93,7 @@ def save_modules(
             "default_prompt_name": None,
             "similarity_fn_name": "maxsim",
         },
-        f"{paths['Dense']}/config.json": dense,
+        **({f"{paths['Dense']}/config.json": dense} if projection else {}),
         f"{paths['MultiVectorMask']}/config.json": scored,
         f"{paths['Normalize']}/config.json": tokens,
     }
@@ -181,6 +184,20 @@ def _colmodernvbert(folder: Path) -> dict[str, object]:
     return modernvbert_config(tile_parts(folder))
 
 
+def _colultravbert(folder: Path) -> dict[str, object]:
+    """athrael-soju/ColUltraVBERT: no projection, vectors are the hidden states; few tiles, so that pages are scaled."""
+    tokens = tile_parts(folder)
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "max_image_tiles": 6}))
+    page = "<|begin_of_text|>User:<image>Describe the image.<end_of_utterance>"
+    save_modules(folder, with_task("Query: ", 10 * "<end_of_utterance>", page), projection=False)
+    return {
+        **modernvbert_config(tokens),
+        "model_type": "ultravbert",
+        "text_config": text_config("ultrabert", tokens, hidden_size=32, num_attention_heads=2, sliding_window=16),
+    }
+
+
 CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "st-pplx-late": _pplx_late,
     "st-colqwen2": _colqwen("qwen2_vl", 14),
@@ -190,6 +207,7 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "st-colpali-adapter": _colpali_adapter,
     "st-colsmol": _colsmol,
     "st-colmodernvbert": _colmodernvbert,
+    "st-colultravbert": _colultravbert,
 }
 
 

@@ -13,11 +13,13 @@ import torch
 import transformers
 from inputs import QUESTIONS, pages, weight
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoTokenizer,
+    BatchFeature,
     Idefics3ImageProcessorPil,
     Idefics3Processor,
     PaliGemmaProcessor,
@@ -28,7 +30,17 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-NAMES = ("pplx-late", "colqwen2", "colqwen2.5", "colqwen3", "colpali", "colpali-adapter", "colsmol", "colmodernvbert")
+NAMES = (
+    "pplx-late",
+    "colqwen2",
+    "colqwen2.5",
+    "colqwen3",
+    "colpali",
+    "colpali-adapter",
+    "colsmol",
+    "colmodernvbert",
+    "colultravbert",
+)
 
 
 class _NoVideos:
@@ -46,6 +58,18 @@ class _Qwen3(_NoVideos, Qwen3VLProcessor):
     pass
 
 
+class _FewTiles(Idefics3ImageProcessorPil):
+    """UltraVBertImageProcessor, which adds to Idefics3's that it scales what would have too many tiles."""
+
+    def preprocess(self, images: list[list[Image.Image]], **options: object) -> BatchFeature:
+        [[page]] = images
+        tile = self.max_image_size["longest_edge"]
+        longest = get_capped_longest_edge(
+            page.height, page.width, self.size["longest_edge"], tile, self.max_image_tiles
+        )
+        return super().preprocess(images, **{**options, "size": {"longest_edge": longest}})
+
+
 def processor(folder: str, **options: object) -> ProcessorMixin:
     """Stands for AutoProcessor.from_pretrained: the processor of a folder's model_type, scaling with PIL."""
     is_whole = Path(folder, "config.json").is_file()
@@ -57,8 +81,9 @@ def processor(folder: str, **options: object) -> ProcessorMixin:
         pictures = SiglipImageProcessorPil.from_pretrained(folder)
         pictures.image_seq_length = 64
         return PaliGemmaProcessor(pictures, tokens, chat_template=template)
-    if model_type in ("idefics3", "modernvbert"):
-        pictures = Idefics3ImageProcessorPil.from_pretrained(folder)
+    if model_type in ("idefics3", "modernvbert", "ultravbert"):
+        kind = _FewTiles if model_type == "ultravbert" else Idefics3ImageProcessorPil
+        pictures = kind.from_pretrained(folder)
         return Idefics3Processor(pictures, tokens, image_seq_len=16, chat_template=template)
     pictures = Qwen2VLImageProcessorPil.from_pretrained(folder, **sizes)
     kind = _Qwen2 if model_type in ("qwen2_vl", "qwen2_5_vl") else _Qwen3
@@ -69,10 +94,13 @@ transformers.AutoProcessor.from_pretrained = processor
 
 from sentence_transformers import MultiVectorEncoder  # noqa: E402
 
+import torchvision_names  # noqa: E402, F401, I001  last: all others know by now that there is no torchvision
+from transformers.models.ultravbert.image_processing_ultravbert import get_capped_longest_edge  # noqa: E402
+
 
 def answers(folder: Path) -> dict[str, np.ndarray]:
     """Draws the folder's weights, by their stored names, and encodes with them, page by page."""
-    shapes = {"1_Dense/model": _draw_dense(folder / "1_Dense")}
+    shapes = {"1_Dense/model": _draw_dense(folder / "1_Dense")} if (folder / "1_Dense").is_dir() else {}
     if (folder / "adapter_config.json").is_file():
         shapes |= {"base/model": _draw_backbone(folder / "base"), "adapter_model": _draw_adapter(folder)}
     else:

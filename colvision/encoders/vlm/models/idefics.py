@@ -1,4 +1,5 @@
-"""Encoders that see a page as square tiles and, last, as a whole: ColSmol (Idefics3, SmolVLM) and ColModernVBERT.
+"""Encoders that see a page as square tiles and, last, as a whole: ColSmol (Idefics3, SmolVLM), ColModernVBERT and
+ColUltraVBERT.
 
 ColSmol: `vidore/colSmol-256M`. ColModernVBERT: Teiletche et al. 2025, arXiv:2510.01149.
 """
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from colvision.core.embedding import Ints, VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
+from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _IMAGE, _AROUND, _GLOBAL = "<image>", "<fake_token_around_image>", "<global-img>"
 _SHORTEST = 32  # pixels: the processor takes the rows of an image 1 or 3 pixels high for colour channels
 _MOST_ELONGATED = 16  # long side / short side; longer slivers would leave a tile's side without a pixel
+_ULTRAVBERT_TILES = 27  # of a page, where its image processor's file says no other number
+_LARGEST = 4096  # pixels: the image processor scales no page to more
 _PARTS = "text_model|vision_model|connector"
 
 
@@ -69,8 +74,15 @@ class _TiledFamily(Family):
         return max(1, int(tiles)) * int(self._side) ** 2
 
     def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        return self._processed(images, self.image_processor.size["longest_edge"])
+
+    def _processed(
+        self, images: Sequence[Image.Image], longest_edge: int
+    ) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        """Scaled to so many pixels."""
+        size = {"longest_edge": longest_edge}
         processed = self.image_processor(
-            images=[[image] for image in images], return_row_col_info=True, return_tensors="pt"
+            images=[[image] for image in images], size=size, return_row_col_info=True, return_tensors="pt"
         )
         pixels = {name: processed[name] for name in ("pixel_values", "pixel_attention_mask")}
         shapes = zip(processed["rows"], processed["cols"], strict=True)
@@ -145,6 +157,63 @@ class ColModernVBert(_TiledFamily):
 
         model_class: type[PreTrainedModel] = ColModernVBertForRetrieval
         return model_class
+
+
+class ColUltraVBert(_TiledFamily):
+    """As ColModernVBERT, on UltraBERT, of at most `max_image_tiles` tiles a page: one that would have more is scaled
+    to a tile less, until it has not.
+
+    The image processor of transformers needs torchvision: this is Idefics3's, given the longest side of each page.
+    """
+
+    _unstated = Prompts(_IMAGE, _IMAGE, query_prefix="", query_suffix="", source="none")
+    _renames = ((rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"ultravbert": CheckpointLayout(_unstated, _renames)}
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from colvision.encoders.vlm.late_interaction import LateInteraction
+
+        return LateInteraction
+
+    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
+        super().__init__(model, processor)
+        self._most_tiles = int(getattr(self.image_processor, "max_image_tiles", _ULTRAVBERT_TILES))
+        self.max_patches = min(self.max_patches, self._most_tiles * self._side**2)
+
+    def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
+        raise EncoderNotFound(
+            f"{processor.folder} states no prompts: ColUltraVBERT is read as sentence-transformers saves it; copy its "
+            "modules.json, chat_template.jinja and the other files there from the checkpoint"
+        )
+
+    def count_patches(self, image: Image.Image) -> int:
+        rows, cols = _tile_grid(image, self._longest_edge(image), self._tile)
+        return (rows * cols + 1 if rows * cols > 1 else 1) * int(self._side) ** 2
+
+    def process_images(self, images: Sequence[Image.Image]) -> tuple[Mapping[str, Tensor], Sequence[PageTokens]]:
+        """Each page by itself, then padded with empty tiles, which the model leaves out."""
+        pages = [self._processed([image], self._longest_edge(image)) for image in images]
+        names = pages[0][0].keys()
+        pixels = {name: pad_sequence([inputs[name][0] for inputs, _ in pages], batch_first=True) for name in names}
+        return pixels, [tokens for _, [tokens] in pages]
+
+    def _longest_edge(self, image: Image.Image) -> int:
+        """Pixels."""
+        longest = int(self.image_processor.size["longest_edge"])
+        while longest > self._tile and math.prod(_tile_grid(image, longest, self._tile)) > self._most_tiles:
+            longest -= self._tile
+        return longest
+
+
+def _tile_grid(image: Image.Image, longest_edge: int, tile: int) -> tuple[int, int]:
+    """Rows and columns of the tiles that Idefics3's image processor cuts; sizes are even there."""
+    longest = min(longest_edge, _LARGEST)
+    ratio = max(image.size) / min(image.size)
+    shortest = int(longest / ratio)
+    along = math.ceil(longest / tile)
+    across = math.ceil(int(along * tile / (longest / (shortest + shortest % 2))) / tile)
+    return (along, across) if image.height > image.width else (across, along)
 
 
 def _grid_of_tiles(rows: int, cols: int, side: int) -> Ints:
