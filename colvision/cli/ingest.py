@@ -24,6 +24,7 @@ from colvision.cli.options import (
     open_existing,
     select_collection,
 )
+from colvision.core.encoder import DescribesPage, Encoder
 from colvision.core.metadata import parse_metadata
 from colvision.encoders.spec import EncoderSpec
 from colvision.ingest.left_out import describe_left_out
@@ -72,6 +73,7 @@ def ingest(
         progress_bars() as on_progress,
     ):
         into = select_collection(opened, collection)
+        _tell_page_size(opened.encoder)
         done: list[colvision.FileReport] = []
         begun = time.monotonic()
         try:
@@ -84,6 +86,12 @@ def ingest(
             raise
     _print(report, as_json=as_json)
     _exit(report, accept_failed_pages=accept_failed_pages)
+
+
+def _tell_page_size(encoder: Encoder) -> None:
+    """Before anything is read: the size of the index, and the time, follow from it."""
+    if isinstance(encoder, DescribesPage):
+        stderr.print(f"{escape(encoder.info.name)}: {escape(encoder.describe_page())}", soft_wrap=True)
 
 
 def _print(report: colvision.IngestReport, *, as_json: bool) -> None:
@@ -124,7 +132,9 @@ def reencode(
         open_existing(library, encoder=encoder, keep_free=keep_free, renderer=renderer) as opened,
         progress_bars() as on_progress,
     ):
-        report = select_collection(opened, collection).reencode(progress=on_progress)
+        into = select_collection(opened, collection)
+        _tell_page_size(opened.encoder)
+        report = into.reencode(progress=on_progress)
     echo(str(report) if report.files else "no document is left to encode")
     _exit(report, accept_failed_pages=accept_failed_pages)
 

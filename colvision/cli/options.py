@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import colvision
-from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
 
@@ -133,6 +133,15 @@ _PagePromptOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+_AttentionOption = Annotated[
+    Attention | None,
+    typer.Option(
+        "--attention",
+        show_default="as config.json says, else as published",
+        help="Which way the model reads: every token sees all, or those before it.",
+        rich_help_panel=_PANEL,
+    ),
+]
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,
@@ -141,6 +150,7 @@ _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "quantise": _QuantiseOption,
     "query_prefix": _QueryPrefixOption,
     "page_prompt": _PagePromptOption,
+    "attention": _AttentionOption,
 }
 
 

@@ -48,6 +48,7 @@ class CheckpointRef:
     quantise: str | None = None
     query_prefix: str | None = None
     page_prompt: str | None = None
+    attention: str | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""
@@ -63,7 +64,8 @@ class EncoderInfo:
     `fingerprint` changes with weights, adapter, prompts, resolution and calibration; `quantisation_range` is the
     largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never compared
     to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None for
-    mini, and for encoders that only a program knows how to make.
+    mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
+    same -> what has changed since, in words; no collection keeps it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EncoderInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     pool: int = 1
     loaded_from: CheckpointRef | None = None
+    former: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.dim < 1 or not 0 < self.quantisation_range <= 1:
@@ -94,6 +97,13 @@ class KnowsLimits(Protocol):
     """What an encoder may have besides: it says what of a page it cannot read, as far as the text layer tells."""
 
     def unreadable(self, page: Page) -> tuple[Note, ...]: ...
+
+
+@runtime_checkable
+class DescribesPage(Protocol):
+    """What an encoder may have besides: it says how many vectors a page of a usual size becomes."""
+
+    def describe_page(self) -> str: ...
 
 
 def unreadable_on(page: Page, encoder: "Encoder") -> tuple[Note, ...]:

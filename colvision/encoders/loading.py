@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.vlm.checkpoint import Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
@@ -28,6 +28,7 @@ def load_encoder(
     quantise: Quantise | None = None,
     query_prefix: str | None = None,
     page_prompt: str | None = None,
+    attention: Attention | None = None,
 ) -> Encoder:
     """The encoder of this name, ready to encode: loaded completely or refused.
 
@@ -43,6 +44,8 @@ def load_encoder(
             encoder to a collection: vectors differ a little.
         query_prefix: the words before every query, such as `"Query: "` or `""`; the checkpoint's own when None.
         page_prompt: the whole text around a page, with the model's image token once; the checkpoint's own when None.
+        attention: `"bidirectional"` (every token sees all) or `"causal"` (those before it), for a checkpoint that was
+            trained otherwise than its `config.json` says; what that says when None, else as published.
 
     Raises:
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
@@ -58,6 +61,7 @@ def load_encoder(
         quantise=quantise,
         query_prefix=query_prefix,
         page_prompt=page_prompt,
+        attention=attention,
     )
     return load(name, options)
 

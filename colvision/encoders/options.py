@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 Quantise = Literal["int8", "4bit"]
+Attention = Literal["bidirectional", "causal"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -25,12 +26,15 @@ class EncoderOptions:
     quantise: Quantise | None = None
     query_prefix: str | None = None
     page_prompt: str | None = None
+    attention: Attention | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(_DTYPES)}")
-        if self.quantise not in (None, *get_args(Quantise)):
-            raise ValueError(f"quantise is {self.quantise!r}; expected {' or '.join(map(repr, get_args(Quantise)))}")
+        for name, kind in (("quantise", Quantise), ("attention", Attention)):
+            if getattr(self, name) not in (None, *get_args(kind)):
+                expected = " or ".join(map(repr, get_args(kind)))
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
         if self.max_patches is not None and self.max_patches < 1:
             raise ValueError(f"max_patches is {self.max_patches}; expected at least 1")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from colvision.encoders.loading import load
-from colvision.encoders.options import EncoderOptions, Quantise
+from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -66,4 +66,5 @@ class EncoderSpec:
             quantise=cast("Quantise | None", reference.quantise),
             query_prefix=reference.query_prefix,
             page_prompt=reference.page_prompt,
+            attention=cast("Attention | None", reference.attention),
         )

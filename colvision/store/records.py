@@ -44,7 +44,9 @@ class CollectionRow:
             return
         pinned_options, options = pinned.options or pinned.name, info.options or "--encoder NAME"
         advice = f"open the library with {pinned_options}, or run"
-        if options == pinned_options:
+        if pinned.fingerprint in info.former:
+            advice = f"{info.former[pinned.fingerprint]}: run"
+        elif options == pinned_options:
             changed = "its files have changed since: put back those of then, or run"
             advice = changed if pinned.loaded_from else "another version of it: run"
         own = "" if self.name == "default" else f" --collection {shlex.quote(str(self.name))}"

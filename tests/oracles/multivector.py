@@ -62,6 +62,9 @@ class _FewTiles(Idefics3ImageProcessorPil):
     """UltraVBertImageProcessor, which adds to Idefics3's that it scales what would have too many tiles."""
 
     def preprocess(self, images: list[list[Image.Image]], **options: object) -> BatchFeature:
+        import torchvision_names  # noqa: F401  only now, when all others know that there is no torchvision
+        from transformers.models.ultravbert.image_processing_ultravbert import get_capped_longest_edge
+
         [[page]] = images
         tile = self.max_image_size["longest_edge"]
         longest = get_capped_longest_edge(
@@ -93,9 +96,6 @@ def processor(folder: str, **options: object) -> ProcessorMixin:
 transformers.AutoProcessor.from_pretrained = processor
 
 from sentence_transformers import MultiVectorEncoder  # noqa: E402
-
-import torchvision_names  # noqa: E402, F401, I001  last: all others know by now that there is no torchvision
-from transformers.models.ultravbert.image_processing_ultravbert import get_capped_longest_edge  # noqa: E402
 
 
 def answers(folder: Path) -> dict[str, np.ndarray]:

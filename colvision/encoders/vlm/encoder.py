@@ -24,6 +24,7 @@ from colvision.encoders.vlm.family import Family, PageBatch
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
 from colvision.encoders.vlm.replicas import ReplicaPool
+from colvision.encoders.vlm.resolution import page_size
 from colvision.encoders.vlm.self_check import check_model
 from colvision.errors import EncoderError
 
@@ -78,6 +79,7 @@ class VlmEncoder:
             self._quantisation_range(fingerprint),
             versions=versions,
             loaded_from=self.checkpoint.reference,
+            former=self.checkpoint.former_fingerprints(self.family),
         )
 
     def _quantisation_range(self, fingerprint: str) -> float:
@@ -152,6 +154,10 @@ class VlmEncoder:
                 weight = self.family.query_weight(len(vectors))
                 embeddings.append(query.prompted.embedding(vectors, spans, weight=weight))
         return embeddings
+
+    def describe_page(self) -> str:
+        """How many vectors a page becomes, before there is one."""
+        return f"{page_size(self.family)}; {self.checkpoint.patch_limit(self.family)}"
 
     def self_check(self) -> Iterator[Finding]:
         """What `colvision doctor` reports of this encoder beyond what its vectors show."""

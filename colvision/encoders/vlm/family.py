@@ -51,7 +51,7 @@ class PageTokens(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and what of them the caller chose otherwise.
+    """Where a family's tokenizer and image processor come from, and what the caller wants otherwise.
 
     `modules`: what sentence-transformers saved beside them.
     """
@@ -60,6 +60,11 @@ class ProcessorConfig(NamedTuple):
     layout: CheckpointLayout
     options: EncoderOptions = EncoderOptions()
     modules: ModuleFolder | None = None
+
+    @property
+    def is_plain_folder(self) -> bool:
+        """Whether sentence-transformers saved a plain backbone: then it says itself how pages and queries are given."""
+        return self.modules is not None and not self.modules.is_native
 
     @property
     def pixels(self) -> Mapping[str, int]:
@@ -82,6 +87,7 @@ class Family(ABC):
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
+    trained_patches: int | None = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
     has_pixel_limits: ClassVar[bool] = False  # whether its image processor scales a page to so many pixels
 
@@ -91,6 +97,7 @@ class Family(ABC):
     image_token_id: int
     scored: ScoredTokens
     dim: int
+    stated_patches: int  # the most patches of a page by the checkpoint's files alone
     max_patches: int
     query_tokens: int  # the most of a query's own
 
@@ -104,20 +111,23 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        modules = processor.modules
-        is_plain = modules is not None and not modules.is_native
-        self.modules = modules
-        stated = self.template_prompts(processor) if is_plain else self.checkpoint_prompts(processor)
-        self.prompts = self._with_options(stated, processor.options)
-        self.scored = ScoredTokens.of(modules, self.tokenizer)
+        self.modules = processor.modules
+        self.prompts = self.with_options(self.stated_prompts(processor), processor.options)
+        self.scored = ScoredTokens.of(self.modules, self.tokenizer)
+        if processor.is_plain_folder:
+            self.trained_patches = None  # its own files say it
         if processor.pixels and not self.has_pixel_limits:
             raise EncoderNotFound(f"{processor.folder} limits a page's pixels, which this family's processor does not")
         self.dim = model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
         prompt = len(self.token_ids(self.prompts.query_prefix + self.prompts.query_suffix))
-        longest = modules.query_length if modules is not None and modules.query_length else _QUERY_TOKENS + prompt
+        longest = (self.modules.query_length if self.modules is not None else None) or _QUERY_TOKENS + prompt
         self.query_tokens = max(1, min(_QUERY_TOKENS, longest - prompt))
+
+    def stated_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """What the files say of them, and what is known of the published models where they say nothing."""
+        return self.template_prompts(processor) if processor.is_plain_folder else self.checkpoint_prompts(processor)
 
     def template_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the chat template of a folder of sentence-transformers writes."""
@@ -129,8 +139,10 @@ class Family(ABC):
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
         return read_prompts(processor.folder, processor.layout.prompts)
 
-    def _with_options(self, prompts: Prompts, options: EncoderOptions) -> Prompts:
-        prefix = None if options.query_prefix is None else self.query_start + options.query_prefix
+    @classmethod
+    def with_options(cls, prompts: Prompts, options: EncoderOptions) -> Prompts:
+        """With those that the caller wants instead."""
+        prefix = None if options.query_prefix is None else cls.query_start + options.query_prefix
         return prompts.stated_by("the options given", page=options.page_prompt, query_prefix=prefix)
 
     @abstractmethod

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from colvision.encoders.options import Attention
+
 _AUGMENTATION = 10  # tokens after a query that the models of this field were trained with
 
 
@@ -65,11 +67,16 @@ class CheckpointLayout:
     """`renames`: patterns of stored names and what they become in the model; none where the names are the model's.
 
     A checkpoint with renames holds a plain vision-language model and a projection: its configuration is that of the
-    plain model.
+    plain model. `attention`: which way the published models of this sort read, where their configuration does not say;
+    `is_turnable`: whether the model's code can read the other way. `former_prompts`: those that colvision gave earlier,
+    where they were others.
     """
 
     prompts: Prompts
     renames: Sequence[tuple[str, str]] = ()
+    attention: Attention = "causal"
+    is_turnable: bool = True
+    former_prompts: Prompts | None = None
 
     @property
     def is_native(self) -> bool:

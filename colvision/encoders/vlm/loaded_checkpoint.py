@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from colvision.core.encoder import CheckpointRef
-from colvision.encoders.options import EncoderOptions
+from colvision.encoders.options import Attention, EncoderOptions
 from colvision.encoders.vlm.adapters import add_adapters
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig
+from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
+from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
 from colvision.encoders.vlm.weights import load_weights
 from colvision.errors import EncoderNotFound
 
@@ -40,7 +46,32 @@ class LoadedCheckpoint(NamedTuple):
             quantise=options.quantise,
             query_prefix=options.query_prefix,
             page_prompt=options.page_prompt,
+            attention=options.attention,
         )
+
+    @property
+    def layout(self) -> CheckpointLayout:
+        return self.family.layouts[self.checkpoint.model_type]
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the model is made to read."""
+        config = self._config()
+        default = Direction(self.layout.attention, "as the published ones were trained; config.json does not say")
+        if self.layout.is_turnable and self._processor.is_plain_folder:
+            default = Direction(transformers_direction(config), "as sentence-transformers runs it")
+        return choose_direction(config, self.layout, self.options.attention, default)
+
+    def _config(self) -> dict[str, object]:
+        return read_json(self.checkpoint.folder / "config.json")
+
+    @property
+    def _processor(self) -> ProcessorConfig:
+        return ProcessorConfig(self.checkpoint.processor_folder(), self.layout, self.options, self.checkpoint.modules)
+
+    def prompts(self, family: Family) -> Prompts:
+        """Those that a model of these files and options is to be given."""
+        return self.family.with_options(family.stated_prompts(self._processor), self.options)
 
     @property
     def adapters(self) -> list[Path]:
@@ -48,7 +79,7 @@ class LoadedCheckpoint(NamedTuple):
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
-        layout, modules = self.family.layouts[self.checkpoint.model_type], self.checkpoint.modules
+        layout, direction, modules = self.layout, self.direction, self.checkpoint.modules
         if modules is not None and modules.is_native != layout.is_native:
             raise EncoderNotFound(
                 f"checkpoint {self.name!r} has steps of sentence-transformers that do not go with its model_type "
@@ -56,32 +87,85 @@ class LoadedCheckpoint(NamedTuple):
             )
         model_class, unused = self.family.model_class(), self.family.unused_weights
         quantisation = quantisation_arguments(self.options.quantise, device, dtype)
-        implementation = attention(self.family, device, dtype, has_flash=_has_flash())
+        implementation = attention_implementation(self.family, device, dtype, has_flash=_has_flash())
         arguments = {**quantisation, "attn_implementation": implementation}
         model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
+        if layout.is_turnable:
+            set_direction(model, direction.attention)
         if self.adapters:
             add_adapters(model, self.adapters, self.checkpoint, layout)
         if not quantisation:  # else it is where it belongs, in fewer bits
             model = model.to(device)
             if self.options.quantise is not None:
                 to_int8(model)
-        processor = ProcessorConfig(self.checkpoint.processor_folder(), layout, self.options, modules)
-        family = self.family(model, processor)
+        family = self.family(model, self._processor)
         family.check_page_length()
         return family
 
+    def patch_limit(self, family: Family) -> PatchLimit:
+        """The most patches that a page may become."""
+        return patch_limit(family, family.stated_patches, self.options)
+
     def fingerprint(self, family: Family) -> str:
-        """sha256 over weights, adapters, prompts and resolution of the loaded family."""
-        prompts = (family.prompts.page, family.prompts.query_prefix, family.prompts.query_suffix)
-        settings = (self.checkpoint.model_type, str(family.revision), *prompts, str(family.max_patches))
+        """sha256 over weights, adapters, prompts, resolution and direction of the loaded family."""
+        return self._fingerprint(_Settings(family.prompts, family.max_patches, self.direction.attention), family)
+
+    def former_fingerprints(self, family: Family) -> Mapping[str, str]:
+        """That of the vectors which earlier versions made of the same files and options -> what has changed since."""
+        now = _Settings(family.prompts, family.max_patches, self.direction.attention)
+        then = _Settings(
+            _former_prompts(family.prompts, self.layout),
+            self.options.max_patches or family.stated_patches,
+            transformers_direction(self._config()) if self.layout.is_turnable else now.attention,
+        )
+        changes = {
+            "gives it the prompts that it was trained with": now.prompts != then.prompts,
+            f"makes at most {now.max_patches:,} patches of a page for {then.max_patches:,}, as it was trained": (
+                now.max_patches != then.max_patches
+            ),
+            f"has it read {now.attention}ly, as it was trained": now.attention != then.attention,
+        }
+        changed = [change for change, is_so in changes.items() if is_so]
+        return {self._fingerprint(then, family): f"colvision now {', and '.join(changed)}"} if changed else {}
+
+    def _fingerprint(self, settings: _Settings, family: Family) -> str:
+        """The direction counts where it is not what transformers makes of the same configuration: that is what ran
+        before directions could be chosen.
+        """
+        prompts = settings.prompts
+        said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
+        made = (self.checkpoint.model_type, str(family.revision), *said, str(settings.max_patches))
         bits = () if self.options.quantise is None else (self.options.quantise,)
+        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self._config())
+        turned = (settings.attention,) if is_turned else ()
         modules = self.checkpoint.modules
         projection = () if modules is None or modules.projection is None else (modules.projection,)
         beside = () if modules is None else modules.settings
-        return fingerprint([self.checkpoint.folder, *self.adapters, *projection], (*settings, *bits, *beside))
+        files = [self.checkpoint.folder, *self.adapters, *projection]
+        return fingerprint(files, (*made, *bits, *turned, *beside))
 
 
-def attention(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
+class _Settings(NamedTuple):
+    """What decides the vectors beside files, adapters and bits."""
+
+    prompts: Prompts
+    max_patches: int
+    attention: Attention
+
+
+def _former_prompts(prompts: Prompts, layout: CheckpointLayout) -> Prompts:
+    """What nobody states was the layout's own, then as now."""
+    former = layout.former_prompts
+    if former is None:
+        return prompts
+    return replace(
+        prompts,
+        page=prompts.page if "page" in prompts.sources else former.page,
+        query_prefix=prompts.query_prefix if "query_prefix" in prompts.sources else former.query_prefix,
+    )
+
+
+def attention_implementation(family: type[Family], device: torch.device, dtype: torch.dtype, *, has_flash: bool) -> str:
     """PyTorch's own attention, unless flash-attention is installed and made for this model, device and precision."""
     can = has_flash and family.supports_flash_attention and device.type == "cuda" and dtype is torch.bfloat16
     return "flash_attention_2" if can else "sdpa"

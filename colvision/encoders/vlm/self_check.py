@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from colvision.encoders.finding import Finding
-from colvision.encoders.options import Quantise
+from colvision.encoders.options import Attention, Quantise
 from colvision.encoders.quantisation_range import generated_pages
+from colvision.encoders.vlm.direction import Direction
 from colvision.encoders.vlm.family import Family
+from colvision.encoders.vlm.layouts import PromptPart, Prompts
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.quantised import quantised_weights
+from colvision.encoders.vlm.resolution import check_resolution
 from colvision.errors import EncoderError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 _LEAST_COSINE = 0.95  # of a page's vectors to those in float32, on average; bfloat16 of a real model keeps .9998
 _LEAST_OF_4BIT = 0.5  # random weights, which have nothing to lose it in, keep .66 to .96; noise would keep 0
+_LEAST_MOVED = 1e-6  # of a component of a unit vector; a token that does not see what changed stays as it was, exactly
+_PROMPTS: Mapping[str, Sequence[PromptPart]] = {
+    "page prompt": ["page"],
+    "query prompt": ["query_prefix", "query_suffix"],
+}
+_SPECIAL = re.compile(r"<[^<>\s]+>")  # what stands for one token in the prompts of all families
 _NAMED = 3  # weights that a message names
 
 
@@ -34,6 +47,9 @@ def check_model(family: Family, checkpoint: LoadedCheckpoint, versions: Mapping[
         held = torch.cuda.max_memory_allocated(family.model.device) / 2**30
         yield Finding("device memory", None, f"{held:.1f} GB at most so far")
     yield Finding("attention", None, versions["attention"])
+    yield from _check_prompts(family, checkpoint.prompts(family))
+    yield check_resolution(family, checkpoint.patch_limit(family))
+    yield _check_direction(family, checkpoint.direction)
     yield _check_grid_positions(family) if family.has_grid_positions else _without_grid_positions()
     needed = 4 * sum(weight.numel() for weight in family.model.parameters())
     if needed > _free_memory():
@@ -50,6 +66,47 @@ def check_model(family: Family, checkpoint: LoadedCheckpoint, versions: Mapping[
     yield _check_drift(
         family, reloaded, f"{family.model.device.type} in {versions['dtype']}", checkpoint.options.quantise
     )
+
+
+def _check_prompts(family: Family, expected: Prompts) -> Iterator[Finding]:
+    """Told, for no vector shows them; and those of the files and options, in tokens that the tokenizer knows."""
+    for name, parts in _PROMPTS.items():
+        told = ", ".join(f"{getattr(family.prompts, part)!r} ({family.prompts.source_of(part)})" for part in parts)
+        wrong = [getattr(expected, part) for part in parts if getattr(expected, part) != getattr(family.prompts, part)]
+        text = "".join(getattr(family.prompts, part) for part in parts)
+        unknown = [mark for mark in _SPECIAL.findall(text) if not _is_token(family.tokenizer, mark)]
+        if wrong:
+            told += f"; expected {' and '.join(map(repr, wrong))}"
+        if unknown:
+            told += f"; {', '.join(sorted(set(unknown)))}: no token of the tokenizer, so the model reads its letters"
+        yield Finding(name, not wrong and not unknown, told)
+
+
+def _is_token(tokenizer: PreTrainedTokenizerFast, text: str) -> bool:
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"]) == 1
+
+
+def _check_direction(family: Family, expected: Direction) -> Finding:
+    """Another last token moves those before it where the model reads both ways, and none where it reads causally."""
+    found = {what: _direction(family, inputs) for what, inputs in _both_inputs(family)}
+    told = ", ".join(f"{what} {attention}" for what, attention in found.items())
+    if set(found.values()) == {expected.attention}:
+        return Finding("direction", True, f"{told} ({expected.source})")
+    return Finding("direction", False, f"{told}; expected {expected.attention} ({expected.source})")
+
+
+def _both_inputs(family: Family) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    yield "pages", _page_inputs(family).inputs
+    prompted = family.prompts.query_prefix + "pump" + family.prompts.query_suffix
+    yield "queries", family.query_inputs(*family.pad([family.token_ids(prompted)]))
+
+
+def _direction(family: Family, inputs: Mapping[str, Tensor]) -> Attention:
+    ids = inputs["input_ids"].clone()
+    ids[0, -1] = next(word for word in family.token_ids("pump oil")[::-1] if word != ids[0, -1])
+    [before], [after] = family.vectors(inputs), family.vectors({**inputs, "input_ids": ids})
+    moved = np.abs(after - before)[:-1].max()
+    return "bidirectional" if moved > _LEAST_MOVED else "causal"
 
 
 def _without_grid_positions() -> Finding:

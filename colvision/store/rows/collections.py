@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar
 
 from colvision.core.encoder import Calibration, CheckpointRef, EncoderInfo
@@ -159,7 +159,8 @@ def remove(db: Catalogue, row: CollectionRow) -> None:
 def pin_encoder(db: Catalogue, key: int, info: EncoderInfo) -> None:
     """Stores the encoder of a collection's first commit; later commits change nothing."""
     if db.one("SELECT encoder IS NULL FROM collections WHERE key = ?", [key])[0]:
-        update(db, COLLECTIONS, key, encoder=json.dumps(asdict(info) | {"versions": dict(info.versions)}))
+        kept = asdict(replace(info, former={})) | {"versions": dict(info.versions)}
+        update(db, COLLECTIONS, key, encoder=json.dumps(kept))
 
 
 def next_generation(db: Catalogue, key: int) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from colvision.core.embedding import VectorKind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.vlm.loaded_checkpoint import attention
+from colvision.encoders.vlm.loaded_checkpoint import attention_implementation
 from colvision.encoders.vlm.models.colpali import ColPali
 from colvision.encoders.vlm.models.colqwen import ColQwen2
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -173,7 +173,7 @@ def test_torchs_own_attention_is_the_plain_one(checkpoint_folder, get, name):
 
 def test_flash_attention_is_for_causal_models_on_cuda_in_bfloat16():
     cuda, cpu, half, full = torch.device("cuda"), torch.device("cpu"), torch.bfloat16, torch.float32
-    assert attention(ColQwen2, cuda, half, has_flash=True) == "flash_attention_2"
+    assert attention_implementation(ColQwen2, cuda, half, has_flash=True) == "flash_attention_2"
     others = [(ColPali, cuda, half), (ColQwen2, cpu, half), (ColQwen2, cuda, full)]
-    assert {attention(*other, has_flash=True) for other in others} == {"sdpa"}
-    assert attention(ColQwen2, cuda, half, has_flash=False) == "sdpa"
+    assert {attention_implementation(*other, has_flash=True) for other in others} == {"sdpa"}
+    assert attention_implementation(ColQwen2, cuda, half, has_flash=False) == "sdpa"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -32,6 +33,8 @@ _PROMPTS = Prompts(
     query_suffix=augmentation("<pad>") + "\n",
     source="colpali-engine 0.3.3, as colpali-v1.2 and v1.3 were trained",
 )
+_FORMER = replace(_PROMPTS, page=f"{_IMAGE}<bos><bos>{_DESCRIBE}\n", query_prefix="<bos>Query: ")
+_BOTH_WAYS = CheckpointLayout(_PROMPTS, attention="bidirectional", is_turnable=False)
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
     (r"^(?:model\.)?language_model\.model\.", "vlm.language_model."),
@@ -49,8 +52,8 @@ class ColPali(Family):
     adds_special_tokens: ClassVar[bool] = False
     query_start: ClassVar[str] = "<bos>"
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "colpali": CheckpointLayout(_PROMPTS),
-        "paligemma": CheckpointLayout(_PROMPTS, _RENAMES),
+        "colpali": _BOTH_WAYS,
+        "paligemma": replace(_BOTH_WAYS, renames=_RENAMES, former_prompts=_FORMER),
     }
 
     @staticmethod
@@ -68,7 +71,7 @@ class ColPali(Family):
         vision = model.config.vlm_config.vision_config
         side = vision.image_size // vision.patch_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
-        self.max_patches = self._cells.size
+        self.stated_patches = self.max_patches = self._cells.size
         self._check_image_processor(processor.folder, vision.image_size)
         wanted = processor.options.max_patches
         if wanted not in (None, self.max_patches):

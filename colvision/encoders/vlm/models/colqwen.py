@@ -19,6 +19,7 @@ from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
+from colvision.encoders.vlm.resolution import patch_limit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,9 +55,10 @@ class _ColQwen(Family):
         self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder, processor.pixels)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
-        if processor.options.max_patches is not None:
-            self._limit(processor.options.max_patches)
-        self.max_patches = self.image_processor.size["longest_edge"] // self._cell**2
+        self.stated_patches = self.image_processor.size["longest_edge"] // self._cell**2
+        self.max_patches = patch_limit(self, self.stated_patches, processor.options).patches
+        if self.max_patches != self.stated_patches:
+            self._limit(self.max_patches)
 
     def _limit(self, max_patches: int) -> None:
         if max_patches < _FEWEST_PATCHES:
@@ -112,6 +114,7 @@ class ColQwen2(_ColQwen):
     positions; and it takes the pixels of each page by itself, padded.
     """
 
+    trained_patches: int | None = 768  # colpali-engine 0.3.1 to 0.3.8 set it in its code
     _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n", source="transformers")
     # As trained; the port to transformers added the line's end.
     _engine = replace(_hub, query_suffix=_AUGMENTATION, source="colpali-engine 0.3.4 to 0.3.12")
@@ -138,10 +141,11 @@ class ColQwen2(_ColQwen):
 class ColQwen3(_ColQwen):
     """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
 
+    trained_patches: int | None = 1280  # Tomoro's; EVIE's authors take 1,024, mteb's wrapper of ColQwen3.5 1,792
     _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),
-        "qwen3_5": CheckpointLayout(_prompts, _RENAMES),
+        "qwen3_5": CheckpointLayout(_prompts, _RENAMES, attention="bidirectional"),
     }
 
     @staticmethod

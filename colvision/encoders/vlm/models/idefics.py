@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -50,10 +51,14 @@ class _TiledFamily(Family):
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
         self._tile = self.image_processor.max_image_size["longest_edge"]  # pixels
+        self.stated_patches = self._most_patches()
         if processor.options.max_patches is not None:
             self._limit(processor.options.max_patches)
+        self.max_patches = self._most_patches()
+
+    def _most_patches(self) -> int:
         tiles = math.ceil(self.image_processor.size["longest_edge"] / self._tile)
-        self.max_patches = (tiles * tiles if tiles > 1 else 1) * self._side**2
+        return int((tiles * tiles if tiles > 1 else 1) * self._side**2)
 
     def _limit(self, max_patches: int) -> None:
         """As many tiles a side as a square page may have."""
@@ -120,10 +125,9 @@ class ColIdefics3(_TiledFamily):
         query_suffix=augmentation("<end_of_utterance>") + "\n",
         source="colpali-engine 0.3.8, as colSmol was published",
     )
-    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "idefics3": CheckpointLayout(_prompts, _renames),
-        "smolvlm": CheckpointLayout(_prompts, _renames),
-    }
+    _former = replace(_prompts, page=f"<|im_start|>user\n{_IMAGE}Describe the image.<end_of_utterance>")
+    _layout = CheckpointLayout(_prompts, _renames, former_prompts=_former)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"idefics3": _layout, "smolvlm": _layout}
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
@@ -147,8 +151,8 @@ class ColModernVBert(_TiledFamily):
         (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "colmodernvbert": CheckpointLayout(_prompts),
-        "modernvbert": CheckpointLayout(_prompts, _renames),
+        "colmodernvbert": CheckpointLayout(_prompts, attention="bidirectional", is_turnable=False),
+        "modernvbert": CheckpointLayout(_prompts, _renames, attention="bidirectional", is_turnable=False),
     }
 
     @staticmethod
@@ -176,10 +180,12 @@ class ColUltraVBert(_TiledFamily):
 
         return LateInteraction
 
-    def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
-        super().__init__(model, processor)
-        self._most_tiles = int(getattr(self.image_processor, "max_image_tiles", _ULTRAVBERT_TILES))
-        self.max_patches = min(self.max_patches, self._most_tiles * self._side**2)
+    @property
+    def _most_tiles(self) -> int:
+        return int(getattr(self.image_processor, "max_image_tiles", _ULTRAVBERT_TILES))
+
+    def _most_patches(self) -> int:
+        return int(min(super()._most_patches(), self._most_tiles * self._side**2))
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         raise EncoderNotFound(

@@ -54,7 +54,9 @@ class NeoMME(Family):
     padding_side: ClassVar[Literal["left", "right"]] = "right"
     adds_special_tokens: ClassVar[bool] = False
     has_grid_positions: ClassVar[bool] = True
-    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"neomme": CheckpointLayout(_PROMPTS)}
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
+        "neomme": CheckpointLayout(_PROMPTS, attention="bidirectional", is_turnable=False)
+    }
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
@@ -71,6 +73,7 @@ class NeoMME(Family):
         super().__init__(model, processor)
         self._patch = model.config.patch_size
         self._images = _read_image_settings(processor.folder, self._patch)
+        self.stated_patches = self._most_patches(None)
         self.max_patches = self._most_patches(processor.options.max_patches)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
