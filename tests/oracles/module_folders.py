@@ -12,6 +12,7 @@ from pathlib import Path
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
+from colvision.encoders.vlm.module_folder import ModuleFolder, chat_template, write_modules
 from colvision.testing.parts import (
     idefics3_config,
     modernvbert_config,
@@ -23,7 +24,7 @@ from colvision.testing.parts import (
     tile_parts,
 )
 
-DIM = 8
+DIM, HIDDEN = 8, 64
 RANK = 4  # of the adapter
 PATCH = 32  # pixels of a patch that is a token, of Qwen3-VL and Qwen3.5
 
@@ -33,74 +34,14 @@ _PLAIN = (
     "{%- if part.type == 'text' -%}{{- part.text -}}{%- else -%}{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}"
     "{%- endif -%}{%- endfor -%}{%- endfor -%}"
 )
-_STEPS = {
-    "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
-    "Dense": "sentence_transformers.base.modules.dense.Dense",
-    "MultiVectorMask": "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
-    "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
-}
-
-
-def with_task(before: str, after: str, page: str) -> str:
-    """A chat template that knows queries from pages, as those of colpali-engine's families in sentence-transformers."""
-    query, page = (json.dumps(text) for text in (before, page))
-    return (
-        "{%- set part = messages[-1].content[0] -%}"
-        f"{{%- if task == 'query' -%}}{{{{- {query} + part.text + {json.dumps(after)} -}}}}"
-        f"{{%- else -%}}{{{{- {page} -}}}}{{%- endif -%}}"
-    )
 
 
 def save_modules(
-    folder: Path,
-    template: str,
-    *,
-    hidden: int = 64,
-    bias: bool = True,
-    projection: bool = True,
-    prompts: Mapping[str, str] | None = None,
-    mask: Mapping[str, object] | None = None,
-    transformer: Mapping[str, object] | None = None,
+    folder: Path, template: str, *, projection: bool = True, bias: bool = True, **settings: object
 ) -> None:
     """What stands beside a backbone: its steps, their settings and the prompts."""
-    kinds = [kind for kind in _STEPS if projection or kind != "Dense"]
-    paths = {kind: "" if kind == "Transformer" else f"{number}_{kind}" for number, kind in enumerate(kinds)}
-    steps = [{"idx": n, "name": str(n), "path": paths[kind], "type": _STEPS[kind]} for n, kind in enumerate(kinds)]
-    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
-    modalities = {kind: forward for kind in ("text", "image")}
-    settings = {
-        "transformer_task": "feature-extraction",
-        "modality_config": {**modalities, "message": {**forward, "format": "structured"}},
-        "module_output_name": "token_embeddings",
-        **(transformer or {}),
-    }
-    dense = {
-        "in_features": hidden,
-        "out_features": DIM,
-        "bias": bias,
-        "activation_function": "torch.nn.modules.linear.Identity",
-        "module_input_name": "token_embeddings",
-        "module_output_name": "token_embeddings",
-    }
-    scored = {"skiplist_words": [], "skiplist_tasks": ["document"], "keep_only_token_ids": None, **(mask or {})}
-    tokens = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
-    written = {
-        "modules.json": steps,
-        "sentence_bert_config.json": settings,
-        "config_sentence_transformers.json": {
-            "model_type": "MultiVectorEncoder",
-            "prompts": {"query": None, "document": None, **(prompts or {})},
-            "default_prompt_name": None,
-            "similarity_fn_name": "maxsim",
-        },
-        **({f"{paths['Dense']}/config.json": dense} if projection else {}),
-        f"{paths['MultiVectorMask']}/config.json": scored,
-        f"{paths['Normalize']}/config.json": tokens,
-    }
-    for name, content in written.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content, indent=1))
-    (folder / "chat_template.jinja").write_text(template)
+    modules = ModuleFolder(folder, folder / "1_Dense" if projection else None, **settings)
+    write_modules(modules, template, (DIM, HIDDEN), bias=bias)
 
 
 def _markers(tokens: PreTrainedTokenizerFast, folder: Path) -> PreTrainedTokenizerFast:
@@ -118,12 +59,10 @@ def _pplx_late(folder: Path) -> dict[str, object]:
         _PLAIN,
         bias=False,
         prompts={"query": "[Q] ", "document": "[D] "},
-        mask={"skiplist_words": list(string.punctuation)},
-        transformer={
-            "query_length": 1024,
-            "document_length": 4096,
-            "processor_kwargs": {"min_pixels": 4 * PATCH**2, "max_pixels": 40 * PATCH**2},
-        },
+        skipped=list(string.punctuation),
+        query_length=1024,
+        document_length=4096,
+        pixels={"min_pixels": 4 * PATCH**2, "max_pixels": 40 * PATCH**2},
     )
     return config
 
@@ -133,8 +72,8 @@ def _colqwen(model_type: str, patch: int) -> Callable[[Path], dict[str, object]]
     page = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Describe the image.<|im_end|><|endoftext|>"
 
     def save(folder: Path) -> dict[str, object]:
-        template = with_task("Query: ", 10 * "<|endoftext|>", page)
-        save_modules(folder, template, mask={"skiplist_words": [".", "<|vision_end|>"]})
+        template = chat_template("Query: ", 10 * "<|endoftext|>", page)
+        save_modules(folder, template, skipped=[".", "<|vision_end|>"])
         return qwen_config(model_type, qwen_parts(folder, patch))
 
     return save
@@ -142,7 +81,7 @@ def _colqwen(model_type: str, patch: int) -> Callable[[Path], dict[str, object]]
 
 def _colpali(folder: Path) -> dict[str, object]:
     tokens = paligemma_parts(folder)
-    template = with_task("<bos>Question: ", 10 * "<pad>" + "\n", "<image>Describe the image.")
+    template = chat_template("<bos>Question: ", 10 * "<pad>" + "\n", "<image>Describe the image.")
     save_modules(folder, template)
     return paligemma_config(tokens)
 
@@ -157,7 +96,7 @@ def _colpali_adapter(folder: Path) -> dict[str, object]:
     config = paligemma_config(paligemma_parts(base))
     (base / "config.json").write_text(json.dumps(config, indent=1))
     paligemma_parts(folder)
-    save_modules(folder, with_task("<bos>Question: ", 10 * "<pad>" + "\n", "<image>Describe the image."))
+    save_modules(folder, chat_template("<bos>Question: ", 10 * "<pad>" + "\n", "<image>Describe the image."))
     layers = "down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj"
     adapter = {
         "peft_type": "LORA",
@@ -174,13 +113,13 @@ def _colpali_adapter(folder: Path) -> dict[str, object]:
 
 def _colsmol(folder: Path) -> dict[str, object]:
     page = "<|im_start|>User: Describe the image.<image><end_of_utterance>"
-    save_modules(folder, with_task("Query: ", 10 * "<end_of_utterance>" + "\n", page))
+    save_modules(folder, chat_template("Query: ", 10 * "<end_of_utterance>" + "\n", page))
     return idefics3_config(tile_parts(folder))
 
 
 def _colmodernvbert(folder: Path) -> dict[str, object]:
     page = "<|begin_of_text|>User:<image>Describe the image.<end_of_utterance>\nAssistant:"
-    save_modules(folder, with_task("", 10 * "<end_of_utterance>", page))
+    save_modules(folder, chat_template("", 10 * "<end_of_utterance>", page))
     return modernvbert_config(tile_parts(folder))
 
 
@@ -190,7 +129,7 @@ def _colultravbert(folder: Path) -> dict[str, object]:
     file = folder / "preprocessor_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "max_image_tiles": 6}))
     page = "<|begin_of_text|>User:<image>Describe the image.<end_of_utterance>"
-    save_modules(folder, with_task("Query: ", 10 * "<end_of_utterance>", page), projection=False)
+    save_modules(folder, chat_template("Query: ", 10 * "<end_of_utterance>", page), projection=False)
     return {
         **modernvbert_config(tokens),
         "model_type": "ultravbert",

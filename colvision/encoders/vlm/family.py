@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
     from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers.image_processing_utils import BaseImageProcessor
 
     from colvision.encoders.vlm.module_folder import ModuleFolder
 
@@ -89,11 +90,13 @@ class Family(ABC):
     )
     trained_patches: int | None = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
+    exported_processor: ClassVar[str | None] = None  # transformers' class for its backbone, if one saves it plain
     has_pixel_limits: ClassVar[bool] = False  # whether its image processor scales a page to so many pixels
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     prompts: Prompts
+    image_processor: BaseImageProcessor  # where transformers' own cuts the pages
     image_token_id: int
     scored: ScoredTokens
     dim: int
@@ -217,6 +220,14 @@ class Family(ABC):
             ids[number, real] = torch.tensor(row)
             mask[number, real] = 1
         return ids, mask
+
+    def template_page(self) -> str:
+        """The page's prompt as a chat template writes it: before the processor of transformers has it."""
+        return self.prompts.page
+
+    def tokens_of_a_view(self) -> int | None:
+        """Image tokens that the processor of transformers writes for a picture or a tile; None where it counts them."""
+        return None
 
     def check_page_length(self) -> None:
         """Raises ValueError where a page may become longer than the checkpoint's longest."""

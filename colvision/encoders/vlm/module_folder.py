@@ -18,9 +18,16 @@ from colvision.errors import EncoderNotFound
 
 MODULES_FILE = "modules.json"
 SETTINGS_FILE = "config_sentence_transformers.json"  # prompts and the score
+TEMPLATE_FILE = "chat_template.jinja"
 TRANSFORMER_FILE = "sentence_bert_config.json"  # how texts and pages reach the backbone
 
 _PACKAGE = "sentence_transformers."
+_CLASSES = {  # the steps of a backbone that transformers has no retrieval class of, in their order
+    "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
+    "Dense": "sentence_transformers.base.modules.dense.Dense",
+    "MultiVectorMask": "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
+    "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
+}
 _TOKENS = "token_embeddings"  # what a Dense and a Normalize of a multi-vector encoder read and write
 _PIXELS = ("min_pixels", "max_pixels")
 _NO_MATTER = {  # how the model is loaded, not what it computes
@@ -70,6 +77,61 @@ def read_modules(folder: Path, name: str) -> ModuleFolder | None:
     if not (folder / MODULES_FILE).is_file():
         return None
     return _Reader(folder, name).read()
+
+
+def write_modules(modules: ModuleFolder, template: str, shape: tuple[int, int], *, bias: bool = True) -> None:
+    """Writes what `read_modules` reads, beside a backbone that stands in the folder; not the weights of the projection.
+
+    `template` is the chat template, `shape` the projection's (dim, hidden). Raises OSError.
+    """
+    kinds = [kind for kind in _CLASSES if kind != "Dense" or modules.projection is not None]
+    paths = {kind: f"{number}_{kind}" if number else "" for number, kind in enumerate(kinds)}
+    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
+    through = {"module_input_name": _TOKENS, "module_output_name": _TOKENS}
+    dim, hidden = shape
+    written: dict[str, object] = {
+        MODULES_FILE: [
+            {"idx": number, "name": str(number), "path": paths[kind], "type": _CLASSES[kind]}
+            for number, kind in enumerate(kinds)
+        ],
+        SETTINGS_FILE: {
+            "model_type": "MultiVectorEncoder",
+            "prompts": {task: modules.prompts.get(task) for task in ("query", "document")},
+            "default_prompt_name": None,
+            "similarity_fn_name": "meanmaxsim" if modules.mean else "maxsim",
+        },
+        TRANSFORMER_FILE: {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": forward, "image": forward, "message": {**forward, "format": "structured"}},
+            "module_output_name": _TOKENS,
+            "query_length": modules.query_length,
+            "document_length": modules.document_length,
+            "processor_kwargs": dict(modules.pixels),
+        },
+        f"{paths['MultiVectorMask']}/config.json": {
+            "skiplist_words": list(modules.skipped),
+            "skiplist_tasks": list(modules.skipped_in),
+            "keep_only_token_ids": list(modules.kept) or None,
+        },
+        f"{paths['Normalize']}/config.json": through,
+    }
+    if modules.projection is not None:
+        identity = "torch.nn.modules.linear.Identity"
+        layer = {"in_features": hidden, "out_features": dim, "bias": bias, "activation_function": identity}
+        written[f"{paths['Dense']}/config.json"] = {**layer, **through}
+    for name, content in written.items():
+        (modules.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (modules.folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (modules.folder / TEMPLATE_FILE).write_text(template, encoding="utf-8")
+
+
+def chat_template(query_prefix: str, query_suffix: str, page: str) -> str:
+    """A chat template (Jinja) that writes a query between its prompts, and a page as `page`, which holds its image."""
+    before, after, picture = (json.dumps(text, ensure_ascii=False) for text in (query_prefix, query_suffix, page))
+    return (
+        f"{{%- if task == 'query' -%}}{{{{- {before} + messages[-1].content[0].text + {after} -}}}}"
+        f"{{%- else -%}}{{{{- {picture} -}}}}{{%- endif -%}}"
+    )
 
 
 class _Reader:
@@ -126,11 +188,7 @@ class _Reader:
         return [(kind.rpartition(".")[2], path) for kind, path in found]
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
-        known = (
-            ("Transformer", "MultiVectorMask")
-            if is_native
-            else ("Transformer", "Dense", "MultiVectorMask", "Normalize")
-        )
+        known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
         if "Pooling" in kinds:
             self.refuse("it makes one vector of a page (Pooling), not one of each patch")
         for kind in kinds:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import Prompts
+from colvision.encoders.vlm.module_folder import TEMPLATE_FILE
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -129,11 +130,19 @@ def _rendered(
 
 def _chat_template(folder: Path) -> str | None:
     """The processor's template, in a file of its own or in a configuration. The tokenizer's is for texts."""
-    if (folder / "chat_template.jinja").is_file():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    if (folder / TEMPLATE_FILE).is_file():
+        return (folder / TEMPLATE_FILE).read_text(encoding="utf-8")
     for name in ("chat_template.json", "processor_config.json"):
         if (folder / name).is_file():
             template = read_json(folder / name).get("chat_template")
             if isinstance(template, str):
                 return template
     return None
+
+
+def write_processor_config(folder: Path, kind: str, *, image_tokens: int | None) -> None:
+    """What `AutoProcessor` needs beside tokenizer and image processor: the processor's class, and how many image tokens
+    it writes for a picture, where it asks for that.
+    """
+    count = {} if image_tokens is None else {"image_seq_len": image_tokens}
+    (folder / PROCESSOR_FILE).write_text(json.dumps({"processor_class": kind, **count}, indent=2) + "\n")

@@ -48,6 +48,7 @@ class ColPali(Family):
 
     revision: ClassVar[int] = 1
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
+    exported_processor: ClassVar[str | None] = "PaliGemmaProcessor"
     padding_side: ClassVar[Literal["left", "right"]] = "right"
     adds_special_tokens: ClassVar[bool] = False
     query_start: ClassVar[str] = "<bos>"
@@ -72,6 +73,7 @@ class ColPali(Family):
         side = vision.image_size // vision.patch_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.stated_patches = self.max_patches = self._cells.size
+        self.image_processor.image_seq_length = self.max_patches  # transformers' own processor asks it for that
         self._check_image_processor(processor.folder, vision.image_size)
         wanted = processor.options.max_patches
         if wanted not in (None, self.max_patches):
@@ -82,6 +84,15 @@ class ColPali(Family):
         prompts = super().template_prompts(processor)
         before, image, after = prompts.page.partition(_IMAGE)
         return prompts.stated_by("the chat template", page=f"{before}{image}<bos>{after}\n")
+
+    def template_page(self) -> str:
+        before, image, after = self.prompts.page.partition(_IMAGE)
+        if not after.startswith("<bos>") or not after.endswith("\n"):
+            raise ValueError(
+                f"the page's prompt {self.prompts.page!r} cannot be exported: PaliGemma's processor writes <bos> after "
+                "the image, and ends the line"
+            )
+        return before + image + after.removeprefix("<bos>").removesuffix("\n")
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""

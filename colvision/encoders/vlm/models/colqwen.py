@@ -47,6 +47,7 @@ class _ColQwen(Family):
     supports_flash_attention: ClassVar[bool] = True
     has_grid_positions: ClassVar[bool] = True
     has_pixel_limits: ClassVar[bool] = True
+    exported_processor: ClassVar[str | None] = "Qwen2VLProcessor"
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Qwen2VLImageProcessorPil
@@ -142,6 +143,7 @@ class ColQwen3(_ColQwen):
     """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
 
     trained_patches: int | None = 1280  # Tomoro's; EVIE's authors take 1,024, mteb's wrapper of ColQwen3.5 1,792
+    exported_processor: ClassVar[str | None] = "Qwen3VLProcessor"
     _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),

@@ -41,6 +41,7 @@ class _TiledFamily(Family):
 
     revision: ClassVar[int] = 1
     unused_weights: ClassVar[frozenset[str]] = frozenset({"lm_head.weight"})
+    exported_processor: ClassVar[str | None] = "Idefics3Processor"
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Idefics3ImageProcessorPil
@@ -67,6 +68,9 @@ class _TiledFamily(Family):
         tiles = math.isqrt(max_patches // self._side**2)
         longest = min(self.image_processor.size["longest_edge"], tiles * self._tile)
         self.image_processor.size = {"longest_edge": longest}
+
+    def tokens_of_a_view(self) -> int | None:
+        return int(self._side) ** 2
 
     def fit(self, image: Image.Image) -> Image.Image:
         """RGB, stretched if it is a sliver or only a few pixels large."""
