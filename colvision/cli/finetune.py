@@ -1,4 +1,4 @@
-"""Commands that train."""
+"""Commands that train, and that hand on what was trained."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,14 @@ from colvision.cli.options import (
     CollectionOption,
     DeviceOption,
     DtypeOption,
+    EncoderArgument,
     JsonOption,
     LibraryOption,
     MaxPatchesOption,
+    encoder_options,
     open_existing,
 )
+from colvision.encoders.spec import EncoderSpec
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss, refuse_mini
 
 commands = typer.Typer()
@@ -80,3 +83,17 @@ def finetune(
         options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches)
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
+
+
+@commands.command()
+@encoder_options(EncoderArgument)
+def export(
+    out: Annotated[Path, typer.Option(help="The folder, which is made.", show_default=False)], *, encoder: EncoderSpec
+) -> None:
+    """Write a checkpoint, its adapters folded in, as a folder that sentence-transformers 6 reads."""
+    from colvision.encoders.vlm.export import export_encoder  # torch, which other commands need not wait for
+
+    if encoder.name is None:
+        raise typer.BadParameter("name the checkpoint to export")
+    export_encoder(encoder.name, out, encoder.options)
+    echo(f"{out}: read by sentence-transformers 6 (MultiVectorEncoder) and by colvision")

@@ -30,7 +30,7 @@ _MODULES = {  # with the commands that each defines, in the order of --help
     ),
     "colvision.cli.maintenance": ("status", "compact", "verify"),
     "colvision.cli.evaluate": ("evaluate",),
-    "colvision.cli.finetune": ("finetune",),
+    "colvision.cli.finetune": ("finetune", "export"),
 }
 
 

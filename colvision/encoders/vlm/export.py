@@ -28,11 +28,14 @@ def export_encoder(name: str | Path, folder: Path, options: EncoderOptions) -> N
     Raises:
         EncoderNotFound: mini, or a family that is no vision-language model with a projection on top.
         FileExistsError: the folder holds something.
-        ValueError: a prompt that the family's processor in transformers cannot be made to write.
+        ValueError: `device` or `quantise` among the options, or a prompt that transformers' processor of the family
+            cannot be made to write.
     """
+    if options.device not in (None, "cpu") or options.quantise is not None:
+        raise ValueError("an export computes on the CPU, in float32: it takes neither device nor quantise")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is not empty: name a new folder")
-    encoder = load(name, replace(options, device="cpu", dtype="float32"))
+    encoder = None if str(name) == "mini" else load(name, replace(options, device="cpu", dtype="float32"))
     kind = encoder.family.exported_processor if isinstance(encoder, VlmEncoder) else None
     if not isinstance(encoder, VlmEncoder) or kind is None:
         raise EncoderNotFound(
