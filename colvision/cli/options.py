@@ -142,6 +142,16 @@ _AttentionOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+_DimOption = Annotated[
+    int | None,
+    typer.Option(
+        "--dim",
+        min=1,
+        show_default="all",
+        help="The first components of every vector, for a model that was trained to be cut.",
+        rich_help_panel=_PANEL,
+    ),
+]
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,
@@ -151,6 +161,7 @@ _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "query_prefix": _QueryPrefixOption,
     "page_prompt": _PagePromptOption,
     "attention": _AttentionOption,
+    "dim": _DimOption,
 }
 
 

@@ -49,6 +49,7 @@ class CheckpointRef:
     query_prefix: str | None = None
     page_prompt: str | None = None
     attention: str | None = None
+    dim: int | None = None
 
     def options(self, name: str = "") -> str:
         """As the command line takes them, with another `name` where one is given."""
@@ -61,10 +62,10 @@ class CheckpointRef:
 class EncoderInfo:
     """What a collection remembers of the encoder that filled it.
 
-    `fingerprint` changes with weights, adapter, prompts, resolution and calibration; `quantisation_range` is the
-    largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never compared
-    to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None for
-    mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
+    `fingerprint` changes with weights, adapter, prompts, resolution, direction and calibration; `quantisation_range`
+    is the largest absolute vector component that int8 codes can hold; `versions` of libraries are recorded, never
+    compared to refuse. `pool` is how many patches share a vector (1: every patch has its own). `loaded_from` is None
+    for mini, and for encoders that only a program knows how to make. `former`: fingerprints of earlier versions of the
     same -> what has changed since, in words; no collection keeps it.
     """
 

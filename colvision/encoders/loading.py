@@ -5,13 +5,14 @@ Dispatch is by `config.json["model_type"]` through one table; a checkpoint's nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
-from colvision.encoders.vlm.checkpoint import Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def load_encoder(
     query_prefix: str | None = None,
     page_prompt: str | None = None,
     attention: Attention | None = None,
+    dim: int | None = None,
 ) -> Encoder:
     """The encoder of this name, ready to encode: loaded completely or refused.
 
@@ -46,6 +48,7 @@ def load_encoder(
         page_prompt: the whole text around a page, with the model's image token once; the checkpoint's own when None.
         attention: `"bidirectional"` (every token sees all) or `"causal"` (those before it), for a checkpoint that was
             trained otherwise than its `config.json` says; what that says when None, else as published.
+        dim: the first components of every vector, so many, of a model that was trained to be cut; all when None.
 
     Raises:
         EncoderNotFound: no such folder, or a hub id that is neither cached nor within reach.
@@ -62,6 +65,7 @@ def load_encoder(
         query_prefix=query_prefix,
         page_prompt=page_prompt,
         attention=attention,
+        dim=dim,
     )
     return load(name, options)
 
@@ -82,6 +86,7 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
             f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
             f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
         )
+    _check_is_known_code(checkpoint)
     from colvision.encoders.vlm.encoder import VlmEncoder
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
@@ -101,6 +106,18 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
         ) from error
 
 
+def _check_is_known_code(checkpoint: Checkpoint) -> None:
+    """Raises EncoderNotFound: a plain model's type says nothing of what a class of the repository's own makes of it."""
+    config = checkpoint.config()
+    foreign = [each for each in config.get("architectures") or () if not _KNOWN_CODE.fullmatch(str(each))]
+    if config.get("auto_map") and foreign:
+        raise EncoderNotFound(
+            f"checkpoint {checkpoint.name!r} brings its own code ({', '.join(map(str, foreign))}), which is never run: "
+            f"as a plain {checkpoint.model_type} it would give other vectors; choose a checkpoint of a class that "
+            "colvision knows"
+        )
+
+
 def _mini(options: EncoderOptions) -> Encoder:
     if options != EncoderOptions(device=options.device) or options.device not in (None, "cpu"):
         raise ValueError("mini runs on the CPU as it is: it takes none of these options")
@@ -109,6 +126,7 @@ def _mini(options: EncoderOptions) -> Encoder:
     return mini.load()
 
 
+_KNOWN_CODE = re.compile(r"Col(Pali|Qwen2|Qwen2_5|Qwen3|Qwen3_5|Idefics3|ModernVBert)|\w+ForRetrieval")
 _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "colpali": "colpali:ColPali",
     "paligemma": "colpali:ColPali",
@@ -116,6 +134,7 @@ _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "qwen2_vl": "colqwen:ColQwen2",
     "qwen2_5_vl": "colqwen:ColQwen2",
     "qwen3_vl": "colqwen:ColQwen3",
+    "colqwen3": "colqwen:ColQwen3",
     "qwen3_5": "colqwen:ColQwen3",
     "idefics3": "idefics:ColIdefics3",
     "smolvlm": "idefics:ColIdefics3",

@@ -27,6 +27,7 @@ class EncoderOptions:
     query_prefix: str | None = None
     page_prompt: str | None = None
     attention: Attention | None = None
+    dim: int | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in _DTYPES:
@@ -35,8 +36,9 @@ class EncoderOptions:
             if getattr(self, name) not in (None, *get_args(kind)):
                 expected = " or ".join(map(repr, get_args(kind)))
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
-        if self.max_patches is not None and self.max_patches < 1:
-            raise ValueError(f"max_patches is {self.max_patches}; expected at least 1")
+        for name in ("max_patches", "dim"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise ValueError(f"{name} is {count}; expected at least 1")
 
     def torch_devices(self) -> list[torch.device]:
         """The devices given, or the fastest there is; "cuda" and None are all of the machine's GPUs.

@@ -66,5 +66,6 @@ class EncoderSpec:
             quantise=cast("Quantise | None", reference.quantise),
             query_prefix=reference.query_prefix,
             page_prompt=reference.page_prompt,
+            dim=reference.dim,
             attention=cast("Attention | None", reference.attention),
         )

@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import nn
 
 from colvision.atomic_io import atomic_write
-from colvision.encoders.vlm.adapters import ADAPTER_PREFIX, with_lora
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.adapters import with_lora
+from colvision.encoders.vlm.checkpoint import ADAPTER_PREFIX, Checkpoint, fingerprint
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError
 

@@ -133,7 +133,7 @@ class _FinetuneRun:
         folder.mkdir(parents=True, exist_ok=True)
         saving = SaveSettings(folder, _digest(fingerprint, examples, stop, recipe), self._options.minutes_between)
         state = training.run(saving, progress=self._progress)
-        layout = loaded.family.layouts[self._checkpoint.model_type]
+        layout = loaded.checkpoint.layout
         base = BaseCheckpoint.of(self._encoder, self._checkpoint)
         write_adapter(lora, out, base, {} if layout.is_native else stored_modules(self._checkpoint, layout))
         with lora.model.disable_adapter():

@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 import colvision
 from colvision.cli import main
 from colvision.core.encoder import CheckpointRef, EncoderInfo
-from colvision.encoders import mini
+from colvision.encoders import load_encoder, mini
 from colvision.encoders.mini.encoder import QUERY_TOWER, SHIPPED
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
+from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderNotFound
 from colvision.testing import ToyEncoder, tiny_checkpoint
+from tests.helpers.old_checkpoints import save_old
 
 pytestmark = pytest.mark.slow
 
@@ -217,3 +219,38 @@ def test_an_evaluation_runs_with_the_encoder_that_is_named(checkpoint, tmp_path)
     words = (tmp_path / "pdfs", tmp_path / "questions.jsonl", "--encoder", checkpoint, *EXACT, "--json")
     found = json.loads(run("evaluate", *words, library=tmp_path / "library").stdout)
     assert found["encoder"]["name"] == "colqwen2"
+
+
+class Earlier(VlmEncoder):
+    """As a version of colvision loaded the same checkpoint before it knew its direction, or other prompts."""
+
+    @property
+    def info(self) -> EncoderInfo:
+        info = super().info
+        [formerly] = info.former
+        return replace(info, fingerprint=formerly, former={})
+
+
+@pytest.mark.parametrize(
+    ("model_type", "change"),
+    [
+        ("paligemma", "colvision now gives it the prompts that it was trained with"),
+        ("idefics3", "colvision now gives it the prompts that it was trained with"),
+        ("qwen3_5", "colvision now has it read bidirectionally, as it was trained"),
+    ],
+)
+def test_a_library_of_a_checkpoint_that_runs_otherwise_now_is_told_so_and_encoded_again(
+    manual, checkpoint_folder, tmp_path, quick_path, model_type, change
+):
+    folder, library = tmp_path / "own", quick_path / "library"
+    if model_type == "qwen3_5":
+        shutil.copytree(checkpoint_folder("colqwen3.5"), folder)
+    else:
+        save_old(folder, model_type)
+    encoder = load_encoder(folder, device="cpu", dtype="float32")
+    with colvision.open_library(library, encoder=Earlier(encoder.family, encoder.checkpoint)) as opened:
+        opened.ingest(manual)
+    refused = run("search", "oil", *EXACT, library=library, code=1).stderr
+    assert f"{change}: run `colvision reencode --encoder {folder.resolve()}` to fill the collection again" in refused
+    assert "pump.tiff: replaced, 2 pages" in run("reencode", *EXACT, library=library).stdout
+    run("search", "oil", *EXACT, library=library)

@@ -1,7 +1,6 @@
 """Runs original implementations on given weights, and keeps what they answer. Nothing of colvision runs here.
 
-python tests/oracles/original.py older|newer|multivector PARTS OUT, in the environment of that name, as `make oracles`
-makes it.
+python tests/oracles/original.py SET PARTS OUT, in the environment of that name that `make oracles` makes.
 """
 
 import importlib

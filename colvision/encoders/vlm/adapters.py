@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, require_vlm_extra
+from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, ADAPTER_PREFIX, Checkpoint, fingerprint, require_vlm_extra
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
+_ALL_LINEAR = "all-linear"  # peft's name for every linear layer
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
-ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
 _PROJECTION = "embedding_proj_layer"
 
 
@@ -59,7 +59,7 @@ class _Adapter(NamedTuple):
     def read(cls, folder: Path, model: PreTrainedModel, checkpoint: Checkpoint, layout: CheckpointLayout) -> _Adapter:
         from peft import LoraConfig, PeftConfig
 
-        for file in ("adapter_config.json", "adapter_model.safetensors"):
+        for file in ("adapter_config.json", ADAPTER_FILE):
             if not (folder / file).is_file():
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
         _check_base(folder, checkpoint)
@@ -68,20 +68,25 @@ class _Adapter(NamedTuple):
         if not isinstance(config, LoraConfig):
             raise WeightsMismatch(f"{what}: it is of type {config.peft_type}, only LoRA adapters are read")
         config.inference_mode = True
-        state = _renamed(load_file(folder / "adapter_model.safetensors"), layout)
+        if config.bias != "none":
+            raise WeightsMismatch(
+                f"{what}: it was trained with bias={config.bias!r}, which is not read: merge it first"
+            )
+        state = _renamed(load_file(folder / ADAPTER_FILE), layout)
         names = [stored_modules(checkpoint, layout)]
-        if _is_with_projection(folder, checkpoint):
+        is_with_projection = checkpoint.modules is not None and checkpoint.modules.folder == folder
+        if is_with_projection:  # sentence-transformers saved that after training, as a whole
             state = {name: weight for name, weight in state.items() if _PROJECTION not in name.split(".")}
             today = {name: name.removeprefix("vlm.") for name, _ in model.named_modules() if name != _PROJECTION}
             names = [*names, today, {name: f"model.{old}" for name, old in today.items()}]
         if not layout.is_native:
-            _target_as_stored(config, model, names, state, what)
+            try:
+                _target_as_stored(config, model, names, state)
+            except ValueError as error:
+                raise WeightsMismatch(f"{what}: {error}") from error
+            whole = [_module(name, layout) for name in config.modules_to_save or ()]
+            config.modules_to_save = [name for name in whole if name != _PROJECTION or not is_with_projection] or None
         return cls(config, state, what)
-
-
-def _is_with_projection(folder: Path, checkpoint: Checkpoint) -> bool:
-    """Whether sentence-transformers saved a projection beside the adapter: it is that after training, as a whole."""
-    return checkpoint.modules is not None and checkpoint.modules.folder == folder
 
 
 def _check_base(folder: Path, checkpoint: Checkpoint) -> None:
@@ -139,38 +144,48 @@ def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str
         with safe_open(file, framework="pt") as opened:
             names.update(opened.keys())
     weights = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
-    return {layout.rename(name + ".weight").removesuffix(".weight"): name for name in weights}
+    return {_module(name, layout): name for name in weights}
+
+
+def _module(stored: str, layout: CheckpointLayout) -> str:
+    return layout.rename(f"{stored}.weight").removesuffix(".weight")
 
 
 def _target_as_stored(
-    config: LoraConfig,
-    model: PreTrainedModel,
-    names: Sequence[Mapping[str, str]],
-    state: Mapping[str, torch.Tensor],
-    what: str,
+    config: LoraConfig, model: PreTrainedModel, names: Sequence[Mapping[str, str]], state: Mapping[str, torch.Tensor]
 ) -> None:
-    """Turns the adapter's rule into a list of the model's modules. It was written for stored names: those of `names`
-    by which it finds what the adapter's file holds, else the first.
+    """Turns the adapter's rule, written for the stored names, into one of the model's modules, layer by layer.
+
+    Which stored names, of several in `names`: those by which it finds what the adapter's file holds, else the first.
 
     Left as it is, the rule would find other layers in the model than it was trained on, those of the vision
-    encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out.
+    encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out. peft itself
+    reads the rule, with `layers_to_transform` and all, and the ranks and alphas that it gives to some of the layers.
+    Raises ValueError for one that finds none.
     """
-    rule = config.target_modules
+    from peft.tuners.tuners_utils import check_target_module_exists
+    from peft.utils.other import get_pattern_key
+
+    rule, was_all = config.target_modules, str(config.target_modules).lower() == _ALL_LINEAR
     linear = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
     if len(names) > 1:
         linear.remove(_PROJECTION)
-    found = [{name for name in linear if _is_target(rule, stored.get(name, name))} for stored in names]
+    found = [
+        {
+            name: stored.get(name, name)
+            for name in linear
+            if (was_all and name in stored) or check_target_module_exists(config, stored.get(name, name))
+        }
+        for stored in names
+    ]
     held = {name.removeprefix(ADAPTER_PREFIX).partition(".lora_")[0] for name in state if ".lora_" in name}
-    config.target_modules = next((targets for targets in found if targets == held), found[0])
-    if not config.target_modules:
-        raise WeightsMismatch(f"{what}: it targets layers {rule!r}, and the checkpoint has none of them")
-    new_names = {old.rpartition(".")[2]: new for new, old in names[0].items() if "." not in old}
-    whole = [new_names.get(name, name) for name in config.modules_to_save or ()]
-    config.modules_to_save = [name for name in whole if len(names) == 1 or name != _PROJECTION] or None
-
-
-def _is_target(rule: str | Collection[str] | None, name: str) -> bool:
-    """The reading that peft has of `target_modules`: a pattern of whole names, or the names' ends."""
-    if isinstance(rule, str):
-        return re.fullmatch(rule, name) is not None
-    return any(name == end or name.endswith("." + end) for end in rule or ())
+    targets = next((each for each in found if each.keys() == held), found[0])
+    if not targets:
+        raise ValueError(f"it targets layers {rule!r}, and the checkpoint has none of them")
+    for pattern in (config.rank_pattern, config.alpha_pattern):
+        of_layers = {name: get_pattern_key(list(pattern), old) for name, old in targets.items()}
+        given = {f"^{re.escape(name)}": pattern[key] for name, key in of_layers.items() if key in pattern}
+        pattern.clear()
+        pattern.update(given)
+    config.target_modules = set(targets)
+    config.layers_to_transform = config.layers_pattern = config.exclude_modules = None  # heeded, above

@@ -10,13 +10,46 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from colvision.encoders.vlm.json_file import read_json
-from colvision.encoders.vlm.module_folder import ModuleFolder, read_modules
+from colvision.encoders.vlm.module_folder import (
+    MODULES_FILE,
+    SETTINGS_FILE,
+    TRANSFORMER_FILE,
+    ModuleFolder,
+    read_modules,
+)
 from colvision.errors import EncoderNotFound, MissingExtra
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-_FILES = ("*.json", "*.safetensors", "*.txt")  # never the pickled weights that some checkpoints carry beside these
+ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
+# What is fetched: never pickled weights, and nothing of sub-folders, which patterns that begin with "*" would match.
+_FILES = (
+    "config.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "adapter_config.json",
+    ADAPTER_FILE,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer*.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.*",  # jinja or json
+    "finetune.json",
+    # what sentence-transformers saves beside the model: steps of a folder each, such as 1_Dense
+    MODULES_FILE,
+    SETTINGS_FILE,
+    TRANSFORMER_FILE,
+    "[1-9]_*/config.json",
+    "[1-9]_*/model.safetensors",
+)
 
 # What decides the vectors besides the weights. Tokenizers come as one file, or as vocabulary and merges.
 _CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "adapter_config.json")
@@ -66,6 +99,10 @@ class Checkpoint:
             )
         model_type = str(read_json(config).get("model_type", ""))
         return cls(name, folder, model_type, source or str(folder.resolve()), modules=read_modules(folder, name))
+
+    def config(self) -> dict[str, Any]:
+        """What `config.json` says."""
+        return read_json(self.folder / "config.json")
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights: one, or those that the sharded checkpoint's table names."""
@@ -135,7 +172,8 @@ def _parts(folder: Path) -> Iterator[tuple[str, str]]:
         if (folder / name).is_file():
             yield name, json.dumps(_without_incidentals(read_json(folder / name)), sort_keys=True)
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    for name in (*_TOKENIZER, *weights):
+    sentencepiece = () if (folder / "tokenizer.json").is_file() else ("tokenizer.model",)
+    for name in (*_TOKENIZER, *sentencepiece, *weights):
         if (folder / name).is_file():
             file = folder / name
             status = file.stat()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.options import EncoderOptions
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_tokenizer, module_prompts, read_prompts
 from colvision.encoders.vlm.scored_tokens import ScoredTokens
@@ -104,6 +105,11 @@ class Family(ABC):
     max_patches: int
     query_tokens: int  # the most of a query's own
 
+    @classmethod
+    def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
+        """That of its model_type, unless a family tells more by the configuration."""
+        return cls.layouts[checkpoint.model_type]
+
     @staticmethod
     @abstractmethod
     def model_class() -> type[PreTrainedModel]:
@@ -121,7 +127,7 @@ class Family(ABC):
             self.trained_patches = None  # its own files say it
         if processor.pixels and not self.has_pixel_limits:
             raise EncoderNotFound(f"{processor.folder} limits a page's pixels, which this family's processor does not")
-        self.dim = model.config.embedding_dim
+        self.dim = processor.options.dim or model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
         prompt = len(self.token_ids(self.prompts.query_prefix + self.prompts.query_suffix))
@@ -185,8 +191,8 @@ class Family(ABC):
     def vectors(self, inputs: Mapping[str, Tensor]) -> list[Floats]:
         """The model's embeddings (b, s, dim) -> a flat (n, dim) float32 of unit length for each row's real tokens."""
         placed = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        embeddings = self.model(**placed).embeddings.float()
-        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: bfloat16 is off by up to 2^-8
+        embeddings = self.model(**placed).embeddings[..., : self.dim].float()
+        unit = torch.nn.functional.normalize(embeddings, dim=-1)  # again: cut, or in bfloat16 off by up to 2^-8
         return [rows[counts].cpu().numpy() for rows, counts in zip(unit, self.counts(placed), strict=True)]
 
     def counts(self, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -69,7 +69,7 @@ class CheckpointLayout:
     A checkpoint with renames holds a plain vision-language model and a projection: its configuration is that of the
     plain model. `attention`: which way the published models of this sort read, where their configuration does not say;
     `is_turnable`: whether the model's code can read the other way. `former_prompts`: those that colvision gave earlier,
-    where they were others.
+    where they were others. `backbone`: the plain model's type, for configurations that state another.
     """
 
     prompts: Prompts
@@ -77,6 +77,7 @@ class CheckpointLayout:
     attention: Attention = "causal"
     is_turnable: bool = True
     former_prompts: Prompts | None = None
+    backbone: str | None = None
 
     @property
     def is_native(self) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
-from colvision.encoders.vlm.adapters import add_adapters
+from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig
@@ -19,8 +19,8 @@ from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
-from colvision.encoders.vlm.weights import load_weights
-from colvision.errors import EncoderNotFound
+from colvision.encoders.vlm.weights import StoredWeights, check_dim, load_weights
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -47,23 +47,21 @@ class LoadedCheckpoint(NamedTuple):
             query_prefix=options.query_prefix,
             page_prompt=options.page_prompt,
             attention=options.attention,
+            dim=options.dim,
         )
 
     @property
     def layout(self) -> CheckpointLayout:
-        return self.family.layouts[self.checkpoint.model_type]
+        return self.family.layout(self.checkpoint)
 
     @property
     def direction(self) -> Direction:
         """Which way the model is made to read."""
-        config = self._config()
+        config = self.checkpoint.config()
         default = Direction(self.layout.attention, "as the published ones were trained; config.json does not say")
         if self.layout.is_turnable and self._processor.is_plain_folder:
             default = Direction(transformers_direction(config), "as sentence-transformers runs it")
         return choose_direction(config, self.layout, self.options.attention, default)
-
-    def _config(self) -> dict[str, object]:
-        return read_json(self.checkpoint.folder / "config.json")
 
     @property
     def _processor(self) -> ProcessorConfig:
@@ -72,6 +70,10 @@ class LoadedCheckpoint(NamedTuple):
     def prompts(self, family: Family) -> Prompts:
         """Those that a model of these files and options is to be given."""
         return self.family.with_options(family.stated_prompts(self._processor), self.options)
+
+    @property
+    def _weights(self) -> StoredWeights:
+        return StoredWeights(self.checkpoint, self.layout, self.adapters)
 
     @property
     def adapters(self) -> list[Path]:
@@ -89,7 +91,8 @@ class LoadedCheckpoint(NamedTuple):
         quantisation = quantisation_arguments(self.options.quantise, device, dtype)
         implementation = attention_implementation(self.family, device, dtype, has_flash=_has_flash())
         arguments = {**quantisation, "attn_implementation": implementation}
-        model = load_weights(model_class, self.checkpoint, layout, dtype, unused=unused, arguments=arguments)
+        model = load_weights(model_class, self._weights, dtype, unused=unused, arguments=arguments)
+        check_dim(self.checkpoint, model.config.embedding_dim, self.options.dim)
         if layout.is_turnable:
             set_direction(model, direction.attention)
         if self.adapters:
@@ -100,7 +103,20 @@ class LoadedCheckpoint(NamedTuple):
                 to_int8(model)
         family = self.family(model, self._processor)
         family.check_page_length()
+        self._check_trained_alike(family)
         return family
+
+    def _check_trained_alike(self, family: Family) -> None:
+        """Raises WeightsMismatch for an adapter of ours that fits what an earlier version made of the same files."""
+        base = self._replace(options=replace(self.options, adapter=None, quantise=None))
+        for folder in self.adapters:
+            report = folder / REPORT_FILE
+            trained_on = str(read_json(report).get("base", {}).get("fingerprint")) if report.is_file() else ""
+            if change := base.former_fingerprints(family).get(trained_on):
+                raise WeightsMismatch(
+                    f"adapter {folder.name!r} fits what an earlier version made of {self.checkpoint.name}: {change}. "
+                    "Train it again, or load both as they were then (attention, query_prefix, page_prompt, max_patches)"
+                )
 
     def patch_limit(self, family: Family) -> PatchLimit:
         """The most patches that a page may become."""
@@ -116,7 +132,7 @@ class LoadedCheckpoint(NamedTuple):
         then = _Settings(
             _former_prompts(family.prompts, self.layout),
             self.options.max_patches or family.stated_patches,
-            transformers_direction(self._config()) if self.layout.is_turnable else now.attention,
+            transformers_direction(self.checkpoint.config()) if self.layout.is_turnable else now.attention,
         )
         changes = {
             "gives it the prompts that it was trained with": now.prompts != then.prompts,
@@ -136,13 +152,14 @@ class LoadedCheckpoint(NamedTuple):
         said = (prompts.page, prompts.query_prefix, prompts.query_suffix)
         made = (self.checkpoint.model_type, str(family.revision), *said, str(settings.max_patches))
         bits = () if self.options.quantise is None else (self.options.quantise,)
-        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self._config())
+        is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self.checkpoint.config())
         turned = (settings.attention,) if is_turned else ()
+        cut = (f"{family.dim} components",) if family.dim != family.model.config.embedding_dim else ()
         modules = self.checkpoint.modules
         projection = () if modules is None or modules.projection is None else (modules.projection,)
         beside = () if modules is None else modules.settings
         files = [self.checkpoint.folder, *self.adapters, *projection]
-        return fingerprint(files, (*made, *bits, *turned, *beside))
+        return fingerprint(files, (*made, *bits, *turned, *cut, *beside))
 
 
 class _Settings(NamedTuple):

@@ -48,8 +48,9 @@ def patch_limit(family: Family, stated: int, options: EncoderOptions) -> PatchLi
     """What the caller wants, else what the models were trained with, unless the checkpoint states less."""
     trained = family.trained_patches
     if options.max_patches is not None:
-        trained_with = f"; the models were trained with {trained:,}" if trained else ""
-        return PatchLimit(options.max_patches, f"the options given{trained_with}")
+        if trained is None:  # and such a family keeps to what its files state
+            return PatchLimit(min(options.max_patches, stated), "the options given")
+        return PatchLimit(options.max_patches, f"the options given; the models were trained with {trained:,}")
     if trained is None or stated <= trained:
         return PatchLimit(stated, "as the checkpoint states")
     return PatchLimit(trained, f"as the models were trained; the checkpoint's image processor allows {stated:,}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import Checkpoint
-from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, ADAPTER_PREFIX, Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.module_folder import ModuleFolder
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -25,14 +25,26 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _LEAST_STORED = 0.5  # of the weights that a configuration describes; what fits is then looked at one by one
 _NAMED = 3  # weights of each sort that a message names; a wrong layout has hundreds
-_PROJECTION, _PROJECTION_BIAS = "embedding_proj_layer.weight", "embedding_proj_layer.bias"
+_REASON = 200  # characters of what transformers says
+_BACKBONES = frozenset({"vlm", "lm_head"})
+PROJECTION = "embedding_proj_layer.weight"
+_BIAS = "embedding_proj_layer.bias"
 _DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
+_CUT_DIM = ("dims", "matryoshka_dim", "truncate_dim")  # to how many components a class of its own cuts vectors
+_CUT_DIMS = ("matryoshka_dims", "matryoshka_dimensions")  # to how many they may be cut
+
+
+class StoredWeights(NamedTuple):
+    """Where a model's weights lie: in a checkpoint, by the names of `layout`; `adapters` may bring its projection."""
+
+    checkpoint: Checkpoint
+    layout: CheckpointLayout
+    adapters: Sequence[Path] = ()
 
 
 def load_weights(
     model_class: type[PreTrainedModel],
-    checkpoint: Checkpoint,
-    layout: CheckpointLayout,
+    source: StoredWeights,
     dtype: torch.dtype,
     *,
     unused: Collection[str] = (),
@@ -47,15 +59,21 @@ def load_weights(
     Raises:
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
     """
+    checkpoint = source.checkpoint
     stored = _count_stored(checkpoint)
-    source: Path | None = checkpoint.folder
-    config = state = None
-    if not layout.is_native:
-        source, state = None, stored_weights(checkpoint, layout)
-        config = _wrapping_config(model_class, checkpoint, state)
+    folder: Path | None = checkpoint.folder
+    state = None
+    if source.layout.is_native:
+        with _told_of_types(checkpoint):
+            config = model_class.config_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    else:
+        folder, state = None, stored_weights(checkpoint, source.layout)
+        if PROJECTION not in state:
+            state.update(_projection_of_adapters(source))
+        config = _wrapping_config(model_class, source, state)
     _check_size(model_class, checkpoint, config, stored)
     model, report = model_class.from_pretrained(
-        source,
+        folder,
         config=config,
         state_dict=state,
         dtype=dtype,
@@ -94,17 +112,13 @@ def _count_stored(checkpoint: Checkpoint) -> int:
 
 
 def _check_size(
-    model_class: type[PreTrainedModel], checkpoint: Checkpoint, config: PreTrainedConfig | None, stored: int
+    model_class: type[PreTrainedModel], checkpoint: Checkpoint, config: PreTrainedConfig, stored: int
 ) -> None:
     """Raises WeightsMismatch where a checkpoint holds a part of what its configuration describes.
 
     transformers would make a model of that size and fill it with random numbers, for minutes, before it can be told.
     """
-    if config is None:
-        config = model_class.config_class.from_pretrained(
-            checkpoint.folder, local_files_only=True, trust_remote_code=False
-        )
-    with torch.device("meta"):
+    with torch.device("meta"), _told_of_types(checkpoint):
         described = sum(weight.numel() for weight in model_class(config).parameters())
     if stored < described * _LEAST_STORED:
         raise WeightsMismatch(
@@ -131,15 +145,15 @@ def check_weights(what: str, *, missing: Iterable[str], unexpected: Iterable[str
     ]
     if found:
         raise WeightsMismatch(
-            f"{what}: weights {'; '.join(found)}. It was saved in another layout or for another model; "
-            "get the version of it that was converted for transformers"
+            f"{what}: weights {'; '.join(found)}. It was saved in a layout that colvision does not read, or for "
+            "another model: choose a checkpoint of docs/encoders.md, or report these names"
         )
 
 
 def _projection(modules: ModuleFolder, hidden: int) -> dict[str, torch.Tensor]:
     """The Dense layer of a folder of sentence-transformers; without one, the hidden states as they are."""
     if modules.projection is None:
-        return {_PROJECTION: torch.eye(hidden), _PROJECTION_BIAS: torch.zeros(hidden)}
+        return {PROJECTION: torch.eye(hidden), _BIAS: torch.zeros(hidden)}
     file = modules.projection / "model.safetensors"
     if not file.is_file():
         raise EncoderNotFound(
@@ -154,30 +168,92 @@ def _projection(modules: ModuleFolder, hidden: int) -> dict[str, torch.Tensor]:
         reshaped=(),
     )
     weight = stored["linear.weight"]  # (dim, hidden)
-    return {_PROJECTION: weight, _PROJECTION_BIAS: stored.get("linear.bias", torch.zeros(len(weight)))}
+    return {PROJECTION: weight, _BIAS: stored.get("linear.bias", torch.zeros(len(weight)))}
+
+
+@contextmanager
+def _told_of_types(checkpoint: Checkpoint) -> Iterator[None]:
+    """What transformers answers a type that it does not know is a list of all that it does."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        import transformers
+
+        reason = str(error).partition("\n")[0]
+        reason = reason if len(reason) < _REASON else f"{reason[:_REASON]}..."
+        raise EncoderNotFound(
+            f"the config.json of {checkpoint.name!r} describes a model that transformers {transformers.__version__} "
+            f"does not know ({reason}): take the checkpoint's newest revision, or a newer transformers"
+        ) from error
+
+
+def _projection_of_adapters(source: StoredWeights) -> dict[str, torch.Tensor]:
+    """What an adapter holds of it as a whole, among its `modules_to_save`: then its base needs none."""
+    found = {}
+    for folder in source.adapters:
+        file = folder / ADAPTER_FILE
+        for name, weight in (load_file(file) if file.is_file() else {}).items():
+            renamed = source.layout.rename(name.removeprefix(ADAPTER_PREFIX))
+            if renamed.startswith(PROJECTION.rpartition(".")[0]) and ".lora_" not in renamed:
+                found[renamed] = weight
+    return found
 
 
 def _wrapping_config(
-    model_class: type[PreTrainedModel], checkpoint: Checkpoint, state: dict[str, torch.Tensor]
+    model_class: type[PreTrainedModel], source: StoredWeights, state: dict[str, torch.Tensor]
 ) -> PreTrainedConfig:
     """The retrieval model's configuration around that of the plain model, with as many components as are stored."""
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING
 
-    backbone = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+    checkpoint = source.checkpoint
+    stated = checkpoint.config()
+    plain = {**stated.get("vlm_config", stated)}
+    plain["model_type"] = source.layout.backbone or plain.get("model_type")
+    with _told_of_types(checkpoint):
+        backbone = CONFIG_MAPPING[plain["model_type"]].from_dict(plain)
     if checkpoint.modules is not None:
         state.update(_projection(checkpoint.modules, backbone.get_text_config().hidden_size))
-    if _PROJECTION not in state:
-        raise WeightsMismatch(
-            f"checkpoint {checkpoint.name!r} holds a {checkpoint.model_type} model without a projection to page "
-            "vectors: it was not trained to search; choose a checkpoint that was"
-        )
-    dim = len(state[_PROJECTION])
-    stated = read_json(checkpoint.folder / "config.json")
+    if PROJECTION not in state:
+        raise WeightsMismatch(_without_projection(source, state))
+    dim = len(state[PROJECTION])
     declared = next((stated[key] for key in _DECLARED_DIM if key in stated), dim)
     if declared != dim:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
             f"{dim}: take all files from one checkpoint"
         )
-    config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
+    with _told_of_types(checkpoint):
+        config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
     return config
+
+
+def _without_projection(source: StoredWeights, state: Mapping[str, object]) -> str:
+    checkpoint = source.checkpoint
+    tops = {name.partition(".")[0] for name in state} - _BACKBONES
+    others = f" It holds {', '.join(sorted(tops)[:_NAMED])} beside it, which colvision does not read." if tops else ""
+    message = (
+        f"checkpoint {checkpoint.name!r} holds a {checkpoint.model_type} model without a projection to page vectors"
+    )
+    if source.adapters:
+        return (
+            f"{message} in its base, {checkpoint.folder}, and its adapter brings none.{others} Load a version of it "
+            "that was merged or converted for transformers, or one that sentence-transformers saved"
+        )
+    return f"{message}.{others} It is a plain model, or keeps it elsewhere: choose one that was trained to search"
+
+
+def check_dim(checkpoint: Checkpoint, full: int, wanted: int | None) -> None:
+    """Raises WeightsMismatch where the checkpoint cuts its vectors and nobody asked for that, ValueError for a `wanted`
+    number of components that it does not have, or was not trained to be cut to.
+    """
+    config = checkpoint.config()
+    stated = next((config[key] for key in _CUT_DIM if isinstance(config.get(key), int)), full)
+    if wanted is None and stated != full:
+        raise WeightsMismatch(
+            f"checkpoint {checkpoint.name!r} cuts its vectors to {stated} of {full} components (config.json): "
+            f"load it with dim={stated}, or with dim={full} to keep all"
+        )
+    trained: list[int] = next((config[key] for key in _CUT_DIMS if isinstance(config.get(key), list)), [])
+    if wanted is not None and (wanted > full or (trained and wanted not in (*trained, full))):
+        choices = f"{', '.join(map(str, trained))} or {full}" if trained else f"at most {full}"
+        raise ValueError(f"dim is {wanted}; vectors of {checkpoint.name!r} can have {choices} components")

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from colvision.encoders.doctor import examine
+from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import fingerprint
 from colvision.encoders.vlm.direction import set_direction
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import ProcessorConfig
 from colvision.encoders.vlm.models.colpali import ColPali
-from colvision.errors import EncoderError
+from colvision.errors import EncoderError, WeightsMismatch
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import load, vectors
 
@@ -152,6 +154,18 @@ def test_what_ran_before_directions_could_be_chosen_keeps_its_fingerprint(folder
     assert load(folder).info.former == {expected: "colvision now has it read bidirectionally, as it was trained"}
     state(folder, text=False)  # sdpa heeded this one before
     assert load(folder).info.former == {}
+
+
+def test_an_adapter_that_was_trained_the_other_way_is_refused_until_it_is_run_so(folder, tmp_path):
+    then = load(folder, attention="causal")
+    wrapped = with_lora(then.family.model, LoraConfig(r=2, target_modules=["embedding_proj_layer"]))
+    adapter = tmp_path / "adapter"
+    wrapped.save_pretrained(adapter)
+    report = {"base": {"name": "base", "fingerprint": then.info.fingerprint}}
+    (adapter / "finetune.json").write_text(json.dumps(report))
+    with pytest.raises(WeightsMismatch, match="fits what an earlier version made of checkpoint: colvision now has"):
+        load(folder, adapter=adapter)
+    assert not reads_both_ways(load(folder, adapter=adapter, attention="causal"))
 
 
 # The doctor

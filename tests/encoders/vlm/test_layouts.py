@@ -14,7 +14,7 @@ from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
-from colvision.encoders.vlm.weights import load_weights
+from colvision.encoders.vlm.weights import StoredWeights, load_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing.checkpoints import stored_name
 from tests.helpers.families import load, vectors
@@ -97,9 +97,10 @@ def test_without_the_map_of_names_it_is_refused(stored):
     only_projection = CheckpointLayout(prompts, ((r"^(custom_text_proj|linear)\.", "embedding_proj_layer."),))
     if model_type != "qwen3_vl":  # its names lack a prefix only, which transformers adds
         with pytest.raises(WeightsMismatch, match=r"does not fit .*: weights \d+ missing"):
-            load_weights(model_class, checkpoint, only_projection, torch.float32)
+            load_weights(model_class, StoredWeights(checkpoint, only_projection), torch.float32)
     with pytest.raises(WeightsMismatch, match="without a projection to page vectors"):
-        load_weights(model_class, checkpoint, CheckpointLayout(prompts, (("^nothing$", ""),)), torch.float32)
+        nothing = CheckpointLayout(prompts, (("^nothing$", ""),))
+        load_weights(model_class, StoredWeights(checkpoint, nothing), torch.float32)
 
 
 def test_an_adapter_only_repository_is_found_with_its_base_and_gives_the_vectors_it_was_trained_for(stored):
@@ -200,3 +201,67 @@ def test_an_adapter_of_ours_adds_to_the_one_that_the_repository_brings(small, tm
     np.testing.assert_allclose(vectors(both), vectors(encoder), rtol=0, atol=1e-5)
     assert np.abs(vectors(both) - small.adapted).max() > 0.01
     assert both.info.name == "adapter + second"
+
+
+# What a rule says of some layers
+
+
+def layer(encoder: VlmEncoder, name: str) -> torch.nn.Module:
+    return encoder.family.model.get_submodule(f"vlm.language_model.layers.{name}")
+
+
+@pytest.mark.parametrize("name", ["model.layers.0.self_attn.q_proj", "0.self_attn.q_proj", r".*\.0\..*q_proj"])
+def test_an_alpha_of_its_own_belongs_to_the_layer_that_its_stored_name_means(small, name):
+    rewrite(small.adapter / "adapter_config.json", alpha_pattern={name: 40})
+    encoder = load(small.adapter)
+    assert layer(encoder, "0.self_attn.q_proj").scaling["adapter0"] == 40 / 4
+    assert layer(encoder, "1.self_attn.q_proj").scaling["adapter0"] == 8 / 4
+
+
+def test_a_rank_of_its_own_belongs_to_the_layer_that_its_stored_name_means(small):
+    file = small.adapter / "adapter_model.safetensors"
+    weights = load_file(file)
+    for side, rows in (("A", slice(2)), ("B", (slice(None), slice(2)))):
+        key = f"base_model.model.model.layers.0.self_attn.q_proj.lora_{side}.weight"
+        weights[key] = weights[key][rows].contiguous()
+    save_file(weights, file)
+    rewrite(small.adapter / "adapter_config.json", rank_pattern={"model.layers.0.self_attn.q_proj": 2})
+    assert layer(load(small.adapter), "0.self_attn.q_proj").r == {"adapter0": 2}
+
+
+def test_layers_to_transform_are_those_of_the_stored_numbers(small):
+    rewrite(
+        small.adapter / "adapter_config.json",
+        target_modules=["q_proj"],
+        layers_to_transform=[1],
+        layers_pattern="layers",
+    )
+    with pytest.raises(WeightsMismatch, match=r"weights \d+ unexpected"):
+        load(small.adapter)
+    file = small.adapter / "adapter_model.safetensors"
+    save_file({name: each for name, each in load_file(file).items() if "layers.1.self_attn.q_proj" in name}, file)
+    encoder = load(small.adapter)
+    assert hasattr(layer(encoder, "1.self_attn.q_proj"), "lora_A")
+    assert not hasattr(layer(encoder, "0.self_attn.q_proj"), "lora_A")
+
+
+def test_all_linear_is_every_linear_layer_of_the_stored_model(small):
+    encoder = load(small.base)
+    wrapped = with_lora(encoder.family.model, LoraConfig(r=4, target_modules="all-linear"))
+    torch.manual_seed(3)
+    for name, weight in wrapped.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    wrapped.eval().save_pretrained(small.adapter)
+    file, prefix = small.adapter / "adapter_model.safetensors", "base_model.model."
+    names = OLD["qwen2_vl"][3]
+    save_file({prefix + stored_name(k.removeprefix(prefix), names): v for k, v in load_file(file).items()}, file)
+    saved = {"target_modules": "all-linear", "base_model_name_or_path": str(small.base)}
+    rewrite(small.adapter / "adapter_config.json", **saved)
+    np.testing.assert_allclose(vectors(load(small.adapter)), vectors(encoder), rtol=0, atol=1e-5)
+
+
+def test_biases_that_were_trained_are_refused_in_words(small):
+    rewrite(small.adapter / "adapter_config.json", bias="lora_only")
+    with pytest.raises(WeightsMismatch, match="was trained with bias='lora_only', which is not read: merge it first"):
+        load(small.adapter)

@@ -30,10 +30,11 @@ _FEWEST_PATCHES = 8  # what the processor enlarges a page of a few pixels to, wh
 _IMAGE = "<|image_pad|>"
 _PAGE = f"<|im_start|>user\n<|vision_start|>{_IMAGE}<|vision_end|>Describe the image.<|im_end|><|endoftext|>"
 _AUGMENTATION = augmentation("<|endoftext|>")
-# Stored by colpali-engine: the language model at `model.` (transformers 4), the parts beside each other (5).
+# Stored by colpali-engine: the language model at `model.` (transformers 4), the parts beside each other (5); by Tomoro:
+# the whole plain model at `vlm.`.
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
-    (r"^model\.(language_model|visual)\.", r"vlm.\1."),
+    (r"^(?:vlm\.)?model\.(language_model|visual)\.", r"vlm.\1."),
     (r"^model\.(layers|embed_tokens|norm)\.", r"vlm.language_model.\1."),
     (r"^(language_model|visual)\.", r"vlm.\1."),
 )
@@ -147,6 +148,7 @@ class ColQwen3(_ColQwen):
     _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),
+        "colqwen3": CheckpointLayout(_prompts, _RENAMES, backbone="qwen3_vl"),
         "qwen3_5": CheckpointLayout(_prompts, _RENAMES, attention="bidirectional"),
     }
 

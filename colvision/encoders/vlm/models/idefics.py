@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from colvision.core.embedding import Ints, VectorKind
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import load_image_processor
@@ -151,13 +152,20 @@ class ColModernVBert(_TiledFamily):
         source="transformers, as colmodernvbert was trained",
     )
     _renames = (
-        (r"^custom_text_proj\.", "embedding_proj_layer."),
+        (r"^(?:model\.)?custom_text_proj\.", "embedding_proj_layer."),
         (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
+    _native = CheckpointLayout(_prompts, attention="bidirectional", is_turnable=False)
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
-        "colmodernvbert": CheckpointLayout(_prompts, attention="bidirectional", is_turnable=False),
-        "modernvbert": CheckpointLayout(_prompts, _renames, attention="bidirectional", is_turnable=False),
+        "colmodernvbert": _native,
+        "modernvbert": replace(_native, renames=_renames, backbone="modernvbert"),
     }
+
+    @classmethod
+    def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
+        """Earlier revisions of the merged checkpoint state the retrieval model's type and the plain model's fields."""
+        is_native = "vlm_config" in checkpoint.config()
+        return cls.layouts["colmodernvbert" if is_native else "modernvbert"]
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
