@@ -1,7 +1,7 @@
 """Scores of published checkpoints beside those that sentence-transformers pins for them: two queries, four pages.
 
 The pages are those of the dataset `sentence-transformers/example-documents` at REVISION. The expected scores are facts
-from `tests/multi_vector_encoder/test_pretrained.py` of sentence-transformers (commit cad21198; its own tolerance is
+from the tests of sentence-transformers (commit cad21198, multi-vector, pretrained; their own tolerance is
 .001, absolute and relative), which its authors compared with colpali-engine of each checkpoint's time. They name no
 revision of the checkpoints: the one in the cache or the newest is taken, and told. Not run where there is no hub.
 
