@@ -161,6 +161,8 @@ def test_an_adapter_that_was_trained_the_other_way_is_refused_until_it_is_run_so
     wrapped = with_lora(then.family.model, LoraConfig(r=2, target_modules=["embedding_proj_layer"]))
     adapter = tmp_path / "adapter"
     wrapped.save_pretrained(adapter)
+    rule = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**rule, "target_modules": ["custom_text_proj"]}))
     report = {"base": {"name": "base", "fingerprint": then.info.fingerprint}}
     (adapter / "finetune.json").write_text(json.dumps(report))
     with pytest.raises(WeightsMismatch, match="fits what an earlier version made of checkpoint: colvision now has"):

@@ -95,4 +95,5 @@ def test_the_first_line_of_an_ingest_tells_it(get, checkpoint_folder, quick_path
         main, [*map(str, words), "--dtype", "float32", "--library", str(quick_path / "library")]
     )
     assert answer.exit_code == 0, answer.output
-    assert f"colqwen2: {get('colqwen2').describe_page()}\n" in answer.stderr
+    encoder = get("colqwen2")
+    assert f"{encoder.info.name}: {encoder.describe_page()}\n" in answer.stderr
