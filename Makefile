@@ -62,13 +62,16 @@ ORACLE_SETS := colpali colsmol older newer
 oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the original implementations
 	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
 	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
-	@for set in $(ORACLE_SETS); do \
+	@for set in $(ORACLE_SETS) multivector; do \
 	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
 	done
 	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
 	@for set in $(ORACLE_SETS); do \
 	    PYTHONPATH=$(ORACLES)/$$set $(RUN) tests/oracles/original.py $$set $(ORACLES)/parts tests/oracles || exit 1; \
 	done
+	@rm -rf $(ORACLES)/module-folders
+	$(RUN) -m tests.oracles.module_folders $(ORACLES)/module-folders
+	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py multivector $(ORACLES)/module-folders tests/oracles
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm

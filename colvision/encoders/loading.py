@@ -193,4 +193,5 @@ _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "colmodernvbert": "idefics:ColModernVBert",
     "modernvbert": "idefics:ColModernVBert",
     "neomme": "neomme:NeoMME",
+    "ultravbert": "idefics:ColUltraVBert",
 }

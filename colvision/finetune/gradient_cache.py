@@ -35,10 +35,12 @@ def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
     return family.page_batch([family.fit(image) for image in images]).inputs
 
 
-def vectors_of(model: "PreTrainedModel", inputs: Inputs) -> PaddedVectors:
-    """The vectors of a family's model for the inputs of a batch, as `Family.to_device` gives them."""
+def vectors_of(model: "PreTrainedModel", inputs: Inputs, counts: Tensor) -> PaddedVectors:
+    """The vectors of a family's model for the inputs of a batch, as `Family.to_device` gives them, and which of them
+    count, (b, s), as `Family.counts` does.
+    """
     embeddings = model(**inputs).embeddings.float()  # (b, s, dim)
-    return PaddedVectors(functional.normalize(embeddings, dim=-1), inputs["attention_mask"].bool())
+    return PaddedVectors(functional.normalize(embeddings, dim=-1), counts)
 
 
 def gradients(
@@ -54,7 +56,8 @@ def gradients(
     """
 
     def encode(model: "PreTrainedModel", inputs: Inputs) -> PaddedVectors:
-        return vectors_of(model, family.to_device(inputs))
+        placed = family.to_device(inputs)
+        return vectors_of(model, placed, family.counts(placed))
 
     queries = [(family.query_model, query_inputs(family, part)) for part in _parts(texts, _QUERIES_A_PAGE * at_once)]
     pages = [(family.model, page_inputs(family, part)) for part in _parts(images, at_once)]

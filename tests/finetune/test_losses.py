@@ -96,8 +96,8 @@ def test_the_loss_scores_pages_as_the_search_does(get, name):
     encoder = get(name)
     with torch.no_grad():
         family = encoder.family
-        queries = vectors_of(family.model, family.to_device(query_inputs(family, TEXTS)))
-        pages = vectors_of(family.model, family.to_device(page_inputs(family, PICTURES)))
+        both = map(family.to_device, (query_inputs(family, TEXTS), page_inputs(family, PICTURES)))
+        queries, pages = (vectors_of(family.model, inputs, family.counts(inputs)) for inputs in both)
         ours = similarity(queries, pages).numpy()
     stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
     assert len(ours) == len(TEXTS)

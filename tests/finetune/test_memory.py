@@ -26,7 +26,7 @@ def kept_bytes(encoder: VlmEncoder) -> int:
     """Bytes that the gradients of a batch of pages need, the vectors among them."""
     inputs = encoder.family.to_device(page_inputs(encoder.family, PICTURES))
     with HeldBytes() as held:
-        encoded = vectors_of(encoder.family.model, inputs)
+        encoded = vectors_of(encoder.family.model, inputs, encoder.family.counts(inputs))
         assert encoded.vectors.requires_grad
         return held.now
 
@@ -150,7 +150,7 @@ def test_a_block_of_colqwen2_keeps_what_the_docs_say(kind, expected, tmp_path):
             ids = torch.arange(tokens)[None]
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "position_ids": ids.expand(3, 1, -1)}
             with HeldBytes() as held:
-                encoded = vectors_of(model, inputs)
+                encoded = vectors_of(model, inputs, inputs["attention_mask"].bool())
                 assert encoded.vectors.requires_grad
                 kept[blocks, tokens] = held.now
     longer, shorter = (kept[2, tokens] - kept[1, tokens] for tokens in (48, 16))

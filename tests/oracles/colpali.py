@@ -15,4 +15,5 @@ def colpali(folder: Path) -> tuple[object, object]:
     return ColPali(AutoConfig.from_pretrained(folder)), ColPaliProcessor(pictures, tokens)
 
 
+PACKAGE = "colpali-engine"
 CASES = {"colpali": colpali}

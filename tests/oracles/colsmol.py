@@ -26,4 +26,5 @@ def colsmol(folder: Path) -> tuple[object, object]:
     return ColIdefics3(AutoConfig.from_pretrained(folder)), processor
 
 
+PACKAGE = "colpali-engine"
 CASES = {"colsmol": colsmol}

@@ -3,57 +3,14 @@
 It imports torchvision, of which there is no build for a CPU beside PyTorch's: names that nothing calls stand in for it.
 """
 
-import importlib.abc
-import importlib.machinery
-import sys
-import types
-from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-
-class _Nothing(type):
-    """The type of classes whose every attribute is another of them."""
-
-    def __getattr__(cls, name: str) -> type:
-        return _Nothing(name, (), {})
-
-
-class _Named(types.ModuleType):
-    """A module in which every name is an empty class."""
-
-    __path__: list[str] = []  # a package has one
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Nothing(name, (), {})
-
-
-class _Torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        is_ours = name.partition(".")[0] == "torchvision"
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if is_ours else None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return _Named(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """It is as it was made."""
-
-
-sys.meta_path.insert(0, _Torchvision())
-_LIBRARY = torch.library.Library("torchvision", "DEF")
-_LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-from colpali_engine.models import ColModernVBertProcessor, ColQwen3Processor  # noqa: E402
-from colpali_engine.models.modernvbert.colmodernvbert.modeling_colmodernvbert import ColModernVBert  # noqa: E402
-from colpali_engine.models.qwen3.colqwen3.modeling_colqwen3 import ColQwen3  # noqa: E402
-from colpali_engine.models.qwen3_5.colqwen3_5.modeling_colqwen3_5 import ColQwen3_5  # noqa: E402
-from transformers import AutoConfig, AutoTokenizer, Idefics3ImageProcessorPil, Qwen2VLImageProcessorPil  # noqa: E402
+import torchvision_names  # noqa: F401  before what imports torchvision
+from colpali_engine.models import ColModernVBertProcessor, ColQwen3Processor
+from colpali_engine.models.modernvbert.colmodernvbert.modeling_colmodernvbert import ColModernVBert
+from colpali_engine.models.qwen3.colqwen3.modeling_colqwen3 import ColQwen3
+from colpali_engine.models.qwen3_5.colqwen3_5.modeling_colqwen3_5 import ColQwen3_5
+from transformers import AutoConfig, AutoTokenizer, Idefics3ImageProcessorPil, Qwen2VLImageProcessorPil
 
 
 def colqwen3(folder: Path) -> tuple[object, object]:
@@ -83,4 +40,5 @@ def _qwen_processor(folder: Path) -> object:
     return _QwenProcessor(Qwen2VLImageProcessorPil.from_pretrained(folder), tokens, video_processor=object())
 
 
+PACKAGE = "colpali-engine"
 CASES = {"colqwen3": colqwen3, "colqwen3.5": colqwen3_5, "colmodernvbert": colmodernvbert}

@@ -28,4 +28,5 @@ def _qwen_parts(folder: Path) -> tuple[object, object]:
     return Qwen2VLImageProcessor.from_pretrained(folder), tokens
 
 
+PACKAGE = "colpali-engine"
 CASES = {"colqwen2": colqwen2, "colqwen2.5": colqwen2_5}

@@ -34,10 +34,11 @@ def answers(model: torch.nn.Module, processor: object) -> dict[str, np.ndarray]:
 
 
 def main(which: str, parts: Path, out: Path) -> None:
-    cases = importlib.import_module(which).CASES
-    versions = {package: version(package) for package in ("colpali-engine", "transformers", "torch")}
-    for name, case in cases.items():
-        made = answers(*case(parts / name))
+    original = importlib.import_module(which)
+    versions = {package: version(package) for package in (original.PACKAGE, "transformers", "torch")}
+    for name, case in original.CASES.items():
+        found = case(parts / name)
+        made = found if isinstance(found, dict) else answers(*found)
         np.savez_compressed(out / f"{name}.npz", versions=np.array(json.dumps(versions)), **made)
         sys.stdout.write(f"{name}: {', '.join(sorted(made))}\n")
 

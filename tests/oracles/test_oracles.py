@@ -1,38 +1,24 @@
-"""The same weights, pages and questions through colpali-engine and transformers of the time, and through colvision.
+"""The same weights, pages and questions through the original implementations, and through colvision.
 
 `make oracles` makes the reference arrays anew; here they are only compared.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import Family, ProcessorConfig
 from colvision.encoders.vlm.models.colqwen import ColQwen2
-from tests.oracles.inputs import QUESTIONS, pages, weight
-from tests.oracles.parts import CASES, save_parts
+from tests.oracles.checkpoints import CASES, KEPT, checkpoint, reference
+from tests.oracles.inputs import QUESTIONS, pages
 
 pytestmark = pytest.mark.slow
 
-KEPT = Path(__file__).parent
 TOLERANCE = 1e-5
-
-
-def checkpoint(name: str, folder: Path) -> Path:
-    """The checkpoint that the original would have saved: its own names, its own form of configuration."""
-    save_parts(name, folder)
-    with np.load(KEPT / f"{name}.npz") as kept:
-        shapes = json.loads(str(kept["weights"]))
-    state = {stored: torch.from_numpy(weight(stored, tuple(shape))) for stored, shape in shapes.items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -40,11 +26,6 @@ def case(request, tmp_path_factory) -> tuple[str, VlmEncoder]:
     folder = checkpoint(request.param, tmp_path_factory.mktemp("oracle"))
     as_the_engine = {"attention": "causal"} if request.param == "colqwen3.5" else {}  # whose class has no other way
     return request.param, load_encoder(folder, device="cpu", dtype="float32", **as_the_engine)
-
-
-def reference(name: str, key: str) -> np.ndarray:
-    with np.load(KEPT / f"{name}.npz") as kept:
-        return kept[key]
 
 
 def test_pages_are_those_of_the_original(case):
@@ -82,5 +63,6 @@ def test_the_reference_arrays_say_what_made_them_and_stay_small():
     files = [KEPT / f"{name}.npz" for name in CASES]
     for file in files:
         with np.load(file) as kept:
-            assert json.loads(str(kept["versions"])).keys() == {"colpali-engine", "transformers", "torch"}
+            packages = json.loads(str(kept["versions"])).keys()
+        assert packages - {"transformers", "torch"} in ({"colpali-engine"}, {"sentence-transformers"})
     assert sum(file.stat().st_size for file in files) < 1 << 20

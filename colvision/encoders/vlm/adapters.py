@@ -18,9 +18,9 @@ from colvision.encoders.vlm.checkpoint import (
     ADAPTER_PREFIX,
     Checkpoint,
     fingerprint,
-    read_json,
     require_vlm_extra,
 )
+from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.weights import check_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _ALL_LINEAR = "all-linear"  # peft's name for every linear layer
 REPORT_FILE = "finetune.json"  # beside an adapter that `colvision finetune` has made
 QUERY_ONLY = "query_only"  # in an adapter's configuration, true where pages are encoded without it
+_PROJECTION = "embedding_proj_layer"
 
 
 def add_adapters(
@@ -81,13 +82,21 @@ class _Adapter(NamedTuple):
             raise WeightsMismatch(
                 f"{what}: it was trained with bias={config.bias!r}, which is not read: merge it first"
             )
+        state = _renamed(load_file(folder / ADAPTER_FILE), layout)
+        names = [stored_modules(checkpoint, layout)]
+        is_with_projection = checkpoint.modules is not None and checkpoint.modules.folder == folder
+        if is_with_projection:  # sentence-transformers saved that after training, as a whole
+            state = {name: weight for name, weight in state.items() if _PROJECTION not in name.split(".")}
+            today = {name: name.removeprefix("vlm.") for name, _ in model.named_modules() if name != _PROJECTION}
+            names = [*names, today, {name: f"model.{old}" for name, old in today.items()}]
         if not layout.is_native:
             try:
-                _target_as_stored(config, model, stored_modules(checkpoint, layout))
+                _target_as_stored(config, model, names, state)
             except ValueError as error:
                 raise WeightsMismatch(f"{what}: {error}") from error
-            config.modules_to_save = [_module(name, layout) for name in config.modules_to_save or ()] or None
-        return cls(config, _renamed(load_file(folder / ADAPTER_FILE), layout), what)
+            whole = [_module(name, layout) for name in config.modules_to_save or ()]
+            config.modules_to_save = [name for name in whole if name != _PROJECTION or not is_with_projection] or None
+        return cls(config, state, what)
 
 
 def is_query_only(folder: Path) -> bool:
@@ -160,8 +169,12 @@ def _module(stored: str, layout: CheckpointLayout) -> str:
     return layout.rename(f"{stored}.weight").removesuffix(".weight")
 
 
-def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mapping[str, str]) -> None:
+def _target_as_stored(
+    config: LoraConfig, model: PreTrainedModel, names: Sequence[Mapping[str, str]], state: Mapping[str, torch.Tensor]
+) -> None:
     """Turns the adapter's rule, written for the stored names, into one of the model's modules, layer by layer.
+
+    Which stored names, of several in `names`: those by which it finds what the adapter's file holds, else the first.
 
     Left as it is, the rule would find other layers in the model than it was trained on, those of the vision
     encoder for one; and only the rule, not the adapter's file, can tell that weights have been left out. peft itself
@@ -173,11 +186,18 @@ def _target_as_stored(config: LoraConfig, model: PreTrainedModel, stored: Mappin
 
     rule, was_all = config.target_modules, str(config.target_modules).lower() == _ALL_LINEAR
     linear = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
-    targets = {
-        name: stored.get(name, name)
-        for name in linear
-        if (was_all and name in stored) or check_target_module_exists(config, stored.get(name, name))
-    }
+    if len(names) > 1:
+        linear.remove(_PROJECTION)
+    found = [
+        {
+            name: stored.get(name, name)
+            for name in linear
+            if (was_all and name in stored) or check_target_module_exists(config, stored.get(name, name))
+        }
+        for stored in names
+    ]
+    held = {name.removeprefix(ADAPTER_PREFIX).partition(".lora_")[0] for name in state if ".lora_" in name}
+    targets = next((each for each in found if each.keys() == held), found[0])
     if not targets:
         raise ValueError(f"it targets layers {rule!r}, and the checkpoint has none of them")
     for pattern in (config.rank_pattern, config.alpha_pattern):

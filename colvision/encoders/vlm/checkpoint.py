@@ -12,6 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.vlm.module_folder import (
+    MODULES_FILE,
+    SETTINGS_FILE,
+    TRANSFORMER_FILE,
+    ModuleFolder,
+    read_modules,
+)
 from colvision.errors import EncoderNotFound, MissingExtra
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
@@ -35,6 +43,12 @@ _FILES = (
     "merges.txt",
     "chat_template.*",  # jinja or json
     "finetune.json",
+    # what sentence-transformers saves beside the model: steps of a folder each, such as 1_Dense
+    MODULES_FILE,
+    SETTINGS_FILE,
+    TRANSFORMER_FILE,
+    "[1-9]_*/config.json",
+    "[1-9]_*/model.safetensors",
 )
 
 # What decides the vectors besides the weights. Tokenizers come as one file, or as vocabulary and merges.
@@ -57,7 +71,8 @@ class Checkpoint:
     """A folder with `config.json` and safetensors weights; `name` is the folder's name or the hub id.
 
     `adapter` is the folder that was given when it holds an adapter alone: then `folder` is its base. `source` finds
-    it again: the absolute path that was given, or the hub id at its commit.
+    it again: the absolute path that was given, or the hub id at its commit. `modules`: what sentence-transformers saved
+    beside the model, or beside the adapter.
     """
 
     name: str
@@ -65,6 +80,7 @@ class Checkpoint:
     model_type: str
     source: str
     adapter: Path | None = None
+    modules: ModuleFolder | None = None
 
     @classmethod
     def read(cls, folder: Path, name: str, source: str = "") -> Checkpoint:
@@ -82,7 +98,7 @@ class Checkpoint:
                 "copy all its safetensors files there (pickled weights are not read)"
             )
         model_type = str(read_json(config).get("model_type", ""))
-        return cls(name, folder, model_type, source or str(folder.resolve()))
+        return cls(name, folder, model_type, source or str(folder.resolve()), modules=read_modules(folder, name))
 
     @property
     def folders(self) -> list[Path]:
@@ -200,17 +216,6 @@ def _weight_files(folder: Path) -> list[str]:
     return sorted(set(map(str, weight_map.values())))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What a configuration says. Raises EncoderNotFound when it cannot be read, or is no object."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise EncoderNotFound(f"{path} cannot be read ({error}): copy it again from where it came") from error
-    if not isinstance(found, dict):
-        raise EncoderNotFound(f"{path} holds a {type(found).__name__}, no configuration: copy it again")
-    return found
-
-
 def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
     """The checkpoint in a folder; for a folder with an adapter alone, the base that it names, and the adapter."""
     config = folder / "adapter_config.json"
@@ -229,7 +234,8 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
             f"{name!r} holds an adapter, not a checkpoint: "
             f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
         )
-    return replace(found, name=name, adapter=folder, source=source or str(folder.resolve()))
+    modules = read_modules(folder, name) or found.modules
+    return replace(found, name=name, adapter=folder, source=source or str(folder.resolve()), modules=modules)
 
 
 def _base_of(config: Mapping[str, object], folder: Path) -> str:

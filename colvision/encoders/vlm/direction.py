@@ -27,8 +27,10 @@ class Direction(NamedTuple):
     source: str
 
 
-def choose_direction(config: Mapping[str, object], layout: CheckpointLayout, wanted: Attention | None) -> Direction:
-    """What the caller wants, else what `config.json` states, else that of the published models.
+def choose_direction(
+    config: Mapping[str, object], layout: CheckpointLayout, wanted: Attention | None, default: Direction
+) -> Direction:
+    """What the caller wants, else what `config.json` states, else the default.
 
     Raises ValueError for a direction in which a model cannot be run, EncoderError for a configuration that states both.
     """
@@ -46,7 +48,7 @@ def choose_direction(config: Mapping[str, object], layout: CheckpointLayout, wan
         )
     if stated:
         return Direction(stated.pop(), "config.json")
-    return Direction(layout.attention, "as the published ones were trained; config.json does not say")
+    return default
 
 
 def transformers_direction(config: Mapping[str, object]) -> Attention:

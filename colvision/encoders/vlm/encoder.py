@@ -37,7 +37,6 @@ _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}  # a CPU gains nothing
 _WINDOW_BATCHES = {"cpu": 1, "cuda": 4, "mps": 2}  # among which pages are sorted: a CPU's pages come one by one
 _PREPARING_THREADS = 8  # at most: a page takes 20 ms of one, so that 400 pages a second are ready
 _DRAWING_PROCESSES = 4  # at most a device: a page takes 25 ms of one, so that 160 pages a second are drawn
-_QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
 class VlmEncoder:
@@ -165,8 +164,10 @@ class VlmEncoder:
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.pad([query.ids for query in batch]))
             for query, vectors in zip(batch, self.family.query_vectors(inputs), strict=True):
+                counts = self.family.scored.query(torch.tensor(query.ids)).tolist()
+                spans = [span for span, has_vector in zip(query.spans, counts, strict=True) if has_vector]
                 weight = self.family.query_weight(len(vectors))
-                embeddings.append(query.prompted.embedding(vectors, query.spans, weight=weight))
+                embeddings.append(query.prompted.embedding(vectors, spans, weight=weight))
         return embeddings
 
     def describe_page(self) -> str:
@@ -181,11 +182,9 @@ class VlmEncoder:
         prompted = PromptedQuery.of(
             text, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
         )
-        tokens = self.family.tokenizer(
-            prompted.text, return_offsets_mapping=True, add_special_tokens=self.family.adds_special_tokens
-        )
+        tokens = self.family.tokenise(prompted.text, return_offsets_mapping=True)
         spans = [(start, end) for start, end in tokens["offset_mapping"]]
-        cut = prompted.length_of(_QUERY_TOKENS, spans)
+        cut = prompted.length_of(self.family.query_tokens, spans)
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(text, cut)
 
 

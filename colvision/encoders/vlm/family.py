@@ -20,20 +20,26 @@ from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
-from colvision.encoders.vlm.processing import load_tokenizer, read_prompts
+from colvision.encoders.vlm.processing import load_tokenizer, module_prompts, read_prompts
+from colvision.encoders.vlm.scored_tokens import ScoredTokens
 from colvision.encoders.vlm.transfers import HostCopy, pinned, to_device
-from colvision.errors import WeightsMismatch
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers.image_processing_utils import BaseImageProcessor
+
+    from colvision.encoders.vlm.module_folder import ModuleFolder
+
+_QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent from the embedding's `tokens`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPage:
-    """One page before it shares a batch: `pixels` in the size that its family reads, uint8; its token ids, what each
-    of them is, and where its patches lie.
+    """One page before it shares a batch: `pixels` in the size that its family reads, uint8; its token ids; what each
+    of those that have a vector is, and where its patches lie.
     """
 
     pixels: NDArray[np.uint8]
@@ -82,11 +88,25 @@ class PendingVectors(NamedTuple):
 
 
 class ProcessorConfig(NamedTuple):
-    """Where a family's tokenizer and image processor come from, and what the caller wants otherwise."""
+    """Where a family's tokenizer and image processor come from, and what the caller wants otherwise.
+
+    `modules`: what sentence-transformers saved beside them.
+    """
 
     folder: Path
     layout: CheckpointLayout
     options: EncoderOptions = EncoderOptions()
+    modules: ModuleFolder | None = None
+
+    @property
+    def is_plain_folder(self) -> bool:
+        """Whether sentence-transformers saved a plain backbone: then it says itself how pages and queries are given."""
+        return self.modules is not None and not self.modules.is_native
+
+    @property
+    def pixels(self) -> Mapping[str, int]:
+        """Limits of a page's pixels that do not stand in the image processor's own file."""
+        return {} if self.modules is None else self.modules.pixels
 
 
 def with_shared_weights(model: PreTrainedModel) -> PreTrainedModel:
@@ -113,19 +133,24 @@ class Family(ABC):
     supports_flash_attention: ClassVar[bool] = (
         False  # whether flash-attention can mask as the model was trained: causally, padded
     )
-    trained_patches: ClassVar[int | None] = None  # the most that the models were trained with; None: as files state
+    trained_patches: int | None = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
+    exported_processor: ClassVar[str | None] = None  # transformers' class for its backbone, if one saves it plain
+    has_pixel_limits: ClassVar[bool] = False  # whether its image processor scales a page to so many pixels
 
     model: PreTrainedModel
     query_model: PreTrainedModel  # the same, unless an adapter is for queries alone
     tokenizer: PreTrainedTokenizerFast
     prompts: Prompts
+    image_processor: BaseImageProcessor  # where transformers' own cuts the pages
     image_token_id: int
+    scored: ScoredTokens
     dim: int
     stated_patches: int  # the most patches of a page by the checkpoint's files alone
     max_patches: int
     fitting: Image.Resampling = Image.Resampling.BICUBIC  # how `fit` scales what it has to
     byte_values: Tensor  # (3, 256): what each byte of a channel is to the model, on its device and in its dtype
+    query_tokens: int  # the most of a query's own
 
     @classmethod
     def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
@@ -142,10 +167,29 @@ class Family(ABC):
         config = getattr(model.config, "vlm_config", model.config)
         self.model = self.query_model = model
         self.tokenizer = load_tokenizer(processor.folder)
-        self.prompts = self.with_options(self.checkpoint_prompts(processor), processor.options)
+        self.modules = processor.modules
+        self.prompts = self.with_options(self.stated_prompts(processor), processor.options)
+        self.scored = ScoredTokens.of(self.modules, self.tokenizer)
+        if processor.is_plain_folder:
+            self.trained_patches = None  # its own files say it
+        if processor.pixels and not self.has_pixel_limits:
+            raise EncoderNotFound(f"{processor.folder} limits a page's pixels, which this family's processor does not")
         self.dim = processor.options.dim or model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
+        prompt = len(self.token_ids(self.prompts.query_prefix + self.prompts.query_suffix))
+        longest = (self.modules.query_length if self.modules is not None else None) or _QUERY_TOKENS + prompt
+        self.query_tokens = max(1, min(_QUERY_TOKENS, longest - prompt))
+
+    def stated_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """What the files say of them, and what is known of the published models where they say nothing."""
+        return self.template_prompts(processor) if processor.is_plain_folder else self.checkpoint_prompts(processor)
+
+    def template_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """Those that the chat template of a folder of sentence-transformers writes."""
+        if processor.modules is None:
+            raise ValueError(f"{processor.folder} is no folder of sentence-transformers")
+        return module_prompts(processor.modules, self.tokenizer, processor.layout.prompts.image_token)
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """Those that the checkpoint states, and the defaults of its layout where it states none."""
@@ -183,7 +227,7 @@ class Family(ABC):
         """Bytes of pages on the model's device, shaped as `process` made them -> the model's `pixel_values`."""
 
     def prepare(self, image: Image.Image) -> PreparedPage:
-        """A fitted image -> all that a batch needs of it: without torch, so that many threads may do it at once."""
+        """A fitted image -> all that a batch needs of it: without the model, so that many threads may do it at once."""
         pixels, page_tokens = self.process(image)
         ids = self.token_ids(page_tokens.text)
         return PreparedPage(pixels, ids, *self._place_patches(ids, page_tokens))
@@ -251,19 +295,34 @@ class Family(ABC):
 
     @torch.inference_mode()
     def _begin(self, model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> PendingVectors:
-        mask = inputs["attention_mask"]
-        real = pinned({"real": mask.flatten().nonzero().squeeze(1)}, self.model.device)
+        counts = self.counts(inputs)
+        real = pinned({"real": counts.flatten().nonzero().squeeze(1)}, self.model.device)
         embeddings = model(**self.to_device(inputs)).embeddings[..., : self.dim].flatten(0, 1)  # (b * s, dim)
         rows = embeddings.index_select(0, to_device(real, self.model.device)["real"]).float()  # one gather a batch
         unit = torch.nn.functional.normalize(rows, dim=-1)  # again: cut, or in bfloat16 off by up to 2^-8
-        return PendingVectors(HostCopy(unit), mask.sum(dim=1).tolist())
+        return PendingVectors(HostCopy(unit), counts.sum(dim=1).tolist())
+
+    def counts(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Which tokens of a batch have a vector, (b, s): not the padding, nor what the checkpoint leaves out.
+
+        `inputs` as `batch` and `query_inputs` give them, or as `to_device` does.
+        """
+        is_page = not inputs.keys().isdisjoint(("pixels", "pixel_values"))
+        scored = self.scored.page if is_page else self.scored.query
+        return inputs["attention_mask"].bool() & scored(inputs["input_ids"])
 
     def query_weight(self, tokens: int) -> float:
         """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""
-        return 1.0
+        return 1 / tokens if self.modules is not None and self.modules.mean else 1.0
+
+    def tokenise(self, text: str, **options: bool) -> BatchEncoding:
+        """A prompted text's tokens. What a chat template begins with <bos> gets no other one, as in transformers."""
+        bos = self.tokenizer.bos_token
+        is_whole = self.modules is not None and bos is not None and text.startswith(bos)
+        return self.tokenizer(text, add_special_tokens=self.adds_special_tokens and not is_whole, **options)
 
     def token_ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=self.adds_special_tokens)["input_ids"]
+        ids: list[int] = self.tokenise(text)["input_ids"]
         return ids
 
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -278,6 +337,24 @@ class Family(ABC):
             ids[number, real] = torch.tensor(row)
             mask[number, real] = 1
         return ids, mask
+
+    def template_page(self) -> str:
+        """The page's prompt as a chat template writes it: before the processor of transformers has it."""
+        return self.prompts.page
+
+    def tokens_of_a_view(self) -> int | None:
+        """Image tokens that the processor of transformers writes for a picture or a tile; None where it counts them."""
+        return None
+
+    def check_page_length(self) -> None:
+        """Raises ValueError where a page may become longer than the checkpoint's longest."""
+        longest = self.modules.document_length if self.modules is not None else None
+        prompt = len(self.token_ids(self.prompts.page)) - 1
+        if longest is not None and self.max_patches + prompt > longest:
+            raise ValueError(
+                f"a page may become {self.max_patches} patches, and the checkpoint's document_length leaves room for "
+                f"{longest - prompt}: load it with max_patches={longest - prompt}"
+            )
 
     def check_tokenizer(self, folder: Path, vocabulary: int) -> None:
         """Raises WeightsMismatch for a tokenizer that was not made for a model of so many tokens."""
@@ -298,5 +375,7 @@ class Family(ABC):
             )
         kind = np.full(len(ids), VectorKind.TEXT, dtype=np.uint8)
         kind[at] = page_tokens.kinds
+        counts = self.scored.page(torch.tensor(ids)).numpy()
+        at = np.where(counts, np.cumsum(counts) - 1, -1)[at]  # its row among the vectors that the page keeps
         cells = np.where(page_tokens.cells >= 0, at[np.maximum(page_tokens.cells, 0)], -1).astype(np.int32)
-        return kind, PatchGrid(cells)
+        return kind[counts], PatchGrid(cells)

@@ -12,14 +12,15 @@ import torch
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
 from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, is_query_only
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint, read_json
+from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig, with_shared_weights
+from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit
 from colvision.encoders.vlm.weights import StoredWeights, check_dim, load_weights
-from colvision.errors import WeightsMismatch
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -56,15 +57,19 @@ class LoadedCheckpoint(NamedTuple):
     @property
     def direction(self) -> Direction:
         """Which way the model is made to read."""
-        return choose_direction(self.checkpoint.config(), self.layout, self.options.attention)
+        config = self.checkpoint.config()
+        default = Direction(self.layout.attention, "as the published ones were trained; config.json does not say")
+        if self.layout.is_turnable and self._processor.is_plain_folder:
+            default = Direction(transformers_direction(config), "as sentence-transformers runs it")
+        return choose_direction(config, self.layout, self.options.attention, default)
 
     @property
     def _processor(self) -> ProcessorConfig:
-        return ProcessorConfig(self.checkpoint.processor_folder(), self.layout, self.options)
+        return ProcessorConfig(self.checkpoint.processor_folder(), self.layout, self.options, self.checkpoint.modules)
 
     def prompts(self, family: Family) -> Prompts:
         """Those that a model of these files and options is to be given."""
-        return self.family.with_options(self.family.checkpoint_prompts(family, self._processor), self.options)
+        return self.family.with_options(family.stated_prompts(self._processor), self.options)
 
     @property
     def _weights(self) -> StoredWeights:
@@ -81,7 +86,12 @@ class LoadedCheckpoint(NamedTuple):
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
-        layout, direction = self.layout, self.direction
+        layout, direction, modules = self.layout, self.direction, self.checkpoint.modules
+        if modules is not None and modules.is_native != layout.is_native:
+            raise EncoderNotFound(
+                f"checkpoint {self.name!r} has steps of sentence-transformers that do not go with its model_type "
+                f"{self.checkpoint.model_type!r}: take all files from one checkpoint"
+            )
         model_class, unused = self.family.model_class(), self.family.unused_weights
         quantisation = quantisation_arguments(self.options.quantise, device, dtype)
         implementation = attention_implementation(self.family, device, dtype, has_flash=_has_flash())
@@ -102,6 +112,7 @@ class LoadedCheckpoint(NamedTuple):
                     to_int8(each)
         family = self.family(model, self._processor)
         family.query_model = pairs[-1][0]
+        family.check_page_length()
         self._check_trained_alike(family)
         return family
 
@@ -119,7 +130,7 @@ class LoadedCheckpoint(NamedTuple):
 
     def patch_limit(self, family: Family) -> PatchLimit:
         """The most patches that a page may become."""
-        return patch_limit(self.family, family.stated_patches, self.options)
+        return patch_limit(family, family.stated_patches, self.options)
 
     def fingerprint(self, family: Family) -> str:
         """sha256 over all that decides the vectors of pages: weights, adapters, prompts, resolution, direction.
@@ -157,7 +168,11 @@ class LoadedCheckpoint(NamedTuple):
         is_turned = self.layout.is_turnable and settings.attention != transformers_direction(self.checkpoint.config())
         turned = (settings.attention,) if is_turned else ()
         cut = (f"{family.dim} components",) if family.dim != family.model.config.embedding_dim else ()
-        return fingerprint([self.checkpoint.folder, *self.page_adapters], (*made, *bits, *turned, *cut))
+        modules = self.checkpoint.modules
+        projection = () if modules is None or modules.projection is None else (modules.projection,)
+        beside = () if modules is None else modules.settings
+        files = [self.checkpoint.folder, *self.page_adapters, *projection]
+        return fingerprint(files, (*made, *bits, *turned, *cut, *beside))
 
 
 class _Settings(NamedTuple):

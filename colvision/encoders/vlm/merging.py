@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders.vlm.adapters import REPORT_FILE
-from colvision.encoders.vlm.checkpoint import Checkpoint, read_json
+from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.quantised import PROJECTIONS

@@ -15,15 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import Prompts
-from colvision.errors import EncoderNotFound
+from colvision.encoders.vlm.module_folder import TEMPLATE_FILE
+from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
     from transformers.image_processing_utils import BaseImageProcessor
 
+    from colvision.encoders.vlm.module_folder import ModuleFolder
+
     ImageProcessor = TypeVar("ImageProcessor", bound=BaseImageProcessor)
 
+_QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from a chat template
 PROCESSOR_FILE = "processor_config.json"  # states an image processor and prompts
 # Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
 _TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
@@ -41,10 +46,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_image_processor(kind: type[ImageProcessor], folder: Path) -> ImageProcessor:
-    """The image processor, of the class given. Raises EncoderNotFound for a folder without its settings."""
+def load_image_processor(
+    kind: type[ImageProcessor], folder: Path, pixels: Mapping[str, int] | None = None
+) -> ImageProcessor:
+    """The image processor, of the class given; `pixels`: limits that stand elsewhere than in its own file.
+
+    Raises EncoderNotFound for a folder without its settings.
+    """
     try:
-        image_processor: ImageProcessor = kind.from_pretrained(folder, local_files_only=True)
+        image_processor: ImageProcessor = kind.from_pretrained(folder, local_files_only=True, **(pixels or {}))
     except OSError as error:
         raise missing_image_processor(folder) from error
     return image_processor
@@ -84,3 +94,69 @@ def read_prompts(folder: Path, defaults: Prompts) -> Prompts:
         page=page if isinstance(page, str) else None,
         query_prefix=prefix if isinstance(prefix, str) else None,
     )
+
+
+def query_prompt(tokenizer: PreTrainedTokenizerFast, template: str, **settings: object) -> tuple[str, str]:
+    """What a chat template writes before and after a query. Raises WeightsMismatch where it writes no query, or two."""
+    text = _rendered(tokenizer, template, {"type": "text", "text": _QUERY_MARK}, task="query", **settings)
+    if text.count(_QUERY_MARK) != 1:
+        raise WeightsMismatch(f"the checkpoint's chat template writes a query as {text!r}: expected the query once")
+    prefix, _, suffix = text.partition(_QUERY_MARK)
+    return prefix, suffix
+
+
+def module_prompts(modules: ModuleFolder, tokenizer: PreTrainedTokenizerFast, image_token: str) -> Prompts:
+    """The prompts of a model of sentence-transformers: its chat template, after its prompt of each task.
+
+    Raises EncoderNotFound without a template, WeightsMismatch for one that writes no query or no page.
+    """
+    template = _chat_template(modules.folder) or tokenizer.chat_template
+    if not isinstance(template, str):
+        raise EncoderNotFound(
+            f"{modules.folder} lacks its chat template, which states the prompts: copy chat_template.jinja there from "
+            "the checkpoint"
+        )
+    prefix, suffix = query_prompt(tokenizer, template, system=modules.prompts.get("query"), **modules.template)
+    image = {"type": "image", "image": image_token}
+    system = modules.prompts.get("document")
+    page = _rendered(tokenizer, template, image, task="document", system=system, **modules.template)
+    if page.count(image_token) != 1:
+        raise WeightsMismatch(
+            f"the checkpoint's chat template writes a page as {page!r}: expected {image_token} once, for its patches"
+        )
+    return Prompts(page, image_token, prefix, suffix, source="the chat template")
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerFast,
+    template: str,
+    content: Mapping[str, str],
+    *,
+    system: object = None,
+    **settings: object,
+) -> str:
+    messages = [{"role": "user", "content": [content]}]
+    if system:  # as sentence-transformers writes a prompt into a chat
+        messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+    text: str = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, **settings)
+    return text
+
+
+def _chat_template(folder: Path) -> str | None:
+    """The processor's template, in a file of its own or in a configuration. The tokenizer's is for texts."""
+    if (folder / TEMPLATE_FILE).is_file():
+        return (folder / TEMPLATE_FILE).read_text(encoding="utf-8")
+    for name in ("chat_template.json", "processor_config.json"):
+        if (folder / name).is_file():
+            template = read_json(folder / name).get("chat_template")
+            if isinstance(template, str):
+                return template
+    return None
+
+
+def write_processor_config(folder: Path, kind: str, *, image_tokens: int | None) -> None:
+    """What `AutoProcessor` needs beside tokenizer and image processor: the processor's class, and how many image tokens
+    it writes for a picture, where it asks for that.
+    """
+    count = {} if image_tokens is None else {"image_seq_len": image_tokens}
+    (folder / PROCESSOR_FILE).write_text(json.dumps({"processor_class": kind, **count}, indent=2) + "\n")

@@ -44,7 +44,7 @@ def page_size(family: Family) -> PageSize:
     return PageSize(int(np.count_nonzero(kinds == VectorKind.PATCH)), len(kinds))
 
 
-def patch_limit(family: type[Family], stated: int, options: EncoderOptions) -> PatchLimit:
+def patch_limit(family: Family, stated: int, options: EncoderOptions) -> PatchLimit:
     """What the caller wants, else what the models were trained with, unless the checkpoint states less."""
     trained = family.trained_patches
     if options.max_patches is not None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, ADAPTER_PREFIX, Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout
+from colvision.encoders.vlm.module_folder import ModuleFolder
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _NAMED = 3  # weights of each sort that a message names; a wrong layout has hund
 _REASON = 200  # characters of what transformers says
 _BACKBONES = frozenset({"vlm", "lm_head"})
 PROJECTION = "embedding_proj_layer.weight"
+_BIAS = "embedding_proj_layer.bias"
 _DECLARED_DIM = ("dim", "embed_dim", "embedding_dim")  # where configurations of plain models state it, if they do
 _CUT_DIM = ("dims", "matryoshka_dim", "truncate_dim")  # to how many components a class of its own cuts vectors
 _CUT_DIMS = ("matryoshka_dims", "matryoshka_dimensions")  # to how many they may be cut
@@ -148,6 +150,27 @@ def check_weights(what: str, *, missing: Iterable[str], unexpected: Iterable[str
         )
 
 
+def _projection(modules: ModuleFolder, hidden: int) -> dict[str, torch.Tensor]:
+    """The Dense layer of a folder of sentence-transformers; without one, the hidden states as they are."""
+    if modules.projection is None:
+        return {PROJECTION: torch.eye(hidden), _BIAS: torch.zeros(hidden)}
+    file = modules.projection / "model.safetensors"
+    if not file.is_file():
+        raise EncoderNotFound(
+            f"{modules.projection} lacks model.safetensors, the projection to page vectors: copy it there from the "
+            "checkpoint (pickled weights are not read)"
+        )
+    stored = load_file(file)
+    check_weights(
+        f"the Dense layer in {modules.projection} does not fit a linear one",
+        missing={"linear.weight"} - stored.keys(),
+        unexpected=stored.keys() - {"linear.weight", "linear.bias"},
+        reshaped=(),
+    )
+    weight = stored["linear.weight"]  # (dim, hidden)
+    return {PROJECTION: weight, _BIAS: stored.get("linear.bias", torch.zeros(len(weight)))}
+
+
 @contextmanager
 def _told_of_types(checkpoint: Checkpoint) -> Iterator[None]:
     """What transformers answers a type that it does not know is a list of all that it does."""
@@ -183,20 +206,23 @@ def _wrapping_config(
     from transformers import CONFIG_MAPPING
 
     checkpoint = source.checkpoint
+    stated = checkpoint.config()
+    plain = {**stated.get("vlm_config", stated)}
+    plain["model_type"] = source.layout.backbone or plain.get("model_type")
+    with _told_of_types(checkpoint):
+        backbone = CONFIG_MAPPING[plain["model_type"]].from_dict(plain)
+    if checkpoint.modules is not None:
+        state.update(_projection(checkpoint.modules, backbone.get_text_config().hidden_size))
     if PROJECTION not in state:
         raise WeightsMismatch(_without_projection(source, state))
     dim = len(state[PROJECTION])
-    stated = checkpoint.config()
     declared = next((stated[key] for key in _DECLARED_DIM if key in stated), dim)
     if declared != dim:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
             f"{dim}: take all files from one checkpoint"
         )
-    plain = {**stated.get("vlm_config", stated)}
-    plain["model_type"] = source.layout.backbone or plain.get("model_type")
     with _told_of_types(checkpoint):
-        backbone = CONFIG_MAPPING[plain["model_type"]].from_dict(plain)
         config: PreTrainedConfig = model_class.config_class(vlm_config=backbone.to_dict(), embedding_dim=dim)
     return config
 

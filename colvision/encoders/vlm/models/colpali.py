@@ -38,9 +38,9 @@ _FORMER = replace(_PROMPTS, page=f"{_IMAGE}<bos><bos>{_DESCRIBE}\n", query_prefi
 _BOTH_WAYS = CheckpointLayout(_PROMPTS, attention="bidirectional", is_turnable=False)
 _RENAMES = (
     (r"^custom_text_proj\.", "embedding_proj_layer."),
-    (r"^model\.language_model\.model\.", "vlm.language_model."),
-    (r"^model\.language_model\.lm_head\.", "lm_head."),
-    (r"^model\.(?:model\.)?(language_model|vision_tower|multi_modal_projector)\.", r"vlm.\1."),
+    (r"^(?:model\.)?language_model\.model\.", "vlm.language_model."),
+    (r"^(?:model\.)?language_model\.lm_head\.", "lm_head."),
+    (r"^(?:model\.){0,2}(language_model|vision_tower|multi_modal_projector)\.", r"vlm.\1."),
 )
 
 
@@ -49,6 +49,7 @@ class ColPali(Family):
 
     revision: ClassVar[int] = 1
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
+    exported_processor: ClassVar[str | None] = "PaliGemmaProcessor"
     padding_side: ClassVar[Literal["left", "right"]] = "right"
     adds_special_tokens: ClassVar[bool] = False
     query_start: ClassVar[str] = "<bos>"
@@ -75,10 +76,26 @@ class ColPali(Family):
         self._side = vision.image_size
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.stated_patches = self.max_patches = self._cells.size
+        self.image_processor.image_seq_length = self.max_patches  # transformers' own processor asks it for that
         self._check_image_processor(processor.folder, vision.image_size)
         wanted = processor.options.max_patches
         if wanted not in (None, self.max_patches):
             raise ValueError(f"max_patches is {wanted}; ColPali has one resolution, {self.max_patches} patches a page")
+
+    def template_prompts(self, processor: ProcessorConfig) -> Prompts:
+        """PaliGemma's processor puts <bos> after the image that a chat template writes, and ends the line."""
+        prompts = super().template_prompts(processor)
+        before, image, after = prompts.page.partition(_IMAGE)
+        return prompts.stated_by("the chat template", page=f"{before}{image}<bos>{after}\n")
+
+    def template_page(self) -> str:
+        before, image, after = self.prompts.page.partition(_IMAGE)
+        if not after.startswith("<bos>") or not after.endswith("\n"):
+            raise ValueError(
+                f"the page's prompt {self.prompts.page!r} cannot be exported: PaliGemma's processor writes <bos> after "
+                "the image, and ends the line"
+            )
+        return before + image + after.removeprefix("<bos>").removesuffix("\n")
 
     def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
         """ColPali's processor states the words alone, and sets image, <bos> and the line's end by itself."""

@@ -48,17 +48,19 @@ class _ColQwen(Family):
     unused_weights: ClassVar[frozenset[str]] = frozenset({"vlm.lm_head.weight", "lm_head.weight"})
     supports_flash_attention: ClassVar[bool] = True
     has_grid_positions: ClassVar[bool] = True
+    has_pixel_limits: ClassVar[bool] = True
+    exported_processor: ClassVar[str | None] = "Qwen2VLProcessor"
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Qwen2VLImageProcessorPil
 
         super().__init__(model, processor)
-        self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder)
+        self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder, processor.pixels)
         self.byte_values = byte_values(self.image_processor, model)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
         self.stated_patches = self.image_processor.size["longest_edge"] // self._cell**2
-        self.max_patches = patch_limit(type(self), self.stated_patches, processor.options).patches
+        self.max_patches = patch_limit(self, self.stated_patches, processor.options).patches
         if self.max_patches != self.stated_patches:
             self._limit(self.max_patches)
 
@@ -139,7 +141,7 @@ class ColQwen2(_ColQwen):
     positions; and it takes the pixels of each page by itself, padded.
     """
 
-    trained_patches: ClassVar[int | None] = 768  # colpali-engine 0.3.1 to 0.3.8 set it in its code
+    trained_patches: int | None = 768  # colpali-engine 0.3.1 to 0.3.8 set it in its code
     _hub = Prompts(_PAGE, _IMAGE, query_prefix="Query: ", query_suffix=_AUGMENTATION + "\n", source="transformers")
     # As trained; the port to transformers added the line's end.
     _engine = replace(_hub, query_suffix=_AUGMENTATION, source="colpali-engine 0.3.4 to 0.3.12")
@@ -166,9 +168,8 @@ class ColQwen2(_ColQwen):
 class ColQwen3(_ColQwen):
     """ColQwen3 and ColQwen3.5: 32 x 32 pixels a patch, no query prefix; run in our own class."""
 
-    trained_patches: ClassVar[int | None] = (
-        1280  # Tomoro's; EVIE's authors take 1,024, mteb's wrapper of ColQwen3.5 1,792
-    )
+    trained_patches: int | None = 1280  # Tomoro's; EVIE's authors take 1,024, mteb's wrapper of ColQwen3.5 1,792
+    exported_processor: ClassVar[str | None] = "Qwen3VLProcessor"
     _prompts = Prompts(_PAGE, _IMAGE, query_prefix="", query_suffix=_AUGMENTATION, source="colpali-engine 0.3.18")
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
         "qwen3_vl": CheckpointLayout(_prompts, _RENAMES),

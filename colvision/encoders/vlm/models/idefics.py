@@ -1,4 +1,5 @@
-"""Encoders that see a page as square tiles and, last, as a whole: ColSmol (Idefics3, SmolVLM) and ColModernVBERT.
+"""Encoders that see a page as square tiles and, last, as a whole: ColSmol (Idefics3, SmolVLM), ColModernVBERT and
+ColUltraVBERT.
 
 ColSmol: `vidore/colSmol-256M`. ColModernVBERT: Teiletche et al. 2025, arXiv:2510.01149.
 """
@@ -20,6 +21,7 @@ from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
 from colvision.encoders.vlm.processing import byte_values, load_image_processor
+from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _IMAGE, _AROUND, _GLOBAL = "<image>", "<fake_token_around_image>", "<global-img>"
 _SHORTEST = 32  # pixels: the processor takes the rows of an image 1 or 3 pixels high for colour channels
 _MOST_ELONGATED = 16  # long side / short side; longer slivers would leave a tile's side without a pixel
+_ULTRAVBERT_TILES = 27  # of a page, where its image processor's file says no other number
 _PARTS = "text_model|vision_model|connector"
 
 
@@ -38,6 +41,8 @@ class _TiledFamily(Family):
     """
 
     revision: ClassVar[int] = 1
+    unused_weights: ClassVar[frozenset[str]] = frozenset({"lm_head.weight"})
+    exported_processor: ClassVar[str | None] = "Idefics3Processor"
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         from transformers import Idefics3ImageProcessorPil
@@ -66,31 +71,42 @@ class _TiledFamily(Family):
         longest = min(self.image_processor.size["longest_edge"], tiles * self._tile)
         self.image_processor.size = {"longest_edge": longest}
 
+    def tokens_of_a_view(self) -> int | None:
+        return int(self._side) ** 2
+
     def fitted_size(self, width: int, height: int) -> tuple[int, int]:
         """Stretched if it is a sliver or only a few pixels large."""
         shortest = max(_SHORTEST, math.ceil(max(width, height) / _MOST_ELONGATED))
         return max(width, shortest), max(height, shortest)
 
     def count_patches(self, width: int, height: int) -> int:
-        tiles, _, _ = self.image_processor.get_number_of_image_patches(height, width)
-        return max(1, int(tiles)) * int(self._side) ** 2
+        _, rows, cols = self._tiles(width, height)
+        return (rows * cols + 1) * int(self._side) ** 2
 
     def process(self, image: Image.Image) -> tuple[NDArray[np.uint8], PageTokens]:
         """Pixels (tiles and the whole page, tile, tile, 3)."""
-        from transformers.models.idefics3.image_processing_pil_idefics3 import get_resize_output_image_size
-
         resample, tile = self.image_processor.resample, self._tile
-        _, rows, cols = self.image_processor.get_number_of_image_patches(image.height, image.width)
-        shape = np.broadcast_to(np.uint8(0), (image.height, image.width))  # all that is asked of an image
-        height, width = get_resize_output_image_size(shape, self.image_processor.size["longest_edge"])
-        page = image.resize((width, height), resample)
+        size, rows, cols = self._tiles(*image.size)
+        page = image.resize(size, resample)
         if rows == 0:
             tiles = np.zeros((0, tile, tile, 3), dtype=np.uint8)
         else:
             page = page.resize((cols * tile, rows * tile), resample)
             tiles = np.array(page).reshape(rows, tile, cols, tile, 3).swapaxes(1, 2).reshape(-1, tile, tile, 3)
         whole = np.array(page.resize((tile, tile), resample))
-        return np.concatenate([tiles, whole[None]]), self._page_tokens(int(rows), int(cols))
+        return np.concatenate([tiles, whole[None]]), self._page_tokens(rows, cols)
+
+    def _tiles(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
+        """The size (width, height) that a page is scaled to, then stretched to so many rows and columns of tiles; no
+        row and no column where it is the only view.
+        """
+        size, rows, cols = _tile_grid(width, height, self._longest_edge(width, height), self._tile)
+        is_cut = self.image_processor.do_image_splitting and rows * cols > 1
+        return (size, rows, cols) if is_cut else (size, 0, 0)
+
+    def _longest_edge(self, width: int, height: int) -> int:
+        """Pixels that the longer side of a page is scaled to."""
+        return int(self.image_processor.size["longest_edge"])
 
     def pixel_values(self, pages: Sequence[Tensor]) -> Tensor:
         """(b, most tiles, 3, tile, tile); those that a page lacks are zero, which the model leaves out."""
@@ -122,7 +138,7 @@ class ColIdefics3(_TiledFamily):
     supports_flash_attention: ClassVar[bool] = True
     _renames = (
         (r"^(?:linear|custom_text_proj)\.", "embedding_proj_layer."),
-        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+        (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     _prompts = Prompts(
         page=f"<|im_start|>User: Describe the image.{_IMAGE}<end_of_utterance>",
@@ -154,7 +170,7 @@ class ColModernVBert(_TiledFamily):
     )
     _renames = (
         (r"^(?:model\.)?custom_text_proj\.", "embedding_proj_layer."),
-        (rf"^model\.({_PARTS})\.", r"vlm.\1."),
+        (rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),
     )
     _native = CheckpointLayout(_prompts, attention="bidirectional", is_turnable=False)
     layouts: ClassVar[Mapping[str, CheckpointLayout]] = {
@@ -174,6 +190,63 @@ class ColModernVBert(_TiledFamily):
 
         model_class: type[PreTrainedModel] = ColModernVBertForRetrieval
         return model_class
+
+
+class ColUltraVBert(_TiledFamily):
+    """As ColModernVBERT, on UltraBERT, of at most `max_image_tiles` tiles a page: one that would have more is scaled
+    to a tile less, until it has not.
+
+    The image processor of transformers needs torchvision: this is Idefics3's, given the longest side of each page.
+    """
+
+    _unstated = Prompts(_IMAGE, _IMAGE, query_prefix="", query_suffix="", source="none")
+    _renames = ((rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"ultravbert": CheckpointLayout(_unstated, _renames)}
+
+    @staticmethod
+    def model_class() -> type[PreTrainedModel]:
+        from colvision.encoders.vlm.late_interaction import LateInteraction
+
+        return LateInteraction
+
+    @property
+    def _most_tiles(self) -> int:
+        return int(getattr(self.image_processor, "max_image_tiles", _ULTRAVBERT_TILES))
+
+    def _most_patches(self) -> int:
+        return int(min(super()._most_patches(), self._most_tiles * self._side**2))
+
+    def checkpoint_prompts(self, processor: ProcessorConfig) -> Prompts:
+        raise EncoderNotFound(
+            f"{processor.folder} states no prompts: ColUltraVBERT is read as sentence-transformers saves it; copy its "
+            "modules.json, chat_template.jinja and the other files there from the checkpoint"
+        )
+
+    def _longest_edge(self, width: int, height: int) -> int:
+        longest = super()._longest_edge(width, height)
+        while longest > self._tile:
+            _, rows, cols = _tile_grid(width, height, longest, self._tile)
+            if rows * cols <= self._most_tiles:
+                break
+            longest -= self._tile
+        return longest
+
+
+def _tile_grid(width: int, height: int, longest: int, tile: int) -> tuple[tuple[int, int], int, int]:
+    """The size (width, height) that Idefics3's image processor scales a page to, and rows and columns of the tiles that
+    it then stretches it to. (Its `get_number_of_image_patches` counts others where `longest` is no multiple of a tile.)
+    """
+    from transformers.models.idefics3.image_processing_pil_idefics3 import get_resize_output_image_size
+
+    image = np.broadcast_to(np.uint8(0), (height, width))  # all that is asked of it is its shape
+    height, width = get_resize_output_image_size(image, longest)
+    if width >= height:
+        cols = math.ceil(width / tile)
+        rows = math.ceil(int(cols * tile / (width / height)) / tile)
+    else:
+        rows = math.ceil(height / tile)
+        cols = math.ceil(int(rows * tile * (width / height)) / tile)
+    return (width, height), rows, cols
 
 
 def _grid_of_tiles(rows: int, cols: int, side: int) -> Ints:

@@ -19,7 +19,7 @@ from torch import Tensor
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import missing_image_processor, read_processor_config
+from colvision.encoders.vlm.processing import missing_image_processor, query_prompt, read_processor_config
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _PROMPTS = Prompts(
     _DOCUMENT + _IMAGE, _IMAGE, query_prefix="<query>", query_suffix=augmentation("<mask>"), source="transformers"
 )
 _HALF = (0.5, 0.5, 0.5)
-_QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from the chat template
 
 
 class _ImageSettings(NamedTuple):
@@ -153,11 +152,7 @@ class NeoMME(Family):
 def _with_template(defaults: Prompts, tokenizer: PreTrainedTokenizerFast) -> Prompts:
     if not tokenizer.chat_template:
         return defaults
-    messages = [{"role": "user", "content": [{"type": "text", "text": _QUERY_MARK}]}]
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, task="query")
-    if text.count(_QUERY_MARK) != 1:
-        raise WeightsMismatch(f"the checkpoint's chat template writes a query as {text!r}: expected the query once")
-    prefix, _, suffix = text.partition(_QUERY_MARK)
+    prefix, suffix = query_prompt(tokenizer, tokenizer.chat_template)
     return defaults.stated_by("the chat template", query_prefix=prefix, query_suffix=suffix)
 
 

@@ -1,0 +1,239 @@
+"""Folders that sentence-transformers 6 saves of a multi-vector encoder: what stands beside the model's own files.
+
+`modules.json` lists the steps: Transformer (the backbone, in the root), Dense (the projection, `1_Dense/`),
+MultiVectorMask (which tokens have a vector that counts), Normalize. Prompts stand in the chat template and in
+`config_sentence_transformers.json`. A step that colvision does not do as it is written there is refused. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from colvision.encoders.vlm.json_file import read_json
+from colvision.errors import EncoderNotFound
+
+MODULES_FILE = "modules.json"
+SETTINGS_FILE = "config_sentence_transformers.json"  # prompts and the score
+TEMPLATE_FILE = "chat_template.jinja"
+TRANSFORMER_FILE = "sentence_bert_config.json"  # how texts and pages reach the backbone
+
+_PACKAGE = "sentence_transformers."
+_CLASSES = {  # the steps of a backbone that transformers has no retrieval class of, in their order
+    "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
+    "Dense": "sentence_transformers.base.modules.dense.Dense",
+    "MultiVectorMask": "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
+    "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
+}
+_TOKENS = "token_embeddings"  # what a Dense and a Normalize of a multi-vector encoder read and write
+_PIXELS = ("min_pixels", "max_pixels")
+_NO_MATTER = {  # how the model is loaded, not what it computes
+    "model_kwargs": None,
+    "processor_kwargs": (*_PIXELS, "padding_side", "use_fast", "model_max_length"),
+    "config_kwargs": (),
+    "processing_kwargs": ("chat_template", "image", "text", "common", "audio", "video"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFolder:
+    """What `modules.json` and the files it leads to say.
+
+    `projection` is the folder of the Dense layer, None where vectors are the backbone's hidden states. `is_native`:
+    the backbone is a retrieval class of transformers, which projects and prompts by itself. `prompts` (query, document)
+    come before what the chat template writes; `template` are the template's own arguments. Tokens of `skipped` words
+    have no vector in the `skipped_in` tasks (query, document); where `kept` ids are named, no other of a page has.
+    `query_length`, `document_length` are in tokens, prompt included. `mean`: the score is the mean over query tokens.
+    """
+
+    folder: Path
+    projection: Path | None
+    is_native: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    template: Mapping[str, object] = field(default_factory=dict)
+    pixels: Mapping[str, int] = field(default_factory=dict)
+    skipped: Sequence[str] = ()
+    skipped_in: Sequence[str] = ("document",)
+    kept: Sequence[int] = ()
+    query_length: int | None = None
+    document_length: int | None = None
+    mean: bool = False
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What of it decides vectors and scores beside prompts and weights: a part of the fingerprint."""
+        decides = (self.skipped, self.skipped_in, self.kept, self.query_length, dict(self.pixels), self.mean)
+        return (json.dumps(decides, sort_keys=True),)
+
+
+def read_modules(folder: Path, name: str) -> ModuleFolder | None:
+    """What the folder of checkpoint `name` says of its modules; None where it has no `modules.json`.
+
+    Raises EncoderNotFound, naming the step, for a module or a setting that would be left out.
+    """
+    if not (folder / MODULES_FILE).is_file():
+        return None
+    return _Reader(folder, name).read()
+
+
+def write_modules(modules: ModuleFolder, template: str, shape: tuple[int, int], *, bias: bool = True) -> None:
+    """Writes what `read_modules` reads, beside a backbone that stands in the folder; not the weights of the projection.
+
+    `template` is the chat template, `shape` the projection's (dim, hidden). Raises OSError.
+    """
+    kinds = [kind for kind in _CLASSES if kind != "Dense" or modules.projection is not None]
+    paths = {kind: f"{number}_{kind}" if number else "" for number, kind in enumerate(kinds)}
+    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
+    through = {"module_input_name": _TOKENS, "module_output_name": _TOKENS}
+    dim, hidden = shape
+    written: dict[str, object] = {
+        MODULES_FILE: [
+            {"idx": number, "name": str(number), "path": paths[kind], "type": _CLASSES[kind]}
+            for number, kind in enumerate(kinds)
+        ],
+        SETTINGS_FILE: {
+            "model_type": "MultiVectorEncoder",
+            "prompts": {task: modules.prompts.get(task) for task in ("query", "document")},
+            "default_prompt_name": None,
+            "similarity_fn_name": "meanmaxsim" if modules.mean else "maxsim",
+        },
+        TRANSFORMER_FILE: {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": forward, "image": forward, "message": {**forward, "format": "structured"}},
+            "module_output_name": _TOKENS,
+            "query_length": modules.query_length,
+            "document_length": modules.document_length,
+            "processor_kwargs": dict(modules.pixels),
+        },
+        f"{paths['MultiVectorMask']}/config.json": {
+            "skiplist_words": list(modules.skipped),
+            "skiplist_tasks": list(modules.skipped_in),
+            "keep_only_token_ids": list(modules.kept) or None,
+        },
+        f"{paths['Normalize']}/config.json": through,
+    }
+    if modules.projection is not None:
+        identity = "torch.nn.modules.linear.Identity"
+        layer = {"in_features": hidden, "out_features": dim, "bias": bias, "activation_function": identity}
+        written[f"{paths['Dense']}/config.json"] = {**layer, **through}
+    for name, content in written.items():
+        (modules.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (modules.folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (modules.folder / TEMPLATE_FILE).write_text(template, encoding="utf-8")
+
+
+def chat_template(query_prefix: str, query_suffix: str, page: str) -> str:
+    """A chat template (Jinja) that writes a query between its prompts, and a page as `page`, which holds its image."""
+    before, after, picture = (json.dumps(text, ensure_ascii=False) for text in (query_prefix, query_suffix, page))
+    return (
+        f"{{%- if task == 'query' -%}}{{{{- {before} + messages[-1].content[0].text + {after} -}}}}"
+        f"{{%- else -%}}{{{{- {picture} -}}}}{{%- endif -%}}"
+    )
+
+
+class _Reader:
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def refuse(self, what: str) -> NoReturn:
+        raise EncoderNotFound(
+            f"checkpoint {self._name!r} was saved by sentence-transformers, and {what}: colvision reads a Transformer, "
+            "one Dense layer without activation, MultiVectorMask and Normalize; choose a checkpoint of these"
+        )
+
+    def read(self) -> ModuleFolder:
+        settings = _read(self._folder / SETTINGS_FILE)
+        steps = self._steps()
+        transformer = _read(self._folder / TRANSFORMER_FILE)
+        is_native = transformer.get("transformer_task") == "retrieval"
+        self._check_order([kind for kind, _ in steps], is_native=is_native)
+        folders = dict(steps)
+        if not is_native and _read(folders["Normalize"] / "config.json").get("module_input_name") != _TOKENS:
+            self.refuse("its Normalize is not for the vectors of tokens")
+        mask = _read(folders["MultiVectorMask"] / "config.json") if "MultiVectorMask" in folders else {}
+        tasks = mask.get("skiplist_tasks") or ["document"]
+        return ModuleFolder(
+            folder=self._folder,
+            projection=self._dense(folders["Dense"]) if "Dense" in folders else None,
+            is_native=is_native,
+            prompts={task: text for task, text in (settings.get("prompts") or {}).items() if text},
+            template=self._template(transformer, is_native=is_native),
+            pixels=self._pixels(transformer),
+            skipped=tuple(mask.get("skiplist_words") or ()),
+            skipped_in=(tasks,) if isinstance(tasks, str) else tuple(tasks),
+            kept=tuple(mask.get("keep_only_token_ids") or ()),
+            query_length=transformer.get("query_length"),
+            document_length=transformer.get("document_length"),
+            mean=settings.get("similarity_fn_name") == "meanmaxsim",
+        )
+
+    def _steps(self) -> list[tuple[str, Path]]:
+        """The modules in their order: the class's name, and the folder of its files."""
+        try:
+            listed = json.loads((self._folder / MODULES_FILE).read_bytes())
+            found = [(str(each["type"]), self._folder / str(each["path"])) for each in listed]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise EncoderNotFound(
+                f"{self._folder / MODULES_FILE} lists no modules ({error}): copy it again from where it came"
+            ) from error
+        for kind, path in found:
+            if not kind.startswith(_PACKAGE):
+                self.refuse(f"its step {kind} is code of its own, which is never run")
+            if not path.resolve().is_relative_to(self._folder.resolve()):
+                self.refuse(f"its step {kind} lies outside of its folder")
+        return [(kind.rpartition(".")[2], path) for kind, path in found]
+
+    def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
+        known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
+        if "Pooling" in kinds:
+            self.refuse("it makes one vector of a page (Pooling), not one of each patch")
+        for kind in kinds:
+            if kind not in known:
+                self.refuse(f"its step {kind} is not known here")
+            if kinds.count(kind) > 1:
+                self.refuse(f"it has {kinds.count(kind)} steps {kind}")
+        if kinds[:1] != ["Transformer"] or (not is_native and "Normalize" not in kinds):
+            self.refuse(f"its steps are {', '.join(kinds)}")
+        if "Dense" in kinds and kinds.index("Dense") > kinds.index("Normalize"):
+            self.refuse("its Dense layer comes after Normalize")
+
+    def _dense(self, folder: Path) -> Path:
+        config = _read(folder / "config.json")
+        activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
+        if activation != "Identity":
+            self.refuse(f"its Dense layer has the activation {activation}")
+        if config.get("use_residual"):
+            self.refuse("its Dense layer adds its input to its output")
+        if {config.get(f"module_{side}_name") or _TOKENS for side in ("input", "output")} != {_TOKENS}:
+            self.refuse("its Dense layer reads or writes something else than the vectors of tokens")
+        return folder
+
+    def _template(self, transformer: Mapping[str, Any], *, is_native: bool) -> Mapping[str, object]:
+        """The arguments of its chat template. A model that is not asked through one has no prompt for a page."""
+        if transformer.get("query_expansion"):
+            self.refuse("it fills queries up with mask tokens, which no model of page images does")
+        message = (transformer.get("modality_config") or {}).get("message")
+        if not is_native and (message is None or message.get("format") == "flat"):
+            self.refuse("it reads texts alone: it has no chat template for pages")
+        for key, known in _NO_MATTER.items():
+            unknown = set(transformer.get(key) or ()) - set(known) if known is not None else set()
+            if unknown:
+                self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(sorted(unknown))} in {key}")
+        template = (transformer.get("processing_kwargs") or {}).get("chat_template") or {}
+        return {key: value for key, value in template.items() if key != "restore_suffix"}  # for texts that are cut
+
+    def _pixels(self, transformer: Mapping[str, Any]) -> Mapping[str, int]:
+        """The least and the most pixels of a page, where they are not left to the image processor's own file."""
+        image = (transformer.get("processing_kwargs") or {}).get("image") or {}
+        if unknown := set(image) - set(_PIXELS):
+            self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(sorted(unknown))} of images")
+        given = {**(transformer.get("processor_kwargs") or {}), **image}
+        return {name: int(given[name]) for name in _PIXELS if given.get(name) is not None}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
