@@ -9,12 +9,15 @@ import typer
 
 from colvision.cli.console import echo, steps_bar
 from colvision.cli.options import (
+    AttentionOption,
     CollectionOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     LibraryOption,
     MaxPatchesOption,
+    PagePromptOption,
+    QueryPrefixOption,
     open_existing,
 )
 from colvision.finetune.recipe import FinetuneOptions, FinetuneRecipe, Loss, refuse_mini
@@ -103,9 +106,25 @@ def merge(
     dtype: Annotated[
         Literal["float32", "bfloat16"], typer.Option(help="Of the written weights; bfloat16 takes half of the disk.")
     ] = "float32",
+    sentence_transformers: Annotated[
+        bool,
+        typer.Option("--sentence-transformers", help="In the form that sentence-transformers 6 reads, and colvision."),
+    ] = False,
+    query_prefix: QueryPrefixOption = None,
+    page_prompt: PagePromptOption = None,
+    attention: AttentionOption = None,
 ) -> None:
     """Write a checkpoint with its adapter folded into the weights: one folder that needs neither base nor adapter."""
     from colvision.encoders import merge_adapters
 
-    merge_adapters(encoder, out, adapter=adapter, dtype=dtype)
+    merge_adapters(
+        encoder,
+        out,
+        adapter=adapter,
+        dtype=dtype,
+        sentence_transformers=sentence_transformers,
+        query_prefix=query_prefix,
+        page_prompt=page_prompt,
+        attention=attention,
+    )
     echo(f"{out} holds the merged checkpoint: --encoder {shlex.quote(str(out))}")

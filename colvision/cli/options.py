@@ -113,7 +113,7 @@ _EncoderOption = Annotated[
 EncoderArgument = Annotated[
     str, typer.Argument(help="mini; or a checkpoint folder or hub id (experimental).", show_default=False)
 ]
-_QueryPrefixOption = Annotated[
+QueryPrefixOption = Annotated[
     str | None,
     typer.Option(
         "--query-prefix",
@@ -123,7 +123,7 @@ _QueryPrefixOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-_PagePromptOption = Annotated[
+PagePromptOption = Annotated[
     str | None,
     typer.Option(
         "--page-prompt",
@@ -133,7 +133,7 @@ _PagePromptOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-_AttentionOption = Annotated[
+AttentionOption = Annotated[
     Attention | None,
     typer.Option(
         "--attention",
@@ -158,9 +158,9 @@ _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "max_patches": MaxPatchesOption,
     "adapter": _AdapterOption,
     "quantise": _QuantiseOption,
-    "query_prefix": _QueryPrefixOption,
-    "page_prompt": _PagePromptOption,
-    "attention": _AttentionOption,
+    "query_prefix": QueryPrefixOption,
+    "page_prompt": PagePromptOption,
+    "attention": AttentionOption,
     "dim": _DimOption,
 }
 

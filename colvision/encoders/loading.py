@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,6 +96,10 @@ def merge_adapters(
     *,
     adapter: str | Path | None = None,
     dtype: Literal["float32", "bfloat16"] = "float32",
+    sentence_transformers: bool = False,
+    query_prefix: str | None = None,
+    page_prompt: str | None = None,
+    attention: Attention | None = None,
 ) -> None:
     """Writes a checkpoint with its adapters folded into the weights: a folder that needs neither base nor peft.
 
@@ -107,22 +112,37 @@ def merge_adapters(
         out: the folder to write; it must not exist, or be empty.
         adapter: a folder with an adapter that was trained on this checkpoint, to be folded in as well.
         dtype: what the weights are written in.
+        sentence_transformers: in the form that sentence-transformers 6 reads as a `MultiVectorEncoder`, also without
+            an adapter; what is such a folder stays one. Else with the names and settings that the checkpoint has.
+        query_prefix: as in `load_encoder`; written in the form of sentence-transformers alone, and so are the next two.
+        page_prompt: as in `load_encoder`.
+        attention: as in `load_encoder`.
 
     Raises:
-        EncoderError: there is no adapter to merge, or two whose sum no weight can hold (DoRA).
+        EncoderError: there is no adapter to merge, or two whose sum no weight can hold (DoRA); a family that
+            sentence-transformers does not read.
         InputError: `out` holds something.
+        ValueError: prompts or attention, where the written files have no place for them, or cannot say them.
     """
     if str(name) == "mini":
         raise EncoderError("mini takes no adapters: there is nothing to merge")
-    options = EncoderOptions("cpu", "float32", adapter=None if adapter is None else Path(adapter))
+    stated = EncoderOptions(query_prefix=query_prefix, page_prompt=page_prompt, attention=attention)
+    options = replace(stated, device="cpu", dtype="float32", adapter=None if adapter is None else Path(adapter))
     loaded = _checkpoint_of(name, options)
     from colvision.encoders.vlm.merging import check_mergeable, write_merged
 
-    check_mergeable(loaded, Path(out))
+    as_modules = sentence_transformers or loaded.checkpoint.modules is not None
+    if stated != EncoderOptions() and not as_modules:
+        raise ValueError(
+            "query_prefix, page_prompt and attention are written in the form of sentence-transformers alone: "
+            "leave them out, and give them when the merged checkpoint is loaded"
+        )
+    check_mergeable(loaded, Path(out), as_modules=as_modules)
     [device] = options.torch_devices()
     with _damage_named(loaded.checkpoint):
         family = loaded.load(device, options.torch_dtype(device))
-    write_merged(family.model, loaded, Path(out), EncoderOptions(dtype=dtype).torch_dtype(device))
+    written = EncoderOptions(dtype=dtype).torch_dtype(device)
+    write_merged(family, loaded, Path(out), written, as_modules=as_modules)
 
 
 def _checkpoint_of(name: str | Path, options: EncoderOptions, *, fetch: bool = True) -> LoadedCheckpoint:

@@ -184,7 +184,8 @@ class VlmEncoder:
         )
         tokens = self.family.tokenise(prompted.text, return_offsets_mapping=True)
         spans = [(start, end) for start, end in tokens["offset_mapping"]]
-        cut = prompted.length_of(self.family.query_tokens, spans)
+        others = len(spans) - len(prompted.own(spans))
+        cut = prompted.length_of(self.family.query_limit(others), spans)
         return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(text, cut)
 
 

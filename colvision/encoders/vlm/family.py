@@ -150,7 +150,6 @@ class Family(ABC):
     max_patches: int
     fitting: Image.Resampling = Image.Resampling.BICUBIC  # how `fit` scales what it has to
     byte_values: Tensor  # (3, 256): what each byte of a channel is to the model, on its device and in its dtype
-    query_tokens: int  # the most of a query's own
 
     @classmethod
     def layout(cls, checkpoint: Checkpoint) -> CheckpointLayout:
@@ -177,9 +176,6 @@ class Family(ABC):
         self.dim = processor.options.dim or model.config.embedding_dim
         self.image_token_id = config.image_token_id
         self.check_tokenizer(processor.folder, config.get_text_config().vocab_size)
-        prompt = len(self.token_ids(self.prompts.query_prefix + self.prompts.query_suffix))
-        longest = (self.modules.query_length if self.modules is not None else None) or _QUERY_TOKENS + prompt
-        self.query_tokens = max(1, min(_QUERY_TOKENS, longest - prompt))
 
     def stated_prompts(self, processor: ProcessorConfig) -> Prompts:
         """What the files say of them, and what is known of the published models where they say nothing."""
@@ -310,6 +306,11 @@ class Family(ABC):
         is_page = not inputs.keys().isdisjoint(("pixels", "pixel_values"))
         scored = self.scored.page if is_page else self.scored.query
         return inputs["attention_mask"].bool() & scored(inputs["input_ids"])
+
+    def query_limit(self, others: int) -> int:
+        """The most tokens of a query's own beside `others`, those of its prompt."""
+        longest = self.modules.query_length if self.modules is not None else None
+        return _QUERY_TOKENS if longest is None else max(1, min(_QUERY_TOKENS, longest - others))
 
     def query_weight(self, tokens: int) -> float:
         """What a token of a query of so many tokens counts: 1 where the model was trained on a sum."""

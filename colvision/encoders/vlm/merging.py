@@ -1,10 +1,15 @@
-"""Adapters folded into the weights that they change: a checkpoint like any other, written whole or not at all."""
+"""Adapters folded into the weights that they change: a checkpoint like any other, written whole or not at all.
+
+In the form that the checkpoint has, or in that of sentence-transformers.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,9 +19,12 @@ from safetensors.torch import load_file, save_file
 
 from colvision.encoders.vlm.adapters import REPORT_FILE
 from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.family import Family
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
+from colvision.encoders.vlm.module_folder import ModuleFolder, chat_template, write_modules
+from colvision.encoders.vlm.processing import write_processor_config
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError, InputError
 
@@ -28,11 +36,17 @@ _SETTINGS = (".json", ".txt", ".jinja", ".model")  # tokenizer, image processor,
 _OF_THE_ADAPTER = ("adapter_config.json", REPORT_FILE)
 
 
-def check_mergeable(loaded: LoadedCheckpoint, out: Path) -> None:
-    """Raises EncoderError or InputError where nothing can be merged, before gigabytes are read."""
+def check_mergeable(loaded: LoadedCheckpoint, out: Path, *, as_modules: bool) -> None:
+    """Raises EncoderError or InputError where nothing can be merged or written, before gigabytes are read."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} holds something: give a folder that is empty or not there yet")
-    if not loaded.adapters:
+    if as_modules and loaded.family.exported_processor is None:
+        raise EncoderError(
+            f"{loaded.name!r} is no vision-language model with a projection on top, which is what "
+            "sentence-transformers reads: name a checkpoint of ColPali, ColQwen, ColSmol, ColModernVBERT or "
+            "ColUltraVBERT"
+        )
+    if not loaded.adapters and not as_modules:
         raise EncoderError(f"{loaded.name!r} is a checkpoint without an adapter: give one to merge into it (--adapter)")
     if loaded.page_adapters != loaded.adapters:
         raise EncoderError(
@@ -46,25 +60,59 @@ def check_mergeable(loaded: LoadedCheckpoint, out: Path) -> None:
         )
 
 
-def write_merged(model: PreTrainedModel, loaded: LoadedCheckpoint, out: Path, dtype: torch.dtype) -> None:
-    """Folds the adapters into a float32 model, in place, and writes it with names and settings of its checkpoint."""
-    checkpoint = loaded.checkpoint
-    layout = loaded.layout
-    _fold(model)
-    model.to(dtype)
+def write_merged(family: Family, loaded: LoadedCheckpoint, out: Path, dtype: torch.dtype, *, as_modules: bool) -> None:
+    """Folds the adapters into a float32 model, in place, and writes it: with names and settings of its checkpoint, or
+    `as_modules`, as sentence-transformers 6 saves its own.
+
+    Raises ValueError for a prompt that transformers' processor of the family cannot be made to write.
+    """
+    if loaded.adapters:
+        _fold(family.model)
+    family.model.to(dtype)
+    with _written_whole(out) as folder:
+        if as_modules:
+            _write_as_modules(family, folder)
+        else:
+            _write_as_it_was(family.model, loaded, folder)
+
+
+@contextmanager
+def _written_whole(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place once all of it is written."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
         folder = Path(beside) / out.name
         folder.mkdir()
-        if layout.is_native:
-            model.save_pretrained(folder)
-        else:
-            _write_as_stored(model, checkpoint, layout, folder)
-        for file in _settings(checkpoint):
-            shutil.copyfile(file, folder / file.name)
+        yield folder
         if out.exists():
             out.rmdir()
         folder.rename(out)
+
+
+def _write_as_it_was(model: PreTrainedModel, loaded: LoadedCheckpoint, folder: Path) -> None:
+    if loaded.layout.is_native:
+        model.save_pretrained(folder)
+    else:
+        _write_as_stored(model, loaded.checkpoint, loaded.layout, folder)
+    for file in _settings(loaded.checkpoint):
+        shutil.copyfile(file, folder / file.name)
+
+
+def _write_as_modules(family: Family, folder: Path) -> None:
+    """Backbone, tokenizer and image processor in the root, the projection in `1_Dense`, prompts in a chat template."""
+    model, kind, prompts = family.model, family.exported_processor, family.prompts
+    template = chat_template(prompts.query_prefix, prompts.query_suffix, family.template_page())
+    model.vlm.save_pretrained(folder)
+    family.tokenizer.chat_template = None  # the processor's, written below, is for pages as well
+    family.tokenizer.save_pretrained(folder)
+    family.image_processor.save_pretrained(folder)
+    write_processor_config(folder, str(kind), image_tokens=family.tokens_of_a_view())
+    stated = family.modules or ModuleFolder(folder, None)
+    modules = replace(stated, folder=folder, projection=folder / "1_Dense", is_native=False, prompts={}, pixels={})
+    dim, hidden = model.embedding_proj_layer.weight.shape
+    write_modules(modules, template, (dim, hidden))
+    state = {f"linear.{name}": weight.detach() for name, weight in model.embedding_proj_layer.named_parameters()}
+    save_file(state, folder / "1_Dense" / "model.safetensors", metadata={"format": "pt"})
 
 
 def _settings(checkpoint: Checkpoint) -> Iterator[Path]:

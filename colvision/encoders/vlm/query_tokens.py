@@ -31,7 +31,7 @@ class PromptedQuery:
         A word runs from blank to blank without the punctuation around it: `hydraulic-pump`, `AB-12/3.4`, `C++`.
         Raises ValueError for a query without a letter or digit.
         """
-        words = " ".join(query.split())[:length]
+        words = " ".join(query.split())[:length].rstrip()
         text = prefix + words + suffix
         start, end = len(prefix), len(prefix) + len(words)
         spans = [_trimmed(text, *match.span()) for match in re.compile(r"\S+").finditer(text, start, end)]
@@ -40,12 +40,16 @@ class PromptedQuery:
             raise ValueError(f"query {query!r} holds no letter or digit: there is nothing to look for")
         return cls(query, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans))
 
+    def own(self, token_spans: Sequence[Span]) -> list[Span]:
+        """Those of the tokens that hold a visible character of the query: not the prefix's, nor augmentation."""
+        return [span for span in token_spans if self._is_visible(span)]
+
     def length_of(self, limit: int, token_spans: Sequence[Span]) -> int | None:
         """Characters of the query before its token `limit` (from 0); None when it has no more tokens than that.
 
         Always fewer than there are, also where several tokens share the bytes of one character.
         """
-        inside = [span for span in token_spans if self._is_visible(span)]
+        inside = self.own(token_spans)
         return inside[limit][0] - self.start if len(inside) > limit else None
 
     def embedding(self, vectors: Floats, token_spans: Sequence[Span], *, weight: float = 1.0) -> QueryEmbedding:
@@ -61,7 +65,6 @@ class PromptedQuery:
         )
 
     def _is_visible(self, token: Span) -> bool:
-        """Whether a token holds a visible character of the query: tokens of the prefix and augmentation do not."""
         return bool(self.text[max(token[0], self.start) : min(token[1], self.end)].strip())
 
     def _word(self, token: Span) -> int:

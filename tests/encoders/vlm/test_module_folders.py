@@ -12,13 +12,14 @@ import pytest
 import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
+from colvision.cli import main
 from colvision.core.embedding import VectorKind
+from colvision.encoders import merge_adapters
 from colvision.encoders.doctor import examine
-from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.export import export_encoder
-from colvision.errors import ColvisionError, EncoderNotFound, WeightsMismatch
+from colvision.errors import EncoderError, EncoderNotFound, WeightsMismatch
 from colvision.testing import tiny_checkpoint
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import encode, load, noise, vectors
@@ -176,7 +177,7 @@ def test_a_mean_of_maxima_weighs_tokens_by_their_number(folder):
 def test_a_query_is_cut_at_the_length_of_the_checkpoint_its_prompt_left_whole(folder):
     change(folder, TRANSFORMER, query_length=20)
     [query] = load(folder).encode_queries([" ".join(["oil"] * 40)])
-    assert len(query.tokens) in (19, 20)  # the prompt is counted without a query, where its blank is a token
+    assert len(query.tokens) == 20
     assert query.tokens[-10:] == ("<|endoftext|>",) * 10
 
 
@@ -229,7 +230,7 @@ def test_a_marked_model_reads_both_ways_as_its_configuration_says(tmp_path):
 @pytest.mark.parametrize("family", ["colqwen2", "colmodernvbert"])
 def test_the_doctor_finds_nothing_wrong(tmp_path, family):
     tiny_checkpoint(tmp_path / "tiny", family)
-    export_encoder(tmp_path / "tiny", tmp_path / "out", EncoderOptions())
+    merge_adapters(tmp_path / "tiny", tmp_path / "out", sentence_transformers=True)
     report = examine(load(tmp_path / "out"))
     assert report.passed, str(report)
 
@@ -257,17 +258,17 @@ def test_an_adapter_on_the_projection_of_a_folder_counts(folder, tmp_path):
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "neomme"])
-def test_an_export_has_the_vectors_of_the_checkpoint(tmp_path, family):
+def test_the_form_of_sentence_transformers_has_the_vectors_of_the_checkpoint(tmp_path, family):
     tiny_checkpoint(tmp_path / "tiny", family)
-    export_encoder(tmp_path / "tiny", tmp_path / "out", EncoderOptions())
-    ours, exported = load(tmp_path / "tiny"), load(tmp_path / "out")
-    np.testing.assert_allclose(vectors(exported), vectors(ours), rtol=0, atol=1e-6)
-    [query], [expected] = (encoder.encode_queries(["oil pump"]) for encoder in (exported, ours))
+    merge_adapters(tmp_path / "tiny", tmp_path / "out", sentence_transformers=True)
+    ours, written = load(tmp_path / "tiny"), load(tmp_path / "out")
+    np.testing.assert_allclose(vectors(written), vectors(ours), rtol=0, atol=1e-6)
+    [query], [expected] = (encoder.encode_queries(["oil pump"]) for encoder in (written, ours))
     np.testing.assert_allclose(query.vectors, expected.vectors, rtol=0, atol=1e-6)
     assert query.tokens == expected.tokens
 
 
-def test_an_export_folds_adapters_in(tmp_path):
+def test_adapters_are_folded_into_the_form_of_sentence_transformers(tmp_path):
     tiny_checkpoint(tmp_path / "tiny", "colqwen2")
     encoder = load(tmp_path / "tiny")
     plain = vectors(encoder)
@@ -279,34 +280,80 @@ def test_an_export_folds_adapters_in(tmp_path):
             torch.nn.init.normal_(weight, std=0.2)
     wrapped.save_pretrained(tmp_path / "adapter")
     adapted = vectors(load(tmp_path / "tiny", adapter=tmp_path / "adapter"))
-    export_encoder(tmp_path / "tiny", tmp_path / "out", EncoderOptions(adapter=tmp_path / "adapter"))
+    merge_adapters(tmp_path / "tiny", tmp_path / "out", adapter=tmp_path / "adapter", sentence_transformers=True)
     np.testing.assert_allclose(vectors(load(tmp_path / "out")), adapted, rtol=0, atol=1e-5)
     assert np.abs(adapted - plain).max() > 0.01
     assert not [name for name in load_file(tmp_path / "out" / "model.safetensors") if "lora" in name]
 
 
-def test_an_export_carries_what_the_folder_says_of_its_tokens(folder, tmp_path):
+def test_what_the_folder_says_of_its_tokens_is_written_again(folder, tmp_path):
     change(folder, TRANSFORMER, query_length=20, processor_kwargs={"max_pixels": 12 * 28 * 28})
-    export_encoder(folder, tmp_path / "out", EncoderOptions(query_prefix="Search: "))
-    exported = load(tmp_path / "out")
-    assert exported.family.modules is not None
-    assert list(exported.family.modules.skipped) == [".", "<|vision_end|>"]
-    assert (exported.family.modules.query_length, exported.family.max_patches) == (20, 12)
-    assert exported.family.prompts.query_prefix == "Search: "
+    merge_adapters(folder, tmp_path / "out", query_prefix="Search: ", sentence_transformers=True)
+    written = load(tmp_path / "out")
+    assert written.family.modules is not None
+    assert list(written.family.modules.skipped) == [".", "<|vision_end|>"]
+    assert (written.family.modules.query_length, written.family.max_patches) == (20, 12)
+    assert written.family.prompts.query_prefix == "Search: "
 
 
-@pytest.mark.parametrize(
-    ("options", "message"), [({"device": "cuda"}, "neither device nor"), ({"quantise": "int8"}, "neither device nor")]
-)
-def test_an_export_takes_no_device(folder, tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        export_encoder(folder, tmp_path / "out", EncoderOptions(**options))
+def test_an_adapter_on_a_folder_of_sentence_transformers_is_merged_into_one(folder, tmp_path):
+    """The form that it has is the form that it keeps: its steps lie beside the weights."""
+    wrapped = with_lora(load(folder).family.model, LoraConfig(r=2, target_modules=r".*language_model.*q_proj"))
+    torch.manual_seed(0)
+    for name, weight in wrapped.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.2)
+    wrapped.save_pretrained(tmp_path / "adapter")
+    adapted = load(folder, adapter=tmp_path / "adapter")
+    merge_adapters(folder, tmp_path / "out", adapter=tmp_path / "adapter")
+    merged = load(tmp_path / "out")
+    np.testing.assert_allclose(vectors(merged), vectors(adapted), rtol=0, atol=1e-5)
+    assert np.abs(vectors(adapted) - vectors(load(folder))).max() > 0.01
+    assert merged.family.modules.skipped == adapted.family.modules.skipped != ()
 
 
-def test_an_export_overwrites_nothing_and_is_not_for_every_model(folder, tmp_path):
-    with pytest.raises(FileExistsError, match="is not empty: name a new folder"):
-        export_encoder(folder, folder, EncoderOptions())
-    tiny_checkpoint(tmp_path / "neomme", "neomme")
-    for name in ("mini", tmp_path / "neomme"):
-        with pytest.raises(ColvisionError, match="no vision-language model with a projection on top"):
-            export_encoder(name, tmp_path / "out", EncoderOptions())
+@pytest.mark.parametrize("name", ["st-colpali-adapter", "st-colultravbert", "st-pplx-late"])
+def test_every_kind_of_folder_is_written_again(tmp_path, name):
+    """An adapter with its projection beside it; vectors that are hidden states, of few tiles; markers and limits."""
+    folder = checkpoint(name, tmp_path / "checkpoint")
+    merge_adapters(folder, tmp_path / "out")
+    ours, merged = load(folder), load(tmp_path / "out")
+    tolerance = 1e-4 if ours.checkpoint.adapters else 1e-6  # folded, sums come in another order, to sharp attention
+    for page in (noise(140, 84), noise(700, 400)):
+        [expected], [written] = encode(ours, page), encode(merged, page)
+        np.testing.assert_allclose(written.vectors, expected.vectors, rtol=0, atol=tolerance)
+        np.testing.assert_array_equal(written.grid.cells, expected.grid.cells)
+    [expected], [written] = (encoder.encode_queries(["oil pump"]) for encoder in (ours, merged))
+    np.testing.assert_allclose(written.vectors, expected.vectors, rtol=0, atol=tolerance)
+    assert not [file for file in (tmp_path / "out").rglob("*") if "adapter" in file.name]
+
+
+def test_what_the_form_of_the_checkpoint_has_no_place_for_is_refused(checkpoint_folder, tmp_path):
+    base = checkpoint_folder("colqwen2")
+    with pytest.raises(ValueError, match="in the form of sentence-transformers alone: leave them out"):
+        merge_adapters(base, tmp_path / "out", query_prefix="Search: ")
+    with pytest.raises(EncoderError, match="no vision-language model with a projection on top"):
+        merge_adapters(checkpoint_folder("neomme"), tmp_path / "out", sentence_transformers=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_writes_the_form_of_sentence_transformers(checkpoint_folder, tmp_path):
+    arguments = ["merge", str(checkpoint_folder("colqwen2")), str(tmp_path / "out"), "--sentence-transformers"]
+    answer = CliRunner().invoke(main, [*arguments, "--query-prefix", "Search: ", "--dtype", "bfloat16"])
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout == f"{tmp_path / 'out'} holds the merged checkpoint: --encoder {tmp_path}/out\n"
+    assert load(tmp_path / "out").family.prompts.query_prefix == "Search: "
+    for file in ("model.safetensors", "1_Dense/model.safetensors"):
+        assert {weight.dtype for weight in load_file(tmp_path / "out" / file).values()} == {torch.bfloat16}
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code != 0 and "holds something: give a folder that is empty" in again.output
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_could_not_be_written_whole_is_not_there(checkpoint_folder, tmp_path):
+    """PaliGemma's processor cannot be made to write this page prompt."""
+    with pytest.raises(ValueError, match="PaliGemma's processor writes <bos> after the image"):
+        merge_adapters(
+            checkpoint_folder("colpali"), tmp_path / "out", sentence_transformers=True, page_prompt="Look: <image>"
+        )
+    assert list(tmp_path.iterdir()) == []
