@@ -136,6 +136,7 @@ class Family(ABC):
     trained_patches: int | None = None  # the most that the models were trained with; None: as files state
     has_grid_positions: ClassVar[bool] = False  # whether patches have their row and column as positions
     exported_processor: ClassVar[str | None] = None  # transformers' class for its backbone, if one saves it plain
+    exported_images: ClassVar[str | None] = None  # transformers' image processor for it, where another cuts pages here
     has_pixel_limits: ClassVar[bool] = False  # whether its image processor scales a page to so many pixels
 
     model: PreTrainedModel

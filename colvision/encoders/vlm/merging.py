@@ -24,7 +24,7 @@ from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.module_folder import ModuleFolder, chat_template, write_modules
-from colvision.encoders.vlm.processing import write_processor_config
+from colvision.encoders.vlm.processing import write_image_processor, write_processor_config
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError, InputError
 
@@ -105,7 +105,7 @@ def _write_as_modules(family: Family, folder: Path) -> None:
     model.vlm.save_pretrained(folder)
     family.tokenizer.chat_template = None  # the processor's, written below, is for pages as well
     family.tokenizer.save_pretrained(folder)
-    family.image_processor.save_pretrained(folder)
+    write_image_processor(folder, family.image_processor, family.exported_images)
     write_processor_config(folder, str(kind), image_tokens=family.tokens_of_a_view())
     stated = family.modules or ModuleFolder(folder, None)
     modules = replace(stated, folder=folder, projection=folder / "1_Dense", is_native=False, prompts={}, pixels={})

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while its prompt is read from a chat template
 PROCESSOR_FILE = "processor_config.json"  # states an image processor and prompts
+IMAGE_PROCESSOR_FILE = "preprocessor_config.json"
 # Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
 _TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
 
@@ -152,6 +153,14 @@ def _chat_template(folder: Path) -> str | None:
             if isinstance(template, str):
                 return template
     return None
+
+
+def write_image_processor(folder: Path, image_processor: BaseImageProcessor, kind: str | None) -> None:
+    """Its settings, for the class `kind` of transformers; for its own where that is None."""
+    image_processor.save_pretrained(folder)
+    if kind is not None:
+        file = folder / IMAGE_PROCESSOR_FILE
+        file.write_text(json.dumps({**read_json(file), "image_processor_type": kind}, indent=2) + "\n")
 
 
 def write_processor_config(folder: Path, kind: str, *, image_tokens: int | None) -> None:

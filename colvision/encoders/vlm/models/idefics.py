@@ -193,15 +193,17 @@ class ColModernVBert(_TiledFamily):
 
 
 class ColUltraVBert(_TiledFamily):
-    """As ColModernVBERT, on UltraBERT, of at most `max_image_tiles` tiles a page: one that would have more is scaled
-    to a tile less, until it has not.
+    """As ColModernVBERT, on UltraBERT, which reads both ways, too; of at most `max_image_tiles` tiles a page: one that
+    would have more is scaled to a tile less, until it has not.
 
     The image processor of transformers needs torchvision: this is Idefics3's, given the longest side of each page.
     """
 
+    exported_images: ClassVar[str | None] = "UltraVBertImageProcessor"
     _unstated = Prompts(_IMAGE, _IMAGE, query_prefix="", query_suffix="", source="none")
     _renames = ((rf"^(?:model\.)?({_PARTS})\.", r"vlm.\1."),)
-    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"ultravbert": CheckpointLayout(_unstated, _renames)}
+    _layout = CheckpointLayout(_unstated, _renames, attention="bidirectional", is_turnable=False)
+    layouts: ClassVar[Mapping[str, CheckpointLayout]] = {"ultravbert": _layout}
 
     @staticmethod
     def model_class() -> type[PreTrainedModel]:
