@@ -56,7 +56,7 @@ bench-mini: $(READY)  ## what mini reads, case by case, what it costs, how often
 	$(RUN) -m benchmarks.no_match
 
 # The originals need other versions than we do: each set lies in a folder of its own, beside PyTorch from $(VENV).
-# torchvision has no build for a CPU's PyTorch: one imports it, so a name stands in for it (tests/oracles/newer.py).
+# torchvision has no build for a CPU's PyTorch: one imports it, so names stand in for it (tests/oracles/torchvision_names.py).
 ORACLES := .build/oracles
 ORACLE_SETS := colpali colsmol older newer
 oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the original implementations

@@ -235,6 +235,12 @@ def test_the_doctor_finds_nothing_wrong(tmp_path, family):
     assert report.passed, str(report)
 
 
+def test_the_doctor_finds_nothing_wrong_with_few_tiles(tmp_path):
+    """It once ran causally where there was no padding, and both ways beside a longer query."""
+    report = examine(load(checkpoint("st-colultravbert", tmp_path / "folder")))
+    assert report.passed, str(report)
+
+
 def test_an_adapter_by_the_names_of_its_time_gives_the_same_vectors(tmp_path):
     """colpali v1.0 and v1.1 were trained on transformers 4, by other names of the same layers."""
     folder = checkpoint("st-colpali-adapter", tmp_path / "adapter")
