@@ -1,6 +1,7 @@
 """Pixels go to the device as bytes, and become there what transformers' image processors make of them."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,16 @@ def test_a_page_travels_in_a_byte_a_pixel_and_channel(get, name):
     assert not any(tensor.is_floating_point() for tensor in batch.inputs.values())
 
 
-@pytest.mark.parametrize("settings", [{"do_rescale": False}, {"do_normalize": False}, {"resample": 0}])
-@pytest.mark.parametrize("name", ["colpali", "colqwen2.5", "colsmol"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *product(
+            ("colpali", "colqwen2.5", "colsmol"), ({"do_rescale": False}, {"do_normalize": False}, {"resample": 0})
+        ),
+        ("colsmol", {"do_image_splitting": False}),
+        ("colsmol", {"size": {"longest_edge": 250}}),  # no whole number of tiles
+    ],
+)
 def test_settings_of_the_image_processor_are_followed(checkpoint_folder, tmp_path, name, settings):
     for file in checkpoint_folder(name).iterdir():
         if file.name != "preprocessor_config.json":
@@ -90,6 +99,7 @@ def test_settings_of_the_image_processor_are_followed(checkpoint_folder, tmp_pat
     for image in fitted(family):
         theirs = of_transformers(family, [image])
         np.testing.assert_array_equal(pixel_values(family, image).reshape(theirs.shape), theirs)
+        assert family.count_patches(*image.size) == family.prepare(image).patches
 
 
 def test_a_page_is_scaled_as_neomme_asks_where_it_is_not_of_whole_patches(get):
