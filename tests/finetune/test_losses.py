@@ -14,6 +14,7 @@ from colvision.finetune.negatives import TrainingExample
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import load
 from tests.helpers.training_step import PICTURES, TEMPERATURE, TEXTS, contrast
+from tests.oracles.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,16 @@ def test_the_pairwise_loss_is_half_the_mined_pages_and_half_the_nearest_answer_o
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_loss_scores_pages_as_the_search_does(get, name):
     """Padded on whichever side, prompts and augmentation counted as there."""
-    encoder = get(name)
+    check_that_scores_are_those_of_the_search(get(name))
+
+
+def test_tokens_that_a_checkpoint_leaves_out_do_not_count_in_the_loss(tmp_path):
+    encoder = load(checkpoint("st-colqwen2", tmp_path / "folder"))
+    assert encoder.family.scored.page_skips
+    check_that_scores_are_those_of_the_search(encoder)
+
+
+def check_that_scores_are_those_of_the_search(encoder):
     with torch.no_grad():
         family = encoder.family
         both = map(family.to_device, (query_inputs(family, TEXTS), page_inputs(family, PICTURES)))
