@@ -20,6 +20,7 @@ from colvision import evaluation
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import Page
+from colvision.core.query import ScoredQuery
 from colvision.encoders import load_encoder
 from colvision.evaluation.corpus_library import EvaluationFolders, open_corpus
 from colvision.evaluation.report import compare
@@ -107,7 +108,7 @@ def sizes(corpus: evaluation.Corpus, encoder: Encoder, pool: int) -> tuple[float
 
 def codes(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterator[str]:
     """A page's score is MaxSim with the link and soft idf; by sign bits, the sum of the best agreements."""
-    quantisation_range, calibration = encoder.info.quantisation_range, encoder.info.calibration
+    quantisation_range = encoder.info.quantisation_range
     paths = corpus.files(evaluation.default_cache() / "pdfs", progress=show_step)
     pages = [embedding.vectors for path in paths for embedding in encoder.encode_pages(drawn(path))]
     starts, vectors = np.cumsum([0, *map(len, pages)]), np.concatenate(pages)
@@ -116,8 +117,9 @@ def codes(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterat
     worth: list[tuple[Floats, Floats]] = []
     encoded = encoder.encode_queries([query.text for query in subset.queries])
     for query in (each.without_other_words() for each in encoded):
-        by_floats = calibration(exact_maxima(query.vectors, vectors, starts))
-        by_codes = calibration(token_maxima(query.vectors, stored, starts, quantisation_range))
+        scored = ScoredQuery(query, query.weights, encoder.info.calibration, encoder.info.fingerprint)
+        by_floats = scored.values(exact_maxima(query.vectors, vectors, starts))
+        by_codes = scored.values(token_maxima(query.vectors, stored, starts, quantisation_range))
         by_bits = bit_maxima(query.vectors, bits, starts).sum(axis=1)
         worth.append((by_floats @ soft_idf(by_floats), by_codes @ soft_idf(by_codes)))
         wanted = best(worth[-1][0], _BEST)

@@ -17,20 +17,28 @@ class Calibration:
     """Monotone map from a similarity to a token's contribution; the winning patches do not depend on it.
 
     Identity when `slope` is 0 (ColPali, ColQwen: plain late interaction); else the logistic
-    1 / (1 + exp(-slope * (similarity - midpoint))): the probability that the best patch is a true match.
+    1 / (1 + exp(-slope * (similarity - midpoint))): the probability that the best patch is a true match. Tokens with a
+    digit have a midpoint of their own, `digits_midpoint`, where an encoder matches them with other similarities.
     """
 
     slope: float = 0.0
     midpoint: float = 0.0
+    digits_midpoint: float | None = None
 
     @property
     def is_probability(self) -> bool:
         return self.slope > 0
 
-    def __call__(self, similarity: Floats) -> Floats:
+    def midpoints(self, tokens: Sequence[str]) -> Floats:
+        """(t,) of each token."""
+        digits = self.midpoint if self.digits_midpoint is None else self.digits_midpoint
+        return np.array([digits if any(map(str.isdigit, each)) else self.midpoint for each in tokens], np.float32)
+
+    def __call__(self, similarity: Floats, midpoints: Floats | None = None) -> Floats:
+        """Any shape; `midpoints` of the tokens in a shape that goes with it, the `midpoint` of words without."""
         if not self.is_probability:
             return similarity
-        logit = np.clip(self.slope * (similarity - self.midpoint), -60.0, 60.0)
+        logit = np.clip(self.slope * (similarity - (self.midpoint if midpoints is None else midpoints)), -60.0, 60.0)
         probability: Floats = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
         return probability
 

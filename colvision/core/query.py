@@ -54,6 +54,11 @@ class ScoredQuery:
     mean_vectors: float = 1.0
     text_scale: TextScale | None = None
 
+    def calibrated(self, table: Floats) -> Floats:
+        """(t, ...) similarities of its tokens to vectors -> calibrated ones."""
+        midpoints = self.calibration.midpoints(self.embedding.tokens)
+        return self.calibration(table, midpoints.reshape(-1, *(1 for _ in table.shape[1:])))
+
     def values(self, similarity: Floats) -> Floats:
         """(..., t) best similarities of pages -> (..., t) calibrated ones, see `word_values`."""
         return word_values(self.embedding, self.calibration, similarity)
@@ -172,7 +177,7 @@ def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Flo
 
 def token_values(query: QueryEmbedding, calibration: Calibration, similarity: Floats) -> Floats:
     """(..., t) best similarities of pages -> (..., t) calibrated ones, those of other words as far as they count."""
-    values = calibration(similarity)
+    values = calibration(similarity, calibration.midpoints(query.tokens))
     if not query.likeness:
         return values
     counted: Floats = values * np.array(query.likeness, np.float32)

@@ -1,7 +1,7 @@
 """What an evaluation found, as a table to read and as values for JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class EvaluationReport:
             "corpus": setting.corpus,
             "retrievers": list(setting.retrievers),
             "scoring": {
-                "calibration": {"slope": info.calibration.slope, "midpoint": info.calibration.midpoint},
+                "calibration": asdict(info.calibration),
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,
                 "exact_words": setting.exact_words,
                 "document": DOCUMENT_WEIGHT,
@@ -205,7 +205,8 @@ def _values(means: Measures, row: GroupMeasures | Comparison) -> dict[str, objec
 def _scoring_formula(calibration: Calibration) -> str:
     if not calibration.is_probability:
         return "sum of similarities"
-    return f"sum of 1 / (1 + exp(-{calibration.slope:g} (similarity - {calibration.midpoint:g})))"
+    digits = "" if calibration.digits_midpoint is None else f", {calibration.digits_midpoint:g} of tokens with a digit"
+    return f"sum of 1 / (1 + exp(-{calibration.slope:g} (similarity - {calibration.midpoint:g}{digits})))"
 
 
 def _span(interval: Interval, form: str) -> str:

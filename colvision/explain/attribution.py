@@ -100,14 +100,14 @@ class Explanation:
         page's highest (1). Cells without a vector are 0.
         """
         tokens = self._tokens_of(word)
-        chosen = self.similarity_map[tokens]  # (tokens, rows, cols)
         if self.query.calibration.is_probability:
             likeness = np.array(self.query.embedding.likeness or np.ones(len(self.matches)), np.float32)[tokens]
-            shown = self.query.calibration(np.nan_to_num(chosen, nan=-1.0)) * likeness[:, None, None]
+            shown = self.query.calibrated(np.nan_to_num(self.similarity_map, nan=-1.0))[tokens]  # (tokens, rows, cols)
+            shown = shown * likeness[:, None, None]
         else:
             known = self.similarity_map[np.isfinite(self.similarity_map)]
             low, high = (float(np.median(known)), float(known.max())) if known.size else (0.0, 1.0)
-            shown = np.nan_to_num((chosen - low) / max(high - low, 1e-6), nan=0.0)
+            shown = np.nan_to_num((self.similarity_map[tokens] - low) / max(high - low, 1e-6), nan=0.0)
         strongest: Floats = np.clip(shown, 0, 1).max(axis=0).astype(np.float32)
         return np.where((self.grid.cells >= 0), strongest, np.float32(0))
 
@@ -170,7 +170,7 @@ def explain_page(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], box, geometry))
         for i, box in enumerate(boxes)
     )
-    terms = compute_score_terms(query, query.calibration(table), [stored.grid], np.array([0, len(stored.codes)]))
+    terms = compute_score_terms(query, query.calibrated(table), [stored.grid], np.array([0, len(stored.codes)]))
     score_terms = {term: float(values[0]) for term, values in terms.items()}
     pixels = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
     beside = {
@@ -194,7 +194,7 @@ def _boxes(
 
     No word is looked for where a token contributes nothing: another spelling, or another word, does in its place.
     """
-    strength = np.maximum(query.calibration(np.nan_to_num(similarity_map, nan=-1.0)), 0)
+    strength = np.maximum(query.calibrated(np.nan_to_num(similarity_map, nan=-1.0)), 0)
     is_word = (query.embedding.word >= 0) & (not query.embedding.is_example) & (contributions != 0)  # (t,)
     for token, (row, col) in enumerate(cells.tolist()):
         patch = grid.box(row, col) if row >= 0 else None

@@ -31,6 +31,6 @@ def weigh_words(query: QueryEmbedding, calibration: Calibration, maxima: Floats)
         return query, query.weights * soft_idf(word_values(query, calibration, maxima))
     own = replace(query, likeness=tuple(query.is_own.astype(np.float64).tolist()))
     of_words = soft_idf(word_values(own, calibration, maxima))  # (t,), that of a word at all of its tokens
-    of_tokens = soft_idf(calibration(maxima))
+    of_tokens = soft_idf(calibration(maxima, calibration.midpoints(query.tokens)))
     ratio = np.where(query.is_own, 1.0, np.minimum(of_tokens / np.maximum(of_words, 1e-9), 1.0))
     return replace(query, likeness=tuple((ratio * query.likeness).tolist())), query.weights * of_words

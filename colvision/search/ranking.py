@@ -96,7 +96,7 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores
     """
     if texts is None:
         return query
-    best = float((query.weights * query.calibration(np.ones(len(query.weights), np.float32))).sum())
+    best = float((query.weights * query.calibrated(np.ones(len(query.weights), np.float32))).sum())
     floor = 0.0 if query.calibration.is_probability or not len(pixels) else float(pixels.mean())
     return replace(query, text_scale=TextScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
@@ -121,7 +121,7 @@ def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisatio
     def terms_of(first: int) -> Mapping[str, Scores]:
         together = stored[first : first + _PAGES_A_PRODUCT]
         codes = np.concatenate([page.codes for page in together])
-        probabilities = query.calibration(similarities(query.embedding.vectors, codes, quantisation_range))
+        probabilities = query.calibrated(similarities(query.embedding.vectors, codes, quantisation_range))
         starts = np.cumsum([0, *(len(page.codes) for page in together)])
         return compute_score_terms(query, probabilities, [page.grid for page in together], starts)
 

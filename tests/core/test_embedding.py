@@ -73,6 +73,14 @@ def test_the_link_is_monotone_and_the_identity_without_slope():
     assert Calibration(slope=20, midpoint=0.5)(np.array([0.5], np.float32))[0] == pytest.approx(0.5)
 
 
+def test_tokens_with_a_digit_may_be_matched_with_less():
+    link = Calibration(slope=20, midpoint=0.5, digits_midpoint=0.4)
+    midpoints = link.midpoints(["pump", "4423", "qh4423"])
+    assert midpoints.tolist() == pytest.approx([0.5, 0.4, 0.4])
+    np.testing.assert_allclose(link(midpoints, midpoints), 0.5)
+    assert Calibration(slope=20, midpoint=0.5).midpoints(["4423"]).tolist() == [0.5]
+
+
 def test_an_encoder_without_range_is_refused():
     with pytest.raises(ValueError, match="quantisation_range 0"):
         EncoderInfo("toy", "f", 4, 0.0)

@@ -8,6 +8,7 @@ import pytest
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TextScale
+from colvision.search.idf import weigh_words
 
 LINK = Calibration(slope=40.0, midpoint=0.5)
 HIGH, LOW = 0.9, 0.1  # similarities whose probabilities are 1 and 0
@@ -42,6 +43,22 @@ CODE = scored(["e-11", "fuse"], [0, 0, 0, 1], [0, 0, 1, 0])  # as "e" and "11", 
 )
 def test_a_code_counts_as_a_whole_in_one_of_its_spellings(similarity, seen):
     assert CODE.contributions(np.array(similarity, np.float32)) == pytest.approx(seen, abs=1e-4)
+
+
+def test_a_number_is_judged_by_its_own_midpoint_everywhere():
+    """On pages, on patches, and where rarity is told."""
+    link = Calibration(slope=40.0, midpoint=0.5, digits_midpoint=0.4)
+    number = replace(scored(["4423", "pump"], [0, 1]), calibration=link)
+    number = replace(number, embedding=replace(number.embedding, tokens=("4423", "pump")))
+    patches = np.full((2, 3), 0.45, np.float32)
+    expected = [link(np.float32(0.55)), link(np.float32(0.45))]
+    np.testing.assert_allclose(number.calibrated(patches), np.repeat(np.array(expected)[:, None], 3, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(number.values(patches[:, 0]), expected, rtol=1e-4)
+    together = [(number, False), (replace(number, embedding=replace(number.embedding, likeness=(1.0, 0.6))), True)]
+    for query, has_others in together:
+        own, weights = weigh_words(query.embedding, link, np.full((5, 2), 0.45, np.float32))
+        assert bool(own.likeness) == has_others
+        assert weights[0] < weights[1]  # as it stands on more pages
 
 
 def test_similarities_of_pieces_of_words_are_added_up_as_they_are():

@@ -33,7 +33,7 @@ def page(tokens: int, *places: tuple[int, int, int]) -> np.ndarray:
 
 
 def terms_of(scored: ScoredQuery, table: np.ndarray, grid: PatchGrid) -> dict[str, float]:
-    terms = compute_score_terms(scored, scored.calibration(table), [grid], np.array([0, table.shape[1]]))
+    terms = compute_score_terms(scored, scored.calibrated(table), [grid], np.array([0, table.shape[1]]))
     return {name: float(values[0]) for name, values in terms.items()}
 
 
@@ -150,7 +150,7 @@ def test_a_page_has_the_same_terms_alone_and_among_others(words):
         likely = rng.random((len(scored.weights), rows * cols)) < share
         tables.append(np.where(likely, rng.uniform(0.4, 0.9, likely.shape), 0.1).astype(np.float32))
     starts = np.cumsum([0, *(table.shape[1] for table in tables)])
-    together = compute_score_terms(scored, scored.calibration(np.concatenate(tables, axis=1)), grids, starts)
+    together = compute_score_terms(scored, scored.calibrated(np.concatenate(tables, axis=1)), grids, starts)
     for number, (table, grid) in enumerate(zip(tables, grids, strict=True)):
         assert terms_of(scored, table, grid) == {name: values[number] for name, values in together.items()}
     assert together["frequency"][2] == 0.0 < together["frequency"].max()
@@ -165,7 +165,7 @@ def test_each_page_counts_the_spelling_that_it_prints():
     joined = page(4, (2, 1, 3), (3, 1, 4))
     half = page(4, (0, 1, 2), (3, 1, 3))
     tables = np.concatenate([apart, joined, half], axis=1)
-    terms = compute_score_terms(scored, scored.calibration(tables), [GRID] * 3, np.array([0, 48, 96, 144]))
+    terms = compute_score_terms(scored, scored.calibrated(tables), [GRID] * 3, np.array([0, 48, 96, 144]))
     # The code's weight of 3 is shared by its two tokens where they stand apart.
     np.testing.assert_allclose(terms["order"], [1.5 + 1.0, 1.0, 0.0], atol=0.01)
     np.testing.assert_allclose(terms["near"], [(1.5 + 1.0 + 1.0) / 2, 1.0, 0.0], atol=0.01)

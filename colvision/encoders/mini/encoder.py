@@ -28,7 +28,12 @@ PAGE_TOWER, QUERY_TOWER = "page.onnx", "query.safetensors"  # in that folder
 # Changes with the way pages are brought to size and read: part of the fingerprint. Stored pages do not depend on query
 # words.
 _READING_VERSION = "4"
-_SETTINGS = ("link_slope", "link_midpoint", "code_range")  # as every weights file calls calibration and range
+_SETTINGS = (
+    "link_slope",
+    "link_midpoint",
+    "link_midpoint_digits",
+    "code_range",
+)  # as every weights file calls calibration and range
 # A font of 7.5 pt at that resolution: a third of the words are read at 7 pt, five in six at 9 pt (docs/mini.md).
 _SMALLEST_PRINT = 7.5 / 72 * DPI
 _ONLY_TEXT = ": only its text layer can be found"
@@ -46,7 +51,11 @@ class MiniEncoder:
             fingerprint=_fingerprint(folder),
             dim=DIM,
             quantisation_range=settings["code_range"],
-            calibration=Calibration(slope=settings["link_slope"], midpoint=settings["link_midpoint"]),
+            calibration=Calibration(
+                slope=settings["link_slope"],
+                midpoint=settings["link_midpoint"],
+                digits_midpoint=settings["link_midpoint_digits"],
+            ),
             versions={"onnxruntime": onnxruntime_version(), "pillow": version("pillow")},
         )
 

@@ -13,7 +13,7 @@ from colvision.core.text import Term, query_terms
 BUCKETS = 49_152  # rows of the query table; 12.6 MB as float16
 _FEW_LETTERS = 6  # a symbol or two on a page of numbers are no script
 _LONGEST = 40  # letters of a word that are looked at
-_SHORT_CODE = 4  # letters and digits of a code that is also seen as a whole with its hyphen: longer ones look alike so
+_SHORT_CODE = 4  # letters and digits of a code that is seen as a whole with its hyphen or without it
 RUN = re.compile(r"[^\W_]+")  # letters and digits without a gap
 _QUOTED = re.compile(r'(?<!\S)["“”„«»][^"“”„«»]*["“”„«»](?!\w)')  # not 5" and 6", which are inches
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)+")
@@ -99,10 +99,14 @@ def query_words(text: str) -> list[QueryWord]:
 
 
 def _spellings(term: Term) -> tuple[tuple[str, ...], ...]:
-    """E-11 is seen as "e" and "11", as "e-11" or as "e11"; E11 as one run. ½ is two numbers."""
+    """E-11 is seen as "e" and "11", as "e-11" or as "e11"; E11 as one run. ½ is two numbers.
+
+    A longer code that is printed in one run has to look like it with and without its hyphens: either alone is much like
+    other codes that begin alike, as the codes of a parts list do.
+    """
     runs = tuple(words_of(term.text))
     if not term.is_code:
         return (runs,)
     joined, hyphened = "".join(term.parts), "-".join(term.parts)
-    whole = [(joined,), (hyphened,)] if len(joined) <= _SHORT_CODE else [(joined,)]
+    whole = [(joined,), (hyphened,)] if len(joined) <= _SHORT_CODE else [(joined, hyphened)]
     return tuple(dict.fromkeys([runs, *whole]))

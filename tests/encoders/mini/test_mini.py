@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fontTools.ttLib import TTFont
 from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -18,7 +19,7 @@ from colvision.encoders import mini
 from colvision.encoders.mini import words
 from colvision.encoders.mini.encoder import PAGE_TOWER, QUERY_TOWER, SHIPPED
 from colvision.encoders.mini.page_image import resize_page
-from colvision.encoders.mini.training import crops, forms, lookalikes, loop, loss, synthesis
+from colvision.encoders.mini.training import crops, forms, labelled_page, lookalikes, loop, loss, synthesis
 from colvision.encoders.mini.training.model import PageTower, Refinement
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
@@ -74,7 +75,7 @@ def asked(text):
 def test_function_words_are_parts_of_codes():
     assert asked("the terminal DO 3 of 12-34567-A") == ["terminal", "do 3", "12-34567-a"]
     (code,) = words.query_words("12-34567-A")
-    assert code.spellings == (("12", "34567", "a"), ("1234567a",))
+    assert code.spellings == (("12", "34567", "a"), ("1234567a", "12-34567-a"))
     joined, apart = (words.query_words(text)[0].spellings for text in ("E11", "E-11"))
     assert set(joined) == {("e11",), ("e-11",)} == set(apart) - {("e", "11")}
 
@@ -246,6 +247,24 @@ def test_generated_words_lie_on_the_patches_that_their_targets_name():
     assert checked
 
 
+@needs_fonts
+def test_a_font_that_cannot_be_drawn_with_is_left_out(tmp_path):
+    with TTFont(synthesis.find_fonts(_FONTS)[0]) as font:
+        font.save(tmp_path / "whole.ttf")
+        for table in ("glyf", "loca"):
+            del font[table]
+        font.save(tmp_path / "empty.ttf")
+    assert synthesis.find_fonts([tmp_path]) == [tmp_path / "whole.ttf"]
+
+
+def test_a_printed_part_number_is_its_runs_the_whole_and_the_whole_without_separators():
+    boxes = np.array([(10 * i, 0, 10 * i + 9, 12) for i in range(9)], np.float32)
+    words = labelled_page.printed_words("QH-4423.A", boxes)
+    assert [word.text for word in words] == ["qh", "4423", "a", "qh-4423.a", "qh4423a"]
+    assert [(word.left, word.right) for word in words[-2:]] == [(0, 89)] * 2
+    assert [word.text for word in labelled_page.printed_words("and/or", boxes)] == ["and", "or", "and/or"]
+
+
 @pytest.mark.slow
 @needs_fonts
 def test_training_runs_from_its_command_and_resumes(tmp_path):
@@ -287,12 +306,12 @@ def test_the_shipped_weights_are_small_and_say_what_goes_with_them():
     with safe_open(SHIPPED / QUERY_TOWER, framework="numpy") as file:
         settings = json.loads(file.metadata()["mini"])
         assert all(file.get_tensor(name).dtype == np.float16 for name in file.keys())  # noqa: SIM118  not a mapping
-    assert settings.keys() == {"code_range", "link_slope", "link_midpoint"}
+    assert settings.keys() == {"code_range", "link_slope", "link_midpoint", "link_midpoint_digits"}
 
 
 def test_the_fingerprint_of_the_shipped_weights_is_the_one_that_libraries_know():
     """Other words in the text that is hashed would ask for every library of mini to be encoded again."""
-    assert mini.load().info.fingerprint == "c6756087a51c2937984f6a8a5b7cc92495986de116432c1f2c4e8b585bde7f02"
+    assert mini.load().info.fingerprint == "67bcc98ba146d55c5be81232447b5db6a7449829c7e3d4dd4d88f6ec0821fd4b"
 
 
 def test_other_forms_of_words_follow_english_rules_and_codes_have_none():

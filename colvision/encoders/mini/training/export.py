@@ -1,6 +1,6 @@
 """From a checkpoint to the weights in the package: the page tower quantised, the query tower as float16.
 
-python -m colvision.encoders.mini.training.export CHECKPOINT FOLDER --pdfs PDFS [--calibration SLOPE MIDPOINT]
+python -m colvision.encoders.mini.training.export CHECKPOINT FOLDER --pdfs PDFS
 
 The constants that go with the weights are measured on training pages, with the towers as they are written. Beside
 them FOLDER gets the page tower before it was quantised (float16), with which tests compare.
@@ -33,7 +33,7 @@ _PAGES = 120
 _CROPS, _CROP_SIDE = 40, 512  # pixels; what the activations' ranges are measured on
 _PRIOR = 0.05  # a word of a query stands on about one page in twenty
 # The keys are those of every weights file there is: `link` is the calibration, `code_range` the quantisation range.
-_PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6}
+_PROVISIONAL = {"code_range": 1.0, "link_slope": 20.0, "link_midpoint": 0.6, "link_midpoint_digits": 0.6}
 
 
 def main() -> None:
@@ -41,9 +41,6 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="of a run, or any file with its page and query tensors")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument(
-        "--calibration", type=float, nargs=2, help="chosen elsewhere, instead of the fit on training pages"
-    )
     options = parser.parse_args()
     page, query = read_towers(options.checkpoint)
     tower = page_tower(page)
@@ -55,8 +52,6 @@ def main() -> None:
     _write_query(query, options.folder, _PROVISIONAL)
     settings = _measure(mini.load(options.folder), options.pdfs)
     print(settings)
-    if options.calibration:
-        settings |= {"link_slope": options.calibration[0], "link_midpoint": options.calibration[1]}
     _write_query(query, options.folder, settings)
 
 
@@ -111,31 +106,45 @@ def _measure(encoder: Encoder, pdfs: Path) -> dict[str, float]:
     images = [Image.fromarray(degrade.degrade(page.image, rng)) for page in labelled]
     vectors = [e.vectors for e in encoder.encode_pages(Page(image) for image in images)]
     vocabulary = sorted({word.text for page in labelled for word in page.words if len(word.text) > 2})
-    queries = {q.text: q.vectors[0] for q in encoder.encode_queries(vocabulary)}
-    table = np.stack([queries[word] for word in vocabulary])  # (words, dim)
-    similarity, present = [], []
+    vocabulary = [word for word in vocabulary if word.isalnum()]  # one token each
+    table = np.stack([query.vectors[0] for query in encoder.encode_queries(vocabulary)])  # (words, dim)
+    is_digits = np.array([any(map(str.isdigit, word)) for word in vocabulary])
+    similarity, present, digits = [], [], []
     for page, own in zip(labelled, vectors, strict=True):
         here = {word.text for word in page.words}
         sample = rng.choice(len(vocabulary), 400, replace=False)
         sample = np.union1d(sample, np.flatnonzero([word in here for word in vocabulary]))
         similarity.append((table[sample] @ own.T).max(axis=1))
         present.append(np.array([vocabulary[i] in here for i in sample]))
-    slope, midpoint = _logistic(np.concatenate(similarity), np.concatenate(present))
+        digits.append(is_digits[sample])
+    slope, midpoints = _logistic(np.concatenate(similarity), np.concatenate(present), np.concatenate(digits))
     largest = max(float(np.abs(own).max()) for own in vectors)
-    return {"code_range": round(min(1.0, largest * _RANGE_MARGIN), 3), "link_slope": slope, "link_midpoint": midpoint}
+    return {
+        "code_range": round(min(1.0, largest * _RANGE_MARGIN), 3),
+        "link_slope": slope,
+        "link_midpoint": midpoints[0],
+        "link_midpoint_digits": midpoints[1],
+    }
 
 
-def _logistic(similarity: NDArray[np.float32], present: NDArray[np.bool_]) -> tuple[float, float]:
-    """Logistic regression by Newton's method, the classes weighted to `_PRIOR`: slope and midpoint."""
-    x = np.stack([similarity, np.ones_like(similarity)], axis=1).astype(np.float64)  # (n, 2)
-    weight = np.where(present, _PRIOR / present.mean(), (1 - _PRIOR) / (1 - present.mean()))
-    theta = np.zeros(2)
+def _logistic(
+    similarity: NDArray[np.float32], present: NDArray[np.bool_], digits: NDArray[np.bool_]
+) -> tuple[float, tuple[float, float]]:
+    """Logistic regression by Newton's method: one slope, the midpoints of words and of tokens with a digit.
+
+    The classes are weighted to `_PRIOR` within each of the two.
+    """
+    x = np.stack([similarity, ~digits, digits], axis=1).astype(np.float64)  # (n, 3)
+    share = np.where(digits, present[digits].mean(), present[~digits].mean())
+    weight = np.where(present, _PRIOR / share, (1 - _PRIOR) / (1 - share))
+    theta = np.zeros(3)
     for _ in range(50):
         probability = 1 / (1 + np.exp(-x @ theta))
         gradient = x.T @ (weight * (present - probability))
-        curvature = (x * (weight * probability * (1 - probability))[:, None]).T @ x + 1e-6 * np.eye(2)
+        curvature = (x * (weight * probability * (1 - probability))[:, None]).T @ x + 1e-6 * np.eye(3)
         theta += np.linalg.solve(curvature, gradient)
-    return round(float(theta[0]), 3), round(float(-theta[1] / theta[0]), 4)
+    words, codes = (round(float(-each / theta[0]), 4) for each in theta[1:])
+    return round(float(theta[0]), 3), (words, codes)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from colvision.encoders.mini.training.labelled_page import (
 
 DPI = 130  # of a generated page
 _HEIGHT, _WIDTH = 1430, 1105  # pixels: US Letter
+_BASE_SIZE = 17  # pixels of the middle font size: 9.4 pt
 _SHORTEST_PART = 3  # letters of a word that are left on a line
 _LETTERS = string.ascii_letters + string.digits + string.punctuation
 _HELD_OUT = ("b612", "quicksand", "Courier Prime", "carlito", "oldstandard")  # never trained on: the floor test's fonts
@@ -52,6 +53,7 @@ def _sets_ascii(path: Path) -> bool:
     try:
         with TTFont(path, lazy=True) as font:
             known = font.getBestCmap() or {}
+        ImageFont.truetype(path, _BASE_SIZE)  # a font of bitmaps has other sizes, or none
     except (TTLibError, OSError, ValueError, KeyError, AttributeError, AssertionError):
         return False
     symbols = ("math", "symbol", "emoji", "dingbat", "icons", "display")
@@ -150,7 +152,7 @@ class PageGenerator:
     def _draw_column(self, canvas: PageCanvas, left: int, right: int, rng: np.random.Generator) -> None:
         y = int(rng.uniform(30, 80))
         while y < _HEIGHT - 40:
-            size = int(np.clip(rng.lognormal(np.log(17), 0.28), 9, 40))  # 17 pixels = 9.4 pt
+            size = int(np.clip(rng.lognormal(np.log(_BASE_SIZE), 0.28), 9, 40))
             if rng.random() < 0.15:
                 size = int(min(60, size * rng.uniform(1.3, 2.2)))
             font = self._fonts[int(rng.integers(len(self._fonts)))]
