@@ -34,8 +34,8 @@ _SETTINGS = (
     "link_midpoint_digits",
     "code_range",
 )  # as every weights file calls calibration and range
-# A font of 7.5 pt at that resolution: a third of the words are read at 7 pt, five in six at 9 pt (docs/mini.md).
-_SMALLEST_PRINT = 7.5 / 72 * DPI
+# A font of 5.5 pt at that resolution: four words in ten are read at 5 pt, nine at 7 pt (docs/mini.md).
+_SMALLEST_PRINT = 5.5 / 72 * DPI
 _ONLY_TEXT = ": only its text layer can be found"
 
 

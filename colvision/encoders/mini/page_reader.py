@@ -21,7 +21,7 @@ _MIN_LETTER_CELLS = 60  # cells: two lines or so; strokes of a drawing are taken
 # Two squares of print tell which way is up: so they did for all 120 turns of 15 training pages, light and heavy.
 _SAMPLES, _SAMPLE_SIDE = 2, 192  # pixels
 # Where print is small nearly every cell has a letter, but few are named surely, and a finer image names them better:
-# of generated pages, in 7 pt .67 with a confidence of .68, in 9 pt .80 with .86. There the two squares tell.
+# of generated pages, in 7 pt .64 with a confidence of .68, in 9 pt .80 with .86. There the two squares tell.
 FINER = 4 / 3
 _MAX_CONFIDENCE, _MIN_NAMED, _MIN_GAIN = 0.8, 0.5, 1.1
 _ALIKE = 0.9  # cosine from which two neighbours on a line say the same, so that one vector does for both

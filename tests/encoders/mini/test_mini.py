@@ -53,11 +53,11 @@ def test_mini_says_what_its_text_layer_tells_it_cannot_read():
     def kinds(geometry=letter, **said):
         return [note.kind for note in encoder.unreadable(Page(image, geometry=geometry, **said))]
 
-    assert kinds(text="Bleed the pump") == [] == kinds(print_height=8 / 72 * 150)
-    assert kinds(print_height=7 / 72 * 150) == ["small"]
+    assert kinds(text="Bleed the pump") == [] == kinds(print_height=6 / 72 * 150)
+    assert kinds(print_height=5 / 72 * 150) == ["small"]
     assert kinds(text="Замена насоса") == ["script"]
-    assert kinds(a1, print_height=12 * 1275 / 1684) == ["small"], "12 pt on a sheet that is halved"
-    assert kinds(a1, print_height=24 * 1275 / 1684) == []
+    assert kinds(a1, print_height=10 * 1275 / 1684) == ["small"], "10 pt on a sheet that is halved"
+    assert kinds(a1, print_height=16 * 1275 / 1684) == []
     assert encoder.unreadable(Page(image)) == (), "of a scan nothing is known"
 
 
