@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import fields
 
 import pytest
 from typer.main import get_command
@@ -15,7 +16,7 @@ from colvision.encoders.spec import EncoderSpec
 from colvision.testing import ToyEncoder, save_document
 
 OF_THE_WHOLE_LIBRARY = {"verify", "compact", "collections", "rename-collection", "delete-collection", "app"}
-WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate"}
+WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate", "merge"}
 
 
 @pytest.fixture
@@ -117,8 +118,9 @@ def test_the_options_of_an_encoder_stand_once_and_reach_a_command_as_one_value()
         seen.append((file, encoder))
 
     names = list(inspect.signature(command).parameters)
-    assert names == ["file", "encoder", "device", "dtype", "max_patches", "adapter", "quantise"]
-    command(file="a.pdf", encoder="mini", device="cpu", dtype=None, max_patches=None, adapter=None, quantise=None)
+    options = [each.name for each in fields(EncoderOptions)]
+    assert names == ["file", "encoder", *options]
+    command(file="a.pdf", encoder="mini", **dict.fromkeys(options) | {"device": "cpu"})
     assert seen == [("a.pdf", EncoderSpec("mini", EncoderOptions(device="cpu")))]
 
 

@@ -157,7 +157,7 @@ def test_a_checkpoint_that_was_changed_is_never_searched_with(moved):
 
 def test_a_library_that_an_older_mini_filled_says_what_to_do(manual, tmp_path):
     older, library = Path(shutil.copytree(SHIPPED, tmp_path / "weights")), tmp_path / "library"
-    settings = {"code_range": 0.5, "link_slope": 40.0, "link_midpoint": 0.5}
+    settings = {"code_range": 0.5, "link_slope": 40.0, "link_midpoint": 0.5, "link_midpoint_digits": 0.5}
     save_file(load_file(older / QUERY_TOWER), older / QUERY_TOWER, metadata={"mini": json.dumps(settings)})
     with colvision.open_library(library, encoder=mini.load(older)) as opened:
         opened.ingest([manual])
