@@ -28,12 +28,8 @@ PAGE_TOWER, QUERY_TOWER = "page.onnx", "query.safetensors"  # in that folder
 # Changes with the way pages are brought to size and read: part of the fingerprint. Stored pages do not depend on query
 # words.
 _READING_VERSION = "4"
-_SETTINGS = (
-    "link_slope",
-    "link_midpoint",
-    "link_midpoint_digits",
-    "code_range",
-)  # as every weights file calls calibration and range
+# As every weights file calls calibration and range.
+_SETTINGS = ("link_slope", "link_midpoint", "link_midpoint_digits", "code_range")
 # A font of 5.5 pt at that resolution: four words in ten are read at 5 pt, nine at 7 pt (docs/mini.md).
 _SMALLEST_PRINT = 5.5 / 72 * DPI
 _ONLY_TEXT = ": only its text layer can be found"
