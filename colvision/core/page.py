@@ -73,6 +73,16 @@ class PdfGeometry:
         return x, y
 
 
+class PrintedWord(NamedTuple):
+    """A word of a page's text where it stands: `box` in fractions of the page image, `confidence` (0..1) of who read
+    it, 1 for a PDF's own text.
+    """
+
+    text: str
+    box: Box
+    confidence: float = 1.0
+
+
 def parse_page(text: str) -> tuple[str, int]:
     """`pump.pdf:12` -> the document (a name or an id) and its page. Raises `ValueError`."""
     document, _, page = text.rpartition(":")
@@ -86,8 +96,9 @@ class Page:
     """One page as an image.
 
     `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
-    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none), `notes` say what of
-    the page cannot be read on the image. `print_height` is the size of most letters of the text layer (a font's size,
+    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none), `words` are its
+    words in reading order (none where nobody knows where they stand), `notes` say what of the page cannot be read on
+    the image. `print_height` is the size of most letters of the text layer (a font's size,
     its em) in pixels of the image, None where nobody knows.
     """
 
@@ -98,6 +109,7 @@ class Page:
     text: str = ""
     notes: tuple[Note, ...] = ()
     print_height: float | None = None
+    words: tuple[PrintedWord, ...] = ()
 
     def __post_init__(self) -> None:
         if self.number < 1:

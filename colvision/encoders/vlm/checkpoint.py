@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from colvision.encoders.module_steps import MODULES_FILE
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.module_folder import (
-    MODULES_FILE,
     SETTINGS_FILE,
     TRANSFORMER_FILE,
     ModuleFolder,

@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from colvision.encoders.module_steps import MODULES_FILE, read_steps
 from colvision.encoders.vlm.json_file import read_json
 from colvision.errors import EncoderNotFound
 
-MODULES_FILE = "modules.json"
 SETTINGS_FILE = "config_sentence_transformers.json"  # prompts and the score
 TEMPLATE_FILE = "chat_template.jinja"
 TRANSFORMER_FILE = "sentence_bert_config.json"  # how texts and pages reach the backbone
 
-_PACKAGE = "sentence_transformers."
 _CLASSES = {  # the steps of a backbone that transformers has no retrieval class of, in their order
     "Transformer": "sentence_transformers.base.modules.transformer.Transformer",
     "Dense": "sentence_transformers.base.modules.dense.Dense",
@@ -147,7 +146,7 @@ class _Reader:
 
     def read(self) -> ModuleFolder:
         settings = _read(self._folder / SETTINGS_FILE)
-        steps = self._steps()
+        steps = read_steps(self._folder, self.refuse)
         transformer = _read(self._folder / TRANSFORMER_FILE)
         is_native = transformer.get("transformer_task") == "retrieval"
         self._check_order([kind for kind, _ in steps], is_native=is_native)
@@ -170,22 +169,6 @@ class _Reader:
             document_length=transformer.get("document_length"),
             mean=settings.get("similarity_fn_name") == "meanmaxsim",
         )
-
-    def _steps(self) -> list[tuple[str, Path]]:
-        """The modules in their order: the class's name, and the folder of its files."""
-        try:
-            listed = json.loads((self._folder / MODULES_FILE).read_bytes())
-            found = [(str(each["type"]), self._folder / str(each["path"])) for each in listed]
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise EncoderNotFound(
-                f"{self._folder / MODULES_FILE} lists no modules ({error}): copy it again from where it came"
-            ) from error
-        for kind, path in found:
-            if not kind.startswith(_PACKAGE):
-                self.refuse(f"its step {kind} is code of its own, which is never run")
-            if not path.resolve().is_relative_to(self._folder.resolve()):
-                self.refuse(f"its step {kind} lies outside of its folder")
-        return [(kind.rpartition(".")[2], path) for kind, path in found]
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
         known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
