@@ -1,7 +1,7 @@
 """colvision as a model of mteb, and a retrieval task of one's own pages: nothing is fetched.
 
 python -m benchmarks.mteb_adapter [PDF QUESTIONS]: the questions about the sample's scan, asked through mteb, which is
-to be installed beside colvision (written for 2.26). `ColvisionSearch` follows mteb's protocol of a search: it takes tasks
+to be installed beside colvision (written for 2.26). `ColvisionSearch` follows its protocol of a search: it takes tasks
 of mteb over page images as well, where they can be fetched. Such a corpus is images alone: no text layer is read.
 """
 
