@@ -23,6 +23,7 @@ from colvision.cli.options import (
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
+from colvision.search.results import left_out_notice
 from colvision.store.records import DEFAULT_COLLECTION
 
 commands = typer.Typer()
@@ -116,7 +117,7 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
         folder = f", from {hit.folder}" if hit.folder else ""
         echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{folder}{parts}")
     if answer.notice and by_words:
-        stderr.print(answer.notice)
+        stderr.print(escape(answer.notice))
     if answer.other_words:
         others = (f"{', '.join(others)} ({word})" for word, others in answer.other_words.items())
         stderr.print(escape(f"also looked for: {', '.join(others)}"))
@@ -178,3 +179,5 @@ def explain(
     for name, value in why.score_terms.items():
         echo(f"{_TERMS[name]}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")
+    if left_out := left_out_notice(why.query.embedding.left_out):
+        stderr.print(escape(left_out))

@@ -108,8 +108,8 @@ class QueryEmbedding:
     may be printed in several ways has tokens for each: `spelling` (t,) tells them apart, empty where there is one way.
     `likeness` (t,) is what a token's probability is multiplied by: below 1 for another word of much the same meaning,
     which is a token and a spelling of its own, of weight 0; empty where there is none. `unread` are the words in
-    letters that the encoder does not read. Of a page as the query `is_example` is True: its tokens are patches, and say
-    nothing of each other's order.
+    letters that the encoder does not read, `left_out` those of the text that have no tokens, as it is too long. Of a
+    page as the query `is_example` is True: its tokens are patches, and say nothing of each other's order.
     """
 
     text: str
@@ -123,6 +123,7 @@ class QueryEmbedding:
     spelling: tuple[int, ...] = ()
     likeness: tuple[float, ...] = ()
     unread: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         t = check_vectors(self.vectors, f"query {self.text!r}")

@@ -19,12 +19,14 @@ from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
 UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
+LEFT_OUT = "The query is too long. Not looked for on the pictures: {}."
 UNSEEN = "Seen on none of the pages: {}."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
 # the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
 _HELD = 0.5  # of the words' weights that a text layer must hold to count
+_NAMED, _LETTERS = 5, 40  # words that were left out, and of each, that a notice shows
 _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 
 
@@ -152,13 +154,18 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """Sentences on what was not found: no page matches well, letters are not read, a number was seen nowhere.
+        """Sentences on what was not looked for, as the query is too long, and on what was not found: no page matches
+        well, letters are not read, a number was seen nowhere.
 
-        A page matches well by what is seen of the query's words and by what its text layer holds of them. "" where the
-        encoder's calibration gives no probability: a similarity alone does not tell.
+        A page matches well by what is seen of the query's words and by what its text layer holds of them. Nothing is
+        said of that where the encoder's calibration gives no probability: a similarity alone does not tell.
         """
+        left_out = left_out_notice(self.query.embedding.left_out)
+        return " ".join([left_out, *self._not_found()] if left_out else self._not_found())
+
+    def _not_found(self) -> list[str]:
         if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
-            return ""
+            return []
         judged = self.judged or self.hits
         told = frozenset[str]().union(*(hit.in_text | hit.in_name for hit in judged))
         unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - told]
@@ -166,7 +173,7 @@ class Answer(Sequence[Hit]):
         sentences = [UNREAD.format(", ".join(unread))] if unread else []
         sentences += [UNSEEN.format(", ".join(unseen))] if unseen else []
         is_match = any(self._matches_well(hit, frozenset(unread)) for hit in judged)
-        return " ".join(sentences if is_match else [NO_MATCH, *sentences])
+        return sentences if is_match else [NO_MATCH, *sentences]
 
     def _matches_well(self, hit: Hit, unread: frozenset[str]) -> bool:
         """Whether a page has enough of the words, but for those `unread` and those that its document's name holds.
@@ -191,6 +198,14 @@ class Answer(Sequence[Hit]):
     def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
     def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[place]
+
+
+def left_out_notice(words: Sequence[str]) -> str:
+    """What is said of the words that there were no vectors for; "" of none."""
+    if not words:
+        return ""
+    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
+    return LEFT_OUT.format(", ".join(each[:_LETTERS] for each in words[:_NAMED]) + more)
 
 
 def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:

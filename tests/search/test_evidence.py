@@ -148,3 +148,21 @@ def test_names_are_evidence_with_similarities_and_after_a_first_stage_too(tmp_pa
         for answer in answers.values():
             assert places(answer)[0] == ("manual-X200.pdf", 2)
             assert [hit.score for hit in answer] == sorted((hit.score for hit in answer), reverse=True)
+
+
+class ShortSighted(Reader):
+    """It looks for two words of a query."""
+
+    def encode_queries(self, texts):
+        cut = super().encode_queries([" ".join(text.split()[:2]) for text in texts])
+        return [replace(query, left_out=tuple(text.split()[2:])) for query, text in zip(cut, texts, strict=True)]
+
+
+def test_what_a_query_is_too_long_for_is_told_beside_what_was_not_found(tmp_path):
+    told = "The query is too long. Not looked for on the pictures: "
+    with made(tmp_path, {"a.pdf": [("oil pump", "")]}, ShortSighted()) as library:
+        assert library.search("oil pump").notice == ""
+        assert library.search("oil pump fan").notice == f"{told}fan."
+        assert library.search("oil pump a b c d e f g").notice == f"{told}a, b, c, d, e and 2 more."
+        assert library.search(f"oil pump {'9' * 99}").notice == f"{told}{'9' * 40}."
+        assert library.search("croissant dough fan").notice == f"{told}fan. {NO_MATCH}"

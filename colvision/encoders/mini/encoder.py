@@ -32,7 +32,11 @@ _READING_VERSION = "4"
 _SETTINGS = ("link_slope", "link_midpoint", "link_midpoint_digits", "code_range")
 # A font of 5.5 pt at that resolution: four words in ten are read at 5 pt, nine at 7 pt (docs/mini.md).
 _SMALLEST_PRINT = 5.5 / 72 * DPI
+# Of a query, whose places on the best 100 pages are compared two by two: 256 of common words take nearly 2 CPU seconds.
+_MOST_VECTORS = 256
 _ONLY_TEXT = ": only its text layer can be found"
+
+_Ways = tuple[tuple[str, ...], ...]  # of printing a word: the runs of each
 
 
 class MiniEncoder:
@@ -68,7 +72,8 @@ class MiniEncoder:
     def encode_queries(self, texts: Sequence[str]) -> list[QueryEmbedding]:
         """One vector a word, several for a code that may be printed in several ways; see `query_words`.
 
-        Raises `ValueError` for a text without a letter or digit.
+        Words are taken in order as long as all have no more than 256 vectors; the others are `left_out`. Raises
+        `ValueError` for a text without a letter or digit, and for one of nothing but a code that is too long.
         """
         return [self._encode_query(text) for text in texts]
 
@@ -82,14 +87,21 @@ class MiniEncoder:
         return tuple(notes)
 
     def _encode_query(self, text: str) -> QueryEmbedding:
-        words = query_words(text)
-        if not words:
+        found = query_words(text)
+        if not found:
             raise ValueError(f"query {text!r} has no letter or digit to look for")
-        taken = {each.text for each in words}
+        taken = {each.text for each in found}
+        fitting = _fitting([(each, (*each.spellings, *_others(each, taken))) for each in found])
+        if not fitting:
+            raise ValueError(
+                f"query {text[:40]!r}... is nothing but a code of more parts than {_MOST_VECTORS} vectors can "
+                "look for: ask for a part of it"
+            )
+        words = [each for each, _ in fitting]
         spelled = [
             (place, way, run)
-            for place, each in enumerate(words)
-            for way, runs in enumerate((*each.spellings, *_others(each, taken)))
+            for place, (_, ways) in enumerate(fitting)
+            for way, runs in enumerate(ways)
             for run in runs
         ]
         tokens = [run for *_, run in spelled]
@@ -106,7 +118,19 @@ class MiniEncoder:
             spelling=tuple(way for _, way, _ in spelled),
             likeness=() if is_own.all() else tuple(np.where(is_own, 1.0, LIKENESS).tolist()),
             unread=frozenset(each.text for each in words if each.is_unread),
+            left_out=tuple(each.text for each in found if each not in words),
         )
+
+
+def _fitting(words: Iterable[tuple[QueryWord, _Ways]]) -> list[tuple[QueryWord, _Ways]]:
+    """The words, with the ways of printing each, that a query has room for, in order."""
+    kept, room = [], _MOST_VECTORS
+    for word, ways in words:
+        needed = sum(map(len, ways))
+        if needed <= room:
+            kept.append((word, ways))
+            room -= needed
+    return kept
 
 
 def _others(word: QueryWord, taken: set[str]) -> list[tuple[str]]:

@@ -14,7 +14,9 @@ Span = tuple[int, int]  # from, to: characters
 
 @dataclass(frozen=True, slots=True)
 class PromptedQuery:
-    """A query as a model reads it: `text` is prefix, query and suffix; `spans` are the places of `words` in it."""
+    """A query as a model reads it: `text` is prefix, query and suffix; `spans` are the places of `words` in it,
+    `left_out` the words that are not in it, or not whole.
+    """
 
     query: str
     text: str
@@ -22,6 +24,7 @@ class PromptedQuery:
     end: int
     words: tuple[str, ...]
     spans: tuple[Span, ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, query: str, *, prefix: str, suffix: str, length: int | None = None) -> "PromptedQuery":
@@ -31,14 +34,16 @@ class PromptedQuery:
         A word runs from blank to blank without the punctuation around it: `hydraulic-pump`, `AB-12/3.4`, `C++`.
         Raises ValueError for a query without a letter or digit.
         """
-        words = " ".join(query.split())[:length].rstrip()
+        whole = " ".join(query.split())
+        words = whole[:length].rstrip()
+        left_out = whole.split()[whole.count(" ", 0, len(words) + 1) :] if len(words) < len(whole) else []
         text = prefix + words + suffix
         start, end = len(prefix), len(prefix) + len(words)
         spans = [_trimmed(text, *match.span()) for match in re.compile(r"\S+").finditer(text, start, end)]
         spans = [span for span in spans if any(character.isalnum() for character in text[slice(*span)])]
         if not spans:
             raise ValueError(f"query {query!r} holds no letter or digit: there is nothing to look for")
-        return cls(query, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans))
+        return cls(query, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans), tuple(left_out))
 
     def own(self, token_spans: Sequence[Span]) -> list[Span]:
         """Those of the tokens that hold a visible character of the query: not the prefix's, nor augmentation."""
@@ -62,6 +67,7 @@ class PromptedQuery:
             weights=np.full(len(token_spans), weight, dtype=np.float32),
             words=self.words,
             word=np.array([self._word(span) for span in token_spans], dtype=np.int32),
+            left_out=self.left_out,
         )
 
     def _is_visible(self, token: Span) -> bool:

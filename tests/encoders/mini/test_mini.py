@@ -23,6 +23,7 @@ from colvision.encoders.mini.training import crops, forms, labelled_page, lookal
 from colvision.encoders.mini.training.model import PageTower, Refinement
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
+_AZ = "abcdefghijklmnopqrstuvwxyz"
 _FONTS = [path for path in (Path("/usr/share/fonts"), Path("/Library/Fonts")) if path.is_dir()]
 
 
@@ -94,6 +95,26 @@ def test_a_code_weighs_as_much_as_a_word(weights):
     totals = {word: float(query.weights[tokens].sum()) for word, tokens in query.tokens_of_words()}
     assert totals == pytest.approx({"terminal": 1.0, "12-34567-a": 1.0, "насос": 1.0})
     assert query.unread == {"насос"}
+
+
+def test_a_query_of_many_words_is_cut_and_says_which_are_left_out(weights):
+    encoder = mini.load(weights)
+    (query,) = encoder.encode_queries(
+        [" ".join(f"{one}{two}{three}z" for one in "bdf" for two in _AZ for three in _AZ)]
+    )
+    assert len(query.tokens) == 256 == len(query.words)
+    assert (query.words[-1], query.left_out[0], len(query.left_out)) == ("bjvz", "bjwz", 3 * 26 * 26 - 256)
+    (codes,) = encoder.encode_queries([" ".join(f"A-{number}" for number in range(100))])
+    assert len(codes.tokens) == 256 and codes.words + codes.left_out == tuple(f"a-{number}" for number in range(100))
+    assert all(encoder.encode_queries([text])[0].left_out == () for text in ("9" * 200, "oil pump 12-34567-A"))
+
+
+def test_a_code_of_too_many_parts_is_left_out_and_alone_refused(weights):
+    code = "-".join(map(str, range(300)))
+    (query,) = mini.load(weights).encode_queries([f"bleed {code} pump"])
+    assert (query.words, query.left_out) == (("bleed", "pump"), (code,))
+    with pytest.raises(ValueError, match="code of more parts than 256 vectors"):
+        mini.load(weights).encode_queries([code])
 
 
 def test_a_query_needs_neither_torch_nor_the_page_tower():

@@ -173,6 +173,10 @@ def test_a_query_is_cut_after_512_tokens_and_says_so(encoder):
     [query] = encoder.encode_queries([text])
     assert query.text == text
     assert 509 < query.is_query.sum() <= 512
+    assert query.left_out == (text,), "a part of it is"
+    [words, short] = encoder.encode_queries(["x " * 500 + "bolt " * 300, "replace the seal"])
+    assert len(words.words) + len(words.left_out) == 800
+    assert set(words.left_out) == {"bolt"} and short.left_out == ()
 
 
 def test_fewer_patches_are_a_coarser_grid(folder, encoder):
