@@ -7,7 +7,7 @@ of `config.json`. A setting that would be left out is refused. No torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -70,15 +70,9 @@ class _Reader:
 
     def read(self) -> RerankerFolder:
         settings = self._file(SETTINGS_FILE)
-        kind = settings.get("model_type", "CrossEncoder")
+        kind = str(settings.get("model_type", "CrossEncoder"))
         steps = read_steps(self._folder, self.refuse) if (self._folder / MODULES_FILE).is_file() else []
-        for step, _ in steps:
-            if step in _VECTORS:
-                self._refuse_encoder(_VECTORS[step])
-            if step not in ("Transformer", "LogitScore"):
-                self.refuse(f"its step {step} is not known here")
-        if kind != "CrossEncoder":
-            self._refuse_encoder(f"a {kind}: it gives vectors")
+        self._check_steps([step for step, _ in steps], kind)
         transformer = self._file(TRANSFORMER_FILE)
         self._check(transformer)
         processing = transformer.get("processing_kwargs") or {}
@@ -97,6 +91,16 @@ class _Reader:
             max_length=self._max_length(transformer),
             pixels=self._pixels(transformer),
         )
+
+    def _check_steps(self, steps: Sequence[str], kind: str) -> None:
+        for step, what in _VECTORS.items():
+            if step in steps:
+                self._refuse_encoder(what)
+        if kind != "CrossEncoder":
+            self._refuse_encoder(f"a {kind}: it gives vectors")
+        for step in steps:
+            if step not in ("Transformer", "LogitScore"):
+                self.refuse(f"its step {step} is not known here")
 
     def _refuse_encoder(self, what: str) -> NoReturn:
         raise EncoderNotFound(

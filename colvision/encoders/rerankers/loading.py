@@ -5,6 +5,7 @@ What it is stands in its `config.json`: the class that it was saved from, and th
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +55,19 @@ def load_reranker(
         raise EncoderNotFound(str(error).replace("'mini', ", "").replace("no encoder", "no reranker")) from error
     try:
         return _load(checkpoint, options)
+    except json.JSONDecodeError as error:
+        raise _damaged(checkpoint, error) from error
     except (ColvisionError, ValueError):
         raise
     except Exception as error:  # transformers meets a damaged file with whatever it stumbles over
-        raise EncoderError(
-            f"reranker {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files again "
-            "from where they came, or choose another one"
-        ) from error
+        raise _damaged(checkpoint, error) from error
+
+
+def _damaged(checkpoint: Checkpoint, error: Exception) -> EncoderError:
+    return EncoderError(
+        f"reranker {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files again from "
+        "where they came, or choose another one"
+    )
 
 
 def _load(checkpoint: Checkpoint, options: EncoderOptions) -> Reranker:

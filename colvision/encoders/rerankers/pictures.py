@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from colvision.core.reranker import Candidate
@@ -19,7 +22,7 @@ from colvision.encoders.rerankers.folder import RerankerFolder
 from colvision.encoders.rerankers.inputs import pad, plain_text, render_chat
 from colvision.encoders.rerankers.model import ACTIVATIONS, AnswerJudge, judge_in_batches, load_model
 from colvision.encoders.vlm.adapters import add_adapters
-from colvision.encoders.vlm.checkpoint import Checkpoint
+from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_image_processor, load_tokenizer, read_chat_template
 from colvision.errors import EncoderNotFound
@@ -61,10 +64,11 @@ _QUESTIONS: Mapping[str, Question] = {
         "False",
     ),
 }
-# Of an adapter that was trained with transformers 4, which had the language model at `model.`.
-_LAYOUT = CheckpointLayout(
-    Prompts(IMAGE, IMAGE, "", "", source=""),
-    ((r"^model\.(layers|embed_tokens|norm)\.", r"model.language_model.\1."), (r"^visual\.", "model.visual.")),
+# Of an adapter: those of today, and of transformers 4, which had the language model at `model.`.
+_TODAY = CheckpointLayout(Prompts(IMAGE, IMAGE, "", "", source=""))
+_FORMER = replace(
+    _TODAY,
+    renames=((r"^model\.(layers|embed_tokens|norm)\.", r"model.language_model.\1."), (r"^visual\.", "model.visual.")),
 )
 
 
@@ -170,7 +174,7 @@ def load_picture_reranker(checkpoint: Checkpoint, folder: RerankerFolder, option
     chat = Chat(tokenizer, question.chat if folder.answers is None else _stated_chat(checkpoint, folder, tokenizer))
     model = load_model(checkpoint, options)
     if checkpoint.adapter is not None:
-        add_adapters(model, [checkpoint.adapter], checkpoint, _LAYOUT)
+        add_adapters(model, [checkpoint.adapter], checkpoint, _adapter_layout(checkpoint.adapter))
         model.to(model.device)
     answers = folder.answers or (_word(tokenizer, question.yes), _word(tokenizer, question.no))
     judge = AnswerJudge(model, answers, checkpoint.name)
@@ -178,6 +182,12 @@ def load_picture_reranker(checkpoint: Checkpoint, folder: RerankerFolder, option
     # What no file states is left as it is: the difference of two logits.
     activation = folder.activation or ("Identity" if folder.answers is None else "Sigmoid")
     return PictureReranker(checkpoint.name, judge, PictureProcessor(images, limit), chat, activation=activation)
+
+
+def _adapter_layout(adapter: Path) -> CheckpointLayout:
+    file = adapter / ADAPTER_FILE
+    names = load_file(file) if file.is_file() else {}
+    return _TODAY if any(".language_model." in name for name in names) else _FORMER
 
 
 def _stated_chat(checkpoint: Checkpoint, folder: RerankerFolder, tokenizer: PreTrainedTokenizerFast) -> str:
