@@ -65,8 +65,8 @@ def load_reranker(
 
 def _damaged(checkpoint: Checkpoint, error: Exception) -> EncoderError:
     return EncoderError(
-        f"reranker {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files again from "
-        "where they came, or choose another one"
+        f"reranker {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files again "
+        "from where they came, or choose another one"
     )
 
 

@@ -59,14 +59,18 @@ def test_a_late_interaction_checkpoint_is_refused_with_what_it_is(family, tmp_pa
     tiny_checkpoint(tmp_path / family, family)
     if family == "colqwen3":  # as colpali-engine states it
         restate(tmp_path / family / "config.json", architectures=["ColQwen3"])
-    with pytest.raises(EncoderNotFound, match=r"is a late-interaction encoder \(Col\w+\): it gives vectors, and no score"):
+    with pytest.raises(
+        EncoderNotFound, match=r"is a late-interaction encoder \(Col\w+\): it gives vectors, and no score"
+    ):
         load(tmp_path / family)
 
 
 def test_so_are_the_folders_of_encoders_that_sentence_transformers_saves(tmp_path):
     module_folders.save_folder("st-colqwen2", tmp_path / "several")
     save_file({"w": torch.zeros(1)}, tmp_path / "several" / "model.safetensors")
-    with pytest.raises(EncoderNotFound, match="is a late-interaction encoder: it gives vectors of tokens, and no score"):
+    with pytest.raises(
+        EncoderNotFound, match="is a late-interaction encoder: it gives vectors of tokens, and no score"
+    ):
         load(tmp_path / "several")
     folder = tiny_reranker("ce-modernbert", tmp_path / "one")
     steps = json.loads((folder / "modules.json").read_bytes())

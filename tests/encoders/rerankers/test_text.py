@@ -56,7 +56,10 @@ def test_windows_hold_the_whole_text_and_overlap_and_none_is_too_long(kind, tmp_
     assert all(len(tokens["input_ids"]) > 250 for tokens in cut[:-1])
     texts = decoded(inputs, QUERY, NUMBERED)
     assert all(QUERY in text for text in texts)
-    words = [{word for word in text.replace("<|im_end|>", " ").replace("[SEP]", " ").split() if word[:1] == "w"} for text in texts]
+    words = [
+        {word for word in text.replace("<|im_end|>", " ").replace("[SEP]", " ").split() if word[:1] == "w"}
+        for text in texts
+    ]
     assert set(NUMBERED.split()) <= set().union(*words)
     assert all(len(one & other) > 5 for one, other in zip(words, words[1:], strict=False))
     assert len(inputs.windows(QUERY, TEXTS[0])) == 1
