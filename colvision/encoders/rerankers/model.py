@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 4096}
 _AS_STORED = CheckpointLayout(Prompts(" ", " ", "", "", source=""))  # the model's own names, and no prompts
+_COMPUTING = threading.Lock()  # searches of several threads would each take a batch's memory
 _COUNTED = ".position_ids"  # older files hold the numbers 0, 1, 2 ... as if they were weights
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "Sigmoid": torch.sigmoid,
@@ -109,7 +111,7 @@ def judge_in_batches(
     """
     device = judge.model.device
     logits = torch.empty(len(items))
-    with torch.inference_mode():
+    with torch.inference_mode(), _COMPUTING:
         waiting = sorted_batches([size(item) for item in items], _BATCH_TOKENS[device.type])
         while waiting:
             places = waiting.pop()
