@@ -70,7 +70,7 @@ class _Reader:
 
     def read(self) -> RerankerFolder:
         settings = self._file(SETTINGS_FILE)
-        kind = str(settings.get("model_type", "CrossEncoder"))
+        kind = settings.get("model_type")
         steps = read_steps(self._folder, self.refuse) if (self._folder / MODULES_FILE).is_file() else []
         self._check_steps([step for step, _ in steps], kind)
         transformer = self._file(TRANSFORMER_FILE)
@@ -92,12 +92,13 @@ class _Reader:
             pixels=self._pixels(transformer),
         )
 
-    def _check_steps(self, steps: Sequence[str], kind: str) -> None:
-        for step, what in _VECTORS.items():
-            if step in steps:
-                self._refuse_encoder(what)
+    def _check_steps(self, steps: Sequence[str], kind: object) -> None:
         if kind != "CrossEncoder":
-            self._refuse_encoder(f"a {kind}: it gives vectors")
+            for step, what in _VECTORS.items():
+                if step in steps:
+                    self._refuse_encoder(what)
+            if kind is not None:
+                self._refuse_encoder(f"a {kind}: it gives vectors")
         for step in steps:
             if step not in ("Transformer", "LogitScore"):
                 self.refuse(f"its step {step} is not known here")

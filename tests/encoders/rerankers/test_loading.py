@@ -76,6 +76,9 @@ def test_so_are_the_folders_of_encoders_that_sentence_transformers_saves(tmp_pat
     steps = json.loads((folder / "modules.json").read_bytes())
     steps.append({"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"})
     (folder / "modules.json").write_text(json.dumps(steps))
+    with pytest.raises(EncoderNotFound, match="its step Pooling is not known here"):
+        load(folder)
+    restate(folder / "config_sentence_transformers.json", model_type="SentenceTransformer")
     with pytest.raises(EncoderNotFound, match="is a bi-encoder: it gives one vector of a text or a page, and no score"):
         load(folder)
 
