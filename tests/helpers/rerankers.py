@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from colvision.core.reranker import Candidate
 from tests.oracles.inputs import weight
-from tests.oracles.reranker_folders import save_folder
+from tests.oracles.reranker_folders import head_shapes, save_folder
 
 
 class ScriptedReranker:
@@ -35,6 +35,9 @@ def draw_weights(folder: Path) -> Path:
     state = load_file(folder / "model.safetensors")
     drawn = {name: torch.from_numpy(weight(name, tuple(each.shape))) for name, each in state.items()}
     save_file(drawn, folder / "model.safetensors", metadata={"format": "pt"})
+    for file, shapes in head_shapes(folder).items():
+        made = {name: torch.from_numpy(weight(name, tuple(shape))) for name, shape in shapes.items()}
+        save_file(made, folder / f"{file}.safetensors", metadata={"format": "pt"})
     return folder
 
 

@@ -24,14 +24,26 @@ def _processor(folder: str, **options: object) -> object:
 transformers.AutoProcessor.from_pretrained = _processor
 
 from sentence_transformers import CrossEncoder  # noqa: E402
+from sentence_transformers.base.modules import Dense  # noqa: E402
+from sentence_transformers.sentence_transformer.modules import LayerNorm  # noqa: E402
 
-NAMES = ("bert", "xlm-roberta", "modernbert", "qwen3-classifier", "qwen3-answers", "zerank", "qwen3-vl")
+NAMES = (
+    "bert",
+    "xlm-roberta",
+    "modernbert",
+    "ettin-cls",
+    "ettin-mean",
+    "qwen3-classifier",
+    "qwen3-answers",
+    "zerank",
+    "qwen3-vl",
+)
 
 
 def answers(folder: Path) -> dict[str, np.ndarray]:
     """Draws the folder's weights, by their stored names; a row of scores for every question."""
     shapes = _draw(folder)
-    made = {"weights": np.array(json.dumps({"model": shapes}))}
+    made = {"weights": np.array(json.dumps(shapes))}
     model = CrossEncoder(str(folder), device="cpu")
     shown = pages() if "vl" in folder.name else list(TEXTS)
     for number, question in enumerate(QUESTIONS):
@@ -39,14 +51,29 @@ def answers(folder: Path) -> dict[str, np.ndarray]:
     return made
 
 
-def _draw(folder: Path) -> dict[str, list[int]]:
+def _draw(folder: Path) -> dict[str, dict[str, list[int]]]:
     config = transformers.AutoConfig.from_pretrained(folder)
     model = getattr(transformers, config.architectures[0])(config)
     model.save_pretrained(folder)
-    file = folder / "model.safetensors"
-    shapes = {name: list(each.shape) for name, each in load_file(file).items()}
-    state = {name: torch.from_numpy(weight(name, tuple(shape))) for name, shape in shapes.items()}
-    save_file(state, file, metadata={"format": "pt"})
+    own = {name: list(each.shape) for name, each in load_file(folder / "model.safetensors").items()}
+    shapes = {"model": own, **_head_shapes(folder)}
+    for file, named in shapes.items():
+        state = {name: torch.from_numpy(weight(name, tuple(shape))) for name, shape in named.items()}
+        save_file(state, folder / f"{file}.safetensors", metadata={"format": "pt"})
+    return shapes
+
+
+def _head_shapes(folder: Path) -> dict[str, dict[str, list[int]]]:
+    """Of the steps beside the model, by what their own classes make of their configurations."""
+    shapes = {}
+    for path in sorted(folder.glob("[0-9]_*")):
+        kind = path.name.partition("_")[2]
+        if kind in ("Dense", "LayerNorm"):
+            stated = json.loads((path / "config.json").read_bytes())
+            stated.pop("activation_function", None)
+            layer = {"Dense": Dense, "LayerNorm": LayerNorm}[kind](**stated)
+            named = {name: list(each.shape) for name, each in layer.state_dict().items()}
+            shapes[f"{path.name}/model"] = named
     return shapes
 
 

@@ -20,6 +20,9 @@ _PACKAGE = "sentence_transformers"
 _STEPS = {
     "Transformer": f"{_PACKAGE}.base.modules.transformer.Transformer",
     "LogitScore": f"{_PACKAGE}.cross_encoder.modules.logit_score.LogitScore",
+    "Pooling": f"{_PACKAGE}.sentence_transformer.modules.pooling.Pooling",
+    "Dense": f"{_PACKAGE}.base.modules.dense.Dense",
+    "LayerNorm": f"{_PACKAGE}.sentence_transformer.modules.layer_norm.LayerNorm",
 }
 # Texts in the roles query and document, as zerank-2's and Qwen3-Reranker's templates have them.
 _FLAT = (
@@ -115,6 +118,51 @@ def _modernbert(folder: Path) -> dict[str, object]:
     return _small(tokens, "ModernBertForSequenceClassification", "modernbert", classifier_pooling="mean", **more)
 
 
+def _headed(mode: str, prompt: str) -> Callable[[Path], dict[str, object]]:
+    """cross-encoder/ettin-reranker: the head is steps of its own beside a ModernBERT without one."""
+
+    def save(folder: Path) -> dict[str, object]:
+        config = _modernbert(folder)
+        hidden = {"method": "forward", "method_output_name": "last_hidden_state"}
+        settings = {"prompts": {"query": prompt}, "default_prompt_name": "query"} if prompt else {}
+        settings["activation_fn"] = "torch.nn.modules.linear.Identity"
+        transformer = {"transformer_task": "feature-extraction", "modality_config": {"text": hidden}}
+        save_steps(folder, settings, {**transformer, "module_output_name": "token_embeddings"})
+        wide = {"in_features": 32, "out_features": 24, "bias": True}
+        wide["activation_function"] = "torch.nn.modules.activation.GELU"
+        last = {"in_features": 24, "out_features": 1, "bias": mode == "cls", "module_output_name": "scores"}
+        last["activation_function"] = "torch.nn.modules.linear.Identity"
+        steps = [("Transformer", {}), ("Pooling", {"embedding_dimension": 32, "pooling_mode": mode}), ("Dense", wide)]
+        steps += [("LayerNorm", {"dimension": 24}), ("Dense", last)]
+        modules = []
+        for at, (kind, stated) in enumerate(steps):
+            path = f"{at}_{kind}" if at else ""
+            modules.append({"idx": at, "name": str(at), "path": path, "type": _STEPS[kind]})
+            if at:
+                (folder / path).mkdir(exist_ok=True)
+                (folder / path / "config.json").write_text(json.dumps(stated))
+        (folder / "modules.json").write_text(json.dumps(modules))
+        return {**config, "architectures": ["ModernBertModel"]}
+
+    return save
+
+
+def head_shapes(folder: Path) -> dict[str, dict[str, list[int]]]:
+    """The weights of the steps beside a model: of `2_Dense/model` and so on, by their stored names."""
+    shapes: dict[str, dict[str, list[int]]] = {}
+    for path in sorted(folder.glob("[0-9]_*")):
+        stated = json.loads((path / "config.json").read_bytes())
+        if path.name.endswith("Dense"):
+            bias = {"linear.bias": [stated["out_features"]]} if stated["bias"] else {}
+            made = {"linear.weight": [stated["out_features"], stated["in_features"]], **bias}
+        elif path.name.endswith("LayerNorm"):
+            made = {f"norm.{name}": [stated["dimension"]] for name in ("weight", "bias")}
+        else:
+            continue
+        shapes[f"{path.name}/model"] = made
+    return shapes
+
+
 def _chat_tokens(folder: Path) -> PreTrainedTokenizerFast:
     tokens = tokenizer(_CHAT, "<|endoftext|>", padding_side="left")
     tokens.chat_template = _FLAT
@@ -180,6 +228,8 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "ce-bert": _bert,
     "ce-xlm-roberta": _xlm_roberta,
     "ce-modernbert": _modernbert,
+    "ce-ettin-cls": _headed("cls", ""),
+    "ce-ettin-mean": _headed("mean", "find: "),
     "ce-qwen3-classifier": _qwen3_classifier,
     "ce-qwen3-answers": _qwen3_answers,
     "ce-zerank": _zerank,

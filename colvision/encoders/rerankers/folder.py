@@ -1,14 +1,16 @@
 """What the files beside a reranker's weights say: how a query and a page are put to it, and how its answer is read.
 
-sentence-transformers' `CrossEncoder` saves `modules.json` (a Transformer, and LogitScore for a model that answers with
-a word), `config_sentence_transformers.json` (prompts, activation) and `sentence_bert_config.json`; older ones an entry
-of `config.json`. A setting that would be left out is refused. No torch.
+sentence-transformers' `CrossEncoder` saves `modules.json` (a Transformer; LogitScore for a model that answers with a
+word; Pooling and layers where the head lies beside the model), `config_sentence_transformers.json` (prompts,
+activation) and `sentence_bert_config.json`; older ones an entry of `config.json`. A setting that would be left out is
+refused. No torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 from colvision.encoders.module_steps import MODULES_FILE, read_steps
@@ -25,6 +27,7 @@ _KNOWN = {  # of sentence_bert_config.json: what is heeded here, or says how a m
     "config_kwargs": (),
     "processing_kwargs": ("chat_template", "image", "text"),
 }
+_HEAD = ("Pooling", "Dense", "LayerNorm", "Dropout")  # after a Transformer, down to a Dense that gives the score
 _VECTORS = {  # steps of models that make vectors
     "MultiVectorMask": "a late-interaction encoder: it gives vectors of tokens",
     "Pooling": "a bi-encoder: it gives one vector of a text or a page",
@@ -34,14 +37,16 @@ _VECTORS = {  # steps of models that make vectors
 
 @dataclass(frozen=True, slots=True)
 class RerankerFolder:
-    """`answers`: the ids of the words that a model answers with, yes and no; no is None where yes alone is the score.
+    """`head`: the steps from Pooling on, each with its folder, where the model has no head of its own.
 
+    `answers`: the ids of the words that a model answers with, yes and no; no is None where yes alone is the score.
     `prompt` comes before the query: in a chat as the system's message. `is_chat`: a query and a page are put to the
     model by its chat template; None where no file says. `is_flat`: the template takes texts, not lists of parts.
     `template` are the template's own arguments. `activation` of the score is one of torch's, by name. `max_length`
     is in tokens, `pixels` are of a page image, None and {} where another file says.
     """
 
+    head: Sequence[tuple[str, Path]] = ()
     answers: tuple[int, int | None] | None = None
     prompt: str = ""
     is_chat: bool | None = None
@@ -82,6 +87,7 @@ class _Reader:
         logits = dict(steps).get("LogitScore")
         message = (modalities or {}).get("message") or {}
         return RerankerFolder(
+            head=steps[1:] if "Pooling" in dict(steps) else (),
             answers=None if logits is None else self._answers(read_json(logits / "config.json")),
             prompt=self._prompt(settings),
             is_chat=None if modalities is None else "message" in modalities,
@@ -100,8 +106,13 @@ class _Reader:
             if kind is not None:
                 self._refuse_encoder(f"a {kind}: it gives vectors")
         for step in steps:
-            if step not in ("Transformer", "LogitScore"):
+            if step not in ("Transformer", "LogitScore", *_HEAD):
                 self.refuse(f"its step {step} is not known here")
+        is_head = steps[1:2] == ["Pooling"] and steps[-1] == "Dense" and "LogitScore" not in steps
+        if steps and steps not in (["Transformer"], ["Transformer", "LogitScore"]) and not is_head:
+            self.refuse(f"its steps are {', '.join(steps)}")
+        if is_head and (steps.count("Pooling"), steps.count("Transformer")) != (1, 1):
+            self.refuse(f"its steps are {', '.join(steps)}")
 
     def _refuse_encoder(self, what: str) -> NoReturn:
         raise EncoderNotFound(

@@ -76,7 +76,7 @@ def _load(checkpoint: Checkpoint, options: EncoderOptions) -> Reranker:
     _check_no_encoder(checkpoint, architecture)
     folder = read_folder(checkpoint)
     _check_known_code(checkpoint, config, architecture)
-    if architecture.endswith(_CLASSIFIER):
+    if folder.head or architecture.endswith(_CLASSIFIER):
         from colvision.encoders.rerankers.text import load_classifier
 
         if options.max_patches is not None:

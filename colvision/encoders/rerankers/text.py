@@ -11,6 +11,7 @@ from torch import Tensor
 from colvision.core.reranker import Candidate
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.rerankers.folder import RerankerFolder
+from colvision.encoders.rerankers.head import HeadJudge
 from colvision.encoders.rerankers.inputs import ChatInputs, PairInputs, TextInputs, Tokens, pad
 from colvision.encoders.rerankers.model import (
     ACTIVATIONS,
@@ -59,7 +60,7 @@ class TextReranker:
 
 
 def load_classifier(checkpoint: Checkpoint, folder: RerankerFolder, options: EncoderOptions) -> TextReranker:
-    """Raises WeightsMismatch, EncoderNotFound."""
+    """A classifier, its head in the model or beside it. Raises WeightsMismatch, EncoderNotFound."""
     if folder.answers is not None:
         raise EncoderNotFound(
             f"checkpoint {checkpoint.name!r} is a classifier with a LogitScore of a language model: take all files "
@@ -67,7 +68,12 @@ def load_classifier(checkpoint: Checkpoint, folder: RerankerFolder, options: Enc
         )
     tokenizer = _tokenizer(checkpoint)
     model = load_model(checkpoint, options)
-    judge = ClassifierJudge(model, checkpoint.name)
+    judge: Judge
+    if folder.head:
+        judge = HeadJudge(model, folder, checkpoint.name)
+        tokenizer.padding_side = "right"  # the first token stands first
+    else:
+        judge = ClassifierJudge(model, checkpoint.name)
     pad_id = tokenizer.pad_token_id if model.config.pad_token_id is None else model.config.pad_token_id
     model.config.pad_token_id = pad_id  # by which classifiers over language models find the last token
     inputs = _inputs(tokenizer, model.config, folder)

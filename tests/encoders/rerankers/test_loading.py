@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def made(tmp_path_factory):
     return {
         name: tiny_reranker(name, tmp_path_factory.mktemp("made") / name)
-        for name in ("ce-bert", "ce-modernbert", "ce-qwen3-answers", "ce-qwen3-vl")
+        for name in ("ce-bert", "ce-modernbert", "ce-ettin-cls", "ce-qwen3-answers", "ce-qwen3-vl")
     }
 
 
@@ -76,7 +76,7 @@ def test_so_are_the_folders_of_encoders_that_sentence_transformers_saves(tmp_pat
     steps = json.loads((folder / "modules.json").read_bytes())
     steps.append({"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"})
     (folder / "modules.json").write_text(json.dumps(steps))
-    with pytest.raises(EncoderNotFound, match="its step Pooling is not known here"):
+    with pytest.raises(EncoderNotFound, match="its steps are Transformer, Pooling"):
         load(folder)
     restate(folder / "config_sentence_transformers.json", model_type="SentenceTransformer")
     with pytest.raises(EncoderNotFound, match="is a bi-encoder: it gives one vector of a text or a page, and no score"):
@@ -184,6 +184,45 @@ def test_what_sentence_transformers_would_do_besides_is_refused(file, changes, s
     restate(path / file, **changes)
     with pytest.raises(EncoderNotFound, match=said):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("1_Pooling", {"pooling_mode": "max"}, "its Pooling is 'max': known are cls and mean"),
+        ("1_Pooling", {"include_prompt": False}, "its Pooling is 'cls': known are cls and mean, prompts included"),
+        ("2_Dense", {"activation_function": "torch.nn.modules.activation.Mish"}, "2_Dense has the activation Mish"),
+        ("2_Dense", {"use_residual": True}, "2_Dense is not one of a row that ends in a score"),
+        ("4_Dense", {"module_output_name": None}, "4_Dense is not one of a row that ends in a score"),
+        ("4_Dense", {"out_features": 2}, "it gives 2 scores: a reranker gives one"),
+    ],
+)
+def test_a_head_that_is_computed_otherwise_is_refused(file, changes, said, folder):
+    path = folder("ce-ettin-cls")
+    restate(path / file / "config.json", **changes)
+    with pytest.raises(EncoderNotFound, match=said):
+        load(path)
+
+
+def test_a_head_whose_weights_are_not_whole_is_refused(folder):
+    path = folder("ce-ettin-cls")
+    save_file({"linear.weight": torch.zeros(24, 32)}, path / "2_Dense" / "model.safetensors")
+    with pytest.raises(WeightsMismatch, match=r"2_Dense does not fit its config\.json: weights 1 missing \(bias\)"):
+        load(path)
+    (path / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(EncoderNotFound, match=r"2_Dense lacks its model\.safetensors"):
+        load(path)
+    steps = json.loads((path / "modules.json").read_bytes())
+    (path / "modules.json").write_text(json.dumps(steps[:4]))
+    with pytest.raises(EncoderNotFound, match="its steps are Transformer, Pooling, Dense, LayerNorm"):
+        load(path)
+
+
+def test_older_settings_of_pooling_are_read(folder):
+    path = folder("ce-ettin-cls")
+    former = {"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (path / "1_Pooling" / "config.json").write_text(json.dumps(former))
+    assert load(path).reads == "text"
 
 
 def test_a_chat_without_a_place_for_query_and_page_is_refused(folder):

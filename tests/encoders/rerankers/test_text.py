@@ -132,5 +132,13 @@ def test_scores_of_a_bfloat16_model_are_finer_than_bfloat16(bert, chat):
         np.testing.assert_allclose(scores, score(folder, QUERY, *TEXTS), rtol=0, atol=0.1)
 
 
+@pytest.mark.parametrize("name", ["ce-ettin-cls", "ce-ettin-mean", "ce-xlm-roberta", "ce-qwen3-classifier"])
+def test_padding_changes_no_score(name, tmp_path):
+    folder = tiny_reranker(name, tmp_path / name)
+    pages = ["oil", TEXTS[0], NUMBERED[:200]]
+    alone = [score(folder, QUERY, page)[0] for page in pages]
+    np.testing.assert_allclose(score(folder, QUERY, *pages), alone, rtol=0, atol=1e-5)
+
+
 def test_no_page_gets_no_score(bert):
     assert load(bert).score(QUERY, []) == []
