@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
 from colvision.search import Answer, Hit
 
-from .views import AnswerView, ExplanationView, HitView, MatchView, ScaleView, WordView
+from .views import AnswerView, ExplanationView, HitView, MatchView, RerankingView, ScaleView, WordView
 
 _PLACES = 5  # of a page or image that asks, which are shown one by one
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
@@ -54,6 +55,7 @@ def view_answer(
         retrievers=answer.retrievers,
         notice="" if example_name else answer.notice,
         other_words=answer.other_words,
+        reranker=None if answer.reranking is None else RerankingView(**asdict(answer.reranking)),
     )
 
 
@@ -67,6 +69,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
         page=hit.page,
         pages=pages,
         score=hit.score,
+        rerank_score=hit.rerank_score,
         strength=_share(hit),
         words=tuple(_word(word, tokens, hit) for word, tokens in words),
         score_terms=dict(hit.score_terms),
@@ -141,6 +144,7 @@ def view_explanation(
             shown_to,
             is_lead=bool(example_name),
         ),
+        reranker="" if answer.reranking is None else answer.reranking.name,
     )
 
 

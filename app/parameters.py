@@ -74,8 +74,12 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         exact_words: Annotated[
             bool, Query(description="look for these words alone, not for translations of them")
         ] = False,
+        rerank: Annotated[
+            bool, Query(description="have the server's reranker, if it has one, order the best pages")
+        ] = False,
     ) -> SearchRequest:
-        return SearchRequest(q, collection, document or None, where, mode, text_fusion, exact_words, like, image)
+        limits = (collection, document or None, where)
+        return SearchRequest(q, *limits, mode, text_fusion, exact_words, like, image, rerank)
 
     return request
 

@@ -45,6 +45,12 @@ def command(
     public_url: Annotated[
         str, typer.Option(help="The address that browsers open, where a proxy stands before the app.")
     ] = "",
+    rerank: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", show_default="none", help="A reranker that searches may use: a folder or a hub id."
+        ),
+    ] = "",
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
@@ -52,7 +58,7 @@ def command(
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
         token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
-        settings = Settings(library or default_library(), host, port, token, public_url)
+        settings = Settings(library or default_library(), host, port, token, public_url, rerank)
         with exit_when_terminated():  # once the library is closed
             serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
@@ -61,17 +67,21 @@ def command(
 
 
 def serve(settings: Settings, *, sample: bool = False) -> None:
-    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened, `MissingExtra`."""
+    """Serves until it is stopped. Raises `ColvisionError` for a library that cannot be opened, `MissingExtra`, and
+    `EncoderError` for a reranker that cannot be loaded.
+    """
     _check_packages()
+    from colvision.encoders import load_reranker
     from colvision.library import open_library
 
     from .services.library import LibraryService
 
+    reranker = load_reranker(settings.reranker) if settings.reranker else None
     with (
         open_library(settings.library, encoder=encoder_from_environment()) as library,
         listen(settings.host, settings.port) as listening,
     ):
-        serve_library(LibraryService(library, settings), listening, sample=sample)
+        serve_library(LibraryService(library, settings, reranker), listening, sample=sample)
 
 
 def _check_packages() -> None:

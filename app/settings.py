@@ -46,6 +46,7 @@ class Quota:
     query_characters: int = 300
     where_characters: int = 500  # of a filter
     hits: int = 50
+    candidates: int = 50  # best pages that the server's reranker is given
     name_characters: int = 60  # of a collection
     metadata_characters: int = 500  # of what is noted with a file
     judgements: int = 20_000
@@ -76,7 +77,8 @@ class Settings:
     """`worker` is the command that reads queued files; the library's folder and our process number are added.
 
     It runs no module of the folder that the application happens to be started in. `public_url` is the address that
-    browsers open where a proxy stands before the application, "" where none does.
+    browsers open where a proxy stands before the application, "" where none does. `reranker` is the one that searches
+    may use, "" for none: no client names a folder or a checkpoint.
     """
 
     library: Path
@@ -84,6 +86,7 @@ class Settings:
     port: int = 7860
     token: str = ""
     public_url: str = ""
+    reranker: str = ""
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
 

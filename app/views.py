@@ -91,13 +91,16 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class LibraryView:
-    """All that the sidebar shows. `has_sample` says whether there is a sample manual to load."""
+    """All that the sidebar shows. `has_sample` says whether there is a sample manual to load, `reranker` is the name of
+    the one that searches may use, "" for none.
+    """
 
     collections: tuple[CollectionView, ...]
     documents: tuple[DocumentView, ...]
     jobs: tuple[JobView, ...]
     judgements: int
     encoder: str
+    reranker: str
     version: str
     has_sample: bool
     warnings: tuple[str, ...]
@@ -135,7 +138,8 @@ class WordView:
 
 @dataclass(frozen=True, slots=True)
 class HitView:
-    """A page that was found. `score` is what the answer is ordered by.
+    """A page that was found. `score` is what the answer is ordered by, unless a reranker ordered it: then that is
+    `rerank_score`, None for a page that it did not score.
 
     The words' contributions and `score_terms`, by name, sum to it; `text_score` is the score of the text layer (BM25)
     that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the
@@ -151,10 +155,23 @@ class HitView:
     page: int
     pages: int
     score: float
+    rerank_score: float | None
     strength: float
     words: tuple[WordView, ...]
     score_terms: dict[str, float]
     verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class RerankingView:
+    """Whose order an answer has: the reranker's `name`, what it `reads` of a page (text or image), how many
+    `candidates` it was given, and of how many it could read nothing (`unread`).
+    """
+
+    name: str
+    reads: str
+    candidates: int
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +180,7 @@ class AnswerView:
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
     `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query. `other_words` were looked
-    for besides, by the word of the query that they stand for.
+    for besides, by the word of the query that they stand for. `reranker` is None where the order is the score's.
     """
 
     query: str
@@ -175,6 +192,7 @@ class AnswerView:
     timing_ms: dict[str, float]
     notice: str
     other_words: dict[str, tuple[str, ...]]
+    reranker: RerankingView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +238,8 @@ class ScaleView:
 class ExplanationView:
     """Why a page matched: `map` is base64 of (words, rows, cols) uint8, see `ScaleView`.
 
-    The contributions of `matches` and the `score_terms`, by name, sum to `score`.
+    The contributions of `matches` and the `score_terms`, by name, sum to `score`. All of it is the encoder's:
+    `reranker` names the one that ordered the results, "" where none did.
     """
 
     document: str
@@ -234,3 +253,4 @@ class ExplanationView:
     matches: tuple[MatchView, ...]
     map: str
     scale: ScaleView
+    reranker: str

@@ -11,6 +11,7 @@ from PIL import Image
 from colvision.core.encoder import EncoderInfo
 from colvision.core.metadata import Metadata, check_metadata
 from colvision.core.query import ScoredQuery
+from colvision.core.reranker import Reranker
 from colvision.documents import Documents
 from colvision.errors import EncoderMismatch
 from colvision.explain import Explanation, explain_page
@@ -29,6 +30,7 @@ from colvision.ingest import (
 )
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
 from colvision.search.example_query import exclude_page, image_query, stored_query
+from colvision.search.rerank import CANDIDATES, RerankOptions, rerank_answer
 from colvision.session import Session
 from colvision.status import CollectionStatus, collection_status
 
@@ -102,21 +104,26 @@ class SearchableDocuments(Documents):
         soft_idf: bool = True,
         text_fusion: bool | None = None,
         exact_words: bool = False,
+        rerank: str | Path | Reranker | None = None,
+        candidates: int = CANDIDATES,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
         codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
         was measured with); `Answer.retrievers` says what was asked. `exact_words` looks for the words of the text
-        alone, and not for the `Answer.other_words` that the encoder knows for them. Threads that search at the same
-        moment share the work. Raises `ValueError` for a text without a word and for a filter that cannot be,
-        `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`.
+        alone, and not for the `Answer.other_words` that the encoder knows for them. `rerank` is a reranker, or the name
+        of one (see `load_reranker`; loaded once): it orders the best `candidates` again, by `Hit.rerank_score`. Threads
+        that search at the same moment share the work of the first order. Raises `ValueError` for a text without a word
+        and for a filter that cannot be, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`, `EncoderError`.
         """
         ids = self._ids(document)
         options = SearchOptions(
             k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
         )
-        return self._readable(self._session.searcher.search(text, self._name, options))
+        reranking = self._rerank_options(rerank, candidates)
+        found = self._session.searcher.search(text, self._name, _first_order(options, reranking))
+        return self._reranked(found, reranking, k)
 
     def search_many(
         self,
@@ -129,13 +136,17 @@ class SearchableDocuments(Documents):
         soft_idf: bool = True,
         text_fusion: bool | None = None,
         exact_words: bool = False,
+        rerank: str | Path | Reranker | None = None,
+        candidates: int = CANDIDATES,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         ids = self._ids(document)
         options = SearchOptions(
             k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
         )
-        return [self._readable(each) for each in self._session.searcher.search_many(texts, self._name, options)]
+        reranking = self._rerank_options(rerank, candidates)
+        found = self._session.searcher.search_many(texts, self._name, _first_order(options, reranking))
+        return [self._reranked(each, reranking, k) for each in found]
 
     def search_like(
         self, document: str, page: int, *, k: int = 10, where: Filter | str | None = None, mode: Mode = "auto"
@@ -225,6 +236,13 @@ class SearchableDocuments(Documents):
         )
         return dataclasses.replace(why, in_text=in_text)
 
+    def _rerank_options(self, rerank: str | Path | Reranker | None, candidates: int) -> RerankOptions | None:
+        return None if rerank is None else RerankOptions(self._session.reranker(rerank), candidates)
+
+    def _reranked(self, answer: Answer, reranking: RerankOptions | None, k: int) -> Answer:
+        readable = self._readable(answer)
+        return readable if reranking is None else rerank_answer(readable, reranking, k)
+
     def _readable(self, answer: Answer) -> Answer:
         """With hits that can show their pages."""
         hits = tuple(dataclasses.replace(hit, reader=self) for hit in answer.hits)
@@ -259,6 +277,11 @@ class Collection(SearchableDocuments):
         """What the collection holds. Raises `CollectionNotFound`."""
         info = self._session.encoder_info()
         return collection_status(self._store, self._name, info if isinstance(info, EncoderInfo) else None)
+
+
+def _first_order(options: SearchOptions, reranking: RerankOptions | None) -> SearchOptions:
+    """Those of the search before a reranker, which is given more pages than it leaves."""
+    return options if reranking is None else dataclasses.replace(options, k=max(options.k, reranking.candidates))
 
 
 def _filter(where: Filter | str | None) -> Filter | None:

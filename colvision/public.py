@@ -14,9 +14,12 @@ from colvision.core.page import Page as Page
 from colvision.core.page import PageId as PageId
 from colvision.core.page import PdfGeometry as PdfGeometry
 from colvision.core.query import ScoredQuery as ScoredQuery
+from colvision.core.reranker import Candidate as Candidate
+from colvision.core.reranker import Reranker as Reranker
 from colvision.encoders import EncoderOptions as EncoderOptions
 from colvision.encoders import EncoderSpec as EncoderSpec
 from colvision.encoders import load_encoder as load_encoder
+from colvision.encoders import load_reranker as load_reranker
 from colvision.errors import ColvisionError as ColvisionError
 from colvision.explain import Explanation as Explanation
 from colvision.explain import Region as Region
@@ -36,6 +39,7 @@ from colvision.search import Answer as Answer
 from colvision.search import Filter as Filter
 from colvision.search import Hit as Hit
 from colvision.search import Mode as Mode
+from colvision.search import Reranking as Reranking
 from colvision.search import parse_filter as parse_filter
 from colvision.status import CollectionStatus as CollectionStatus
 from colvision.status import Document as Document

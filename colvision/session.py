@@ -4,6 +4,8 @@ import threading
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.reranker import Reranker
+from colvision.encoders.rerankers import load_reranker
 from colvision.encoders.spec import EncoderSpec
 from colvision.ingest import COMMIT_BYTES, IngestOptions
 from colvision.pdf import RendererChoice
@@ -35,6 +37,7 @@ class Session:
         )
         self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
         self._encoder = encoder
+        self._rerankers: dict[str, Reranker] = {}
         self._loading = threading.Lock()
 
     @property
@@ -48,6 +51,16 @@ class Session:
             if isinstance(self._encoder, EncoderSpec):
                 self._encoder = self._encoder.load(self._filled_by())
             return self._encoder
+
+    def reranker(self, reranker: str | Path | Reranker) -> Reranker:
+        """The reranker itself, or that of a name: loaded once, and kept. Raises `EncoderError`, `MissingExtra`."""
+        if not isinstance(reranker, str | Path):
+            return reranker
+        with self._loading:
+            name = str(reranker)
+            if name not in self._rerankers:
+                self._rerankers[name] = load_reranker(reranker)
+            return self._rerankers[name]
 
     @property
     def is_encoder_loaded(self) -> bool:

@@ -56,6 +56,7 @@ def test_what_no_extra_makes_possible_asks_for_none(library):
     "arguments",
     [
         ("search", "valve", "--encoder", "nobody/nothing", "--device", "cuda", "--library"),
+        ("search", "valve", "--rerank", "nobody/nothing", "--library"),
         ("ingest", "data/sample-manual.pdf", "--encoder", "nobody/nothing", "--library"),
         ("doctor", "data"),
         ("evaluate", "data", "data/questions.jsonl", "--encoder", "nobody/nothing"),
@@ -87,6 +88,10 @@ except ColvisionError as error:
             "MissingExtra this encoder needs torch, transformers",
         ),
         (
+            "import colvision; colvision.load_reranker('o/n')",
+            "MissingExtra a reranker needs torch, transformers",
+        ),
+        (
             "import colvision.finetune; colvision.finetune.finetune",
             "MissingExtra fine-tuning needs torch, transformers",
         ),
@@ -95,6 +100,7 @@ except ColvisionError as error:
             "MissingExtra a tiny checkpoint needs torch,",
         ),
         ("import colvision; colvision.load_encoder('mimi')", "EncoderNotFound no encoder 'mimi'"),
+        ("import colvision; colvision.load_reranker('mimi')", "EncoderNotFound no reranker 'mimi'"),
     ],
 )
 def test_an_error_in_python_says_what_to_install(code, said):

@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image
 
 import colvision
+from colvision.core.reranker import Reranker
 from colvision.errors import ColvisionError, LibraryDamaged, PageNotFound
 from colvision.library import CollectionStatus, Document, Library
 from colvision.maxsim import token_maxima
+from colvision.search.rerank import RerankOptions
 
 from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
@@ -38,7 +40,7 @@ class LibraryService:
     The library is given open, with whatever encoder it has: the tests give it one that needs no weights.
     """
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(self, library: Library, settings: Settings, reranker: Reranker | None = None) -> None:
         self._start = secrets.token_hex(8)
         self.worker_trouble = ""  # why no document is read at present, as the supervisor of the worker knows it
         self.library = library
@@ -47,7 +49,9 @@ class LibraryService:
         self.uploads = Uploads(library, settings.quota, budgets)
         self.judgements = Judgements(library, settings.quota)
         self.images = QueryImages(library.path, settings.quota, budgets, self.uploads.spool)
-        self.search = SearchService(library, self.judgements, self.images)
+        self.reranker = reranker
+        reranking = None if reranker is None else RerankOptions(reranker, settings.quota.candidates)
+        self.search = SearchService(library, self.judgements, self.images, reranking)
 
     def warm(self) -> None:
         """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
@@ -74,6 +78,7 @@ class LibraryService:
             jobs=tuple(self.uploads.jobs(trouble)),
             judgements=len(self.judgements),
             encoder=status.encoder,
+            reranker="" if self.reranker is None else self.reranker.name,
             version=colvision.__version__,
             has_sample=bool(sample_files()),
             warnings=tuple(filter(None, (self._read_only(), trouble, *status.warnings, self.judgements.warning))),

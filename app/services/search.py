@@ -4,12 +4,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from colvision.core.page import parse_page
 from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryDamaged, PageNotFound
 from colvision.library import Library
 from colvision.search import Answer, Mode
+from colvision.search.rerank import RerankOptions
 from colvision.store.judgements import Verdict
 
 from ..explanation_view import view_answer, view_explanation
@@ -25,7 +27,8 @@ _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 class SearchRequest:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
-    `where`, `mode`, `text_fusion` and `exact_words` are those of `Library.search`. Instead of a text, `like` may name
+    `where`, `mode`, `text_fusion` and `exact_words` are those of `Library.search`; `rerank` has the server's reranker
+    order the best pages. Instead of a text, `like` may name
     a page, as DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
     """
 
@@ -38,10 +41,13 @@ class SearchRequest:
     exact_words: bool = False
     like: str = ""
     image: str = ""
+    rerank: bool = False
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.text, self.like, self.image))) > 1:
             raise ValueError("a search is for words, or for pages like another one or like an image: ask with one")
+        if self.rerank and (self.like or self.image):
+            raise ValueError("a reranker reads words: leave out rerank, or ask with q")
 
     def check(self) -> None:
         """Raises `LimitReached` where nothing is asked."""
@@ -57,8 +63,11 @@ class SearchRequest:
 class SearchService:
     """What a user asks of one library; safe to share between threads."""
 
-    def __init__(self, library: Library, judgements: Judgements, images: QueryImages) -> None:
+    def __init__(
+        self, library: Library, judgements: Judgements, images: QueryImages, reranking: RerankOptions | None = None
+    ) -> None:
         self._library = library
+        self._reranking = reranking
         self._judgements = judgements
         self._images = images
         self._answers: OrderedDict[SearchRequest, Answer] = OrderedDict()
@@ -125,7 +134,16 @@ class SearchService:
             mode=request.mode,
             text_fusion=request.text_fusion,
             exact_words=request.exact_words,
+            **self._reranker(request),
         )
+
+    def _reranker(self, request: SearchRequest) -> dict[str, Any]:
+        """What has a search reranked. Raises `ValueError` where the server has no reranker."""
+        if not request.rerank:
+            return {}
+        if self._reranking is None:
+            raise ValueError("this server has no reranker: leave out rerank, or start it with --rerank NAME")
+        return {"rerank": self._reranking.reranker, "candidates": self._reranking.candidates}
 
     def explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:
         """Why this page matches, on the scale of the search's other results.
@@ -142,7 +160,7 @@ class SearchService:
     def _explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:
         with self._lock:
             answer = self._answers.get(request)
-        answer = answer or self._answer(request, 10)
+        answer = answer or self._answer(replace(request, rerank=False), 10)  # for its scale: no order is shown
         if not answer:
             raise PageNotFound("there is no page to compare with: add a document first")
         found = self._library.document(document)

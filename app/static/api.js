@@ -45,8 +45,11 @@ const queryString = (values) => {
 const part = encodeURIComponent;
 
 // `query` is what is searched for, as the address has it: the routes call its parameters the same.
-const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words"];
-const searchParameters = (query) => Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
+const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "rerank"];
+const searchParameters = (query) => {
+  const given = Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
+  return query.q ? given : { ...given, rerank: "" }; // a reranker reads words
+};
 
 // The library as it was read last, for as long as the server says that nothing has changed.
 const lastRead = { tag: "", library: null };

@@ -106,6 +106,7 @@ export class Inspector {
     byId("cv-open").href = api.originalFile(page.document, isPdf ? page.page : null);
     byId("cv-open").textContent = isPdf ? "Open PDF" : "Open the image";
     byId("cv-open").title = isPdf ? `The original, at page ${page.page}` : "The original";
+    say(byId("cv-whose-order"), page.why?.reranker ? `The order of the results is that of ${page.why.reranker}. Heatmap and table are the encoder's.` : "");
     this.legend();
     this.chips();
     fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));

@@ -290,6 +290,7 @@ class App {
     this.library = library;
     this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
+    this.settings.offer(library.reranker);
     this.collections.show(library.collections, this.state.collection);
     this.banner.show(library, this.state.collection);
     if (this.collection?.needs_reencoding) say(byId("cv-message"), "");

@@ -26,6 +26,7 @@ export class Results {
     this.clear();
     if (!answer) return;
     this.query = query;
+    this.reranker = answer.reranker?.name ?? "";
     this.most = Math.max(...answer.hits.map(mostOf), ...answer.hits.map((hit) => hit.score));
     this.list.append(...answer.hits.map((hit) => this.card(hit)));
     this.paint(answer.hits, query);
@@ -58,12 +59,13 @@ export class Results {
     const image = loadPatiently(make("img", { alt: "", loading: "lazy" }), api.pageImage(hit.document_id, hit.page, THUMBNAIL));
     const name = nameToTell(hit.document, this.events.folder(hit.document_id));
     const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),
-      "aria-label": `Result ${hit.rank}: ${name}, ${place}, ${shares(hit)}` },
+      "aria-label": `Result ${hit.rank}: ${name}, ${place}, ${reranked(hit, this.reranker)}${shares(hit)}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),
     make("span", { class: "cv-facts" },
       make("span", { class: "cv-place" }, make("b", {}, String(hit.rank)), place),
       make("span", { class: "cv-document", title: name }, name),
-      make("span", { class: "cv-score", title: shares(hit) }, bar(hit, this.most), make("span", { class: "cv-figure" }, hit.score.toFixed(2))),
+      make("span", { class: "cv-score", title: `${reranked(hit, this.reranker)}${shares(hit)}` }, bar(hit, this.most), make("span", { class: "cv-figure" }, figure(hit, this.reranker))),
+      this.reranker ? make("span", { class: "cv-note" }, `score before ${hit.score.toFixed(2)}`) : null,
       note ? make("span", { class: "cv-note" }, note) : null,
       make("span", { class: "cv-words" }, ...hit.words.map(word))));
     return make("li", { "data-page": `${hit.document_id} ${hit.page}` }, button, query.q ? this.judge(hit, place) : null);
@@ -119,6 +121,10 @@ function shares(hit) {
   const named = parts.length > 1 ? `: ${parts.map(([name, value]) => `${value.toFixed(2)} of ${name}`).join(", ")}` : "";
   return `score ${hit.score.toFixed(2)}${named}`;
 }
+
+// The number that the list is ordered by; a reranker gives none to what it cannot read.
+const figure = (hit, reranker) => (reranker ? (hit.rerank_score?.toFixed(2) ?? "–") : hit.score.toFixed(2));
+const reranked = (hit, reranker) => (reranker ? `${figure(hit, reranker)} by ${reranker}, before it ` : "");
 
 function bar(hit, most) {
   const part = (name, value) => {

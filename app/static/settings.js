@@ -3,13 +3,19 @@
 import { byId } from "./dom.js";
 
 // A setting's name in the address, and where it is set.
-const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", compare: "cv-compare" };
+const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", rerank: "cv-rerank", compare: "cv-compare" };
 
 export class Settings {
   constructor(events) {
     this.events = events; // changed(settings)
     byId("cv-more").addEventListener("click", () => this.reveal(byId("cv-settings").hidden));
     for (const id of Object.values(FIELDS)) byId(id).addEventListener("change", () => this.change());
+  }
+
+  // The reranker that the server was started with, "" for none: then there is nothing to choose.
+  offer(reranker) {
+    byId("cv-rerank").closest("label").hidden = !reranker;
+    byId("cv-rerank").options[1].textContent = `by ${reranker}`;
   }
 
   change() {
@@ -33,7 +39,7 @@ export class Settings {
 
   show(state) {
     for (const [name, id] of Object.entries(FIELDS)) byId(id).value = state[name];
-    const changed = ["where", "text_fusion", "compare"].some((name) => state[name]) || state.mode !== "auto";
+    const changed = ["where", "text_fusion", "rerank", "compare"].some((name) => state[name]) || state.mode !== "auto";
     byId("cv-more").textContent = changed ? "Options (changed)" : "Options";
   }
 }

@@ -25,6 +25,7 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
   const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${inMilliseconds(value)}`);
   if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
   if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");
+  if (answer.reranker) listed.push(`the best ${answer.reranker.candidates} ordered by ${answer.reranker.name}`);
   const place = what ? ` for what is ${what}` : "";
   line.append(`Searched ${plural(answer.pages, "page")}${place} in ${inMilliseconds(total)} ms `, make("span", { class: "cv-quiet" }, `(${listed.join(", ")})`));
   const words = answer.hits.flatMap((hit) => hit.words);

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from colvision.cli.console import echo, steps_bar
-from colvision.cli.options import JsonOption, encoder_options
+from colvision.cli.options import CandidatesOption, JsonOption, RerankOption, encoder_options
 from colvision.encoders.spec import EncoderSpec
+from colvision.search.rerank import CANDIDATES
 
 commands = typer.Typer()
 
@@ -34,6 +35,8 @@ def evaluate(
     exact_words: Annotated[
         bool, typer.Option("--exact-words", help="Look for the questions' own words alone.")
     ] = False,
+    rerank: RerankOption = None,
+    candidates: CandidatesOption = CANDIDATES,
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
     as_json: JsonOption = False,
     *,
@@ -49,7 +52,14 @@ def evaluate(
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))
         options = evaluation.EvaluationOptions(
-            text_fusion=text_fusion, exact_words=exact_words, pool=pool, against=against, words=point, library=library
+            text_fusion=text_fusion,
+            exact_words=exact_words,
+            pool=pool,
+            rerank=rerank,
+            candidates=candidates,
+            against=against,
+            words=point,
+            library=library,
         )
         report, answers = evaluation.evaluate(
             corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress

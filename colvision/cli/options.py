@@ -152,6 +152,18 @@ _DimOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+RerankOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank",
+        metavar="NAME",
+        show_default="none",
+        help="Order the best pages again by a reranker: a checkpoint folder or hub id.",
+    ),
+]
+CandidatesOption = Annotated[
+    int, typer.Option("--candidates", min=1, max=1000, help="How many of the best pages the reranker is given.")
+]
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,

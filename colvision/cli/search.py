@@ -11,10 +11,12 @@ import colvision
 from colvision.cli.console import echo, format_count, stderr
 from colvision.cli.options import (
     AnyCollectionOption,
+    CandidatesOption,
     CollectionOption,
     JsonOption,
     LibraryOption,
     MemoryOption,
+    RerankOption,
     WordsArgument,
     encoder_options,
     open_existing,
@@ -23,6 +25,7 @@ from colvision.cli.options import (
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
+from colvision.search.rerank import CANDIDATES
 from colvision.search.results import left_out_notice
 from colvision.store.records import DEFAULT_COLLECTION
 
@@ -69,6 +72,8 @@ def search(
         typer.Option(help="Ask the pages' own text, too, or the pixels alone.", show_default="text where there is any"),
     ] = None,
     exact_words: _ExactWordsOption = False,
+    rerank: RerankOption = None,
+    candidates: CandidatesOption = CANDIDATES,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
     *,
@@ -77,10 +82,13 @@ def search(
     """Show the pages that match best: words, an image or a page of the library."""
     if sum(asked is not None for asked in (words, image, like)) != 1:
         raise typer.BadParameter("ask with words, or with --image FILE, or with --like DOCUMENT:PAGE")
-    if words is None and text_fusion is not None:
-        raise typer.BadParameter("--text-fusion goes with words")
-    if words is None and exact_words:
-        raise typer.BadParameter("--exact-words goes with words")
+    with_words = {
+        "--text-fusion": text_fusion is not None,
+        "--exact-words": exact_words,
+        "--rerank": rerank is not None,
+    }
+    if words is None and (given := [option for option, is_given in with_words.items() if is_given]):
+        raise typer.BadParameter(f"{given[0]} goes with words")
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
     with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:
@@ -99,6 +107,8 @@ def search(
                 mode=mode,
                 text_fusion=text_fusion,
                 exact_words=exact_words,
+                rerank=rerank,
+                candidates=candidates,
             )
         others = [name for name in opened.collections() if name != DEFAULT_COLLECTION]
     if as_json:
@@ -115,7 +125,7 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     for hit in answer:
         parts = f"  ({_parts(hit)})" if by_words else ""  # patches of a page say nothing to a reader
         folder = f", from {hit.folder}" if hit.folder else ""
-        echo(f"{hit.rank:3}  {hit.score:7.3f}  {hit.document}, page {hit.page}{folder}{parts}")
+        echo(f"{hit.rank:3}  {_shown_score(hit, answer.reranking)}  {hit.document}, page {hit.page}{folder}{parts}")
     if answer.notice and by_words:
         stderr.print(escape(answer.notice))
     if answer.other_words:
@@ -124,6 +134,19 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
+    if (reranking := answer.reranking) is not None:
+        given, spent = format_count(reranking.candidates, "page"), answer.timing_ms["reranker"]
+        stderr.print(
+            f"the order is that of {escape(reranking.name)}, by the {reranking.reads} of the best {given}, in "
+            f"{spent:.0f} of these ms; in brackets the score of the search before it, with its parts"
+        )
+
+
+def _shown_score(hit: colvision.Hit, reranking: colvision.Reranking | None) -> str:
+    if reranking is None:
+        return f"{hit.score:7.3f}"
+    reranked = "      -" if hit.rerank_score is None else f"{hit.rerank_score:7.3f}"
+    return f"{reranked}  [{hit.score:7.3f}]"
 
 
 def _parts(hit: colvision.Hit) -> str:

@@ -5,6 +5,7 @@ torch, transformers and peft are imported when a checkpoint is loaded, and not n
 
 from colvision.encoders.loading import load_encoder, merge_adapters
 from colvision.encoders.options import EncoderOptions
+from colvision.encoders.rerankers import load_reranker
 from colvision.encoders.spec import EncoderSpec
 
-__all__ = ["EncoderOptions", "EncoderSpec", "load_encoder", "merge_adapters"]
+__all__ = ["EncoderOptions", "EncoderSpec", "load_encoder", "load_reranker", "merge_adapters"]

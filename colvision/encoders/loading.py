@@ -181,7 +181,7 @@ def _damage_named(checkpoint: Checkpoint) -> Iterator[None]:
 def _check_is_known_code(checkpoint: Checkpoint) -> None:
     """Raises EncoderNotFound: a plain model's type says nothing of what a class of the repository's own makes of it."""
     config = checkpoint.config()
-    foreign = [each for each in config.get("architectures") or () if not _KNOWN_CODE.fullmatch(str(each))]
+    foreign = [each for each in config.get("architectures") or () if not KNOWN_CODE.fullmatch(str(each))]
     if config.get("auto_map") and foreign:
         raise EncoderNotFound(
             f"checkpoint {checkpoint.name!r} brings its own code ({', '.join(map(str, foreign))}), which is never run: "
@@ -198,7 +198,7 @@ def _mini(options: EncoderOptions) -> Encoder:
     return mini.load()
 
 
-_KNOWN_CODE = re.compile(r"Col(Pali|Qwen2|Qwen2_5|Qwen3|Qwen3_5|Idefics3|ModernVBert)|\w+ForRetrieval")
+KNOWN_CODE = re.compile(r"Col(Pali|Qwen2|Qwen2_5|Qwen3|Qwen3_5|Idefics3|ModernVBert)|\w+ForRetrieval")
 _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "colpali": "colpali:ColPali",
     "paligemma": "colpali:ColPali",

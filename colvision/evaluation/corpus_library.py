@@ -19,6 +19,7 @@ from colvision.evaluation.runs import DEPTH, Run, RunEntry, rank
 from colvision.ingest import IngestReport, Progress
 from colvision.library import Library, open_library
 from colvision.search import Hit
+from colvision.search.rerank import CANDIDATES, RerankOptions
 
 
 def default_cache() -> Path:
@@ -39,7 +40,9 @@ class CorpusLibrary:
     documents: dict[str, CorpusDocument]  # by document id
     pool: int = 1  # patches that share a vector
 
-    def setting(self, *, soft_idf: bool, text_fusion: bool, exact_words: bool) -> EvaluationSetting:
+    def setting(
+        self, *, soft_idf: bool, text_fusion: bool, exact_words: bool, reranking: RerankOptions | None = None
+    ) -> EvaluationSetting:
         documents = self.library.collection(self.name).documents()
         return EvaluationSetting(
             encoder=replace(self.library.encoder.info, pool=self.pool),
@@ -52,6 +55,8 @@ class CorpusLibrary:
             soft_idf=soft_idf,
             exact_words=exact_words,
             retrievers=("maxsim", "bm25") if text_fusion else ("maxsim",),
+            reranker="" if reranking is None else reranking.reranker.name,
+            candidates=0 if reranking is None else reranking.candidates,
         )
 
     def search(
@@ -61,24 +66,38 @@ class CorpusLibrary:
         soft_idf: bool = True,
         text_fusion: bool = False,
         exact_words: bool = False,
+        reranking: RerankOptions | None = None,
         progress: TaskProgressCallback,
     ) -> Run:
         """The best pages for every query, `DEPTH` of them where there are as many."""
         answers = {}
-        for first in range(0, len(queries), _BATCH):
-            batch = queries[first : first + _BATCH]
+        step = _BATCH if reranking is None else 1  # which takes long for a single query
+        for first in range(0, len(queries), step):
+            batch = queries[first : first + step]
             texts = [query.text for query in batch]
             collection = self.library.collection(self.name)
             found = collection.search_many(
-                texts, k=DEPTH, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+                texts,
+                k=DEPTH,
+                soft_idf=soft_idf,
+                text_fusion=text_fusion,
+                exact_words=exact_words,
+                rerank=None if reranking is None else reranking.reranker,
+                candidates=CANDIDATES if reranking is None else reranking.candidates,
             )
             for query, hits in zip(batch, found, strict=True):
-                answers[query.query_id] = rank(map(self._ranked, hits))
+                ranked = self._ranked if reranking is None else self._reranked
+                answers[query.query_id] = rank(map(ranked, hits))
             progress(TaskProgress("searching", first + len(batch), len(queries)))
-        return Run("-".join(self.library.encoder.info.name.split()), answers)
+        name = self.library.encoder.info.name + ("" if reranking is None else f" {reranking.reranker.name}")
+        return Run("-".join(name.split()), answers)
 
     def _ranked(self, hit: Hit) -> RunEntry:
         return RunEntry(self._page(hit.document_id, hit.page), hit.score)
+
+    def _reranked(self, hit: Hit) -> RunEntry:
+        """By its place: some pages have a score of the reranker, others only one of the search before it."""
+        return RunEntry(self._page(hit.document_id, hit.page), float(DEPTH - hit.rank))
 
     def point(self, words: Sequence[PrintedWord], *, progress: TaskProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.

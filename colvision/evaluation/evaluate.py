@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from colvision.core.encoder import Encoder
-from colvision.encoders import load_encoder
+from colvision.core.reranker import Reranker
+from colvision.encoders import load_encoder, load_reranker
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, TaskProgressCallback
 from colvision.evaluation.corpus_library import EvaluationFolders, default_cache, is_readable, open_corpus
@@ -13,12 +15,14 @@ from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, measure_groups
 from colvision.evaluation.runs import Run, read_run
+from colvision.search.rerank import CANDIDATES, RerankOptions
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """`text_fusion` searches the text layers beside the page images; `exact_words` looks for the questions' own words
-    alone; `pool` 2 or 3 keeps one vector for about so many patches. `against`: a TREC run to compare with; `words`: a
+    alone; `pool` 2 or 3 keeps one vector for about so many patches. `rerank` is a reranker, or the name of one, that
+    orders the best `candidates` again. `against`: a TREC run to compare with; `words`: a
     file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
@@ -28,6 +32,8 @@ class EvaluationOptions:
     text_fusion: bool = False
     exact_words: bool = False
     pool: int = 1
+    rerank: str | Reranker | None = None
+    candidates: int = CANDIDATES
     against: Path | None = None
     words: Path | None = None
     library: Path | None = None
@@ -54,15 +60,18 @@ def evaluate(
     name = options.against.name if options.against else ""
     words = read_words(options.words) if options.words else None
     loaded = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    reranker = load_reranker(options.rerank) if isinstance(options.rerank, str) else options.rerank
+    reranking = None if reranker is None else RerankOptions(reranker, options.candidates)
     _check_queries(corpus, queries, loaded)
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
     folders = EvaluationFolders(options.library, options.cache or default_cache())
     with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
-        scoring = {
+        scoring: dict[str, Any] = {
             "soft_idf": options.soft_idf,
             "text_fusion": options.text_fusion,
             "exact_words": options.exact_words,
+            "reranking": reranking,
         }
         run = searched.search(queries, progress=progress, **scoring)
         report = EvaluationReport(

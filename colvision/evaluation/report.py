@@ -32,6 +32,8 @@ class EvaluationSetting:
     soft_idf: bool
     exact_words: bool
     retrievers: tuple[str, ...]
+    reranker: str = ""  # "" for none
+    candidates: int = 0  # that it orders
 
     def __str__(self) -> str:
         failed = f" ({self.failed_pages} failed)" if self.failed_pages else ""
@@ -53,6 +55,8 @@ class EvaluationSetting:
         yield f"words of the document's name, {DOCUMENT_WEIGHT:g} of their weight"
         if "bm25" in self.retrievers:
             yield f"BM25 of the text layer, weight {TEXT_WEIGHT:g} beside 1, at least {UNREAD:g} of the pixels' share"
+        if self.reranker:
+            yield f"the best {self.candidates} ordered by {self.reranker}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class EvaluationReport:
             "failed_pages": setting.failed_pages,
             "corpus": setting.corpus,
             "retrievers": list(setting.retrievers),
+            "reranker": {"name": setting.reranker, "candidates": setting.candidates} if setting.reranker else None,
             "scoring": {
                 "calibration": asdict(info.calibration),
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,

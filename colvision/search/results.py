@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -21,6 +21,7 @@ NO_MATCH = "No page matches well: too few of these words were found together. Th
 UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
 LEFT_OUT = "The query is too long. Not looked for on the pictures: {}."
 UNSEEN = "Seen on none of the pages: {}."
+NOT_RERANKED = "{} of {} candidates have no {} that {} could read: they stand below the others, in their first order."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of
 # more pages is better by chance, about as the logarithm of their number. `benchmarks/no_match.py` measures how often
 # the notice is wrong; both values were chosen on the sample manual (20 pages) and 300 pages of the development set.
@@ -43,9 +44,10 @@ class Hit:
     """A page and why: `similarity` and `contributions` are (t,), in the order of `query.embedding.tokens`.
 
     `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
-    an answer is ordered. `rank` counts from 1. `text_score` is the BM25 score that the term "text" comes from, None
-    without text fusion; `in_text` are the query's words that the page's text layer holds, whether or not it counted,
-    `in_name` those that the document's name, or its folder's, holds.
+    an answer is ordered, unless a reranker ordered it: then `rerank_score` is that number, and None for a page that the
+    reranker did not score, which stands below all others. `rank` counts from 1. `text_score` is the BM25 score that the
+    term "text" comes from, None without text fusion; `in_text` are the query's words that the page's text layer holds,
+    whether or not it counted, `in_name` those that the document's name, or its folder's, holds.
     `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
     of its file; `image()` and `text` are read from the library.
     """
@@ -66,9 +68,11 @@ class Hit:
     folder: str = ""
     sha256: str = ""
     reader: PageReader | None = None
+    rerank_score: float | None = None
 
     def __repr__(self) -> str:
-        return f"Hit({self.document!r}, page {self.page}, score {self.score:.3f})"
+        reranked = "" if self.rerank_score is None else f"rerank score {self.rerank_score:.3f}, "
+        return f"Hit({self.document!r}, page {self.page}, {reranked}score {self.score:.3f})"
 
     def image(self) -> Image.Image:
         """The page's picture, RGB. Raises `DocumentNotFound` when the document was deleted or replaced since."""
@@ -95,12 +99,30 @@ class Hit:
             "folder": self.folder,
             "page": self.page,
             "score": self.score,
+            "rerank_score": self.rerank_score,
             "score_terms": dict(self.score_terms),
             "text_score": self.text_score,
             "in_text": [word for word in self.query.embedding.words if word in self.in_text],
             "in_name": [word for word in self.query.embedding.words if word in self.in_name],
             "metadata": dict(self.metadata),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """The reranker's `name`, what it `reads`, how many `candidates` it was given and for how many pages it had nothing
+    to read (`unread`).
+    """
+
+    name: str
+    reads: str
+    candidates: int
+    unread: int = 0
+
+    @property
+    def notice(self) -> str:
+        """A sentence on the pages that it could not score, "" where there are none."""
+        return NOT_RERANKED.format(self.unread, self.candidates, self.reads, self.name) if self.unread else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +134,7 @@ class Answer(Sequence[Hit]):
     know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
     have. `timing_ms` says how long each part took. `judged` are the hits by which the notice is made, where fewer were
     asked for. `other_words` are those that were looked for besides, by the word of the query that they stand for.
+    `reranking` says whose order it is, where that is not the score's.
     """
 
     hits: tuple[Hit, ...]
@@ -123,6 +146,7 @@ class Answer(Sequence[Hit]):
     retrievers: tuple[str, ...] = ("maxsim",)
     unseen: tuple[str, ...] = ()
     judged: tuple[Hit, ...] = ()
+    reranking: Reranking | None = None
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -145,6 +169,7 @@ class Answer(Sequence[Hit]):
             "mode": self.mode,
             "candidates": self.candidates,
             "retrievers": list(self.retrievers),
+            "reranker": None if self.reranking is None else asdict(self.reranking),
             "timing_ms": dict(self.timing_ms),
         }
 
@@ -155,13 +180,14 @@ class Answer(Sequence[Hit]):
     @property
     def notice(self) -> str:
         """Sentences on what was not looked for, as the query is too long, and on what was not found: no page matches
-        well, letters are not read, a number was seen nowhere.
+        well, letters are not read, a number was seen nowhere, a reranker had nothing to read.
 
         A page matches well by what is seen of the query's words and by what its text layer holds of them. Nothing is
         said of that where the encoder's calibration gives no probability: a similarity alone does not tell.
         """
         left_out = left_out_notice(self.query.embedding.left_out)
-        return " ".join([left_out, *self._not_found()] if left_out else self._not_found())
+        not_read = "" if self.reranking is None else self.reranking.notice
+        return " ".join(filter(None, (left_out, *self._not_found(), not_read)))
 
     def _not_found(self) -> list[str]:
         if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
@@ -238,4 +264,5 @@ def _cell(hit: Hit) -> str:
         data = io.BytesIO()
         image.save(data, "JPEG", quality=80)
         picture = f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}'><br>"
-    return f"{picture}{hit.rank}. {html.escape(hit.document)}, page {hit.page}<br>{hit.score:.3f}"
+    score = f"{hit.score:.3f}" if hit.rerank_score is None else f"{hit.rerank_score:.3f} (score {hit.score:.3f})"
+    return f"{picture}{hit.rank}. {html.escape(hit.document)}, page {hit.page}<br>{score}"

@@ -1,4 +1,4 @@
-"""The application over a library with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample]`.
+"""The application with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample] [--rerank]`.
 
 COLVISION_TOKEN and TOY_PUBLIC_URL are its token and its address behind a proxy; TOY_QUOTA is JSON for other limits
 than the usual ones.
@@ -16,6 +16,7 @@ from colvision.app.settings import Quota, Settings
 from colvision.library import open_library
 from colvision.signals import exit_when_terminated
 from colvision.testing import ToyEncoder
+from tests.helpers.toy_reranker import LeastInk
 
 WORKER = (sys.executable, "-m", "tests.helpers.toy_worker")
 
@@ -33,4 +34,5 @@ if __name__ == "__main__":
         open_library(settings.library, encoder=ToyEncoder()) as library,
         listen(settings.host, settings.port) as listening,
     ):
-        serve_library(LibraryService(library, settings), listening, sample="--sample" in sys.argv)
+        reranker = LeastInk() if "--rerank" in sys.argv else None
+        serve_library(LibraryService(library, settings, reranker), listening, sample="--sample" in sys.argv)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tests.oracles import module_folders, parts
+from tests.oracles import module_folders, parts, reranker_folders
 from tests.oracles.inputs import weight
 
 KEPT = Path(__file__).parent
@@ -20,6 +20,8 @@ def checkpoint(name: str, folder: Path) -> Path:
         shapes = json.loads(str(kept["weights"]))
     if name in module_folders.CASES:
         module_folders.save_folder(name, folder)
+    elif name in reranker_folders.CASES:
+        reranker_folders.save_folder(name, folder)
     else:
         parts.save_parts(name, folder)
         shapes = {"model": shapes}

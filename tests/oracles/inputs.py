@@ -10,6 +10,11 @@ from PIL import Image
 
 SHAPES = ((224, 140), (112, 196))  # (height, width) of the pages: one upright, one across
 QUESTIONS = ("bleed the hydraulic pump", "oil")
+TEXTS = (
+    "Close the valve, then bleed the hydraulic pump until no air comes.",
+    "Oil: 4 litres.",
+    "The fan belt is under the cover. Tighten both bolts.",
+)
 _PICKING, _ADDING = 1.5, 0.5  # what attention looks for is sharp; what it adds is less than a token brings itself
 _GAINS = {
     **dict.fromkeys(("q_proj", "k_proj", "qkv"), _PICKING),
@@ -23,7 +28,7 @@ def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) > 1:
         gain = next((gain for part, gain in _GAINS.items() if part in name), 1.0)
         drawn *= gain / np.sqrt(np.prod(shape[1:]))
-    elif "norm" in name and name.endswith("weight") and "gemma" not in name:
+    elif "norm" in name.lower() and name.endswith("weight") and "gemma" not in name:
         drawn = 1 + 0.1 * drawn
     else:
         drawn *= 0.02

@@ -83,7 +83,7 @@ class Checkpoint:
     modules: ModuleFolder | None = None
 
     @classmethod
-    def read(cls, folder: Path, name: str, source: str = "") -> Checkpoint:
+    def read(cls, folder: Path, name: str, source: str = "", *, with_modules: bool = True) -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights, or one is damaged."""
         config = folder / "config.json"
         if not config.is_file():
@@ -98,7 +98,8 @@ class Checkpoint:
                 "copy all its safetensors files there (pickled weights are not read)"
             )
         model_type = str(read_json(config).get("model_type", ""))
-        return cls(name, folder, model_type, source or str(folder.resolve()), modules=read_modules(folder, name))
+        modules = read_modules(folder, name) if with_modules else None
+        return cls(name, folder, model_type, source or str(folder.resolve()), modules=modules)
 
     @property
     def folders(self) -> list[Path]:
@@ -142,20 +143,20 @@ def could_be_checkpoint(name: str | Path) -> bool:
     return Path(name).expanduser().is_dir() or (isinstance(name, str) and _HUB_ID.fullmatch(name) is not None)
 
 
-def find_checkpoint(name: str | Path, *, hub: Hub = _DEFAULT_HUB) -> Checkpoint:
-    """A folder, or a hub id.
+def find_checkpoint(name: str | Path, *, hub: Hub = _DEFAULT_HUB, with_modules: bool = True) -> Checkpoint:
+    """A folder, or a hub id; without `modules`, which are those of an encoder, where `with_modules` is False.
 
     The hub's cache comes first even when a newer revision is out: a library stays with the weights that filled it.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _read(folder, folder.resolve().name, hub)
+        return _read(folder, folder.resolve().name, hub, with_modules=with_modules)
     hub_id = _HUB_ID.fullmatch(name) if isinstance(name, str) else None
     if hub_id is None:
         raise EncoderNotFound(
             f"no encoder {str(name)!r}: expected 'mini', a checkpoint folder or a hub id 'owner/name'"
         )
-    return _from_hub(hub_id["id"], hub_id["revision"], hub)
+    return _from_hub(hub_id["id"], hub_id["revision"], hub, with_modules=with_modules)
 
 
 def fingerprint(folders: Iterable[Path], settings: Iterable[str]) -> str:
@@ -216,14 +217,14 @@ def _weight_files(folder: Path) -> list[str]:
     return sorted(set(map(str, weight_map.values())))
 
 
-def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
+def _read(folder: Path, name: str, hub: Hub, source: str = "", *, with_modules: bool = True) -> Checkpoint:
     """The checkpoint in a folder; for a folder with an adapter alone, the base that it names, and the adapter."""
     config = folder / "adapter_config.json"
     if (folder / "config.json").is_file() or not config.is_file():
-        return Checkpoint.read(folder, name, source)
+        return Checkpoint.read(folder, name, source, with_modules=with_modules)
     base = _base_of(read_json(config), folder)
     try:
-        found = find_checkpoint(base, hub=hub) if base else None
+        found = find_checkpoint(base, hub=hub, with_modules=with_modules) if base else None
     except EncoderNotFound as error:
         raise EncoderNotFound(
             f"{name!r} holds an adapter, and the checkpoint that it was trained on, {base!r}, is not here: place that "
@@ -234,7 +235,7 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
             f"{name!r} holds an adapter, not a checkpoint: "
             f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
         )
-    modules = read_modules(folder, name) or found.modules
+    modules = (read_modules(folder, name) or found.modules) if with_modules else None
     return replace(found, name=name, adapter=folder, source=source or str(folder.resolve()), modules=modules)
 
 
@@ -253,7 +254,7 @@ def _base_of(config: Mapping[str, object], folder: Path) -> str:
     return f"{base}@{revision}"
 
 
-def _from_hub(hub_id: str, revision: str | None, hub: Hub) -> Checkpoint:
+def _from_hub(hub_id: str, revision: str | None, hub: Hub, *, with_modules: bool = True) -> Checkpoint:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -264,7 +265,7 @@ def _from_hub(hub_id: str, revision: str | None, hub: Hub) -> Checkpoint:
                 hub_id, revision=revision, cache_dir=hub.cache, allow_patterns=list(_FILES), local_files_only=offline
             )
             folder = Path(found)  # the cache names it by its commit
-            return _read(folder, hub_id, hub, f"{hub_id}@{folder.name}")
+            return _read(folder, hub_id, hub, f"{hub_id}@{folder.name}", with_modules=with_modules)
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, EncoderNotFound) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
     raise EncoderNotFound(

@@ -111,7 +111,7 @@ def module_prompts(modules: ModuleFolder, tokenizer: PreTrainedTokenizerFast, im
 
     Raises EncoderNotFound without a template, WeightsMismatch for one that writes no query or no page.
     """
-    template = _chat_template(modules.folder) or tokenizer.chat_template
+    template = read_chat_template(modules.folder) or tokenizer.chat_template
     if not isinstance(template, str):
         raise EncoderNotFound(
             f"{modules.folder} lacks its chat template, which states the prompts: copy chat_template.jinja there from "
@@ -143,7 +143,7 @@ def _rendered(
     return text
 
 
-def _chat_template(folder: Path) -> str | None:
+def read_chat_template(folder: Path) -> str | None:
     """The processor's template, in a file of its own or in a configuration. The tokenizer's is for texts."""
     if (folder / TEMPLATE_FILE).is_file():
         return (folder / TEMPLATE_FILE).read_text(encoding="utf-8")
