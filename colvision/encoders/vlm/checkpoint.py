@@ -222,6 +222,9 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "") -> Checkpoint:
     if (folder / "config.json").is_file() or not config.is_file():
         return Checkpoint.read(folder, name, source)
     base = _base_of(read_json(config), folder)
+    beneath = Path(base).expanduser()
+    if base and (beneath / "adapter_config.json").is_file() and not (beneath / "config.json").is_file():
+        base = ""  # another adapter, or this one itself
     try:
         found = find_checkpoint(base, hub=hub) if base else None
     except EncoderNotFound as error:
