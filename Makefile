@@ -58,18 +58,20 @@ bench-mini: $(READY)  ## what mini reads, case by case, what it costs, how often
 # The originals need other versions than we do: each set lies in a folder of its own, beside PyTorch from $(VENV).
 # torchvision has no build for a CPU's PyTorch: one imports it, so names stand in for it (tests/oracles/torchvision_names.py).
 ORACLES := .build/oracles
-ORACLE_SETS := colpali colsmol older newer multivector
+ORACLE_SETS := colpali colsmol older newer
 oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the original implementations
 	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
 	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
-	@for set in $(ORACLE_SETS); do \
+	@for set in $(ORACLE_SETS) multivector; do \
 	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt || exit 1; \
 	done
-	@rm -rf $(ORACLES)/parts
-	$(RUN) -m tests.oracles.checkpoints $(ORACLES)/parts
+	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
 	@for set in $(ORACLE_SETS); do \
 	    PYTHONPATH=$(ORACLES)/$$set $(RUN) tests/oracles/original.py $$set $(ORACLES)/parts tests/oracles || exit 1; \
 	done
+	@rm -rf $(ORACLES)/module-folders
+	$(RUN) -m tests.oracles.module_folders $(ORACLES)/module-folders
+	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py multivector $(ORACLES)/module-folders tests/oracles
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm

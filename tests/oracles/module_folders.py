@@ -1,10 +1,11 @@
 """Folders as sentence-transformers 6 saves them, without weights: the layouts that published checkpoints have.
 
-Each of `CASES` writes one into a folder, and returns what its config.json says; nothing for an adapter alone.
+python -m tests.oracles.module_folders FOLDER
 """
 
 import json
 import string
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -147,3 +148,16 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "st-colmodernvbert": _colmodernvbert,
     "st-colultravbert": _colultravbert,
 }
+
+
+def save_folder(name: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CASES[name](folder)
+    if config:
+        (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return folder
+
+
+if __name__ == "__main__":
+    for case in CASES:
+        save_folder(case, Path(sys.argv[1]) / case)

@@ -1,8 +1,10 @@
 """Checkpoints without weights, as colpali-engine's repositories hold them: configuration, tokenizer, image processor.
 
-Each of `CASES` writes one into a folder, and returns what its config.json says.
+python -m tests.oracles.parts FOLDER
 """
 
+import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -107,3 +109,15 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "colqwen3.5": _qwen3_5,
     "colmodernvbert": _modernvbert,
 }
+
+
+def save_parts(name: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CASES[name](folder)
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return folder
+
+
+if __name__ == "__main__":
+    for case in CASES:
+        save_parts(case, Path(sys.argv[1]) / case)

@@ -114,8 +114,8 @@ def _count_stored(checkpoint: Checkpoint) -> int:
             ) from error
         if twice := sorted(names & found):
             raise WeightsMismatch(
-                f"{path} holds {', '.join(twice[:_NAMED])}, which another file of checkpoint {checkpoint.name!r} "
-                "holds, too: take all files from one checkpoint"
+                f"{path} holds {', '.join(twice[:_NAMED])}, which another file of this checkpoint holds, too: "
+                "take all files from one checkpoint"
             )
         found |= names
     return count

@@ -271,7 +271,7 @@ def test_a_weight_in_two_files_is_refused(tmp_path, is_native):
     load(tmp_path)
     stale = {names[0]: stored[names[0]] + 1}
     save_file({**load_file(tmp_path / "b.safetensors"), **stale}, tmp_path / "b.safetensors", metadata={"format": "pt"})
-    with pytest.raises(WeightsMismatch, match=f"b.safetensors holds {names[0]}, which another file of checkpoint"):
+    with pytest.raises(WeightsMismatch, match=f"b.safetensors holds {names[0]}, which another file of this checkpoint"):
         load(tmp_path)
 
 
