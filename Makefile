@@ -63,7 +63,7 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 	@mkdir -p $(ORACLES)/newer/torchvision-0.28.0.dist-info
 	@printf 'Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n' > $(ORACLES)/newer/torchvision-0.28.0.dist-info/METADATA
 	@for set in $(ORACLE_SETS) multivector; do \
-	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt; \
+	    $(PIP) --upgrade --no-deps --target $(ORACLES)/$$set -r tests/oracles/$$set.txt || exit 1; \
 	done
 	$(RUN) -m tests.oracles.parts $(ORACLES)/parts
 	@for set in $(ORACLE_SETS); do \

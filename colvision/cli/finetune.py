@@ -12,6 +12,7 @@ from colvision.cli.options import (
     AttentionOption,
     CollectionOption,
     DeviceOption,
+    DimOption,
     DtypeOption,
     JsonOption,
     LibraryOption,
@@ -64,6 +65,10 @@ def finetune(
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     max_patches: MaxPatchesOption = None,
+    query_prefix: QueryPrefixOption = None,
+    page_prompt: PagePromptOption = None,
+    attention: AttentionOption = None,
+    dim: DimOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a LoRA adapter for a checkpoint on your own pages; a run that was interrupted goes on where it stopped."""
@@ -88,7 +93,19 @@ def finetune(
             patience=patience,
             seed=seed,
         )
-        options = FinetuneOptions(recipe, queries, collection or "default", device, dtype, max_patches, checkpointing)
+        options = FinetuneOptions(
+            recipe,
+            queries,
+            collection or "default",
+            device,
+            dtype,
+            max_patches,
+            checkpointing,
+            query_prefix=query_prefix,
+            page_prompt=page_prompt,
+            attention=attention,
+            dim=dim,
+        )
         report = train(opened, encoder, out, options=options, progress=on_progress)
     echo(json.dumps(report.to_dict()) if as_json else str(report))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.models import OptionInfo
 
 import colvision
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
@@ -68,36 +69,32 @@ WordsArgument = Annotated[
 DocumentArgument = Annotated[
     str, typer.Argument(help="The document (name, id or the end of its path).", show_default=False)
 ]
+
+
+def _of_encoder(
+    flag: str, meaning: str, *, without: str | bool = True, metavar: str | None = None, least: int | None = None
+) -> OptionInfo:
+    """An option of the encoder; `without` says what is so where it is not given."""
+    option: OptionInfo = typer.Option(
+        flag, help=meaning, show_default=without, metavar=metavar, min=least, rich_help_panel=_PANEL
+    )
+    return option
+
+
 DeviceOption = Annotated[
     str | None,
-    typer.Option(
-        "--device",
-        help="cpu, mps, cuda (all GPUs: experimental), cuda:1 or cuda:0,cuda:1; the fastest there is without.",
-        rich_help_panel=_PANEL,
+    _of_encoder(
+        "--device", "cpu, mps, cuda (all GPUs: experimental), cuda:1 or cuda:0,cuda:1; the fastest there is without."
     ),
 ]
 DtypeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dtype",
-        help="float32, bfloat16 or float16; the fastest that is exact enough without.",
-        rich_help_panel=_PANEL,
-    ),
+    str | None, _of_encoder("--dtype", "float32, bfloat16 or float16; the fastest that is exact enough without.")
 ]
-MaxPatchesOption = Annotated[
-    int | None, typer.Option("--max-patches", min=1, help="The most patches a page becomes.", rich_help_panel=_PANEL)
-]
-_AdapterOption = Annotated[
-    Path | None,
-    typer.Option("--adapter", help="The folder of a LoRA adapter for the encoder.", rich_help_panel=_PANEL),
-]
+MaxPatchesOption = Annotated[int | None, _of_encoder("--max-patches", "The most patches a page becomes.", least=1)]
+_AdapterOption = Annotated[Path | None, _of_encoder("--adapter", "The folder of a LoRA adapter for the encoder.")]
 _QuantiseOption = Annotated[
     Quantise | None,
-    typer.Option(
-        "--quantise",
-        help="The encoder's backbone in fewer bits: less memory, less exact (experimental).",
-        rich_help_panel=_PANEL,
-    ),
+    _of_encoder("--quantise", "The encoder's backbone in fewer bits: less memory, less exact (experimental)."),
 ]
 _EncoderOption = Annotated[
     str | None,
@@ -115,41 +112,37 @@ EncoderArgument = Annotated[
 ]
 QueryPrefixOption = Annotated[
     str | None,
-    typer.Option(
+    _of_encoder(
         "--query-prefix",
+        "The words before every query, such as 'Query: '; '' for none.",
+        without="the checkpoint's own",
         metavar="TEXT",
-        show_default="the checkpoint's own",
-        help="The words before every query, such as 'Query: '; '' for none.",
-        rich_help_panel=_PANEL,
     ),
 ]
 PagePromptOption = Annotated[
     str | None,
-    typer.Option(
+    _of_encoder(
         "--page-prompt",
+        "The whole text around a page, with the model's image token once.",
+        without="the checkpoint's own",
         metavar="TEXT",
-        show_default="the checkpoint's own",
-        help="The whole text around a page, with the model's image token once.",
-        rich_help_panel=_PANEL,
     ),
 ]
 AttentionOption = Annotated[
     Attention | None,
-    typer.Option(
+    _of_encoder(
         "--attention",
-        show_default="as config.json says, else as published",
-        help="Which way the model reads: every token sees all, or those before it.",
-        rich_help_panel=_PANEL,
+        "Which way the model reads: every token sees all, or those before it.",
+        without="as config.json says, else as published",
     ),
 ]
-_DimOption = Annotated[
+DimOption = Annotated[
     int | None,
-    typer.Option(
+    _of_encoder(
         "--dim",
-        min=1,
-        show_default="all",
-        help="The first components of every vector, for a model that was trained to be cut.",
-        rich_help_panel=_PANEL,
+        "The first components of every vector, for a model that was trained to be cut.",
+        without="all",
+        least=1,
     ),
 ]
 RerankOption = Annotated[
@@ -173,7 +166,7 @@ _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "query_prefix": QueryPrefixOption,
     "page_prompt": PagePromptOption,
     "attention": AttentionOption,
-    "dim": _DimOption,
+    "dim": DimOption,
 }
 
 

@@ -137,7 +137,7 @@ def merge_adapters(
             "query_prefix, page_prompt and attention are written in the form of sentence-transformers alone: "
             "leave them out, and give them when the merged checkpoint is loaded"
         )
-    check_mergeable(loaded, Path(out), as_modules=as_modules)
+    check_mergeable(loaded, Path(out), as_modules=as_modules, is_form_asked=sentence_transformers)
     [device] = options.torch_devices()
     with _damage_named(loaded.checkpoint):
         family = loaded.load(device, options.torch_dtype(device))
@@ -181,10 +181,14 @@ def _damage_named(checkpoint: Checkpoint) -> Iterator[None]:
 def _check_is_known_code(checkpoint: Checkpoint) -> None:
     """Raises EncoderNotFound: a plain model's type says nothing of what a class of the repository's own makes of it."""
     config = checkpoint.config()
-    foreign = [each for each in config.get("architectures") or () if not KNOWN_CODE.fullmatch(str(each))]
-    if config.get("auto_map") and foreign:
+    own = config.get("auto_map") or {}
+    models = [str(code).rpartition(".")[2] for kind, code in own.items() if kind.startswith("AutoModel")]
+    classes = list(dict.fromkeys([*map(str, config.get("architectures") or ()), *models]))
+    foreign = [each for each in classes if not KNOWN_CODE.fullmatch(each)]
+    if own and (foreign or not classes):
         raise EncoderNotFound(
-            f"checkpoint {checkpoint.name!r} brings its own code ({', '.join(map(str, foreign))}), which is never run: "
+            f"checkpoint {checkpoint.name!r} brings its own code ({', '.join(foreign) or 'of no named class'}), which "
+            "is never run: "
             f"as a plain {checkpoint.model_type} it would give other vectors; choose a checkpoint of a class that "
             "colvision knows"
         )

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from colvision.encoders.vlm.family import Family
-from colvision.encoders.vlm.query_tokens import PromptedQuery
+from colvision.encoders.vlm.prompted import tokenise_query
 from colvision.finetune.losses import PaddedVectors
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ _QUERIES_A_PAGE = 8  # a query has tens of tokens, a page hundreds
 
 
 def query_inputs(family: Family, texts: Sequence[str]) -> Inputs:
-    """What the model is called with for queries, in its prompt, as `encode_queries` calls it."""
-    prompts = family.prompts
-    prompted = [PromptedQuery.of(text, prefix=prompts.query_prefix, suffix=prompts.query_suffix) for text in texts]
-    return family.query_inputs(*family.pad([family.token_ids(each.text) for each in prompted]))
+    """What the model is called with for queries, prompted and cut, as `encode_queries` calls it."""
+    return family.query_inputs(*family.pad([tokenise_query(family, text).ids for text in texts]))
 
 
 def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
@@ -35,11 +33,11 @@ def page_inputs(family: Family, images: Sequence[Image.Image]) -> Inputs:
     return family.page_batch([family.fit(image) for image in images]).inputs
 
 
-def vectors_of(model: "PreTrainedModel", inputs: Inputs, counts: Tensor) -> PaddedVectors:
-    """The vectors of a family's model for the inputs of a batch, as `Family.to_device` gives them, and which of them
-    count, (b, s), as `Family.counts` does.
+def vectors_of(model: "PreTrainedModel", inputs: Inputs, counts: Tensor, *, dim: int | None = None) -> PaddedVectors:
+    """The vectors of a family's model for the inputs of a batch, as `Family.to_device` gives them, cut to their first
+    `dim` components, and which of them count, (b, s), as `Family.counts` does.
     """
-    embeddings = model(**inputs).embeddings.float()  # (b, s, dim)
+    embeddings = model(**inputs).embeddings[..., :dim].float()  # (b, s, dim)
     return PaddedVectors(functional.normalize(embeddings, dim=-1), counts)
 
 
@@ -57,7 +55,7 @@ def gradients(
 
     def encode(model: "PreTrainedModel", inputs: Inputs) -> PaddedVectors:
         placed = family.to_device(inputs)
-        return vectors_of(model, placed, family.counts(placed))
+        return vectors_of(model, placed, family.counts(placed), dim=family.dim)
 
     queries = [(family.query_model, query_inputs(family, part)) for part in _parts(texts, _QUERIES_A_PAGE * at_once)]
     pages = [(family.model, page_inputs(family, part)) for part in _parts(images, at_once)]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from colvision.encoders.options import Attention
 from colvision.errors import EncoderError
 
 Loss = Literal["in-batch", "pairwise"]
@@ -50,9 +51,9 @@ class FinetuneRecipe:
 class FinetuneOptions:
     """`queries`: a file of questions with their pages; the documents' own headings when None.
 
-    `device`, `dtype` and `max_patches` as `load_encoder` takes them. With `checkpointing` less is kept for the
-    gradients and more computed, for the same adapter. A run that was killed goes on from what it saved
-    `minutes_between` minutes apart.
+    `device`, `dtype`, `max_patches`, prompts, `attention` and `dim` as `load_encoder` takes them: an adapter is loaded
+    with the same prompts and attention. With `checkpointing` less is kept for the gradients and more computed, for the
+    same adapter. A run that was killed goes on from what it saved `minutes_between` minutes apart.
     """
 
     recipe: FinetuneRecipe = FinetuneRecipe()
@@ -63,6 +64,10 @@ class FinetuneOptions:
     max_patches: int | None = None
     checkpointing: bool = False
     minutes_between: float = 5.0
+    query_prefix: str | None = None
+    page_prompt: str | None = None
+    attention: Attention | None = None
+    dim: int | None = None
 
 
 def refuse_mini(encoder: str | Path) -> None:

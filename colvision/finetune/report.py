@@ -1,6 +1,6 @@
 """What a fine-tuning did, as lines to read and as values for JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class SplitCounts:
 class FinetuneReport:
     """The adapter in `folder`, how it came about, and what it changes on queries that it never saw.
 
+    `trained_with` says what the model was given beside pages and questions: prompts, direction, components.
     `losses` has one value a step, `checks` is in the order of the steps and begins before the first, `best` is the one
     whose weights the adapter holds; `test` compares after with before, paired by query.
     """
@@ -43,6 +44,7 @@ class FinetuneReport:
     folder: Path
     base: BaseCheckpoint
     fingerprint: str
+    trained_with: Mapping[str, object]
     recipe: FinetuneRecipe
     counts: SplitCounts
     losses: tuple[float, ...]
@@ -64,7 +66,7 @@ class FinetuneReport:
             name: list(interval) for name, interval in zip(self.test.theirs._fields, self.test.intervals, strict=True)
         }
         return {
-            "base": {**self.base._asdict(), "fingerprint": self.fingerprint},
+            "base": {**self.base._asdict(), "fingerprint": self.fingerprint, **self.trained_with},
             "recipe": asdict(self.recipe),
             "questions": asdict(self.counts),
             "losses": list(self.losses),

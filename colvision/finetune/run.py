@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,7 @@ class _TrainingResult(NamedTuple):
     state: TrainingState
     base: BaseCheckpoint
     fingerprint: str
+    trained_with: Mapping[str, object]
     before: Run
 
 
@@ -99,6 +100,7 @@ class _FinetuneRun:
             folder=out,
             base=trained.base,
             fingerprint=trained.fingerprint,
+            trained_with=trained.trained_with,
             recipe=self._options.recipe,
             counts=SplitCounts.of(self._split, pages=len(self._test.pages)),
             losses=tuple(trained.state.losses),
@@ -142,7 +144,7 @@ class _FinetuneRun:
         write_adapter(lora, out, base, stored, query_only=recipe.query_only)
         with lora.switched_off():
             before = search_run(loaded, self._test, self._page_image, progress=self._progress)
-        return _TrainingResult(state, base, fingerprint, before)
+        return _TrainingResult(state, base, fingerprint, loaded.checkpoint.trained_with(family), before)
 
     def _queries(self) -> Sequence[Query]:
         if self._options.queries is not None:
@@ -163,6 +165,10 @@ class _FinetuneRun:
             dtype=options.dtype,
             max_patches=options.max_patches,
             adapter=adapter,
+            query_prefix=options.query_prefix,
+            page_prompt=options.page_prompt,
+            attention=options.attention,
+            dim=options.dim,
         )
         if not isinstance(loaded, VlmEncoder):
             raise EncoderError(f"{loaded.info.name} is no vision-language encoder: LoRA cannot be trained on it")

@@ -154,6 +154,25 @@ def test_the_command_asks_the_library_by_the_encoder_that_filled_it(world, check
     assert load(checkpoint_folder("colqwen2"), adapter=tmp_path / "out").info.name.endswith(" + out")
 
 
+def test_an_adapter_is_loaded_with_what_it_was_trained_with(world, checkpoint_folder, tmp_path):
+    """Else it would be run with other words, or read another way, than it was trained for, and nothing would tell."""
+    base, out = checkpoint_folder("colqwen2"), tmp_path / "out"
+    given = {"query_prefix": "Find: ", "attention": "bidirectional", "dim": 16}
+    recipe = replace(RECIPE, steps=1, check_every=1)
+    finetune(world[0], base, out, options=options(world, recipe, **given))
+    tuned = load(base, adapter=out, **given)
+    trained_on = json.loads((out / "finetune.json").read_text())["base"]
+    assert trained_on["fingerprint"] == load(base, **given).info.fingerprint
+    assert (tuned.info.dim, trained_on["page_prompt"]) == (16, tuned.family.prompts.page)
+    wanted = (
+        r"was trained with query_prefix='Find: ', attention='bidirectional', dim=16, and the model is given 'Query: '"
+    )
+    with pytest.raises(WeightsMismatch, match=wanted):
+        load(base, adapter=out)
+    with pytest.raises(WeightsMismatch, match="was trained with attention='bidirectional', and .* 'causal': load it"):
+        load(base, adapter=out, **{**given, "attention": "causal"})
+
+
 def test_mini_is_refused_in_words(world, tmp_path):
     with pytest.raises(EncoderError, match="mini has no language model to adapt.*Fine-tune a ColPali or ColQwen"):
         finetune(world[0], "mini", tmp_path / "out", options=options(world))

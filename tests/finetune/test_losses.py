@@ -1,5 +1,7 @@
 """What a fine-tuning learns from: the losses, their gradients, and the questions and pages of a step."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -103,15 +105,37 @@ def test_tokens_that_a_checkpoint_leaves_out_do_not_count_in_the_loss(tmp_path):
     check_that_scores_are_those_of_the_search(encoder)
 
 
-def check_that_scores_are_those_of_the_search(encoder):
+def test_questions_are_cut_in_training_as_they_are_in_a_search(tmp_path):
+    folder = checkpoint("st-colqwen2", tmp_path / "folder")
+    file = folder / "sentence_bert_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "query_length": 20}))
+    encoder, long = load(folder), " ".join(["oil"] * 40)
+    assert query_inputs(encoder.family, [long])["input_ids"].shape == (1, 20)
+    check_that_scores_are_those_of_the_search(encoder, [*TEXTS, long])
+
+
+def test_vectors_are_cut_in_training_as_they_are_in_a_search(checkpoint_folder):
+    encoder = load(checkpoint_folder("colqwen2"), dim=16)
+    kept = []
+
+    def watched(*both: PaddedVectors) -> torch.Tensor:
+        kept.extend(each.vectors.shape[-1] for each in both)
+        return contrast(*both)
+
+    encoder.family.model.requires_grad_()
+    gradients(encoder.family, TEXTS, PICTURES, watched, at_once=8)
+    assert kept == [16, 16]
+
+
+def check_that_scores_are_those_of_the_search(encoder, texts=TEXTS):
     with torch.no_grad():
         family = encoder.family
-        both = map(family.to_device, (query_inputs(family, TEXTS), page_inputs(family, PICTURES)))
+        both = map(family.to_device, (query_inputs(family, texts), page_inputs(family, PICTURES)))
         queries, pages = (vectors_of(family.model, inputs, family.counts(inputs)) for inputs in both)
         ours = similarity(queries, pages).numpy()
     stored = list(encoder.encode_pages(Page(image) for image in PICTURES))
-    assert len(ours) == len(TEXTS)
-    for row, query in zip(ours, encoder.encode_queries(TEXTS), strict=True):
+    assert len(ours) == len(texts)
+    for row, query in zip(ours, encoder.encode_queries(texts), strict=True):
         best = np.array([(query.vectors @ page.vectors.T).max(axis=1) for page in stored])
         np.testing.assert_allclose(row, best @ query.weights / query.weights.sum(), rtol=0, atol=2e-5)
 

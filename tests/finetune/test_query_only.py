@@ -10,6 +10,8 @@ import torch
 import colvision
 from colvision.encoders import merge_adapters
 from colvision.encoders.doctor import examine
+from colvision.encoders.options import EncoderOptions
+from colvision.encoders.spec import EncoderSpec
 from colvision.encoders.vlm.adapters import stored_modules
 from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
@@ -125,6 +127,9 @@ def test_a_library_filled_before_is_searched_with_it(world, checkpoint_folder, t
         assert not opened.status().warnings
     with coloured_library(tmp_path, tuned) as filled_by_it:
         assert found == [(hit.document, hit.page, hit.score) for hit in filled_by_it.search("red", k=5)]
+    exact = EncoderSpec(options=EncoderOptions("cpu", "float32"))
+    with colvision.open_library(tmp_path / "library", encoder=exact) as remembered:  # which filled it
+        assert found == [(hit.document, hit.page, hit.score) for hit in remembered.search("red", k=5)]
     assert found != [(hit.document, hit.page, hit.score) for hit in library.search("red", k=5)]
     both = FinetuneOptions(recipe=FinetuneRecipe(batch=4, steps=1, rank=4, check_every=1), queries=questions)
     finetune(library, checkpoint, tmp_path / "both", options=both)

@@ -1,8 +1,12 @@
 """Tiny checkpoints as colpali-engine stores them: plain configurations, weights by the names of the time."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
+from peft import LoraConfig
+from safetensors.torch import load_file, save_file
 from transformers import (
     ColModernVBertConfig,
     ColModernVBertForRetrieval,
@@ -28,6 +32,7 @@ _PALIGEMMA: Renames = (
     ("vlm.multi_modal_projector.", "model.multi_modal_projector."),
     ("embedding_proj_layer.", "custom_text_proj."),
 )
+_PROJECTION = {"idefics3": "linear"}  # custom_text_proj in the others
 _MODERNVBERT: Renames = (("vlm.", "model."), ("embedding_proj_layer.", "custom_text_proj."))
 
 
@@ -61,3 +66,23 @@ def save_old(folder: Path, model_type: str) -> PreTrainedModel:
     model = random_model(model_class, config_class(vlm_config=config, embedding_dim=DIM), seed=0)
     save_plain(model, folder, config, names)
     return model
+
+
+def save_old_adapter(base: Path, folder: Path, model_type: str, seed: int = 2) -> Path:
+    """The adapter alone, by the names that colpali-engine stores, naming its base."""
+    weights = load_file(base / "model.safetensors")
+    attention = {name.removesuffix(".weight") for name in weights if name.endswith(("q_proj.weight", "Wqkv.weight"))}
+    layers = sorted(
+        {name for name in attention if "vis" not in name} | {_PROJECTION.get(model_type, "custom_text_proj")}
+    )
+    random = torch.Generator().manual_seed(seed)
+    state = {}
+    for name in layers:
+        rows, columns = weights[name + ".weight"].shape
+        state[f"base_model.model.{name}.lora_A.weight"] = torch.randn(4, columns, generator=random) / columns**0.5
+        state[f"base_model.model.{name}.lora_B.weight"] = 0.1 * torch.randn(rows, 4, generator=random)
+    folder.mkdir()
+    save_file(state, folder / "adapter_model.safetensors")
+    config = LoraConfig(r=4, lora_alpha=4, base_model_name_or_path=str(base)).to_dict()
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "peft_type": "LORA", "target_modules": layers}))
+    return folder

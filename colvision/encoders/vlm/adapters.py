@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 
+from colvision.encoders.module_steps import MODULES_FILE
 from colvision.encoders.vlm.checkpoint import (
     ADAPTER_FILE,
     ADAPTER_PREFIX,
@@ -22,7 +22,7 @@ from colvision.encoders.vlm.checkpoint import (
 )
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
-from colvision.encoders.vlm.weights import check_weights
+from colvision.encoders.vlm.weights import check_weights, renamed_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class _Adapter(NamedTuple):
                 raise EncoderNotFound(f"adapter folder {folder} holds no {file}: expected a folder that peft has saved")
         _check_base(folder, checkpoint)
         what = f"adapter {folder.name!r} does not fit {type(model).__name__}"
+        if read_json(folder / "adapter_config.json").get("alora_invocation_tokens"):
+            raise WeightsMismatch(f"{what}: it works after certain tokens alone (aLoRA), which no page or query holds")
         with warnings.catch_warnings():  # of a key that is ours
             warnings.filterwarnings("ignore", rf"Unexpected keyword arguments \['{QUERY_ONLY}'\]", UserWarning)
             config = PeftConfig.from_pretrained(str(folder))
@@ -82,7 +84,7 @@ class _Adapter(NamedTuple):
             raise WeightsMismatch(
                 f"{what}: it was trained with bias={config.bias!r}, which is not read: merge it first"
             )
-        state = _renamed(load_file(folder / ADAPTER_FILE), layout)
+        state = renamed_weights([folder / ADAPTER_FILE], lambda name: _renamed(name, layout))
         names = [stored_modules(checkpoint, layout)]
         is_with_projection = checkpoint.modules is not None and checkpoint.modules.folder == folder
         if is_with_projection:  # sentence-transformers saved that after training, as a whole
@@ -97,6 +99,15 @@ class _Adapter(NamedTuple):
             whole = [_module(name, layout) for name in config.modules_to_save or ()]
             config.modules_to_save = [name for name in whole if name != _PROJECTION or not is_with_projection] or None
         return cls(config, state, what)
+
+
+def check_given(folder: Path) -> None:
+    """Raises EncoderNotFound for a folder that is no adapter alone, but a whole encoder on a base that it names."""
+    if (folder / MODULES_FILE).is_file():
+        raise EncoderNotFound(
+            f"{folder} is a folder of sentence-transformers, with a projection and prompts of its own beside its "
+            "adapter: load that folder itself; its adapter_config.json says where its base is"
+        )
 
 
 def is_query_only(folder: Path) -> bool:
@@ -151,8 +162,8 @@ def with_lora(model: PreTrainedModel, config: LoraConfig, *, name: str = "defaul
         return PeftModel(model, config, adapter_name=name, autocast_adapter_dtype=False)
 
 
-def _renamed(state: Mapping[str, torch.Tensor], layout: CheckpointLayout) -> dict[str, torch.Tensor]:
-    return {ADAPTER_PREFIX + layout.rename(name.removeprefix(ADAPTER_PREFIX)): weight for name, weight in state.items()}
+def _renamed(stored: str, layout: CheckpointLayout) -> str:
+    return ADAPTER_PREFIX + layout.rename(stored.removeprefix(ADAPTER_PREFIX))
 
 
 def stored_modules(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, str]:

@@ -223,6 +223,9 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "", *, with_modules: 
     if (folder / "config.json").is_file() or not config.is_file():
         return Checkpoint.read(folder, name, source, with_modules=with_modules)
     base = _base_of(read_json(config), folder)
+    beneath = Path(base).expanduser()
+    if base and (beneath / "adapter_config.json").is_file() and not (beneath / "config.json").is_file():
+        base = ""  # another adapter, or this one itself
     try:
         found = find_checkpoint(base, hub=hub, with_modules=with_modules) if base else None
     except EncoderNotFound as error:

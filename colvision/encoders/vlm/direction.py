@@ -68,7 +68,13 @@ def set_direction(model: PreTrainedModel, attention: Attention) -> None:
 
 
 def _stated(config: Mapping[str, object]) -> Iterator[Attention]:
-    if isinstance(is_causal := config.get("is_causal"), bool):
+    is_causal = config.get("is_causal")
+    if is_causal not in (None, True, False):
+        raise EncoderError(
+            f"config.json says is_causal is {is_causal!r}; expected true or false: load it with "
+            "attention='bidirectional' or attention='causal', as it was trained"
+        )
+    if is_causal is not None:
         yield "causal" if is_causal else "bidirectional"
     if config.get("use_bidirectional_attention") in _BOTH_WAYS:
         yield "bidirectional"

@@ -23,7 +23,7 @@ from colvision.encoders.quantisation_range import measure_quantisation_range
 from colvision.encoders.vlm.batching import batches, sorted_batches, windows
 from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
-from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
+from colvision.encoders.vlm.prompted import tokenise_query
 from colvision.encoders.vlm.replicas import Launched, ReplicaPool
 from colvision.encoders.vlm.resolution import page_size
 from colvision.encoders.vlm.self_check import check_model
@@ -160,7 +160,7 @@ class VlmEncoder:
         Raises ValueError for a text without a letter or digit.
         """
         embeddings = []
-        tokenised = (self._tokenise(text) for text in texts)
+        tokenised = (tokenise_query(self.family, text) for text in texts)
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.pad([query.ids for query in batch]))
             for query, vectors in zip(batch, self.family.query_vectors(inputs), strict=True):
@@ -177,16 +177,6 @@ class VlmEncoder:
     def self_check(self) -> Iterator[Finding]:
         """What `colvision doctor` reports of this encoder beyond what its vectors show."""
         return check_model(self.family, self.checkpoint, self.info.versions)
-
-    def _tokenise(self, text: str, length: int | None = None) -> _TokenisedQuery:
-        prompted = PromptedQuery.of(
-            text, prefix=self.family.prompts.query_prefix, suffix=self.family.prompts.query_suffix, length=length
-        )
-        tokens = self.family.tokenise(prompted.text, return_offsets_mapping=True)
-        spans = [(start, end) for start, end in tokens["offset_mapping"]]
-        others = len(spans) - len(prompted.own(spans))
-        cut = prompted.length_of(self.family.query_limit(others), spans)
-        return _TokenisedQuery(prompted, tokens["input_ids"], spans) if cut is None else self._tokenise(text, cut)
 
 
 def _dtype_name(dtype: torch.dtype) -> str:
@@ -216,9 +206,3 @@ _Window = list[tuple[list[int], "Future[list[PageEmbedding]]"]]  # batches: plac
 def _in_order(window: _Window) -> list[PageEmbedding]:
     pages = [placed for places, encoded in window for placed in zip(places, encoded.result(), strict=True)]
     return [embedding for _, embedding in sorted(pages, key=lambda placed: placed[0])]
-
-
-class _TokenisedQuery(NamedTuple):
-    prompted: PromptedQuery
-    ids: Sequence[int]
-    spans: Sequence[Span]

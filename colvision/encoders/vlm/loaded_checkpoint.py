@@ -11,7 +11,7 @@ import torch
 
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders.options import Attention, EncoderOptions
-from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, is_query_only
+from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, check_given, is_query_only
 from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig, with_shared_weights
@@ -87,6 +87,8 @@ class LoadedCheckpoint(NamedTuple):
     def load(self, device: torch.device, dtype: torch.dtype) -> Family:
         """The model on its device, complete and in evaluation mode. Raises WeightsMismatch, EncoderNotFound."""
         layout, direction, modules = self.layout, self.direction, self.checkpoint.modules
+        if self.options.adapter is not None:
+            check_given(self.options.adapter)
         if modules is not None and modules.is_native != layout.is_native:
             raise EncoderNotFound(
                 f"checkpoint {self.name!r} has steps of sentence-transformers that do not go with its model_type "
@@ -116,13 +118,33 @@ class LoadedCheckpoint(NamedTuple):
         self._check_trained_alike(family)
         return family
 
+    def trained_with(self, family: Family) -> Mapping[str, object]:
+        """What an adapter that is trained now has to be loaded with, by the names of the options."""
+        prompts = family.prompts
+        return {
+            "query_prefix": prompts.query_prefix.removeprefix(family.query_start),
+            "page_prompt": prompts.page,
+            "attention": self.direction.attention,
+            "dim": family.dim,
+        }
+
     def _check_trained_alike(self, family: Family) -> None:
-        """Raises WeightsMismatch for an adapter of ours that fits what an earlier version made of the same files."""
+        """Raises WeightsMismatch for an adapter of ours that was trained with other prompts or another direction, or
+        fits what an earlier version made of the same files.
+        """
         base = self._replace(options=replace(self.options, adapter=None, quantise=None))
+        now = self.trained_with(family)
         for folder in self.adapters:
             report = folder / REPORT_FILE
-            trained_on = str(read_json(report).get("base", {}).get("fingerprint")) if report.is_file() else ""
-            if change := base.former_fingerprints(family).get(trained_on):
+            then = read_json(report).get("base", {}) if report.is_file() else {}
+            other = {name: then[name] for name, value in now.items() if then.get(name, value) != value}
+            if other:
+                wanted = ", ".join(f"{name}={value!r}" for name, value in other.items())
+                raise WeightsMismatch(
+                    f"adapter {folder.name!r} was trained with {wanted}, and the model is given "
+                    f"{', '.join(repr(now[name]) for name in other)}: load it with what it was trained with"
+                )
+            if change := base.former_fingerprints(family).get(str(then.get("fingerprint"))):
                 raise WeightsMismatch(
                     f"adapter {folder.name!r} fits what an earlier version made of {self.checkpoint.name}: {change}. "
                     "Train it again, or load both as they were then (attention, query_prefix, page_prompt, max_patches)"

@@ -36,8 +36,11 @@ _SETTINGS = (".json", ".txt", ".jinja", ".model")  # tokenizer, image processor,
 _OF_THE_ADAPTER = ("adapter_config.json", REPORT_FILE)
 
 
-def check_mergeable(loaded: LoadedCheckpoint, out: Path, *, as_modules: bool) -> None:
-    """Raises EncoderError or InputError where nothing can be merged or written, before gigabytes are read."""
+def check_mergeable(loaded: LoadedCheckpoint, out: Path, *, as_modules: bool, is_form_asked: bool) -> None:
+    """Raises EncoderError or InputError where nothing can be merged or written, before gigabytes are read.
+
+    Without an adapter a checkpoint is written where its form was asked for: else it would be a copy.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} holds something: give a folder that is empty or not there yet")
     if as_modules and loaded.family.exported_processor is None:
@@ -46,8 +49,11 @@ def check_mergeable(loaded: LoadedCheckpoint, out: Path, *, as_modules: bool) ->
             "sentence-transformers reads: name a checkpoint of ColPali, ColQwen, ColSmol, ColModernVBERT or "
             "ColUltraVBERT"
         )
-    if not loaded.adapters and not as_modules:
-        raise EncoderError(f"{loaded.name!r} is a checkpoint without an adapter: give one to merge into it (--adapter)")
+    if not loaded.adapters and not is_form_asked:
+        raise EncoderError(
+            f"{loaded.name!r} is a checkpoint without an adapter: give one to merge into it (--adapter), or ask for "
+            "the form of sentence-transformers (--sentence-transformers)"
+        )
     if loaded.page_adapters != loaded.adapters:
         raise EncoderError(
             f"{loaded.adapters[-1].name!r} is for queries alone: pages would go through the merged weights, too"

@@ -29,12 +29,25 @@ _CLASSES = {  # the steps of a backbone that transformers has no retrieval class
 }
 _TOKENS = "token_embeddings"  # what a Dense and a Normalize of a multi-vector encoder read and write
 _PIXELS = ("min_pixels", "max_pixels")
-_NO_MATTER = {  # how the model is loaded, not what it computes
-    "model_kwargs": None,
+_SCORES = ("maxsim", "meanmaxsim")
+_NO_MATTER = {  # how the model is loaded, not what it computes, or what is read below
+    "model_kwargs": ("dtype", "torch_dtype", "attn_implementation", "device_map", "low_cpu_mem_usage"),
     "processor_kwargs": (*_PIXELS, "padding_side", "use_fast", "model_max_length"),
     "config_kwargs": (),
     "processing_kwargs": ("chat_template", "image", "text", "common", "audio", "video"),
 }
+_OF_TEXTS = ("padding", "padding_side", "return_tensors")  # and this of how they are tokenised
+_READ = (  # of sentence_bert_config.json
+    *_NO_MATTER,
+    "transformer_task",
+    "modality_config",
+    "module_output_name",
+    "query_expansion",
+    "query_length",
+    "document_length",
+    "max_seq_length",
+    "unpad_inputs",  # how batches are computed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,11 @@ def read_modules(folder: Path, name: str) -> ModuleFolder | None:
     """
     if not (folder / MODULES_FILE).is_file():
         return None
-    return _Reader(folder, name).read()
+    reader = _Reader(folder, name)
+    try:
+        return reader.read()
+    except (AttributeError, TypeError, ValueError) as error:
+        reader.refuse(f"one of its settings cannot be read ({error})")
 
 
 def write_modules(modules: ModuleFolder, template: str, shape: tuple[int, int], *, bias: bool = True) -> None:
@@ -145,16 +162,25 @@ class _Reader:
         )
 
     def read(self) -> ModuleFolder:
-        settings = _read(self._folder / SETTINGS_FILE)
         steps = read_steps(self._folder, self.refuse)
-        transformer = _read(self._folder / TRANSFORMER_FILE)
+        settings, transformer = (self._settings(self._folder / name) for name in (SETTINGS_FILE, TRANSFORMER_FILE))
         is_native = transformer.get("transformer_task") == "retrieval"
         self._check_order([kind for kind, _ in steps], is_native=is_native)
         folders = dict(steps)
-        if not is_native and _read(folders["Normalize"] / "config.json").get("module_input_name") != _TOKENS:
-            self.refuse("its Normalize is not for the vectors of tokens")
-        mask = _read(folders["MultiVectorMask"] / "config.json") if "MultiVectorMask" in folders else {}
+        if folders["Transformer"].resolve() != self._folder.resolve():
+            self.refuse(f"its Transformer lies in {folders['Transformer'].name}, not beside {MODULES_FILE}")
+        if not is_native:
+            unit = self._settings(folders["Normalize"] / "config.json")
+            if {unit.get(f"module_{side}_name") for side in ("input", "output")} != {_TOKENS}:
+                self.refuse("its Normalize is not for the vectors of tokens")
+        mask = self._settings(folders["MultiVectorMask"] / "config.json") if "MultiVectorMask" in folders else {}
         tasks = mask.get("skiplist_tasks") or ["document"]
+        score = settings.get("similarity_fn_name") or "maxsim"
+        if score not in _SCORES:
+            self.refuse(f"its score is {score}, not a sum or a mean of the best similarities")
+        longest = (transformer.get("processor_kwargs") or {}).get("model_max_length") or transformer.get(
+            "max_seq_length"
+        )
         return ModuleFolder(
             folder=self._folder,
             projection=self._dense(folders["Dense"]) if "Dense" in folders else None,
@@ -165,10 +191,21 @@ class _Reader:
             skipped=tuple(mask.get("skiplist_words") or ()),
             skipped_in=(tasks,) if isinstance(tasks, str) else tuple(tasks),
             kept=tuple(mask.get("keep_only_token_ids") or ()),
-            query_length=transformer.get("query_length"),
-            document_length=transformer.get("document_length"),
-            mean=settings.get("similarity_fn_name") == "meanmaxsim",
+            query_length=self._length(transformer.get("query_length") or longest),
+            document_length=self._length(transformer.get("document_length") or longest),
+            mean=score == "meanmaxsim",
         )
+
+    def _settings(self, file: Path) -> dict[str, Any]:
+        """What a file of settings says: without one, what it would say otherwise than usual were lost."""
+        if not file.is_file():
+            self.refuse(f"{file.relative_to(self._folder)} is not there: copy it from the checkpoint")
+        return read_json(file)
+
+    def _length(self, tokens: object) -> int | None:
+        if tokens is not None and (not isinstance(tokens, int) or tokens < 1):
+            self.refuse(f"its {TRANSFORMER_FILE} says a length of {tokens!r} tokens")
+        return tokens
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
         known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
@@ -185,7 +222,7 @@ class _Reader:
             self.refuse("its Dense layer comes after Normalize")
 
     def _dense(self, folder: Path) -> Path:
-        config = _read(folder / "config.json")
+        config = self._settings(folder / "config.json")
         activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
         if activation != "Identity":
             self.refuse(f"its Dense layer has the activation {activation}")
@@ -202,11 +239,17 @@ class _Reader:
         message = (transformer.get("modality_config") or {}).get("message")
         if not is_native and (message is None or message.get("format") == "flat"):
             self.refuse("it reads texts alone: it has no chat template for pages")
-        for key, known in _NO_MATTER.items():
-            unknown = set(transformer.get(key) or ()) - set(known) if known is not None else set()
+        processing = transformer.get("processing_kwargs") or {}
+        places = {"": (transformer, _READ), **{key: (transformer.get(key), known) for key, known in _NO_MATTER.items()}}
+        places |= {f"processing_kwargs, {kind}": (processing.get(kind), _OF_TEXTS) for kind in ("text", "common")}
+        for place, (given, known) in places.items():
+            none = (None,) if place else (None, False)
+            unknown = sorted(key for key, value in (given or {}).items() if value not in none and key not in known)
             if unknown:
-                self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(sorted(unknown))} in {key}")
-        template = (transformer.get("processing_kwargs") or {}).get("chat_template") or {}
+                self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(unknown)}{' in ' if place else ''}{place}")
+        if not is_native and (transformer.get("module_output_name") or _TOKENS) != _TOKENS:
+            self.refuse("its Transformer gives something else than the vectors of tokens")
+        template = processing.get("chat_template") or {}
         return {key: value for key, value in template.items() if key != "restore_suffix"}  # for texts that are cut
 
     def _pixels(self, transformer: Mapping[str, Any]) -> Mapping[str, int]:
@@ -216,7 +259,3 @@ class _Reader:
             self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(sorted(unknown))} of images")
         given = {**(transformer.get("processor_kwargs") or {}), **image}
         return {name: int(given[name]) for name in _PIXELS if given.get(name) is not None}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}

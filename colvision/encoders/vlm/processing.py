@@ -71,6 +71,16 @@ def byte_values(image_processor: BaseImageProcessor, model: PreTrainedModel) -> 
     return torch.from_numpy(levels[:, 0].astype(np.float32)).to(model.device, model.dtype)
 
 
+def check_image_processor(folder: Path, found: Mapping[str, object], expected: Mapping[str, object]) -> None:
+    """Raises WeightsMismatch where an image processor cuts pages otherwise than the model takes them."""
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise WeightsMismatch(
+                f"the image processor in {folder} is not this model's: its {name} is {found.get(name)}, the model "
+                f"expects {value}: take all files from one checkpoint"
+            )
+
+
 def missing_image_processor(folder: Path) -> EncoderNotFound:
     """The error for a folder without its image processor's settings."""
     return EncoderNotFound(

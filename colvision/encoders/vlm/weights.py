@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -97,17 +97,27 @@ def load_weights(
 
 
 def _count_stored(checkpoint: Checkpoint) -> int:
-    """How many numbers the weights of a checkpoint are, by the headers of its files. Raises WeightsMismatch."""
-    count = 0
+    """How many numbers the weights of a checkpoint are, by the headers of its files.
+
+    Raises WeightsMismatch for a file that holds none, and for a weight that two of them hold.
+    """
+    count, found = 0, set[str]()
     for path in checkpoint.weight_files():
         try:
             with safe_open(path, framework="pt") as file:
-                count += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  no mapping
+                names = set(file.keys())
+                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
         except (OSError, SafetensorError) as error:
             raise WeightsMismatch(
                 f"{path} holds no weights in the format of safetensors ({error}): copy it again from where it came "
                 "(pickled weights are not read, whatever they are called)"
             ) from error
+        if twice := sorted(names & found):
+            raise WeightsMismatch(
+                f"{path} holds {', '.join(twice[:_NAMED])}, which another file of this checkpoint holds, too: "
+                "take all files from one checkpoint"
+            )
+        found |= names
     return count
 
 
@@ -128,10 +138,23 @@ def _check_size(
 
 
 def stored_weights(checkpoint: Checkpoint, layout: CheckpointLayout) -> dict[str, torch.Tensor]:
-    """A checkpoint's weights under the names that they have in the model; memory-mapped."""
-    weights = {}
-    for file in checkpoint.weight_files():
-        weights.update({layout.rename(name): weight for name, weight in load_file(file).items()})
+    """A checkpoint's weights under the names that they have in the model; memory-mapped. Raises WeightsMismatch."""
+    return renamed_weights(checkpoint.weight_files(), layout.rename)
+
+
+def renamed_weights(files: Iterable[Path], rename: Callable[[str], str]) -> dict[str, torch.Tensor]:
+    """The weights of files under other names. Raises WeightsMismatch for two that differ and would get the same one."""
+    weights: dict[str, torch.Tensor] = {}
+    stored: dict[str, str] = {}
+    for file in files:
+        for name, weight in load_file(file).items():
+            renamed = rename(name)
+            if renamed in weights and not torch.equal(weights[renamed], weight):
+                raise WeightsMismatch(
+                    f"{file} holds {stored[renamed]} and {name}, two names of one weight, and they differ: copy it "
+                    "again from where it came"
+                )
+            weights[renamed], stored[renamed] = weight, name
     return weights
 
 
@@ -216,7 +239,7 @@ def _wrapping_config(
     if PROJECTION not in state:
         raise WeightsMismatch(_without_projection(source, state))
     dim = len(state[PROJECTION])
-    declared = next((stated[key] for key in _DECLARED_DIM if key in stated), dim)
+    declared = next((stated[key] for key in _DECLARED_DIM if stated.get(key, dim) != dim), dim)
     if declared != dim:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} declares vectors of {declared} components and holds a projection to "
@@ -247,13 +270,14 @@ def check_dim(checkpoint: Checkpoint, full: int, wanted: int | None) -> None:
     number of components that it does not have, or was not trained to be cut to.
     """
     config = checkpoint.config()
-    stated = next((config[key] for key in _CUT_DIM if isinstance(config.get(key), int)), full)
+    lists = {key: value for key, value in config.items() if isinstance(value, list)}
+    stated = next((config[key] for key in _CUT_DIM if config.get(key) not in (None, full) and key not in lists), full)
     if wanted is None and stated != full:
         raise WeightsMismatch(
             f"checkpoint {checkpoint.name!r} cuts its vectors to {stated} of {full} components (config.json): "
             f"load it with dim={stated}, or with dim={full} to keep all"
         )
-    trained: list[int] = next((config[key] for key in _CUT_DIMS if isinstance(config.get(key), list)), [])
+    trained: list[int] = next((lists[key] for key in (*_CUT_DIMS, *_CUT_DIM) if key in lists), [])
     if wanted is not None and (wanted > full or (trained and wanted not in (*trained, full))):
         choices = f"{', '.join(map(str, trained))} or {full}" if trained else f"at most {full}"
         raise ValueError(f"dim is {wanted}; vectors of {checkpoint.name!r} can have {choices} components")

@@ -13,6 +13,7 @@ from colvision.core.page import Page
 from colvision.encoders import load_encoder
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.models.colqwen import ColQwen2
+from colvision.encoders.vlm.prompted import tokenise_query
 from colvision.testing import tiny_checkpoint
 from colvision.testing.parts import PATCHES
 
@@ -140,7 +141,7 @@ def test_a_short_page_is_the_same_beside_a_long_one(encoder):
 def test_query_tokens_are_those_of_transformers(encoder, processor):
     for text in ("bleed the pump", "Ölfilter AB-12/3.4?", "x"):
         expected = processor(text=[text])["input_ids"][0].tolist()
-        assert encoder._tokenise(text).ids == expected
+        assert tokenise_query(encoder.family, text).ids == expected
 
 
 def test_query_vectors_are_those_of_transformers(encoder, processor):

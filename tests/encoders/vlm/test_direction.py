@@ -131,6 +131,12 @@ def test_a_configuration_that_contradicts_itself_asks(folder):
     assert reads_both_ways(load(folder, attention="bidirectional"))
 
 
+def test_a_direction_that_is_no_yes_or_no_asks(folder):
+    with pytest.raises(EncoderError, match="says is_causal is 'false'; expected true or false: load it with attention"):
+        load(state(folder, text="false"))
+    assert not reads_both_ways(load(folder, attention="causal"))
+
+
 @pytest.mark.parametrize("name", BY_WHAT_THEY_ARE)
 def test_a_model_that_is_bidirectional_by_what_it_is_refuses_to_be_causal(checkpoint_folder, get, name):
     with pytest.raises(ValueError, match="attention is 'causal'; this model is bidirectional by what it is"):

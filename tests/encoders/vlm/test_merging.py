@@ -17,13 +17,12 @@ from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.errors import EncoderError, InputError
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import encode, load, noise
-from tests.helpers.old_checkpoints import OLD, save_old
+from tests.helpers.old_checkpoints import OLD, save_old, save_old_adapter
 
 pytestmark = pytest.mark.slow
 
 TEXTS = ["bleed the hydraulic pump", "oil"]
 LANGUAGE = r".*(layers|blocks)\.\d+\..*(q_proj|v_proj|o_proj|Wo|Wqkv|up_proj|down_proj)"
-PROJECTION = {"idefics3": "linear"}  # custom_text_proj in the others
 
 
 def vectors(encoder: VlmEncoder) -> np.ndarray:
@@ -41,26 +40,6 @@ def save_adapter(base: Path, folder: Path, seed: int = 1, **config: object) -> P
         if "lora_B" in name or "modules_to_save" in name:
             torch.nn.init.normal_(weight, std=0.1)
     wrapped.save_pretrained(folder)
-    return folder
-
-
-def save_old_adapter(base: Path, folder: Path, model_type: str, seed: int = 2) -> Path:
-    """The adapter alone, by the names that colpali-engine stores, naming its base."""
-    weights = load_file(base / "model.safetensors")
-    attention = {name.removesuffix(".weight") for name in weights if name.endswith(("q_proj.weight", "Wqkv.weight"))}
-    layers = sorted(
-        {name for name in attention if "vis" not in name} | {PROJECTION.get(model_type, "custom_text_proj")}
-    )
-    random = torch.Generator().manual_seed(seed)
-    state = {}
-    for name in layers:
-        rows, columns = weights[name + ".weight"].shape
-        state[f"base_model.model.{name}.lora_A.weight"] = torch.randn(4, columns, generator=random) / columns**0.5
-        state[f"base_model.model.{name}.lora_B.weight"] = 0.1 * torch.randn(rows, 4, generator=random)
-    folder.mkdir()
-    save_file(state, folder / "adapter_model.safetensors")
-    config = LoraConfig(r=4, lora_alpha=4, base_model_name_or_path=str(base)).to_dict()
-    (folder / "adapter_config.json").write_text(json.dumps({**config, "peft_type": "LORA", "target_modules": layers}))
     return folder
 
 

@@ -28,6 +28,7 @@ from tests.oracles.checkpoints import checkpoint
 pytestmark = pytest.mark.slow
 
 MASK = "2_MultiVectorMask/config.json"
+SETTINGS = "config_sentence_transformers.json"
 TRANSFORMER = "sentence_bert_config.json"
 
 
@@ -50,6 +51,12 @@ def change(folder: Path, name: str, **values: object) -> None:
 def with_step(folder: Path, kind: str, path: str = "") -> None:
     file = folder / "modules.json"
     file.write_text(json.dumps([*json.loads(file.read_text()), {"idx": 4, "name": "4", "path": path, "type": kind}]))
+
+
+def change_steps(folder: Path, kind: str, **values: object) -> None:
+    file = folder / "modules.json"
+    steps = json.loads(file.read_text())
+    file.write_text(json.dumps([each | values if each["type"].endswith(kind) else each for each in steps]))
 
 
 def without_step(folder: Path, name: str) -> None:
@@ -81,7 +88,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda f: with_step(f, "sentence_transformers.base.modules.Pooling"), r"one vector of a page \(Pooling\)"
     ),
     "vectors of any length": (lambda f: without_step(f, "Normalize"), "its steps are Transformer, Dense, MultiVector"),
-    "a page of unit length": (lambda f: (f / "3_Normalize/config.json").unlink(), "Normalize is not for the"),
+    "a page of unit length": (
+        lambda f: change(f, "3_Normalize/config.json", module_output_name="sentence_embedding"),
+        "Normalize is not for the",
+    ),
     "expansion": (
         lambda f: change(f, TRANSFORMER, query_expansion={"strategy": "fixed", "length": 32}), "up with mask tokens"
     ),
@@ -96,6 +106,28 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "no template": (lambda f: (f / "chat_template.jinja").unlink(), "lacks its chat template"),
     "no list": (lambda f: (f / "modules.json").write_text("{}"), "lists no modules|its steps are"),
     "no projection": (lambda f: (f / "1_Dense/model.safetensors").unlink(), r"1_Dense lacks model\.safetensors"),
+    "no mask": (lambda f: (f / MASK).unlink(), "2_MultiVectorMask/config.json is not there: copy it"),
+    "no prompts": (lambda f: (f / SETTINGS).unlink(), f"{SETTINGS} is not there: copy it"),
+    "another score": (lambda f: change(f, SETTINGS, similarity_fn_name="cosine"), "its score is cosine, not a sum or"),
+    "a setting of another kind": (lambda f: change(f, SETTINGS, prompts=["x"]), "one of its settings cannot be read"),
+    "a length in letters": (lambda f: change(f, TRANSFORMER, query_length="32"), "says a length of '32' tokens"),
+    "letters made small": (lambda f: change(f, TRANSFORMER, do_lower_case=True), "sets do_lower_case: colvision"),
+    "a direction in passing": (
+        lambda f: change(f, TRANSFORMER, model_kwargs={"is_causal": False}), "sets is_causal in model_kwargs"
+    ),
+    "texts otherwise": (
+        lambda f: change(f, TRANSFORMER, processing_kwargs={"text": {"add_special_tokens": False}}),
+        "sets add_special_tokens in processing_kwargs, text",
+    ),
+    "a vector of a page": (
+        lambda f: change(f, TRANSFORMER, module_output_name="sentence_embedding"), "gives something else than the vec"
+    ),
+    "a backbone elsewhere": (
+        lambda f: change_steps(f, "Transformer", path="0_Transformer"), "Transformer lies in 0_Transformer, not beside"
+    ),
+    "a projection elsewhere": (
+        lambda f: change_steps(f, "Dense", path=str(f.parent / "1_Dense")), "Dense lies outside of its folder"
+    ),
     "another model": (lambda f: change(f, TRANSFORMER, transformer_task="retrieval"), "step Dense is not known here"),
 }  # fmt: skip
 
@@ -179,6 +211,15 @@ def test_a_query_is_cut_at_the_length_of_the_checkpoint_its_prompt_left_whole(fo
     [query] = load(folder).encode_queries([" ".join(["oil"] * 40)])
     assert len(query.tokens) == 20
     assert query.tokens[-10:] == ("<|endoftext|>",) * 10
+
+
+@pytest.mark.parametrize("stated", [{"max_seq_length": 100}, {"processor_kwargs": {"model_max_length": 100}}], ids=str)
+def test_a_length_for_both_sides_counts_where_one_has_none_of_its_own(folder, stated):
+    change(folder, TRANSFORMER, **stated)
+    modules = load(folder).family.modules
+    assert (modules.query_length, modules.document_length) == (100, 100)
+    change(folder, TRANSFORMER, query_length=20)
+    assert load(folder).family.modules.query_length == 20
 
 
 def test_a_page_that_may_be_longer_than_the_checkpoint_takes_says_which_resolution_does(folder):
@@ -322,7 +363,7 @@ def test_an_adapter_on_a_folder_of_sentence_transformers_is_merged_into_one(fold
 def test_every_kind_of_folder_is_written_again(tmp_path, name):
     """An adapter with its projection beside it; vectors that are hidden states, of few tiles; markers and limits."""
     folder = checkpoint(name, tmp_path / "checkpoint")
-    merge_adapters(folder, tmp_path / "out")
+    merge_adapters(folder, tmp_path / "out", sentence_transformers=True)
     ours, merged = load(folder), load(tmp_path / "out")
     # Folded, sums come in another order, which weights this sharp make much of; in float64 the two are equal.
     tolerance = 1e-3 if ours.checkpoint.adapters else 1e-6
@@ -342,6 +383,8 @@ def test_what_the_form_of_the_checkpoint_has_no_place_for_is_refused(checkpoint_
     base = checkpoint_folder("colqwen2")
     with pytest.raises(ValueError, match="in the form of sentence-transformers alone: leave them out"):
         merge_adapters(base, tmp_path / "out", query_prefix="Search: ")
+    with pytest.raises(EncoderError, match=r"without an adapter: give one .*, or ask for the form of sentence-transf"):
+        merge_adapters(checkpoint("st-colmodernvbert", tmp_path / "modules"), tmp_path / "out", query_prefix="Find: ")
     with pytest.raises(EncoderError, match="no vision-language model with a projection on top"):
         merge_adapters(checkpoint_folder("neomme"), tmp_path / "out", sentence_transformers=True)
     assert not (tmp_path / "out").exists()

@@ -135,3 +135,18 @@ def test_pages_that_are_not_to_be_resized_keep_their_size(checkpoint_folder, tmp
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({**config, "do_resize": False}))
     family = load_encoder(tmp_path, device="cpu", dtype="float32").family
     assert family.fit(noise(320, 256).image).size == (256, 320), "80 patches, beyond the 48 of `size`"
+
+
+@pytest.mark.parametrize("prompt", ["<img>", "Look: <doc><img>"])
+def test_a_page_prompt_that_would_shift_rows_and_columns_is_refused(checkpoint_folder, prompt):
+    with pytest.raises(ValueError, match=r"must begin with <doc><img>: from there NeoMME counts rows and columns"):
+        load_encoder(checkpoint_folder("neomme"), device="cpu", page_prompt=prompt)
+
+
+def test_words_after_a_page_of_neomme_leave_rows_and_columns_as_they_are(checkpoint_folder, get):
+    family = load_encoder(checkpoint_folder("neomme"), device="cpu", page_prompt="<doc><img> oil").family
+    image = noise(160, 96).image
+    found, plain = (each.page_batch([each.fit(image)]).inputs for each in (family, get("neomme").family))
+    length = plain["position_ids"].shape[-1]
+    assert found["position_ids"].shape[-1] > length
+    np.testing.assert_array_equal(found["position_ids"][..., :length], plain["position_ids"])

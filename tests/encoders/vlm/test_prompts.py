@@ -78,7 +78,7 @@ def test_prompts_of_then_can_be_asked_for(engines, loaded):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_prompts_that_are_given_come_first_and_are_part_of_the_fingerprint(checkpoint_folder, get, name):
     own = get(name).family.prompts
-    page = f"Look: {own.page}"
+    page = f"{own.page}Look."
     encoder = load(checkpoint_folder(name), query_prefix="Search: ", page_prompt=page)
     start = "<bos>" if name == "colpali" else ""
     assert said(encoder) == (page, f"{start}Search: ", own.query_suffix)

@@ -1,6 +1,7 @@
 """The layouts of published repositories, as tiny replicas: every weight lands, or the refusal says what is so."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from colvision.encoders import merge_adapters
 from colvision.encoders.vlm.adapters import with_lora
 from colvision.encoders.vlm.checkpoint import _FILES, fingerprint
 from colvision.errors import EncoderNotFound, WeightsMismatch
+from colvision.testing import tiny_checkpoint
 from colvision.testing.checkpoints import QWEN, Renames, stored_name
 from tests.helpers.families import load, vectors
-from tests.helpers.old_checkpoints import save_old
+from tests.helpers.old_checkpoints import save_old, save_old_adapter
+from tests.oracles.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -111,8 +114,14 @@ def test_a_checkpoint_that_brings_its_own_code_is_refused_whatever_it_calls_its_
     rewrite(tmp_path, architectures=["ColQwen35Bidirection"], auto_map=own)
     with pytest.raises(EncoderNotFound, match=r"brings its own code \(ColQwen35Bidirection\), which is never run: "):
         load(tmp_path)
-    rewrite(tmp_path, architectures=["ColQwen3"])
+    rewrite(tmp_path, architectures=["ColQwen3"])  # what loads it counts, too
+    with pytest.raises(EncoderNotFound, match=r"brings its own code \(ColQwen35Bidirection\), which is never run: "):
+        load(tmp_path)
+    rewrite(tmp_path, auto_map={"AutoModel": "modeling.ColQwen3", "AutoProcessor": "processing.OwnProcessor"})
     load(tmp_path)
+    rewrite(tmp_path, architectures=None, auto_map={"AutoConfig": "modeling.OwnConfig"})
+    with pytest.raises(EncoderNotFound, match=r"brings its own code \(of no named class\), which is never run: "):
+        load(tmp_path)
 
 
 def test_vectors_are_cut_before_they_are_of_unit_length(tmp_path):
@@ -221,3 +230,118 @@ def test_the_tokenizer_that_is_read_counts_in_the_fingerprint(tmp_path):
         found.append(fingerprint([tmp_path], ()))
     (tmp_path / "tokenizer.model").write_text("ccc")  # which is not read beside the other
     assert len(set(found)) == 3 and fingerprint([tmp_path], ()) == found[-1]
+
+
+# What lies there twice, and what contradicts itself
+
+
+def add_weight(folder: Path, name: str, like: str, file: str = "model.safetensors") -> None:
+    stored = load_file(folder / file)
+    save_file({**stored, name: stored[like] + 1}, folder / file, metadata={"format": "pt"})
+
+
+def test_two_names_of_one_weight_must_agree(tmp_path):
+    """Which of them is read last would decide."""
+    save_old(tmp_path, "idefics3")
+    expected = vectors(load(tmp_path))
+    add_weight(tmp_path, "custom_text_proj.weight", like="linear.weight")
+    with pytest.raises(WeightsMismatch, match=r"custom_text_proj.weight and linear.weight, two names of one weight"):
+        load(tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    stored["custom_text_proj.weight"] = stored["linear.weight"].clone()
+    save_file(stored, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    np.testing.assert_array_equal(vectors(load(tmp_path)), expected)
+
+
+@pytest.mark.parametrize("is_native", [False, True])
+def test_a_weight_in_two_files_is_refused(tmp_path, is_native):
+    """One of them is left from another time, and the table of weights is not what decides."""
+    if is_native:
+        tiny_checkpoint(tmp_path, "colqwen2")
+    else:
+        save_old(tmp_path, "qwen2_vl")
+    stored = load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    names = sorted(stored)
+    parts = {"a.safetensors": names[:20], "b.safetensors": names[20:]}
+    table = {name: file for file, held in parts.items() for name in held}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": table}))
+    for file, held in parts.items():
+        save_file({name: stored[name] for name in held}, tmp_path / file, metadata={"format": "pt"})
+    load(tmp_path)
+    stale = {names[0]: stored[names[0]] + 1}
+    save_file({**load_file(tmp_path / "b.safetensors"), **stale}, tmp_path / "b.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WeightsMismatch, match=f"b.safetensors holds {names[0]}, which another file of this checkpoint"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"dim": 32, "embed_dim": 16}, "declares vectors of 16 components and holds a projection to 32"),
+        ({"dims": "16"}, "cuts its vectors to 16 of 32 components"),
+        ({"dims": 32, "truncate_dim": 16}, "cuts its vectors to 16 of 32 components"),
+    ],
+    ids=str,
+)
+def test_every_place_that_states_a_size_is_read(tmp_path, stated, message):
+    save_old(tmp_path, "qwen3_vl")
+    rewrite(tmp_path, **stated)
+    with pytest.raises(WeightsMismatch, match=message):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "stated", "message"),
+    [
+        ("qwen2_vl", {"patch_size": 16}, "its patch_size is 16, the model expects 14"),
+        ("qwen3_vl", {"merge_size": 1}, "its merge_size is 1, the model expects 2"),
+        ("qwen2_5_vl", {"temporal_patch_size": 1}, "its temporal_patch_size is 1, the model expects 2"),
+        ("idefics3", {"max_image_size": {"longest_edge": 32}}, "is {'longest_edge': 32}, the model expects .* 64}"),
+        ("modernvbert", {"max_image_size": {"longest_edge": 128}}, "is {'longest_edge': 128}, the model expects"),
+        ("paligemma", {"size": {"height": 56, "width": 112}}, "its height is 56, the model expects 112"),
+    ],
+)
+def test_an_image_processor_of_another_model_is_refused(tmp_path, model_type, stated, message):
+    save_old(tmp_path, model_type)
+    rewrite(tmp_path, "preprocessor_config.json", **stated)
+    with pytest.raises(WeightsMismatch, match=f"the image processor in .* is not this model's: .*{message}"):
+        load(tmp_path)
+
+
+@pytest.fixture
+def adapter(tmp_path) -> Path:
+    """On a ColQwen2 in the folder beside it, by the names of its time."""
+    save_old(tmp_path / "base", "qwen2_vl")
+    return save_old_adapter(tmp_path / "base", tmp_path / "adapter", "qwen2_vl")
+
+
+def test_an_adapter_that_names_itself_or_another_is_refused(adapter, tmp_path):
+    other = Path(shutil.copytree(adapter, tmp_path / "other"))
+    for named in (adapter, other):
+        rewrite(adapter, "adapter_config.json", base_model_name_or_path=str(named))
+        rewrite(other, "adapter_config.json", base_model_name_or_path=str(adapter))
+        with pytest.raises(EncoderNotFound, match="'adapter' holds an adapter, not a checkpoint: load the checkpoint"):
+            load(adapter)
+
+
+def test_a_layer_of_an_adapter_under_two_names_is_refused(adapter):
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+    today = name.replace("model.layers", "model.language_model.layers")
+    add_weight(adapter, today, like=name, file="adapter_model.safetensors")
+    with pytest.raises(WeightsMismatch, match="two names of one weight, and they differ"):
+        load(adapter)
+
+
+def test_an_adapter_that_would_never_be_used_is_refused(adapter):
+    """aLoRA begins after tokens that call it: without them peft runs the plain model, and says nothing."""
+    rewrite(adapter, "adapter_config.json", alora_invocation_tokens=[1, 2])
+    with pytest.raises(WeightsMismatch, match=r"works after certain tokens alone \(aLoRA\)"):
+        load(adapter)
+
+
+def test_a_folder_with_a_projection_and_prompts_of_its_own_is_no_adapter_to_another(tmp_path):
+    """Given as one, both would be left out."""
+    folder = checkpoint("st-colpali-adapter", tmp_path / "folder")
+    with pytest.raises(EncoderNotFound, match="is a folder of sentence-transformers, .* load that folder itself"):
+        load(folder / "base", adapter=folder)

@@ -14,12 +14,15 @@ from torch import Tensor
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import PROCESSOR_FILE, byte_values, load_image_processor, read_processor_config
-from colvision.errors import WeightsMismatch
+from colvision.encoders.vlm.processing import (
+    PROCESSOR_FILE,
+    byte_values,
+    check_image_processor,
+    load_image_processor,
+    read_processor_config,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
     from transformers import PreTrainedModel
 
@@ -77,7 +80,8 @@ class ColPali(Family):
         self._cells = np.arange(side * side, dtype=np.int32).reshape(side, side)
         self.stated_patches = self.max_patches = self._cells.size
         self.image_processor.image_seq_length = self.max_patches  # transformers' own processor asks it for that
-        self._check_image_processor(processor.folder, vision.image_size)
+        expected = {"height": vision.image_size, "width": vision.image_size}
+        check_image_processor(processor.folder, dict(self.image_processor.size), expected)
         wanted = processor.options.max_patches
         if wanted not in (None, self.max_patches):
             raise ValueError(f"max_patches is {wanted}; ColPali has one resolution, {self.max_patches} patches a page")
@@ -106,14 +110,6 @@ class ColPali(Family):
             page=f"{_IMAGE}<bos>{page}\n" if isinstance(page, str) else None,
             query_prefix=self.query_start + prefix if isinstance(prefix, str) else None,
         )
-
-    def _check_image_processor(self, folder: Path, side: int) -> None:
-        size = dict(self.image_processor.size)
-        if (size.get("height"), size.get("width")) != (side, side):
-            raise WeightsMismatch(
-                f"the image processor in {folder} is not this model's: it makes images of {size}, the model expects "
-                f"{side} x {side}: take all files from one checkpoint"
-            )
 
     def fitted_size(self, width: int, height: int) -> tuple[int, int]:
         """Of a few pixels only, it is enlarged: the processor takes the rows of such an image for colour channels."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from colvision.core.embedding import VectorKind
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import byte_values, load_image_processor
+from colvision.encoders.vlm.processing import byte_values, check_image_processor, load_image_processor
 from colvision.encoders.vlm.resolution import patch_limit
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class _ColQwen(Family):
         super().__init__(model, processor)
         self.image_processor = load_image_processor(Qwen2VLImageProcessorPil, processor.folder, processor.pixels)
         self.byte_values = byte_values(self.image_processor, model)
+        vision = model.config.vlm_config.vision_config
+        expected = {name: getattr(vision, name) for name in ("patch_size", "temporal_patch_size")}
+        expected["merge_size"] = vision.spatial_merge_size
+        check_image_processor(processor.folder, vars(self.image_processor), expected)
         self._merge = self.image_processor.merge_size
         self._cell = self.image_processor.patch_size * self._merge  # pixels
         self.stated_patches = self.image_processor.size["longest_edge"] // self._cell**2

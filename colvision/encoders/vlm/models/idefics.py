@@ -20,7 +20,7 @@ from colvision.core.embedding import Ints, VectorKind
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.family import Family, PageTokens, ProcessorConfig
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts, augmentation
-from colvision.encoders.vlm.processing import byte_values, load_image_processor
+from colvision.encoders.vlm.processing import byte_values, check_image_processor, load_image_processor
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class _TiledFamily(Family):
         config = model.config.vlm_config
         shuffle = config.pixel_shuffle_factor if hasattr(config, "pixel_shuffle_factor") else config.scale_factor
         self._side = config.vision_config.image_size // config.vision_config.patch_size // shuffle  # tokens of a tile
-        self._tile = self.image_processor.max_image_size["longest_edge"]  # pixels
+        self._tile = config.vision_config.image_size  # pixels
+        tile = {"longest_edge": self._tile}
+        check_image_processor(
+            processor.folder, {"max_image_size": dict(self.image_processor.max_image_size)}, {"max_image_size": tile}
+        )
         self.stated_patches = self._most_patches()
         if processor.options.max_patches is not None:
             self._limit(processor.options.max_patches)

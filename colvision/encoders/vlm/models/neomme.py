@@ -77,6 +77,11 @@ class NeoMME(Family):
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorConfig) -> None:
         super().__init__(model, processor)
+        if not self.prompts.page.startswith(_DOCUMENT + _IMAGE):
+            raise ValueError(
+                f"the page's prompt {self.prompts.page!r} must begin with {_DOCUMENT}{_IMAGE}: from there NeoMME "
+                "counts rows and columns"
+            )
         self._patch = model.config.patch_size
         self._images = _read_image_settings(processor.folder, self._patch)
         self.byte_values = self._images.byte_values().to(model.device, model.dtype)
