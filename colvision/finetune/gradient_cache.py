@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from colvision.encoders.query_tokens import PromptedQuery
 from colvision.encoders.vlm.family import Family
-from colvision.encoders.vlm.query_tokens import PromptedQuery
 from colvision.finetune.losses import PaddedVectors
 
 if TYPE_CHECKING:

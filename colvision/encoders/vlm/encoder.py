@@ -18,12 +18,12 @@ import transformers
 from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page
+from colvision.encoders.batching import batches, sorted_batches, windows
 from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import measure_quantisation_range
-from colvision.encoders.vlm.batching import batches, sorted_batches, windows
+from colvision.encoders.query_tokens import PromptedQuery, Span
 from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
-from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
 from colvision.encoders.vlm.replicas import Launched, ReplicaPool
 from colvision.encoders.vlm.resolution import page_size
 from colvision.encoders.vlm.self_check import check_model
