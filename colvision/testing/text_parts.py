@@ -4,6 +4,8 @@ import json
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertTokenizer, PreTrainedTokenizerFast
@@ -21,6 +23,7 @@ _STEPS = {
     "MultiVectorMask": "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
     "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
 }
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _TOKENS = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
 
 
@@ -37,7 +40,7 @@ def word_tokenizer(folder: Path, *, length: int = 64) -> BertTokenizer:
 def byte_tokenizer(folder: Path, *markers: str) -> PreTrainedTokenizerFast:
     """ModernBERT's: bytes joined to pieces, which hold the blank before a word; `markers` are added tokens."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trained = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106
+    trained = Tokenizer(models.BPE(unk_token="[UNK]"))
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
         vocab_size=400,
@@ -115,12 +118,12 @@ def save_multivector(
     folder: Path,
     dense: Sequence[tuple[int, int, bool]],
     *,
-    prompts: Mapping[str, str] = {},  # noqa: B006  read alone
-    mask: Mapping[str, object] = {},  # noqa: B006
+    prompts: Mapping[str, str] = NOTHING,
+    mask: Mapping[str, object] = NOTHING,
     similarity: str = "maxsim",
     **transformer: object,
 ) -> None:
-    """What stands beside the weights of a `MultiVectorEncoder`: `dense` as above, with a bias; lengths and expansion."""
+    """What stands beside the weights of a `MultiVectorEncoder`: `dense` as above, with a bias, and lengths."""
     steps = ["Transformer", *("Dense" for _ in dense), "MultiVectorMask", "Normalize"]
     _write_steps(folder, steps)
     for number, (inputs, outputs, residual) in enumerate(dense, start=1):
@@ -128,7 +131,7 @@ def save_multivector(
         identity = "torch.nn.modules.linear.Identity"
         _write(folder / f"{number}_Dense" / "config.json", {**layer, **_TOKENS, "activation_function": identity})
     last = len(dense)
-    _write(folder / f"{last + 1}_MultiVectorMask" / "config.json", mask)
+    _write(folder / f"{last + 1}_MultiVectorMask" / "config.json", dict(mask))
     _write(folder / f"{last + 2}_Normalize" / "config.json", _TOKENS)
     forward = {"method": "forward", "method_output_name": "last_hidden_state"}
     said = {"transformer_task": "feature-extraction", "modality_config": {"text": forward}}

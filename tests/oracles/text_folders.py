@@ -63,7 +63,7 @@ def _pylate(folder: Path) -> dict[str, object]:
 
 
 def _pylate_deep(folder: Path) -> dict[str, object]:
-    """LateOn, mxbai-edge-colbert: two layers with residuals, one of them with a projection; nothing fills queries up."""
+    """LateOn, mxbai-edge-colbert: layers with residuals, one of them a layer itself; nothing fills queries up."""
     save_pylate(
         folder,
         [(HIDDEN, 2 * HIDDEN, True), (2 * HIDDEN, 2 * HIDDEN, True), (2 * HIDDEN, 8, False)],

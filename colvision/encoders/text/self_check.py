@@ -85,8 +85,8 @@ def _equal(ours: torch.Tensor, files: torch.Tensor) -> bool:
 
 def _check_drift(model: ColbertModel, exact: ColbertModel) -> Finding:
     [page] = islice(generated_pages(), 1)
-    text = " ".join(page.text.split()[:100])
-    [ours], [reference] = (each.vectors([each.document(text)]) for each in (model, exact))
+    passage = exact.document(page.text)
+    [ours], [reference] = (each.vectors([passage]) for each in (model, exact))
     cosines = np.sum(ours * reference, axis=1)
     dtype = str(model.backbone.dtype).removeprefix("torch.")
     where = f"{model.device.type} in {dtype}"
