@@ -6,22 +6,25 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from colvision.testing import text_parts as parts
 
 DIM = 32
 _HIDDEN = parts.HIDDEN
+_MARKERS = ["[unused0]", "[unused1]", "[Q] ", "[D] "]  # those that the tokenizer has not are its [UNK]
 
 # A token is mostly its own word: a query finds the words that it names, wherever they stand, and whatever is beside.
+# What stands for no word is all one: it adds the same to the score of every page.
 _GAINS = {"position_embeddings": 0.1, "token_type_embeddings": 0.1, "output.dense": 0.2, "Wo": 0.2}
 
 
 def _save_colbert(folder: Path, seed: int) -> None:
     """As Stanford's code saves it: colbert-ir/colbertv2.0."""
     parts.save_stanford(folder, query_maxlen=16, doc_maxlen=64)
-    config = parts.bert_config(parts.word_tokenizer(folder))
-    state = {f"bert.{name}": weight for name, weight in _weights(config, seed).items()}
+    tokenizer = parts.word_tokenizer(folder)
+    config = parts.bert_config(tokenizer)
+    state = {f"bert.{name}": weight for name, weight in _weights(config, tokenizer, seed).items()}
     _save(folder, {"architectures": ["HF_ColBERT"], **config}, {**state, "linear.weight": _matrix(DIM, _HIDDEN, seed)})
 
 
@@ -39,8 +42,9 @@ def _save_pylate(folder: Path, seed: int) -> None:
     first = {"linear.weight": _matrix(2 * DIM, _HIDDEN, seed), "residual.weight": _matrix(2 * DIM, _HIDDEN, seed + 1)}
     save_file(first, folder / "1_Dense" / "model.safetensors")
     save_file({"linear.weight": _matrix(DIM, 2 * DIM, seed)}, folder / "2_Dense" / "model.safetensors")
-    config = parts.modernbert_config(parts.byte_tokenizer(folder, "[Q] ", "[D] "))
-    _save(folder, config, _weights(config, seed))
+    tokenizer = parts.byte_tokenizer(folder, "[Q] ", "[D] ")
+    config = parts.modernbert_config(tokenizer)
+    _save(folder, config, _weights(config, tokenizer, seed))
 
 
 def _save_multivector(folder: Path, seed: int) -> None:
@@ -55,11 +59,12 @@ def _save_multivector(folder: Path, seed: int) -> None:
     )
     layer = {"linear.weight": _matrix(DIM, _HIDDEN, seed), "linear.bias": torch.zeros(DIM)}
     save_file(layer, folder / "1_Dense" / "model.safetensors")
-    config = parts.bert_config(parts.word_tokenizer(folder))
-    _save(folder, config, _weights(config, seed))
+    tokenizer = parts.word_tokenizer(folder)
+    config = parts.bert_config(tokenizer)
+    _save(folder, config, _weights(config, tokenizer, seed))
 
 
-def _weights(config: Mapping[str, object], seed: int) -> dict[str, torch.Tensor]:
+def _weights(config: Mapping[str, object], tokenizer: PreTrainedTokenizerFast, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     model = AutoModel.from_config(AutoConfig.for_model(**config))
     with torch.no_grad():
@@ -67,12 +72,16 @@ def _weights(config: Mapping[str, object], seed: int) -> dict[str, torch.Tensor]
             if weight.ndim > 1:
                 gain = next((gain for part, gain in _GAINS.items() if part in name), 1.0)
                 weight.normal_(std=gain / weight[0].numel() ** 0.5)
+        embeddings = model.get_input_embeddings().weight
+        marks = [*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(_MARKERS)]
+        embeddings[sorted(set(marks))] = embeddings[tokenizer.pad_token_id].clone()
     return {name: weight.contiguous() for name, weight in model.state_dict().items()}
 
 
 def _matrix(rows: int, columns: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1000 + seed)
-    return torch.randn(rows, columns, generator=generator) / columns**0.5
+    drawn: torch.Tensor = torch.randn(rows, columns, generator=generator) / columns**0.5
+    return drawn
 
 
 def _save(folder: Path, config: Mapping[str, object], state: Mapping[str, torch.Tensor]) -> None:
