@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from colvision.encoders.checkpoint_kind import STANFORD_CLASS
 from colvision.encoders.json_file import read_json
 from colvision.encoders.repository import DEFAULT_HUB, Hub, Repository, find_repository
 from colvision.encoders.stored_weights import weight_files
@@ -38,7 +39,10 @@ class Checkpoint:
     def read(cls, folder: Path, name: str, source: str = "") -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights, or one is damaged."""
         weight_files(folder, name)
-        model_type = str(read_json(folder / "config.json").get("model_type", ""))
+        config = read_json(folder / "config.json")
+        if STANFORD_CLASS in (config.get("architectures") or ()):
+            raise EncoderNotFound(f"checkpoint {name!r} is an encoder of text: choose one of page images")
+        model_type = str(config.get("model_type", ""))
         return cls(name, folder, model_type, source or str(folder.resolve()), modules=read_modules(folder, name))
 
     @property

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from colvision.encoders import load_encoder, merge_adapters
 from colvision.encoders.checkpoint_kind import CheckpointKind, checkpoint_kind
 from colvision.encoders.text.layouts import Expansion, read_layout
+from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing import tiny_checkpoint
 
@@ -229,6 +230,15 @@ def test_options_that_decide_vectors_of_images_are_refused(tmp_path):
         load_encoder(folder, max_patches=100, dim=16)
     with pytest.raises(EncoderNotFound, match="is an encoder of text: choose one of page images"):
         merge_adapters(folder, tmp_path / "out", adapter=tmp_path)
+
+
+def test_only_checkpoints_of_page_images_are_fine_tuned(tmp_path):
+    for family, message in (
+        ("colbert", "is an encoder of text"),
+        ("pylate", "is not known here|texts alone|steps Dense"),
+    ):
+        with pytest.raises(EncoderNotFound, match=message):
+            find_checkpoint(tiny_checkpoint(tmp_path / family, family))
 
 
 def test_a_reranker_is_refused_as_an_encoder_with_where_it_belongs(tmp_path):

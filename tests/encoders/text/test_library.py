@@ -10,7 +10,7 @@ import colvision
 from colvision.cli import main
 from colvision.core.embedding import PageEmbedding
 from colvision.core.page import Page
-from colvision.encoders import load_encoder
+from colvision.encoders import EncoderOptions, EncoderSpec, load_encoder
 from colvision.encoders.text.colbert import ColbertEncoder
 from colvision.errors import EncoderMismatch, UnsupportedFile
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
@@ -61,7 +61,8 @@ def test_a_library_is_filled_from_pdf_text_and_opened_again_without_a_word(tmp_p
         why = library.explain(library.search(QUERY)[0])
         assert why.contributions.sum() + sum(why.score_terms.values()) == pytest.approx(why.score, abs=1e-4)
         assert {match.token for match in why.matches} >= {"hydraulic", "pump", "[MASK]"}
-    with colvision.open_library(tmp_path / "library") as library:
+    exact = EncoderSpec(options=EncoderOptions(device="cpu", dtype="float32"))
+    with colvision.open_library(tmp_path / "library", encoder=exact) as library:
         assert [(hit.page, pytest.approx(hit.score)) for hit in library.search(QUERY, mode="exact")] == expected
         assert isinstance(library.encoder, ColbertEncoder)
 
