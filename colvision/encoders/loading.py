@@ -180,7 +180,7 @@ def _load_text(checkpoint: TextCheckpoint, options: EncoderOptions, known: Encod
     from colvision.encoders.text.colbert import ColbertEncoder
 
     checkpoint.check_options(options)
-    device, *_ = options.torch_devices()  # one: a small model is fed by one, and text is drawn in no time
+    device, *_ = options.torch_devices()  # of "cuda" the first
     dtype = options.torch_dtype(device)
     with _damage_named(checkpoint.name):
         return ColbertEncoder(checkpoint, checkpoint.load(device, dtype), known)

@@ -72,7 +72,12 @@ class TextCheckpoint:
         return CheckpointRef(self.source)
 
     def check_options(self, options: EncoderOptions) -> None:
-        """Raises ValueError for an option that decides the vectors: an encoder of text is as its files say."""
+        """Raises ValueError for an option that decides the vectors: an encoder of text is as its files say. And for
+        several devices: it computes on one.
+        """
+        devices = options.device.split(",") if isinstance(options.device, str) else options.device or ()
+        if len(devices) > 1:
+            raise ValueError(f"{self.name!r} is an encoder of text, which computes on one device: give one of them")
         chosen = [
             name for name, value in asdict(options).items() if value is not None and name not in ("device", "dtype")
         ]

@@ -28,7 +28,7 @@ _UNBOUNDED = 8192  # tokens of a passage, where neither the checkpoint nor its m
 _COUNTED_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet"}  # positions begin after the pad token's id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
     """A text as the model reads it, t tokens: `ids`, which of them it `attends` to, which vectors `counts`.
 

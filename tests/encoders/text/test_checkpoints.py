@@ -228,6 +228,8 @@ def test_options_that_decide_vectors_of_images_are_refused(tmp_path):
     folder = tiny_checkpoint(tmp_path / "tiny", "colbert")
     with pytest.raises(ValueError, match="it takes no max_patches, dim, all that decides its vectors stands in its"):
         load_encoder(folder, max_patches=100, dim=16)
+    with pytest.raises(ValueError, match="computes on one device"):
+        load_encoder(folder, device=("cpu", "cpu"))
     with pytest.raises(EncoderNotFound, match="is an encoder of text: choose one of page images"):
         merge_adapters(folder, tmp_path / "out", adapter=tmp_path)
 
