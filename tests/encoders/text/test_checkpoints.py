@@ -6,8 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from colvision.core.encoder import CheckpointRef
 from colvision.encoders import load_encoder, merge_adapters
 from colvision.encoders.checkpoint_kind import CheckpointKind, checkpoint_kind
+from colvision.encoders.repository import Hub, find_repository
+from colvision.encoders.text.checkpoint import TextCheckpoint
 from colvision.encoders.text.layouts import Expansion, read_layout
 from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -241,6 +244,17 @@ def test_only_checkpoints_of_page_images_are_fine_tuned(tmp_path):
     ):
         with pytest.raises(EncoderNotFound, match=message):
             find_checkpoint(tiny_checkpoint(tmp_path / family, family))
+
+
+def test_a_cached_hub_checkpoint_is_found_and_remembered_at_its_commit(tmp_path):
+    commit = "a" * 40
+    repository = tmp_path / "models--nobody--tiny"
+    tiny_checkpoint(repository / "snapshots" / commit, "pylate")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    found = find_repository("nobody/tiny", TextCheckpoint.read, hub=Hub(cache=tmp_path, fetch=False))
+    assert found.name == "nobody/tiny"
+    assert found.reference == CheckpointRef(f"nobody/tiny@{commit}")
 
 
 def test_a_reranker_is_refused_as_an_encoder_with_where_it_belongs(tmp_path):

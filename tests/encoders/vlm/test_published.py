@@ -209,6 +209,7 @@ def test_a_model_that_transformers_does_not_know_is_named_in_a_sentence(tmp_path
 def test_what_is_fetched_of_a_repository():
     wanted = ["chat_template.jinja", "tokenizer.model", "tokenizer_config.json", "model-00001-of-00002.safetensors"]
     wanted += ["modules.json", "1_Dense/config.json", "1_Dense/model.safetensors"]  # of sentence-transformers
+    wanted += ["artifact.metadata", "vocab.txt"]  # of Stanford's ColBERT
     unread = ["onnx/model.safetensors", "checkpoint-10/adapter_model.safetensors", "adapter_model.bin", "README.md"]
     unread += ["1_Dense/pytorch_model.bin", "checkpoint-10/1_Dense/model.safetensors"]
     assert list(filter_repo_objects([*wanted, *unread], allow_patterns=list(FILES))) == wanted
