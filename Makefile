@@ -75,6 +75,9 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 	@rm -rf $(ORACLES)/reranker-folders
 	$(RUN) -m tests.oracles.reranker_folders $(ORACLES)/reranker-folders
 	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py crossencoder $(ORACLES)/reranker-folders tests/oracles
+	@rm -rf $(ORACLES)/text-folders
+	$(RUN) -m tests.oracles.text_folders $(ORACLES)/text-folders
+	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py colbert $(ORACLES)/text-folders tests/oracles
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm

@@ -31,7 +31,7 @@ from benchmarks import report
 from colvision.core.encoder import drawing_processes
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from colvision.encoders.vlm.batching import sorted_batches
+from colvision.encoders.batching import sorted_batches
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import PreparedPage
 from colvision.encoders.vlm.models.colqwen import ColQwen2

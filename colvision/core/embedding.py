@@ -18,7 +18,9 @@ _UNIT_TOLERANCE = 1e-2  # bf16 encoders round a unit vector's length by up to 2^
 
 
 class VectorKind(IntEnum):
-    """What a page vector stands for. Only a patch has a place on the page."""
+    """What a page vector stands for: a place on the page, a token of text (its word's place is known, or not), or the
+    whole page.
+    """
 
     PATCH = 0
     TEXT = 1
@@ -62,6 +64,12 @@ class PatchGrid:
         first[self.cells.ravel()[::-1]] = np.arange(self.cells.size, dtype=np.int32)[::-1]  # the first stays
         return np.where(first < 0, -1, np.divmod(first, np.int32(max(self.cols, 1)))).T[:-1]
 
+    def bounds(self, vector: int) -> Box:
+        """The smallest rectangle about all cells of a vector that has any, as fractions of the page image."""
+        rows, cols = np.nonzero(self.cells == vector)
+        first, last = self.box(int(rows.min()), int(cols.min())), self.box(int(rows.max()), int(cols.max()))
+        return Box(first.left, first.top, last.right, last.bottom)
+
     def to_cells(self, values: Floats) -> Floats:
         """(..., n) a value a vector -> (..., rows, cols), NaN where a cell has no vector."""
         placed = values[..., np.maximum(self.cells, 0)]  # (..., rows, cols)
@@ -70,7 +78,10 @@ class PatchGrid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageEmbedding:
-    """A page as vectors: `vectors` (n, dim) float32 of unit length, n >= 1; `kind` (n,) uint8 of `VectorKind`."""
+    """A page as vectors: `vectors` (n, dim) float32 of unit length, n >= 1; `kind` (n,) uint8 of `VectorKind`.
+
+    Every patch is placed in the grid, a token of text may be, the whole page is not.
+    """
 
     vectors: Floats
     grid: PatchGrid
@@ -86,12 +97,15 @@ class PageEmbedding:
         placed = placed[placed >= 0]
         if placed.size and placed[-1] >= n:
             raise ValueError(f"the grid names vector {placed[-1]}, the page has {n}")
-        patches = np.flatnonzero(self.kind == VectorKind.PATCH)
-        if not np.array_equal(placed, patches):
+        placed_kinds = self.kind[placed]
+        patches, filled = (int(np.count_nonzero(kinds == VectorKind.PATCH)) for kinds in (self.kind, placed_kinds))
+        if patches != filled:
             raise ValueError(
-                f"{len(patches)} patch vectors do not fill the {len(placed)} placed cells "
+                f"{patches} patch vectors do not fill the {filled} placed cells "
                 f"of a {self.grid.rows} x {self.grid.cols} grid"
             )
+        if np.any(placed_kinds > VectorKind.TEXT):
+            raise ValueError("the grid places a vector of the whole page; it has none")
 
     @classmethod
     def from_patches(cls, vectors: Floats, grid: PatchGrid) -> "PageEmbedding":

@@ -122,6 +122,19 @@ def unreadable_on(page: Page, encoder: "Encoder") -> tuple[Note, ...]:
 
 
 @runtime_checkable
+class ReadsText(Protocol):
+    """What an encoder may have besides: whether it reads a page's text alone, so that an image says nothing to it."""
+
+    @property
+    def reads_text(self) -> bool: ...
+
+
+def reads_text(encoder: "Encoder") -> bool:
+    """Whether an encoder reads the text of pages, not their images."""
+    return encoder.reads_text if isinstance(encoder, ReadsText) else False
+
+
+@runtime_checkable
 class LeavesCores(Protocol):
     """What an encoder may have besides, where it computes elsewhere than on this machine's cores: how many processes
     may draw pages for it.

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,8 +20,8 @@ from PIL import Image
 from colvision import maxsim
 from colvision.atomic_io import atomic_write
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding
-from colvision.core.encoder import Encoder
-from colvision.core.page import Page
+from colvision.core.encoder import Encoder, reads_text
+from colvision.core.page import Page, PrintedWord
 from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import generated_pages
 from colvision.errors import EncoderError
@@ -31,6 +31,7 @@ _MAX_DIFFERENCE = 1e-3  # in float32: what another order of sums may change in a
 _LEAST_COSINE = 0.999  # cosine, on average, in lower precision: other batch sizes choose other kernels
 _MAX_COSINE = 0.9999  # mean of nearest cosines above which two pages are the same to a search
 _PLANTED_CELLS = ((0.2, 0.3), (0.8, 0.3), (0.3, 0.8), (0.7, 0.7))  # rows and columns, as shares: none mirrors another
+_PLANTED_WORDS, _PLANTED_WORD = 4, "pump"
 _TOP_SHARE = 0.05  # a planted patch must be among this share of the most moved
 
 Score = Callable[[Floats, Sequence[Floats]], Floats]
@@ -82,7 +83,9 @@ def examine(encoder: Encoder, *, score: Score = code_scores) -> DoctorReport:
         "order": lambda: _check_order(encoder, pages, embeddings),
         "queries": lambda: _check_queries(encoder),
         "padding": lambda: _check_padding(embeddings, score),
-        "planted patches": lambda: _check_planted_patches(encoder),
+        "planted patches": lambda: (
+            _check_planted_words(encoder) if reads_text(encoder) else _check_planted_patches(encoder)
+        ),
         "cost here": lambda: _report_cost(embeddings, seconds),
     }
     inside = encoder.self_check() if isinstance(encoder, SelfChecking) else ()
@@ -126,7 +129,7 @@ def _check_different_pages(embeddings: Sequence[PageEmbedding]) -> Finding:
 
 
 def _check_batch(encoder: Encoder, pages: Sequence[Page], together: Sequence[PageEmbedding]) -> Finding:
-    longer = Page(Image.new("RGB", (336, 672), "white"))
+    longer = Page(Image.new("RGB", (336, 672), "white"), text="a page of more words than the others " * 20)
     beside = [next(iter(encoder.encode_pages([page, longer]))) for page in pages]
     return _compare("alone and in a batch", together, beside, encoder)
 
@@ -185,6 +188,48 @@ def _check_planted_patches(encoder: Encoder) -> Finding:
         f"{found} of {len(cells)} changed cells of a {before.grid.rows} x {before.grid.cols} grid were found in place"
     )
     return Finding("planted patches", found > len(cells) // 2, message)
+
+
+def _check_planted_words(encoder: Encoder) -> Finding:
+    """Another word in the place of one moves the vector of that place more than those of nearly all other words."""
+    [page] = list(generated_pages())[1:2]
+    [before] = encoder.encode_pages([page])
+    if not (before.grid.cells >= 0).any():
+        return Finding("planted words", None, "no vector has a place: a page is matched as a whole")
+    places = np.linspace(0, len(page.words) - 1, _PLANTED_WORDS).round().astype(int).tolist()
+    marked = [_with_word(page, place) for place in places]
+    ranks = [
+        _rank_word(page.words, before, after, place)
+        for after, place in zip(encoder.encode_pages(marked), places, strict=True)
+    ]
+    found = sum(rank <= max(1, _TOP_SHARE * len(page.words)) for rank in ranks)
+    message = f"{found} of {len(places)} changed words among {len(page.words)} were found in place"
+    return Finding("planted words", found > len(places) // 2, message)
+
+
+def _with_word(page: Page, place: int) -> Page:
+    """The page with another word in the place of one."""
+    words = list(page.words)
+    words[place] = words[place]._replace(text=_PLANTED_WORD)
+    return replace(page, words=tuple(words), text=" ".join(word.text for word in words))
+
+
+def _rank_word(words: Sequence[PrintedWord], before: PageEmbedding, after: PageEmbedding, place: int) -> int:
+    """Place of the word among those that moved most, from 1, the last of its equals."""
+    moved = np.linalg.norm(_at_words(words, after) - _at_words(words, before), axis=1)  # (words,)
+    return int(np.count_nonzero(moved >= moved[place]))
+
+
+def _at_words(words: Sequence[PrintedWord], page: PageEmbedding) -> Floats:
+    """(words, dim) the mean of the vectors in each word's box, zero where it has none."""
+    grid, found = page.grid, np.zeros((len(words), page.vectors.shape[1]), np.float32)
+    for number, word in enumerate(words):
+        left, top, right, bottom = word.box
+        rows = slice(int(top * grid.rows), int(np.ceil(bottom * grid.rows)))
+        cells = np.unique(grid.cells[rows, int(left * grid.cols) : int(np.ceil(right * grid.cols))])
+        if (cells >= 0).any():
+            found[number] = page.vectors[cells[cells >= 0]].mean(axis=0)
+    return found
 
 
 def _with_noise(page: Page, embedding: PageEmbedding, cell: tuple[int, int]) -> Page:

@@ -1,6 +1,7 @@
 """Loads an encoder by its name: the embedded mini, a checkpoint folder, or a checkpoint of the Hugging Face hub.
 
-Dispatch is by `config.json["model_type"]` through one table; a checkpoint's name says nothing about what it is.
+What a checkpoint is made for is told by its files (`checkpoint_kind`), of page images then by `config.json`'s
+`model_type` through one table; its name says nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from colvision.encoders.checkpoint_kind import CheckpointKind, checkpoint_kind
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
-from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
+from colvision.encoders.repository import Hub, Repository, could_be_checkpoint, find_repository
+from colvision.encoders.vlm.checkpoint import Checkpoint, read_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
     from colvision.core.encoder import Encoder, EncoderInfo
-    from colvision.encoders.vlm.checkpoint import Checkpoint
+    from colvision.encoders.text.checkpoint import TextCheckpoint
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
 
@@ -81,13 +84,8 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     """
     if str(name) == "mini":
         return _mini(options)
-    loaded = _checkpoint_of(name, options, fetch=fetch)
-    from colvision.encoders.vlm.encoder import VlmEncoder
-
-    device, *others = options.torch_devices()
-    dtype = options.torch_dtype(device)
-    with _damage_named(loaded.checkpoint):
-        return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
+    found = _find(name, fetch=fetch)
+    return _load_images(found, options, known) if isinstance(found, Checkpoint) else _load_text(found, options, known)
 
 
 def merge_adapters(
@@ -139,22 +137,69 @@ def merge_adapters(
         )
     check_mergeable(loaded, Path(out), as_modules=as_modules, is_form_asked=sentence_transformers)
     [device] = options.torch_devices()
-    with _damage_named(loaded.checkpoint):
+    with _damage_named(loaded.checkpoint.name):
         family = loaded.load(device, options.torch_dtype(device))
     written = EncoderOptions(dtype=dtype).torch_dtype(device)
     write_merged(family, loaded, Path(out), written, as_modules=as_modules)
 
 
-def _checkpoint_of(name: str | Path, options: EncoderOptions, *, fetch: bool = True) -> LoadedCheckpoint:
-    """Found, its family known, and not loaded yet."""
+def _find(name: str | Path, *, fetch: bool = True) -> Checkpoint | TextCheckpoint:
+    """The files of a checkpoint, whole, of whatever kind it is, and not loaded yet."""
     if could_be_checkpoint(name):  # else it has no such name, whatever is installed
         require_vlm_extra("torch", "transformers")
-    checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
+    hub = Hub(fetch=fetch)
+    return find_repository(name, lambda found: _read(found, hub), hub=hub)
+
+
+def _read(repository: Repository, hub: Hub) -> Checkpoint | TextCheckpoint:
+    """Dispatch by kind. Raises EncoderNotFound for what is no encoder here."""
+    kind = checkpoint_kind(repository.folder, frozenset(_FAMILIES))
+    if kind is CheckpointKind.TEXT:
+        from colvision.encoders.text.checkpoint import TextCheckpoint
+
+        return TextCheckpoint.read(repository)
+    if kind is CheckpointKind.RERANKER:
+        raise EncoderNotFound(
+            f"checkpoint {repository.name!r} is a reranker: it compares a query and a page together, and makes no "
+            "vectors to store. Search with another encoder, and give this one as --rerank"
+        )
+    return read_checkpoint(repository, hub)
+
+
+def _load_images(checkpoint: Checkpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    loaded = _of_family(checkpoint, options)
+    from colvision.encoders.vlm.encoder import VlmEncoder
+
+    device, *others = options.torch_devices()
+    dtype = options.torch_dtype(device)
+    with _damage_named(checkpoint.name):
+        return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
+
+
+def _load_text(checkpoint: TextCheckpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    from colvision.encoders.text.colbert import ColbertEncoder
+
+    checkpoint.check_options(options)
+    device, *_ = options.torch_devices()  # of "cuda" the first
+    dtype = options.torch_dtype(device)
+    with _damage_named(checkpoint.name):
+        return ColbertEncoder(checkpoint, checkpoint.load(device, dtype), known)
+
+
+def _checkpoint_of(name: str | Path, options: EncoderOptions) -> LoadedCheckpoint:
+    """A checkpoint of page images: found, its family known, and not loaded yet."""
+    found = _find(name)
+    if not isinstance(found, Checkpoint):
+        raise EncoderNotFound(f"checkpoint {found.name!r} is an encoder of text: choose one of page images")
+    return _of_family(found, options)
+
+
+def _of_family(checkpoint: Checkpoint, options: EncoderOptions) -> LoadedCheckpoint:
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:
         raise EncoderNotFound(
             f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
-            f"colvision reads {', '.join(sorted(_FAMILIES))}: choose a checkpoint of one of these"
+            f"colvision reads {', '.join(sorted(_FAMILIES))}, and ColBERT checkpoints of text: choose one of these"
         )
     _check_is_known_code(checkpoint)
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
@@ -165,7 +210,7 @@ def _checkpoint_of(name: str | Path, options: EncoderOptions, *, fetch: bool = T
 
 
 @contextmanager
-def _damage_named(checkpoint: Checkpoint) -> Iterator[None]:
+def _damage_named(name: str) -> Iterator[None]:
     """Raises EncoderError, with what to do, for whatever loading stumbles over in a damaged file."""
     try:
         yield
@@ -173,7 +218,7 @@ def _damage_named(checkpoint: Checkpoint) -> Iterator[None]:
         raise
     except Exception as error:  # transformers meets a damaged file with whatever it stumbles over
         raise EncoderError(
-            f"checkpoint {checkpoint.name!r} could not be loaded ({type(error).__name__}: {error}): copy its files "
+            f"checkpoint {name!r} could not be loaded ({type(error).__name__}: {error}): copy its files "
             "again from where they came, or choose another one"
         ) from error
 

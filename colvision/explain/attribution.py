@@ -3,11 +3,13 @@
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from colvision.core.embedding import Floats, Ints, PatchGrid
+from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
 from colvision.core.page import Box, PdfGeometry
 from colvision.core.query import SEEN, ScoredQuery
 from colvision.explain.heatmap import draw_heatmap
@@ -22,9 +24,9 @@ class TokenMatch:
     """What one query token found: the page's winning vector. `cell` and `box` are None if it has no place on the page.
 
     `cell` is (row, col) of the patch grid. `box` is where that is shown, as fractions of the page image: the printed
-    word that the patch lies on (see `word_box`), or the patch itself (`PatchGrid.box`) where there is none, for a token
-    of no word, and where the page image was not at hand. `points` is the same box in PDF points. A token won by a
-    vector that is no patch was matched by the whole page.
+    word that the patch lies on (see `word_box`), or the patch itself (`PatchGrid.box`; of a token of text all of its
+    cells) where there is none, for a token of no word, and where the page image was not at hand. `points` is the same
+    box in PDF points. A token won by a vector without a place was matched by the whole page.
     """
 
     token: str
@@ -165,7 +167,8 @@ def explain_page(
     contributions = query.contributions(best)
     similarity_map = stored.grid.to_cells(table)  # (t, rows, cols)
     cells = stored.grid.first_cells(len(stored.codes))[winner]  # (t, 2)
-    boxes = _boxes(query, cells, stored.grid, similarity_map, image, contributions)
+    places = _Places(stored, winner, cells)
+    boxes = _boxes(query, places, similarity_map, image, contributions)
     matches = tuple(
         _match(query, i, (float(best[i]), float(contributions[i])), (cells[i], box, geometry))
         for i, box in enumerate(boxes)
@@ -182,26 +185,52 @@ def explain_page(
     return Explanation(query, stored.grid, similarity_map, matches, score_terms, score, image)
 
 
+class _Places(NamedTuple):
+    """Where each query token's winning vector, `winner` (t,), stands: its first of `cells` (t, 2), -1, -1 for none."""
+
+    stored: ShardPage
+    winner: NDArray[np.int64]
+    cells: Ints
+
+    def box(self, token: int) -> Box | None:
+        """The first cell of a patch, all cells of a token of text; None where it has none."""
+        row, col = self.cells[token].tolist()
+        if row < 0:
+            return None
+        return (
+            self.stored.grid.bounds(int(self.winner[token])) if self.is_text(token) else self.stored.grid.box(row, col)
+        )
+
+    def is_text(self, token: int) -> bool:
+        return bool(self.stored.kind[self.winner[token]] == VectorKind.TEXT)
+
+    def centre(self, token: int, strength: Floats, box: Box) -> tuple[float, float]:
+        """(x, y) in fractions of the page: where a word is looked for."""
+        if self.is_text(token):
+            return (box.left + box.right) / 2, (box.top + box.bottom) / 2
+        row, col = self.cells[token].tolist()
+        return _centre(strength, row, col)
+
+
 def _boxes(
     query: ScoredQuery,
-    cells: Ints,
-    grid: PatchGrid,
+    places: _Places,
     similarity_map: Floats,
     image: Image.Image | None,
     contributions: Floats,
 ) -> Iterator[Box | None]:
-    """Where each token's cell of `cells` (t, 2) is shown: the word there, else the patch; None for -1, -1.
+    """Where each token's match is shown: the word there, else the place itself; None where it has none.
 
     No word is looked for where a token contributes nothing: another spelling, or another word, does in its place.
     """
     strength = np.maximum(query.calibrated(np.nan_to_num(similarity_map, nan=-1.0)), 0)
     is_word = (query.embedding.word >= 0) & (not query.embedding.is_example) & (contributions != 0)  # (t,)
-    for token, (row, col) in enumerate(cells.tolist()):
-        patch = grid.box(row, col) if row >= 0 else None
-        if patch is not None and image is not None and is_word[token]:
-            yield word_box(image, patch, _centre(strength[token], row, col))
+    for token in range(len(places.cells)):
+        place = places.box(token)
+        if place is not None and image is not None and is_word[token]:
+            yield word_box(image, place, places.centre(token, strength[token], place))
         else:
-            yield patch
+            yield place
 
 
 def _centre(strength: Floats, row: int, col: int) -> tuple[float, float]:

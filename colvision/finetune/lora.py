@@ -20,8 +20,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from colvision.atomic_io import atomic_write
+from colvision.encoders.fingerprint import fingerprint
 from colvision.encoders.vlm.adapters import QUERY_ONLY, with_lora
-from colvision.encoders.vlm.checkpoint import ADAPTER_PREFIX, Checkpoint, fingerprint
+from colvision.encoders.vlm.checkpoint import ADAPTER_PREFIX, Checkpoint
 from colvision.encoders.vlm.quantised import PROJECTIONS
 from colvision.errors import EncoderError
 

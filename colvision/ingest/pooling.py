@@ -1,4 +1,6 @@
-"""Fewer vectors a page: patches that look alike share one, found by spherical k-means (Dhillon and Modha 2001).
+"""Fewer vectors a page: patches, or tokens of text, that are alike share one, found by spherical k-means.
+
+K-means on the sphere is Dhillon and Modha's, 2001.
 
 Pooling patches of a page for late interaction follows Clavié, Chaffin and Adams 2024 and the ColPali authors' token
 pooling, which cut a tree of Ward distances: as good, and twenty times slower. What pooling blurs is lost to the rerank
@@ -12,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.embedding import Floats, Ints, PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
-from colvision.core.encoder import Encoder, EncoderInfo, drawing_processes, unreadable_on
+from colvision.core.embedding import Floats, Ints, PageEmbedding, PatchGrid, QueryEmbedding
+from colvision.core.encoder import Encoder, EncoderInfo, drawing_processes, reads_text, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LibraryError
@@ -41,6 +43,10 @@ class PoolingEncoder:
         return unreadable_on(page, self._encoder)
 
     @property
+    def reads_text(self) -> bool:
+        return reads_text(self._encoder)
+
+    @property
     def drawing_processes(self) -> int:
         return drawing_processes(self._encoder)
 
@@ -66,26 +72,27 @@ def apply_pooling(store: Store, encoder: Encoder, collection: str, factor: int |
 
 
 def pool(embedding: PageEmbedding, factor: int) -> PageEmbedding:
-    """A page with about 1 / `factor` of its patch vectors; cells whose patches were joined share a vector.
+    """A page with about 1 / `factor` of its placed vectors; cells whose vectors were joined share one.
 
-    Text and global vectors are kept as they are, behind the patches. A page keeps at least one vector. Raises
-    `ValueError` for a factor below 1.
+    What has no place on the page (markers, the whole page) is kept as it is, behind the others. A page keeps at least
+    one vector. Raises `ValueError` for a factor below 1.
     """
     if factor < 1:
         raise ValueError(f"pooling by a factor of {factor}: give 1 (none), 2 or 3")
-    patches = np.flatnonzero(embedding.kind == VectorKind.PATCH)
-    if factor == 1 or len(patches) < 2:
+    is_placed = embedding.grid.first_cells(len(embedding.vectors))[:, 0] >= 0
+    placed, others = np.flatnonzero(is_placed), np.flatnonzero(~is_placed)
+    if factor == 1 or len(placed) < 2:
         return embedding
-    order = patches[_by_neighbours(embedding.grid, patches, factor)]
-    group = _join(embedding.vectors[order], np.arange(len(order)) // factor)  # (patches,)
+    order = placed[_by_neighbours(embedding.grid, placed, factor)]
+    group = _join(embedding.vectors[order], np.arange(len(order)) // factor)  # (placed,)
     centres = _centres(embedding.vectors[order], group)
-    others = np.flatnonzero(embedding.kind != VectorKind.PATCH)
+    kinds = embedding.kind[order][np.unique(group, return_index=True)[1]]
     place = np.full(len(embedding.vectors) + 1, -1, np.int32)  # one more, for the cells of row -1
     place[order] = group
     return PageEmbedding(
         np.concatenate([centres, embedding.vectors[others]]),
         PatchGrid(place[embedding.grid.cells]),
-        np.concatenate([np.full(len(centres), VectorKind.PATCH, np.uint8), embedding.kind[others]]),
+        np.concatenate([kinds, embedding.kind[others]]),
     )
 
 

@@ -19,15 +19,18 @@ def tiny_checkpoint(folder: str | Path, family: str = "colqwen2", *, seed: int =
     Classes, configuration, processor and tokenizer are those of the real `family` (colpali, colqwen2, colqwen2.5,
     colqwen3, colqwen3.5, colsmol, colmodernvbert or neomme), the files those of its published checkpoints; a page
     becomes (n, 32) vectors, 48 of them patches at most for the Qwen families and NeoMME. The weights are large enough
-    that attention and positions count; `seed` draws others. Raises `ValueError` for another
-    family, `MissingExtra` without `colvision[vlm]`.
+    that attention and positions count; `seed` draws others. Of encoders of text there are colbert, pylate and
+    multivector, after who saves such files; their vectors are mostly those of the words themselves, so that a query
+    finds the words that it names. Raises `ValueError` for another family, `MissingExtra` without `colvision[vlm]`.
     """
     require_vlm_extra("torch", "transformers", what="a tiny checkpoint")
     from colvision.testing.checkpoints import FAMILIES  # transformers takes seconds to import
+    from colvision.testing.text_checkpoints import TEXT_FAMILIES
 
-    if family not in FAMILIES:
-        raise ValueError(f"there is no tiny checkpoint of {family!r}; there is one of {', '.join(FAMILIES)}")
+    families = {**FAMILIES, **TEXT_FAMILIES}
+    if family not in families:
+        raise ValueError(f"there is no tiny checkpoint of {family!r}; there is one of {', '.join(families)}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    FAMILIES[family](folder, seed)
+    families[family](folder, seed)
     return folder

@@ -24,17 +24,26 @@ def test_a_full_grid_counts_row_by_row():
 
 
 def test_vectors_that_do_not_fill_their_grid_are_refused():
-    with pytest.raises(ValueError, match="5 patch vectors do not fill the 6 placed cells"):
-        PageEmbedding(ones(6), PatchGrid.full(2, 3), np.array([0, 0, 0, 0, 0, 1], np.uint8))
+    with pytest.raises(ValueError, match="7 patch vectors do not fill the 6 placed cells"):
+        PageEmbedding.from_patches(ones(7), PatchGrid.full(2, 3))
+    with pytest.raises(ValueError, match="places a vector of the whole page"):
+        PageEmbedding(ones(6), PatchGrid.full(2, 3), np.array([0, 0, 0, 0, 0, VectorKind.GLOBAL], np.uint8))
     with pytest.raises(ValueError, match="names vector 5, the page has 4"):
         PageEmbedding.from_patches(ones(4), PatchGrid.full(2, 3))
     with pytest.raises(ValueError, match="at least one vector"):
         PageEmbedding.from_patches(ones(0), PatchGrid.full(0, 0))
 
 
-def test_a_text_vector_needs_no_cell():
+def test_a_text_vector_may_have_a_cell_and_needs_none():
     kind = np.array([VectorKind.PATCH, VectorKind.PATCH, VectorKind.TEXT], np.uint8)
-    assert PageEmbedding(ones(3), PatchGrid.full(1, 2), kind).vectors.shape == (3, 4)
+    for grid in (PatchGrid.full(1, 2), PatchGrid.full(1, 3)):
+        assert PageEmbedding(ones(3), grid, kind).vectors.shape == (3, 4)
+
+
+def test_the_bounds_of_a_vector_hold_all_of_its_cells():
+    grid = PatchGrid(np.array([[0, -1, 1, 1], [-1, 2, 2, 1]], dtype=np.int32))
+    assert grid.bounds(1) == Box(0.5, 0, 1, 1)
+    assert grid.bounds(2) == Box(0.25, 0.5, 0.75, 1)
 
 
 @pytest.mark.parametrize("spoilt", [np.float32(np.nan), np.float32(3)])

@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
+from colvision.encoders.fingerprint import fingerprint
+from colvision.encoders.repository import Hub
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint, fingerprint
+from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.errors import EncoderNotFound, MissingExtra, WeightsMismatch
 from colvision.testing import tiny_checkpoint
 from tests.helpers.families import load, vectors

@@ -2,7 +2,7 @@ from itertools import count, islice
 
 import numpy as np
 
-from colvision.encoders.vlm.batching import batches, sorted_batches, windows
+from colvision.encoders.batching import batches, sorted_batches, windows
 
 
 def size(item: int) -> int:

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import load_encoder
-from colvision.encoders.vlm.checkpoint import Hub, find_checkpoint
+from colvision.encoders.repository import Hub
+from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.errors import EncoderError, EncoderNotFound, WeightsMismatch
 from tests.helpers.families import load, vectors
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from colvision.core.embedding import PatchGrid, QueryEmbedding
+from colvision.core.embedding import PatchGrid, QueryEmbedding, VectorKind
 from colvision.core.page import PdfGeometry
 from colvision.core.query import Calibration, ScoredQuery
 from colvision.explain import explain_page
@@ -68,3 +68,19 @@ def test_tokens_that_found_the_same_word_are_one_region(page):
     two = QueryEmbedding.of_words("a b", ["a", "b"], np.array([[1, 0], [1, 0]], np.float32))
     (region,) = _explain(image, {(5, 4): 0.9, (5, 5): 0.7}, two).regions()
     assert region.tokens == ("a", "b") and region.pixels(SIZE) == pytest.approx(right, abs=2)
+
+
+def test_a_token_of_text_is_shown_on_the_word_that_all_of_its_cells_cover(page):
+    """Two cells of "right", of which the first lies to its left; without the page image, the cells themselves."""
+    image, _, right = page
+    vectors = np.array([[1, 0], [0, 1]], np.float32)
+    cells = np.full((10, 10), -1, np.int32)
+    cells[5, 4:6] = 0
+    stored = ShardPage(quantise(vectors, 1.0), PatchGrid(cells), np.full(2, VectorKind.TEXT, np.uint8))
+    embedding = QueryEmbedding.of_words("right", ["right"], vectors[:1])
+    query = ScoredQuery(embedding, embedding.weights, Calibration(), "f")
+    (match,) = explain_page(query, stored, quantisation_range=1.0, image=image).matches
+    assert match.cell == (5, 4)
+    assert match.box.scaled(SIZE) == pytest.approx(right, abs=2)
+    (match,) = explain_page(query, stored, quantisation_range=1.0).matches
+    assert match.box == PatchGrid(cells).bounds(0)

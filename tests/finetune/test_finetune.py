@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.encoders.vlm.checkpoint import fingerprint
+from colvision.encoders.fingerprint import fingerprint
 from colvision.errors import EncoderError, EncoderNotFound, InputError, WeightsMismatch
 from colvision.finetune import FinetuneOptions, FinetuneRecipe, finetune
 from colvision.testing.coloured_pages import coloured_library

@@ -92,3 +92,16 @@ def test_patches_that_cancel_out_keep_a_vector_of_unit_length():
 def test_pooling_by_less_than_one_is_refused():
     with pytest.raises(ValueError, match="pooling by a factor of 0"):
         pool(sparse_page(np.random.default_rng(7), 2, 2), 0)
+
+
+def test_tokens_of_text_are_pooled_where_they_have_a_place_and_markers_are_kept():
+    rng = np.random.default_rng(9)
+    words = unit(rng, 3)[np.arange(12) % 6 // 2]  # each four times, in a square
+    vectors = np.concatenate([unit(rng, 1), words])  # behind a marker
+    grid = PatchGrid(np.arange(1, 13, dtype=np.int32).reshape(2, 6))
+    page = PageEmbedding(vectors, grid, np.full(13, VectorKind.TEXT, np.uint8))
+    pooled = pool(page, 4)
+    assert len(pooled.vectors) == 4
+    assert set(pooled.kind) == {VectorKind.TEXT}
+    np.testing.assert_allclose(pooled.vectors[-1], vectors[0], atol=1e-6)
+    np.testing.assert_allclose(pooled.vectors[pooled.grid.cells], vectors[grid.cells], atol=1e-6)

@@ -15,6 +15,17 @@ TEXTS = (
     "Oil: 4 litres.",
     "The fan belt is under the cover. Tighten both bolts.",
 )
+DOCUMENTS = (
+    "Bleed the hydraulic pump (AB-12/34), then check its oil: pressures of 7.5 bar.",
+    "oil",
+    "?!",
+    "",
+)
+TEXT_QUERIES = (
+    "bleed the hydraulic pump",
+    "oil",
+    "how to replace the filters, valves and pumps of a hydraulic pack before its first use; pressure",
+)
 _PICKING, _ADDING = 1.5, 0.5  # what attention looks for is sharp; what it adds is less than a token brings itself
 _GAINS = {
     **dict.fromkeys(("q_proj", "k_proj", "qkv"), _PICKING),
@@ -44,3 +55,8 @@ def pages() -> list[Image.Image]:
         pixels[: height // 2] //= 2
         made.append(Image.fromarray(pixels.astype(np.uint8)))
     return made
+
+
+def text_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """As `weight`, also of BERT's names for what norms multiply by."""
+    return weight(name.replace("LayerNorm", "norm"), shape)

@@ -5,6 +5,7 @@ import pytest
 from colvision.encoders import load_encoder
 from colvision.testing import tiny_checkpoint
 from colvision.testing.checkpoints import FAMILIES
+from colvision.testing.text_checkpoints import TEXT_FAMILIES
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,7 @@ def test_a_checkpoint_is_made_where_it_is_asked_for_and_told_apart_by_its_seed(t
 
 
 def test_the_families_are_those_that_its_docstring_names_and_others_are_refused(tmp_path):
-    assert all(family in tiny_checkpoint.__doc__ for family in FAMILIES)
-    with pytest.raises(ValueError, match="no tiny checkpoint of 'colbert'; there is one of colpali, colqwen2, "):
-        tiny_checkpoint(tmp_path / "never", "colbert")
+    assert all(family in tiny_checkpoint.__doc__ for family in (*FAMILIES, *TEXT_FAMILIES))
+    with pytest.raises(ValueError, match="no tiny checkpoint of 'colbort'; there is one of colpali, colqwen2, "):
+        tiny_checkpoint(tmp_path / "never", "colbort")
     assert not (tmp_path / "never").exists()

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from colvision.encoders.module_steps import MODULES_FILE, read_steps
+from colvision.encoders.json_file import read_json
+from colvision.encoders.module_steps import MODULES_FILE, SETTINGS_FILE, TRANSFORMER_FILE, read_steps
 from colvision.encoders.vlm.checkpoint import Checkpoint
-from colvision.encoders.vlm.json_file import read_json
-from colvision.encoders.vlm.module_folder import SETTINGS_FILE, TRANSFORMER_FILE
 from colvision.errors import EncoderNotFound
 
 _ACTIVATIONS = ("Sigmoid", "Identity", "Tanh")

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from colvision.encoders.json_file import read_json
 from colvision.encoders.rerankers.folder import RerankerFolder
-from colvision.encoders.vlm.json_file import read_json
-from colvision.encoders.vlm.weights import check_weights
+from colvision.encoders.stored_weights import check_weights
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:

@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colvision.encoders.checkpoint_kind import STANFORD_CLASS
+from colvision.encoders.json_file import read_json
 from colvision.encoders.options import EncoderOptions
+from colvision.encoders.repository import Hub, could_be_checkpoint
 from colvision.encoders.rerankers.folder import RerankerFolder, read_folder
-from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
-from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ _CLASSIFIER = "ForSequenceClassification"
 _PICTURES = ("qwen2_vl", "qwen3_vl")  # answer in a word to a page image: see `pictures`
 _LANGUAGE = ("llama", "mistral", "qwen2", "qwen3")  # answer in a word to a text, where LogitScore says in which
 _GENERATES = ("ForConditionalGeneration", "ForCausalLM")
-_STANFORD = "HF_ColBERT"  # what ColBERT's own code calls its class
 _PROJECTION = "custom_text_proj"  # colpali-engine's, to vectors
 
 
@@ -117,7 +118,7 @@ def _check_no_encoder(checkpoint: Checkpoint, architecture: str) -> None:
 
     adapter = None if checkpoint.adapter is None else read_json(checkpoint.adapter / "adapter_config.json")
     is_projected = adapter is not None and _PROJECTION in str(adapter.get("target_modules"))
-    if architecture == _STANFORD or KNOWN_CODE.fullmatch(architecture) or is_projected:
+    if architecture == STANFORD_CLASS or KNOWN_CODE.fullmatch(architecture) or is_projected:
         raise EncoderNotFound(
             f"checkpoint {checkpoint.name!r} is a late-interaction encoder"
             f"{f' ({architecture})' if architecture else ''}: it gives vectors, and no score of a query and a page "

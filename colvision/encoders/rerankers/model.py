@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from colvision.encoders.batching import sorted_batches
 from colvision.encoders.options import EncoderOptions
-from colvision.encoders.vlm.batching import sorted_batches
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.weights import StoredWeights, load_weights

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from colvision.core.reranker import Candidate
 from colvision.encoders.options import EncoderOptions
+from colvision.encoders.repository import ADAPTER_FILE
 from colvision.encoders.rerankers.folder import RerankerFolder
 from colvision.encoders.rerankers.inputs import pad, plain_text, render_chat
 from colvision.encoders.rerankers.model import ACTIVATIONS, AnswerJudge, judge_in_batches, load_model
 from colvision.encoders.vlm.adapters import add_adapters
-from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, Checkpoint
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.processing import load_image_processor, load_tokenizer, read_chat_template
 from colvision.errors import EncoderNotFound

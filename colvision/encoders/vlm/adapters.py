@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from safetensors import safe_open
 
+from colvision.encoders.fingerprint import fingerprint
+from colvision.encoders.json_file import read_json
 from colvision.encoders.module_steps import MODULES_FILE
-from colvision.encoders.vlm.checkpoint import (
-    ADAPTER_FILE,
-    ADAPTER_PREFIX,
-    Checkpoint,
-    fingerprint,
-    require_vlm_extra,
-)
-from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.repository import ADAPTER_FILE
+from colvision.encoders.stored_weights import check_weights
+from colvision.encoders.vlm.checkpoint import ADAPTER_PREFIX, Checkpoint, require_vlm_extra
 from colvision.encoders.vlm.layouts import CheckpointLayout
-from colvision.encoders.vlm.weights import check_weights, renamed_weights
+from colvision.encoders.vlm.weights import renamed_weights
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:

@@ -1,69 +1,22 @@
-"""A checkpoint on disk: found in a folder or in the hub's cache, checked for its files, fingerprinted. No torch."""
+"""A checkpoint of page images on disk: its base, its adapter, its steps, complete or refused. No torch."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from colvision.encoders.module_steps import MODULES_FILE
-from colvision.encoders.vlm.json_file import read_json
-from colvision.encoders.vlm.module_folder import (
-    SETTINGS_FILE,
-    TRANSFORMER_FILE,
-    ModuleFolder,
-    read_modules,
-)
+from colvision.encoders.checkpoint_kind import STANFORD_CLASS
+from colvision.encoders.json_file import read_json
+from colvision.encoders.repository import DEFAULT_HUB, Hub, Repository, find_repository
+from colvision.encoders.stored_weights import weight_files
+from colvision.encoders.vlm.module_folder import ModuleFolder, read_modules
 from colvision.errors import EncoderNotFound, MissingExtra
 
-_HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_PREFIX = "base_model.model."  # before every name in an adapter's file
-# What is fetched: never pickled weights, and nothing of sub-folders, which patterns that begin with "*" would match.
-_FILES = (
-    "config.json",
-    "model*.safetensors",
-    "model.safetensors.index.json",
-    "adapter_config.json",
-    ADAPTER_FILE,
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer*.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "chat_template.*",  # jinja or json
-    "finetune.json",
-    # what sentence-transformers saves beside the model: steps of a folder each, such as 1_Dense
-    MODULES_FILE,
-    SETTINGS_FILE,
-    TRANSFORMER_FILE,
-    "[1-9]_*/config.json",
-    "[1-9]_*/model.safetensors",
-)
-
-# What decides the vectors besides the weights. Tokenizers come as one file, or as vocabulary and merges.
-_CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "adapter_config.json")
-_TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-)
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_SETS = ("target_modules", "modules_to_save", "exclude_modules")  # peft writes them in any order
-_INCIDENTAL = ("_name_or_path", "base_model_name_or_path", "transformers_version")  # differ between equal copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +38,11 @@ class Checkpoint:
     @classmethod
     def read(cls, folder: Path, name: str, source: str = "", *, with_modules: bool = True) -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights, or one is damaged."""
-        config = folder / "config.json"
-        if not config.is_file():
-            raise EncoderNotFound(
-                f"{folder} holds no config.json: pass the folder that holds config.json, *.safetensors and the "
-                "tokenizer"
-            )
-        missing = [file for file in _weight_files(folder) if not (folder / file).is_file()]
-        if missing:
-            raise EncoderNotFound(
-                f"checkpoint {name!r} lacks {', '.join(missing[:3])} in {folder}: "
-                "copy all its safetensors files there (pickled weights are not read)"
-            )
-        model_type = str(read_json(config).get("model_type", ""))
+        weight_files(folder, name)
+        config = read_json(folder / "config.json")
+        if with_modules and STANFORD_CLASS in (config.get("architectures") or ()):
+            raise EncoderNotFound(f"checkpoint {name!r} is an encoder of text: choose one of page images")
+        model_type = str(config.get("model_type", ""))
         modules = read_modules(folder, name) if with_modules else None
         return cls(name, folder, model_type, source or str(folder.resolve()), modules=modules)
 
@@ -112,7 +57,7 @@ class Checkpoint:
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights: one, or those that the sharded checkpoint's table names."""
-        return [self.folder / name for name in _weight_files(self.folder)]
+        return weight_files(self.folder, self.name)
 
     def processor_folder(self) -> Path:
         """Where tokenizer and image processor lie: an adapter's repository may bring its own."""
@@ -127,101 +72,17 @@ def require_vlm_extra(*packages: str, what: str = "this encoder") -> None:
         raise MissingExtra(f"{what} needs {', '.join(missing)}, not installed here: pip install 'colvision[vlm]'")
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """Where hub ids are looked up: in `cache` (None: the hub's own), then, with `fetch`, on the net."""
-
-    cache: Path | None = None
-    fetch: bool = True
+def find_checkpoint(name: str | Path, *, hub: Hub = DEFAULT_HUB, with_modules: bool = True) -> Checkpoint:
+    """A folder, or a hub id: see `find_repository`; without `modules`, those of an encoder, for what is none."""
+    return find_repository(name, lambda found: read_checkpoint(found, hub, with_modules=with_modules), hub=hub)
 
 
-_DEFAULT_HUB = Hub()
-
-
-def could_be_checkpoint(name: str | Path) -> bool:
-    """Whether it is the path of a folder, or is spelled as a hub id."""
-    return Path(name).expanduser().is_dir() or (isinstance(name, str) and _HUB_ID.fullmatch(name) is not None)
-
-
-def find_checkpoint(name: str | Path, *, hub: Hub = _DEFAULT_HUB, with_modules: bool = True) -> Checkpoint:
-    """A folder, or a hub id; without `modules`, which are those of an encoder, where `with_modules` is False.
-
-    The hub's cache comes first even when a newer revision is out: a library stays with the weights that filled it.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _read(folder, folder.resolve().name, hub, with_modules=with_modules)
-    hub_id = _HUB_ID.fullmatch(name) if isinstance(name, str) else None
-    if hub_id is None:
-        raise EncoderNotFound(
-            f"no encoder {str(name)!r}: expected 'mini', a checkpoint folder or a hub id 'owner/name'"
-        )
-    return _from_hub(hub_id["id"], hub_id["revision"], hub, with_modules=with_modules)
-
-
-def fingerprint(folders: Iterable[Path], settings: Iterable[str]) -> str:
-    """sha256 over every file of a checkpoint (and its adapter) that decides its vectors, and over `settings`.
-
-    The same bytes give the same fingerprint wherever they lie; configurations are compared by content.
-    """
-    digest = hashlib.sha256()
-    for folder in folders:
-        for name, content in _parts(folder):
-            digest.update(f"{name} {content}\n".encode())
-        digest.update(b"\n")
-    digest.update(json.dumps(list(settings)).encode())
-    return digest.hexdigest()
-
-
-def _parts(folder: Path) -> Iterator[tuple[str, str]]:
-    for name in _CONFIGS:
-        if (folder / name).is_file():
-            yield name, json.dumps(_without_incidentals(read_json(folder / name)), sort_keys=True)
-    weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    sentencepiece = () if (folder / "tokenizer.json").is_file() else ("tokenizer.model",)
-    for name in (*_TOKENIZER, *sentencepiece, *weights):
-        if (folder / name).is_file():
-            file = folder / name
-            status = file.stat()
-            yield name, _sha256(file, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    """Remembered while size and time of change stay: gigabytes would be read twice when an adapter names its base."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _without_incidentals(config: Mapping[str, object]) -> dict[str, object]:
-    kept: dict[str, object] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            kept[key] = _without_incidentals(value)
-        elif key in _SETS and isinstance(value, list):
-            kept[key] = sorted(value)
-        elif key not in _INCIDENTAL:
-            kept[key] = value
-    return kept
-
-
-def _weight_files(folder: Path) -> list[str]:
-    """The files that hold the weights, by name: one, or those that the sharded checkpoint's table names."""
-    table = folder / "model.safetensors.index.json"
-    if not table.is_file():
-        return ["model.safetensors"]
-    parts = read_json(table)
-    weight_map = parts.get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map or not isinstance(parts.get("metadata"), dict):
-        raise EncoderNotFound(f"{table} says no 'weight_map' or no 'metadata': copy it again from where it came")
-    return sorted(set(map(str, weight_map.values())))
-
-
-def _read(folder: Path, name: str, hub: Hub, source: str = "", *, with_modules: bool = True) -> Checkpoint:
+def read_checkpoint(repository: Repository, hub: Hub = DEFAULT_HUB, *, with_modules: bool = True) -> Checkpoint:
     """The checkpoint in a folder; for a folder with an adapter alone, the base that it names, and the adapter."""
+    folder, name = repository.folder, repository.name
     config = folder / "adapter_config.json"
     if (folder / "config.json").is_file() or not config.is_file():
-        return Checkpoint.read(folder, name, source, with_modules=with_modules)
+        return Checkpoint.read(folder, name, repository.source, with_modules=with_modules)
     base = _base_of(read_json(config), folder)
     beneath = Path(base).expanduser()
     if base and (beneath / "adapter_config.json").is_file() and not (beneath / "config.json").is_file():
@@ -239,7 +100,7 @@ def _read(folder: Path, name: str, hub: Hub, source: str = "", *, with_modules: 
             f"load the checkpoint it was trained on and pass adapter={str(folder)!r}"
         )
     modules = (read_modules(folder, name) or found.modules) if with_modules else None
-    return replace(found, name=name, adapter=folder, source=source or str(folder.resolve()), modules=modules)
+    return replace(found, name=name, adapter=folder, source=repository.source, modules=modules)
 
 
 def _base_of(config: Mapping[str, object], folder: Path) -> str:
@@ -255,24 +116,3 @@ def _base_of(config: Mapping[str, object], folder: Path) -> str:
             f"no revision: load that folder and pass adapter={str(folder)!r} if it is the right one"
         )
     return f"{base}@{revision}"
-
-
-def _from_hub(hub_id: str, revision: str | None, hub: Hub, *, with_modules: bool = True) -> Checkpoint:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    reason = ""
-    for offline in (True, False) if hub.fetch else (True,):
-        try:
-            found = snapshot_download(
-                hub_id, revision=revision, cache_dir=hub.cache, allow_patterns=list(_FILES), local_files_only=offline
-            )
-            folder = Path(found)  # the cache names it by its commit
-            return _read(folder, hub_id, hub, f"{hub_id}@{folder.name}", with_modules=with_modules)
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, EncoderNotFound) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-    raise EncoderNotFound(
-        f"encoder {hub_id!r} is neither a folder here nor in the hub's cache, and "
-        f"{'could not be' if hub.fetch else 'is not'} fetched{f' ({reason})' if hub.fetch else ''}: "
-        "place its config.json, *.safetensors, tokenizer and processor files in a folder and pass the folder"
-    )

@@ -18,9 +18,9 @@ import transformers
 from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page
+from colvision.encoders.batching import batches, sorted_batches, windows
 from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import measure_quantisation_range
-from colvision.encoders.vlm.batching import batches, sorted_batches, windows
 from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.prompted import tokenise_query

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import torch
 
 from colvision.core.encoder import CheckpointRef
+from colvision.encoders.fingerprint import fingerprint
+from colvision.encoders.json_file import read_json
 from colvision.encoders.options import Attention, EncoderOptions
 from colvision.encoders.vlm.adapters import REPORT_FILE, add_adapters, check_given, is_query_only
-from colvision.encoders.vlm.checkpoint import Checkpoint, fingerprint
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.direction import Direction, choose_direction, set_direction, transformers_direction
 from colvision.encoders.vlm.family import Family, ProcessorConfig, with_shared_weights
-from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
 from colvision.encoders.vlm.quantised import quantisation_arguments, to_int8
 from colvision.encoders.vlm.resolution import PatchLimit, patch_limit

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file, save_file
 
+from colvision.encoders.json_file import read_json
 from colvision.encoders.vlm.adapters import REPORT_FILE
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.family import Family
-from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 from colvision.encoders.vlm.module_folder import ModuleFolder, chat_template, write_modules

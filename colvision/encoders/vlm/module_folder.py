@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from colvision.encoders.module_steps import MODULES_FILE, read_steps
-from colvision.encoders.vlm.json_file import read_json
+from colvision.encoders.json_file import read_json
+from colvision.encoders.module_steps import MODULES_FILE, SETTINGS_FILE, TRANSFORMER_FILE, read_steps
 from colvision.errors import EncoderNotFound
 
-SETTINGS_FILE = "config_sentence_transformers.json"  # prompts and the score
 TEMPLATE_FILE = "chat_template.jinja"
-TRANSFORMER_FILE = "sentence_bert_config.json"  # how texts and pages reach the backbone
 
 _CLASSES = {  # the steps of a backbone that transformers has no retrieval class of, in their order
     "Transformer": "sentence_transformers.base.modules.transformer.Transformer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from colvision.encoders.vlm.query_tokens import PromptedQuery, Span
+from colvision.encoders.query_tokens import PromptedQuery, Span
 
 if TYPE_CHECKING:
     from colvision.encoders.vlm.family import Family

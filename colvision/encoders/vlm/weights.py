@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from colvision.encoders.vlm.checkpoint import ADAPTER_FILE, ADAPTER_PREFIX, Checkpoint
+from colvision.encoders.repository import ADAPTER_FILE
+from colvision.encoders.stored_weights import check_weights, count_stored
+from colvision.encoders.vlm.checkpoint import ADAPTER_PREFIX, Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout
 from colvision.encoders.vlm.module_folder import ModuleFolder
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -60,7 +60,7 @@ def load_weights(
         WeightsMismatch: naming some of the weights that are missing, unexpected or of another shape.
     """
     checkpoint = source.checkpoint
-    stored = _count_stored(checkpoint)
+    stored = count_stored(checkpoint.weight_files())
     folder: Path | None = checkpoint.folder
     state = None
     if source.layout.is_native:
@@ -94,31 +94,6 @@ def load_weights(
         if hasattr(part, "config") and hasattr(part.config, "use_cache"):
             part.config.use_cache = False
     return model.eval()
-
-
-def _count_stored(checkpoint: Checkpoint) -> int:
-    """How many numbers the weights of a checkpoint are, by the headers of its files.
-
-    Raises WeightsMismatch for a file that holds none, and for a weight that two of them hold.
-    """
-    count, found = 0, set[str]()
-    for path in checkpoint.weight_files():
-        try:
-            with safe_open(path, framework="pt") as file:
-                names = set(file.keys())
-                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
-        except (OSError, SafetensorError) as error:
-            raise WeightsMismatch(
-                f"{path} holds no weights in the format of safetensors ({error}): copy it again from where it came "
-                "(pickled weights are not read, whatever they are called)"
-            ) from error
-        if twice := sorted(names & found):
-            raise WeightsMismatch(
-                f"{path} holds {', '.join(twice[:_NAMED])}, which another file of this checkpoint holds, too: "
-                "take all files from one checkpoint"
-            )
-        found |= names
-    return count
 
 
 def _check_size(
@@ -156,21 +131,6 @@ def renamed_weights(files: Iterable[Path], rename: Callable[[str], str]) -> dict
                 )
             weights[renamed], stored[renamed] = weight, name
     return weights
-
-
-def check_weights(what: str, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]) -> None:
-    """Raises WeightsMismatch when there are any, naming some."""
-    kinds = {"missing": sorted(missing), "unexpected": sorted(unexpected), "of another shape": sorted(reshaped)}
-    found = [
-        f"{len(keys)} {kind} ({', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''})"
-        for kind, keys in kinds.items()
-        if keys
-    ]
-    if found:
-        raise WeightsMismatch(
-            f"{what}: weights {'; '.join(found)}. It was saved in a layout that colvision does not read, or for "
-            "another model: choose a checkpoint of docs/encoders.md, or report these names"
-        )
 
 
 def _projection(modules: ModuleFolder, hidden: int) -> dict[str, torch.Tensor]:

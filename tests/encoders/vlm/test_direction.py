@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from colvision.encoders.doctor import examine
+from colvision.encoders.fingerprint import fingerprint
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.checkpoint import fingerprint
 from colvision.encoders.vlm.direction import set_direction
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import ProcessorConfig

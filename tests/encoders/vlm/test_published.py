@@ -13,8 +13,9 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 from colvision.encoders import merge_adapters
+from colvision.encoders.fingerprint import fingerprint
+from colvision.encoders.repository import FILES
 from colvision.encoders.vlm.adapters import with_lora
-from colvision.encoders.vlm.checkpoint import _FILES, fingerprint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing import tiny_checkpoint
 from colvision.testing.checkpoints import QWEN, Renames, stored_name
@@ -217,9 +218,10 @@ def test_a_model_that_transformers_does_not_know_is_named_in_a_sentence(tmp_path
 def test_what_is_fetched_of_a_repository():
     wanted = ["chat_template.jinja", "tokenizer.model", "tokenizer_config.json", "model-00001-of-00002.safetensors"]
     wanted += ["modules.json", "1_Dense/config.json", "1_Dense/model.safetensors"]  # of sentence-transformers
+    wanted += ["artifact.metadata", "vocab.txt"]  # of Stanford's ColBERT
     unread = ["onnx/model.safetensors", "checkpoint-10/adapter_model.safetensors", "adapter_model.bin", "README.md"]
     unread += ["1_Dense/pytorch_model.bin", "checkpoint-10/1_Dense/model.safetensors"]
-    assert list(filter_repo_objects([*wanted, *unread], allow_patterns=list(_FILES))) == wanted
+    assert list(filter_repo_objects([*wanted, *unread], allow_patterns=list(FILES))) == wanted
 
 
 def test_the_tokenizer_that_is_read_counts_in_the_fingerprint(tmp_path):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from colvision.cli import main
 from colvision.encoders.doctor import examine
-from colvision.encoders.vlm.checkpoint import fingerprint
+from colvision.encoders.fingerprint import fingerprint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.testing.checkpoints import FAMILIES
 from tests.helpers.families import load, noise
