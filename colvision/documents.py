@@ -7,6 +7,7 @@ from PIL import Image
 
 from colvision.core.metadata import Metadata, check_metadata, merge_metadata
 from colvision.core.names import normal_name
+from colvision.core.page import PrintedWord
 from colvision.errors import DocumentNotFound, LibraryDamaged
 from colvision.pdf import FailedPage
 from colvision.session import Session
@@ -88,8 +89,22 @@ class Documents:
             ) from error
 
     def page_text(self, document: str, page: int) -> str:
-        """The PDF's own text layer, "" where there is none that was made for reading. Raises `PageNotFound`."""
+        """The PDF's own text layer, if it was made for reading, or what OCR has read; "" for none.
+
+        Raises `PageNotFound`.
+        """
         return self._store.page_text(self._find(document), page)
+
+    def page_words(self, document: str, page: int) -> tuple[PrintedWord, ...]:
+        """The words of `page_text` in reading order with their boxes, in fractions of the page image.
+
+        None where nobody knows where they stand: on pages of libraries before format 5. Raises `PageNotFound`.
+        """
+        return self._store.page_words(self._find(document), page)
+
+    def text_reader(self, document: str, page: int) -> str:
+        """The OCR engine that has read a page, with its version; "" for none. Raises `PageNotFound`."""
+        return self._store.page(self._find(document), page).reader
 
     def original_path(self, document: str) -> Path:
         """The kept copy of the file that a document was made from."""

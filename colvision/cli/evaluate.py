@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from colvision.cli.console import echo, steps_bar
-from colvision.cli.options import JsonOption, encoder_options
+from colvision.cli.options import JsonOption, OcrEngineOption, OcrOption, encoder_options
 from colvision.encoders.spec import EncoderSpec
 
 commands = typer.Typer()
@@ -35,6 +35,8 @@ def evaluate(
         bool, typer.Option("--exact-words", help="Look for the questions' own words alone.")
     ] = False,
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
+    ocr: OcrOption = False,
+    ocr_engine: OcrEngineOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -49,7 +51,13 @@ def evaluate(
         if listed is not None:
             asked = tuple(query for query in asked if query.gold <= frozenset(listed))
         options = evaluation.EvaluationOptions(
-            text_fusion=text_fusion, exact_words=exact_words, pool=pool, against=against, words=point, library=library
+            text_fusion=text_fusion,
+            exact_words=exact_words,
+            pool=pool,
+            ocr=ocr_engine or ("auto" if ocr else None),
+            against=against,
+            words=point,
+            library=library,
         )
         report, answers = evaluation.evaluate(
             corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress

@@ -8,7 +8,7 @@ from colvision.core.encoder import Encoder
 from colvision.encoders import load_encoder
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, TaskProgressCallback
-from colvision.evaluation.corpus_library import EvaluationFolders, default_cache, is_readable, open_corpus
+from colvision.evaluation.corpus_library import EvaluationFolders, Preparation, default_cache, is_readable, open_corpus
 from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, measure_groups
@@ -18,8 +18,8 @@ from colvision.evaluation.runs import Run, read_run
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """`text_fusion` searches the text layers beside the page images; `exact_words` looks for the questions' own words
-    alone; `pool` 2 or 3 keeps one vector for about so many patches. `against`: a TREC run to compare with; `words`: a
-    file of words to point at.
+    alone; `pool` 2 or 3 keeps one vector for about so many patches. `ocr` names what reads the text of pages that have
+    none: that of scans, for `text_fusion`. `against`: a TREC run to compare with; `words`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
@@ -28,6 +28,7 @@ class EvaluationOptions:
     text_fusion: bool = False
     exact_words: bool = False
     pool: int = 1
+    ocr: str | None = None
     against: Path | None = None
     words: Path | None = None
     library: Path | None = None
@@ -58,7 +59,8 @@ def evaluate(
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
     folders = EvaluationFolders(options.library, options.cache or default_cache())
-    with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
+    preparation = Preparation(options.pool, options.ocr)
+    with open_corpus(corpus, loaded, folders=folders, progress=progress, preparation=preparation) as searched:
         scoring = {
             "soft_idf": options.soft_idf,
             "text_fusion": options.text_fusion,
