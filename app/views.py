@@ -41,7 +41,7 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
-class WordView:
+class PrintedWordView:
     """A word of a page: its `box` (left, top, right, bottom) in fractions of the page image, and how sure its reader
     is, 0 to 1; 1 for a PDF's own text.
     """
@@ -56,7 +56,7 @@ class PageWordsView:
     """The words of a page in reading order; `reader` is the OCR engine that read them, "" for the PDF itself."""
 
     reader: str
-    words: tuple[WordView, ...]
+    words: tuple[PrintedWordView, ...]
 
 
 @dataclass(frozen=True, slots=True)

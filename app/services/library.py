@@ -17,7 +17,7 @@ from colvision.maxsim import token_maxima
 
 from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
-from ..views import CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, WordView
+from ..views import CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, PrintedWordView
 from .images import QueryImages
 from .judgements import Judgements
 from .search import SearchService
@@ -117,7 +117,7 @@ class LibraryService:
     def page_words(self, document: str, page: int) -> PageWordsView:
         """The words of a page. Raises `DocumentNotFound`, `PageNotFound`, `LibraryDamaged`."""
         words = self.library.page_words(document, page)
-        views = tuple(WordView(word.text, tuple(word.box), word.confidence) for word in words)
+        views = tuple(PrintedWordView(word.text, word.box, word.confidence) for word in words)
         return PageWordsView(self.library.text_reader(document, page), views)
 
     def page_image(self, document: str, page: int, width: int | None = None) -> bytes:
