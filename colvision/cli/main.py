@@ -23,6 +23,7 @@ _MODULES = {  # with the commands that each defines, in the order of --help
         "list",
         "delete",
         "rename",
+        "export-pdf",
         "set-metadata",
         "collections",
         "rename-collection",

@@ -204,6 +204,11 @@ class Store:
         with self._db.read():
             return rows.pages.read_by_ocr(self._db, row.sha256, number)
 
+    def page_numbers(self, row: DocumentRow) -> list[int]:
+        """The pages that are stored."""
+        with self._db.read():
+            return sorted(rows.pages.numbers(self._db, self._current_row(row).key))
+
     def pages_without_text(self, row: DocumentRow, *, again: bool = False) -> list[int]:
         """The stored pages that have no text and that no OCR has read; with `again` also those that it has."""
         with self._db.read():

@@ -10,6 +10,7 @@ from colvision.core.health import Note
 from colvision.core.page import Box, PrintedWord, text_of
 from colvision.errors import LibraryDamaged
 from colvision.store import Store, catalogue, rows
+from colvision.store.fulltext import OCR_SHARE
 from colvision.store.records import PageText
 from tests.helpers.stores import add, text_scores, write
 
@@ -111,3 +112,10 @@ def test_words_are_deleted_with_their_page(store, row, quick_path):
     store.writer.delete(row)
     with closing(sqlite3.connect(quick_path / "library" / catalogue.FILE_NAME)) as raw:
         assert raw.execute("SELECT count(*) FROM page_words").fetchone() == (0,)
+
+
+def test_a_page_that_ocr_has_read_counts_a_little_less(store, quick_path):
+    row = add(store, write(quick_path, "pump.pdf", "P"), "valve", "other", "words", "here")
+    before = text_scores(store, "valve")[("pump.pdf", 1)]
+    store.writer.set_texts(row, {1: PageText("valve", (), ENGINE)}, {})
+    assert text_scores(store, "valve")[("pump.pdf", 1)] == pytest.approx(before * OCR_SHARE)
