@@ -41,6 +41,25 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedWordView:
+    """A word of a page: its `box` (left, top, right, bottom) in fractions of the page image, and how sure its reader
+    is, 0 to 1; 1 for a PDF's own text.
+    """
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageWordsView:
+    """The words of a page in reading order; `reader` is the OCR engine that read them, "" for the PDF itself."""
+
+    reader: str
+    words: tuple[PrintedWordView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 

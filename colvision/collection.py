@@ -20,14 +20,17 @@ from colvision.ingest import (
     FileReport,
     IngestOptions,
     IngestReport,
+    OcrReport,
     Progress,
     Source,
     Upload,
     find_files,
     ingest_again,
     ingest_files,
+    read_texts,
     reencode_collection,
 )
+from colvision.ocr import choose_engine
 from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
 from colvision.search.example_query import exclude_page, image_query, stored_query
 from colvision.search.rerank import CANDIDATES, RerankOptions, rerank_answer
@@ -48,6 +51,7 @@ class SearchableDocuments(Documents):
         replace: bool = False,
         metadata: Metadata | None = None,
         pool: int | None = None,
+        ocr: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelCallback | None = None,
         on_file: Callable[[FileReport], None] | None = None,
@@ -60,14 +64,17 @@ class SearchableDocuments(Documents):
         what is noted with it. Files that fail are in the report. A collection that there is not yet is made.
         `metadata` (names to texts, numbers or truth values) is added to what is noted with every document, also with
         one that is the same; "" removes a fact. `pool` 2 or 3 has a new collection keep one vector for so many patches.
+        `ocr` has an engine read the text of pages that have none, those of a file that is the same as well: "auto",
+        "rapidocr", "tesseract" or "tesseract:deu+eng"; without, as `open_library` was told.
         `on_file` is called with the outcome of every file: whoever is stopped knows those until then.
-        Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
-        the disk is full or another `pool` was begun.
+        Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, `LibraryError` when
+        the disk is full or another `pool` was begun, and `MissingExtra` for an OCR engine that is not installed.
         """
         is_one = isinstance(sources, str | Path | Upload | Image.Image | bytes | bytearray)
         several = cast(Iterable[Source], [sources] if is_one else sources)
         files = find_files(several)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
+        options = dataclasses.replace(options, ocr=ocr or options.ocr)
         callbacks = Callbacks(progress, cancel, on_file)
         return ingest_files(self._store, self._session.encoder, files, options=options, callbacks=callbacks)
 
@@ -81,6 +88,27 @@ class SearchableDocuments(Documents):
         row = self._find(document)
         options, callbacks = self._ingest_options(row.collection_name), Callbacks(progress, cancel)
         return ingest_again(self._store, self._session.encoder, row, options=options, callbacks=callbacks)
+
+    def ocr(
+        self,
+        document: str | Iterable[str] | None = None,
+        *,
+        engine: str = "auto",
+        again: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCallback | None = None,
+    ) -> OcrReport:
+        """Reads the text of stored pages that have none, of all documents or of some, on their kept files' images.
+
+        Pages that OCR has read before are left out, unless `again`. Cancelled or killed, it goes on when it is run
+        again. The pages' vectors stay as they are: where those were made of text, `reencode`. `engine` is that of
+        `ingest`. Raises `MissingExtra`, `LibraryError`, `DocumentNotFound`.
+        """
+        reads = choose_engine(engine)
+        ids = self._ids(document)
+        rows = [row for row in self._store.documents(self._name) if ids is None or row.id in ids]
+        options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
+        return read_texts(self._store, rows, reads, options=options, callbacks=callbacks, again=again)
 
     def reencode(
         self, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None

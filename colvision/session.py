@@ -26,6 +26,7 @@ class Session:
         max_memory: int | None = None,
         keep_free: int | None = None,
         renderer: RendererChoice = "pdfium",
+        ocr: str | None = None,
     ) -> None:
         if max_memory is not None and (not isinstance(max_memory, int) or max_memory < 1):
             raise ValueError(f"max_memory is {max_memory!r}; give a number of bytes, such as 256 << 20")
@@ -34,6 +35,7 @@ class Session:
             commit_bytes=max_memory or COMMIT_BYTES,
             keep_free=KEEP_FREE if keep_free is None else keep_free,
             renderer=renderer,
+            ocr=ocr,
         )
         self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
         self._encoder = encoder

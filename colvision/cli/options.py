@@ -63,6 +63,19 @@ _Renderer = Literal["pdfium", "poppler"]  # `RendererChoice`, whose module most 
 RendererOption = Annotated[
     _Renderer, typer.Option("--renderer", help="What draws the pages of PDFs; poppler where it is installed.")
 ]
+OcrOption = Annotated[
+    bool,
+    typer.Option("--ocr", help="Read the text of pages that have none, by RapidOCR or tesseract: the slow part."),
+]
+OcrEngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ocr-engine",
+        metavar="NAME",
+        show_default="rapidocr where it is installed, else tesseract",
+        help="Read their text by this: rapidocr, tesseract, or tesseract:deu+eng for other languages.",
+    ),
+]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]

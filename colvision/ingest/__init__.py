@@ -2,6 +2,7 @@
 
 from colvision.ingest.ingest import complete_document, ingest_again, ingest_files, reencode_collection
 from colvision.ingest.left_out import LeftOut
+from colvision.ingest.ocr import OcrFileReport, OcrReport, read_texts
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Source, Upload, find_files
@@ -14,6 +15,8 @@ __all__ = [
     "IngestOptions",
     "IngestReport",
     "LeftOut",
+    "OcrFileReport",
+    "OcrReport",
     "Progress",
     "Source",
     "Upload",
@@ -22,4 +25,5 @@ __all__ = [
     "find_files",
     "ingest_again",
     "ingest_files",
+    "read_texts",
 ]

@@ -33,7 +33,7 @@ class FileReport:
     call; `notes` say what else of the file was not read. `document_id` is "" for a file that did not become a document;
     `reason` says why it failed. `same_as` is where a document came from that has the same bytes, if that is another
     path or name than this file's; the file `is_moved` if nothing is there any more. `changes` are the facts that are
-    other ones than the document had.
+    other ones than the document had, `read_by_ocr` is the number of pages whose text OCR has read.
     """
 
     source: str
@@ -48,6 +48,7 @@ class FileReport:
     same_as: str = ""
     is_moved: bool = False
     changes: tuple[FactChange, ...] = ()
+    read_by_ocr: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
@@ -66,7 +67,7 @@ class FileReport:
             same = f"{self.name}: the same bytes as before"
         if tried := self.pages + len(self.failed_pages):
             same += f", {tried} {_plural(tried, 'page')} that failed before tried again, {self.pages} read"
-        elif not noted:
+        elif not (noted or self.read_by_ocr):
             same += ", nothing to do"
         text = {
             "new": f"{self.name}: new, {count}",
@@ -75,6 +76,8 @@ class FileReport:
             "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
             "failed": f"{self.name}: failed: {self.reason}",
         }[self.outcome]
+        if self.read_by_ocr:
+            text += f"; the text of {self.read_by_ocr} {_plural(self.read_by_ocr, 'page')} read by OCR"
         if self.outcome != "failed":
             text += "".join(f"\n  page {failed.number} failed: {failed.reason}" for failed in self.failed_pages)
             text += "".join(f"\n  {note.sentence('the file')}" for note in self.notes)

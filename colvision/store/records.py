@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata
-from colvision.core.page import PdfGeometry
+from colvision.core.page import PdfGeometry, PrintedWord
 from colvision.core.text import page_form
 from colvision.errors import EncoderMismatch
 
@@ -153,7 +153,10 @@ class ShardRow:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A stored page: the size of its page image in pixels, its place in a shard (`row` from 0)."""
+    """A stored page: the size of its page image in pixels, its place in a shard (`row` from 0).
+
+    `reader` is the OCR engine that its text is from, "" for the PDF itself.
+    """
 
     key: int
     number: int
@@ -162,6 +165,7 @@ class PageRow:
     geometry: PdfGeometry | None
     shard: int
     row: int
+    reader: str = ""
 
 
 class NewPage(NamedTuple):
@@ -176,6 +180,15 @@ class NewPage(NamedTuple):
     row: int
     image_checksum: int
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The text of a page and its words; `reader` as in `PageRow`."""
+
+    text: str = ""
+    words: tuple[PrintedWord, ...] = ()
+    reader: str = ""
 
 
 DamageKind = Literal["catalogue", "log", "text", "entry", "shard", "file", "page image", "document"]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
+from colvision.core.page import PrintedWord
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryError, LibraryFormat
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
@@ -21,7 +22,16 @@ from colvision.store.identity import comes_from, has_copy_named, shown_folders, 
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.judgements import Judgements
-from colvision.store.records import CANCELLED, INGESTING, CollectionRow, Damage, DocumentRow, PageRow, ShardRow
+from colvision.store.records import (
+    CANCELLED,
+    INGESTING,
+    CollectionRow,
+    Damage,
+    DocumentRow,
+    PageRow,
+    PageText,
+    ShardRow,
+)
 from colvision.store.reencoding import Reencoding
 from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
@@ -180,9 +190,29 @@ class Store:
             return rows.pages.find(self._db, self._current_row(row), number)
 
     def page_text(self, row: DocumentRow, number: int) -> str:
-        """The page's own text layer, "" where it has none. Raises as `page` does."""
+        """The page's own text layer, or what OCR has read on it; "" where it has none. Raises as `page` does."""
         with self._db.read():
             return rows.pages.text(self._db, rows.pages.find(self._db, self._current_row(row), number))
+
+    def page_words(self, row: DocumentRow, number: int) -> tuple[PrintedWord, ...]:
+        """The words of `page_text` with their places, none where nobody knows them. Raises as `page` does."""
+        with self._db.read():
+            return rows.pages.page_words(self._db, rows.pages.find(self._db, self._current_row(row), number))
+
+    def read_by_ocr(self, row: DocumentRow, number: int) -> PageText | None:
+        """What OCR has read on a page of a document before, wherever its file is in the library; None for nothing."""
+        with self._db.read():
+            return rows.pages.read_by_ocr(self._db, row.sha256, number)
+
+    def page_numbers(self, row: DocumentRow) -> list[int]:
+        """The pages that are stored."""
+        with self._db.read():
+            return sorted(rows.pages.numbers(self._db, self._current_row(row).key))
+
+    def pages_without_text(self, row: DocumentRow, *, again: bool = False) -> list[int]:
+        """The stored pages that have no text and that no OCR has read; with `again` also those that it has."""
+        with self._db.read():
+            return rows.pages.without_text(self._db, row.key, again=again)
 
     def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
         """The page's codes and grid. Raises as `page` does; `LibraryDamaged` when its shard is quarantined."""

@@ -4,7 +4,7 @@ Comments between two steps say what a kill there leaves; the rule is that of `co
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from colvision.store.compaction import Compactor
 from colvision.store.disk import Reserve
 from colvision.store.documents import PendingDocument
 from colvision.store.files import Files
-from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
+from colvision.store.records import FAILED, READY, DocumentRow, NewPage, PageText, ShardRow, shard_name
 from colvision.store.shards import SHARD_FORMAT, PageRef, ShardPage, write_shard
 from colvision.store.writer_lock import WriterLock, document_deleted
 
@@ -36,7 +36,7 @@ class EncodedPage:
     height: int
     width: int
     geometry: PdfGeometry | None = None
-    text: str = ""
+    text: PageText = PageText()
     notes: tuple[Note, ...] = ()
 
 
@@ -185,6 +185,23 @@ class Writer:
                 raise document_deleted(row)
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
+
+    def set_texts(self, row: DocumentRow, texts: Mapping[int, PageText], failed: Mapping[int, Note]) -> None:
+        """Gives stored pages of a document the texts that OCR has read on them, and notes where it `failed`.
+
+        They are those of its file, in whatever collection it is. Pages that are gone by now are left out.
+        """
+        with self._writer_lock.acquire(), self._db.write():
+            changed = set()
+            for number, text in texts.items():
+                for key, collection in rows.pages.of_file(self._db, row.sha256, number):
+                    rows.pages.set_text(self._db, key, text)
+                    changed.add(collection)
+            for number, note in failed.items():
+                for key, _ in rows.pages.of_file(self._db, row.sha256, number):
+                    rows.pages.set_ocr_note(self._db, key, note)
+            for collection in changed:
+                rows.collections.next_generation(self._db, collection)
 
     def set_renderer(self, row: DocumentRow, renderer: str) -> None:
         """What draws a document's pages, and its version. Raises `DocumentNotFound`."""

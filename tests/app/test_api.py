@@ -20,6 +20,7 @@ from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
+from tests.helpers.pdf_files import text_file, written
 from tests.helpers.uploads import send_file
 
 HOME = "http://127.0.0.1:7860"
@@ -348,3 +349,14 @@ def test_where_no_route_is_the_error_has_the_form_of_all_others(service, has_pag
     answer = client.request(method, path)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
     assert sentence in answer.json()["error"]
+
+
+def test_the_words_of_a_page_stand_where_they_are_printed(client, service, document, tmp_path):
+    nowhere = client.get(f"/api/v1/documents/{document}/pages/1/words")  # an image file has no text
+    assert nowhere.json() == {"reader": "", "words": []} and "no-store" in nowhere.headers["cache-control"]
+    service.library.ingest(written(tmp_path, text_file("bleed")))
+    answer = client.get("/api/v1/documents/manual.pdf/pages/1/words").json()
+    assert [(word["text"], word["confidence"]) for word in answer["words"]] == [("bleed", 1.0)]
+    left, top, right, bottom = answer["words"][0]["box"]
+    assert 0.1 < left < right < 0.3 and 0.2 < top < bottom < 0.3  # at (72, 600) of 612 x 792 points
+    assert client.get("/api/v1/documents/manual.pdf/pages/9/words").status_code == 404

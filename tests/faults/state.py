@@ -9,7 +9,7 @@ from colvision.core.page import Page
 from colvision.maxsim import quantise
 from colvision.store import Store, rows
 from colvision.store.files import encode_jpeg
-from colvision.store.records import READY, DocumentRow
+from colvision.store.records import READY, DocumentRow, PageText
 from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
@@ -75,7 +75,7 @@ def encoded(version: str, number: int, encoder: int) -> EncodedPage:
     words = [*version.split("."), f"p{number}", "bleed"]
     image = text_page(words)
     (embedding,) = ENCODERS[encoder].encode_pages([Page(image)])
-    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, None, " ".join(words))
+    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, None, PageText(" ".join(words)))
 
 
 @cache
