@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
-FORMAT = 4  # raise it when an older colvision would misread the library
+FORMAT = 5  # raise it when an older colvision would misread the library
 APPLICATION_ID = 0x434F4C56  # "COLV", SQLite's mark of the program that a file belongs to
 SCHEMA_CHECKSUM_FORMAT = 2  # since this format a library knows the checksum of its own tables' definitions
 
@@ -14,6 +14,8 @@ COLLECTIONS = Table(
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
         "name": Column("TEXT UNIQUE"),  # NULL for a shadow collection, which is to replace the one of key `refills`
         "refills": Column("INTEGER"),
+        "accompanies": Column("INTEGER"),  # a companion collection, see `companions`: the key of the one it belongs to
+        "encoder_name": Column("TEXT"),  # what a companion's encoder is called in searches; also nameless otherwise
         "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
         "encoder": Column("TEXT"),  # JSON, NULL before the first commit
         "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond their range
@@ -201,6 +203,12 @@ UPDATE OR IGNORE documents SET name = normal_name(CAST(name AS BLOB)) WHERE seal
 UPDATE documents SET metadata = normal_name(CAST(metadata AS BLOB)) WHERE seal IS NULL;
 """
 _JUDGEMENTS_4 = JUDGEMENTS.create_sql
+# Libraries have companion collections since format 5.
+_COMPANIONS_5 = """
+UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB));
+ALTER TABLE collections ADD COLUMN accompanies INTEGER;
+ALTER TABLE collections ADD COLUMN encoder_name TEXT;
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -220,4 +228,5 @@ INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
     4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4 + _TEXT_4,
+    5: _COMPANIONS_5,
 }
