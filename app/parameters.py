@@ -74,8 +74,35 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         exact_words: Annotated[
             bool, Query(description="look for these words alone, not for translations of them")
         ] = False,
+        encoders: Annotated[
+            Line | None,
+            Query(
+                max_length=quota.name_characters,
+                description="ask these further encoders of the collection (a,b), or main alone; left out: all",
+            ),
+        ] = None,
+        first_stage: Annotated[
+            Line,
+            Query(
+                max_length=quota.name_characters,
+                description="compare only the best pages by this further encoder of the collection",
+            ),
+        ] = "",
     ) -> SearchRequest:
-        return SearchRequest(q, collection, document or None, where, mode, text_fusion, exact_words, like, image)
+        asked = None if encoders is None else frozenset(name.strip() for name in encoders.split(","))
+        return SearchRequest(
+            q,
+            collection,
+            document or None,
+            where,
+            mode,
+            text_fusion,
+            exact_words,
+            like,
+            image,
+            encoders=asked,
+            first_stage=first_stage,
+        )
 
     return request
 

@@ -36,6 +36,7 @@ __all__ = [
     "EncoderInfo",
     "EncoderOptions",
     "EncoderSpec",
+    "EncoderStatus",
     "Explanation",
     "FailedPage",
     "FileReport",

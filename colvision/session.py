@@ -5,9 +5,10 @@ from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.encoders.spec import EncoderSpec
+from colvision.errors import EncoderMismatch, EncoderNotFound
 from colvision.ingest import COMMIT_BYTES, IngestOptions
 from colvision.pdf import RendererChoice
-from colvision.search.execute import SEARCH_BYTES
+from colvision.search.page_search import SEARCH_BYTES
 from colvision.search.searcher import Searcher
 from colvision.store import Store
 from colvision.store.disk import KEEP_FREE
@@ -33,8 +34,11 @@ class Session:
             keep_free=KEEP_FREE if keep_free is None else keep_free,
             renderer=renderer,
         )
-        self.searcher = Searcher(store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES)
+        self.searcher = Searcher(
+            store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES, others=self.other_encoder
+        )
         self._encoder = encoder
+        self._others: dict[str, Encoder] = {}  # by fingerprint
         self._loading = threading.Lock()
 
     @property
@@ -48,6 +52,37 @@ class Session:
             if isinstance(self._encoder, EncoderSpec):
                 self._encoder = self._encoder.load(self._filled_by())
             return self._encoder
+
+    def other_encoder(self, info: EncoderInfo) -> Encoder:
+        """A further encoder of a collection, loaded once, from where it was loaded when it was added.
+
+        Raises `EncoderError`, `MissingExtra`.
+        """
+        with self._loading:
+            known = self._others.get(info.fingerprint)
+            if known is None and not isinstance(self._encoder, EncoderSpec):
+                known = self._encoder if self._encoder.info.fingerprint == info.fingerprint else None
+            self._others[info.fingerprint] = encoder = known or self._load_other(info)
+            return encoder
+
+    def _load_other(self, info: EncoderInfo) -> Encoder:
+        if not info.options:
+            raise EncoderNotFound(
+                f"{info.name} (fingerprint {info.fingerprint[:12]}) was made by a program, which alone can load it: "
+                "give it to add_encoder of the collection"
+            )
+        encoder = EncoderSpec().load(info)
+        if encoder.info.fingerprint != info.fingerprint:
+            raise EncoderMismatch(
+                f"{info.name} is another one now (fingerprint {encoder.info.fingerprint[:12]}, not "
+                f"{info.fingerprint[:12]}): put its files of then back, or remove it and add it again"
+            )
+        return encoder
+
+    def use_other(self, encoder: Encoder) -> None:
+        """Whoever needs a further encoder with its fingerprint gets this one."""
+        with self._loading:
+            self._others[encoder.info.fingerprint] = encoder
 
     @property
     def is_encoder_loaded(self) -> bool:

@@ -45,7 +45,7 @@ const queryString = (values) => {
 const part = encodeURIComponent;
 
 // `query` is what is searched for, as the address has it: the routes call its parameters the same.
-const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words"];
+const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage"];
 const searchParameters = (query) => Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
 
 // The library as it was read last, for as long as the server says that nothing has changed.

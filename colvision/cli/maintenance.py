@@ -8,6 +8,7 @@ from rich.markup import escape
 
 import colvision
 from colvision.cli.console import FAILED, echo, format_bytes, format_count, progress_bars, stderr
+from colvision.cli.encoders import describe_encoder
 from colvision.cli.options import (
     AcceptOption,
     AnyCollectionOption,
@@ -60,6 +61,7 @@ def _describe(each: colvision.CollectionStatus) -> str:
         f"encoder {encoder}; clipped {each.clipped_share:.4%}\n"
         f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
         f"dead {each.shard_bytes.dead_share:.0%}{not_whole}"
+        + "".join(f"\n  {describe_encoder(other)}" for other in each.encoders)
     )
 
 

@@ -45,7 +45,7 @@ def ingest_files(
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
     would fail every file.
     """
-    _ensure_valid(encoder)
+    ensure_valid_encoder(encoder)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     reports: list[FileReport] = []
@@ -64,7 +64,8 @@ def ingest_files(
     return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 
-def _ensure_valid(encoder: Encoder) -> None:
+def ensure_valid_encoder(encoder: Encoder) -> None:
+    """Raises `EncoderError` for one that is not fit to fill a library: see `ensure_valid`."""
     # Here for PIL's fonts and numpy.random: a process that only searches need not wait for them.
     from colvision.encoders.doctor import ensure_valid
 
@@ -101,10 +102,10 @@ def _ingest_file(
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
+    return report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
 
 
-def _report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
+def report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
     """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
 
     Raises `EncoderError` and `LibraryError` where they would fail every file.
@@ -246,14 +247,14 @@ def ingest_again(
 
     Raises `EncoderMismatch`.
     """
-    _ensure_valid(encoder)
+    ensure_valid_encoder(encoder)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
 
     def ingest() -> FileReport:
         pending = store.pending.reopen(row, encoder.info)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
+    return report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 
 
 def reencode_collection(
@@ -263,7 +264,7 @@ def reencode_collection(
 
     Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
     """
-    _ensure_valid(encoder)
+    ensure_valid_encoder(encoder)
     started = time.monotonic()
     reports: list[FileReport] = []
     encoder = apply_pooling(store, encoder, options.collection, options.pool)

@@ -106,10 +106,12 @@ class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
-    know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
-    have. `timing_ms` says how long each part took. `judged` are the hits by which the notice is made, where fewer were
-    asked for. `other_words` are those that were looked for besides, by the word of the query that they stand for.
+    sign bits, or by a first stage). `retrievers` are what the pages were found by: "maxsim", "bm25" where the text
+    layers know a word of the query and text fusion is on, and the names of the further encoders that were asked;
+    `notices` are sentences on those that could not be, or have not read all pages. `unseen` are numbers and codes of
+    the query that no page was seen to have. `timing_ms` says how long each part took. `judged` are the hits by which
+    the notice is made, where fewer were asked for. `other_words` are those that were looked for besides, by the word of
+    the query that they stand for.
     """
 
     hits: tuple[Hit, ...]
@@ -121,6 +123,7 @@ class Answer(Sequence[Hit]):
     retrievers: tuple[str, ...] = ("maxsim",)
     unseen: tuple[str, ...] = ()
     judged: tuple[Hit, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {hit!r}" for hit in self.hits)
@@ -152,13 +155,17 @@ class Answer(Sequence[Hit]):
 
     @property
     def notice(self) -> str:
-        """Sentences on what was not found: no page matches well, letters are not read, a number was seen nowhere.
+        """Sentences on what was not found: no page matches well, letters are not read, a number was seen nowhere; and
+        on the further encoders: see `notices`.
 
-        A page matches well by what is seen of the query's words and by what its text layer holds of them. "" where the
-        encoder's calibration gives no probability: a similarity alone does not tell.
+        A page matches well by what is seen of the query's words and by what its text layer holds of them. Nothing is
+        said of that where the encoder's calibration gives no probability: a similarity alone does not tell.
         """
+        return " ".join([*self._not_found(), *self.notices])
+
+    def _not_found(self) -> list[str]:
         if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
-            return ""
+            return []
         judged = self.judged or self.hits
         told = frozenset[str]().union(*(hit.in_text | hit.in_name for hit in judged))
         unread = [word for word in self.query.embedding.words if word in self.query.embedding.unread - told]
@@ -166,7 +173,7 @@ class Answer(Sequence[Hit]):
         sentences = [UNREAD.format(", ".join(unread))] if unread else []
         sentences += [UNSEEN.format(", ".join(unseen))] if unseen else []
         is_match = any(self._matches_well(hit, frozenset(unread)) for hit in judged)
-        return " ".join(sentences if is_match else [NO_MATCH, *sentences])
+        return sentences if is_match else [NO_MATCH, *sentences]
 
     def _matches_well(self, hit: Hit, unread: frozenset[str]) -> bool:
         """Whether a page has enough of the words, but for those `unread` and those that its document's name holds.
@@ -211,7 +218,9 @@ def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
     weights = hit.query.weights
     if weights[in_text].sum() >= _HELD * weights[every].sum():
         seen[in_text] = weights[in_text]
-    beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
+    beside = sum(
+        value for name, value in hit.score_terms.items() if name not in {"text", "document"} | hit.query.others.keys()
+    )
     return float(seen[every].sum()) + beside * min(own_share, 1.0)
 
 

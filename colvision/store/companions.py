@@ -13,7 +13,7 @@ from colvision.errors import EncoderMismatch, EncoderNotFound
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.documents import PendingDocument, PendingDocuments
-from colvision.store.records import FAILED, INGESTING, CollectionRow, DocumentRow
+from colvision.store.records import INGESTING, CollectionRow, DocumentRow, ShardRow
 from colvision.store.workers import Workers
 from colvision.store.writer_lock import WriterLock
 
@@ -46,6 +46,12 @@ class Companions:
             + (f"it has {named}" if named else "add one with `colvision add-encoder`")
         )
 
+    def encoder_info(self, collection: str, encoder_name: str) -> EncoderInfo:
+        """What is known of a further encoder. Raises as `find` does."""
+        info = self.find(collection, encoder_name).info
+        assert info is not None, "a companion is made with its encoder"
+        return info
+
     def add(self, collection: str, encoder_name: str, info: EncoderInfo) -> CollectionRow:
         """Adds a companion, or finds the one that the same encoder has begun; pages that failed are to be tried again.
 
@@ -68,6 +74,7 @@ class Companions:
                 )
             for counterpart in rows.documents.select(self._db, "collection = ?", [known.key]):
                 rows.pages.delete_all_failed(self._db, counterpart.key)
+                rows.documents.set_pages(self._db, counterpart.key, counterpart.stored)
             return known
 
     def _check_is_another(self, target: CollectionRow, encoder_name: str, info: EncoderInfo) -> None:
@@ -127,18 +134,16 @@ class Companions:
             for each in found
         )
 
-    def failures(self, key: int) -> list[DocumentRow]:
-        """The counterparts that could not be read as a whole."""
-        with self._db.read():
-            return rows.documents.select(self._db, "collection = ? AND state = ?", [key, FAILED])
-
-    def stored_pages(self, key: int) -> tuple[int, int, int]:
-        """(pages, failed pages, documents read whole) of a companion."""
+    def counts(self, key: int) -> tuple[int, int, int, int]:
+        """(pages, failed pages, documents that it has read, documents that there are) of a companion."""
         with self._db.read():
             row = rows.collections.get(self._db, key)
             counterparts = rows.documents.select(self._db, "collection = ?", [key])
             behind = {each.key for each in rows.documents.without_counterparts(self._db, row)}
             documents = rows.documents.select(self._db, "collection = ? AND visible", [row.companion_of])
-        pages = sum(each.stored for each in counterparts)
-        failed = sum(each.failed for each in counterparts)
-        return pages, failed, sum(each.stored > 0 and each.key not in behind for each in documents)
+        pages, failed = sum(each.stored for each in counterparts), sum(each.failed for each in counterparts)
+        return pages, failed, sum(each.key not in behind for each in documents), len(documents)
+
+    def shards(self, key: int) -> list[ShardRow]:
+        with self._db.read():
+            return rows.shards.select(self._db, "collection = ?", [key])

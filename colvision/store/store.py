@@ -271,11 +271,6 @@ class Store:
         with self._db.read():
             return rows.shards.select(self._db, "collection = ?", [rows.collections.find(self._db, collection).key])
 
-    def shards_of(self, key: int) -> tuple[list[ShardRow], dict[int, int]]:
-        """The shards of a collection with or without a name, and how many pages of each are not dead."""
-        with self._db.read():
-            return rows.shards.select(self._db, "collection = ?", [key]), rows.shards.live_pages(self._db, key)
-
     def live_pages(self, collection: str) -> dict[int, int]:
         """{shard: how many of its pages are not dead}."""
         with self._db.read():
