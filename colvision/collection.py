@@ -112,7 +112,8 @@ class SearchableDocuments(ExplainedDocuments):
         """
         check_encoder_name(name)
         known = next((row.info for row in self._store.companions.of(self._name) if row.encoder_name == name), None)
-        if encoder is None:
+        is_known = encoder is None or (isinstance(encoder, EncoderSpec) and encoder.name is None)
+        if encoder is None or (is_known and known is None):
             loaded = self._session.other_encoder(self._store.companions.encoder_info(self._name, name))
         elif isinstance(encoder, str | EncoderSpec):
             loaded = (EncoderSpec(encoder) if isinstance(encoder, str) else encoder).load(known)

@@ -26,7 +26,8 @@ class SearchRequest:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
     `where`, `mode`, `text_fusion`, `exact_words`, `encoders` and `first_stage` ("" for none) are those of
-    `Library.search`. Instead of a text, `like` may name a page, as DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
+    `Library.search`. Instead of a text, `like` may name a page, as DOCUMENT:PAGE, or `image` a kept image by its token:
+    which pages are like it?
     """
 
     text: str

@@ -142,10 +142,8 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     if answer.other_words:
         others = (f"{', '.join(others)} ({word})" for word, others in answer.other_words.items())
         stderr.print(escape(f"also looked for: {', '.join(others)}"))
-    others = [name for name in answer.retrievers if name not in ("maxsim", "bm25")]
-    text = ["their text"] if "bm25" in answer.retrievers else []
-    by = [*(["their pixels"] if text or others else []), *text, *others]
-    asked = f" by {', '.join(by[:-1])} and {by[-1]}" if by else ""
+    by = [{"maxsim": "their pixels", "bm25": "their text"}.get(name, name) for name in answer.retrievers]
+    asked = f" by {', '.join(by[:-1])} and {by[-1]}" if len(by) > 1 else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
 

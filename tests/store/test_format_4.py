@@ -58,5 +58,5 @@ def test_a_damaged_entry_of_a_collection_is_not_believed_after_the_upgrade_eithe
     with closing(sqlite3.connect(folder / catalogue.FILE_NAME)) as raw:
         raw.execute("UPDATE collections SET encoder = replace(encoder, 'toy-0', 'toy-9') WHERE name = 'archive'")
         raw.commit()
-    with Library(Store(folder), ToyEncoder()) as library:
-        assert {damage.kind for damage in library.verify().found} == {"catalogue"}
+    with Store(folder) as store:
+        assert {damage.kind for damage in store.verify()} == {"catalogue"}
