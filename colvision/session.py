@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderMismatch, EncoderNotFound
 from colvision.ingest import COMMIT_BYTES, IngestOptions
@@ -39,7 +40,10 @@ class Session:
         )
         self._encoder = encoder
         self._others: dict[str, Encoder] = {}  # by fingerprint
+        own = encoder.options if isinstance(encoder, EncoderSpec) else EncoderOptions()
+        self._where = EncoderOptions(device=own.device, dtype=own.dtype)  # encoders compute, those of checkpoints
         self._loading = threading.Lock()
+        self._loading_others = threading.Lock()  # of its own: meanwhile searches by the library's encoder go on
 
     @property
     def path(self) -> Path:
@@ -58,10 +62,11 @@ class Session:
 
         Raises `EncoderError`, `MissingExtra`.
         """
-        with self._loading:
+        with self._loading_others:
+            own = self._encoder  # may be loaded by another thread at this moment
             known = self._others.get(info.fingerprint)
-            if known is None and not isinstance(self._encoder, EncoderSpec):
-                known = self._encoder if self._encoder.info.fingerprint == info.fingerprint else None
+            if known is None and not isinstance(own, EncoderSpec) and own.info.fingerprint == info.fingerprint:
+                known = own
             self._others[info.fingerprint] = encoder = known or self._load_other(info)
             return encoder
 
@@ -71,7 +76,8 @@ class Session:
                 f"{info.name} (fingerprint {info.fingerprint[:12]}) was made by a program, which alone can load it: "
                 "give it to add_encoder of the collection"
             )
-        encoder = EncoderSpec().load(info)
+        where = self._where if info.loaded_from is not None else EncoderOptions()
+        encoder = EncoderSpec(options=where).load(info)
         if encoder.info.fingerprint != info.fingerprint:
             raise EncoderMismatch(
                 f"{info.name} is another one now (fingerprint {encoder.info.fingerprint[:12]}, not "
@@ -81,7 +87,7 @@ class Session:
 
     def use_other(self, encoder: Encoder) -> None:
         """Whoever needs a further encoder with its fingerprint gets this one."""
-        with self._loading:
+        with self._loading_others:
             self._others[encoder.info.fingerprint] = encoder
 
     @property

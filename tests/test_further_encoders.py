@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -208,6 +209,8 @@ def test_a_first_stage_chooses_and_the_own_encoder_orders(library, monkeypatch):
     assert answer[0].score == pytest.approx(own[answer[0].document, answer[0].page]) == max(own.values())
     with pytest.raises(ValueError, match="give one of the two"):
         library.search("valve", first_stage="other", mode="exact")
+    with pytest.raises(ValueError, match="leave the encoders out"):
+        library.search("valve", first_stage="other", encoders=["other"])
     with pytest.raises(EncoderNotFound, match="no further encoder 'x'"):
         library.search("valve", first_stage="x")
 
@@ -449,6 +452,31 @@ def test_two_processes_share_the_reading(quick_path, library):
     assert read_by_other(library) == all_pages(library)
     assert sum(each["pages"] for each in said) <= len(all_pages(library)) == 17
     assert library.verify().found == ()
+
+
+@pytest.mark.slow
+def test_kills_at_any_moment_lose_nothing_and_leave_no_page_twice(quick_path, library):
+    library.ingest([save_document(quick_path / f"{n}.tiff", [[f"w{n}"], [f"v{n}"]]) for n in range(8)])
+    command = [sys.executable, "-m", "tests.helpers.add_encoder_process", str(quick_path / "library"), "1"]
+    rng, kills, before = np.random.default_rng(1), 0, set()
+    while kills < 4 and before != all_pages(library):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        said = "".join(child.stdout.readline() for _ in range(int(rng.integers(2, 6))))
+        time.sleep(rng.uniform(0.0, 0.2))
+        child.kill()
+        said += child.communicate()[0]
+        kills += child.returncode == -9
+        acknowledged = max((int(line) for line in said.split("\n")[:-1] if line.isdigit()), default=0)
+        found = read_by_other(library)
+        assert found >= before and len(found) >= acknowledged
+        assert library.verify().found == ()
+        before = found
+    assert kills >= 2 and before
+    library.add_encoder("other", OTHER)
+    assert read_by_other(library) == all_pages(library) and len(all_pages(library)) == 21
+    named = {row.file_name for row in library._store.shards("default")}
+    named |= {row.file_name for row in library._store.companions.shards(library._store.companions.of("default")[0].key)}
+    assert {path.name for path in (quick_path / "library" / "shards").iterdir()} == named
 
 
 def test_a_kill_between_the_ingest_and_the_other_encoder_is_made_good_by_the_next_run(quick_path, library):

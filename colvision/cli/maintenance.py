@@ -92,7 +92,8 @@ def verify(
         raise typer.BadParameter("it draws pages again, which --repair asks for", param_hint="--renderer")
     with open_existing(library, renderer=renderer) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
-        shards = sum(collection.shards for collection in opened.status().collections)
+        held = opened.status().collections
+        shards = sum(each.shards + sum(other.shards for other in each.encoders) for each in held)
     for damage in done.found:
         said = damage.reason if damage in done.remaining else f"{damage.reason}\n  repaired"
         again = damage in done.remaining and damage.documents and damage.kind != "page image"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from colvision.core.embedding import QueryEmbedding
+from colvision.core.names import MAIN_ENCODER
 from colvision.search.filters import Filter
 from colvision.store.fulltext import TextScores
 
@@ -39,6 +40,8 @@ class SearchOptions:
             raise ValueError(f"mode is {self.mode!r}; expected 'auto' or 'exact'")
         if self.first_stage is not None and self.mode == "exact":
             raise ValueError("mode 'exact' compares every page, a first stage leaves most out: give one of the two")
+        if self.first_stage is not None and (self.encoders or frozenset()) - {MAIN_ENCODER}:
+            raise ValueError("after a first stage the collection's own encoder orders alone: leave the encoders out")
 
 
 class OtherQuery(NamedTuple):

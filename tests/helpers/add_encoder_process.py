@@ -1,7 +1,7 @@
 """A process that has a further encoder read a library: `-m tests.helpers.add_encoder_process LIBRARY STEP [FILE]`.
 
-STEP "1" adds the encoder and prints the report. "before" and "amid" ingest FILE and kill the process when the further
-encoder is about to read it, or when it has stored the first page.
+STEP "1" adds the encoder and prints after each page how many the catalogue holds, and the report at the end. "before"
+and "amid" ingest FILE and kill the process when the further encoder is about to read it, or has read a page of it.
 """
 
 import json
@@ -21,7 +21,12 @@ def main(path: str, step: str, *files: str) -> None:
     with Library(Store(Path(path)), ToyEncoder()) as library:
         library._session.use_other(OTHER)
         if step == "1":
-            sys.stdout.write(json.dumps(library.add_encoder("other", OTHER).to_dict()) + "\n")
+
+            def acknowledge(_):
+                sys.stdout.write(f"{library.encoders()[0].pages}\n")
+                sys.stdout.flush()
+
+            sys.stdout.write(json.dumps(library.add_encoder("other", OTHER, progress=acknowledge).to_dict()) + "\n")
             return
 
         def kill(progress):
