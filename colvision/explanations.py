@@ -47,7 +47,7 @@ class ExplainedDocuments(Documents):
         the collection's own; its score is its own, too. Without `image` no page image is decoded: no heatmap is drawn,
         and boxes are those of patches, not of the words on them. Raises `DocumentNotFound`, also when the document was
         deleted or replaced since, `PageNotFound`, `LibraryDamaged` for an image that cannot be read, `EncoderMismatch`
-        when the collection was encoded again since, and `EncoderNotFound` when a further encoder was removed since.
+        when the collection was encoded again since, or a further encoder that was asked was removed, `EncoderNotFound`.
         """
         if isinstance(query, Hit):
             self.check_version(query.document_id, query.sha256)
@@ -104,10 +104,11 @@ class ExplainedDocuments(Documents):
         """What the further encoders of a query say of a page, of those that have read it."""
         scores = {}
         for name, fused in query.others.items():
+            known = {each.encoder_name: each.info for each in self._store.companions.of(row.collection_name)}
+            info = known.get(name)
+            if info is None or info.fingerprint != fused.query.fingerprint:
+                raise EncoderMismatch(f"{name} was removed since this search: search again, then explain")
             with suppress(PageNotFound):
                 stored = self._store.stored_page(row, page, encoder_name=name)
-                info = self._encoder_info(row, name)
-                if info is None or info.fingerprint != fused.query.fingerprint:
-                    raise EncoderMismatch(f"{name} of {row.collection_name!r} is another encoder since this search")
                 scores[name] = score_page(fused.query, stored, quantisation_range=info.quantisation_range)
         return scores

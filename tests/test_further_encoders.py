@@ -365,8 +365,10 @@ def test_removing_an_encoder_or_its_collection_leaves_no_file(quick_path, librar
     hit = library.search("hook")[0]
     assert library.remove_encoder("other").pages == 5
     assert sorted(shards.iterdir()) == before and library.encoders() == ()
-    with pytest.raises(EncoderNotFound, match="no further encoder 'other'"):
+    with pytest.raises(EncoderMismatch, match="other was removed since this search: search again"):
         library.explain(hit)
+    with pytest.raises(EncoderNotFound, match="no further encoder 'other'"):
+        library.explain(hit, encoder="other")
     library.add_encoder("other", OTHER)
     library.delete_collection("default")
     assert list(shards.iterdir()) == [] and library.encoders() == () and library.verify().found == ()

@@ -130,6 +130,9 @@ def test_further_encoders_are_asked_and_their_shares_told(service, upload):
     why = service.search.explain(SearchRequest("press"), first.document_id, first.page)
     assert first.score_terms["other"] == pytest.approx(why.score_terms["other"], abs=1e-5)
     assert why.score == pytest.approx(first.score, abs=1e-5)
+    service.library.remove_encoder("other")  # the kept answer is of another time: the page is explained by a new one
+    assert "other" not in service.search.explain(SearchRequest("press"), first.document_id, first.page).score_terms
+    service.library.add_encoder("other", ToyEncoder(seed=3))
     assert ask(service, "press", encoders=frozenset(["main"])).retrievers == ("maxsim",)
     assert ask(service, "press", first_stage="other").retrievers == ("other", "maxsim")
 
