@@ -198,8 +198,9 @@ class AnswerView:
     """`pages` were searched; `notice` says in words what was not found: no page matches well, a number is nowhere.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
-    `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query. `other_words` were looked
-    for besides, by the word of the query that they stand for. `reranker` is None where the order is the score's.
+    `retrievers` were asked: maxsim, bm25 where the text layers know a word of the query, and further encoders of the
+    collection by their names, as which their shares stand in `score_terms`. `other_words` were looked for besides, by
+    the word of the query that they stand for. `reranker` is None where the order is the score's.
     """
 
     query: str

@@ -37,6 +37,7 @@ __all__ = [
     "EncoderInfo",
     "EncoderOptions",
     "EncoderSpec",
+    "EncoderStatus",
     "Explanation",
     "FailedPage",
     "FileReport",

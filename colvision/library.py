@@ -173,7 +173,13 @@ class Library(SearchableDocuments):
 
         An error of the library itself fails the job with its message and is raised again.
         """
-        return run_job(self._store, lambda: self.encoder, job, options=self._session.ingest_options)
+        return run_job(
+            self._store,
+            lambda: self.encoder,
+            job,
+            options=self._session.ingest_options,
+            others=self._session.other_encoder,
+        )
 
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.
@@ -193,7 +199,13 @@ class Library(SearchableDocuments):
         images drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
         options = self._session.ingest_options if repair else None
-        return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))
+        return verify_library(
+            self._store,
+            lambda: self.encoder,
+            repair=options,
+            callbacks=Callbacks(progress, cancel),
+            others=self._session.other_encoder,
+        )
 
     def status(self) -> LibraryStatus:
         """What the library holds, and what is wrong with it."""

@@ -46,6 +46,7 @@ from colvision.search import Reranking as Reranking
 from colvision.search import parse_filter as parse_filter
 from colvision.status import CollectionStatus as CollectionStatus
 from colvision.status import Document as Document
+from colvision.status import EncoderStatus as EncoderStatus
 from colvision.status import LibraryStatus as LibraryStatus
 from colvision.status import ShardBytes as ShardBytes
 from colvision.store import Compaction as Compaction

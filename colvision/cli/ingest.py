@@ -121,8 +121,8 @@ def _check_paths(paths: list[Path]) -> None:
 
 
 def _exit(report: colvision.IngestReport, *, accept_failed_pages: bool) -> None:
-    """Notes alone are no failure."""
-    if report.failed or (report.failed_pages and not accept_failed_pages):
+    """Notes alone are no failure; what a further encoder has not read is one."""
+    if report.failed or report.notices or (report.failed_pages and not accept_failed_pages):
         raise typer.Exit(FAILED)
 
 

@@ -120,6 +120,16 @@ _EncoderOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+OtherEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        show_default="the one that is called so already",
+        help="mini; or a checkpoint folder or hub id (owner/name, owner/name@revision): experimental.",
+        rich_help_panel=_PANEL,
+    ),
+]
 EncoderArgument = Annotated[
     str, typer.Argument(help="mini; or a checkpoint folder or hub id (experimental).", show_default=False)
 ]
@@ -189,7 +199,7 @@ def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., No
     typer reads a command's signature. It is shown one in which the options stand in the place of the parameter, and
     the command is called with what they say. `name` is how the encoder is named: by an option, or as an argument.
     """
-    default = None if name is _EncoderOption else inspect.Parameter.empty
+    default = inspect.Parameter.empty if name is EncoderArgument else None
     kind = inspect.Parameter.KEYWORD_ONLY
     shown = [inspect.Parameter("encoder", kind, default=default, annotation=name)]
     shown += [inspect.Parameter(each, kind, default=None, annotation=how) for each, how in _ENCODER_OPTIONS.items()]

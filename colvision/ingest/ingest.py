@@ -69,6 +69,11 @@ def ingest_files(
 def _ensure_valid(encoder: Encoder, options: IngestOptions) -> None:
     if options.ocr is not None:
         choose_engine(options.ocr)  # before anything is read
+    ensure_valid_encoder(encoder)
+
+
+def ensure_valid_encoder(encoder: Encoder) -> None:
+    """Raises `EncoderError` for one that is not fit to fill a library: see `ensure_valid`."""
     # Here for PIL's fonts and numpy.random: a process that only searches need not wait for them.
     from colvision.encoders.doctor import ensure_valid
 
@@ -105,10 +110,10 @@ def _ingest_file(
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
+    return report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
 
 
-def _report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
+def report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
     """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
 
     Raises `EncoderError` and `LibraryError` where they would fail every file.
@@ -269,7 +274,7 @@ def ingest_again(
         pending = store.pending.reopen(row, encoder.info)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
+    return report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 
 
 def reencode_collection(

@@ -21,7 +21,8 @@ INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
     """A collection; `info` is None before its first commit pins an encoder. A shadow
-    collection, which is to take the place of the collection `shadow_of`, has no name.
+    collection, which is to take the place of the collection `shadow_of`, has no name. Nor has a companion collection,
+    which holds what the encoder called `encoder_name` makes of the documents of the collection `companion_of`.
     """
 
     key: int
@@ -31,6 +32,8 @@ class CollectionRow:
     info: EncoderInfo | None
     components: int
     clipped: int
+    companion_of: int | None = None
+    encoder_name: str | None = None
 
     @property
     def clipped_share(self) -> float:
@@ -169,7 +172,9 @@ class PageRow:
 
 
 class NewPage(NamedTuple):
-    """The columns of a stored page that is added; see `PageRow`. `image_checksum` is the crc32 of its JPEG."""
+    """The columns of a stored page that is added; see `PageRow`. `image_checksum` is the crc32 of its JPEG, None for a
+    page that has none of its own.
+    """
 
     document: int
     number: int
@@ -178,7 +183,7 @@ class NewPage(NamedTuple):
     geometry: PdfGeometry | None
     shard: int
     row: int
-    image_checksum: int
+    image_checksum: int | None
     notes: tuple[Note, ...] = ()
 
 

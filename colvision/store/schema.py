@@ -14,6 +14,8 @@ COLLECTIONS = Table(
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
         "name": Column("TEXT UNIQUE"),  # NULL for a shadow collection, which is to replace the one of key `refills`
         "refills": Column("INTEGER"),
+        "accompanies": Column("INTEGER"),  # a companion collection, see `companions`: the key of the one it belongs to
+        "encoder_name": Column("TEXT"),  # what a companion's encoder is called in searches; also nameless otherwise
         "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
         "encoder": Column("TEXT"),  # JSON, NULL before the first commit
         "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond their range
@@ -219,6 +221,12 @@ UPDATE pages SET seal = NULL WHERE seal IS row_checksum(
 ALTER TABLE pages ADD COLUMN words INTEGER;
 ALTER TABLE pages ADD COLUMN reader TEXT NOT NULL DEFAULT '';
 {PAGE_WORDS.create_sql}"""
+# Libraries have companion collections since format 5.
+_COMPANIONS_5 = """
+UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB));
+ALTER TABLE collections ADD COLUMN accompanies INTEGER;
+ALTER TABLE collections ADD COLUMN encoder_name TEXT;
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -238,5 +246,5 @@ INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
     4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4 + _TEXT_4,
-    5: _WORDS_5,
+    5: _WORDS_5 + _COMPANIONS_5,
 }

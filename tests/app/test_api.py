@@ -75,6 +75,20 @@ def test_a_search_and_its_explanation_are_json(client, document):
     assert [match["word"] for match in why["matches"]] == ["spare", "parts"]
 
 
+def test_further_encoders_are_chosen_in_the_address(client, service, document):
+    service.library.add_encoder("other", ToyEncoder(seed=3))
+    for asked, retrievers in (
+        ({}, ["maxsim", "other"]),
+        ({"encoders": "other"}, ["maxsim", "other"]),
+        ({"encoders": "main"}, ["maxsim"]),
+        ({"first_stage": "other"}, ["other", "maxsim"]),
+    ):
+        answer = client.get("/api/v1/search", params={"q": "spare parts", **asked}).json()
+        assert answer["retrievers"] == retrievers and answer["hits"][0]["document_id"] == document
+    refused = client.get("/api/v1/search", params={"q": "spare", "encoders": "third"})
+    assert refused.status_code == 503 and "no further encoder 'third': it has 'other'" in refused.json()["error"]
+
+
 def test_a_collection_of_its_own_is_filled_and_searched(client, service, document, tmp_path):
     data = save_document(tmp_path / "crane.tiff", [["hook", "valve"]]).read_bytes()
     client.post("/api/v1/documents", params={"name": "crane.tiff", "collection": " cranes  north "}, content=data)

@@ -29,6 +29,11 @@ def numbers(db: Catalogue, key: int) -> set[int]:
     return {row[0] for row in db.all("SELECT number FROM pages WHERE document = ? AND reason IS NULL", [key])}
 
 
+def known(db: Catalogue, key: int) -> set[int]:
+    """The pages of a document that are stored, and those that could not be read."""
+    return {row[0] for row in db.all("SELECT number FROM pages WHERE document = ?", [key])}
+
+
 def failed(db: Catalogue, keys: Sequence[int]) -> dict[int, list[UnreadPage]]:
     """{document: its pages that could not be read}, of those among `keys` that have any."""
     sql = f"SELECT document, number, reason, tried FROM pages WHERE {_AMONG} AND reason IS NOT NULL"
@@ -193,6 +198,11 @@ def delete_failed(db: Catalogue, key: int, numbers: Sequence[int]) -> None:
     delete_where(db, f"document = ? AND reason IS NOT NULL AND {among}", [key, json.dumps(numbers)])
 
 
+def delete_all_failed(db: Catalogue, key: int) -> None:
+    """Deletes all pages of a document that could not be read: they are to be tried again."""
+    delete_where(db, "document = ? AND reason IS NOT NULL", [key])
+
+
 def delete_where(db: Catalogue, where: str, values: Sequence[Value]) -> None:
     """Deletes pages for which the SQL condition holds, their text, and the shards that this leaves without a page."""
     shards = [row[0] for row in db.all(f"SELECT DISTINCT shard FROM pages WHERE {where} AND shard IS NOT NULL", values)]
@@ -209,10 +219,14 @@ def has_text(db: Catalogue, key: int) -> bool:
 
 
 def image_checksums(db: Catalogue) -> list[tuple[str, int, int | None, int]]:
-    """(sha256 of the file, page, crc32 of its page image, key of the document) of every stored page."""
+    """(sha256 of the file, page, crc32 of its page image, key of the document) of every stored page.
+
+    Companion collections have no page images of their own.
+    """
     sql = """
         SELECT documents.sha256, pages.number, pages.picture, documents.key FROM pages
         JOIN documents ON documents.key = pages.document WHERE pages.reason IS NULL
+        AND documents.collection NOT IN (SELECT key FROM collections WHERE accompanies IS NOT NULL)
         ORDER BY documents.sha256, pages.number"""
     return [(sha256, number, checksum, key) for sha256, number, checksum, key in db.all(sql)]
 
