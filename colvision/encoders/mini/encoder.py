@@ -32,7 +32,7 @@ _READING_VERSION = "4"
 _SETTINGS = ("link_slope", "link_midpoint", "link_midpoint_digits", "code_range")
 # A font of 5.5 pt at that resolution: four words in ten are read at 5 pt, nine at 7 pt (docs/mini.md).
 _SMALLEST_PRINT = 5.5 / 72 * DPI
-_ONLY_TEXT = ": only its text layer can be found"
+_ONLY_TEXT = ": only its text can be found"
 
 
 class MiniEncoder:
@@ -73,7 +73,7 @@ class MiniEncoder:
         return [self._encode_query(text) for text in texts]
 
     def unreadable(self, page: Page) -> tuple[Note, ...]:
-        """Scripts other than Latin and print that is too small, as far as the page's text layer tells."""
+        """Scripts other than Latin and print that is too small, as far as the page's text tells."""
         notes = []
         if script := foreign_script(page.text):
             notes.append(Note("script", f"is printed in {script} letters, which mini does not read{_ONLY_TEXT}"))
