@@ -26,8 +26,8 @@ class RapidOcr:
     def read(self, image: Image.Image) -> tuple[PrintedWord, ...]:
         pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]  # (height, width, 3), blue first as OpenCV has it
         with self._lock:
-            self._engine = self._engine or _load()
             try:
+                self._engine = self._engine or _load()
                 found = self._engine(pixels, return_word_box=True)
             except Exception as error:  # whatever a library does to one page, the others are read
                 raise OcrFailure(f"could not be read by RapidOCR ({type(error).__name__}: {error})") from error

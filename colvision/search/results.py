@@ -18,7 +18,7 @@ from colvision.core.query import ScoredQuery
 from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
-UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
+UNREAD = "These letters are not read from pictures, and no page's text has the words: {}."
 LEFT_OUT = "The query is too long. Not looked for on the pictures: {}."
 UNSEEN = "Seen on none of the pages: {}."
 NOT_RERANKED = "{} of {} candidates have no {} that {} could read: they stand below the others, in their first order."
@@ -46,7 +46,7 @@ class Hit:
     `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
     an answer is ordered, unless a reranker ordered it: then `rerank_score` is that number, and None for a page that the
     reranker did not score, which stands below all others. `rank` counts from 1. `text_score` is the BM25 score that the
-    term "text" comes from, None without text fusion; `in_text` are the query's words that the page's text layer holds,
+    term "text" comes from, None without text fusion; `in_text` are the query's words that the page's text holds,
     whether or not it counted, `in_name` those that the document's name, or its folder's, holds.
     `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
     of its file; `image()` and `text` are read from the library.
@@ -80,7 +80,7 @@ class Hit:
 
     @property
     def text(self) -> str:
-        """The PDF's own text layer, "" where there is none. Raises as `image` does."""
+        """The PDF's own text layer, or what OCR has read; "" where there is neither. Raises as `image` does."""
         return self._reader.page_text(self.document_id, self.page)
 
     @property

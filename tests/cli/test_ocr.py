@@ -53,7 +53,7 @@ def test_ocr_without_a_name_takes_the_best_engine_there_is(run, tmp_path, monkey
 
 
 def test_an_engine_that_there_is_not_is_refused_before_anything_is_read(run, quick_path, tmp_path):
-    answer = run("ingest", save_scan(tmp_path / "scan.tiff", LINES), "--ocr-engine", "easyocr", code=1)
+    answer = run("ingest", save_scan(tmp_path / "scan.tiff", LINES), "--ocr-engine", "easyocr", code=2)
     assert "there is no OCR engine 'easyocr'; give auto, rapidocr, tesseract" in answer.stderr
     with colvision.open_library(quick_path / "library") as library:
         assert library.documents() == []
