@@ -158,7 +158,7 @@ class SearchableDocuments(ExplainedDocuments):
     def remove_encoder(self, name: str) -> EncoderStatus:
         """Removes what a further encoder has made of the documents; returns what was removed.
 
-        Raises `CollectionNotFound`, `EncoderNotFound`, `LibraryReadOnly`.
+        Raises `CollectionNotFound`, `FurtherEncoderNotFound`, `LibraryReadOnly`.
         """
         removed = encoder_status(self._store, self._store.companions.find(self._name, name))
         self._store.companions.remove(self._name, name)
@@ -195,8 +195,8 @@ class SearchableDocuments(ExplainedDocuments):
         alone orders them. `rerank` is a reranker, or the name of one (see `load_reranker`; loaded once): it orders the
         best `candidates` again, by `Hit.rerank_score`. Threads that search at the same moment share the work of the
         first order. Raises `ValueError` for a text without a word and for a filter that cannot be,
-        `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`, and `EncoderError` or `MissingExtra` where an
-        encoder that is named, or the reranker, cannot be loaded.
+        `CollectionNotFound`, `DocumentNotFound`, `FurtherEncoderNotFound`, `EncoderMismatch`, and `EncoderError` or
+        `MissingExtra` where an encoder that is named, or the reranker, cannot be loaded.
         """
         ids = self._ids(document)
         options = SearchOptions(

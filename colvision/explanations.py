@@ -47,7 +47,8 @@ class ExplainedDocuments(Documents):
         the collection's own; its score is its own, too. Without `image` no page image is decoded: no heatmap is drawn,
         and boxes are those of patches, not of the words on them. Raises `DocumentNotFound`, also when the document was
         deleted or replaced since, `PageNotFound`, `LibraryDamaged` for an image that cannot be read, `EncoderMismatch`
-        when the collection was encoded again since, or a further encoder that was asked was removed, `EncoderNotFound`.
+        when the collection was encoded again since, or a further encoder that was asked was removed, and
+        `FurtherEncoderNotFound`.
         """
         if isinstance(query, Hit):
             self.check_version(query.document_id, query.sha256)

@@ -12,7 +12,7 @@ import pytest
 
 from colvision.core.encoder import Calibration
 from colvision.core.query import UNREAD
-from colvision.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, PageNotFound
+from colvision.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, FurtherEncoderNotFound, PageNotFound
 from colvision.library import Library, open_library
 from colvision.search import page_search
 from colvision.search.fusion import ENCODER_WEIGHT
@@ -143,7 +143,7 @@ def test_which_encoders_are_asked(library):
     assert [answer.retrievers for answer in library.search_many(["hook", "oil"])] == [("maxsim", "other", "third")] * 2
     assert library.search_many([]) == []
     assert library.search_like("pump.tiff", 1).retrievers == ("maxsim",)
-    with pytest.raises(EncoderNotFound, match="no further encoder 'fourth': it has 'other', 'third'"):
+    with pytest.raises(FurtherEncoderNotFound, match="no further encoder 'fourth': it has 'other', 'third'"):
         library.search("valve", encoders=["fourth"])
     with pytest.raises(ValueError, match="other, third: explain its text"):
         library.explain(library.search("valve")[0], encoder="fourth")
@@ -211,7 +211,7 @@ def test_a_first_stage_chooses_and_the_own_encoder_orders(library, monkeypatch):
         library.search("valve", first_stage="other", mode="exact")
     with pytest.raises(ValueError, match="leave the encoders out"):
         library.search("valve", first_stage="other", encoders=["other"])
-    with pytest.raises(EncoderNotFound, match="no further encoder 'x'"):
+    with pytest.raises(FurtherEncoderNotFound, match="no further encoder 'x'"):
         library.search("valve", first_stage="x")
 
 
@@ -347,7 +347,7 @@ def test_names_and_encoders_that_are_refused(library):
             library.add_encoder(name, OTHER)
     with pytest.raises(EncoderMismatch, match="is the collection's own encoder already"):
         library.add_encoder("same", ToyEncoder())
-    with pytest.raises(EncoderNotFound, match="no further encoder 'other': add one with"):
+    with pytest.raises(FurtherEncoderNotFound, match="no further encoder 'other': add one with"):
         library.add_encoder("other")
     library.add_encoder("other", OTHER)
     with pytest.raises(EncoderMismatch, match="is 'other' already"):
@@ -367,7 +367,7 @@ def test_removing_an_encoder_or_its_collection_leaves_no_file(quick_path, librar
     assert sorted(shards.iterdir()) == before and library.encoders() == ()
     with pytest.raises(EncoderMismatch, match="other was removed since this search: search again"):
         library.explain(hit)
-    with pytest.raises(EncoderNotFound, match="no further encoder 'other'"):
+    with pytest.raises(FurtherEncoderNotFound, match="no further encoder 'other'"):
         library.explain(hit, encoder="other")
     library.add_encoder("other", OTHER)
     library.delete_collection("default")

@@ -9,7 +9,7 @@ the same transaction; where a document is replaced by one of the same bytes, it 
 from collections.abc import Collection
 
 from colvision.core.encoder import EncoderInfo
-from colvision.errors import EncoderMismatch, EncoderNotFound
+from colvision.errors import EncoderMismatch, FurtherEncoderNotFound
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 from colvision.store.documents import PendingDocument, PendingDocuments
@@ -35,13 +35,13 @@ class Companions:
             return rows.collections.companions(self._db, rows.collections.find(self._db, collection).key)
 
     def find(self, collection: str, encoder_name: str) -> CollectionRow:
-        """Raises `CollectionNotFound`; `EncoderNotFound`, naming those there are."""
+        """Raises `CollectionNotFound`; `FurtherEncoderNotFound`, naming those there are."""
         found = self.of(collection)
         for row in found:
             if row.encoder_name == encoder_name:
                 return row
         named = ", ".join(repr(row.encoder_name) for row in found)
-        raise EncoderNotFound(
+        raise FurtherEncoderNotFound(
             f"collection {collection!r} has no further encoder {encoder_name!r}: "
             + (f"it has {named}" if named else "add one with `colvision add-encoder`")
         )
@@ -89,7 +89,7 @@ class Companions:
                 )
 
     def remove(self, collection: str, encoder_name: str) -> CollectionRow:
-        """Removes a companion and all its codes. Raises `CollectionNotFound`, `EncoderNotFound`."""
+        """Removes a companion and all its codes. Raises `CollectionNotFound`, `FurtherEncoderNotFound`."""
         self.find(collection, encoder_name)
         with self._writer_lock.acquire():
             with self._db.write():

@@ -12,7 +12,7 @@ from colvision.core.page import PrintedWord
 from colvision.errors import (
     DocumentAmbiguous,
     DocumentNotFound,
-    EncoderNotFound,
+    FurtherEncoderNotFound,
     LibraryDamaged,
     LibraryError,
     LibraryFormat,
@@ -236,7 +236,7 @@ class Store:
     def stored_page(self, row: DocumentRow, number: int, *, encoder_name: str | None = None) -> ShardPage:
         """The page's codes and grid, of the collection's own encoder or of the further one that is called so.
 
-        Raises as `page` does; `LibraryDamaged` when its shard is quarantined; `EncoderNotFound`.
+        Raises as `page` does; `LibraryDamaged` when its shard is quarantined; `FurtherEncoderNotFound`.
         """
         while True:
             with self._db.read():
@@ -266,7 +266,7 @@ class Store:
             if is_of_it and number in rows.pages.numbers(self._db, each.key):
                 return each
         if companion is None:
-            raise EncoderNotFound(f"collection {row.collection_name!r} has no further encoder {encoder_name!r}")
+            raise FurtherEncoderNotFound(f"collection {row.collection_name!r} has no further encoder {encoder_name!r}")
         raise PageNotFound(
             f"{encoder_name} has not read page {number} of {row.name!r}: run `colvision add-encoder {encoder_name}`"
         )
