@@ -86,7 +86,7 @@ def test_further_encoders_are_chosen_in_the_address(client, service, document):
         answer = client.get("/api/v1/search", params={"q": "spare parts", **asked}).json()
         assert answer["retrievers"] == retrievers and answer["hits"][0]["document_id"] == document
     refused = client.get("/api/v1/search", params={"q": "spare", "encoders": "third"})
-    assert refused.status_code == 503 and "no further encoder 'third': it has 'other'" in refused.json()["error"]
+    assert refused.status_code == 404 and "no further encoder 'third': it has 'other'" in refused.json()["error"]
 
 
 def test_a_collection_of_its_own_is_filled_and_searched(client, service, document, tmp_path):
