@@ -83,7 +83,7 @@ def expected(version: str, number: int, encoder: int) -> str:
     """The digest of all that is to be stored of a page."""
     page = encoded(version, number, encoder)
     codes = quantise(page.embedding.vectors, ENCODERS[encoder].info.quantisation_range)
-    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.jpeg, page.text)
+    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.jpeg, page.text.text)
 
 
 def digest(page: ShardPage, jpeg: bytes, text: str) -> str:
