@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from colvision.encoders.bi_encoders.kind import pools_tokens
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
@@ -81,7 +82,10 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     """
     if str(name) == "mini":
         return _mini(options)
-    loaded = _checkpoint_of(name, options, fetch=fetch)
+    checkpoint = _find(name, fetch=fetch)
+    if pools_tokens(checkpoint.folder):
+        return _text_bi_encoder(checkpoint, options, known)
+    loaded = _of_family(checkpoint, options)
     from colvision.encoders.vlm.encoder import VlmEncoder
 
     device, *others = options.torch_devices()
@@ -145,11 +149,27 @@ def merge_adapters(
     write_merged(family, loaded, Path(out), written, as_modules=as_modules)
 
 
-def _checkpoint_of(name: str | Path, options: EncoderOptions, *, fetch: bool = True) -> LoadedCheckpoint:
+def _checkpoint_of(name: str | Path, options: EncoderOptions) -> LoadedCheckpoint:
     """Found, its family known, and not loaded yet."""
+    return _of_family(_find(name, fetch=True), options)
+
+
+def _find(name: str | Path, *, fetch: bool) -> Checkpoint:
     if could_be_checkpoint(name):  # else it has no such name, whatever is installed
         require_vlm_extra("torch", "transformers")
-    checkpoint = find_checkpoint(name, hub=Hub(fetch=fetch))
+    return find_checkpoint(name, hub=Hub(fetch=fetch))
+
+
+def _text_bi_encoder(checkpoint: Checkpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    from colvision.encoders.bi_encoders.text import TextBiEncoder
+
+    with _damage_named(checkpoint):
+        return TextBiEncoder.from_folder(checkpoint.folder, checkpoint.name, checkpoint.source, options, known)
+
+
+def _of_family(checkpoint: Checkpoint, options: EncoderOptions) -> LoadedCheckpoint:
+    if pools_tokens(checkpoint.folder):
+        raise EncoderNotFound(f"checkpoint {checkpoint.name!r} makes one vector of a text: choose one of page images")
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:
         raise EncoderNotFound(

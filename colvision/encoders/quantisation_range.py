@@ -25,28 +25,34 @@ def generated_pages() -> Iterator[Page]:
     rng = np.random.default_rng(7)
     for number, draw in enumerate((_print, _table, _blank), start=1):
         image = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
-        draw(image, rng)
-        yield Page(image, number, source="generated")
+        text = "\n".join(draw(image, rng))
+        yield Page(image, number, source="generated", text=text)
 
 
-def _print(image: Image.Image, rng: np.random.Generator) -> None:
+def _print(image: Image.Image, rng: np.random.Generator) -> Iterator[str]:
+    """Draws lines, and gives what they say."""
     canvas = ImageDraw.Draw(image)
     for row, size in zip(range(16, _HEIGHT - 40, 36), (24, 16, 12, 11, 10) * 3, strict=False):
-        canvas.text((20, row), _letters(rng, 34), fill="black", font=ImageFont.load_default(size))
+        line = _letters(rng, 34)
+        canvas.text((20, row), line, fill="black", font=ImageFont.load_default(size))
+        yield line
 
 
-def _table(image: Image.Image, rng: np.random.Generator) -> None:
+def _table(image: Image.Image, rng: np.random.Generator) -> Iterator[str]:
     canvas = ImageDraw.Draw(image)
     for row in range(20, 200, 30):
         for left in range(20, 300, 70):
+            cell = _letters(rng, 6)
             canvas.rectangle((left, row, left + 70, row + 30), outline="black")
-            canvas.text((left + 6, row + 8), _letters(rng, 6), fill="navy", font=ImageFont.load_default(12))
+            canvas.text((left + 6, row + 8), cell, fill="navy", font=ImageFont.load_default(12))
+            yield cell
     noise = rng.integers(0, 256, (180, 260, 3), dtype=np.uint8)
     image.paste(Image.fromarray(noise), (38, 230))
 
 
-def _blank(image: Image.Image, rng: np.random.Generator) -> None:
+def _blank(image: Image.Image, rng: np.random.Generator) -> Iterator[str]:
     """The page stays white."""
+    yield from ()
 
 
 def _letters(rng: np.random.Generator, count: int) -> str:

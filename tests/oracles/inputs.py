@@ -10,6 +10,12 @@ from PIL import Image
 
 SHAPES = ((224, 140), (112, 196))  # (height, width) of the pages: one upright, one across
 QUESTIONS = ("bleed the hydraulic pump", "oil")
+TEXTS = (  # of pages, by which tiny tokenizers are trained
+    "Bleed the hydraulic pump before use.",
+    "OIL",
+    "Replace the filter AB-12/34 of the second pump; see page 7.\nThe valve opens at 12 bar.",
+    "",
+)
 _PICKING, _ADDING = 1.5, 0.5  # what attention looks for is sharp; what it adds is less than a token brings itself
 _GAINS = {
     **dict.fromkeys(("q_proj", "k_proj", "qkv"), _PICKING),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from colvision.encoders.bi_encoders.kind import pools_tokens
 from colvision.encoders.module_steps import MODULES_FILE
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.module_folder import (
@@ -47,6 +48,7 @@ _FILES = (
     MODULES_FILE,
     SETTINGS_FILE,
     TRANSFORMER_FILE,
+    "sentence_*_config.json",  # the same, named after another model
     "[1-9]_*/config.json",
     "[1-9]_*/model.safetensors",
 )
@@ -98,7 +100,8 @@ class Checkpoint:
                 "copy all its safetensors files there (pickled weights are not read)"
             )
         model_type = str(read_json(config).get("model_type", ""))
-        return cls(name, folder, model_type, source or str(folder.resolve()), modules=read_modules(folder, name))
+        modules = None if pools_tokens(folder) else read_modules(folder, name)
+        return cls(name, folder, model_type, source or str(folder.resolve()), modules=modules)
 
     @property
     def folders(self) -> list[Path]:
@@ -177,8 +180,8 @@ def _parts(folder: Path) -> Iterator[tuple[str, str]]:
         if (folder / name).is_file():
             yield name, json.dumps(_without_incidentals(read_json(folder / name)), sort_keys=True)
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    sentencepiece = () if (folder / "tokenizer.json").is_file() else ("tokenizer.model",)
-    for name in (*_TOKENIZER, *sentencepiece, *weights):
+    earlier = () if (folder / "tokenizer.json").is_file() else ("tokenizer.model", "vocab.txt")
+    for name in (*_TOKENIZER, *earlier, *weights):
         if (folder / name).is_file():
             file = folder / name
             status = file.stat()

@@ -32,7 +32,7 @@ _QUERY_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the query while i
 PROCESSOR_FILE = "processor_config.json"  # states an image processor and prompts
 IMAGE_PROCESSOR_FILE = "preprocessor_config.json"
 # Without these the tokenizer classes make themselves an empty vocabulary, and say nothing.
-_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",), ("vocab.txt",))
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
