@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colvision.encoders.bi_encoders.kind import pools_tokens
+from colvision.encoders.bi_encoders.kind import is_text_bi_encoder
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.vlm.checkpoint import Checkpoint, Hub, could_be_checkpoint, find_checkpoint, require_vlm_extra
 from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
@@ -83,8 +83,13 @@ def load(name: str | Path, options: EncoderOptions, *, fetch: bool = True, known
     if str(name) == "mini":
         return _mini(options)
     checkpoint = _find(name, fetch=fetch)
-    if pools_tokens(checkpoint.folder):
+    if is_text_bi_encoder(checkpoint.folder):
         return _text_bi_encoder(checkpoint, options, known)
+    if checkpoint.model_type in _TWO_TOWERS:
+        from colvision.encoders.bi_encoders.two_towers import TwoTowerEncoder
+
+        with _damage_named(checkpoint):
+            return TwoTowerEncoder(checkpoint, options, known)
     loaded = _of_family(checkpoint, options)
     from colvision.encoders.vlm.encoder import VlmEncoder
 
@@ -133,6 +138,8 @@ def merge_adapters(
     stated = EncoderOptions(query_prefix=query_prefix, page_prompt=page_prompt, attention=attention)
     options = replace(stated, device="cpu", dtype="float32", adapter=None if adapter is None else Path(adapter))
     loaded = _checkpoint_of(name, options)
+    if loaded.checkpoint.pools_last_token:
+        raise EncoderNotFound(f"checkpoint {str(name)!r} makes one vector of a page: adapters are merged into others")
     from colvision.encoders.vlm.merging import check_mergeable, write_merged
 
     as_modules = sentence_transformers or loaded.checkpoint.modules is not None
@@ -168,7 +175,7 @@ def _text_bi_encoder(checkpoint: Checkpoint, options: EncoderOptions, known: Enc
 
 
 def _of_family(checkpoint: Checkpoint, options: EncoderOptions) -> LoadedCheckpoint:
-    if pools_tokens(checkpoint.folder):
+    if is_text_bi_encoder(checkpoint.folder):
         raise EncoderNotFound(f"checkpoint {checkpoint.name!r} makes one vector of a text: choose one of page images")
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:
@@ -219,6 +226,7 @@ def _mini(options: EncoderOptions) -> Encoder:
 
 
 _KNOWN_CODE = re.compile(r"Col(Pali|Qwen2|Qwen2_5|Qwen3|Qwen3_5|Idefics3|ModernVBert)|\w+ForRetrieval")
+_TWO_TOWERS = ("siglip", "siglip2")
 _FAMILIES: Mapping[str, str] = {  # config.json's model_type -> module:class
     "colpali": "colpali:ColPali",
     "paligemma": "colpali:ColPali",

@@ -15,6 +15,7 @@ from PIL import Image
 from colvision.atomic_io import atomic_write
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
+from colvision.encoders.bi_encoders.kind import is_text_bi_encoder
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.adapters import REPORT_FILE, is_query_only, stored_modules
 from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint
@@ -63,6 +64,8 @@ def finetune(
         raise EncoderError(
             f"{checkpoint.name!r} is an adapter for queries alone: fine-tune the checkpoint that it was trained on"
         )
+    if checkpoint.pools_last_token or is_text_bi_encoder(checkpoint.folder):
+        raise EncoderError(f"{checkpoint.name!r} makes one vector of a page: only late interaction is fine-tuned")
     if (out / REPORT_FILE).exists():  # written last: an adapter without it is not done
         raise InputError(f"{out} holds an adapter that is done: give another folder, or remove this one")
     return _FinetuneRun(library, encoder, checkpoint, options, progress).write_to(out)

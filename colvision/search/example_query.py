@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colvision.core.embedding import Floats, PatchGrid, QueryEmbedding, VectorKind
-from colvision.core.encoder import Encoder
+from colvision.core.encoder import Encoder, unreadable_on
 from colvision.core.page import Page
-from colvision.errors import DamagedFile
+from colvision.errors import DamagedFile, InputError
 from colvision.maxsim import dequantise
 from colvision.pdf import FailedPage, read_pages
 from colvision.search.results import Answer
@@ -47,6 +47,8 @@ def image_query(encoder: Encoder, image: str | Path | Image.Image) -> QueryEmbed
     width of one, in equal parts; a PDF knows its size. See `docs/search.md` for what that finds.
     """
     page = Page(image, source="an image") if isinstance(image, Image.Image) else _first_page(image)
+    if any(note.kind == "textless" for note in unreadable_on(page, encoder)):
+        raise InputError(f"{page.source} cannot be the query: it has no text for this encoder, which reads no pictures")
     pages = [page] if page.geometry is not None else [replace(page, image=image) for image in _page_images(page.image)]
     queries = [
         page_query(embedding.vectors, embedding.kind, embedding.grid, text=page.source)

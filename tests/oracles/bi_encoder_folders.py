@@ -13,9 +13,11 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, PreTrainedTokenizerFast, Qwen3Config, RobertaConfig
 
+from colvision.testing.parts import qwen_config, qwen_parts
 from tests.oracles.inputs import TEXTS
 
 CASE = "st-bi-encoders"
+PAGE_CASE = "st-qwen3-vl-embedding"
 HIDDEN = 64
 _MODULE = "sentence_transformers.{}"
 _LEGACY = {
@@ -112,6 +114,42 @@ def _save_backbone(kind: str, folder: Path) -> None:
     configs[kind]().save_pretrained(folder)
 
 
+# As Qwen3-VL-Embedding's: an instruction, its own where none is given; then what is asked or shown; then who answers.
+_CHAT = (
+    "{%- if messages[0].role != 'system' -%}{{- '<|im_start|>system\nRepresent the user.<|im_end|>\n' -}}{%- endif -%}"
+    "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\n' -}}"
+    "{%- for part in message.content -%}{%- if part.type == 'text' -%}{{- part.text -}}"
+    "{%- else -%}{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}{%- endif -%}{%- endfor -%}"
+    "{{- '<|im_end|>\n' -}}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+
+
+def save_page_embedding(folder: Path) -> Path:
+    """A folder as Qwen3-VL-Embedding's: Qwen3-VL, the last token's vector, an instruction before queries."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = qwen_parts(folder, patch=16)
+    _write(folder / "config.json", qwen_config("qwen3_vl", tokens))
+    kinds = ("Transformer", "Pooling", "Normalize")
+    paths = ("", "1_Pooling", "2_Normalize")
+    steps = [
+        {"idx": place, "name": str(place), "path": path, "type": _module(kind)}
+        for place, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+    ]
+    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
+    _write(folder / "modules.json", steps)
+    _write(folder / "1_Pooling" / "config.json", {"embedding_dimension": HIDDEN, "pooling_mode": "lasttoken"})
+    _write(folder / "config_sentence_transformers.json", {"prompts": {"query": "Find the page."}})
+    settings = {
+        "modality_config": {"text": forward, "image": forward, "message": {**forward, "format": "structured"}},
+        "module_output_name": "token_embeddings",
+        "processing_kwargs": {"chat_template": {"add_generation_prompt": True}},
+    }
+    _write(folder / "sentence_bert_config.json", settings)
+    (folder / "chat_template.jinja").write_text(_CHAT)
+    return folder
+
+
 def save_variant(variant: Variant, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _save_backbone(variant.backbone, folder)
@@ -157,3 +195,4 @@ def _write(file: Path, content: object) -> None:
 if __name__ == "__main__":
     for variant_name, each in VARIANTS.items():
         save_variant(each, Path(sys.argv[1]) / CASE / variant_name)
+    save_page_embedding(Path(sys.argv[1]) / PAGE_CASE)

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from safetensors.torch import save_file
 
 from colvision.core.embedding import VectorKind
 from colvision.core.page import Page
 from colvision.encoders import load_encoder
-from tests.oracles.bi_encoder_folders import CASE, VARIANTS, save_variant
+from tests.helpers.bi_encoders import draw_weights
+from tests.helpers.bi_encoders import text_page as page
+from tests.oracles.bi_encoder_folders import CASE, PAGE_CASE, VARIANTS, save_page_embedding, save_variant
 from tests.oracles.checkpoints import KEPT
-from tests.oracles.inputs import QUESTIONS, TEXTS, weight
+from tests.oracles.inputs import QUESTIONS, TEXTS, pages
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +26,7 @@ TOLERANCE = 1e-5
 def checkpoint(name: str, folder: Path) -> Path:
     save_variant(VARIANTS[name], folder)
     with np.load(KEPT / f"{CASE}.npz") as kept:
-        shapes = json.loads(str(kept["weights"]))[name]
-    for file, named in shapes.items():
-        state = {stored: torch.from_numpy(weight(stored, tuple(shape))) for stored, shape in named.items()}
-        save_file(state, folder / f"{file}.safetensors", metadata={"format": "pt"})
-    return folder
+        return draw_weights(folder, json.loads(str(kept["weights"]))[name])
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -43,10 +38,6 @@ def case(request, tmp_path_factory):
 def reference(name: str, kind: str) -> np.ndarray:
     with np.load(KEPT / f"{CASE}.npz") as kept:
         return kept[f"{name}/{kind}"]
-
-
-def page(text: str) -> Page:
-    return Page(Image.new("L", (8, 8)), text=text)
 
 
 def test_pages_are_those_of_sentence_transformers(case):
@@ -65,3 +56,19 @@ def test_queries_are_those_of_sentence_transformers(case):
     for queries in (encoder.encode_queries(QUESTIONS), alone):
         vectors = np.concatenate([query.vectors for query in queries])
         np.testing.assert_allclose(vectors, reference(name, "queries"), rtol=0, atol=TOLERANCE)
+
+
+def test_pages_and_queries_by_the_last_token_are_those_of_sentence_transformers(tmp_path):
+    """A model as Qwen3-VL-Embedding: in batches and alone."""
+    with np.load(KEPT / f"{PAGE_CASE}.npz") as kept:
+        folder = draw_weights(save_page_embedding(tmp_path), json.loads(str(kept["weights"])))
+        seen, asked = kept["pages"], kept["queries"]
+    encoder = load_encoder(folder, device="cpu", dtype="float32")
+    alone = [embedding for each in pages() for embedding in encoder.encode_pages([Page(each)])]
+    for embeddings in (list(encoder.encode_pages(map(Page, pages()))), alone):
+        assert all(embedding.kind.tolist() == [VectorKind.GLOBAL] for embedding in embeddings)
+        vectors = np.concatenate([embedding.vectors for embedding in embeddings])
+        np.testing.assert_allclose(vectors, seen, rtol=0, atol=TOLERANCE)
+    queries = encoder.encode_queries(QUESTIONS)
+    assert [query.words for query in queries] == [(question,) for question in QUESTIONS]
+    np.testing.assert_allclose(np.concatenate([query.vectors for query in queries]), asked, rtol=0, atol=TOLERANCE)

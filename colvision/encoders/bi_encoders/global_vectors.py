@@ -6,13 +6,13 @@ import numpy as np
 
 from colvision.core.embedding import Floats, PageEmbedding, PatchGrid, QueryEmbedding, VectorKind
 
+NOWHERE = PatchGrid(np.full((1, 1), -1, dtype=np.int32))  # of such a page: a map of one cell, of which nothing is known
 _WORD_CHARACTER = re.compile(r"[^\W_]")
 
 
 def whole_page(vectors: Floats) -> PageEmbedding:
     """(n, dim) of unit length, one or one a passage, as a page: MaxSim is then the score of the best passage."""
-    nowhere = PatchGrid(np.full((1, 1), -1, dtype=np.int32))  # a map of it is one cell that nothing is known of
-    return PageEmbedding(vectors, nowhere, np.full(len(vectors), VectorKind.GLOBAL, dtype=np.uint8))
+    return PageEmbedding(vectors, NOWHERE, np.full(len(vectors), VectorKind.GLOBAL, dtype=np.uint8))
 
 
 def whole_query(text: str, read: str, vector: Floats) -> QueryEmbedding:

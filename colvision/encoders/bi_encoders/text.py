@@ -1,4 +1,4 @@
-"""A bi-encoder of texts: a page is the vector of its text, or one of each passage where it is longer than the model reads.
+"""A bi-encoder of texts: a page is the vector of its text, or one of each passage of a text too long for one.
 
 For folders of sentence-transformers with one vector a text, by transformers alone.
 """
@@ -11,19 +11,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import transformers
 
 from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import CheckpointRef, EncoderInfo
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.encoders.bi_encoders.global_vectors import query_text, unit, whole_page, whole_query
+from colvision.encoders.bi_encoders.info import check_dim, check_options, encoder_info, quantisation_range
 from colvision.encoders.bi_encoders.text_folder import read_text_folder
 from colvision.encoders.bi_encoders.text_model import Passage, TextModel
 from colvision.encoders.finding import Finding
 from colvision.encoders.options import EncoderOptions
-from colvision.encoders.quantisation_range import measure_quantisation_range
 from colvision.encoders.vlm.batching import sorted_batches, windows
 from colvision.encoders.vlm.checkpoint import fingerprint
 
@@ -37,7 +35,7 @@ _REVISION = "1"  # raised when the same files give other vectors than before: pa
 
 
 class TextBiEncoder:
-    """An `Encoder` of pages by their text. A page without text is what the model makes of an empty one, and is noted."""
+    """An `Encoder` of pages by their text. A page without text is what the model makes of an empty one."""
 
     def __init__(
         self, model: TextModel, name: str, source: str, options: EncoderOptions, known: EncoderInfo | None = None
@@ -48,7 +46,7 @@ class TextBiEncoder:
         self._options = options
         self._known = known
         self._budget = _BATCH_TOKENS.get(model.model.device.type, _BATCH_TOKENS["cpu"])
-        self.dim = self._chosen_dim()
+        self.dim = check_dim(name, model.full_dim, options.dim or model.folder.dim)
 
     @classmethod
     def from_folder(
@@ -58,7 +56,7 @@ class TextBiEncoder:
 
         Raises EncoderNotFound, WeightsMismatch, and ValueError for an option that says nothing to a text encoder.
         """
-        check_options(options, "a bi-encoder of texts")
+        check_options(options, "a bi-encoder of texts", refused=("max_patches", "adapter", "quantise", "attention"))
         found = read_text_folder(folder, name)
         prompts = {} if options.query_prefix is None else {"query_prompt": options.query_prefix}
         if options.page_prompt is not None:
@@ -76,25 +74,14 @@ class TextBiEncoder:
     def info(self) -> EncoderInfo:
         """The first time, the text of three small generated pages is encoded to measure `quantisation_range`."""
         made = self._fingerprint()
-        is_known = self._known is not None and self._known.fingerprint == made
-        measured = self._known.quantisation_range if self._known is not None and is_known else None
-        return EncoderInfo(
-            self._name,
-            made,
-            self.dim,
-            measure_quantisation_range(self.encode_pages) if measured is None else measured,
-            versions={
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-                "dtype": str(self._model.model.dtype).removeprefix("torch."),
-            },
-            loaded_from=CheckpointRef(
-                self._source,
-                query_prefix=self._options.query_prefix,
-                page_prompt=self._options.page_prompt,
-                dim=self._options.dim,
-            ),
+        reference = CheckpointRef(
+            self._source,
+            query_prefix=self._options.query_prefix,
+            page_prompt=self._options.page_prompt,
+            dim=self._options.dim,
         )
+        measured = quantisation_range(self.encode_pages, made, self._known)
+        return encoder_info(reference, self._name, (made, self.dim), self._model.model, measured)
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         """One embedding a page, in order: vectors of kind `GLOBAL`, one a passage of its text."""
@@ -141,25 +128,11 @@ class TextBiEncoder:
             made[places] = unit(self._model.vectors([passages[place] for place in places], prompt), self.dim)
         return made
 
-    def _chosen_dim(self) -> int:
-        full = self._model.full_dim
-        wanted = self._options.dim or self._model.folder.dim or full
-        if wanted > full:
-            raise ValueError(f"dim is {wanted}; vectors of {self._name!r} have {full} components")
-        return wanted
-
     def _fingerprint(self) -> str:
         folder = self._model.folder
         cut = () if self.dim == self._model.full_dim else (f"{self.dim} components",)
         settings = ("text bi-encoder", _REVISION, folder.query_prompt, str(self._model.page_length), *folder.settings)
         return fingerprint([folder.folder, *folder.dense_folders], (*settings, *cut))
-
-
-def check_options(options: EncoderOptions, what: str) -> None:
-    """Raises ValueError for an option that does nothing to a bi-encoder: it would be part of what is remembered."""
-    for name in ("max_patches", "adapter", "quantise", "attention"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{what} takes no {name}: leave it out")
 
 
 def _tokens(passages: Sequence[Passage]) -> int:

@@ -1,7 +1,7 @@
 """Folders of sentence-transformers whose model makes one vector of a text: what stands beside its weights. No torch.
 
-`modules.json` lists the steps: Transformer (in the root), Pooling (one vector of all tokens' vectors), then Dense layers
-and Normalize in any order. Prompts stand in `config_sentence_transformers.json`, the longest text in
+`modules.json` lists the steps: Transformer (in the root), Pooling (one vector of all tokens' vectors), then Dense
+layers and Normalize in any order. Prompts stand in `config_sentence_transformers.json`, the longest text in
 `sentence_bert_config.json`. A step or setting that colvision does not do as it is written there is refused.
 """
 
@@ -92,7 +92,7 @@ class TextFolder:
 
 
 def read_text_folder(folder: Path, name: str) -> TextFolder:
-    """What the folder of checkpoint `name` says. Raises EncoderNotFound, naming the step or setting that is not read."""
+    """What the folder of checkpoint `name` says. Raises EncoderNotFound, naming a step or setting that is not read."""
     return _Reader(folder, name).read()
 
 

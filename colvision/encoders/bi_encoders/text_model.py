@@ -1,4 +1,4 @@
-"""A text model of transformers with the steps that make one vector of its tokens' vectors: loaded completely or refused."""
+"""A text model of transformers with the steps that make one vector of its tokens' vectors: complete or refused."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class TextModel:
             )
 
     def _full_dim(self, name: str) -> int:
-        """Components of a vector, by a vector. Raises WeightsMismatch for a layer that does not take those before it."""
+        """Components of a vector, by a vector. Raises WeightsMismatch for a layer that does not fit those before it."""
         try:
             return int(self.vectors([Passage([0], "")], "").shape[1])
         except RuntimeError as error:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from colvision.encoders.bi_encoders.kind import pools_tokens
+from colvision.encoders.bi_encoders.kind import is_text_bi_encoder
 from colvision.encoders.module_steps import MODULES_FILE
 from colvision.encoders.vlm.json_file import read_json
 from colvision.encoders.vlm.module_folder import (
@@ -100,13 +100,18 @@ class Checkpoint:
                 "copy all its safetensors files there (pickled weights are not read)"
             )
         model_type = str(read_json(config).get("model_type", ""))
-        modules = None if pools_tokens(folder) else read_modules(folder, name)
+        modules = None if is_text_bi_encoder(folder) else read_modules(folder, name)
         return cls(name, folder, model_type, source or str(folder.resolve()), modules=modules)
 
     @property
     def folders(self) -> list[Path]:
         """Where its files lie: the base's, and those of the adapter that was given instead of it."""
         return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
+    @property
+    def pools_last_token(self) -> bool:
+        """Whether a page or a query is one vector: that of its last token."""
+        return self.modules is not None and self.modules.last_token
 
     def config(self) -> dict[str, Any]:
         """What `config.json` says."""

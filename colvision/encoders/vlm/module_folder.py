@@ -1,7 +1,8 @@
-"""Folders that sentence-transformers 6 saves of a multi-vector encoder: what stands beside the model's own files.
+"""Folders that sentence-transformers 6 saves of an encoder of page images: what stands beside the model's own files.
 
 `modules.json` lists the steps: Transformer (the backbone, in the root), Dense (the projection, `1_Dense/`),
-MultiVectorMask (which tokens have a vector that counts), Normalize. Prompts stand in the chat template and in
+MultiVectorMask (which tokens have a vector that counts), Normalize. Of a bi-encoder Pooling stands in the place of the
+mask: the last token's vector alone counts. Prompts stand in the chat template and in
 `config_sentence_transformers.json`. A step that colvision does not do as it is written there is refused. No torch.
 """
 
@@ -28,6 +29,7 @@ _CLASSES = {  # the steps of a backbone that transformers has no retrieval class
     "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
 }
 _TOKENS = "token_embeddings"  # what a Dense and a Normalize of a multi-vector encoder read and write
+_POOLED = "sentence_embedding"  # the same of a bi-encoder
 _PIXELS = ("min_pixels", "max_pixels")
 _NO_MATTER = {  # how the model is loaded, not what it computes
     "model_kwargs": None,
@@ -46,6 +48,7 @@ class ModuleFolder:
     come before what the chat template writes; `template` are the template's own arguments. Tokens of `skipped` words
     have no vector in the `skipped_in` tasks (query, document); where `kept` ids are named, no other of a page has.
     `query_length`, `document_length` are in tokens, prompt included. `mean`: the score is the mean over query tokens.
+    `last_token`: a page, as a query, has the vector of its last token and no other.
     """
 
     folder: Path
@@ -60,12 +63,14 @@ class ModuleFolder:
     query_length: int | None = None
     document_length: int | None = None
     mean: bool = False
+    last_token: bool = False
 
     @property
     def settings(self) -> tuple[str, ...]:
         """What of it decides vectors and scores beside prompts and weights: a part of the fingerprint."""
         decides = (self.skipped, self.skipped_in, self.kept, self.query_length, dict(self.pixels), self.mean)
-        return (json.dumps(decides, sort_keys=True),)
+        pooled = ("last token",) if self.last_token else ()
+        return (json.dumps(decides, sort_keys=True), *pooled)
 
 
 def read_modules(folder: Path, name: str) -> ModuleFolder | None:
@@ -141,7 +146,8 @@ class _Reader:
     def refuse(self, what: str) -> NoReturn:
         raise EncoderNotFound(
             f"checkpoint {self._name!r} was saved by sentence-transformers, and {what}: colvision reads a Transformer, "
-            "one Dense layer without activation, MultiVectorMask and Normalize; choose a checkpoint of these"
+            "one Dense layer without activation, MultiVectorMask (or Pooling of the last token), Normalize; choose a "
+            "checkpoint of these"
         )
 
     def read(self) -> ModuleFolder:
@@ -151,13 +157,16 @@ class _Reader:
         is_native = transformer.get("transformer_task") == "retrieval"
         self._check_order([kind for kind, _ in steps], is_native=is_native)
         folders = dict(steps)
-        if not is_native and _read(folders["Normalize"] / "config.json").get("module_input_name") != _TOKENS:
+        is_pooled = "Pooling" in folders
+        if is_pooled:
+            self._check_pooling(_read(folders["Pooling"] / "config.json"), str(settings.get("similarity_fn_name")))
+        elif not is_native and _read(folders["Normalize"] / "config.json").get("module_input_name") != _TOKENS:
             self.refuse("its Normalize is not for the vectors of tokens")
         mask = _read(folders["MultiVectorMask"] / "config.json") if "MultiVectorMask" in folders else {}
         tasks = mask.get("skiplist_tasks") or ["document"]
         return ModuleFolder(
             folder=self._folder,
-            projection=self._dense(folders["Dense"]) if "Dense" in folders else None,
+            projection=self._dense(folders["Dense"], _POOLED if is_pooled else _TOKENS) if "Dense" in folders else None,
             is_native=is_native,
             prompts={task: text for task, text in (settings.get("prompts") or {}).items() if text},
             template=self._template(transformer, is_native=is_native),
@@ -168,12 +177,15 @@ class _Reader:
             query_length=transformer.get("query_length"),
             document_length=transformer.get("document_length"),
             mean=settings.get("similarity_fn_name") == "meanmaxsim",
+            last_token=is_pooled,
         )
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
-        known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
-        if "Pooling" in kinds:
-            self.refuse("it makes one vector of a page (Pooling), not one of each patch")
+        known = ("Transformer", "MultiVectorMask") if is_native else (*_CLASSES, "Pooling")
+        if "Pooling" in kinds and kinds[:2] != ["Transformer", "Pooling"]:
+            self.refuse(f"its steps are {', '.join(kinds)}")
+        if "Pooling" in kinds and "MultiVectorMask" in kinds:
+            self.refuse("it pools the vectors of tokens and keeps them, too")
         for kind in kinds:
             if kind not in known:
                 self.refuse(f"its step {kind} is not known here")
@@ -184,14 +196,21 @@ class _Reader:
         if "Dense" in kinds and kinds.index("Dense") > kinds.index("Normalize"):
             self.refuse("its Dense layer comes after Normalize")
 
-    def _dense(self, folder: Path) -> Path:
+    def _check_pooling(self, config: Mapping[str, Any], similarity: str) -> None:
+        mode = config.get("pooling_mode") or ("lasttoken" if config.get("pooling_mode_lasttoken") else "another")
+        if mode not in ("lasttoken", ["lasttoken"]):
+            self.refuse(f"its Pooling is {mode}, where one vector of a page image is read from the last token")
+        if similarity not in ("None", "cosine", "dot"):
+            self.refuse(f"its vectors are compared by {similarity}")
+
+    def _dense(self, folder: Path, vectors: str) -> Path:
         config = _read(folder / "config.json")
         activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
         if activation != "Identity":
             self.refuse(f"its Dense layer has the activation {activation}")
         if config.get("use_residual"):
             self.refuse("its Dense layer adds its input to its output")
-        if {config.get(f"module_{side}_name") or _TOKENS for side in ("input", "output")} != {_TOKENS}:
+        if {config.get(f"module_{side}_name") or vectors for side in ("input", "output")} != {vectors}:
             self.refuse("its Dense layer reads or writes something else than the vectors of tokens")
         return folder
 
