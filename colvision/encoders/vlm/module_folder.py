@@ -169,7 +169,7 @@ class _Reader:
             projection=self._dense(folders["Dense"], _POOLED if is_pooled else _TOKENS) if "Dense" in folders else None,
             is_native=is_native,
             prompts={task: text for task, text in (settings.get("prompts") or {}).items() if text},
-            template=self._template(transformer, is_native=is_native),
+            template=self._template(transformer, is_native=is_native, is_pooled=is_pooled),
             pixels=self._pixels(transformer),
             skipped=tuple(mask.get("skiplist_words") or ()),
             skipped_in=(tasks,) if isinstance(tasks, str) else tuple(tasks),
@@ -214,12 +214,13 @@ class _Reader:
             self.refuse("its Dense layer reads or writes something else than the vectors of tokens")
         return folder
 
-    def _template(self, transformer: Mapping[str, Any], *, is_native: bool) -> Mapping[str, object]:
+    def _template(self, transformer: Mapping[str, Any], *, is_native: bool, is_pooled: bool) -> Mapping[str, object]:
         """The arguments of its chat template. A model that is not asked through one has no prompt for a page."""
         if transformer.get("query_expansion"):
             self.refuse("it fills queries up with mask tokens, which no model of page images does")
         message = (transformer.get("modality_config") or {}).get("message")
-        if not is_native and (message is None or message.get("format") == "flat"):
+        is_inferred = "modality_config" not in transformer  # by sentence-transformers, from the files
+        if not is_native and not (is_pooled and is_inferred) and (message is None or message.get("format") == "flat"):
             self.refuse("it reads texts alone: it has no chat template for pages")
         for key, known in _NO_MATTER.items():
             unknown = set(transformer.get(key) or ()) - set(known) if known is not None else set()
