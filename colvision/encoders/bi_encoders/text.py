@@ -58,12 +58,14 @@ class TextBiEncoder:
         """
         check_options(options, "a bi-encoder of texts", refused=("max_patches", "adapter", "quantise", "attention"))
         found = read_text_folder(folder, name)
-        prompts = {} if options.query_prefix is None else {"query_prompt": options.query_prefix}
-        if options.page_prompt is not None:
-            prompts["page_prompt"] = options.page_prompt
+        found = replace(
+            found,
+            query_prompt=found.query_prompt if options.query_prefix is None else options.query_prefix,
+            page_prompt=found.page_prompt if options.page_prompt is None else options.page_prompt,
+        )
         device, *_ = options.torch_devices()
         return cls(
-            TextModel(replace(found, **prompts), name, device, options.torch_dtype(device)),
+            TextModel(found, name, device, options.torch_dtype(device)),
             name,
             source,
             options,

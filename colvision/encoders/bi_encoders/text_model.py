@@ -168,21 +168,24 @@ def load_backbone(folder: Path, name: str, dtype: torch.dtype) -> PreTrainedMode
 class Dense(nn.Module):
     """(b, in) -> (b, out): a linear layer, an activation, and the input added where the model was trained so."""
 
+    weight: Tensor
+    bias: Tensor | None
+    residual: Tensor | None
+
     def __init__(self, step: DenseStep) -> None:
         super().__init__()
-        weights = _dense_weights(step)
+        weights = {name: weight.float() for name, weight in _dense_weights(step).items()}
         self.activation = getattr(nn, step.activation)()
         self.is_residual = step.is_residual
-        for name, weight in weights.items():
-            self.register_buffer(name.replace(".", "_"), weight.float())
-        self.has_bias, self.has_projection = "linear.bias" in weights, "residual.weight" in weights
+        self.register_buffer("weight", weights["linear.weight"])
+        self.register_buffer("bias", weights.get("linear.bias"))
+        self.register_buffer("residual", weights.get("residual.weight"))
 
     def forward(self, vectors: Tensor) -> Tensor:
-        bias = self.linear_bias if self.has_bias else None
-        made: Tensor = self.activation(nn.functional.linear(vectors, self.linear_weight, bias))
+        made: Tensor = self.activation(nn.functional.linear(vectors, self.weight, self.bias))
         if not self.is_residual:
             return made
-        return made + (nn.functional.linear(vectors, self.residual_weight) if self.has_projection else vectors)
+        return made + (vectors if self.residual is None else nn.functional.linear(vectors, self.residual))
 
 
 def _load_step(step: HeadStep, device: torch.device) -> nn.Module:
@@ -203,7 +206,7 @@ def _dense_weights(step: DenseStep) -> dict[str, Tensor]:
             f"{step.folder} lacks model.safetensors, a layer that makes its vectors: copy it there from the checkpoint "
             "(pickled weights are not read)"
         )
-    stored = load_file(file)
+    stored: dict[str, Tensor] = load_file(file)
     known = {"linear.weight", "linear.bias"} | ({"residual.weight"} if step.is_residual else set())
     check_weights(
         f"the Dense layer in {step.folder} does not fit a linear one",
