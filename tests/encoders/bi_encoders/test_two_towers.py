@@ -10,7 +10,6 @@ import transformers
 from colvision.core.embedding import VectorKind
 from colvision.encoders import load_encoder
 from colvision.errors import WeightsMismatch
-from colvision.testing import check_encoder
 from tests.helpers.bi_encoders import save_siglip
 from tests.helpers.families import noise
 
@@ -29,10 +28,6 @@ def encoder(folder):
     return load_encoder(folder, device="cpu", dtype="float32")
 
 
-def test_it_keeps_the_contract_of_an_encoder(encoder):
-    check_encoder(encoder)
-
-
 def test_vectors_are_those_of_the_forward_pass_of_transformers(folder, encoder):
     """Which takes pictures and texts together, and normalises by itself."""
     model = transformers.AutoModel.from_pretrained(folder).eval()
@@ -49,6 +44,8 @@ def test_vectors_are_those_of_the_forward_pass_of_transformers(folder, encoder):
     assert all(embedding.kind.tolist() == [VectorKind.GLOBAL] for embedding in embeddings)
     seen = np.concatenate([embedding.vectors for embedding in embeddings])
     np.testing.assert_allclose(seen, expected.image_embeds.numpy(), rtol=0, atol=1e-5)
+    alone = np.concatenate([each.vectors for page in pages for each in encoder.encode_pages([page])])
+    np.testing.assert_allclose(alone, seen, rtol=0, atol=1e-5)
     asked = np.concatenate([query.vectors for query in encoder.encode_queries(QUERIES)])
     np.testing.assert_allclose(asked, expected.text_embeds.numpy(), rtol=0, atol=1e-5)
 
