@@ -43,9 +43,11 @@ def save_siglip(folder: Path, *, is_naflex: bool = False) -> Path:
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = parts.tokenizer(("<pad>", "<eos>", "<bos>", "<unk>"), "<pad>", eos_token="<eos>", padding_side="right")
-    tokens.model_input_names = ["input_ids"]
+    tokens = parts.tokenizer(
+        ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>"), "<pad>", eos_token="<eos>", padding_side="right"
+    )
     tokens.save_pretrained(folder)
+    rewrite_json(folder / "tokenizer_config.json", model_input_names=["input_ids"])  # as published: padding is read
     kind = "Siglip2" if is_naflex else "Siglip"
     model_type = kind.lower()
     text = {**parts.siglip_config(f"{model_type}_text_model", 64, 16), "vocab_size": len(tokens)}
