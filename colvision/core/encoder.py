@@ -134,6 +134,13 @@ def reads_text(encoder: "Encoder") -> bool:
     return encoder.reads_text if isinstance(encoder, ReadsText) else False
 
 
+def textless(page: Page) -> tuple[Note, ...]:
+    """What an encoder that reads text alone notes of a page: that it has none, as far as anybody has read it."""
+    if page.text.strip() or any(word.text.strip() for word in page.words):
+        return ()
+    return (Note("textless", "has no text for this encoder: run `colvision ocr`, or ingest it with --ocr"),)
+
+
 @runtime_checkable
 class LeavesCores(Protocol):
     """What an encoder may have besides, where it computes elsewhere than on this machine's cores: how many processes

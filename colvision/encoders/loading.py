@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colvision.encoders.checkpoint_kind import CheckpointKind, checkpoint_kind
+from colvision.encoders.checkpoint_kind import TWO_TOWERS, CheckpointKind, checkpoint_kind
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.repository import Hub, Repository, could_be_checkpoint, find_repository
 from colvision.encoders.vlm.checkpoint import Checkpoint, read_checkpoint, require_vlm_extra
@@ -22,6 +22,7 @@ from colvision.errors import ColvisionError, EncoderError, EncoderNotFound
 
 if TYPE_CHECKING:
     from colvision.core.encoder import Encoder, EncoderInfo
+    from colvision.encoders.bi_encoders.text_folder import TextFolder
     from colvision.encoders.text.checkpoint import TextCheckpoint
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint
 
@@ -128,7 +129,7 @@ def merge_adapters(
         raise EncoderError("mini takes no adapters: there is nothing to merge")
     stated = EncoderOptions(query_prefix=query_prefix, page_prompt=page_prompt, attention=attention)
     options = replace(stated, device="cpu", dtype="float32", adapter=None if adapter is None else Path(adapter))
-    loaded = _checkpoint_of(name, options)
+    loaded = _of_family(find_patch_checkpoint(name), options)
     from colvision.encoders.vlm.merging import check_mergeable, write_merged
 
     as_modules = sentence_transformers or loaded.checkpoint.modules is not None
@@ -145,7 +146,20 @@ def merge_adapters(
     write_merged(family, loaded, Path(out), written, as_modules=as_modules)
 
 
-def _find(name: str | Path, *, fetch: bool = True) -> Checkpoint | TextCheckpoint:
+def find_patch_checkpoint(name: str | Path) -> Checkpoint:
+    """A checkpoint that makes vectors of patches, not loaded yet. Raises EncoderNotFound for any other encoder."""
+    found = _find(name)
+    if not isinstance(found, Checkpoint):
+        raise EncoderNotFound(f"checkpoint {found.name!r} is an encoder of text: choose one of page images")
+    if found.pools_last_token or found.model_type in TWO_TOWERS:
+        raise EncoderNotFound(
+            f"checkpoint {found.name!r} makes one vector of a page: adapters are trained for, and merged into, "
+            "checkpoints of late interaction"
+        )
+    return found
+
+
+def _find(name: str | Path, *, fetch: bool = True) -> Checkpoint | TextCheckpoint | TextFolder:
     """The files of a checkpoint, whole, of whatever kind it is, and not loaded yet."""
     if could_be_checkpoint(name):  # else it has no such name, whatever is installed
         require_vlm_extra("torch", "transformers")
@@ -153,13 +167,17 @@ def _find(name: str | Path, *, fetch: bool = True) -> Checkpoint | TextCheckpoin
     return find_repository(name, lambda found: _read(found, hub), hub=hub)
 
 
-def _read(repository: Repository, hub: Hub) -> Checkpoint | TextCheckpoint:
+def _read(repository: Repository, hub: Hub) -> Checkpoint | TextCheckpoint | TextFolder:
     """Dispatch by kind. Raises EncoderNotFound for what is no encoder here."""
     kind = checkpoint_kind(repository.folder, frozenset(_FAMILIES))
     if kind is CheckpointKind.TEXT:
         from colvision.encoders.text.checkpoint import TextCheckpoint
 
         return TextCheckpoint.read(repository)
+    if kind is CheckpointKind.TEXT_BI_ENCODER:
+        from colvision.encoders.bi_encoders.text_folder import read_text_folder
+
+        return read_text_folder(repository)
     if kind is CheckpointKind.RERANKER:
         raise EncoderNotFound(
             f"checkpoint {repository.name!r} is a reranker: it compares a query and a page together, and makes no "
@@ -169,6 +187,8 @@ def _read(repository: Repository, hub: Hub) -> Checkpoint | TextCheckpoint:
 
 
 def _load_images(checkpoint: Checkpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    if checkpoint.model_type in TWO_TOWERS:
+        return _load_two_towers(checkpoint, options, known)
     loaded = _of_family(checkpoint, options)
     from colvision.encoders.vlm.encoder import VlmEncoder
 
@@ -178,7 +198,24 @@ def _load_images(checkpoint: Checkpoint, options: EncoderOptions, known: Encoder
         return VlmEncoder(loaded.load(device, dtype), loaded, others, known)
 
 
-def _load_text(checkpoint: TextCheckpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+def _load_two_towers(checkpoint: Checkpoint, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    _check_is_known_code(checkpoint)
+    if checkpoint.adapter is not None or (checkpoint.folder / "adapter_config.json").is_file():
+        raise EncoderNotFound(f"checkpoint {checkpoint.name!r} is a bi-encoder with an adapter: merge it with peft")
+    from colvision.encoders.bi_encoders.two_towers import TwoTowerEncoder
+
+    with _damage_named(checkpoint.name):
+        return TwoTowerEncoder(checkpoint, options, known)
+
+
+def _load_text(checkpoint: TextCheckpoint | TextFolder, options: EncoderOptions, known: EncoderInfo | None) -> Encoder:
+    from colvision.encoders.bi_encoders.text_folder import TextFolder
+
+    if isinstance(checkpoint, TextFolder):
+        from colvision.encoders.bi_encoders.text import TextBiEncoder
+
+        with _damage_named(checkpoint.name):
+            return TextBiEncoder.load(checkpoint, options, known)
     from colvision.encoders.text.colbert import ColbertEncoder
 
     checkpoint.check_options(options)
@@ -188,20 +225,13 @@ def _load_text(checkpoint: TextCheckpoint, options: EncoderOptions, known: Encod
         return ColbertEncoder(checkpoint, checkpoint.load(device, dtype), known)
 
 
-def _checkpoint_of(name: str | Path, options: EncoderOptions) -> LoadedCheckpoint:
-    """A checkpoint of page images: found, its family known, and not loaded yet."""
-    found = _find(name)
-    if not isinstance(found, Checkpoint):
-        raise EncoderNotFound(f"checkpoint {found.name!r} is an encoder of text: choose one of page images")
-    return _of_family(found, options)
-
-
 def _of_family(checkpoint: Checkpoint, options: EncoderOptions) -> LoadedCheckpoint:
+    """Of a checkpoint of page images: its family known, and not loaded yet."""
     family = _FAMILIES.get(checkpoint.model_type)
     if family is None:
         raise EncoderNotFound(
-            f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; "
-            f"colvision reads {', '.join(sorted(_FAMILIES))}, and ColBERT checkpoints of text: choose one of these"
+            f"checkpoint {checkpoint.name!r} has model_type {checkpoint.model_type!r}; colvision reads "
+            f"{', '.join(sorted({*_FAMILIES, *TWO_TOWERS}))}, and checkpoints of text: choose one of these"
         )
     _check_is_known_code(checkpoint)
     from colvision.encoders.vlm.loaded_checkpoint import LoadedCheckpoint

@@ -45,6 +45,11 @@ class PromptedQuery:
             raise ValueError(f"query {query!r} holds no letter or digit: there is nothing to look for")
         return cls(query, text, start, end, tuple(text[slice(*span)] for span in spans), tuple(spans), tuple(left_out))
 
+    @property
+    def asked(self) -> str:
+        """The part of `text` that is the query: what of it is read, white space once."""
+        return self.text[self.start : self.end]
+
     def own(self, token_spans: Sequence[Span]) -> list[Span]:
         """Those of the tokens that hold a visible character of the query: not the prefix's, nor augmentation."""
         return [span for span in token_spans if self._is_visible(span)]

@@ -36,6 +36,7 @@ FILES = (
     MODULES_FILE,
     SETTINGS_FILE,
     TRANSFORMER_FILE,
+    "sentence_*_config.json",  # the same, named after another model
     "[1-9]_*/config.json",
     "[1-9]_*/model.safetensors",
 )

@@ -15,9 +15,10 @@ from PIL import Image
 from colvision.atomic_io import atomic_write
 from colvision.core.page import PageId
 from colvision.encoders import load_encoder
+from colvision.encoders.loading import find_patch_checkpoint
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.adapters import REPORT_FILE, is_query_only, stored_modules
-from colvision.encoders.vlm.checkpoint import Checkpoint, find_checkpoint
+from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.encoder import VlmEncoder
 from colvision.encoders.vlm.family import with_shared_weights
 from colvision.errors import EncoderError, InputError
@@ -58,7 +59,7 @@ def finetune(
         InputError: there are no queries, or too few documents, or `out` holds another training.
     """
     refuse_mini(encoder)
-    checkpoint = find_checkpoint(encoder)
+    checkpoint = find_patch_checkpoint(encoder)
     if checkpoint.adapter is not None and is_query_only(checkpoint.adapter):
         raise EncoderError(
             f"{checkpoint.name!r} is an adapter for queries alone: fine-tune the checkpoint that it was trained on"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colvision.core.embedding import Floats, PatchGrid, QueryEmbedding, VectorKind
-from colvision.core.encoder import Encoder, reads_text
+from colvision.core.encoder import Encoder, reads_text, textless
 from colvision.core.page import Page
 from colvision.errors import DamagedFile, UnsupportedFile
 from colvision.maxsim import dequantise
@@ -47,7 +47,7 @@ def image_query(encoder: Encoder, image: str | Path | Image.Image) -> QueryEmbed
     width of one, in equal parts; a PDF knows its size. See `docs/search.md` for what that finds.
     """
     page = Page(image, source="an image") if isinstance(image, Image.Image) else _first_page(image)
-    if reads_text(encoder) and not page.text.strip() and not page.words:
+    if reads_text(encoder) and textless(page):
         raise UnsupportedFile(
             f"{page.source} has no text, and {encoder.info.name} reads nothing else of a page: ask in words, with a "
             "PDF that has a text layer, or with an encoder of page images"

@@ -26,6 +26,12 @@ TEXT_QUERIES = (
     "oil",
     "how to replace the filters, valves and pumps of a hydraulic pack before its first use; pressure",
 )
+PAGE_TEXTS = (  # of pages, by which tiny tokenizers are trained
+    "Bleed the hydraulic pump before use.",
+    "OIL",
+    "Replace the filter AB-12/34 of the second pump; see page 7.\nThe valve opens at 12 bar.",
+    "",
+)
 _PICKING, _ADDING = 1.5, 0.5  # what attention looks for is sharp; what it adds is less than a token brings itself
 _GAINS = {
     **dict.fromkeys(("q_proj", "k_proj", "qkv"), _PICKING),

@@ -4,17 +4,16 @@ Run by `original.py`. Of transformers' processors it gets those of `pil_processo
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
-from inputs import QUESTIONS, pages, weight
+from drawn import draw, draw_backbone
+from inputs import QUESTIONS, pages
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from pil_processors import processor
-from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 
 NAMES = (
     "pplx-late",
@@ -38,9 +37,9 @@ def answers(folder: Path) -> dict[str, np.ndarray]:
     """Draws the folder's weights, by their stored names, and encodes with them, page by page."""
     shapes = {"1_Dense/model": _draw_dense(folder / "1_Dense")} if (folder / "1_Dense").is_dir() else {}
     if (folder / "adapter_config.json").is_file():
-        shapes |= {"base/model": _draw_backbone(folder / "base"), "adapter_model": _draw_adapter(folder)}
+        shapes |= {"base/model": draw_backbone(folder / "base"), "adapter_model": _draw_adapter(folder)}
     else:
-        shapes["model"] = _draw_backbone(folder)
+        shapes["model"] = draw_backbone(folder)
     made = {"weights": np.array(json.dumps(shapes))}
     with torch.no_grad():
         model = MultiVectorEncoder(str(folder), device="cpu")
@@ -53,12 +52,6 @@ def answers(folder: Path) -> dict[str, np.ndarray]:
     return made
 
 
-def _draw_backbone(folder: Path) -> dict[str, list[int]]:
-    AutoModel.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
-    file = folder / "model.safetensors"
-    return _draw(file, {name: list(each.shape) for name, each in load_file(file).items()})
-
-
 def _draw_adapter(folder: Path) -> dict[str, list[int]]:
     """What peft names the layers of an adapter on the backbone, and those of a projection that the backbone has not."""
     config = PeftConfig.from_pretrained(str(folder))
@@ -67,20 +60,14 @@ def _draw_adapter(folder: Path) -> dict[str, list[int]]:
     dense = json.loads((folder / "1_Dense" / "config.json").read_bytes())
     projection = {"A": [config.r, dense["in_features"]], "B": [dense["out_features"], config.r]}
     added = {f"base_model.model.custom_text_proj.lora_{side}.weight": shape for side, shape in projection.items()}
-    return _draw(folder / "adapter_model.safetensors", {**names, **added})
+    return draw(folder / "adapter_model.safetensors", {**names, **added})
 
 
 def _draw_dense(folder: Path) -> dict[str, list[int]]:
     config = json.loads((folder / "config.json").read_bytes())
     rows, columns = config["out_features"], config["in_features"]
     bias = {"linear.bias": [rows]} if config["bias"] else {}
-    return _draw(folder / "model.safetensors", {"linear.weight": [rows, columns], **bias})
-
-
-def _draw(file: Path, shapes: Mapping[str, list[int]]) -> dict[str, list[int]]:
-    state = {name: torch.from_numpy(weight(name, tuple(shape))) for name, shape in shapes.items()}
-    save_file(state, file, metadata={"format": "pt"})
-    return dict(shapes)
+    return draw(folder / "model.safetensors", {"linear.weight": [rows, columns], **bias})
 
 
 PACKAGE = "sentence-transformers"

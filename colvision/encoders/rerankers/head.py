@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from colvision.encoders.json_file import read_json
+from colvision.encoders.module_steps import POOLED
 from colvision.encoders.rerankers.folder import RerankerFolder
 from colvision.encoders.stored_weights import check_weights
 from colvision.errors import EncoderNotFound
@@ -28,7 +29,6 @@ _ACTIVATIONS: Mapping[str, Callable[[], torch.nn.Module]] = {
     "ReLU": torch.nn.ReLU,
     "SiLU": torch.nn.SiLU,
 }
-_VECTOR = "sentence_embedding"  # what steps between pooling and score read and write
 _SCORES = "scores"
 _MODES = ("cls", "mean")  # also the names of older settings: pooling_mode_cls_token, pooling_mode_mean_tokens
 
@@ -78,8 +78,8 @@ class _Reader:
             self._fill(norm, "norm.", folder)
             return norm
         activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh")).rpartition(".")[2]
-        names = (config.get("module_input_name", _VECTOR), config.get("module_output_name") or _VECTOR)
-        if names != (_VECTOR, _SCORES if is_last else _VECTOR) or config.get("use_residual"):
+        names = (config.get("module_input_name", POOLED), config.get("module_output_name") or POOLED)
+        if names != (POOLED, _SCORES if is_last else POOLED) or config.get("use_residual"):
             self.refuse(f"its Dense layer in {folder.name} is not one of a row that ends in a score")
         if activation not in _ACTIVATIONS:
             self.refuse(f"its Dense layer in {folder.name} has the activation {activation}")

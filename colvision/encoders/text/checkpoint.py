@@ -14,7 +14,7 @@ from colvision.encoders.fingerprint import fingerprint
 from colvision.encoders.json_file import read_json
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.stored_weights import check_weights, count_stored, weight_files
-from colvision.encoders.text.layouts import ColbertLayout, ProjectionLayer, read_layout
+from colvision.encoders.text.layouts import ColbertLayout, read_layout
 from colvision.errors import EncoderNotFound
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from colvision.encoders.repository import Repository
-    from colvision.encoders.text.model import ColbertModel, Projection
+    from colvision.encoders.text.model import ColbertModel
+    from colvision.encoders.text.projection import Projection
 
 _REVISION = 1  # of what is made of a page's text: passages, the order of vectors
 _INLINE = "linear.weight"  # Stanford's projection, among the weights of the model
@@ -47,16 +48,7 @@ class TextCheckpoint:
     def read(cls, repository: Repository) -> TextCheckpoint:
         """Raises EncoderNotFound for files that are missing or damaged, and for what is not run here."""
         folder, name = repository.folder, repository.name
-        weight_files(folder, name)
-        config = read_json(folder / "config.json")
-        if config.get("auto_map"):
-            raise EncoderNotFound(
-                f"checkpoint {name!r} brings its own code ({', '.join(map(str, config['auto_map'].values()))}), which "
-                f"is never run: as a plain {config.get('model_type')} it would give other vectors; choose a ColBERT "
-                "whose model transformers has"
-            )
-        if (folder / "adapter_config.json").is_file():
-            raise EncoderNotFound(f"checkpoint {name!r} is an encoder of text with an adapter: merge it with peft")
+        check_text_files(repository)
         layout = read_layout(folder, name)
         lacking = [layer.file for layer in layout.projection if not layer.file.is_file()]
         if lacking and lacking[0].parent != folder:
@@ -176,42 +168,30 @@ class TextCheckpoint:
     def _projections(self, inline: Mapping[str, torch.Tensor], hidden: int) -> list[Projection]:
         from safetensors.torch import load_file
 
+        from colvision.encoders.text.projection import make_projection
+
         found = []
         for layer in self.layout.projection:
             is_inline = layer.file.parent == self.folder
             weights = inline if is_inline else load_file(layer.file)
-            projection = _projection(layer, weights, hidden)
+            projection = make_projection(layer, weights, hidden)
             hidden = int(projection.linear.out_features)
             found.append(projection)
         return found
 
 
-def _projection(layer: ProjectionLayer, weights: Mapping[str, torch.Tensor], inputs: int) -> Projection:
-    """The layer with these weights, for vectors of `inputs` components. Raises WeightsMismatch."""
-    from torch import nn
-
-    from colvision.encoders.text.model import Projection
-
-    what = f"the projection in {layer.file} does not fit vectors of {inputs} components"
-    weight = weights.get("linear.weight")
-    outputs = 0 if weight is None else len(weight)
-    needs_residual = layer.adds_input and weight is not None and outputs != inputs
-    needed = {"linear.weight": (outputs, inputs), **({"residual.weight": (outputs, inputs)} if needs_residual else {})}
-    allowed = {**needed, "linear.bias": (outputs,)}
-    check_weights(
-        what,
-        missing=needed.keys() - weights.keys(),
-        unexpected=weights.keys() - allowed.keys(),
-        reshaped=(name for name, each in weights.items() if name in allowed and tuple(each.shape) != allowed[name]),
-    )
-    linear = nn.Linear(inputs, outputs, bias="linear.bias" in weights)
-    linear.load_state_dict(
-        {name.removeprefix("linear."): each for name, each in weights.items() if name.startswith("linear.")}
-    )
-    if not layer.adds_input:
-        return Projection(linear, None)
-    if not needs_residual:
-        return Projection(linear, nn.Identity())
-    residual = nn.Linear(inputs, outputs, bias=False)
-    residual.load_state_dict({"weight": weights["residual.weight"]})
-    return Projection(linear, residual)
+def check_text_files(repository: Repository) -> None:
+    """Raises EncoderNotFound where `config.json` or weights of a text encoder are missing, for code of its own, and for
+    an adapter.
+    """
+    folder, name = repository.folder, repository.name
+    weight_files(folder, name)
+    config = read_json(folder / "config.json")
+    if config.get("auto_map"):
+        raise EncoderNotFound(
+            f"checkpoint {name!r} brings its own code ({', '.join(map(str, config['auto_map'].values()))}), which "
+            f"is never run: as a plain {config.get('model_type')} it would give other vectors; choose a checkpoint "
+            "whose model transformers has"
+        )
+    if (folder / "adapter_config.json").is_file():
+        raise EncoderNotFound(f"checkpoint {name!r} is an encoder of text with an adapter: merge it with peft")

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from colvision.core.embedding import Floats, PageEmbedding, QueryEmbedding, VectorKind
-from colvision.core.encoder import EncoderInfo
+from colvision.core.encoder import EncoderInfo, textless
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.encoders.batching import sorted_batches, windows
@@ -90,9 +90,7 @@ class ColbertEncoder:
 
     def unreadable(self, page: Page) -> tuple[Note, ...]:
         """That a page has no text, as far as anybody has read it."""
-        if PageText.of(page).text:
-            return ()
-        return (Note("textless", "has no text for this encoder: run `colvision ocr`, or ingest it with --ocr"),)
+        return textless(page)
 
     def describe_page(self) -> str:
         """How many vectors a page becomes, before there is one."""

@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from colvision.encoders.json_file import read_json
-from colvision.encoders.module_steps import MODULES_FILE, SETTINGS_FILE, TRANSFORMER_FILE, read_steps
+from colvision.encoders.module_steps import (
+    MODULES_FILE,
+    SETTINGS_FILE,
+    TOKENS,
+    TRANSFORMER_FILE,
+    read_dense,
+    read_steps,
+)
 from colvision.encoders.repository import STANFORD_FILE
 from colvision.errors import EncoderNotFound
 
 _QUERY_LENGTH = 32  # tokens, of an expanded query where nobody says (Khattab and Zaharia 2020, arXiv:2004.12832)
-_TOKENS = "token_embeddings"  # what Dense and Normalize of a multi-vector encoder read and write
 _PUNCTUATION = tuple(string.punctuation)  # of documents, without a vector: Stanford's and PyLate's default
 _STEPS = ("Transformer", "Dense", "MultiVectorMask", "Normalize")
 _LENGTHS = ("query_length", "document_length", "query_expansion")
@@ -50,10 +56,13 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionLayer:
-    """A linear layer on token vectors: the `file` with its `linear.weight`; `adds_input` (itself, or projected)."""
+    """A linear layer: the `file` with its `linear.weight`; `adds_input` (itself, or projected) to what the `activation`
+    of torch makes of it.
+    """
 
     file: Path
     adds_input: bool = False
+    activation: str = "Identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +174,12 @@ class _Reader:
                 self.refuse(f"its step {kind} is not known here")
             if kind != "Dense" and kinds.count(kind) > 1:
                 self.refuse(f"it has {kinds.count(kind)} steps {kind}")
-        if kinds[:1] != ["Transformer"] or steps[0][1].resolve() != self._folder.resolve():
-            self.refuse(f"its steps are {', '.join(kinds)}, of which the first is no Transformer in the folder itself")
+        if kinds[:1] != ["Transformer"]:
+            self.refuse(f"its steps are {', '.join(kinds)}, of which the first is no Transformer")
         if "Normalize" in kinds and "Dense" in kinds[kinds.index("Normalize") :]:
             self.refuse("its Dense layer comes after Normalize")
         for kind, path in steps:
-            if kind == "Normalize" and self._config(path).get("module_input_name") != _TOKENS:
+            if kind == "Normalize" and self._config(path).get("module_input_name") != TOKENS:
                 self.refuse("its Normalize is not for the vectors of tokens")
         if is_complete and "Normalize" not in kinds:
             self.refuse("its vectors have any length: it has no Normalize")
@@ -233,13 +242,10 @@ class _Reader:
         )
 
     def _dense(self, folder: Path) -> ProjectionLayer:
-        config = self._config(folder)
-        activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
-        if activation != "Identity":
-            self.refuse(f"its Dense layer has the activation {activation}")
-        if {config.get(f"module_{side}_name") or _TOKENS for side in ("input", "output")} != {_TOKENS}:
-            self.refuse("its Dense layer reads or writes something else than the vectors of tokens")
-        return ProjectionLayer(folder / "model.safetensors", bool(config.get("use_residual")))
+        dense = read_dense(self._config(folder), TOKENS, self.refuse)
+        if dense.activation != "Identity":
+            self.refuse(f"its Dense layer has the activation {dense.activation}")
+        return ProjectionLayer(folder / "model.safetensors", dense.adds_input)
 
     def _max_length(self, transformer: Mapping[str, Any]) -> int | None:
         """Of any text, as older files state it, or as an argument of the tokenizer."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colvision.encoders.text.layouts import ColbertLayout
+from colvision.encoders.text.projection import Projection
 from colvision.errors import EncoderNotFound, WeightsMismatch
 
 if TYPE_CHECKING:
@@ -41,20 +42,6 @@ class Tokens:
     counts: Bools
     spans: tuple[Span, ...]
     is_cut: bool = False
-
-
-class Projection(nn.Module):
-    """A linear layer, with its input added to its output where the checkpoint says so."""
-
-    def __init__(self, linear: nn.Linear, residual: nn.Module | None) -> None:
-        super().__init__()
-        self.linear = linear
-        self.residual = residual
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(b, s, in) -> (b, s, out)."""
-        projected: Tensor = self.linear(states)
-        return projected if self.residual is None else projected + self.residual(states)
 
 
 class ColbertModel(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class PageText:
             return None
         box, width = self.boxes[word], (self.boxes[word].right - self.boxes[word].left) / (end - start)
         return Box(box.left + (first - start) * width, box.top, box.left + (last - start) * width, box.bottom)
+
+
+def word_spans(text: str) -> list[Span]:
+    """Where the words of a text stand in it."""
+    return [match.span() for match in re.finditer(r"\S+", text)]
 
 
 def cut_into_passages(words: Sequence[Span], count: Callable[[Span], int], capacity: int) -> Iterator[Span]:

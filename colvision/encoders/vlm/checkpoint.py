@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from colvision.encoders.checkpoint_kind import STANFORD_CLASS
 from colvision.encoders.json_file import read_json
 from colvision.encoders.repository import DEFAULT_HUB, Hub, Repository, find_repository
 from colvision.encoders.stored_weights import weight_files
@@ -39,10 +38,7 @@ class Checkpoint:
     def read(cls, folder: Path, name: str, source: str = "", *, with_modules: bool = True) -> Checkpoint:
         """Raises EncoderNotFound when the folder lacks its configuration or any of its weights, or one is damaged."""
         weight_files(folder, name)
-        config = read_json(folder / "config.json")
-        if with_modules and STANFORD_CLASS in (config.get("architectures") or ()):
-            raise EncoderNotFound(f"checkpoint {name!r} is an encoder of text: choose one of page images")
-        model_type = str(config.get("model_type", ""))
+        model_type = str(read_json(folder / "config.json").get("model_type", ""))
         modules = read_modules(folder, name) if with_modules else None
         return cls(name, folder, model_type, source or str(folder.resolve()), modules=modules)
 
@@ -50,6 +46,11 @@ class Checkpoint:
     def folders(self) -> list[Path]:
         """Where its files lie: the base's, and those of the adapter that was given instead of it."""
         return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
+    @property
+    def pools_last_token(self) -> bool:
+        """Whether a page or a query is one vector: that of its last token."""
+        return self.modules is not None and self.modules.last_token
 
     def config(self) -> dict[str, Any]:
         """What `config.json` says."""

@@ -19,6 +19,7 @@ from colvision.core.embedding import PageEmbedding, QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page
 from colvision.encoders.batching import batches, sorted_batches, windows
+from colvision.encoders.bi_encoders.global_vectors import whole_query
 from colvision.encoders.finding import Finding
 from colvision.encoders.quantisation_range import measure_quantisation_range
 from colvision.encoders.vlm.family import Family, PageBatch, PreparedPage
@@ -164,6 +165,9 @@ class VlmEncoder:
         for batch in batches(tokenised, lambda query: len(query.ids), self._budget):
             inputs = self.family.query_inputs(*self.family.pad([query.ids for query in batch]))
             for query, vectors in zip(batch, self.family.query_vectors(inputs), strict=True):
+                if self.family.pools_last_token:
+                    embeddings.append(whole_query(query.prompted.query, query.prompted.asked, vectors[0]))
+                    continue
                 counts = self.family.scored.query(torch.tensor(query.ids)).tolist()
                 spans = [span for span, has_vector in zip(query.spans, counts, strict=True) if has_vector]
                 weight = self.family.query_weight(len(vectors))

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from colvision.core.embedding import Floats, Ints, PatchGrid, VectorKind
+from colvision.encoders.bi_encoders.global_vectors import NOWHERE
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.vlm.checkpoint import Checkpoint
 from colvision.encoders.vlm.layouts import CheckpointLayout, Prompts
@@ -39,18 +40,14 @@ _QUERY_TOKENS = 512  # a long paragraph; what comes after is cut, and absent fro
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPage:
     """One page before it shares a batch: `pixels` in the size that its family reads, uint8; its token ids; what each
-    of those that have a vector is, and where its patches lie.
+    of those that have a vector is, and where its patches lie; `patches` is the number of image tokens.
     """
 
     pixels: NDArray[np.uint8]
     ids: Sequence[int]
     kind: NDArray[np.uint8]
     grid: PatchGrid
-
-    @property
-    def patches(self) -> int:
-        """The number of image tokens."""
-        return int(np.count_nonzero(self.kind != VectorKind.TEXT))
+    patches: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +224,7 @@ class Family(ABC):
         """A fitted image -> all that a batch needs of it: without the model, so that many threads may do it at once."""
         pixels, page_tokens = self.process(image)
         ids = self.token_ids(page_tokens.text)
-        return PreparedPage(pixels, ids, *self._place_patches(ids, page_tokens))
+        return PreparedPage(pixels, ids, *self._place_patches(ids, page_tokens), len(page_tokens.kinds))
 
     def positions(self, ids: Tensor, mask: Tensor, pixels: Mapping[str, Tensor]) -> Tensor:
         """Position ids, (b, s) or (axes, b, s): counted from the first real token unless a family differs."""
@@ -306,7 +303,15 @@ class Family(ABC):
         """
         is_page = not inputs.keys().isdisjoint(("pixels", "pixel_values"))
         scored = self.scored.page if is_page else self.scored.query
-        return inputs["attention_mask"].bool() & scored(inputs["input_ids"])
+        real = inputs["attention_mask"].bool()
+        if self.pools_last_token:
+            return real & (real.flip(1).cumsum(dim=1).flip(1) == 1)
+        return real & scored(inputs["input_ids"])
+
+    @property
+    def pools_last_token(self) -> bool:
+        """Whether a page or a query is one vector: that of its last token."""
+        return self.modules is not None and self.modules.last_token
 
     def query_limit(self, others: int) -> int:
         """The most tokens of a query's own beside `others`, those of its prompt."""
@@ -375,6 +380,8 @@ class Family(ABC):
                 f"the tokenizer makes {len(at)} image tokens of {len(page_tokens.kinds)} in the page's prompt: "
                 "take all files from one checkpoint"
             )
+        if self.pools_last_token:
+            return np.array([VectorKind.GLOBAL], dtype=np.uint8), NOWHERE
         kind = np.full(len(ids), VectorKind.TEXT, dtype=np.uint8)
         kind[at] = page_tokens.kinds
         counts = self.scored.page(torch.tensor(ids)).numpy()

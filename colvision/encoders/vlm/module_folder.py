@@ -1,7 +1,8 @@
-"""Folders that sentence-transformers 6 saves of a multi-vector encoder: what stands beside the model's own files.
+"""Folders that sentence-transformers 6 saves of an encoder of page images: what stands beside the model's own files.
 
 `modules.json` lists the steps: Transformer (the backbone, in the root), Dense (the projection, `1_Dense/`),
-MultiVectorMask (which tokens have a vector that counts), Normalize. Prompts stand in the chat template and in
+MultiVectorMask (which tokens have a vector that counts), Normalize. Of a bi-encoder Pooling stands in the place of the
+mask: the last token's vector alone counts. Prompts stand in the chat template and in
 `config_sentence_transformers.json`. A step that colvision does not do as it is written there is refused. No torch.
 """
 
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from colvision.encoders.json_file import read_json
-from colvision.encoders.module_steps import MODULES_FILE, SETTINGS_FILE, TRANSFORMER_FILE, read_steps
+from colvision.encoders.module_steps import (
+    MODULES_FILE,
+    POOLED,
+    SETTINGS_FILE,
+    TOKENS,
+    TRANSFORMER_FILE,
+    read_dense,
+    read_steps,
+)
 from colvision.errors import EncoderNotFound
 
 TEMPLATE_FILE = "chat_template.jinja"
@@ -25,7 +34,6 @@ _CLASSES = {  # the steps of a backbone that transformers has no retrieval class
     "MultiVectorMask": "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
     "Normalize": "sentence_transformers.base.modules.normalize.Normalize",
 }
-_TOKENS = "token_embeddings"  # what a Dense and a Normalize of a multi-vector encoder read and write
 _PIXELS = ("min_pixels", "max_pixels")
 _SCORES = ("maxsim", "meanmaxsim")
 _NO_MATTER = {  # how the model is loaded, not what it computes, or what is read below
@@ -57,6 +65,7 @@ class ModuleFolder:
     come before what the chat template writes; `template` are the template's own arguments. Tokens of `skipped` words
     have no vector in the `skipped_in` tasks (query, document); where `kept` ids are named, no other of a page has.
     `query_length`, `document_length` are in tokens, prompt included. `mean`: the score is the mean over query tokens.
+    `last_token`: a page, as a query, has the vector of its last token and no other.
     """
 
     folder: Path
@@ -71,12 +80,14 @@ class ModuleFolder:
     query_length: int | None = None
     document_length: int | None = None
     mean: bool = False
+    last_token: bool = False
 
     @property
     def settings(self) -> tuple[str, ...]:
         """What of it decides vectors and scores beside prompts and weights: a part of the fingerprint."""
         decides = (self.skipped, self.skipped_in, self.kept, self.query_length, dict(self.pixels), self.mean)
-        return (json.dumps(decides, sort_keys=True),)
+        pooled = ("last token",) if self.last_token else ()
+        return (json.dumps(decides, sort_keys=True), *pooled)
 
 
 def read_modules(folder: Path, name: str) -> ModuleFolder | None:
@@ -101,7 +112,7 @@ def write_modules(modules: ModuleFolder, template: str, shape: tuple[int, int], 
     kinds = [kind for kind in _CLASSES if kind != "Dense" or modules.projection is not None]
     paths = {kind: f"{number}_{kind}" if number else "" for number, kind in enumerate(kinds)}
     forward = {"method": "forward", "method_output_name": "last_hidden_state"}
-    through = {"module_input_name": _TOKENS, "module_output_name": _TOKENS}
+    through = {"module_input_name": TOKENS, "module_output_name": TOKENS}
     dim, hidden = shape
     written: dict[str, object] = {
         MODULES_FILE: [
@@ -117,7 +128,7 @@ def write_modules(modules: ModuleFolder, template: str, shape: tuple[int, int], 
         TRANSFORMER_FILE: {
             "transformer_task": "feature-extraction",
             "modality_config": {"text": forward, "image": forward, "message": {**forward, "format": "structured"}},
-            "module_output_name": _TOKENS,
+            "module_output_name": TOKENS,
             "query_length": modules.query_length,
             "document_length": modules.document_length,
             "processor_kwargs": dict(modules.pixels),
@@ -156,35 +167,40 @@ class _Reader:
     def refuse(self, what: str) -> NoReturn:
         raise EncoderNotFound(
             f"checkpoint {self._name!r} was saved by sentence-transformers, and {what}: colvision reads a Transformer, "
-            "one Dense layer without activation, MultiVectorMask and Normalize; choose a checkpoint of these"
+            "one Dense layer without activation, MultiVectorMask (or Pooling of the last token), Normalize; choose a "
+            "checkpoint of these"
         )
 
     def read(self) -> ModuleFolder:
         steps = read_steps(self._folder, self.refuse)
-        settings, transformer = (self._settings(self._folder / name) for name in (SETTINGS_FILE, TRANSFORMER_FILE))
+        folders = dict(steps)
+        is_pooled = "Pooling" in folders
+        settings = self._settings(self._folder / SETTINGS_FILE)
+        # Without that file sentence-transformers infers what a bi-encoder reads from the model's own.
+        is_inferred = is_pooled and not (self._folder / TRANSFORMER_FILE).is_file()
+        transformer = {} if is_inferred else self._settings(self._folder / TRANSFORMER_FILE)
         is_native = transformer.get("transformer_task") == "retrieval"
         self._check_order([kind for kind, _ in steps], is_native=is_native)
-        folders = dict(steps)
-        if folders["Transformer"].resolve() != self._folder.resolve():
-            self.refuse(f"its Transformer lies in {folders['Transformer'].name}, not beside {MODULES_FILE}")
-        if not is_native:
+        if is_pooled:
+            self._check_pooling(self._settings(folders["Pooling"] / "config.json"), settings.get("similarity_fn_name"))
+        elif not is_native:
             unit = self._settings(folders["Normalize"] / "config.json")
-            if {unit.get(f"module_{side}_name") for side in ("input", "output")} != {_TOKENS}:
+            if {unit.get(f"module_{side}_name") for side in ("input", "output")} != {TOKENS}:
                 self.refuse("its Normalize is not for the vectors of tokens")
         mask = self._settings(folders["MultiVectorMask"] / "config.json") if "MultiVectorMask" in folders else {}
         tasks = mask.get("skiplist_tasks") or ["document"]
         score = settings.get("similarity_fn_name") or "maxsim"
-        if score not in _SCORES:
+        if not is_pooled and score not in _SCORES:
             self.refuse(f"its score is {score}, not a sum or a mean of the best similarities")
         longest = (transformer.get("processor_kwargs") or {}).get("model_max_length") or transformer.get(
             "max_seq_length"
         )
         return ModuleFolder(
             folder=self._folder,
-            projection=self._dense(folders["Dense"]) if "Dense" in folders else None,
+            projection=self._dense(folders["Dense"], POOLED if is_pooled else TOKENS) if "Dense" in folders else None,
             is_native=is_native,
             prompts={task: text for task, text in (settings.get("prompts") or {}).items() if text},
-            template=self._template(transformer, is_native=is_native),
+            template=self._template(transformer, is_native=is_native, is_pooled=is_pooled),
             pixels=self._pixels(transformer),
             skipped=tuple(mask.get("skiplist_words") or ()),
             skipped_in=(tasks,) if isinstance(tasks, str) else tuple(tasks),
@@ -192,6 +208,7 @@ class _Reader:
             query_length=self._length(transformer.get("query_length") or longest),
             document_length=self._length(transformer.get("document_length") or longest),
             mean=score == "meanmaxsim",
+            last_token=is_pooled,
         )
 
     def _settings(self, file: Path) -> dict[str, Any]:
@@ -206,9 +223,11 @@ class _Reader:
         return tokens
 
     def _check_order(self, kinds: list[str], *, is_native: bool) -> None:
-        known = ("Transformer", "MultiVectorMask") if is_native else tuple(_CLASSES)
-        if "Pooling" in kinds:
-            self.refuse("it makes one vector of a page (Pooling), not one of each patch")
+        known = ("Transformer", "MultiVectorMask") if is_native else (*_CLASSES, "Pooling")
+        if "Pooling" in kinds and kinds[:2] != ["Transformer", "Pooling"]:
+            self.refuse(f"its steps are {', '.join(kinds)}")
+        if "Pooling" in kinds and "MultiVectorMask" in kinds:
+            self.refuse("it pools the vectors of tokens and keeps them, too")
         for kind in kinds:
             if kind not in known:
                 self.refuse(f"its step {kind} is not known here")
@@ -219,23 +238,28 @@ class _Reader:
         if "Dense" in kinds and kinds.index("Dense") > kinds.index("Normalize"):
             self.refuse("its Dense layer comes after Normalize")
 
-    def _dense(self, folder: Path) -> Path:
-        config = self._settings(folder / "config.json")
-        activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
-        if activation != "Identity":
-            self.refuse(f"its Dense layer has the activation {activation}")
-        if config.get("use_residual"):
+    def _check_pooling(self, config: Mapping[str, Any], similarity: object) -> None:
+        mode = config.get("pooling_mode") or ("lasttoken" if config.get("pooling_mode_lasttoken") else "another")
+        if mode not in ("lasttoken", ["lasttoken"]):
+            self.refuse(f"its Pooling is {mode}, where one vector of a page image is read from the last token")
+        if similarity not in (None, "cosine", "dot"):
+            self.refuse(f"its vectors are compared by {similarity}")
+
+    def _dense(self, folder: Path, vectors: str) -> Path:
+        dense = read_dense(self._settings(folder / "config.json"), vectors, self.refuse)
+        if dense.activation != "Identity":
+            self.refuse(f"its Dense layer has the activation {dense.activation}")
+        if dense.adds_input:
             self.refuse("its Dense layer adds its input to its output")
-        if {config.get(f"module_{side}_name") or _TOKENS for side in ("input", "output")} != {_TOKENS}:
-            self.refuse("its Dense layer reads or writes something else than the vectors of tokens")
         return folder
 
-    def _template(self, transformer: Mapping[str, Any], *, is_native: bool) -> Mapping[str, object]:
+    def _template(self, transformer: Mapping[str, Any], *, is_native: bool, is_pooled: bool) -> Mapping[str, object]:
         """The arguments of its chat template. A model that is not asked through one has no prompt for a page."""
         if transformer.get("query_expansion"):
             self.refuse("it fills queries up with mask tokens, which no model of page images does")
         message = (transformer.get("modality_config") or {}).get("message")
-        if not is_native and (message is None or message.get("format") == "flat"):
+        is_inferred = "modality_config" not in transformer  # by sentence-transformers, from the files
+        if not is_native and not (is_pooled and is_inferred) and (message is None or message.get("format") == "flat"):
             self.refuse("it reads texts alone: it has no chat template for pages")
         processing = transformer.get("processing_kwargs") or {}
         places = {"": (transformer, _READ), **{key: (transformer.get(key), known) for key, known in _NO_MATTER.items()}}
@@ -245,7 +269,7 @@ class _Reader:
             unknown = sorted(key for key, value in (given or {}).items() if value not in none and key not in known)
             if unknown:
                 self.refuse(f"its {TRANSFORMER_FILE} sets {', '.join(unknown)}{' in ' if place else ''}{place}")
-        if not is_native and (transformer.get("module_output_name") or _TOKENS) != _TOKENS:
+        if not is_native and (transformer.get("module_output_name") or TOKENS) != TOKENS:
             self.refuse("its Transformer gives something else than the vectors of tokens")
         template = processing.get("chat_template") or {}
         return {key: value for key, value in template.items() if key != "restore_suffix"}  # for texts that are cut

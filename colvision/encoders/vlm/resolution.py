@@ -26,6 +26,8 @@ class PageSize(NamedTuple):
     vectors: int
 
     def __str__(self) -> str:
+        if self.vectors == 1:
+            return f"an A4 page is read as {self.patches:,} patches and becomes one vector"
         return f"an A4 page is {self.patches:,} patches, {self.vectors:,} vectors with its prompt"
 
 
@@ -40,7 +42,10 @@ class PatchLimit(NamedTuple):
 
 
 def page_size(family: Family) -> PageSize:
-    [kinds] = family.page_batch([family.fit(Image.new("RGB", _A4, "white"))]).kinds
+    page = family.fit(Image.new("RGB", _A4, "white"))
+    if family.pools_last_token:
+        return PageSize(family.count_patches(*page.size), 1)
+    [kinds] = family.page_batch([page]).kinds
     return PageSize(int(np.count_nonzero(kinds == VectorKind.PATCH)), len(kinds))
 
 

@@ -88,6 +88,10 @@ def _is_token(tokenizer: PreTrainedTokenizerFast, text: str) -> bool:
 
 def _check_direction(family: Family, expected: Direction) -> Finding:
     """Another last token moves those before it where the model reads both ways, and none where it reads causally."""
+    if family.pools_last_token:
+        return Finding(
+            "direction", None, f"{expected.attention} ({expected.source}); its last token alone has a vector"
+        )
     found = {what: _direction(family, inputs) for what, inputs in _both_inputs(family)}
     told = ", ".join(f"{what} {attention}" for what, attention in found.items())
     if set(found.values()) == {expected.attention}:
@@ -158,6 +162,8 @@ def _page_inputs(family: Family) -> _PageInputs:
 
 def _check_grid_positions(family: Family) -> Finding:
     """Patches stand in rows and columns, and the model takes notice: in one line it gives other vectors."""
+    if family.pools_last_token:
+        return _check_one_vector_positions(family)
     page = _page_inputs(family)
     positions = page.inputs["position_ids"]
     if positions.ndim < 3 or not _follow(positions[:, 0].numpy(), page.cells):
@@ -169,6 +175,14 @@ def _check_grid_positions(family: Family) -> Finding:
     if np.array_equal(in_grid, in_line):
         return Finding("positions", False, "the model takes no notice of rows and columns")
     return Finding("positions", True, f"patches stand in {len(page.cells)} rows and {page.cells.shape[1]} columns")
+
+
+def _check_one_vector_positions(family: Family) -> Finding:
+    inputs = _page_inputs(family).inputs
+    line = torch.arange(inputs["position_ids"].shape[-1]).expand(1, -1)
+    [in_grid], [in_line] = family.vectors(inputs), family.vectors({**inputs, "position_ids": line})
+    notices = not np.array_equal(in_grid, in_line)
+    return Finding("positions", notices, f"the model takes {'' if notices else 'no '}notice of rows and columns")
 
 
 def _follow(positions: np.ndarray, cells: np.ndarray) -> bool:

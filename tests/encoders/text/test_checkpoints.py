@@ -9,15 +9,16 @@ from safetensors.torch import load_file, save_file
 from colvision.core.encoder import CheckpointRef
 from colvision.encoders import load_encoder, merge_adapters
 from colvision.encoders.checkpoint_kind import CheckpointKind, checkpoint_kind
+from colvision.encoders.loading import find_patch_checkpoint
 from colvision.encoders.repository import Hub, find_repository
 from colvision.encoders.text.checkpoint import TextCheckpoint
 from colvision.encoders.text.layouts import Expansion, read_layout
-from colvision.encoders.vlm.checkpoint import find_checkpoint
 from colvision.errors import EncoderNotFound, WeightsMismatch
 from colvision.testing import tiny_checkpoint
 
 pytestmark = pytest.mark.slow
 
+BI_ENCODER = CheckpointKind.BI_ENCODER
 IMAGES = frozenset({"qwen2_vl", "colqwen2"})
 
 
@@ -56,9 +57,12 @@ def with_step(kind):
         ({"config.json": {"model_type": "qwen2_vl"}, "modules.json": ["x.Transformer"]}, CheckpointKind.IMAGES),
         (
             {"config.json": {"model_type": "bert"}, "modules.json": ["x.Transformer", "x.Pooling"]},
-            CheckpointKind.BI_ENCODER,
+            CheckpointKind.TEXT_BI_ENCODER,
         ),
-        ({"config.json": {"model_type": "qwen2_vl"}, "modules.json": ["x.Pooling"]}, CheckpointKind.BI_ENCODER),
+        ({"config.json": {"model_type": "new_vl", "vision_config": {}}, "modules.json": ["x.Pooling"]}, BI_ENCODER),
+        ({"adapter_config.json": {}, "modules.json": ["x.Pooling"]}, BI_ENCODER),
+        ({"config.json": {"model_type": "siglip2"}}, BI_ENCODER),
+        ({"config.json": {"model_type": "qwen2_vl"}, "modules.json": ["x.Pooling"]}, BI_ENCODER),
         ({"config.json": {"architectures": ["BertForSequenceClassification"]}}, CheckpointKind.RERANKER),
         (
             {
@@ -238,12 +242,9 @@ def test_options_that_decide_vectors_of_images_are_refused(tmp_path):
 
 
 def test_only_checkpoints_of_page_images_are_fine_tuned(tmp_path):
-    for family, message in (
-        ("colbert", "is an encoder of text"),
-        ("pylate", "is not known here|texts alone|steps Dense"),
-    ):
-        with pytest.raises(EncoderNotFound, match=message):
-            find_checkpoint(tiny_checkpoint(tmp_path / family, family))
+    for family in ("colbert", "pylate"):
+        with pytest.raises(EncoderNotFound, match="is an encoder of text: choose one of page images"):
+            find_patch_checkpoint(tiny_checkpoint(tmp_path / family, family))
 
 
 def test_a_cached_hub_checkpoint_is_found_and_remembered_at_its_commit(tmp_path):

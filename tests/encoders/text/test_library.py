@@ -78,7 +78,7 @@ def test_text_that_ocr_read_later_reaches_a_further_encoder_and_one_that_encodes
         with Store(tmp_path / "library") as store:
             store.writer.set_texts(store.find("scan.tiff"), texts, {})
         library.add_encoder("words", load(checkpoints[0]))
-        assert library.search(QUERY, encoders="words", first_stage="words")[0].page == 1
+        assert library.search(QUERY, encoders="words").retrievers == ("maxsim", "words")
         assert (
             library.explain(QUERY, "scan.tiff", 1, encoder="words").score
             > library.explain(QUERY, "scan.tiff", 2, encoder="words").score

@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         "step HierarchicalTokenPooling is not known",
     ),
     "one vector": (
-        lambda f: with_step(f, "sentence_transformers.base.modules.Pooling"), r"one vector of a page \(Pooling\)"
+        lambda f: with_step(f, "sentence_transformers.base.modules.Pooling"), "its steps are Transformer, Dense"
     ),
     "vectors of any length": (lambda f: without_step(f, "Normalize"), "its steps are Transformer, Dense, MultiVector"),
     "a page of unit length": (
