@@ -121,6 +121,20 @@ def test_an_explanation_sums_to_the_score_of_the_hit(quick_path, files, own, oth
             assert again.score == pytest.approx(by_other.score, abs=1e-5)
 
 
+def test_empty_pages_move_no_other_page(quick_path, files):
+    """They are all one vector, and would draw the score of no match to theirs."""
+    with opened(quick_path) as library:
+        library.ingest(files)
+        library.add_encoder("other", OTHER)
+        before = library.search("oil filter")[0].score_terms["other"]
+        library.ingest(save_document(quick_path / "blank.pdf", [[]] * 40))
+        library.ingest(save_document(quick_path / "one.pdf", [[]]))
+        one = library.search("oil filter")[0].score_terms["other"]
+        library.delete("blank.pdf")
+        assert one == library.search("oil filter")[0].score_terms["other"]
+        assert one == pytest.approx(before, rel=0.2)
+
+
 def test_an_own_encoder_that_sees_nothing_leaves_the_order_to_the_other(quick_path, files):
     class Blind(Sharp):
         def encode_queries(self, texts):

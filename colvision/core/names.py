@@ -14,7 +14,7 @@ _ENCODER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 MAIN_ENCODER = "main"  # what the collection's own encoder is called beside further ones
 _TAKEN = frozenset(  # by retrievers, terms of a score, and parts of an answer's time
     (MAIN_ENCODER, "maxsim", "bm25", "frequency", "order", "near", "text", "document")
-    + ("encode", "score", "first_stage", "rerank", "fusion", "total")
+    + ("encode", "score", "first_stage", "rerank", "reranker", "fusion", "total")
 )
 _NAMES = 1 << 16  # remembered: a filter looks at those of all documents, search after search
 

@@ -121,11 +121,12 @@ class PageSearch:
         """The MaxSim score of a page that has nothing of a query: 0 for probabilities, else what pages have on average.
 
         That is measured on pages spread over the collection, so that it depends on no filter and on no candidates.
+        Equal scores count once: pages of which an encoder reads nothing are all one vector, and tell of no other page.
         """
         if query.calibration.is_probability or not len(self.table):
             return 0.0
         rows = np.unique(np.linspace(0, len(self.table) - 1, _SAMPLE_PAGES).astype(np.int64))
-        return float(query.scores(self._maxima(rows, query.embedding.vectors)).mean())
+        return float(np.unique(query.scores(self._maxima(rows, query.embedding.vectors))).mean())
 
     def scores(self, query: ScoredQuery, pages: Pages) -> Scores:
         """(pages,) the MaxSim scores of some pages, rows of the table that rise."""

@@ -41,13 +41,14 @@ def reference(name: str, kind: str) -> np.ndarray:
 
 
 def test_pages_are_those_of_sentence_transformers(case):
-    """In a batch, padded, and alone."""
+    """In a batch, padded, and alone; the opposite for a page without text."""
     name, encoder = case
+    expected = reference(name, "pages") * [[1.0 if text else -1.0] for text in PAGE_TEXTS]
     alone = [embedding for text in PAGE_TEXTS for embedding in encoder.encode_pages([page(text)])]
     for embeddings in (list(encoder.encode_pages(map(page, PAGE_TEXTS))), alone):
         assert all(embedding.kind.tolist() == [VectorKind.GLOBAL] for embedding in embeddings)
         vectors = np.concatenate([embedding.vectors for embedding in embeddings])
-        np.testing.assert_allclose(vectors, reference(name, "pages"), rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(vectors, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_queries_are_those_of_sentence_transformers(case):

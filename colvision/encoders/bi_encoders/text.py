@@ -1,5 +1,9 @@
 """A bi-encoder of texts: a page is the vector of its text, or one of each passage of a text too long for one.
 
+An empty text has a vector like any other, and short questions are more like it than like a page of print (for
+all-MiniLM-L6-v2 "the" by .52, where no page of 302 has more than .18). So a page without text is the opposite of that
+vector: what is a little like nothing at all stays below the pages that say something.
+
 For folders of sentence-transformers with one vector a text, by transformers alone.
 """
 
@@ -28,11 +32,11 @@ from colvision.encoders.text.page_text import PageText
 _BATCH_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 8192}
 _WINDOW_BATCHES = 4  # among which passages are sorted by length, so that little is padding
 _WINDOW_PAGES = 128  # at most, however short: what is encoded is told, and stored, as it comes
-_REVISION = "1"  # raised when the same files give other vectors than before: part of the fingerprint
+_REVISION = "2"  # raised when the same files give other vectors than before: part of the fingerprint
 
 
 class TextBiEncoder:
-    """An `Encoder` of pages by their text. A page without text is what the model makes of an empty one."""
+    """An `Encoder` of pages by their text. A page without text is the opposite of what the model makes of an empty one."""
 
     reads_text = True
 
@@ -76,6 +80,7 @@ class TextBiEncoder:
         for window in windows(read, lambda page: max(_tokens(page), whole // _WINDOW_PAGES), whole):
             passages = [passage for page in window for passage in page]
             vectors = self._vectors(passages, prompt)
+            vectors[[not passage.text for passage in passages]] *= -1
             ends = np.cumsum([len(page) for page in window])
             yield from map(whole_page, np.split(vectors, ends[:-1]))
 

@@ -64,6 +64,15 @@ def test_a_page_without_text_is_told(encoder, tmp_path):
         assert library.search(QUESTION)[0].page == 1
 
 
+@pytest.mark.parametrize("question", ["the", "nothing", "E-11", "xterm"])
+def test_a_page_without_text_is_below_all_that_say_something(encoder, question):
+    """Such questions are more like an empty text than like any of these pages."""
+    empty, *pages = [page.vectors[0] for page in encoder.encode_pages(map(text_page, ("", *TEXTS)))]
+    [query] = encoder.encode_queries([question])
+    scores = [float(query.vectors[0] @ page) for page in pages]
+    assert -float(query.vectors[0] @ empty) > max(scores) > min(scores) > float(query.vectors[0] @ empty)
+
+
 def test_a_long_page_has_a_vector_of_every_passage(encoder):
     text = " ".join([*TEXTS[1:]] * 20 + [TEXTS[0]])
     [page] = encoder.encode_pages([text_page(text)])
