@@ -80,7 +80,7 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         encoders: Annotated[
             Line | None,
             Query(
-                max_length=quota.name_characters,
+                max_length=quota.where_characters,
                 description="ask these further encoders of the collection (a,b), or main alone; left out: all",
             ),
         ] = None,

@@ -105,14 +105,16 @@ class SearchableDocuments(ExplainedDocuments):
         """Reads the text of stored pages that have none, of all documents or of some, on their kept files' images.
 
         Pages that OCR has read before are left out, unless `again`. Cancelled or killed, it goes on when it is run
-        again. The pages' vectors stay as they are: where those were made of text, `reencode`. `engine` is that of
-        `ingest`. Raises `MissingExtra`, `LibraryError`, `DocumentNotFound`.
+        again. The pages' vectors stay as they are: where those were made of text, `reencode`. Further encoders that
+        read text read the pages that had none. `engine` is that of `ingest`. Raises `MissingExtra`, `LibraryError`,
+        `DocumentNotFound`.
         """
         reads = choose_engine(engine)
         ids = self._ids(document)
         rows = [row for row in self._store.documents(self._name) if ids is None or row.id in ids]
         options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
-        return read_texts(self._store, rows, reads, options=options, callbacks=callbacks, again=again)
+        report = read_texts(self._store, rows, reads, options=options, callbacks=callbacks, again=again)
+        return dataclasses.replace(report, notices=self._read_by_others(self._name, callbacks))
 
     def reencode(
         self, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None

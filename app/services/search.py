@@ -50,6 +50,8 @@ class SearchRequest:
             raise ValueError("a search is for words, or for pages like another one or like an image: ask with one")
         if self.rerank and (self.like or self.image):
             raise ValueError("a reranker reads words: leave out rerank, or ask with q")
+        if (self.encoders is not None or self.first_stage) and (self.like or self.image):
+            raise ValueError("further encoders are asked with words: leave out encoders and first_stage, or ask with q")
 
     def check(self) -> None:
         """Raises `LimitReached` where nothing is asked."""

@@ -48,7 +48,7 @@ const part = encodeURIComponent;
 const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage", "rerank"];
 const searchParameters = (query) => {
   const given = Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
-  return query.q ? given : { ...given, rerank: "" }; // a reranker reads words
+  return query.q ? given : { ...given, rerank: "", encoders: "", first_stage: "" }; // these are asked with words
 };
 
 // The library as it was read last, for as long as the server says that nothing has changed.

@@ -134,6 +134,9 @@ def reads_text(encoder: "Encoder") -> bool:
     return encoder.reads_text if isinstance(encoder, ReadsText) else False
 
 
+READ_SINCE = Note("textless", "was encoded before its text was read: run `colvision reencode`")
+
+
 def textless(page: Page) -> tuple[Note, ...]:
     """What an encoder that reads text alone notes of a page: that it has none, as far as anybody has read it."""
     if page.text.strip() or any(word.text.strip() for word in page.words):

@@ -41,7 +41,8 @@ def read_text(page: Page, engine: OcrEngine) -> Page:
 @dataclass(frozen=True, slots=True)
 class OcrFileReport:
     """What OCR did with one document: `pages` it read, on which it found so many `words`; `failed` are those that it
-    could not read, with reasons. `reason` says why the rest of them was not tried.
+    could not read, with reasons. `reason` says why the rest of them was not tried. `behind` counts the pages that the
+    collection's encoder, which reads text, has read without theirs.
     """
 
     name: str
@@ -50,6 +51,7 @@ class OcrFileReport:
     words: int = 0
     failed: tuple[FailedPage, ...] = ()
     reason: str = ""
+    behind: int = 0
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.words} words on {_count(self.pages)}"
@@ -59,11 +61,15 @@ class OcrFileReport:
 
 @dataclass(frozen=True, slots=True)
 class OcrReport:
-    """What OCR did with each document that had pages without text; `engine` is what read them, with its version."""
+    """What OCR did with each document that had pages without text; `engine` is what read them, with its version.
+
+    `notices` say what the collection's further encoders have not read of them.
+    """
 
     files: tuple[OcrFileReport, ...]
     engine: str
     seconds: float
+    notices: tuple[str, ...] = ()
 
     @property
     def pages(self) -> int:
@@ -71,8 +77,8 @@ class OcrReport:
 
     @property
     def is_complete(self) -> bool:
-        """No page was left unread."""
-        return not any(file.failed or file.reason for file in self.files)
+        """No page was left unread, by OCR or by a further encoder."""
+        return not self.notices and not any(file.failed or file.reason for file in self.files)
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold: what `colvision ocr --json` prints."""
@@ -80,10 +86,13 @@ class OcrReport:
 
     def __str__(self) -> str:
         if not self.files:
-            return "no page is without text"
+            return "\n".join(["no page is without text", *self.notices])
         each = f", {self.seconds / self.pages:.1f} s a page" if self.pages else ""
         total = f"{_count(self.pages)} read by {self.engine} in {self.seconds:.1f} s{each}"
-        return "\n".join([*map(str, self.files), total])
+        behind = sum(file.behind for file in self.files)
+        has = "page has been encoded without its" if behind == 1 else "pages have been encoded without their"
+        reencode = [f"{behind} {has} text: run `colvision reencode`"] if behind else []
+        return "\n".join([*map(str, self.files), total, *reencode, *self.notices])
 
 
 def _count(pages: int) -> str:
@@ -125,7 +134,7 @@ class _Reading:
         self._texts: dict[int, PageText] = {}  # since the last commit
         self._notes: dict[int, Note] = {}
         self._failed: list[FailedPage] = []
-        self._pages = self._words = 0
+        self._pages = self._words = self._behind = 0
         self._started = self._committed_at = time.monotonic()
 
     def run(self, callbacks: Callbacks) -> OcrFileReport:
@@ -140,7 +149,9 @@ class _Reading:
             reason = f"the other pages were not read: {error}"
         finally:  # also after Ctrl+C
             self._commit()
-        return OcrFileReport(self._row.name, self._row.id, self._pages, self._words, tuple(self._failed), reason)
+        return OcrFileReport(
+            self._row.name, self._row.id, self._pages, self._words, tuple(self._failed), reason, self._behind
+        )
 
     def _read(self, callbacks: Callbacks) -> Generator[Page | FailedPage, None, None]:
         path, options = self._store.original_path(self._row), self._options
@@ -173,7 +184,7 @@ class _Reading:
 
     def _commit(self) -> None:
         if self._texts or self._notes:
-            self._store.writer.set_texts(self._row, self._texts, self._notes)
+            self._behind += self._store.writer.set_texts(self._row, self._texts, self._notes)
             self._texts, self._notes = {}, {}
         self._committed_at = time.monotonic()
 

@@ -203,22 +203,30 @@ class Writer:
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
 
-    def set_texts(self, row: DocumentRow, texts: Mapping[int, PageText], failed: Mapping[int, Note]) -> None:
+    def set_texts(self, row: DocumentRow, texts: Mapping[int, PageText], failed: Mapping[int, Note]) -> int:
         """Gives stored pages of a document the texts that OCR has read on them, and notes where it `failed`.
 
-        They are those of its file, in whatever collection it is. Pages that are gone by now are left out.
+        They are those of its file, in whatever collection it is. What a further encoder of text has made of a page
+        without text is deleted: it has not read that page. Pages that are gone by now are left out. Returns how many
+        pages the encoder of the document's own collection has read without the text that they have now.
         """
         with self._writer_lock.acquire(), self._db.write():
-            changed = set()
+            changed, behind = set(), 0
             for number, text in texts.items():
-                for key, collection in rows.pages.of_file(self._db, row.sha256, number):
-                    rows.pages.set_text(self._db, key, text)
-                    changed.add(collection)
+                for key, collection, is_companion in rows.pages.of_file(self._db, row.sha256, number):
+                    if not is_companion:
+                        behind += rows.pages.set_text(self._db, key, text) and collection == row.collection
+                        changed.add(collection)
+                    elif text.text.strip() and rows.pages.is_textless(self._db, key):
+                        rows.pages.delete_where(self._db, "key = ?", [key])
+                        changed.add(collection)
             for number, note in failed.items():
-                for key, _ in rows.pages.of_file(self._db, row.sha256, number):
-                    rows.pages.set_ocr_note(self._db, key, note)
+                for key, _, is_companion in rows.pages.of_file(self._db, row.sha256, number):
+                    if not is_companion:
+                        rows.pages.set_ocr_note(self._db, key, note)
             for collection in changed:
                 rows.collections.next_generation(self._db, collection)
+        return behind
 
     def set_renderer(self, row: DocumentRow, renderer: str) -> None:
         """What draws a document's pages, and its version. Raises `DocumentNotFound`."""

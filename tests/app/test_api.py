@@ -87,6 +87,11 @@ def test_further_encoders_are_chosen_in_the_address(client, service, document):
         assert answer["retrievers"] == retrievers and answer["hits"][0]["document_id"] == document
     refused = client.get("/api/v1/search", params={"q": "spare", "encoders": "third"})
     assert refused.status_code == 404 and "no further encoder 'third': it has 'other'" in refused.json()["error"]
+    many = client.get("/api/v1/search", params={"q": "spare", "encoders": ",".join(["other", "x" * 40, "y" * 40])})
+    assert many.status_code == 404, "several long names are no parameter that is too long"
+    for asked in ({"encoders": "other"}, {"encoders": "main"}, {"first_stage": "other"}):
+        refused = client.get("/api/v1/search", params={"like": f"{document}:1", **asked})
+        assert refused.status_code == 422 and "leave out encoders and first_stage" in refused.json()["error"]
 
 
 def test_a_collection_of_its_own_is_filled_and_searched(client, service, document, tmp_path):

@@ -1,10 +1,13 @@
 """The text of pages that have none: read while they are ingested or later, once, and kept."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import colvision
 from colvision import collection as collection_module
+from colvision.core.embedding import PageEmbedding, PatchGrid, VectorKind
+from colvision.core.encoder import textless
 from colvision.errors import MissingExtra
 from colvision.ingest import document_ingest
 from colvision.ingest import ingest as ingest_module
@@ -14,6 +17,24 @@ from tests.helpers.pdf_files import LETTER, pages_file, text_page, written
 
 TEXT = "close the valve and wait a minute"
 OTHER = ToyEncoder(dim=64)
+
+
+class TextToy(ToyEncoder):
+    """Reads the text of a page, as bi-encoders of texts do."""
+
+    reads_text = True
+
+    def __init__(self):
+        super().__init__(seed=5)
+
+    def encode_pages(self, pages):
+        for page in pages:
+            vectors = self.encode_queries([page.text or "empty"])[0].vectors
+            kind = np.full(len(vectors), VectorKind.GLOBAL, np.uint8)
+            yield PageEmbedding(vectors, PatchGrid(np.full((1, 1), -1, np.int32)), kind)
+
+    def unreadable(self, page):
+        return textless(page)
 
 
 @pytest.fixture
@@ -212,3 +233,60 @@ def test_jobs_of_a_library_that_is_opened_with_ocr_read(quick_path, tmp_path, re
         library.jobs.queue(mixed_pdf(tmp_path), "upload.pdf")
         assert library.run_job(library.jobs.claim("test")).state == "ready"
         assert library.page_text("upload.pdf", 2) == TEXT
+
+
+def test_a_further_encoder_of_text_reads_what_ocr_has_read_later(library, tmp_path, reads):
+    """What it had made of a page without text is gone, the text is kept once, and another's vectors stay."""
+    reads(TEXT, "")
+    library.ingest(mixed_pdf(tmp_path))
+    library.ingest(save_scan(tmp_path / "scan.tiff", LINES[:1]))
+    library.add_encoder("words", TextToy())
+    library.add_encoder("pixels", OTHER)
+    assert best_word(library, "scan.tiff") < 0.9
+    kept = {row.encoder_name: store_shards(library, row) for row in library._store.companions.of("default")}
+    report = library.ocr("scan.tiff")
+    assert report.is_complete and report.notices == () and "reencode" not in str(report)
+    assert best_word(library, "scan.tiff") > 0.99
+    assert {each.documents for each in library.encoders()} == {2}
+    after = {row.encoder_name: store_shards(library, row) for row in library._store.companions.of("default")}
+    assert after["pixels"] == kept["pixels"] and after["words"] != kept["words"]
+    texts = library._store._db.all("SELECT count(*) FROM page_text WHERE text = ?", [TEXT])
+    assert texts == [(1,)]
+    assert library.verify().is_intact
+
+
+def best_word(library, document):
+    """The similarity of a word of the text to what the further encoder has of a page."""
+    why = library.explain("minute", document, 1, encoder="words")
+    return max(match.similarity for match in why.matches)
+
+
+def store_shards(library, row):
+    return {shard.key for shard in library._store.companions.shards(row.key)}
+
+
+def test_a_further_encoder_that_cannot_be_loaded_is_told_by_ocr(quick_path, tmp_path, reads):
+    reads(TEXT)
+    with colvision.open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        library.ingest(save_scan(tmp_path / "scan.tiff", LINES[:1]))
+        library.add_encoder("words", TextToy())
+    with colvision.open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        report = library.ocr()
+        assert not report.is_complete and "words has not read 1 document" in str(report)
+        library.add_encoder("words", TextToy())
+        assert [each.documents for each in library.encoders()] == [1]
+
+
+def test_an_own_encoder_of_text_is_said_to_be_behind(quick_path, tmp_path, reads):
+    reads(TEXT)
+    with colvision.open_library(quick_path / "library", encoder=TextToy()) as library:
+        library.ingest(save_scan(tmp_path / "scan.tiff", LINES[:1]))
+        [note] = library.document("scan.tiff").health.notes
+        assert "run `colvision ocr`" in note.text
+        report = library.ocr()
+        assert "1 page has been encoded without its text: run `colvision reencode`" in str(report)
+        [note] = library.document("scan.tiff").health.notes
+        assert "run `colvision reencode`" in note.text
+        library.reencode()
+        assert library.document("scan.tiff").health.is_whole
+        assert library.search("minute")[0].document == "scan.tiff"

@@ -36,7 +36,7 @@ _REVISION = "2"  # raised when the same files give other vectors than before: pa
 
 
 class TextBiEncoder:
-    """An `Encoder` of pages by their text. A page without text is the opposite of what the model makes of an empty one."""
+    """An `Encoder` of pages by their text. A page without text is the opposite of what an empty one is."""
 
     reads_text = True
 

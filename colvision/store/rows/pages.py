@@ -4,7 +4,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from colvision.core.health import Note, UnreadPage, notes_text, parse_notes
+from colvision.core.encoder import READ_SINCE
+from colvision.core.health import Note, NoteKind, UnreadPage, notes_text, parse_notes
 from colvision.core.page import PdfGeometry, PrintedWord
 from colvision.core.text import MIN_LETTERS, is_text, page_form
 from colvision.errors import LibraryDamaged, PageNotFound
@@ -84,19 +85,34 @@ def add(db: Catalogue, new: NewPage, text: PageText) -> None:
     _add_text(db, key, text.text, packed)
 
 
-def set_text(db: Catalogue, key: int, text: PageText) -> None:
-    """Gives a stored page another text, which OCR has read."""
+def set_text(db: Catalogue, key: int, text: PageText) -> bool:
+    """Gives a stored page another text, which OCR has read; True where its encoder reads text and had none of it."""
     columns, packed = _text_columns(text)
     _delete_text(db, "key = ?", [key])
-    set_ocr_note(db, key, None)
+    _set_note(db, key, "ocr", None)
     update(db, PAGES, key, **columns)
     _add_text(db, key, text.text, packed)
+    is_behind = bool(text.text.strip()) and is_textless(db, key)
+    if is_behind:
+        _set_note(db, key, "textless", READ_SINCE)
+    return is_behind
 
 
-def set_ocr_note(db: Catalogue, key: int, note: Note | None) -> None:
-    """Of a page's notes on OCR there is this one or none."""
+def set_ocr_note(db: Catalogue, key: int, note: Note) -> None:
+    """Of a page's notes on OCR there is this one."""
+    _set_note(db, key, "ocr", note)
+
+
+def is_textless(db: Catalogue, key: int) -> bool:
+    """Whether its encoder reads text and has found none on the page."""
+    found = db.all("SELECT notes FROM pages WHERE key = ?", [key])
+    return any(note.kind == "textless" for (stored,) in found for note in parse_notes(stored))
+
+
+def _set_note(db: Catalogue, key: int, kind: NoteKind, note: Note | None) -> None:
+    """Of a page's notes of a kind there is this one or none."""
     for (stored,) in db.all("SELECT notes FROM pages WHERE key = ?", [key]):
-        notes = [each for each in parse_notes(stored) if each.kind != "ocr"]
+        notes = [each for each in parse_notes(stored) if each.kind != kind]
         update(db, PAGES, key, notes=notes_text([*notes, note] if note else notes))
 
 
@@ -171,12 +187,13 @@ def without_text(db: Catalogue, key: int, *, again: bool = False) -> list[int]:
     return [number for number, reader, text in db.all(sql, [key]) if reader or not is_text(text or "")]
 
 
-def of_file(db: Catalogue, sha256: str, number: int) -> list[tuple[int, int]]:
-    """(key, that of the collection) of a stored page, in every document of the file."""
+def of_file(db: Catalogue, sha256: str, number: int) -> list[tuple[int, int, bool]]:
+    """(key, that of the collection, whether that is a companion) of a stored page, in every document of the file."""
     sql = """
-        SELECT pages.key, documents.collection FROM pages JOIN documents ON documents.key = pages.document
+        SELECT pages.key, documents.collection, collections.accompanies IS NOT NULL FROM pages
+        JOIN documents ON documents.key = pages.document JOIN collections ON collections.key = documents.collection
         WHERE documents.sha256 = ? AND pages.number = ? AND pages.reason IS NULL"""
-    return [(key, collection) for key, collection in db.all(sql, [sha256, number])]
+    return [(key, collection, bool(companion)) for key, collection, companion in db.all(sql, [sha256, number])]
 
 
 def damaged_texts(db: Catalogue) -> list[tuple[int, int, int]]:
