@@ -8,7 +8,7 @@ from colvision.core.reranker import Reranker
 from colvision.encoders.options import EncoderOptions
 from colvision.encoders.rerankers import load_reranker
 from colvision.encoders.spec import EncoderSpec
-from colvision.errors import EncoderMismatch, EncoderNotFound
+from colvision.errors import EncoderMismatch, EncoderNotFound, WeightsMismatch
 from colvision.ingest import COMMIT_BYTES, IngestOptions
 from colvision.pdf import RendererChoice
 from colvision.search.page_search import SEARCH_BYTES
@@ -92,7 +92,16 @@ class Session:
                 "give it to add_encoder of the collection"
             )
         where = self._where if info.loaded_from is not None else EncoderOptions()
-        encoder = EncoderSpec(options=where).load(info)
+        try:
+            encoder = EncoderSpec(options=where).load(info)
+        except (EncoderNotFound, WeightsMismatch) as error:
+            if info.loaded_from is None:
+                raise
+            raise type(error)(
+                f"{info.name} (fingerprint {info.fingerprint[:12]}) was loaded from {info.loaded_from.name}, and no "
+                f"longer can be: {error.__cause__ or error}. Say where it is: `colvision add-encoder NAME "
+                f"{info.loaded_from.options('FOLDER')}`, with the name that it has there"
+            ) from error
         if encoder.info.fingerprint != info.fingerprint:
             raise EncoderMismatch(
                 f"{info.name} is another one now (fingerprint {encoder.info.fingerprint[:12]}, not "

@@ -6,6 +6,7 @@ unit, and that table says which letter it is (PDF 32000-1, 9.7.4 and 9.10.3).
 """
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ from colvision.core.page import PrintedWord
 _INVISIBLE = 3  # text rendering mode
 _EM_WIDTH = 500  # of every letter, in thousandths of the font's size
 _LETTERS, _BELOW = 0.8, 0.2  # of a word's height: the font's size, and what hangs below the line
+_RIGHT_TO_LEFT = (
+    re.compile(  # Hebrew, Arabic and their neighbours with their marks, without the digits, which run as ours do
+        "[\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+"
+    )
+)
 _TO_UNICODE = b"""/CIDInit /ProcSet findresource begin 12 dict begin begincmap
 /CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def
 /CMapName /Adobe-Identity-UCS def /CMapType 2 def
@@ -94,8 +100,13 @@ def _shown(word: PrintedWord, points: tuple[float, float]) -> str:
     box = word.box.scaled((1, 1))
     left, width = box.left * points[0], (box.right - box.left) * points[0]
     bottom, height = (1 - box.bottom) * points[1], (box.bottom - box.top) * points[1]
-    units = word.text.encode("utf-16-be", "ignore")
+    units = _as_seen(word.text).encode("utf-16-be", "ignore")
     size = max(_LETTERS * height, 1.0)
     stretch = max(100 * width / (len(units) / 2 * size * _EM_WIDTH / 1000), 1.0)
     place = f"1 0 0 1 {left:.3f} {bottom + _BELOW * height:.3f} Tm"
     return f"/F {size:.3f} Tf {stretch:.2f} Tz {place} <{units.hex()}0020> Tj\n"
+
+
+def _as_seen(text: str) -> str:
+    """The letters from left to right: a PDF shows them so, and viewers turn Hebrew and Arabic round when they read."""
+    return _RIGHT_TO_LEFT.sub(lambda found: found[0][::-1], text)

@@ -53,7 +53,8 @@ class Companions:
         return info
 
     def add(self, collection: str, encoder_name: str, info: EncoderInfo) -> CollectionRow:
-        """Adds a companion, or finds the one that the same encoder has begun; pages that failed are to be tried again.
+        """Adds a companion, or finds the one that the same encoder has begun; pages that failed are to be tried again,
+        and it is loaded from where it was loaded now.
 
         Raises `CollectionNotFound`; `EncoderMismatch` where another encoder is called so, or this one is there already.
         """
@@ -72,10 +73,11 @@ class Companions:
                     f"{known.info.fingerprint[:12]}), not {info.name} ({info.fingerprint[:12]}): choose another "
                     f"name, or run `colvision remove-encoder {encoder_name}` first"
                 )
+            rows.collections.set_loaded_from(self._db, known, info.loaded_from)
             for counterpart in rows.documents.select(self._db, "collection = ?", [known.key]):
                 rows.pages.delete_all_failed(self._db, counterpart.key)
                 rows.documents.set_pages(self._db, counterpart.key, counterpart.stored)
-            return known
+            return rows.collections.get(self._db, known.key)
 
     def _check_is_another(self, target: CollectionRow, encoder_name: str, info: EncoderInfo) -> None:
         own = "the collection's own encoder"

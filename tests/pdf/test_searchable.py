@@ -51,6 +51,32 @@ def test_its_words_are_read_where_they_stand(path):
         assert found.box.top < middle < found.box.bottom
 
 
+SCRIPTS = ("שלום", "مرحبا", "דגם-X200", "😀x", "pump")
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """A page with a word of each script, one below the other."""
+    placed = [PrintedWord(text, Box(0.1, 0.1 * row, 0.4, 0.1 * row + 0.05)) for row, text in enumerate(SCRIPTS, 1)]
+    list(write_searchable([SearchablePage(jpeg(scan()), placed, (500.0, 300.0))], tmp_path / "scripts.pdf"))
+    return tmp_path / "scripts.pdf"
+
+
+def test_hebrew_and_arabic_are_read_as_they_were_given_and_no_box_moves(scripts):
+    (page,) = read_pages(scripts)
+    assert [word.text for word in page.words] == list(SCRIPTS)
+    for row, word in enumerate(page.words, 1):
+        assert word.box.top < 0.1 * row + 0.025 < word.box.bottom, word
+        if word.text != "דגם-X200":  # runs both ways: its first and last letters are not its ends
+            assert word.box.left == pytest.approx(0.1, abs=0.02), word
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext is installed: apt install poppler-utils")
+def test_another_program_reads_hebrew_and_arabic(scripts):
+    done = subprocess.run(["pdftotext", scripts, "-"], capture_output=True, text=True, check=True)
+    assert "שלום" in done.stdout and "مرحبا" in done.stdout
+
+
 def test_the_page_looks_as_its_image_does(path):
     page = next(iter(read_pages(path)))
     image = scan().resize(page.image.size).convert("L")

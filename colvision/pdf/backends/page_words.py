@@ -36,14 +36,14 @@ def _letters(layer: pdfium.PdfTextPage, handle: int) -> list[str]:
     buffer = (ctypes.c_ushort * (count + 1))()
     length = pdfium_c.FPDFText_GetText(layer, 0, count, buffer) - 1
     if length == count and calls.letter_offset(handle, count - 1) == count - 1:
-        return list(bytes(buffer)[: 2 * count].decode("utf-16-le", "surrogatepass")[:count].ljust(count))
+        return [chr(unit) for unit in buffer[:count]]  # a font may have a code for each half of a character
     return [chr(calls.letter_code(handle, number)) for number in range(count)]
 
 
 def _words(handle: int, letters: str, drawn: DrawnPage) -> Iterator[PrintedWord]:
     count, place = 0, _LetterPlace(handle)
     for found in _WORD.finditer(letters):
-        text = _UNFIT.sub("", _BROKEN.sub("", found[0]))
+        text = _UNFIT.sub("", _whole_characters(_BROKEN.sub("", found[0])))
         broken = _BROKEN.search(found[0])
         end = found.start() + broken.start() if broken and broken.start() else found.end()
         box = drawn.fractions(_union(place(found.start()), place(end - 1)))
@@ -52,6 +52,11 @@ def _words(handle: int, letters: str, drawn: DrawnPage) -> Iterator[PrintedWord]
             count += 1
             if count == MAX_WORDS:
                 return
+
+
+def _whole_characters(text: str) -> str:
+    """Without the halves (UTF-16 surrogates) that belong to no other one."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
 def _union(first: Bounds, last: Bounds) -> Bounds:

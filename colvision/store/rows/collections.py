@@ -176,8 +176,17 @@ def remove(db: Catalogue, row: CollectionRow) -> None:
 def pin_encoder(db: Catalogue, key: int, info: EncoderInfo) -> None:
     """Stores the encoder of a collection's first commit; later commits change nothing."""
     if db.one("SELECT encoder IS NULL FROM collections WHERE key = ?", [key])[0]:
-        kept = asdict(replace(info, former={})) | {"versions": dict(info.versions)}
-        update(db, COLLECTIONS, key, encoder=json.dumps(kept))
+        update(db, COLLECTIONS, key, encoder=_encoder_text(info))
+
+
+def set_loaded_from(db: Catalogue, row: CollectionRow, reference: CheckpointRef | None) -> None:
+    """Where the encoder of a collection is loaded from now; None, of one that a program has made, changes nothing."""
+    if row.info is not None and reference is not None and reference != row.info.loaded_from:
+        update(db, COLLECTIONS, row.key, encoder=_encoder_text(replace(row.info, loaded_from=reference)))
+
+
+def _encoder_text(info: EncoderInfo) -> str:
+    return json.dumps(asdict(replace(info, former={})) | {"versions": dict(info.versions)})
 
 
 def next_generation(db: Catalogue, key: int) -> None:

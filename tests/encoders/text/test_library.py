@@ -7,7 +7,7 @@ import colvision
 from colvision.cli import main
 from colvision.encoders import EncoderOptions, EncoderSpec, load_encoder
 from colvision.encoders.text.colbert import ColbertEncoder
-from colvision.errors import EncoderMismatch, UnsupportedFile
+from colvision.errors import EncoderMismatch, EncoderNotFound, UnsupportedFile
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
 from colvision.store import Store
 from colvision.store.records import PageText
@@ -87,6 +87,24 @@ def test_text_that_ocr_read_later_reaches_a_further_encoder_and_one_that_encodes
         library.remove_encoder("words")
         assert library.reencode().pages == 2
         assert library.search(QUERY)[0].page == 1
+
+
+def test_a_further_encoder_whose_folder_has_moved_is_told_where_it_is(tmp_path):
+    folder = tiny_checkpoint(tmp_path / "before", "colbert")
+    written(tmp_path, text_file(*TEXTS), "pump.pdf")
+    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder()) as library:
+        library.ingest(tmp_path / "pump.pdf")
+        library.add_encoder("words", load(folder))
+    folder = folder.rename(tmp_path / "now")
+    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder()) as library:
+        with pytest.raises(
+            EncoderNotFound, match="Say where it is: `colvision add-encoder NAME --encoder FOLDER`"
+        ) as told:
+            library.search(QUERY, encoders="words")
+        assert "before" in str(told.value) and "filled this library" not in str(told.value)
+        assert library.add_encoder("words", str(folder)).pages == 0
+    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder()) as library:
+        assert library.search(QUERY, encoders="words").retrievers == ("maxsim", "words")
 
 
 def overlaps(box, other):
