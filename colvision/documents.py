@@ -114,9 +114,14 @@ class Documents:
         """Writes the stored pages of a document as a PDF that can be searched: page images with their words beneath.
 
         Returns how many pages it has. A file at `path` is replaced when all is written. Raises `PageNotFound` where no
-        page is stored, `LibraryDamaged`, and `OSError` where the path cannot be written.
+        page is stored, `LibraryDamaged`, `OSError` where the path cannot be written, and `ValueError` where that is the
+        file that the document came from.
         """
         row = self._find(document)
+        if not row.upload and any(Path(source).resolve() == Path(path).resolve() for source in row.paths):
+            raise ValueError(
+                f"{path} is the file that {row.name!r} came from, and would be lost: give the new PDF another name"
+            )
         numbers = self._store.page_numbers(row)
         if not numbers:
             raise PageNotFound(f"no page of {row.name!r} is stored: ingest it again")

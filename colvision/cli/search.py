@@ -103,6 +103,8 @@ def search(
     }
     if words is None and (given := [option for option, is_given in with_words.items() if is_given]):
         raise typer.BadParameter(f"{given[0]} goes with words")
+    if rerank is None and candidates != CANDIDATES:
+        raise typer.BadParameter("--candidates goes with --rerank")
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
     with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:

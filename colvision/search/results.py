@@ -19,7 +19,7 @@ from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
 UNREAD = "These letters are not read from pictures, and no page's text has the words: {}."
-LEFT_OUT = "The query is too long. Not looked for on the pictures: {}."
+LEFT_OUT = "The query is too long. Not looked for by the encoder: {}."
 UNSEEN = "Seen on none of the pages: {}."
 NOT_RERANKED = "{} of {} candidates have no {} that {} could read: they stand below the others, in their first order."
 # What the best page must reach, as a share of what a page gets that surely has every word once, by itself. The best of

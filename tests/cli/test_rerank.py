@@ -139,6 +139,7 @@ def test_what_does_not_go_with_a_reranker_is_refused(library, manuals, tmp_path)
     wrong = run("search", QUERY, "--rerank", "mini", library=library, code=1)
     assert "mini is an encoder" in " ".join(wrong.stderr.split())
     assert run("search", QUERY, "--rerank", "x", "--candidates", "0", library=library, code=2)
+    assert "goes with --rerank" in run("search", QUERY, "--candidates", "5", library=library, code=2).stderr
 
 
 def test_a_picture_reranker_reads_the_kept_images(library, tmp_path):

@@ -115,6 +115,16 @@ def test_a_page_that_is_turned_and_cropped_is_exported_as_it_is_seen(quick_path,
         assert page.text.split() == ["bleed", "the", "hydraulic", "pump"]
 
 
+def test_the_file_that_a_document_came_from_is_not_written_over(quick_path, tmp_path):
+    source = written(tmp_path, pages_file((HELVETICA, words("bleed the pump", 100, 600))))
+    before = source.read_bytes()
+    with colvision.open_library(quick_path / "library", encoder=ToyEncoder()) as library:
+        library.ingest(source)
+        with pytest.raises(ValueError, match="would be lost: give the new PDF another name"):
+            library.export_pdf("manual.pdf", source)
+    assert source.read_bytes() == before
+
+
 def test_a_document_without_a_stored_page_has_nothing_to_export(quick_path, tmp_path):
     with Library(Store(quick_path / "library"), TOY) as library:
         begin(library._store, write(tmp_path, "scan.pdf", "S"))

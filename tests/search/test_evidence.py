@@ -159,7 +159,7 @@ class ShortSighted(Reader):
 
 
 def test_what_a_query_is_too_long_for_is_told_beside_what_was_not_found(tmp_path):
-    told = "The query is too long. Not looked for on the pictures: "
+    told = "The query is too long. Not looked for by the encoder: "
     with made(tmp_path, {"a.pdf": [("oil pump", "")]}, ShortSighted()) as library:
         assert library.search("oil pump").notice == ""
         assert library.search("oil pump fan").notice == f"{told}fan."
