@@ -36,7 +36,7 @@ from .request_body import declared_size, save_request_body
 from .services.library import LibraryService
 from .services.search import SearchRequest
 from .threads import Threads
-from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, QueryImageView
+from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, PageWordsView, QueryImageView
 
 _ROOT = "/api/v1"
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
@@ -268,6 +268,11 @@ def _file_routes(service: LibraryService) -> APIRouter:
     ) -> Response:
         """The page's image, a JPEG, at most `width` pixels wide."""
         return Response(service.page_image(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+
+    @router.get("/documents/{document}/pages/{page}/words", responses=answers(404, 409))
+    def page_words(document: DocumentInPath, page: NumberInPath) -> PageWordsView:
+        """The words of the page's text, and where they stand: to mark and to copy them."""
+        return service.page_words(document, page)
 
     @router.get("/documents/{document}/file", response_class=FileResponse, responses=_content("*/*", 404, 409))
     def original_file(document: DocumentInPath) -> Response:

@@ -18,6 +18,7 @@ from colvision.errors import (
     DocumentAmbiguous,
     DocumentNotFound,
     EncoderError,
+    FurtherEncoderNotFound,
     InputError,
     LibraryError,
     LibraryLocked,
@@ -37,6 +38,7 @@ _log = logging.getLogger("colvision.app")
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (CollectionNotFound, 404),
+    (FurtherEncoderNotFound, 404),
     (DocumentNotFound, 404),
     (PageNotFound, 404),
     (JobNotFound, 404),

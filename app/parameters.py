@@ -77,9 +77,36 @@ def search_request(quota: Quota) -> Callable[..., SearchRequest]:
         rerank: Annotated[
             bool, Query(description="have the server's reranker, if it has one, order the best pages")
         ] = False,
+        encoders: Annotated[
+            Line | None,
+            Query(
+                max_length=quota.name_characters,
+                description="ask these further encoders of the collection (a,b), or main alone; left out: all",
+            ),
+        ] = None,
+        first_stage: Annotated[
+            Line,
+            Query(
+                max_length=quota.name_characters,
+                description="compare only the best pages by this further encoder of the collection",
+            ),
+        ] = "",
     ) -> SearchRequest:
-        limits = (collection, document or None, where)
-        return SearchRequest(q, *limits, mode, text_fusion, exact_words, like, image, rerank)
+        asked = None if encoders is None else frozenset(name.strip() for name in encoders.split(","))
+        return SearchRequest(
+            q,
+            collection,
+            document or None,
+            where,
+            mode,
+            text_fusion,
+            exact_words,
+            like,
+            image,
+            rerank,
+            encoders=asked,
+            first_stage=first_stage,
+        )
 
     return request
 

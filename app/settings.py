@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE
+from colvision.environment import ENCODER_VARIABLE, OCR_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError
 from colvision.pdf import Limits
 
@@ -119,6 +119,11 @@ def is_loopback(host: str) -> bool:
 def encoder_from_environment() -> str | None:
     """The one that `COLVISION_ENCODER` names; None for the one that filled the library."""
     return os.environ.get(ENCODER_VARIABLE) or None
+
+
+def ocr_from_environment() -> str | None:
+    """The engine that `COLVISION_OCR` names; None for none."""
+    return os.environ.get(OCR_VARIABLE) or None
 
 
 def sample_files() -> tuple[Path, ...]:

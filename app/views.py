@@ -41,6 +41,25 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedWordView:
+    """A word of a page: its `box` (left, top, right, bottom) in fractions of the page image, and how sure its reader
+    is, 0 to 1; 1 for a PDF's own text.
+    """
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageWordsView:
+    """The words of a page in reading order; `reader` is the OCR engine that read them, "" for the PDF itself."""
+
+    reader: str
+    words: tuple[PrintedWordView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
@@ -179,8 +198,9 @@ class AnswerView:
     """`pages` were searched; `notice` says in words what was not found: no page matches well, a number is nowhere.
 
     `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
-    `retrievers` were asked: maxsim, and bm25 where the text layers know a word of the query. `other_words` were looked
-    for besides, by the word of the query that they stand for. `reranker` is None where the order is the score's.
+    `retrievers` were asked: maxsim, bm25 where the text layers know a word of the query, and further encoders of the
+    collection by their names, as which their shares stand in `score_terms`. `other_words` were looked for besides, by
+    the word of the query that they stand for. `reranker` is None where the order is the score's.
     """
 
     query: str

@@ -17,7 +17,7 @@ from colvision.parallel import usable_cores
 from colvision.signals import exit_when_terminated
 
 from .budgets import disk_trouble
-from .settings import NOT_THE_FILE, encoder_from_environment
+from .settings import NOT_THE_FILE, encoder_from_environment, ocr_from_environment
 
 _POLL_SECONDS = 0.25
 _REST_SECONDS = 5.0  # after an error of the library, such as a full disk
@@ -75,7 +75,8 @@ def main() -> None:
     exit_with_parent(parent)
     lower_priority()
     try:
-        with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder_from_environment()) as library:
+        encoder, ocr = encoder_from_environment(), ocr_from_environment()
+        with exit_when_terminated(), open_library(sys.argv[1], encoder=encoder, ocr=ocr) as library:
             work(library, parent=parent)
     except ColvisionError as error:
         sys.stderr.write(f"colvision: {error}\n")

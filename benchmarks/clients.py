@@ -86,7 +86,7 @@ def _fill(folder: Path, made: SyntheticPages, pages: int) -> None:
 def _page(made: SyntheticPages, number: int) -> EncodedPage:
     vectors = np.array(made.floats[made.starts[number] : made.starts[number + 1]])
     embedding = PageEmbedding.from_patches(vectors, PatchGrid.full(1, len(vectors)))
-    return EncodedPage(number + 1, embedding, b"", 1, 1, PdfGeometry((0.0, 0.0, 1.0, 1.0), 0), "")
+    return EncodedPage(number + 1, embedding, b"", 1, 1, PdfGeometry((0.0, 0.0, 1.0, 1.0), 0))
 
 
 def _search(library: Library, made: SyntheticPages, clients: int, seconds: float) -> list[float]:

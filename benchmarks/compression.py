@@ -22,7 +22,7 @@ from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import Page
 from colvision.core.query import ScoredQuery
 from colvision.encoders import load_encoder
-from colvision.evaluation.corpus_library import EvaluationFolders, open_corpus
+from colvision.evaluation.corpus_library import EvaluationFolders, Preparation, open_corpus
 from colvision.evaluation.report import compare
 from colvision.maxsim import bit_maxima, exact_maxima, quantise, sign_bits, token_maxima
 from colvision.pdf import read_pages
@@ -100,7 +100,7 @@ def pooling(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iter
 def sizes(corpus: evaluation.Corpus, encoder: Encoder, pool: int) -> tuple[float, float]:
     """(vectors, bytes in shards) a page, without what is dead."""
     folders = EvaluationFolders(None, evaluation.default_cache())
-    with open_corpus(corpus, encoder, folders=folders, progress=show_step, pool=pool) as searched:
+    with open_corpus(corpus, encoder, folders=folders, progress=show_step, preparation=Preparation(pool)) as searched:
         searched.library.compact()
         (status,) = [each for each in searched.library.status().collections if each.name == searched.name]
         return status.vectors / status.pages, status.bytes / status.pages

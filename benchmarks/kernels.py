@@ -9,7 +9,7 @@ from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Floats, SyntheticPa
 from benchmarks.timing import TimedAnswer, Way, best_ten
 from colvision import maxsim
 
-_CANDIDATES = 256  # as `colvision.search.execute` takes
+_CANDIDATES = 256  # as `colvision.search.page_search` takes
 
 
 def exact(made: SyntheticPages, size: int) -> Way:

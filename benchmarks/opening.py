@@ -21,7 +21,7 @@ from colvision.core.encoder import EncoderInfo
 from colvision.search import SearchOptions, search_pages
 from colvision.store import Store, rows
 from colvision.store.catalogue import Catalogue
-from colvision.store.records import READY, NewDocument, NewPage, ShardRow, shard_name
+from colvision.store.records import READY, NewDocument, NewPage, PageText, ShardRow, shard_name
 from colvision.store.shards import SHARD_FORMAT, PageRef, ShardPage, write_shard
 
 VECTORS, DIM, TOKENS = 700, 128, 20
@@ -67,7 +67,9 @@ def make(folder: Path, pages: int) -> None:
                 rows.shards.add(db, new)
                 for row, owner in enumerate(owners):
                     text = " ".join(rng.choice(_WORDS, 200))
-                    rows.pages.add(db, NewPage(owner.document, owner.number, 1650, 1275, None, key, row, 0), text)
+                    rows.pages.add(
+                        db, NewPage(owner.document, owner.number, 1650, 1275, None, key, row, 0), PageText(text)
+                    )
                 rows.collections.next_generation(db, 1)
 
 

@@ -4,41 +4,45 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import cast, overload
+from typing import cast
 
 from PIL import Image
 
-from colvision.core.encoder import EncoderInfo
+from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import Metadata, check_metadata
-from colvision.core.query import ScoredQuery
+from colvision.core.names import check_encoder_name
 from colvision.core.reranker import Reranker
-from colvision.documents import Documents
-from colvision.errors import EncoderMismatch
-from colvision.explain import Explanation, explain_page
+from colvision.encoders.spec import EncoderSpec
+from colvision.explanations import ExplainedDocuments
 from colvision.ingest import (
     Callbacks,
     FileReport,
     IngestOptions,
     IngestReport,
+    OcrReport,
     Progress,
     Source,
     Upload,
+    add_encoder,
     find_files,
     ingest_again,
     ingest_files,
+    read_by_others,
+    read_texts,
     reencode_collection,
 )
-from colvision.search import Answer, Filter, Hit, Mode, SearchOptions, parse_filter
+from colvision.ocr import choose_engine
+from colvision.search import Answer, Filter, Mode, SearchOptions, parse_filter
 from colvision.search.example_query import exclude_page, image_query, stored_query
 from colvision.search.rerank import CANDIDATES, RerankOptions, rerank_answer
 from colvision.session import Session
-from colvision.status import CollectionStatus, collection_status
+from colvision.status import CollectionStatus, EncoderStatus, collection_status, encoder_status
 
 ProgressCallback = Callable[[Progress], None]
 CancelCallback = Callable[[], bool]
 
 
-class SearchableDocuments(Documents):
+class SearchableDocuments(ExplainedDocuments):
     """Documents with their ingest, search and explanations: what a collection and a library have in common."""
 
     def ingest(
@@ -48,6 +52,7 @@ class SearchableDocuments(Documents):
         replace: bool = False,
         metadata: Metadata | None = None,
         pool: int | None = None,
+        ocr: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelCallback | None = None,
         on_file: Callable[[FileReport], None] | None = None,
@@ -60,16 +65,20 @@ class SearchableDocuments(Documents):
         what is noted with it. Files that fail are in the report. A collection that there is not yet is made.
         `metadata` (names to texts, numbers or truth values) is added to what is noted with every document, also with
         one that is the same; "" removes a fact. `pool` 2 or 3 has a new collection keep one vector for so many patches.
+        `ocr` has an engine read the text of pages that have none, those of a file that is the same as well: "auto",
+        "rapidocr", "tesseract" or "tesseract:deu+eng"; without, as `open_library` was told.
         `on_file` is called with the outcome of every file: whoever is stopped knows those until then.
-        Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, and `LibraryError` when
-        the disk is full or another `pool` was begun.
+        Raises `EncoderMismatch`, `LibraryReadOnly`, `ValueError` for what no metadata can be, `LibraryError` when
+        the disk is full or another `pool` was begun, and `MissingExtra` for an OCR engine that is not installed.
         """
         is_one = isinstance(sources, str | Path | Upload | Image.Image | bytes | bytearray)
         several = cast(Iterable[Source], [sources] if is_one else sources)
         files = find_files(several)
         options = self._ingest_options(self._name, replace=replace, metadata=metadata, pool=pool)
+        options = dataclasses.replace(options, ocr=ocr or options.ocr)
         callbacks = Callbacks(progress, cancel, on_file)
-        return ingest_files(self._store, self._session.encoder, files, options=options, callbacks=callbacks)
+        report = ingest_files(self._store, self._session.encoder, files, options=options, callbacks=callbacks)
+        return dataclasses.replace(report, notices=self._read_by_others(self._name, callbacks))
 
     def ingest_again(
         self, document: str, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None
@@ -80,7 +89,30 @@ class SearchableDocuments(Documents):
         """
         row = self._find(document)
         options, callbacks = self._ingest_options(row.collection_name), Callbacks(progress, cancel)
-        return ingest_again(self._store, self._session.encoder, row, options=options, callbacks=callbacks)
+        report = ingest_again(self._store, self._session.encoder, row, options=options, callbacks=callbacks)
+        notices = self._read_by_others(row.collection_name, callbacks)
+        return dataclasses.replace(report, reason="; ".join(filter(None, (report.reason, *notices))))
+
+    def ocr(
+        self,
+        document: str | Iterable[str] | None = None,
+        *,
+        engine: str = "auto",
+        again: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCallback | None = None,
+    ) -> OcrReport:
+        """Reads the text of stored pages that have none, of all documents or of some, on their kept files' images.
+
+        Pages that OCR has read before are left out, unless `again`. Cancelled or killed, it goes on when it is run
+        again. The pages' vectors stay as they are: where those were made of text, `reencode`. `engine` is that of
+        `ingest`. Raises `MissingExtra`, `LibraryError`, `DocumentNotFound`.
+        """
+        reads = choose_engine(engine)
+        ids = self._ids(document)
+        rows = [row for row in self._store.documents(self._name) if ids is None or row.id in ids]
+        options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
+        return read_texts(self._store, rows, reads, options=options, callbacks=callbacks, again=again)
 
     def reencode(
         self, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None
@@ -92,6 +124,49 @@ class SearchableDocuments(Documents):
         """
         options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
         return reencode_collection(self._store, self._session.encoder, options=options, callbacks=callbacks)
+
+    def add_encoder(
+        self,
+        name: str,
+        encoder: Encoder | EncoderSpec | str | None = None,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCallback | None = None,
+    ) -> IngestReport:
+        """Has a further encoder read the documents of the collection, and those to come; searches ask it, too.
+
+        `name` is what answers call it; `encoder` is one, the name of one (see `load_encoder`) or an `EncoderSpec`, and
+        None for one that the collection has already. Cancelled or killed, it goes on when it is run again; pages that
+        failed are tried again. Raises `CollectionNotFound`, `EncoderError`, `LibraryError`, and `ValueError` for a
+        name that means something else.
+        """
+        check_encoder_name(name)
+        known = next((row.info for row in self._store.companions.of(self._name) if row.encoder_name == name), None)
+        is_known = encoder is None or (isinstance(encoder, EncoderSpec) and encoder.name is None)
+        if encoder is None or (is_known and known is None):
+            loaded = self._session.other_encoder(self._store.companions.encoder_info(self._name, name))
+        elif isinstance(encoder, str | EncoderSpec):
+            loaded = (EncoderSpec(encoder) if isinstance(encoder, str) else encoder).load(known)
+        else:
+            loaded = encoder
+        self._session.use_other(loaded)
+        if known is not None and known.fingerprint == loaded.info.fingerprint and self._store.read_only:
+            return IngestReport((), 0.0)
+        options, callbacks = self._ingest_options(self._name), Callbacks(progress, cancel)
+        return add_encoder(self._store, loaded, name, options=options, callbacks=callbacks)
+
+    def remove_encoder(self, name: str) -> EncoderStatus:
+        """Removes what a further encoder has made of the documents; returns what was removed.
+
+        Raises `CollectionNotFound`, `FurtherEncoderNotFound`, `LibraryReadOnly`.
+        """
+        removed = encoder_status(self._store, self._store.companions.find(self._name, name))
+        self._store.companions.remove(self._name, name)
+        return removed
+
+    def encoders(self) -> tuple[EncoderStatus, ...]:
+        """The further encoders of the collection, the oldest first. Raises `CollectionNotFound`."""
+        return tuple(encoder_status(self._store, row) for row in self._store.companions.of(self._name))
 
     def search(
         self,
@@ -106,20 +181,34 @@ class SearchableDocuments(Documents):
         exact_words: bool = False,
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
+        encoders: Iterable[str] | None = None,
+        first_stage: str | None = None,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
         `where` is a `Filter` or its text, such as "machine=pump and year>=2010"; `mode` "exact" compares every page's
         codes. `text_fusion` asks the pages' text layers, too, where there are any (None: if the encoder is one that it
         was measured with); `Answer.retrievers` says what was asked. `exact_words` looks for the words of the text
-        alone, and not for the `Answer.other_words` that the encoder knows for them. `rerank` is a reranker, or the name
-        of one (see `load_reranker`; loaded once): it orders the best `candidates` again, by `Hit.rerank_score`. Threads
-        that search at the same moment share the work of the first order. Raises `ValueError` for a text without a word
-        and for a filter that cannot be, `CollectionNotFound`, `DocumentNotFound`, `EncoderMismatch`, `EncoderError`.
+        alone, and not for the `Answer.other_words` that the encoder knows for them. `encoders` are the names of the
+        further encoders to ask (None: all of the collection that can be loaded; () or ("main",): none); with
+        `first_stage` the best pages by the further encoder of this name are compared by the collection's own, which
+        alone orders them. `rerank` is a reranker, or the name of one (see `load_reranker`; loaded once): it orders the
+        best `candidates` again, by `Hit.rerank_score`. Threads that search at the same moment share the work of the
+        first order. Raises `ValueError` for a text without a word and for a filter that cannot be,
+        `CollectionNotFound`, `DocumentNotFound`, `FurtherEncoderNotFound`, `EncoderMismatch`, and `EncoderError` or
+        `MissingExtra` where an encoder that is named, or the reranker, cannot be loaded.
         """
         ids = self._ids(document)
         options = SearchOptions(
-            k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+            k,
+            ids,
+            _filter(where),
+            mode,
+            soft_idf=soft_idf,
+            text_fusion=text_fusion,
+            exact_words=exact_words,
+            encoders=_names(encoders),
+            first_stage=first_stage,
         )
         reranking = self._rerank_options(rerank, candidates)
         found = self._session.searcher.search(text, self._name, _first_order(options, reranking))
@@ -138,11 +227,21 @@ class SearchableDocuments(Documents):
         exact_words: bool = False,
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
+        encoders: Iterable[str] | None = None,
+        first_stage: str | None = None,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         ids = self._ids(document)
         options = SearchOptions(
-            k, ids, _filter(where), mode, soft_idf=soft_idf, text_fusion=text_fusion, exact_words=exact_words
+            k,
+            ids,
+            _filter(where),
+            mode,
+            soft_idf=soft_idf,
+            text_fusion=text_fusion,
+            exact_words=exact_words,
+            encoders=_names(encoders),
+            first_stage=first_stage,
         )
         reranking = self._rerank_options(rerank, candidates)
         found = self._session.searcher.search_many(texts, self._name, _first_order(options, reranking))
@@ -184,58 +283,6 @@ class SearchableDocuments(Documents):
         encoded = time.perf_counter() - started
         return self._readable(self._session.searcher.search_vectors(query, self._name, options, encode=encoded))
 
-    @overload
-    def explain(self, query: Hit, *, image: bool = True) -> Explanation: ...
-    @overload
-    def explain(
-        self, query: str | ScoredQuery, document: str, page: int, *, image: bool = True, exact_words: bool = False
-    ) -> Explanation: ...
-    def explain(
-        self,
-        query: Hit | str | ScoredQuery,
-        document: str | None = None,
-        page: int | None = None,
-        *,
-        image: bool = True,
-        exact_words: bool = False,
-    ) -> Explanation:
-        """Why a page was found, or what a query finds on any page, from the page's stored vectors.
-
-        `explain(hit)` is `explain(hit.query, hit.document_id, hit.page)`. `query` is a text, or the query of an answer
-        with its weights; a text is weighed as a search of the document's collection does, with `exact_words` or not.
-        Without `image` no page image
-        is decoded: no heatmap is drawn, and boxes are those of patches, not of the words on them. Raises
-        `DocumentNotFound`, also when the document was deleted or replaced since, `PageNotFound`, `LibraryDamaged` for
-        an image that cannot be read, and `EncoderMismatch` when the collection was encoded again since.
-        """
-        if isinstance(query, Hit):
-            self.check_version(query.document_id, query.sha256)
-            return self.explain(query.query, query.document_id, query.page, image=image)
-        if document is None or page is None:
-            raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
-        row = self._find(document)
-        name = row.collection_name
-        if isinstance(query, str):
-            query = self._session.searcher.query(query, name, SearchOptions(exact_words=exact_words))
-        stored = self._store.stored_page(row, page)
-        info = self._store.collection(name).info  # asked last: what was read before is not newer
-        if info is None or info.fingerprint != query.fingerprint:
-            raise EncoderMismatch(f"{row.name!r} was encoded again since this search: search again, then explain")
-        page_image = self.page_image(row.id, page) if image else None
-        why = explain_page(
-            query,
-            stored,
-            quantisation_range=info.quantisation_range,
-            image=page_image,
-            geometry=self._store.page(row, page).geometry,
-            name=row.name_form,
-            text_score=0.0 if query.text_scale is None else self._session.searcher.text_score(query, row, page),
-        )
-        [in_text] = self._store.text_holds(
-            [(row.id, page)], () if query.embedding.is_example else query.embedding.words
-        )
-        return dataclasses.replace(why, in_text=in_text)
-
     def _rerank_options(self, rerank: str | Path | Reranker | None, candidates: int) -> RerankOptions | None:
         return None if rerank is None else RerankOptions(self._session.reranker(rerank), candidates)
 
@@ -247,6 +294,10 @@ class SearchableDocuments(Documents):
         """With hits that can show their pages."""
         hits = tuple(dataclasses.replace(hit, reader=self) for hit in answer.hits)
         return dataclasses.replace(answer, hits=hits)
+
+    def _read_by_others(self, collection: str, callbacks: Callbacks) -> tuple[str, ...]:
+        options = self._ingest_options(collection)
+        return read_by_others(self._store, self._session.other_encoder, options=options, callbacks=callbacks)
 
     def _ingest_options(
         self, collection: str, *, replace: bool = False, metadata: Metadata | None = None, pool: int | None = None
@@ -282,6 +333,11 @@ class Collection(SearchableDocuments):
 def _first_order(options: SearchOptions, reranking: RerankOptions | None) -> SearchOptions:
     """Those of the search before a reranker, which is given more pages than it leaves."""
     return options if reranking is None else dataclasses.replace(options, k=max(options.k, reranking.candidates))
+
+
+def _names(encoders: Iterable[str] | None) -> frozenset[str] | None:
+    """Names of further encoders; one alone is a name as well."""
+    return None if encoders is None else frozenset([encoders] if isinstance(encoders, str) else encoders)
 
 
 def _filter(where: Filter | str | None) -> Filter | None:

@@ -5,14 +5,19 @@ from pathlib import Path
 
 from PIL import Image
 
+from colvision.atomic_io import atomic_path
 from colvision.core.metadata import Metadata, check_metadata, merge_metadata
 from colvision.core.names import normal_name
-from colvision.errors import DocumentNotFound, LibraryDamaged
+from colvision.core.page import PrintedWord
+from colvision.errors import DocumentNotFound, LibraryDamaged, PageNotFound
 from colvision.pdf import FailedPage
+from colvision.pdf.searchable import SearchablePage, write_searchable
 from colvision.session import Session
 from colvision.status import Document, document_of
 from colvision.store.identity import clean_document_name, shown_folders
 from colvision.store.records import DocumentRow
+
+_IMAGE_DPI = 150  # of the image of a page whose size on paper nobody knows
 
 
 class Documents:
@@ -88,8 +93,47 @@ class Documents:
             ) from error
 
     def page_text(self, document: str, page: int) -> str:
-        """The PDF's own text layer, "" where there is none that was made for reading. Raises `PageNotFound`."""
+        """The PDF's own text layer, if it was made for reading, or what OCR has read; "" for none.
+
+        Raises `PageNotFound`.
+        """
         return self._store.page_text(self._find(document), page)
+
+    def page_words(self, document: str, page: int) -> tuple[PrintedWord, ...]:
+        """The words of `page_text` in reading order with their boxes, in fractions of the page image.
+
+        None where nobody knows where they stand: on pages of libraries before format 5. Raises `PageNotFound`.
+        """
+        return self._store.page_words(self._find(document), page)
+
+    def text_reader(self, document: str, page: int) -> str:
+        """The OCR engine that has read a page, with its version; "" for none. Raises `PageNotFound`."""
+        return self._store.page(self._find(document), page).reader
+
+    def export_pdf(self, document: str, path: str | Path) -> int:
+        """Writes the stored pages of a document as a PDF that can be searched: page images with their words beneath.
+
+        Returns how many pages it has. A file at `path` is replaced when all is written. Raises `PageNotFound` where no
+        page is stored, `LibraryDamaged`, and `OSError` where the path cannot be written.
+        """
+        row = self._find(document)
+        numbers = self._store.page_numbers(row)
+        if not numbers:
+            raise PageNotFound(f"no page of {row.name!r} is stored: ingest it again")
+        with atomic_path(Path(path)) as unfinished:
+            return max(write_searchable((self._searchable_page(row, number) for number in numbers), unfinished))
+
+    def _searchable_page(self, row: DocumentRow, number: int) -> SearchablePage:
+        stored = self._store.page(row, number)
+        inches = stored.width / _IMAGE_DPI, stored.height / _IMAGE_DPI  # where nobody knows its size on paper
+        points = stored.geometry.size if stored.geometry else (inches[0] * 72, inches[1] * 72)
+        try:
+            jpeg = self._store.page_image_path(row, number).read_bytes()
+        except OSError as error:
+            raise LibraryDamaged(
+                f"the image of page {number} of {row.name!r} cannot be read ({error}): run `colvision verify --repair`"
+            ) from error
+        return SearchablePage(jpeg, self._store.page_words(row, number), points)
 
     def original_path(self, document: str) -> Path:
         """The kept copy of the file that a document was made from."""

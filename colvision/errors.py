@@ -18,6 +18,7 @@ ColvisionError
 │   ├── LibraryFormat          not a library, or one of another format version
 │   ├── LibraryDamaged         a shard or the catalogue does not match its checksum
 │   ├── CollectionNotFound
+│   ├── FurtherEncoderNotFound no further encoder of this name in a collection
 │   ├── DocumentNotFound
 │   ├── DocumentAmbiguous      a name that fits more than one document
 │   ├── QueueFull              as many jobs wait as were allowed
@@ -104,6 +105,10 @@ class LibraryDamaged(LibraryError):
 
 class CollectionNotFound(LibraryError):
     """No collection of this name."""
+
+
+class FurtherEncoderNotFound(LibraryError):
+    """The collection has no further encoder of this name."""
 
 
 class DocumentNotFound(LibraryError):

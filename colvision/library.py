@@ -41,6 +41,7 @@ def open_library(
     max_memory: int | None = None,
     keep_free: int | None = None,
     renderer: RendererChoice = "pdfium",
+    ocr: str | None = None,
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
@@ -51,6 +52,7 @@ def open_library(
     far as one page or one query allows); the encoder's own come on top, and the shards, which are mapped.
     `keep_free` is how many bytes an ingest leaves free on the disk (None: 1 GiB), at most 5 % of it.
     `renderer` draws the pages of PDFs that are read: "pdfium", or "poppler".
+    `ocr` has every ingest read the text of pages that have none, unless it is told otherwise: see `ingest`.
     Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version, and
     `MissingExtra` where poppler is named and not installed.
     """
@@ -62,6 +64,7 @@ def open_library(
         max_memory=max_memory,
         keep_free=keep_free,
         renderer=renderer,
+        ocr=ocr,
     )
 
 
@@ -81,8 +84,9 @@ class Library(SearchableDocuments):
         max_memory: int | None = None,
         keep_free: int | None = None,
         renderer: RendererChoice = "pdfium",
+        ocr: str | None = None,
     ) -> None:
-        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer)
+        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer, ocr=ocr)
         super().__init__(session, DEFAULT_COLLECTION, names_in=None)
 
     def __repr__(self) -> str:
@@ -169,7 +173,13 @@ class Library(SearchableDocuments):
 
         An error of the library itself fails the job with its message and is raised again.
         """
-        return run_job(self._store, lambda: self.encoder, job, options=self._session.ingest_options)
+        return run_job(
+            self._store,
+            lambda: self.encoder,
+            job,
+            options=self._session.ingest_options,
+            others=self._session.other_encoder,
+        )
 
     def compact(self) -> Compaction:
         """Drops the bytes of what was deleted and merges small shards; searches go on meanwhile.
@@ -189,7 +199,13 @@ class Library(SearchableDocuments):
         images drawn again, word lists made again. Raises `LibraryReadOnly` for a repair where nothing can be written.
         """
         options = self._session.ingest_options if repair else None
-        return verify_library(self._store, lambda: self.encoder, repair=options, callbacks=Callbacks(progress, cancel))
+        return verify_library(
+            self._store,
+            lambda: self.encoder,
+            repair=options,
+            callbacks=Callbacks(progress, cancel),
+            others=self._session.other_encoder,
+        )
 
     def status(self) -> LibraryStatus:
         """What the library holds, and what is wrong with it."""

@@ -13,6 +13,7 @@ from colvision.core.page import Box as Box
 from colvision.core.page import Page as Page
 from colvision.core.page import PageId as PageId
 from colvision.core.page import PdfGeometry as PdfGeometry
+from colvision.core.page import PrintedWord as PrintedWord
 from colvision.core.query import ScoredQuery as ScoredQuery
 from colvision.core.reranker import Candidate as Candidate
 from colvision.core.reranker import Reranker as Reranker
@@ -26,6 +27,8 @@ from colvision.explain import Region as Region
 from colvision.explain import TokenMatch as TokenMatch
 from colvision.ingest import FileReport as FileReport
 from colvision.ingest import IngestReport as IngestReport
+from colvision.ingest import OcrFileReport as OcrFileReport
+from colvision.ingest import OcrReport as OcrReport
 from colvision.ingest import Progress as Progress
 from colvision.ingest import Upload as Upload
 from colvision.library import Library as Library
@@ -43,6 +46,7 @@ from colvision.search import Reranking as Reranking
 from colvision.search import parse_filter as parse_filter
 from colvision.status import CollectionStatus as CollectionStatus
 from colvision.status import Document as Document
+from colvision.status import EncoderStatus as EncoderStatus
 from colvision.status import LibraryStatus as LibraryStatus
 from colvision.status import ShardBytes as ShardBytes
 from colvision.store import Compaction as Compaction

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from colvision.core.encoder import Encoder
 from colvision.core.page import Page
 from colvision.errors import EncoderError, InputError, LibraryReadOnly
-from colvision.ingest import Callbacks, IngestOptions, ingest_again
+from colvision.ingest import Callbacks, IngestOptions, LoadEncoder, ingest_again, read_by_others
 from colvision.pdf import read_pages
 from colvision.status import Document, document_of
 from colvision.store import Damage, Store
@@ -40,10 +40,11 @@ def verify_library(
     *,
     repair: IngestOptions | None = None,
     callbacks: Callbacks | None = None,
+    others: LoadEncoder,
 ) -> Verification:
     """Reads all of a library and repairs it with these options; None changes nothing.
 
-    `encoder` is called when pages are lost, or failed before.
+    `encoder` is called when pages are lost, or failed before, `others` for further encoders that lack pages.
 
     Raises `LibraryReadOnly` for a repair where nothing can be written.
     """
@@ -54,8 +55,11 @@ def verify_library(
         return Verification(found, found, unread=_unread(store))
     _repair_store(store, {damage.kind for damage in found})
     _render_page_images(store, [damage for damage in found if damage.kind == "page image"], repair)
-    failed = tuple(_encode_missing_pages(store, encoder, repair, callbacks or Callbacks()))
-    return Verification(found, tuple(store.verify()) if found else (), failed, _unread(store))
+    failed = [*_encode_missing_pages(store, encoder, repair, callbacks or Callbacks())]
+    for row in store.collections():
+        options = replace(repair, collection=str(row.name))
+        failed += read_by_others(store, others, options=options, callbacks=callbacks or Callbacks())
+    return Verification(found, tuple(store.verify()) if found else (), tuple(failed), _unread(store))
 
 
 def _unread(store: Store) -> tuple[Document, ...]:

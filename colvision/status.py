@@ -79,11 +79,38 @@ class ShardBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderStatus:
+    """A further encoder of a collection, called `name`: it has read all pages of `documents` out of `of`.
+
+    `pages` of theirs are stored, `failed_pages` could not be read; `bytes` are its shards'.
+    """
+
+    name: str
+    encoder: EncoderInfo
+    documents: int
+    of: int
+    pages: int
+    failed_pages: int
+    shards: int
+    bytes: int
+
+    @property
+    def is_complete(self) -> bool:
+        return self.documents == self.of
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; of the encoder its name and fingerprint."""
+        row = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "encoder"}
+        return row | {"encoder": self.encoder.name, "fingerprint": self.encoder.fingerprint}
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionStatus:
     """One collection; `encoder` is None while it is empty; `bytes` are its shards', `shard_bytes` their contents'.
 
     `not_whole` are the documents of which not all was read, by name, each with its `Health.summary`.
-    `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it.
+    `needs_reencoding`: the library's encoder, if loaded, is not the one that filled it. `encoders` are the further
+    ones; what they have made is counted with them, not with the collection.
     """
 
     name: str
@@ -99,12 +126,13 @@ class CollectionStatus:
     clipped_share: float
     generation: int
     needs_reencoding: bool
+    encoders: tuple[EncoderStatus, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; of the encoder its name and fingerprint, the bytes of the shards beside the rest."""
-        row = {
-            each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("encoder", "shard_bytes")
-        }
+        apart = ("encoder", "shard_bytes", "encoders")
+        row = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in apart}
+        row["encoders"] = [each.to_dict() for each in self.encoders]
         name, fingerprint = (self.encoder.name, self.encoder.fingerprint) if self.encoder else (None, None)
         return row | {"encoder": name, "fingerprint": fingerprint} | self.shard_bytes.to_dict()
 
@@ -198,6 +226,24 @@ def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> Co
         clipped_share=row.clipped_share,
         generation=row.generation,
         needs_reencoding=bool(pinned and loaded and pinned.fingerprint != loaded.fingerprint),
+        encoders=tuple(encoder_status(store, each) for each in store.companions.of(name)),
+    )
+
+
+def encoder_status(store: Store, companion: CollectionRow) -> EncoderStatus:
+    """What a companion collection holds."""
+    assert companion.info is not None and companion.encoder_name is not None, "a companion is made with its encoder"
+    pages, failed, documents, of = store.companions.counts(companion.key)
+    shards = store.companions.shards(companion.key)
+    return EncoderStatus(
+        companion.encoder_name,
+        companion.info,
+        documents,
+        of,
+        pages,
+        failed,
+        len(shards),
+        sum(shard.bytes for shard in shards),
     )
 
 
@@ -218,6 +264,12 @@ def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[
             f"collection {status.name!r}: {status.clipped_share:.2%} of the vector components are beyond the "
             f"encoder's quantisation range (expected below {CLIPPED_WARNING:.1%}): scores are less exact"
         )
+    for each in status.encoders:
+        if not each.is_complete:
+            yield (
+                f"collection {status.name!r}: {each.name} has read {each.documents} of {each.of} documents: "
+                f"`colvision add-encoder {each.name}` goes on"
+            )
     if loaded is None or status.encoder is None:
         return
     if status.needs_reencoding:

@@ -1,5 +1,6 @@
 """The benchmarks run, and say what the docs need: at sizes of a second, with no claim about speed."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import compression, meaning, report
+from benchmarks import compression, meaning, ocr_fusion, report
 from benchmarks.quality import Subset
 from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
@@ -16,7 +17,7 @@ from colvision.evaluation import find_corpus
 from colvision.maxsim.bit_lanes import BIT_LANES
 from colvision.maxsim.instructions import available_instructions, chosen_instructions
 from tests.helpers import ROOT
-from tests.helpers.evaluation_set import CountingEncoder
+from tests.helpers.evaluation_set import MANUALS, CountingEncoder, write_lines
 
 pytestmark = pytest.mark.slow
 
@@ -116,3 +117,21 @@ def test_questions_in_other_words_are_chosen_with_or_reported_on_by_document():
     assert len(choose) == len(rest) == 90
     documents = [{gold.document for query in queries for gold in query.gold} for queries in (choose, rest)]
     assert [len(each) for each in documents] == [10, 10] and not documents[0] & documents[1]
+
+
+def test_the_benchmark_of_ocr_compares_pixels_text_and_both(evaluation_set, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ocr_fusion.evaluation, "default_cache", lambda: tmp_path / "cache")
+    listed = [{"doc": name, "page": number} for name, pages in MANUALS.items() for number in range(len(pages))]
+    pages = tmp_path / "some.pages"
+    pages.write_text("".join(json.dumps([each["doc"], each["page"]]) + "\n" for each in listed))
+    told = [
+        {**each, "level": "light", "by": "reader", "text": " ".join(MANUALS[each["doc"]][each["page"]])}
+        for each in listed
+    ]
+    read = write_lines(tmp_path / "ocr.jsonl", told)
+    ocr_fusion.main(
+        evaluation_set.manuals, evaluation_set.manuals.parent / "queries.jsonl", pages, read, "reader", "light"
+    )
+    rows = [line for line in capsys.readouterr().out.splitlines() if " all " in line]
+    assert [line.split()[0] for line in rows] == ["pixels", "text", "both", "both", "both"]
+    assert "text by reader" in rows[1] and " 1.000 " in rows[1]

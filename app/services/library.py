@@ -19,7 +19,7 @@ from colvision.search.rerank import RerankOptions
 
 from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
-from ..views import CollectionView, DocumentView, HealthView, LibraryView
+from ..views import CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, PrintedWordView
 from .images import QueryImages
 from .judgements import Judgements
 from .search import SearchService
@@ -118,6 +118,12 @@ class LibraryService:
             self.library.document(found.id)  # deleted since: that is what is wrong
             raise LibraryDamaged(f"the file of {found.name} is missing in the library: ingest it again", path=path)
         return Original(path, found.name)
+
+    def page_words(self, document: str, page: int) -> PageWordsView:
+        """The words of a page. Raises `DocumentNotFound`, `PageNotFound`, `LibraryDamaged`."""
+        words = self.library.page_words(document, page)
+        views = tuple(PrintedWordView(word.text, word.box, word.confidence) for word in words)
+        return PageWordsView(self.library.text_reader(document, page), views)
 
     def page_image(self, document: str, page: int, width: int | None = None) -> bytes:
         """A page's image as JPEG, at most `width` pixels wide. Raises `DocumentNotFound`, `PageNotFound`,

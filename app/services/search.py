@@ -27,9 +27,9 @@ _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 class SearchRequest:
     """What is asked of a collection, or of one `document` of it (an id or a name), or of the pages `where` it holds.
 
-    `where`, `mode`, `text_fusion` and `exact_words` are those of `Library.search`; `rerank` has the server's reranker
-    order the best pages. Instead of a text, `like` may name
-    a page, as DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
+    `where`, `mode`, `text_fusion`, `exact_words`, `encoders` and `first_stage` ("" for none) are those of
+    `Library.search`; `rerank` has the server's reranker order the best pages. Instead of a text, `like` may name a
+    page, as DOCUMENT:PAGE, or `image` a kept image by its token: which pages are like it?
     """
 
     text: str
@@ -42,6 +42,8 @@ class SearchRequest:
     like: str = ""
     image: str = ""
     rerank: bool = False
+    encoders: frozenset[str] | None = None
+    first_stage: str = ""
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.text, self.like, self.image))) > 1:
@@ -134,6 +136,8 @@ class SearchService:
             mode=request.mode,
             text_fusion=request.text_fusion,
             exact_words=request.exact_words,
+            encoders=request.encoders,
+            first_stage=request.first_stage or None,
             **self._reranker(request),
         )
 

@@ -1,7 +1,7 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
 // As REST calls them. The open page is `page_number`: Gradio takes `?page=3` for a page of its own and fails.
-const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "rerank", "k", "compare", "page_of", "page_number", "word", "probe"];
+const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage", "rerank", "k", "compare", "page_of", "page_number", "word", "probe"];
 const OLD_NAMES = { // read in links of earlier versions, never written
   picture: "image", c: "collection", in: "document", text: "text_fusion", vs: "compare", doc: "page_of", p: "page_number",
 };

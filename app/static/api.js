@@ -45,7 +45,7 @@ const queryString = (values) => {
 const part = encodeURIComponent;
 
 // `query` is what is searched for, as the address has it: the routes call its parameters the same.
-const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "rerank"];
+const SEARCH_PARAMETERS = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage", "rerank"];
 const searchParameters = (query) => {
   const given = Object.fromEntries(SEARCH_PARAMETERS.map((name) => [name, query[name]]));
   return query.q ? given : { ...given, rerank: "" }; // a reranker reads words

@@ -20,7 +20,7 @@ const SCORE_TERMS = new Map([
 ]);
 
 function term([name, value]) {
-  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS.get(name) ?? name), make("td", { class: "cv-number" }, value.toFixed(2)));
+  return make("tr", {}, make("th", { scope: "row", colspan: 2 }, SCORE_TERMS.get(name) ?? `By the encoder ${name}`), make("td", { class: "cv-number" }, value.toFixed(2)));
 }
 
 function row(match, number, { heat, page, choose }) {

@@ -106,10 +106,12 @@ export class Results {
   }
 }
 
-// What of a score was not seen on the page: its parts by name, in words. All the rest is of its image.
+// What of a score the collection's own encoder has not seen on the page: its parts by name, in words; other names are
+// further encoders. All the rest is of its image.
 const UNSEEN = new Map([["text", "its text layer"], ["document", "its document's name"]]);
+const SEEN = new Set(["frequency", "order", "near"]);
 
-const unseen = ({ score_terms }) => Object.entries(score_terms).filter(([name]) => UNSEEN.has(name));
+const unseen = ({ score_terms }) => Object.entries(score_terms).filter(([name]) => !SEEN.has(name));
 const seen = (hit) => hit.score - total(unseen(hit).map(([, value]) => value));
 
 // The most that the words could bring: a bar is a share of it, so that a weak page looks weak even where it is the best.
@@ -117,7 +119,7 @@ const mostOf = ({ score, score_terms, strength }) => (strength > 0 ? (score - to
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 function shares(hit) {
-  const parts = [["the image of the page", seen(hit)], ...unseen(hit).map(([name, value]) => [UNSEEN.get(name), value])];
+  const parts = [["the image of the page", seen(hit)], ...unseen(hit).map(([name, value]) => [UNSEEN.get(name) ?? `the encoder ${name}`, value])];
   const named = parts.length > 1 ? `: ${parts.map(([name, value]) => `${value.toFixed(2)} of ${name}`).join(", ")}` : "";
   return `score ${hit.score.toFixed(2)}${named}`;
 }
@@ -133,7 +135,7 @@ function bar(hit, most) {
     return drawn;
   };
   return make("span", { class: "cv-score-bar", role: "img", "aria-label": shares(hit) },
-    part("seen", seen(hit)), ...unseen(hit).map(([name, value]) => part(name, value)));
+    part("seen", seen(hit)), ...unseen(hit).map(([name, value]) => part(UNSEEN.has(name) ? name : "encoder", value)));
 }
 
 function word(found) {

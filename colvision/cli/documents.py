@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,19 @@ def rename(
     with open_existing(library) as opened:
         renamed = select_collection(opened, collection).rename(name, new)
     echo(f"{name} is {renamed.name} now")
+
+
+@commands.command("export-pdf")
+def export_pdf(
+    name: DocumentArgument,
+    out: Annotated[Path, typer.Argument(help="The PDF to write.", show_default=False)],
+    library: LibraryOption,
+    collection: AnyCollectionOption = None,
+) -> None:
+    """Write a document as a PDF that can be searched: its page images, with the words that are known beneath them."""
+    with open_existing(library) as opened:
+        pages = select_collection(opened, collection).export_pdf(name, out)
+    echo(f"{out}: {format_count(pages, 'page')}")
 
 
 @commands.command("set-metadata")

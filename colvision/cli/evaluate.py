@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from colvision.cli.console import echo, steps_bar
-from colvision.cli.options import CandidatesOption, JsonOption, RerankOption, encoder_options
+from colvision.cli.options import (
+    CandidatesOption,
+    JsonOption,
+    OcrEngineOption,
+    OcrOption,
+    RerankOption,
+    encoder_options,
+)
 from colvision.encoders.spec import EncoderSpec
 from colvision.search.rerank import CANDIDATES
 
@@ -38,6 +45,8 @@ def evaluate(
     rerank: RerankOption = None,
     candidates: CandidatesOption = CANDIDATES,
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
+    ocr: OcrOption = False,
+    ocr_engine: OcrEngineOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -57,6 +66,7 @@ def evaluate(
             pool=pool,
             rerank=rerank,
             candidates=candidates,
+            ocr=ocr_engine or ("auto" if ocr else None),
             against=against,
             words=point,
             library=library,

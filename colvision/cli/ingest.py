@@ -19,6 +19,8 @@ from colvision.cli.options import (
     KeepFreeOption,
     LibraryOption,
     MemoryOption,
+    OcrEngineOption,
+    OcrOption,
     RendererOption,
     encoder_options,
     open_existing,
@@ -53,6 +55,8 @@ def ingest(
         int | None,
         typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3 (a new collection only)."),
     ] = None,
+    ocr: OcrOption = False,
+    ocr_engine: OcrEngineOption = None,
     max_memory: MemoryOption = None,
     accept_failed_pages: AcceptOption = False,
     keep_free: KeepFreeOption = None,
@@ -78,7 +82,13 @@ def ingest(
         begun = time.monotonic()
         try:
             report = into.ingest(
-                paths, replace=replace, metadata=metadata, pool=pool, progress=on_progress, on_file=done.append
+                paths,
+                replace=replace,
+                metadata=metadata,
+                pool=pool,
+                ocr=ocr_engine or ("auto" if ocr else None),
+                progress=on_progress,
+                on_file=done.append,
             )
         except BaseException:  # also Ctrl+C: what was done until then is told
             if done:
@@ -111,8 +121,30 @@ def _check_paths(paths: list[Path]) -> None:
 
 
 def _exit(report: colvision.IngestReport, *, accept_failed_pages: bool) -> None:
-    """Notes alone are no failure."""
-    if report.failed or (report.failed_pages and not accept_failed_pages):
+    """Notes alone are no failure; what a further encoder has not read is one."""
+    if report.failed or report.notices or (report.failed_pages and not accept_failed_pages):
+        raise typer.Exit(FAILED)
+
+
+@commands.command()
+def ocr(
+    library: LibraryOption,
+    documents: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DOCUMENT]...", help="Names, ids or ends of paths; none: all.", show_default=False),
+    ] = None,
+    collection: CollectionOption = None,
+    ocr_engine: OcrEngineOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Also pages that OCR has read before.")] = False,
+    accept_failed_pages: AcceptOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the text of stored pages that have none; a run that was interrupted goes on where it stopped."""
+    with open_existing(library) as opened, progress_bars() as on_progress:
+        into = select_collection(opened, collection)
+        report = into.ocr(documents or None, engine=ocr_engine or "auto", again=again, progress=on_progress)
+    echo(json.dumps(report.to_dict()) if as_json else str(report))
+    if not report.is_complete and not accept_failed_pages:
         raise typer.Exit(FAILED)
 
 

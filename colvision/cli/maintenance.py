@@ -8,6 +8,7 @@ from rich.markup import escape
 
 import colvision
 from colvision.cli.console import FAILED, echo, format_bytes, format_count, progress_bars, stderr
+from colvision.cli.encoders import describe_encoder
 from colvision.cli.options import (
     AcceptOption,
     AnyCollectionOption,
@@ -60,6 +61,7 @@ def _describe(each: colvision.CollectionStatus) -> str:
         f"encoder {encoder}; clipped {each.clipped_share:.4%}\n"
         f"  {format_count(each.shards, 'shard')}, {format_bytes(each.bytes)}: {held or 'nothing yet'}; "
         f"dead {each.shard_bytes.dead_share:.0%}{not_whole}"
+        + "".join(f"\n  {describe_encoder(other)}" for other in each.encoders)
     )
 
 
@@ -90,7 +92,8 @@ def verify(
         raise typer.BadParameter("it draws pages again, which --repair asks for", param_hint="--renderer")
     with open_existing(library, renderer=renderer) as opened, progress_bars() as on_progress:
         done = opened.verify(repair=repair, progress=on_progress)
-        shards = sum(collection.shards for collection in opened.status().collections)
+        held = opened.status().collections
+        shards = sum(each.shards + sum(other.shards for other in each.encoders) for each in held)
     for damage in done.found:
         said = damage.reason if damage in done.remaining else f"{damage.reason}\n  repaired"
         again = damage in done.remaining and damage.documents and damage.kind != "page image"

@@ -63,6 +63,19 @@ _Renderer = Literal["pdfium", "poppler"]  # `RendererChoice`, whose module most 
 RendererOption = Annotated[
     _Renderer, typer.Option("--renderer", help="What draws the pages of PDFs; poppler where it is installed.")
 ]
+OcrOption = Annotated[
+    bool,
+    typer.Option("--ocr", help="Read the text of pages that have none, by RapidOCR or tesseract: the slow part."),
+]
+OcrEngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ocr-engine",
+        metavar="NAME",
+        show_default="rapidocr where it is installed, else tesseract",
+        help="Read their text by this: rapidocr, tesseract, or tesseract:deu+eng for other languages.",
+    ),
+]
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
@@ -103,6 +116,16 @@ _EncoderOption = Annotated[
         envvar=ENCODER_VARIABLE,
         metavar="NAME",
         show_default="the one that filled the library, else mini",
+        help="mini; or a checkpoint folder or hub id (owner/name, owner/name@revision): experimental.",
+        rich_help_panel=_PANEL,
+    ),
+]
+OtherEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        show_default="the one that is called so already",
         help="mini; or a checkpoint folder or hub id (owner/name, owner/name@revision): experimental.",
         rich_help_panel=_PANEL,
     ),
@@ -176,7 +199,7 @@ def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., No
     typer reads a command's signature. It is shown one in which the options stand in the place of the parameter, and
     the command is called with what they say. `name` is how the encoder is named: by an option, or as an argument.
     """
-    default = None if name is _EncoderOption else inspect.Parameter.empty
+    default = inspect.Parameter.empty if name is EncoderArgument else None
     kind = inspect.Parameter.KEYWORD_ONLY
     shown = [inspect.Parameter("encoder", kind, default=default, annotation=name)]
     shown += [inspect.Parameter(each, kind, default=None, annotation=how) for each, how in _ENCODER_OPTIONS.items()]

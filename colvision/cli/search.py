@@ -74,6 +74,18 @@ def search(
     exact_words: _ExactWordsOption = False,
     rerank: RerankOption = None,
     candidates: CandidatesOption = CANDIDATES,
+    encoders: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Ask these further encoders of the collection (a,b), or main alone.",
+            show_default="all that it has",
+        ),
+    ] = None,
+    first_stage: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Compare only the best pages by this further encoder of the collection."),
+    ] = None,
     max_memory: MemoryOption = None,
     as_json: JsonOption = False,
     *,
@@ -86,6 +98,8 @@ def search(
         "--text-fusion": text_fusion is not None,
         "--exact-words": exact_words,
         "--rerank": rerank is not None,
+        "--encoders": encoders is not None,
+        "--first-stage": first_stage is not None,
     }
     if words is None and (given := [option for option, is_given in with_words.items() if is_given]):
         raise typer.BadParameter(f"{given[0]} goes with words")
@@ -109,6 +123,8 @@ def search(
                 exact_words=exact_words,
                 rerank=rerank,
                 candidates=candidates,
+                encoders=_names(encoders),
+                first_stage=first_stage,
             )
         others = [name for name in opened.collections() if name != DEFAULT_COLLECTION]
     if as_json:
@@ -121,17 +137,22 @@ def search(
         stderr.print(f"searched {DEFAULT_COLLECTION} alone; also here: {escape(', '.join(others))} (--collection)")
 
 
+def _names(encoders: str | None) -> list[str] | None:
+    return None if encoders is None else [name.strip() for name in encoders.split(",")]
+
+
 def _show(answer: colvision.Answer, *, by_words: bool) -> None:
     for hit in answer:
         parts = f"  ({_parts(hit)})" if by_words else ""  # patches of a page say nothing to a reader
         folder = f", from {hit.folder}" if hit.folder else ""
         echo(f"{hit.rank:3}  {_shown_score(hit, answer.reranking)}  {hit.document}, page {hit.page}{folder}{parts}")
     if answer.notice and by_words:
-        stderr.print(escape(answer.notice))
+        stderr.print(escape(answer.notice), soft_wrap=True)
     if answer.other_words:
         others = (f"{', '.join(others)} ({word})" for word, others in answer.other_words.items())
         stderr.print(escape(f"also looked for: {', '.join(others)}"))
-    asked = " by their pixels and their text" if "bm25" in answer.retrievers else ""
+    by = [{"maxsim": "their pixels", "bm25": "their text"}.get(name, name) for name in answer.retrievers]
+    asked = f" by {', '.join(by[:-1])} and {by[-1]}" if len(by) > 1 else ""
     how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
     stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
     if (reranking := answer.reranking) is not None:
@@ -160,7 +181,7 @@ def _parts(hit: colvision.Hit) -> str:
         for word, tokens in _words(hit.query.embedding)
     ]
     return " ".join(shares) + "".join(
-        f"; {_TERMS[name]} {value:.2f}" for name, value in hit.score_terms.items() if value >= _SHOWN
+        f"; {_TERMS.get(name, f'by {name}')} {value:.2f}" for name, value in hit.score_terms.items() if value >= _SHOWN
     )
 
 
@@ -181,6 +202,9 @@ def explain(
     collection: AnyCollectionOption = None,
     word: Annotated[str | None, typer.Option(help="Colour this word's matches only.")] = None,
     exact_words: _ExactWordsOption = False,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What this further encoder of the collection matched.")
+    ] = None,
     *,
     encoder: EncoderSpec,
 ) -> None:
@@ -188,7 +212,8 @@ def explain(
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
     with open_existing(library, encoder=encoder) as opened:
-        why = select_collection(opened, collection).explain(" ".join(words), document, page, exact_words=exact_words)
+        asked_in = select_collection(opened, collection)
+        why = asked_in.explain(" ".join(words), document, page, exact_words=exact_words, encoder=by)
         why.heatmap(word).save(out, format="PNG")
     printed = why.query.printed_words(why.similarities)
     for asked, tokens in _words(why.query.embedding):
@@ -200,7 +225,7 @@ def explain(
         other = f", as {printed[asked]}" if asked in printed else ""
         echo(f"{asked}{other}: {share:.3f} (similarity {best.similarity:.3f}) at {place}{text}")
     for name, value in why.score_terms.items():
-        echo(f"{_TERMS[name]}: {value:.3f}")
+        echo(f"{_TERMS.get(name, f'by {name}')}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")
     if left_out := left_out_notice(why.query.embedding.left_out):
         stderr.print(escape(left_out))

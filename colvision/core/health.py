@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-NoteKind = Literal["attachments", "form", "blank", "shrunk", "fonts", "hidden", "script", "small", "textless"]
+NoteKind = Literal["attachments", "form", "blank", "shrunk", "fonts", "hidden", "script", "small", "textless", "ocr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Note:
 
     Of a file: `attachments` that it carries, a `form` that only its own program shows. Of a page: it is `blank` though
     it has content, it was `shrunk` too far, its `fonts` are not here, a text layer is `hidden`, its `script` is none
-    that the encoder reads, its print is too `small`, or it is `textless` for an encoder that reads text alone.
+    that the encoder reads, its print is too `small`, it is `textless` for an encoder that reads text alone, or `ocr`
+    failed on it.
     """
 
     kind: NoteKind
@@ -68,6 +69,7 @@ _MARKS: Mapping[NoteKind, str] = {
     "script": "in another script",
     "small": "in small print",
     "textless": "without text",
+    "ocr": "without text: OCR failed",
 }
 
 

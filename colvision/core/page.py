@@ -1,5 +1,6 @@
 """A page: its image, where it came from, and how its pixels lie on the paper."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,6 +84,19 @@ class PrintedWord(NamedTuple):
     confidence: float = 1.0
 
 
+def text_of(words: Sequence[PrintedWord]) -> str:
+    """Words in reading order -> their lines: one ends where the next word stands lower, higher or further back."""
+    lines: list[list[str]] = []
+    before: Box | None = None
+    for word in words:
+        middle = (word.box.top + word.box.bottom) / 2
+        if before is None or not before.top <= middle <= before.bottom or word.box.left < before.left:
+            lines.append([])
+        lines[-1].append(word.text)
+        before = word.box
+    return "\n".join(map(" ".join, lines))
+
+
 def parse_page(text: str) -> tuple[str, int]:
     """`pump.pdf:12` -> the document (a name or an id) and its page. Raises `ValueError`."""
     document, _, page = text.rpartition(":")
@@ -96,10 +110,10 @@ class Page:
     """One page as an image.
 
     `image` is RGB or L, `number` counts from 1 in its file, `source` names the file in messages,
-    `geometry` is None for image files, `text` is the PDF's own text layer ("" where there is none), `words` are its
-    words in reading order (none where nobody knows where they stand), `notes` say what of the page cannot be read on
-    the image. `print_height` is the size of most letters of the text layer (a font's size,
-    its em) in pixels of the image, None where nobody knows.
+    `geometry` is None for image files, `text` is the PDF's own text layer, or what the OCR engine `text_reader` has
+    read on the image ("" where there is none), `words` are its words in reading order (none where nobody knows where
+    they stand), `notes` say what of the page cannot be read on the image. `print_height` is the size of most letters
+    of the text layer (a font's size, its em) in pixels of the image, None where nobody knows.
     """
 
     image: Image.Image
@@ -110,6 +124,7 @@ class Page:
     notes: tuple[Note, ...] = ()
     print_height: float | None = None
     words: tuple[PrintedWord, ...] = ()
+    text_reader: str = ""  # "" for the PDF's own, else the engine with its version
 
     def __post_init__(self) -> None:
         if self.number < 1:

@@ -1,7 +1,7 @@
 """A query as one answer scores it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +21,27 @@ DOCUMENT_WEIGHT = 0.25
 Scores = NDArray[np.float64]
 
 
-class TextScale(NamedTuple):
-    """How BM25 is compared with MaxSim: `unit` is what 1 of it is worth, `floor` the score of no match."""
+class TermScale(NamedTuple):
+    """How another score is fused with a page's own: `unit` is what 1 of it is worth, `floor` the own score of no match.
+
+    `zero` is the other one's score of no match, `weight` how much its share counts beside 1 of the own.
+    """
 
     unit: float
     floor: float
+    zero: float = 0.0
+    weight: float = TEXT_WEIGHT
+
+    def term(self, scores: Scores, others: Scores) -> Scores:
+        """(n,) own scores and others of the same pages -> (n,) what the others add.
+
+        The order is that of `match + weight * max(other, UNREAD * match)`, both as shares of the best, in the unit of
+        the own scores. So the other can only add: a page of which it says less than `UNREAD` of what the own score says
+        counts as if it said that much.
+        """
+        more = (others - self.zero) * self.unit - UNREAD * (scores - self.floor)
+        term: Scores = self.weight / (1 + self.weight * UNREAD) * np.maximum(more, 0.0)
+        return term
 
 
 class PrintedTokens(NamedTuple):
@@ -44,7 +60,8 @@ class PrintedTokens(NamedTuple):
 class ScoredQuery:
     """An encoded query with the weights that one answer gave its tokens: all that `explain` needs beside a page.
 
-    `mean_vectors` is the mean number of vectors of the collection's pages, `text_scale` None where no text was asked.
+    `mean_vectors` is the mean number of vectors of the collection's pages, `text_scale` None where no text was asked,
+    `others` the same query by the further encoders that were asked, each by its name.
     """
 
     embedding: QueryEmbedding
@@ -52,7 +69,8 @@ class ScoredQuery:
     calibration: Calibration
     fingerprint: str
     mean_vectors: float = 1.0
-    text_scale: TextScale | None = None
+    text_scale: TermScale | None = None
+    others: Mapping[str, "FusedQuery"] = field(default_factory=dict)
 
     def calibrated(self, table: Floats) -> Floats:
         """(t, ...) similarities of its tokens to vectors -> calibrated ones."""
@@ -62,6 +80,11 @@ class ScoredQuery:
     def values(self, similarity: Floats) -> Floats:
         """(..., t) best similarities of pages -> (..., t) calibrated ones, see `word_values`."""
         return word_values(self.embedding, self.calibration, similarity)
+
+    def scores(self, similarity: Floats) -> Scores:
+        """(..., t) best similarities of pages -> (...,) the sums of the contributions: MaxSim and nothing else."""
+        scores: Scores = self.contributions(similarity).sum(axis=-1, dtype=np.float64)
+        return scores
 
     def contributions(self, similarity: Floats) -> Floats:
         """(..., t) best similarities of pages -> (..., t) what each token adds to the score.
@@ -128,17 +151,12 @@ class ScoredQuery:
         )
 
     def text_term(self, scores: Scores, texts: Scores) -> Scores:
-        """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add.
+        """(n,) scores by the pixels and BM25 scores of pages -> (n,) what their text layers add, see `TermScale`.
 
-        The order is that of `match + TEXT_WEIGHT * max(text, UNREAD * match)`, both as shares of the best there could
-        be, in the unit of the scores. So a text layer can only add: a page whose text says less than `UNREAD` of what
-        its pixels say (a scan, a garbled or nearly empty layer, words inside a figure) counts as if it said that much.
+        The shares are of the best there could be. A text that says less than `UNREAD` of what the pixels say may be
+        that of a scan, a garbled or nearly empty layer, or lack the words inside a figure.
         """
-        if self.text_scale is None:
-            return np.zeros_like(scores)
-        more = texts * self.text_scale.unit - UNREAD * (scores - self.text_scale.floor)
-        term: Scores = TEXT_WEIGHT / (1 + TEXT_WEIGHT * UNREAD) * np.maximum(more, 0.0)
-        return term
+        return np.zeros_like(scores) if self.text_scale is None else self.text_scale.term(scores, texts)
 
     def named_tokens(self, name: str) -> tuple[int, ...]:
         """The tokens of `named_words`."""
@@ -155,6 +173,14 @@ class ScoredQuery:
         missing = self.weights * np.clip(1.0 - self.values(similarity), 0.0, 1.0)  # (..., t)
         term: Scores = DOCUMENT_WEIGHT * missing[..., list(named)].sum(axis=-1, dtype=np.float64)
         return term
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FusedQuery:
+    """A query as a further encoder scores it, and how those scores are fused with the collection's own."""
+
+    query: ScoredQuery
+    scale: TermScale
 
 
 def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Floats) -> Floats:

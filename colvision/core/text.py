@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+MIN_LETTERS = 16  # and digits of a page with text: a stamp or a page number has fewer
 _INVISIBLE = re.compile(
     "\u00ad[^\\S\n]*\r?\n\\s*|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
@@ -64,6 +65,11 @@ class Term(NamedTuple):
         if self.is_code:
             return ((" ".join(self.parts), "".join(self.parts)),)
         return tuple((part,) for part in self.parts)
+
+
+def is_text(text: str) -> bool:
+    """Whether a page with this text needs no OCR: it has letters and digits for more than a page number or a stamp."""
+    return sum(map(str.isalnum, text)) >= MIN_LETTERS
 
 
 def page_form(text: str) -> str:

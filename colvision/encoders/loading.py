@@ -42,6 +42,8 @@ def load_encoder(
 ) -> Encoder:
     """The encoder of this name, ready to encode: loaded completely or refused.
 
+    An encoder of text takes `device` and `dtype` alone, and mini none of the options: ValueError for others.
+
     Args:
         name: `"mini"`, a checkpoint folder, or a hub id `"owner/name"`, at a revision `"owner/name@revision"`.
             A folder is looked for before the hub; a folder called mini is `"./mini"`.

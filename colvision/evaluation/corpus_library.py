@@ -1,6 +1,7 @@
 """A corpus in a library, ready to be searched: filled once, found filled by the next run."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,12 +13,13 @@ from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, CorpusDocument, TaskProgress, TaskProgressCallback
-from colvision.evaluation.pointing import Pointing, PrintedWord, is_hit, summarise
+from colvision.evaluation.pointing import Pointing, TargetWord, is_hit, summarise
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationSetting
 from colvision.evaluation.runs import DEPTH, Run, RunEntry, rank
 from colvision.ingest import IngestReport, Progress
 from colvision.library import Library, open_library
+from colvision.ocr import choose_engine
 from colvision.search import Hit
 from colvision.search.rerank import CANDIDATES, RerankOptions
 
@@ -39,6 +41,7 @@ class CorpusLibrary:
     corpus: Corpus
     documents: dict[str, CorpusDocument]  # by document id
     pool: int = 1  # patches that share a vector
+    ocr: str = ""  # the engine that has read pages without text
 
     def setting(
         self, *, soft_idf: bool, text_fusion: bool, exact_words: bool, reranking: RerankOptions | None = None
@@ -57,6 +60,7 @@ class CorpusLibrary:
             retrievers=("maxsim", "bm25") if text_fusion else ("maxsim",),
             reranker="" if reranking is None else reranking.reranker.name,
             candidates=0 if reranking is None else reranking.candidates,
+            ocr=self.ocr,
         )
 
     def search(
@@ -93,13 +97,13 @@ class CorpusLibrary:
         return Run("-".join(name.split()), answers)
 
     def _ranked(self, hit: Hit) -> RunEntry:
-        return RunEntry(self._page(hit.document_id, hit.page), hit.score)
+        return RunEntry(self.page_of(hit), hit.score)
 
     def _reranked(self, hit: Hit) -> RunEntry:
         """By its place: some pages have a score of the reranker, others only one of the search before it."""
-        return RunEntry(self._page(hit.document_id, hit.page), float(DEPTH - hit.rank))
+        return RunEntry(self.page_of(hit), float(DEPTH - hit.rank))
 
-    def point(self, words: Sequence[PrintedWord], *, progress: TaskProgressCallback) -> Pointing:
+    def point(self, words: Sequence[TargetWord], *, progress: TaskProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.
 
         A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
@@ -117,15 +121,16 @@ class CorpusLibrary:
             progress(TaskProgress("pointing", done, len(words)))
         return summarise(hits)
 
-    def _is_hit(self, word: PrintedWord, document_id: str, number: int) -> bool:
+    def _is_hit(self, word: TargetWord, document_id: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
         explanation = self.library.collection(self.name).explain(word.text, document_id, number, image=False)
         return is_hit(explanation, word.boxes)
 
-    def _page(self, document_id: str, number: int) -> PageId:
-        document = self.documents[document_id]
-        return PageId(document.name, document.numbers[number - 1])
+    def page_of(self, hit: Hit) -> PageId:
+        """The page of the corpus that was found."""
+        document = self.documents[hit.document_id]
+        return PageId(document.name, document.numbers[hit.page - 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,26 +141,44 @@ class EvaluationFolders:
     cache: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How pages are stored: one vector for about `pool` patches, text by this `ocr` where a page has none."""
+
+    pool: int = 1
+    ocr: str | None = None
+
+
+_AS_IT_IS = Preparation()
+
+
 @contextmanager
 def open_corpus(
-    corpus: Corpus, encoder: Encoder, *, folders: EvaluationFolders, progress: TaskProgressCallback, pool: int = 1
+    corpus: Corpus,
+    encoder: Encoder,
+    *,
+    folders: EvaluationFolders,
+    progress: TaskProgressCallback,
+    preparation: Preparation = _AS_IT_IS,
 ) -> Iterator[CorpusLibrary]:
     """A collection with the corpus: what is missing in it is read first, so a run that was killed goes on.
 
-    With `pool` 2 or 3 it keeps one vector for about so many patches. Raises `InputError` for a file that cannot be
-    ingested.
+    Raises `InputError` for a file that cannot be ingested, `MissingExtra` for an OCR engine that is not installed.
     """
-    name = corpus_collection_name(corpus, replace(encoder.info, pool=pool))
+    pool, ocr = preparation.pool, preparation.ocr
+    name = corpus_collection_name(corpus, replace(encoder.info, pool=pool), ocr)
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
     with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
-        report = opened.collection(name).ingest(paths, pool=pool, progress=_IngestProgress(corpus, progress))
-        yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool)
+        report = opened.collection(name).ingest(paths, pool=pool, ocr=ocr, progress=_IngestProgress(corpus, progress))
+        reader = choose_engine(ocr).name if ocr else ""
+        yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool, reader)
 
 
-def corpus_collection_name(corpus: Corpus, info: EncoderInfo) -> str:
-    """Another for other files, pages, level, encoder or pool: every page in it belongs to the evaluation."""
+def corpus_collection_name(corpus: Corpus, info: EncoderInfo, ocr: str | None = None) -> str:
+    """Another for other files, pages, level, encoder, pool or OCR: every page in it belongs to the evaluation."""
     pooled = f"-pool{info.pool}" if info.pool > 1 else ""
-    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}{pooled}"
+    read = f"-{re.sub('[^a-z0-9]+', '-', choose_engine(ocr).name.lower())}" if ocr else ""
+    return f"{corpus.level}-{corpus.digest}-{hashlib.sha256(info.fingerprint.encode()).hexdigest()[:8]}{pooled}{read}"
 
 
 def is_readable(encoder: Encoder, text: str) -> bool:

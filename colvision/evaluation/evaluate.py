@@ -10,7 +10,7 @@ from colvision.core.reranker import Reranker
 from colvision.encoders import load_encoder, load_reranker
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, TaskProgressCallback
-from colvision.evaluation.corpus_library import EvaluationFolders, default_cache, is_readable, open_corpus
+from colvision.evaluation.corpus_library import EvaluationFolders, Preparation, default_cache, is_readable, open_corpus
 from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, measure_groups
@@ -21,9 +21,9 @@ from colvision.search.rerank import CANDIDATES, RerankOptions
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """`text_fusion` searches the text layers beside the page images; `exact_words` looks for the questions' own words
-    alone; `pool` 2 or 3 keeps one vector for about so many patches. `rerank` is a reranker, or the name of one, that
-    orders the best `candidates` again. `against`: a TREC run to compare with; `words`: a
-    file of words to point at.
+    alone; `pool` 2 or 3 keeps one vector for about so many patches. `ocr` names what reads the text of pages that have
+    none: that of scans, for `text_fusion`. `rerank` is a reranker, or the name of one, for the best `candidates`.
+    `against`: a TREC run to compare with; `words`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
     """
@@ -34,6 +34,7 @@ class EvaluationOptions:
     pool: int = 1
     rerank: str | Reranker | None = None
     candidates: int = CANDIDATES
+    ocr: str | None = None
     against: Path | None = None
     words: Path | None = None
     library: Path | None = None
@@ -66,7 +67,8 @@ def evaluate(
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
     folders = EvaluationFolders(options.library, options.cache or default_cache())
-    with open_corpus(corpus, loaded, folders=folders, progress=progress, pool=options.pool) as searched:
+    preparation = Preparation(options.pool, options.ocr)
+    with open_corpus(corpus, loaded, folders=folders, progress=progress, preparation=preparation) as searched:
         scoring: dict[str, Any] = {
             "soft_idf": options.soft_idf,
             "text_fusion": options.text_fusion,

@@ -34,14 +34,16 @@ class EvaluationSetting:
     retrievers: tuple[str, ...]
     reranker: str = ""  # "" for none
     candidates: int = 0  # that it orders
+    ocr: str = ""  # what has read the text of pages that have none
 
     def __str__(self) -> str:
+        read = f", text of scans by {self.ocr}" if self.ocr else ""
         failed = f" ({self.failed_pages} failed)" if self.failed_pages else ""
         pooled = f", pool {self.encoder.pool}" if self.encoder.pool > 1 else ""
         return (
             f"encoder {self.encoder.name} {self.encoder.fingerprint[:12]}{pooled}, "
             f"renderer {', '.join(self.renderers)}, level {self.level}, "
-            f"{self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}), "
+            f"{self.pages} pages{failed} of {self.documents} documents (corpus {self.corpus}){read}, "
             f"retrievers: {', '.join(self.retrievers)}, scoring: {'; '.join(self._scoring())}"
         )
 
@@ -112,6 +114,7 @@ class EvaluationReport:
             "corpus": setting.corpus,
             "retrievers": list(setting.retrievers),
             "reranker": {"name": setting.reranker, "candidates": setting.candidates} if setting.reranker else None,
+            "ocr": setting.ocr or None,
             "scoring": {
                 "calibration": asdict(info.calibration),
                 "soft_idf": setting.soft_idf and info.calibration.is_probability,

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +86,10 @@ class Explanation:
         """(t,) the best similarity of each token on the page."""
         return np.array([match.similarity for match in self.matches], dtype=np.float32)
 
+    def without_terms(self) -> "Explanation":
+        """With the score of MaxSim alone."""
+        return replace(self, score_terms={}, score=float(self.contributions.sum(dtype=np.float64)))
+
     def regions(self) -> tuple[Region, ...]:
         """The places of the winning patches, strongest first."""
         by_box: dict[Box, list[TokenMatch]] = {}
@@ -156,10 +160,12 @@ def explain_page(
     geometry: PdfGeometry | None = None,
     name: str = "",
     text_score: float = 0.0,
+    others: Mapping[str, float] | None = None,
 ) -> Explanation:
     """The similarity map and every token's match, from the same codes and arithmetic as the score.
 
-    `name` is the document's, in `page_form`, `text_score` what BM25 gives the page's text layer.
+    `name` is the document's, in `page_form`, `text_score` what BM25 gives the page's text layer, `others` the scores of
+    the page by those of `query.others` that have read it.
     """
     table = similarities(query.embedding.vectors, stored.codes, quantisation_range)  # (t, n)
     winner = table.argmax(axis=1)  # (t,)
@@ -181,8 +187,20 @@ def explain_page(
         "document": float(query.document_term(best, query.named_tokens(name))),
     }
     score_terms |= {term: value for term, value in beside.items() if value > 0}
-    score = pixels + sum(beside.values())
+    own = pixels + sum(beside.values())
+    by_others = {
+        other: float(fused.scale.term(np.array(own), np.array((others or {}).get(other, fused.scale.zero))))
+        for other, fused in query.others.items()
+    }
+    score_terms |= {term: value for term, value in by_others.items() if value > 0}
+    score = own + sum(by_others.values())
     return Explanation(query, stored.grid, similarity_map, matches, score_terms, score, image)
+
+
+def score_page(query: ScoredQuery, stored: ShardPage, *, quantisation_range: float) -> float:
+    """The MaxSim score of a page, from the same codes and arithmetic as in a search."""
+    table = similarities(query.embedding.vectors, stored.codes, quantisation_range)  # (t, n)
+    return float(query.scores(table.max(axis=1)))
 
 
 class _Places(NamedTuple):

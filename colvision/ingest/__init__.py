@@ -2,7 +2,9 @@
 
 from colvision.ingest.ingest import complete_document, ingest_again, ingest_files, reencode_collection
 from colvision.ingest.left_out import LeftOut
+from colvision.ingest.ocr import OcrFileReport, OcrReport, read_texts
 from colvision.ingest.options import COMMIT_BYTES, Callbacks, IngestOptions
+from colvision.ingest.others import LoadEncoder, add_encoder, read_by_others
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Source, Upload, find_files
 
@@ -14,12 +16,18 @@ __all__ = [
     "IngestOptions",
     "IngestReport",
     "LeftOut",
+    "LoadEncoder",
+    "OcrFileReport",
+    "OcrReport",
     "Progress",
     "Source",
     "Upload",
+    "add_encoder",
     "reencode_collection",
+    "read_by_others",
     "complete_document",
     "find_files",
     "ingest_again",
     "ingest_files",
+    "read_texts",
 ]

@@ -5,21 +5,24 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from colvision.core.embedding import PageEmbedding
 from colvision.core.encoder import Encoder, drawing_processes, unreadable_on
 from colvision.core.health import Note
 from colvision.core.page import Page, PdfGeometry
+from colvision.core.text import is_text
 from colvision.errors import EncoderError, InputError
+from colvision.ingest.ocr import read_text, with_own_text, with_stored_text
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.report import Progress
+from colvision.ocr import choose_engine
 from colvision.pdf import FailedPage, read_pages
-from colvision.pdf.text_layer import is_legible
 from colvision.store import Store
 from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
 from colvision.store.files import encode_jpeg
+from colvision.store.records import PageText
 from colvision.store.writer import EncodedPage
 
 _JPEG_THREADS = 2  # a page takes 16 ms of one
@@ -35,14 +38,15 @@ class _PageInFlight:
     jpeg: Future[bytes]
     shape: tuple[int, int]
     geometry: PdfGeometry | None
-    text: str
+    text: PageText
     notes: tuple[Note, ...]
 
     @classmethod
     def of(cls, page: Page, unreadable: tuple[Note, ...], threads: ThreadPoolExecutor) -> "_PageInFlight":
         notes = page.notes + unreadable
         jpeg = threads.submit(encode_jpeg, page.image)
-        return cls(page.number, jpeg, page.shape, page.geometry, page.text, notes)
+        text = PageText(page.text, page.words, page.text_reader)
+        return cls(page.number, jpeg, page.shape, page.geometry, text, notes)
 
     def with_embedding(self, embedding: PageEmbedding) -> EncodedPage:
         return EncodedPage(
@@ -58,6 +62,7 @@ class DocumentIngest:
     ) -> None:
         self._store, self._encoder, self._pending = store, encoder, pending
         self._options, self._callbacks = options, callbacks
+        self._engine = choose_engine(options.ocr) if options.ocr else None
         self._in_flight: deque[_PageInFlight] = deque()
         self._batch: list[EncodedPage] = []
         self._bytes = 0  # of the batch
@@ -66,7 +71,7 @@ class DocumentIngest:
         self._failed_count = 0
         self._times: deque[float] = deque([time.monotonic()], maxlen=_SPEED_PAGES + 1)
         self._committed_at = time.monotonic()
-        self.stored = 0
+        self.stored = self.read_by_ocr = 0
         self.is_cancelled = False
         self.reason = ""  # why the rest of the file could not be read
 
@@ -106,7 +111,7 @@ class DocumentIngest:
                     self._failed_count += 1
                     self._count_page()
                     continue
-                page = item if is_legible(item.text) else replace(item, text="")
+                page = self._with_text(item)
                 self._in_flight.append(_PageInFlight.of(page, unreadable_on(page, self._encoder), threads))
                 if len(self._in_flight) > _JPEGS_AHEAD:
                     self._in_flight[-_JPEGS_AHEAD].jpeg.result()
@@ -116,6 +121,19 @@ class DocumentIngest:
         finally:
             if isinstance(items, Generator):
                 items.close()  # ends the process that reads the file
+
+    def _with_text(self, item: Page) -> Page:
+        """With its own text, with what OCR has read on it before, or reads now, if it was asked to."""
+        page = with_own_text(item)
+        if is_text(page.text):
+            return page
+        if stored := self._store.read_by_ocr(self._pending.row, page.number):
+            return with_stored_text(page, stored)
+        if self._engine is None:
+            return page
+        page = read_text(page, self._engine)
+        self.read_by_ocr += bool(page.text_reader)
+        return page
 
     def _add(self, embedding: PageEmbedding) -> None:
         if not self._in_flight:

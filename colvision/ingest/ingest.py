@@ -22,11 +22,13 @@ from colvision.errors import (
 )
 from colvision.ingest.document_ingest import DocumentIngest
 from colvision.ingest.left_out import LeftOut
+from colvision.ingest.ocr import read_texts
 from colvision.ingest.options import Callbacks, IngestOptions
 from colvision.ingest.paths import is_there, shown, shown_path
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Found, Unreadable, Upload
+from colvision.ocr import choose_engine
 from colvision.pdf import FailedPage, inspect_file, renderer_of_record
 from colvision.store import Store
 from colvision.store.disk import check_room
@@ -45,7 +47,7 @@ def ingest_files(
     Raises `EncoderMismatch`, `EncoderError` (unfit, says `doctor`) and `LibraryError` (read-only, full disk), which
     would fail every file.
     """
-    _ensure_valid(encoder)
+    _ensure_valid(encoder, options)
     started = time.monotonic()
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
     reports: list[FileReport] = []
@@ -64,7 +66,14 @@ def ingest_files(
     return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
 
-def _ensure_valid(encoder: Encoder) -> None:
+def _ensure_valid(encoder: Encoder, options: IngestOptions) -> None:
+    if options.ocr is not None:
+        choose_engine(options.ocr)  # before anything is read
+    ensure_valid_encoder(encoder)
+
+
+def ensure_valid_encoder(encoder: Encoder) -> None:
+    """Raises `EncoderError` for one that is not fit to fill a library: see `ensure_valid`."""
     # Here for PIL's fonts and numpy.random: a process that only searches need not wait for them.
     from colvision.encoders.doctor import ensure_valid
 
@@ -101,10 +110,10 @@ def _ingest_file(
         with file.open() if isinstance(file, Upload) else nullcontext(file) as path:
             return _ingest_path(store, encoder, path, source_file, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
+    return report_errors(FileReport(source, name, "failed"), ingest, is_job=options.job is not None)
 
 
-def _report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
+def report_errors(failed: FileReport, work: Callable[[], FileReport], *, is_job: bool = False) -> FileReport:
     """What `work` returns, or `failed` with the reason: whatever one file does to what reads it, the others are read.
 
     Raises `EncoderError` and `LibraryError` where they would fail every file.
@@ -139,10 +148,22 @@ def _ingest_path(
     if pending.outcome == "same" and not pending.missing:
         (health,) = store.health([row])
         report = FileReport(source_file.source, row.name, "same", row.id, notes=health.notes)
+        if options.ocr is not None:
+            report = _with_texts(store, row, report, options=options, callbacks=callbacks)
     else:
         report = complete_document(store, encoder, pending, options=options, callbacks=callbacks)
     report = replace(report, changes=changes(pending.known, wanted))
     return _note_path(store, source_file, row, report) if pending.outcome == "same" else report
+
+
+def _with_texts(
+    store: Store, row: DocumentRow, report: FileReport, *, options: IngestOptions, callbacks: Callbacks
+) -> FileReport:
+    """The text of pages that were stored without it."""
+    assert options.ocr is not None
+    texts = read_texts(store, [row], choose_engine(options.ocr), options=options, callbacks=callbacks)
+    (health,) = store.health([row])
+    return replace(report, read_by_ocr=texts.pages, notes=health.notes)
 
 
 def _note_path(store: Store, source_file: SourceFile, row: DocumentRow, report: FileReport) -> FileReport:
@@ -211,7 +232,7 @@ def complete_document(
         return replace(report, outcome="failed", reason=ingest.reason)
     (health,) = store.health([row])
     failed = tuple(FailedPage(each.page, each.reason) for each in health.failed)
-    report = replace(report, failed_pages=failed, notes=health.notes)
+    report = replace(report, failed_pages=failed, notes=health.notes, read_by_ocr=ingest.read_by_ocr)
     if ingest.is_cancelled:
         store.writer.stop(pending, CANCELLED)
         return replace(report, outcome="cancelled")
@@ -246,14 +267,14 @@ def ingest_again(
 
     Raises `EncoderMismatch`.
     """
-    _ensure_valid(encoder)
+    _ensure_valid(encoder, options)
     encoder = apply_pooling(store, encoder, options.collection, options.pool)
 
     def ingest() -> FileReport:
         pending = store.pending.reopen(row, encoder.info)
         return complete_document(store, encoder, pending, options=options, callbacks=callbacks)
 
-    return _report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
+    return report_errors(FileReport(row.source, row.name, "failed", row.id), ingest)
 
 
 def reencode_collection(
@@ -263,7 +284,7 @@ def reencode_collection(
 
     Cancelled or killed, it goes on when it is run again. Raises `CollectionNotFound`, `LibraryError`.
     """
-    _ensure_valid(encoder)
+    _ensure_valid(encoder, options)
     started = time.monotonic()
     reports: list[FileReport] = []
     encoder = apply_pooling(store, encoder, options.collection, options.pool)

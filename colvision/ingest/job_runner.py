@@ -9,6 +9,7 @@ from colvision.core.encoder import Encoder
 from colvision.errors import ColvisionError
 from colvision.ingest.ingest import ingest_again, ingest_files, reencode_collection
 from colvision.ingest.options import Callbacks, IngestOptions
+from colvision.ingest.others import LoadEncoder, read_by_others
 from colvision.ingest.report import FileOutcome, FileReport, IngestReport, Progress
 from colvision.ingest.sources import Upload
 from colvision.store import Store
@@ -25,8 +26,11 @@ _STATES: Mapping[FileOutcome, JobState] = {
 }
 
 
-def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions) -> Job:
-    """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed.
+def run_job(
+    store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions, others: LoadEncoder
+) -> Job:
+    """Works on a job that the caller has claimed; returns it as it ended. `encoder` is called when it is needed, and
+    `others` loads the further encoders of its collection, which read what it has brought.
 
     `options` are the library's; collection, `replace` and metadata are the job's. An error of the library itself fails
     the job with its message and is raised again; interrupted, the job waits again.
@@ -39,6 +43,10 @@ def run_job(store: Store, encoder: Callable[[], Encoder], job: Job, *, options: 
             return store.jobs.finish(job, "cancelled")
         options = replace(options, collection=job.collection, replace=job.replace, metadata=job.metadata, job=job.key)
         state, reason, document = run(store, loaded, job, options)
+        if state == "ready":
+            callbacks = _JobProgress(store, job).callbacks()
+            notices = read_by_others(store, others, options=options, callbacks=callbacks)
+            reason = "; ".join(filter(None, (reason, *notices)))
     except ColvisionError as error:
         store.jobs.finish(job, "failed", reason=str(error), keeps_file=True)  # which is not what is wrong
         raise

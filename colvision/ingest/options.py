@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.ingest.report import FileReport, Progress
+from colvision.ocr import check_ocr
 from colvision.pdf import Limits, RendererChoice, check_renderer
 from colvision.store.disk import KEEP_FREE
 
@@ -17,7 +18,8 @@ class IngestOptions:
 
     Before each the disk is looked at: `keep_free` bytes stay free, at most 5 % of it.
     `replace`, `metadata`, `job`: see `SourceFile`. `pool` has a new collection keep one vector for about so many
-    patches; None keeps the collection's own. `renderer` draws the pages of PDFs.
+    patches; None keeps the collection's own. `renderer` draws the pages of PDFs. `ocr` names what reads the text of
+    pages that have none (see `check_ocr`); None: nothing does.
     """
 
     collection: str = "default"
@@ -31,6 +33,7 @@ class IngestOptions:
     keep_free: int = KEEP_FREE
     limits: Limits = Limits()
     renderer: RendererChoice = "pdfium"
+    ocr: str | None = None
 
     def __post_init__(self) -> None:
         if self.commit_pages < 1 or self.commit_seconds < 0:
@@ -39,6 +42,8 @@ class IngestOptions:
             raise ValueError(f"keep_free is {self.keep_free}; give a number of bytes, 0 or more")
         metadata_text(self.metadata or {})  # refused before the first file is read
         check_renderer(self.renderer)
+        if self.ocr is not None:
+            check_ocr(self.ocr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@ class FileReport:
 
     `pages` were stored by this call, `before` by an earlier one that was interrupted. `failed_pages` were tried by this
     call; `notes` say what else of the file was not read. `document_id` is "" for a file that did not become a document;
-    `reason` says why it failed. `same_as` is where a document came from that has the same bytes, if that is another
-    path or name than this file's; the file `is_moved` if nothing is there any more. `changes` are the facts that are
-    other ones than the document had.
+    `reason` says why it failed, or what further encoders did not read of it. `same_as` is where a document came from
+    that has the same bytes, if that is another path or name than this file's; the file `is_moved` if nothing is there
+    any more. `changes` are the facts that are other ones than the document had, `read_by_ocr` is the number of pages
+    whose text OCR has read.
     """
 
     source: str
@@ -48,6 +49,7 @@ class FileReport:
     same_as: str = ""
     is_moved: bool = False
     changes: tuple[FactChange, ...] = ()
+    read_by_ocr: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
@@ -66,7 +68,7 @@ class FileReport:
             same = f"{self.name}: the same bytes as before"
         if tried := self.pages + len(self.failed_pages):
             same += f", {tried} {_plural(tried, 'page')} that failed before tried again, {self.pages} read"
-        elif not noted:
+        elif not (noted or self.read_by_ocr):
             same += ", nothing to do"
         text = {
             "new": f"{self.name}: new, {count}",
@@ -75,6 +77,8 @@ class FileReport:
             "cancelled": f"{self.name}: cancelled, {count} stored; ingest it again to go on",
             "failed": f"{self.name}: failed: {self.reason}",
         }[self.outcome]
+        if self.read_by_ocr:
+            text += f"; the text of {self.read_by_ocr} {_plural(self.read_by_ocr, 'page')} read by OCR"
         if self.outcome != "failed":
             text += "".join(f"\n  page {failed.number} failed: {failed.reason}" for failed in self.failed_pages)
             text += "".join(f"\n  {note.sentence('the file')}" for note in self.notes)
@@ -83,17 +87,22 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """The outcome of every file, in the order of the ingest; `left_out` is what was met and is no file to read."""
+    """The outcome of every file, in the order of the ingest; `left_out` is what was met and is no file to read.
+
+    `notices` are sentences on what further encoders of the collection did not read.
+    """
 
     files: tuple[FileReport, ...]
     seconds: float
     left_out: tuple[LeftOut, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold: what `colvision ingest --json` prints."""
         return {
             "files": [file.to_dict() for file in self.files],
             "left_out": [each.to_dict() for each in self.left_out],
+            "notices": list(self.notices),
             "pages": self.pages,
             "seconds": self.seconds,
         }
@@ -138,9 +147,11 @@ class IngestReport:
         if not self.files:
             yield "nothing to ingest: no PDF or image was given"
             yield from describe_left_out(self.left_out)
+            yield from self.notices
             return
         yield from (str(file) for file in self.files)
         yield from describe_left_out(self.left_out)
+        yield from self.notices
         outcomes: tuple[FileOutcome, ...] = ("new", "replaced", "same", "failed", "cancelled")
         counts = ", ".join(
             f"{len(self.with_outcome(outcome))} {outcome}" for outcome in outcomes if self.with_outcome(outcome)

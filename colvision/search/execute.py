@@ -7,34 +7,26 @@ its soft idf needs the exact similarities of the whole collection anyway. So suc
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
-from colvision.core.embedding import Floats, QueryEmbedding
-from colvision.core.encoder import Calibration, EncoderInfo
+from colvision.core.embedding import QueryEmbedding
+from colvision.core.encoder import EncoderInfo
 from colvision.core.query import SEEN, ScoredQuery, word_values
-from colvision.maxsim.binary import has_first_stage
 from colvision.maxsim.selection import Pages
 from colvision.search.filters import Columns
-from colvision.search.idf import weigh_words
 from colvision.search.options import QueryRequest, SearchOptions
+from colvision.search.others import OtherEncoder, OtherSearch, OthersFound, ask_others
+from colvision.search.page_search import SEARCH_BYTES, PageSearch
 from colvision.search.ranking import ScoredPages, rank_hits, with_text_scale
 from colvision.search.results import Answer
-from colvision.search.scan import PageTable, bit_scores, code_maxima
+from colvision.search.scan import PageTable
 from colvision.store import Snapshot
 from colvision.store.fulltext import TextScores
-
-# Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
-# benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
-_CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
-# A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
-# VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
-_SHARED_GAIN = 1.5
-SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
 
 def search_pages(
@@ -55,20 +47,27 @@ def search_pages(
 
 
 def search_many(
-    snapshot: Snapshot, requests: Sequence[QueryRequest], *, info: EncoderInfo, memory: int = SEARCH_BYTES
+    snapshot: Snapshot,
+    requests: Sequence[QueryRequest],
+    *,
+    info: EncoderInfo,
+    memory: int = SEARCH_BYTES,
+    others: Mapping[str, OtherEncoder] | None = None,
 ) -> list[Answer]:
     """The answers to several queries, the same as one by one; those with the same filter share the passes.
 
-    `memory` bounds the bytes that a pass holds beside the mapped shards, as far as one query allows.
+    `others` are the further encoders that the requests name, each of which compares query by query. `memory` bounds the
+    bytes that a pass holds beside the mapped shards, as far as one query allows.
     """
     table = PageTable.of(snapshot)
     answers: dict[int, Answer] = {}
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i].options))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i].options)):
         positions = list(group)
-        search = _Search(table, info, _scope(table, requests[positions[0]].options), memory)
+        search = PageSearch(table, info, _scope(table, requests[positions[0]].options), memory)
+        searches = {name: OtherSearch.of(other, search) for name, other in (others or {}).items()}
         for batch in search.batches(positions, requests):
-            answers.update(zip(batch, search.answer([requests[i] for i in batch]), strict=True))
+            answers.update(zip(batch, _answers(search, [requests[i] for i in batch], searches), strict=True))
     return [answers[i] for i in range(len(requests))]
 
 
@@ -79,18 +78,17 @@ def weigh_query(
 
     Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
     """
-    search = _Search(PageTable.of(snapshot), info, None, SEARCH_BYTES)
+    search = PageSearch(PageTable.of(snapshot), info, None, SEARCH_BYTES)
     request = QueryRequest(query, texts=texts)
     if not info.calibration.is_probability and texts is None:
         return search.weigh(query, query.weights)
-    [scored] = search.scan([request], query.vectors)
-    pixels = scored.query.contributions(scored.maxima).sum(axis=1, dtype=np.float64)
-    return with_text_scale(scored.query, texts, pixels)
+    [scored] = search.scan([request])
+    return with_text_scale(scored.query, texts, scored.query.scores(scored.maxima))
 
 
 def _scope_key(options: SearchOptions) -> str:
     documents = None if options.documents is None else sorted(options.documents)
-    return repr((documents, options.where, options.mode))
+    return repr((documents, options.where, options.mode, options.first_stage))
 
 
 def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
@@ -108,123 +106,74 @@ def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
     return np.flatnonzero(kept)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Search:
-    """One pass over the pages of one filter: `scope` are those that may be found, None for all."""
+def _answers(search: PageSearch, requests: Sequence[QueryRequest], others: Mapping[str, OtherSearch]) -> list[Answer]:
+    """The answers to requests of one filter. Raises `LibraryDamaged`."""
+    started = time.perf_counter()
+    asked = [ask_others(request, others) for request in requests]
+    found, spent, mode = _compare(search, requests, asked)
+    answers = []
+    for scored, of_others in zip(found, asked, strict=True):
+        fusing = time.perf_counter()
+        scored = _with_others(search, scored, of_others)
+        hits = rank_hits(search.table, scored, search.info.quantisation_range)
+        fused = {"fusion": (time.perf_counter() - fusing) * 1000} if scored.others else {}
+        timing = {**of_others.timing_ms, **spent, **fused, "total": (time.perf_counter() - started) * 1000}
+        query = hits[0].query if hits else scored.query
+        answer = Answer(hits, query, len(search.pages), mode, len(scored.pages), timing, _retrievers(scored))
+        answers.append(replace(answer, unseen=_unseen_codes(scored), notices=of_others.notices))
+    return answers
 
-    table: PageTable
-    info: EncoderInfo
-    scope: Pages | None
-    memory: int
 
-    @property
-    def pages(self) -> Pages:
-        return np.arange(len(self.table), dtype=np.int64) if self.scope is None else self.scope
+def _retrievers(scored: ScoredPages) -> tuple[str, ...]:
+    first = [scored.options.first_stage] if scored.options.first_stage is not None else []
+    texts = [] if scored.texts is None else ["bm25"]
+    return (*first, "maxsim", *texts, *(other.name for other in scored.others))
 
-    def batches(self, positions: Iterable[int], requests: Sequence[QueryRequest]) -> Iterator[list[int]]:
-        """As many queries at once as their maxima fit into `memory`; at least one."""
-        limit = max(self.memory // (8 * max(len(self.table), 1)), 1)  # tokens: similarities and contributions, float32
-        batch: list[int] = []
-        tokens = 0
-        for position in positions:
-            more = len(requests[position].query.tokens)
-            if batch and tokens + more > limit:
-                yield batch
-                batch, tokens = [], 0
-            batch.append(position)
-            tokens += more
-        if batch:
-            yield batch
 
-    def answer(self, requests: Sequence[QueryRequest]) -> list[Answer]:
-        """Raises `LibraryDamaged`."""
-        started = time.perf_counter()
-        vectors = np.concatenate([request.query.vectors for request in requests])
-        if self._has_first_stage(requests[0].options):
-            candidates = self._select_candidates(requests, vectors)
-            first_stage_done = time.perf_counter()
-            found = self._rerank(requests, candidates, vectors)
-            spent = {
-                "first_stage": (first_stage_done - started) * 1000,
-                "rerank": (time.perf_counter() - first_stage_done) * 1000,
-            }
-            mode = "rerank"
+def _compare(
+    search: PageSearch, requests: Sequence[QueryRequest], asked: Sequence[OthersFound]
+) -> tuple[list[ScoredPages], dict[str, float], str]:
+    """Each query and the codes of the pages that can be among its best; milliseconds; how it was done."""
+    started = time.perf_counter()
+    options = requests[0].options
+    if options.first_stage is not None:
+        narrowed = [_narrowed(search, each, options.first_stage) for each in asked]
+        if search.info.calibration.is_probability:  # whose weights are those of all pages
+            found = [_cut(*each) for each in zip(search.scan(requests), narrowed, strict=True)]
         else:
-            found = self.scan(requests, vectors)
-            spent, mode = {"score": (time.perf_counter() - started) * 1000}, "exact"
-        answers = []
-        for scored in found:
-            hits = rank_hits(self.table, scored, self.info.quantisation_range)
-            timing = {**spent, "total": (time.perf_counter() - started) * 1000}
-            retrievers = ("maxsim",) if scored.texts is None else ("maxsim", "bm25")
-            query = hits[0].query if hits else scored.query
-            answer = Answer(hits, query, len(self.pages), mode, len(scored.pages), timing, retrievers)
-            answers.append(replace(answer, unseen=_unseen_codes(scored)))
-        return answers
+            found = search.rerank(requests, narrowed)
+        return found, {"rerank": (time.perf_counter() - started) * 1000}, "rerank"
+    if not search.has_first_stage(options):
+        return search.scan(requests), {"score": (time.perf_counter() - started) * 1000}, "exact"
+    candidates = [
+        reduce(np.union1d, (each.candidates for each in of_others.found.values()), pages)
+        for pages, of_others in zip(search.select_candidates(requests), asked, strict=True)
+    ]
+    first_stage_done = time.perf_counter()
+    found = search.rerank(requests, candidates)
+    spent = {
+        "first_stage": (first_stage_done - started) * 1000,
+        "rerank": (time.perf_counter() - first_stage_done) * 1000,
+    }
+    return found, spent, "rerank"
 
-    def _has_first_stage(self, options: SearchOptions) -> bool:
-        return options.mode == "auto" and has_first_stage(self.info, len(self.pages)) and self.table.has_bits
 
-    def _select_candidates(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[Pages]:
-        """For each query the pages whose signs agree best with its own, and those whose text has most of its words."""
-        pages = self.pages
-        sizes = [len(request.query.tokens) for request in requests]
-        starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-        weights = np.concatenate([request.query.weights for request in requests])
-        scores = bit_scores(self.table, pages, vectors, weights, starts)  # (pages, queries)
-        chosen = []
-        for score, request in zip(scores.T, requests, strict=True):
-            count = min(max(_CANDIDATES, int(_CANDIDATE_SHARE * len(pages)), 4 * request.options.k), len(pages))
-            best = np.argpartition(-score, count - 1)[:count]
-            if request.texts is not None:
-                best = np.union1d(
-                    best, _best_texts(request.texts.of(self.table.document[pages], self.table.page[pages]))
-                )
-            chosen.append(np.sort(pages[best]))
-        return chosen
+def _narrowed(search: PageSearch, asked: OthersFound, first_stage: str) -> Pages:
+    """The best pages by the encoder of this name; all where it has gone, as the answer says."""
+    found = asked.found.get(first_stage)
+    return search.pages if found is None else found.candidates
 
-    def _rerank(
-        self, requests: Sequence[QueryRequest], candidates: Sequence[Pages], vectors: Floats
-    ) -> list[ScoredPages]:
-        """Each query's candidates by their codes: together where most of them are wanted by most queries."""
-        wanted = np.unique(np.concatenate(candidates))
-        is_shared = len(wanted) * len(requests) <= _SHARED_GAIN * sum(map(len, candidates))
-        together = self._maxima(wanted, vectors) if is_shared else None
-        found, begin = [], 0
-        for request, pages in zip(requests, candidates, strict=True):
-            end = begin + len(request.query.tokens)
-            if together is None:
-                maxima = self._maxima(pages, request.query.vectors)
-            else:
-                maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self.weigh(request.query, request.query.weights)
-            found.append(ScoredPages(query, request.options, request.texts, pages, maxima))
-            begin = end
-        return found
 
-    def _maxima(self, pages: Pages, vectors: Floats) -> Floats:
-        return code_maxima(self.table, pages, vectors, self.info.quantisation_range)
+def _cut(scored: ScoredPages, pages: Pages) -> ScoredPages:
+    return replace(scored, pages=pages, maxima=scored.maxima[np.searchsorted(scored.pages, pages)])
 
-    def scan(self, requests: Sequence[QueryRequest], vectors: Floats) -> list[ScoredPages]:
-        is_weighed = self.info.calibration.is_probability and any(request.options.soft_idf for request in requests)
-        compared = np.arange(len(self.table), dtype=np.int64) if is_weighed else self.pages
-        maxima = self._maxima(compared, vectors)
-        found, begin = [], 0
-        for request in requests:
-            end = begin + len(request.query.tokens)
-            own = np.ascontiguousarray(maxima[:, begin:end])
-            query, weights = request.query, request.query.weights
-            if is_weighed and request.options.soft_idf:
-                query, weights = weigh_words(query, self.info.calibration, own)
-            kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(ScoredPages(self.weigh(query, weights), request.options, request.texts, self.pages, kept))
-            begin = end
-        return found
 
-    def weigh(self, query: QueryEmbedding, weights: Floats) -> ScoredQuery:
-        # The encoder's calibration is one of words: see `example_query`.
-        calibration = Calibration() if query.is_example else self.info.calibration
-        return ScoredQuery(query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
+def _with_others(search: PageSearch, scored: ScoredPages, asked: OthersFound) -> ScoredPages:
+    """With the scores of further encoders; the order is the own one alone where one of them was a first stage."""
+    if not asked.found or scored.options.first_stage is not None:
+        return scored
+    others = tuple(each.scores(scored, search) for each in asked.found.values())
+    return replace(scored, others=others, floor=search.no_match(scored.query))
 
 
 def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
@@ -235,8 +184,3 @@ def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
     best = word_values(query.embedding, query.calibration, scored.maxima).max(axis=0)  # (t,)
     words = query.embedding.tokens_of_words()
     return tuple(word for word, [token, *_] in words if best[token] < SEEN and any(map(str.isdigit, word)))
-
-
-def _best_texts(scores: NDArray[np.float64]) -> Pages:
-    best = np.argsort(-scores, kind="stable")[:_CANDIDATES]
-    return best[scores[best] > 0]

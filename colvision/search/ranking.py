@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.core.query import ScoredQuery, Scores, TextScale
+from colvision.core.query import FusedQuery, ScoredQuery, Scores, TermScale
 from colvision.maxsim import similarities
 from colvision.maxsim.score_terms import compute_score_terms
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
+from colvision.search.fusion import OtherScores
 from colvision.search.options import SearchOptions
 from colvision.search.results import Hit
 from colvision.search.scan import PageTable
@@ -25,7 +26,7 @@ _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits a
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredPages:
     """Pages that were compared with a query: `maxima` (pages, t) are their best similarities, `texts` what their text
-    layers say.
+    layers say, `others` what further encoders do; `floor` is the own score of no match, where there are any.
     """
 
     query: ScoredQuery
@@ -33,6 +34,8 @@ class ScoredPages:
     texts: TextScores | None
     pages: Pages
     maxima: Floats
+    others: tuple[OtherScores, ...] = ()
+    floor: float = 0.0
 
 
 def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
@@ -46,9 +49,14 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     query = with_text_scale(scored.query, scored.texts, pixels)
     text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
     document = _document_term(table, scored)
+    own = pixels + text + document
+    query = replace(
+        query, others={each.name: FusedQuery(each.query, each.scale(own, scored.floor)) for each in scored.others}
+    )
+    by_others = [query.others[each.name].scale.term(own, each.scores) for each in scored.others]
     has_terms = query.calibration.is_probability
     k = scored.options.k
-    chosen = _top(pixels + text + document, max(k, _TERM_PAGES) if has_terms else k)
+    chosen = best_rows(own + sum(by_others), max(k, _TERM_PAGES) if has_terms else k)
     terms: dict[str, Scores] = {}
     if has_terms and len(chosen):
         terms |= _score_terms(table, scored.pages[chosen], query, quantisation_range)
@@ -57,7 +65,9 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     else:
         pixels, text = pixels[chosen], text[chosen]
     beside = {"text": text, "document": document[chosen]}
-    scores = pixels + text + document[chosen]
+    own = pixels + text + document[chosen]
+    beside |= {each.name: query.others[each.name].scale.term(own, each.scores[chosen]) for each in scored.others}
+    scores = own + sum(beside[each.name] for each in scored.others)
     documents = [table.snapshot.documents[key] for key in table.document[scored.pages[chosen]].tolist()]
     names = [row.name for row in documents]
     best = sorted(range(len(chosen)), key=lambda j: (-scores[j], names[j], int(table.page[scored.pages[chosen[j]]])))[
@@ -98,7 +108,7 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores
         return query
     best = float((query.weights * query.calibrated(np.ones(len(query.weights), np.float32))).sum())
     floor = 0.0 if query.calibration.is_probability or not len(pixels) else float(pixels.mean())
-    return replace(query, text_scale=TextScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
+    return replace(query, text_scale=TermScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
 
 def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
@@ -129,7 +139,7 @@ def _score_terms(table: PageTable, pages: Pages, query: ScoredQuery, quantisatio
     return {name: np.concatenate([of_pages[name] for of_pages in terms]) for name in terms[0]}
 
 
-def _top(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def best_rows(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """The places of the `count` highest, and of all that equal the lowest of those."""
     if count >= len(scores):
         return np.arange(len(scores), dtype=np.int64)

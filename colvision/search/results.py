@@ -18,7 +18,7 @@ from colvision.core.query import ScoredQuery
 from colvision.errors import LibraryError
 
 NO_MATCH = "No page matches well: too few of these words were found together. The nearest pages are shown."
-UNREAD = "These letters are not read from pictures, and no text layer has the words: {}."
+UNREAD = "These letters are not read from pictures, and no page's text has the words: {}."
 LEFT_OUT = "The query is too long. Not looked for on the pictures: {}."
 UNSEEN = "Seen on none of the pages: {}."
 NOT_RERANKED = "{} of {} candidates have no {} that {} could read: they stand below the others, in their first order."
@@ -46,7 +46,7 @@ class Hit:
     `score` is the sum of `contributions` and of `score_terms`, what else it holds, by name: the one number by which
     an answer is ordered, unless a reranker ordered it: then `rerank_score` is that number, and None for a page that the
     reranker did not score, which stands below all others. `rank` counts from 1. `text_score` is the BM25 score that the
-    term "text" comes from, None without text fusion; `in_text` are the query's words that the page's text layer holds,
+    term "text" comes from, None without text fusion; `in_text` are the query's words that the page's text holds,
     whether or not it counted, `in_name` those that the document's name, or its folder's, holds.
     `metadata` and `folder` (where it came from) are what was known of the document when it was found, `sha256` is that
     of its file; `image()` and `text` are read from the library.
@@ -80,7 +80,7 @@ class Hit:
 
     @property
     def text(self) -> str:
-        """The PDF's own text layer, "" where there is none. Raises as `image` does."""
+        """The PDF's own text layer, or what OCR has read; "" where there is neither. Raises as `image` does."""
         return self._reader.page_text(self.document_id, self.page)
 
     @property
@@ -130,11 +130,12 @@ class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
     `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits). `retrievers` are what the pages were found by: "maxsim", and "bm25" where the text layers
-    know a word of the query and text fusion is on. `unseen` are numbers and codes of the query that no page was seen to
-    have. `timing_ms` says how long each part took. `judged` are the hits by which the notice is made, where fewer were
-    asked for. `other_words` are those that were looked for besides, by the word of the query that they stand for.
-    `reranking` says whose order it is, where that is not the score's.
+    sign bits, or by a first stage). `retrievers` are what the pages were found by: "maxsim", "bm25" where the text
+    layers know a word of the query and text fusion is on, and the names of the further encoders that were asked;
+    `notices` are sentences on those that could not be, or have not read all pages. `unseen` are numbers and codes of
+    the query that no page was seen to have. `timing_ms` says how long each part took. `judged` are the hits by which
+    the notice is made, where fewer were asked for. `other_words` are those that were looked for besides, by the word of
+    the query that they stand for. `reranking` says whose order it is, where that is not the score's.
     """
 
     hits: tuple[Hit, ...]
@@ -146,6 +147,7 @@ class Answer(Sequence[Hit]):
     retrievers: tuple[str, ...] = ("maxsim",)
     unseen: tuple[str, ...] = ()
     judged: tuple[Hit, ...] = ()
+    notices: tuple[str, ...] = ()
     reranking: Reranking | None = None
 
     def __repr__(self) -> str:
@@ -180,14 +182,15 @@ class Answer(Sequence[Hit]):
     @property
     def notice(self) -> str:
         """Sentences on what was not looked for, as the query is too long, and on what was not found: no page matches
-        well, letters are not read, a number was seen nowhere, a reranker had nothing to read.
+        well, letters are not read, a number was seen nowhere; on the further encoders: see `notices`; and on what a
+        reranker could not read.
 
         A page matches well by what is seen of the query's words and by what its text layer holds of them. Nothing is
         said of that where the encoder's calibration gives no probability: a similarity alone does not tell.
         """
         left_out = left_out_notice(self.query.embedding.left_out)
         not_read = "" if self.reranking is None else self.reranking.notice
-        return " ".join(filter(None, (left_out, *self._not_found(), not_read)))
+        return " ".join(filter(None, (left_out, *self._not_found(), *self.notices, not_read)))
 
     def _not_found(self) -> list[str]:
         if not self.hits or not self.query.calibration.is_probability or self.query.embedding.is_example:
@@ -252,7 +255,9 @@ def _evidence(hit: Hit, tokens: Mapping[str, list[int]]) -> float:
     weights = hit.query.weights
     if weights[in_text].sum() >= _HELD * weights[every].sum():
         seen[in_text] = weights[in_text]
-    beside = sum(value for name, value in hit.score_terms.items() if name not in ("text", "document"))
+    beside = sum(
+        value for name, value in hit.score_terms.items() if name not in {"text", "document"} | hit.query.others.keys()
+    )
     return float(seen[every].sum()) + beside * min(own_share, 1.0)
 
 

@@ -47,6 +47,15 @@ class PageTable:
     def __len__(self) -> int:
         return len(self.document)
 
+    def find(self, document: NDArray[np.int64], page: NDArray[np.int32]) -> Pages:
+        """(n,) the rows of pages by document key and number; -1 for those that are not in the table."""
+        if not len(self):
+            return np.full(len(document), -1, np.int64)
+        keys, wanted = (each[0] << 32 | each[1] for each in ((self.document, self.page), (document, page)))
+        order = np.argsort(keys)
+        place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+        return np.where(keys[order[place]] == wanted, order[place], -1)
+
     @property
     def mean_vectors(self) -> float:
         """Of the live pages: the collection's, whatever a filter leaves."""

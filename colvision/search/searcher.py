@@ -2,18 +2,22 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.names import MAIN_ENCODER
 from colvision.core.query import ScoredQuery
+from colvision.errors import EncoderError, EncoderMismatch, MissingExtra
 from colvision.search.batching import QueryBatcher
 from colvision.search.execute import search_many, weigh_query
-from colvision.search.options import QueryRequest, SearchOptions
+from colvision.search.fusion import default_encoders
+from colvision.search.options import OtherQuery, QueryRequest, SearchOptions
+from colvision.search.others import OtherEncoder
 from colvision.search.results import Answer
 from colvision.store import Snapshot, Store
 from colvision.store.records import CollectionRow, DocumentRow
@@ -29,22 +33,31 @@ class _Submission(NamedTuple):
 class Searcher:
     """Safe to share between threads: those that search at the same moment share the passes over the pages."""
 
-    def __init__(self, store: Store, encoder: Callable[[], Encoder], *, memory: int) -> None:
+    def __init__(
+        self, store: Store, encoder: Callable[[], Encoder], *, memory: int, others: Callable[[EncoderInfo], Encoder]
+    ) -> None:
         self._store = store
         self._encoder = encoder
+        self._other_encoder = others
         self._memory = memory
         self._batcher = QueryBatcher(self._answer)
 
     def search(self, text: str, collection: str, options: SearchOptions) -> Answer:
-        """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`."""
-        self._check(collection)  # loads the encoder, which is no part of the search's time
+        """Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderMismatch`; `EncoderError` and
+        `MissingExtra` where a further encoder that is named cannot be loaded.
+        """
+        self._check(collection)  # loads the encoders, which is no part of the search's time
+        others = self._others(collection, options)
         started = time.perf_counter()
         query = self._encode([text], options)[0]
         encoded = time.perf_counter()
-        submission = _Submission(collection, self._request(query, collection, options))
+        by_others = others.encode([text], exact_words=options.exact_words)
+        others_encoded = time.perf_counter()
+        request = self._request(query, collection, options)._replace(others=by_others[0], notices=others.notices)
         text_scored = time.perf_counter()
-        answer = self._with_words(self._batcher.submit(submission), options.k)
-        return _with_timing(answer, (encoded - started, text_scored - encoded, time.perf_counter() - started))
+        answer = self._with_words(self._batcher.submit(_Submission(collection, request)), options.k)
+        spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
+        return _with_timing(answer, spent, others.spent)
 
     def search_vectors(
         self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
@@ -56,7 +69,7 @@ class Searcher:
         started = time.perf_counter()
         self._check(collection)
         answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
-        return _with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started))
+        return _with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {})
 
     def query(self, text: str, collection: str, options: SearchOptions) -> ScoredQuery:
         """A text with the weights that a search of a collection gives its tokens; no page is ranked.
@@ -80,14 +93,65 @@ class Searcher:
     def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
         """One answer a text, in order; the time of each is that of all."""
         self._check(collection)
+        others = self._others(collection, options)
         started = time.perf_counter()
         queries = self._encode(texts, options) if texts else []
         encoded = time.perf_counter()
-        submissions = [_Submission(collection, self._request(query, collection, options)) for query in queries]
+        by_others = others.encode(texts, exact_words=options.exact_words)
+        others_encoded = time.perf_counter()
+        requests = [self._request(query, collection, options) for query in queries]
+        submissions = [
+            _Submission(collection, request._replace(others=each, notices=others.notices))
+            for request, each in zip(requests, by_others, strict=True)
+        ]
         text_scored = time.perf_counter()
         answers = [self._with_words(answer, options.k) for answer in self._answer(submissions)]
-        spent = encoded - started, text_scored - encoded, time.perf_counter() - started
-        return [_with_timing(answer, spent) for answer in answers]
+        spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
+        return [_with_timing(answer, spent, others.spent) for answer in answers]
+
+    def other_query(self, text: str, collection: str, name: str, options: SearchOptions) -> ScoredQuery:
+        """A text as the further encoder `name` of a collection scores it in a search.
+
+        Raises `ValueError` for a text without a word, `CollectionNotFound`, `EncoderError`, `MissingExtra`.
+        """
+        others = self._others(collection, replace(options, encoders=frozenset([name])))
+        [[query]] = others.encode([text], exact_words=options.exact_words)
+
+        def weigh(snapshot: Snapshot) -> ScoredQuery:
+            other = self._other_snapshots(snapshot, [query]).get(name)
+            if other is None:
+                raise EncoderMismatch(f"{name!r} was removed from collection {collection!r} a moment ago")
+            return weigh_query(other.snapshot, query.query, info=other.info)
+
+        return self._store.serve(collection, weigh)
+
+    def _others(self, collection: str, options: SearchOptions) -> "_OtherEncoders":
+        """The further encoders to ask, loaded. One that is named must be there; of the others sentences say why not."""
+        companions = self._store.companions.of(collection)
+        named = (options.encoders or frozenset()) - {MAIN_ENCODER}
+        wanted = [options.first_stage] if options.first_stage is not None else sorted(named)
+        if options.encoders is None and options.first_stage is None:
+            wanted = default_encoders(companions)
+        loaded: dict[str, Encoder] = {}
+        notices: list[str] = []
+        for name in wanted:
+            try:
+                loaded[name] = self._other_encoder(self._store.companions.encoder_info(collection, name))
+            except (EncoderError, MissingExtra) as error:
+                if name in named or name == options.first_stage:
+                    raise
+                notices.append(f"{name} was not asked: {error}.")
+        return _OtherEncoders(loaded, tuple(notices), {})
+
+    def _other_snapshots(self, snapshot: Snapshot, queries: Iterable[OtherQuery]) -> dict[str, OtherEncoder]:
+        """What the encoders of some queries have made of a snapshot's pages, by their names."""
+        others = {}
+        for name, fingerprint in {(each.name, each.fingerprint) for each in queries}:
+            found = self._store.companion_snapshot(snapshot, name)
+            info = None if found is None else found.collection.info
+            if found is not None and info is not None and info.fingerprint == fingerprint:
+                others[name] = OtherEncoder(name, info, found)
+        return others
 
     def _encode(self, texts: Sequence[str], options: SearchOptions) -> list[QueryEmbedding]:
         queries = self._encoder().encode_queries(texts)
@@ -124,7 +188,8 @@ class Searcher:
             # The encoder is that of the snapshot itself: the collection may be encoded again at any moment.
             def search(snapshot: Snapshot, requests: list[QueryRequest] = requests) -> list[Answer]:
                 info = self._info(snapshot.collection)
-                return search_many(snapshot, requests, info=info, memory=self._memory)
+                others = self._other_snapshots(snapshot, (each for request in requests for each in request.others))
+                return search_many(snapshot, requests, info=info, memory=self._memory, others=others)
 
             answers.update(zip(positions, self._store.serve(collection, search), strict=True))
         return [answers[position] for position in range(len(submissions))]
@@ -136,8 +201,36 @@ class Searcher:
         return collection.info or info
 
 
-def _with_timing(answer: Answer, spent: tuple[float, float, float]) -> Answer:
-    """With the seconds that the query's encoding, its text scores and all together took, those of the pass between."""
+@dataclass(frozen=True, slots=True)
+class _OtherEncoders:
+    """Further encoders by their names; `spent` are the seconds that each took to encode queries."""
+
+    loaded: Mapping[str, Encoder]
+    notices: tuple[str, ...]
+    spent: dict[str, float]
+
+    def encode(self, texts: Sequence[str], *, exact_words: bool) -> list[tuple[OtherQuery, ...]]:
+        """Each text by every encoder."""
+        by_encoder = []
+        for name, encoder in self.loaded.items():
+            started = time.perf_counter()
+            queries = encoder.encode_queries(texts) if texts else []
+            self.spent[name] = time.perf_counter() - started
+            by_encoder.append(
+                [
+                    OtherQuery(name, encoder.info.fingerprint, each.without_other_words() if exact_words else each)
+                    for each in queries
+                ]
+            )
+        return list(zip(*by_encoder, strict=True)) if by_encoder else [()] * len(texts)
+
+
+def _with_timing(answer: Answer, spent: tuple[float, float, float], others: Mapping[str, float]) -> Answer:
+    """With the seconds that the query's encoding, its text scores and all together took, those of the pass between.
+
+    What a further encoder took is its encoding (`others`) and its comparing together.
+    """
     encode, text, total = (seconds * 1000 for seconds in spent)
     before = {"encode": encode, "text": text} if "bm25" in answer.retrievers else {"encode": encode}
-    return replace(answer, timing_ms={**before, **answer.timing_ms, "total": total})
+    by_others = {name: answer.timing_ms[name] + others[name] * 1000 for name in others if name in answer.timing_ms}
+    return replace(answer, timing_ms={**before, **answer.timing_ms, **by_others, "total": total})

@@ -29,7 +29,7 @@ FILE_NAME = "catalog.sqlite"
 COPY_BACK = "put a copy of the whole library folder back, or ingest its files/ folder into a new library"
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
-Value = str | int | float | None
+Value = str | int | float | bytes | None
 Row = tuple[Any, ...]  # SQLite has types of values, not of columns: those are in `records`
 Record = dict[str, Any]  # a row by the names of its columns
 

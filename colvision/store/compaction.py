@@ -71,7 +71,7 @@ class Compactor:
         """See `Store.compact`."""
         before, shards_before = self._size()
         with self._db.read():
-            collections = rows.collections.select(self._db)
+            collections = [*rows.collections.select(self._db), *rows.collections.companions(self._db)]
         for collection in collections:
             while self.compact_next(collection.key):
                 pass

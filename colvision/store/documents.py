@@ -1,6 +1,6 @@
 """Pending documents, whose pages are read: new ones, other versions, and incomplete ones of an earlier run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colvision.core.encoder import EncoderInfo
@@ -156,6 +156,21 @@ class PendingDocuments:
             if rows.documents.get(self._db, row.key) is None:  # perhaps with all its collection, and this one
                 raise document_deleted(row)
             return self._pending("replaced", self._replacement(row, collection))
+
+    def open_counterpart(self, row: DocumentRow, companion: int) -> PendingDocument:
+        """Begins the counterpart of a document in a companion collection: the stored pages that it lacks are missing.
+
+        Raises `DocumentNotFound`, `LibraryLocked`.
+        """
+        with self._writer_lock.acquire(), self._db.write():
+            current = rows.documents.get(self._db, row.key)
+            if current is None or companion not in rows.collections.keys(self._db):
+                raise document_deleted(row)
+            counterpart = self._replacement(current, companion)
+            rows.documents.set_pages(self._db, counterpart.key, current.pages)
+            known = rows.pages.known(self._db, counterpart.key)
+            missing = tuple(sorted(rows.pages.numbers(self._db, current.key) - known))
+            return PendingDocument("new", replace(counterpart, pages=current.pages), missing, current)
 
     def _replacement(self, row: DocumentRow, collection: int) -> DocumentRow:
         """The hidden document that is to replace `row` with the same bytes: an incomplete one, or a new one."""

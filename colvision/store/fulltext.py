@@ -27,6 +27,9 @@ from colvision.core.text import query_groups
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 
+# What the score of a page counts that OCR has read, and may have misread: chosen on heavy scans of the dev set, read by
+# RapidOCR and by Tesseract, see docs/evaluation.md.
+OCR_SHARE = 0.9
 _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
 _MAX_WORDS = 64  # of a query: each is a look-up
 _CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
@@ -64,12 +67,16 @@ class TextScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TextPages:
-    """The visible pages with text of one generation, in the order of their keys; `norm` is BM25's, of their lengths."""
+    """The visible pages with text of one generation, in the order of their keys.
+
+    `norm` is BM25's, of their lengths; `share` is `OCR_SHARE` for those that OCR has read, else 1.
+    """
 
     generation: int
     keys: Keys
     page_keys: Keys
     norm: Scores
+    share: Scores
 
     def find(self, keys: Keys) -> tuple[Keys, NDArray[np.bool_]]:
         """Which of the `keys` are of these pages (keys,), and the indices of those."""
@@ -91,6 +98,7 @@ class TextLayers:
     def scores(self, collection: str, text: str) -> TextScores:
         """score(page) = sum over the query's distinct words of idf * tf / (tf + k1 (1 - b + b length / mean length)).
 
+        Of a page that OCR has read it is `OCR_SHARE` of that.
         idf = ln(1 + (N - n + 0.5) / (n + 0.5)) as in Lucene; a word on more than half of the N pages weighs nothing.
         Of a longer query the first 64 words count. Raises `CollectionNotFound`.
         """
@@ -113,6 +121,7 @@ class TextLayers:
                 idf = _idf(len(index), len(pages.keys))
                 best += idf
                 scores[index] += idf * counts / (counts + pages.norm[index])
+        scores *= pages.share
         found = np.flatnonzero(scores)
         found = found[np.argsort(pages.page_keys[found])]
         return TextScores(pages.page_keys[found], scores[found], best)
@@ -195,7 +204,7 @@ class TextLayers:
     def _read(self, collection: int, generation: int) -> _TextPages:
         """Lengths are in words, from the table where FTS5 keeps them (sqlite.org/fts5.html, "the docsize table")."""
         sql = """
-            SELECT pages.key, pages.document, pages.number, sizes.sz FROM pages
+            SELECT pages.key, pages.document, pages.number, sizes.sz, pages.reader <> '' FROM pages
             JOIN documents ON documents.key = pages.document JOIN page_text_docsize AS sizes ON sizes.id = pages.key
             WHERE documents.collection = ? AND documents.visible ORDER BY pages.key"""
         found = self._db.all(sql, [collection])
@@ -207,6 +216,7 @@ class TextLayers:
             keys=numbers[:, 0],
             page_keys=_page_keys(numbers[:, 1], numbers[:, 2].astype(np.int32)),
             norm=_K1 * (1 - _B + _B * lengths / mean),
+            share=np.where([row[4] for row in found], OCR_SHARE, 1.0),
         )
 
 

@@ -52,6 +52,7 @@ class Verifier:
             messages = [str(row[0]) for row in self._db.all("PRAGMA integrity_check (3)")]
             orphans = self._db.all("PRAGMA foreign_key_check")
             rows.collections.select(self._db)
+            rows.collections.companions(self._db)
             documents = {row.key: row for row in rows.documents.select(self._db)}
             pages = [*rows.pages.damaged(self._db), *rows.pages.damaged_texts(self._db)]
         if messages != ["ok"] or orphans:
@@ -202,7 +203,7 @@ class Repair:
             for key, *_ in [*rows.pages.damaged(self._db), *rows.pages.damaged_texts(self._db)]:
                 rows.pages.delete(self._db, key)
             rows.documents.mark_missing_pages(self._db)
-            for collection in rows.collections.select(self._db):
+            for collection in [*rows.collections.select(self._db), *rows.collections.companions(self._db)]:
                 rows.collections.next_generation(self._db, collection.key)
 
     def recover_shards(self) -> None:

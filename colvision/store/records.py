@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Note
 from colvision.core.metadata import Metadata
-from colvision.core.page import PdfGeometry
+from colvision.core.page import PdfGeometry, PrintedWord
 from colvision.core.text import page_form
 from colvision.errors import EncoderMismatch
 
@@ -21,7 +21,8 @@ INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
     """A collection; `info` is None before its first commit pins an encoder. A shadow
-    collection, which is to take the place of the collection `shadow_of`, has no name.
+    collection, which is to take the place of the collection `shadow_of`, has no name. Nor has a companion collection,
+    which holds what the encoder called `encoder_name` makes of the documents of the collection `companion_of`.
     """
 
     key: int
@@ -31,6 +32,8 @@ class CollectionRow:
     info: EncoderInfo | None
     components: int
     clipped: int
+    companion_of: int | None = None
+    encoder_name: str | None = None
 
     @property
     def clipped_share(self) -> float:
@@ -153,7 +156,10 @@ class ShardRow:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A stored page: the size of its page image in pixels, its place in a shard (`row` from 0)."""
+    """A stored page: the size of its page image in pixels, its place in a shard (`row` from 0).
+
+    `reader` is the OCR engine that its text is from, "" for the PDF itself.
+    """
 
     key: int
     number: int
@@ -162,10 +168,13 @@ class PageRow:
     geometry: PdfGeometry | None
     shard: int
     row: int
+    reader: str = ""
 
 
 class NewPage(NamedTuple):
-    """The columns of a stored page that is added; see `PageRow`. `image_checksum` is the crc32 of its JPEG."""
+    """The columns of a stored page that is added; see `PageRow`. `image_checksum` is the crc32 of its JPEG, None for a
+    page that has none of its own.
+    """
 
     document: int
     number: int
@@ -174,8 +183,17 @@ class NewPage(NamedTuple):
     geometry: PdfGeometry | None
     shard: int
     row: int
-    image_checksum: int
+    image_checksum: int | None
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The text of a page and its words; `reader` as in `PageRow`."""
+
+    text: str = ""
+    words: tuple[PrintedWord, ...] = ()
+    reader: str = ""
 
 
 DamageKind = Literal["catalogue", "log", "text", "entry", "shard", "file", "page image", "document"]

@@ -91,7 +91,7 @@ class Reencoding:
         for new in rows.documents.select(self._db, "collection = ?", [shadow.key]):
             row = old.get(new.replaces) if new.replaces is not None else None
             # A counterpart whose document was deleted meanwhile is deleted, too.
-            self._writer_lock.delete_document(row or new)
+            self._writer_lock.delete_document(row or new, successor=new)
             if row is not None:
                 rows.documents.adopt_identity(self._db, new.key, row)
         rows.collections.adopt_shadow(self._db, target, shadow.key)

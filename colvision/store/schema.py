@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
-FORMAT = 4  # raise it when an older colvision would misread the library
+FORMAT = 5  # raise it when an older colvision would misread the library
 APPLICATION_ID = 0x434F4C56  # "COLV", SQLite's mark of the program that a file belongs to
 SCHEMA_CHECKSUM_FORMAT = 2  # since this format a library knows the checksum of its own tables' definitions
 
@@ -14,6 +14,8 @@ COLLECTIONS = Table(
         "key": unchecked("INTEGER PRIMARY KEY AUTOINCREMENT"),
         "name": Column("TEXT UNIQUE"),  # NULL for a shadow collection, which is to replace the one of key `refills`
         "refills": Column("INTEGER"),
+        "accompanies": Column("INTEGER"),  # a companion collection, see `companions`: the key of the one it belongs to
+        "encoder_name": Column("TEXT"),  # what a companion's encoder is called in searches; also nameless otherwise
         "generation": unchecked("INTEGER NOT NULL DEFAULT 0"),  # one more with every change that a search can see
         "encoder": Column("TEXT"),  # JSON, NULL before the first commit
         "components": unchecked("INTEGER NOT NULL DEFAULT 0"),  # of vectors quantised, and those beyond their range
@@ -77,8 +79,19 @@ PAGES = Table(
         "text": Column("INTEGER"),  # crc32 of its text in `page_text`; NULL for none
         "notes": Column("TEXT NOT NULL DEFAULT '[]'"),  # JSON, see `core.health`
         "tried": Column("TEXT"),  # when it failed, UTC in ISO 8601; NULL for a stored page
+        "words": Column("INTEGER"),  # crc32 of its words in `page_words`; NULL for none
+        "reader": Column(
+            "TEXT NOT NULL DEFAULT ''"
+        ),  # of its text: an OCR engine; '' for the PDF itself, and for nobody
     },
     "UNIQUE (document, number)",
+)
+PAGE_WORDS = Table(
+    "page_words",
+    {
+        "key": unchecked("INTEGER PRIMARY KEY"),  # of the page
+        "words": unchecked("BLOB NOT NULL"),  # see `rows.words`
+    },
 )
 JOBS = Table(
     "jobs",
@@ -132,7 +145,7 @@ _PAGE_TEXT = (
     """tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'");"""
 )
 SCHEMA = (
-    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS, JUDGEMENTS))
+    "".join(table.create_sql for table in (*_CHECKED_TABLES, JOBS, JUDGEMENTS, PAGE_WORDS))
     + _INDEXES
     + """
 """
@@ -201,6 +214,19 @@ UPDATE OR IGNORE documents SET name = normal_name(CAST(name AS BLOB)) WHERE seal
 UPDATE documents SET metadata = normal_name(CAST(metadata AS BLOB)) WHERE seal IS NULL;
 """
 _JUDGEMENTS_4 = JUDGEMENTS.create_sql
+_WORDS_5 = f"""
+UPDATE pages SET seal = NULL WHERE seal IS row_checksum(
+    document, number, CAST(reason AS BLOB), height, width, CAST(geometry AS BLOB), picture, text, CAST(notes AS BLOB),
+    CAST(tried AS BLOB));
+ALTER TABLE pages ADD COLUMN words INTEGER;
+ALTER TABLE pages ADD COLUMN reader TEXT NOT NULL DEFAULT '';
+{PAGE_WORDS.create_sql}"""
+# Libraries have companion collections since format 5.
+_COMPANIONS_5 = """
+UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB), refills, CAST(encoder AS BLOB));
+ALTER TABLE collections ADD COLUMN accompanies INTEGER;
+ALTER TABLE collections ADD COLUMN encoder_name TEXT;
+"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -220,4 +246,5 @@ INSERT INTO schema_seal VALUES (NULL);
 """,
     3: _COLLECTIONS_3 + _JOBS_3,
     4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4 + _TEXT_4,
+    5: _WORDS_5 + _COMPANIONS_5,
 }

@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
@@ -43,7 +43,8 @@ class SnapshotShard:
 class Snapshot:
     """One generation of a collection: it does not change, whatever is committed later.
 
-    `documents` are the visible ones by key, `folders` what is shown of where they came from: see `shown_folders`.
+    `documents` are the visible ones by key, `folders` what is shown of where they came from: see `shown_folders`. Of a
+    companion collection (see `companions`) they are those of its collection, and so are the keys in `shards`.
     """
 
     collection: CollectionRow
@@ -69,6 +70,7 @@ class Snapshots:
         self._files = files
         self._lock = threading.Lock()
         self._newest: dict[int, Snapshot] = {}
+        self._companions: dict[int, tuple[Snapshot, Snapshot]] = {}  # that of its collection, and its own
         self._shards: dict[int, dict[int, Shard]] = {}  # by collection and key
         self._quarantined: dict[int, str] = {}  # {shard: why}, where the catalogue cannot be written
         _allow_open_files()
@@ -85,9 +87,39 @@ class Snapshots:
                     return newest
                 opened = self._open(shards)
                 if opened is not None:
-                    snapshot = self._build(collection, opened)
+                    with self._db.read():
+                        documents = rows.documents.select(self._db, "collection = ? AND visible", [collection.key])
+                    visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
+                    snapshot = self._build(collection, opened, visible)
                     if snapshot is not None:
+                        self._newest[collection.key] = snapshot
                         return snapshot
+
+    def take_companion(self, of: Snapshot, encoder_name: str) -> Snapshot | None:
+        """What a companion of a snapshot's collection holds of its documents, see `companions`; None without one.
+
+        Pages of documents that the snapshot does not have, or has another version of, are none of it.
+        """
+        with self._lock:
+            while True:
+                with self._db.read():
+                    collection = rows.collections.companion(self._db, of.collection.key, encoder_name)
+                if collection is None:
+                    return None
+                original, newest = self._companions.get(collection.key, (None, None))
+                if newest is not None and original is of and newest.generation == collection.generation:
+                    return newest
+                opened = self._open(self._serving_shards(collection))
+                if opened is None:
+                    continue
+                with self._db.read():
+                    found = rows.documents.select(self._db, "collection = ?", [collection.key])
+                counterparts = {row.key: row for row in found if row.is_intact and _is_counterpart(row, of.documents)}
+                snapshot = self._build(collection, opened, counterparts)
+                if snapshot is not None:
+                    snapshot = _with_documents_of(snapshot, of)
+                    self._companions[collection.key] = of, snapshot
+                    return snapshot
 
     def shard(self, row: ShardRow) -> Shard:
         """Raises `LibraryDamaged` for a shard that cannot be opened, `FileNotFoundError` for one that was deleted."""
@@ -97,6 +129,7 @@ class Snapshots:
     def close(self) -> None:
         with self._lock:
             self._newest.clear()
+            self._companions.clear()
             self._shards.clear()
 
     def _find(self, name: str) -> tuple[CollectionRow, Snapshot | None, list[ShardRow]]:
@@ -104,17 +137,22 @@ class Snapshots:
             collection = rows.collections.find(self._db, name)
             for deleted in self._shards.keys() - rows.collections.keys(self._db):
                 self._newest.pop(deleted, None)
+                self._companions.pop(deleted, None)
                 self._shards.pop(deleted)
             newest = self._newest.get(collection.key)
             if newest is not None and newest.generation == collection.generation:
                 return collection, newest, []
+        return collection, None, self._serving_shards(collection)
+
+    def _serving_shards(self, collection: CollectionRow) -> list[ShardRow]:
+        with self._db.read():
             shards = [
                 row for row in rows.shards.select(self._db) if not row.damage and row.key not in self._quarantined
             ]
         for row in shards:
             if not row.is_intact:
                 self.quarantine(row, LibraryDamaged(f"the catalogue's entry of shard {row.file_name} is damaged"))
-        return collection, None, [row for row in shards if row.is_intact and row.collection == collection.key]
+        return [row for row in shards if row.is_intact and row.collection == collection.key]
 
     def _open(self, shards: list[ShardRow]) -> dict[int, Shard] | None:
         """None when one could not be opened: the catalogue is to be read again, without it."""
@@ -135,17 +173,19 @@ class Snapshots:
         if self._db.read_only:
             self._quarantined[row.key] = str(error)
             self._newest.pop(row.collection, None)
+            self._companions.pop(row.collection, None)
             return True
         with self._db.write():
             rows.shards.quarantine(self._db, row, str(error))
         return True
 
-    def _build(self, collection: CollectionRow, opened: dict[int, Shard]) -> Snapshot | None:
-        """None when the collection has changed since its shards were opened."""
+    def _build(
+        self, collection: CollectionRow, opened: dict[int, Shard], visible: Mapping[int, DocumentRow]
+    ) -> Snapshot | None:
+        """With the pages of these documents; None when the collection has changed since its shards were opened."""
         with self._db.read():
-            if rows.collections.get(self._db, collection.key).generation != collection.generation:
+            if self._has_changed(collection):
                 return None
-            documents = rows.documents.select(self._db, "collection = ? AND visible", [collection.key])
             live = rows.shards.live_pages(self._db, collection.key)
             # A shard names the owners of its pages. The catalogue is read where it does not, or where some are dead.
             listed = {
@@ -153,15 +193,18 @@ class Snapshots:
                 for key, shard in opened.items()
                 if shard.owners is None or live.get(key) != len(shard)
             }
-        visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
         keys = np.fromiter(visible, dtype=np.int64, count=len(visible))
         shards = [_snapshot_shard(shard, listed.get(key), keys) for key, shard in opened.items()]
         folders = MappingProxyType(shown_folders(visible.values()))
         snapshot = Snapshot(collection, visible, tuple(each for each in shards if each.live.any()), folders)
         self._check_pages(snapshot, opened)
         self._shards[collection.key] = opened
-        self._newest[collection.key] = snapshot
         return snapshot
+
+    def _has_changed(self, collection: CollectionRow) -> bool:
+        """In the caller's transaction: whether it is of another generation now, or gone."""
+        is_there = collection.key in rows.collections.keys(self._db)
+        return not is_there or rows.collections.get(self._db, collection.key).generation != collection.generation
 
     def _check_pages(self, snapshot: Snapshot, opened: Mapping[int, Shard]) -> None:
         """Raises `LibraryDamaged` for pages that a damaged catalogue has lost: no answer leaves them out in silence."""
@@ -169,16 +212,17 @@ class Snapshots:
         if not missing:
             return
         with self._db.read():
-            if rows.collections.get(self._db, snapshot.collection.key).generation != snapshot.generation:
+            if self._has_changed(snapshot.collection):
                 return  # the next snapshot is newer
             quarantined = {row.key for row in rows.shards.select(self._db, "damage <> ''")} | self._quarantined.keys()
             unavailable = sum(
-                rows.shards.visible_pages(self._db, snapshot.collection.key, shard)
-                for shard in quarantined - opened.keys()
+                rows.shards.count_pages(self._db, shard, snapshot.documents) for shard in quarantined - opened.keys()
             )
         if missing != unavailable:
+            row = snapshot.collection
+            name = f"collection {row.name!r}" if row.name is not None else f"encoder {row.encoder_name!r}"
             raise LibraryDamaged(
-                f"{missing - unavailable} pages of collection {snapshot.collection.name!r} are not where {FILE_NAME} "
+                f"{missing - unavailable} pages of {name} are not where {FILE_NAME} "
                 "says: run `colvision verify --repair`"
             )
 
@@ -195,6 +239,21 @@ def _snapshot_shard(
         is_listed[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
         live &= is_listed
     return SnapshotShard(shard, np.where(live, document, _NO_DOCUMENT), page, live)
+
+
+def _is_counterpart(row: DocumentRow, documents: Mapping[int, DocumentRow]) -> bool:
+    original = documents.get(row.replaces) if row.replaces is not None else None
+    return original is not None and original.sha256 == row.sha256
+
+
+def _with_documents_of(companion: Snapshot, of: Snapshot) -> Snapshot:
+    """With the documents of its collection in the place of their counterparts."""
+    original = {key: row.replaces for key, row in companion.documents.items()} | {_NO_DOCUMENT: _NO_DOCUMENT}
+    shards = tuple(
+        replace(part, document=np.array([original[key] for key in part.document.tolist()], np.int64))
+        for part in companion.shards
+    )
+    return replace(companion, documents=of.documents, shards=shards, folders=of.folders)
 
 
 def _listed_owners(pages: int, listed: list[tuple[int, int, int, int]]) -> NDArray[np.int64]:

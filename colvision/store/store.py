@@ -8,10 +8,20 @@ from typing import TypeVar
 
 from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
-from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryDamaged, LibraryError, LibraryFormat
+from colvision.core.page import PrintedWord
+from colvision.errors import (
+    DocumentAmbiguous,
+    DocumentNotFound,
+    FurtherEncoderNotFound,
+    LibraryDamaged,
+    LibraryError,
+    LibraryFormat,
+    PageNotFound,
+)
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
 from colvision.store.compaction import Compaction, Compactor
+from colvision.store.companions import Companions
 from colvision.store.disk import disk_errors
 from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
@@ -21,7 +31,16 @@ from colvision.store.identity import comes_from, has_copy_named, shown_folders, 
 from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.judgements import Judgements
-from colvision.store.records import CANCELLED, INGESTING, CollectionRow, Damage, DocumentRow, PageRow, ShardRow
+from colvision.store.records import (
+    CANCELLED,
+    INGESTING,
+    CollectionRow,
+    Damage,
+    DocumentRow,
+    PageRow,
+    PageText,
+    ShardRow,
+)
 from colvision.store.reencoding import Reencoding
 from colvision.store.shards import ShardPage
 from colvision.store.snapshot import Snapshot, Snapshots
@@ -52,6 +71,7 @@ class Store:
         writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
         self.pending = PendingDocuments(writer_lock, self._db, self.files, self._workers)
         self.reencoding = Reencoding(writer_lock, self._db, self.pending, self._workers)
+        self.companions = Companions(writer_lock, self._db, self.pending, self._workers)
         self._compactor = Compactor(writer_lock, self._db, self.files)
         self.writer = Writer(writer_lock, self._db, self.files, self._compactor)
         self.repair = Repair(writer_lock, self._db, self.files, self._compactor)
@@ -98,6 +118,10 @@ class Store:
         """The newest generation of a collection. Raises `CollectionNotFound`."""
         return self._snapshots.take(collection)
 
+    def companion_snapshot(self, of: Snapshot, encoder_name: str) -> Snapshot | None:
+        """See `Snapshots.take_companion`."""
+        return self._snapshots.take_companion(of, encoder_name)
+
     def serve(self, collection: str, work: Callable[[Snapshot], _Result]) -> _Result:
         """The result of `work` on the newest generation of a collection.
 
@@ -108,11 +132,16 @@ class Store:
             try:
                 return work(snapshot)
             except LibraryDamaged as error:
-                if error.path not in {part.shard.path for part in snapshot.shards}:
+                if not self._quarantine(snapshot.collection, error):
                     raise
-                for row in self.shards(collection):
-                    if self.files.shard_path(row.file_name) == error.path:
-                        self._snapshots.quarantine(row, error)
+
+    def _quarantine(self, collection: CollectionRow, error: LibraryDamaged) -> bool:
+        """Takes the shard that an error is about out of the answers; False where it is about none of a collection."""
+        with self._db.read():
+            keys = [collection.key, *(row.key for row in rows.collections.companions(self._db, collection.key))]
+            shards = [row for key in keys for row in rows.shards.select(self._db, "collection = ?", [key])]
+        damaged = [row for row in shards if self.files.shard_path(row.file_name) == error.path and not row.damage]
+        return any([self._snapshots.quarantine(row, error) for row in damaged])
 
     def text_scores(self, collection: str, text: str) -> TextScores:
         """BM25 scores of a text on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
@@ -180,15 +209,40 @@ class Store:
             return rows.pages.find(self._db, self._current_row(row), number)
 
     def page_text(self, row: DocumentRow, number: int) -> str:
-        """The page's own text layer, "" where it has none. Raises as `page` does."""
+        """The page's own text layer, or what OCR has read on it; "" where it has none. Raises as `page` does."""
         with self._db.read():
             return rows.pages.text(self._db, rows.pages.find(self._db, self._current_row(row), number))
 
-    def stored_page(self, row: DocumentRow, number: int) -> ShardPage:
-        """The page's codes and grid. Raises as `page` does; `LibraryDamaged` when its shard is quarantined."""
+    def page_words(self, row: DocumentRow, number: int) -> tuple[PrintedWord, ...]:
+        """The words of `page_text` with their places, none where nobody knows them. Raises as `page` does."""
+        with self._db.read():
+            return rows.pages.page_words(self._db, rows.pages.find(self._db, self._current_row(row), number))
+
+    def read_by_ocr(self, row: DocumentRow, number: int) -> PageText | None:
+        """What OCR has read on a page of a document before, wherever its file is in the library; None for nothing."""
+        with self._db.read():
+            return rows.pages.read_by_ocr(self._db, row.sha256, number)
+
+    def page_numbers(self, row: DocumentRow) -> list[int]:
+        """The pages that are stored."""
+        with self._db.read():
+            return sorted(rows.pages.numbers(self._db, self._current_row(row).key))
+
+    def pages_without_text(self, row: DocumentRow, *, again: bool = False) -> list[int]:
+        """The stored pages that have no text and that no OCR has read; with `again` also those that it has."""
+        with self._db.read():
+            return rows.pages.without_text(self._db, row.key, again=again)
+
+    def stored_page(self, row: DocumentRow, number: int, *, encoder_name: str | None = None) -> ShardPage:
+        """The page's codes and grid, of the collection's own encoder or of the further one that is called so.
+
+        Raises as `page` does; `LibraryDamaged` when its shard is quarantined; `FurtherEncoderNotFound`.
+        """
         while True:
             with self._db.read():
                 row = self._current_row(row)
+                if encoder_name is not None:
+                    row = self._counterpart(row, number, encoder_name)
                 page = rows.pages.find(self._db, row, number)
                 shards = rows.shards.select(self._db, "key = ?", [page.shard])
             if not shards or shards[0].damage:
@@ -203,6 +257,19 @@ class Store:
                     raise LibraryDamaged(f"page {number} of {row.name!r} cannot be read: {error}") from error
                 continue  # merged meanwhile: the page lies elsewhere
             raise LibraryDamaged(f"the catalogue's entry of page {number} of {row.name!r} is damaged")
+
+    def _counterpart(self, row: DocumentRow, number: int, encoder_name: str) -> DocumentRow:
+        """What a further encoder has made of a document, with this page of it."""
+        companion = rows.collections.companion(self._db, row.collection, encoder_name)
+        for each in rows.documents.counterparts(self._db, row.key):
+            is_of_it = companion is not None and each.collection == companion.key and each.sha256 == row.sha256
+            if is_of_it and number in rows.pages.numbers(self._db, each.key):
+                return each
+        if companion is None:
+            raise FurtherEncoderNotFound(f"collection {row.collection_name!r} has no further encoder {encoder_name!r}")
+        raise PageNotFound(
+            f"{encoder_name} has not read page {number} of {row.name!r}: run `colvision add-encoder {encoder_name}`"
+        )
 
     def _current_row(self, row: DocumentRow) -> DocumentRow:
         """A document that was encoded again since `row` was read has its id and another key; so has another version."""

@@ -80,7 +80,7 @@ def row_checksum(*values: str | int | float | bytes | None) -> int:
 
 
 def text_checksum(text: str | bytes | None) -> int | None:
-    """A checksum of a page's text; the SQL function of the same name, which is given text as bytes."""
+    """A checksum of a page's text, or of its packed words; the SQL function of the same name, which is given bytes."""
     if not text:
         return None
     return zlib.crc32(text.encode() if isinstance(text, str) else text)

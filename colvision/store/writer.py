@@ -4,7 +4,7 @@ Comments between two steps say what a kill there leaves; the rule is that of `co
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,16 @@ from colvision.store.compaction import Compactor
 from colvision.store.disk import Reserve
 from colvision.store.documents import PendingDocument
 from colvision.store.files import Files
-from colvision.store.records import FAILED, READY, DocumentRow, NewPage, ShardRow, shard_name
+from colvision.store.records import (
+    FAILED,
+    READY,
+    CollectionRow,
+    DocumentRow,
+    NewPage,
+    PageText,
+    ShardRow,
+    shard_name,
+)
 from colvision.store.shards import SHARD_FORMAT, PageRef, ShardPage, write_shard
 from colvision.store.writer_lock import WriterLock, document_deleted
 
@@ -36,7 +45,7 @@ class EncodedPage:
     height: int
     width: int
     geometry: PdfGeometry | None = None
-    text: str = ""
+    text: PageText = PageText()
     notes: tuple[Note, ...] = ()
 
 
@@ -73,14 +82,19 @@ class Writer:
                 row = self._current_row(pending)
                 collection = rows.collections.get(self._db, row.collection)
                 known = rows.pages.numbers(self._db, row.key)
+                is_companion = collection.companion_of is not None
+                wanted = rows.pages.numbers(self._db, row.replaces or row.key) if is_companion else None
                 shard = rows.shards.next_key(self._db)
             collection.check_encoder(info)
-            new_pages = [page for page in pages if page.number not in known]
+            new_pages = [
+                page for page in pages if page.number not in known and (wanted is None or page.number in wanted)
+            ]
             new_failed = [page for page in failed if page[0] not in known]
-            batch = _Batch(row, new_pages, new_failed, collection.info or info)
+            batch = _Batch(row, new_pages, new_failed, collection.info or info, is_companion=is_companion)
             # Killed after the page images or after the shard: no row names them. The pages are encoded again and
             # written over them, since neither an image's name nor the next shard's key is in use.
-            self._files.write_page_images(row.sha256, {page.number: page.jpeg for page in new_pages})
+            if not is_companion:  # the page images of a companion are those of its collection
+                self._files.write_page_images(row.sha256, {page.number: page.jpeg for page in new_pages})
             stored = self._write_shard(shard, batch) if new_pages else None
             with self._db.write():
                 self._record(batch, stored)
@@ -109,7 +123,7 @@ class Writer:
         rows.collections.pin_encoder(self._db, row.collection, batch.info)
         rows.shards.add(self._db, shard)
         for place, page in enumerate(batch.pages):
-            checksum = zlib.crc32(page.jpeg)
+            checksum = None if batch.is_companion else zlib.crc32(page.jpeg)
             new = NewPage(
                 row.key,
                 page.number,
@@ -121,16 +135,17 @@ class Writer:
                 checksum,
                 page.notes,
             )
-            rows.pages.add(self._db, new, page.text)
+            rows.pages.add(self._db, new, PageText() if batch.is_companion else page.text)
         rows.collections.count_clipped(self._db, row.collection, *batch.count_clipped())
-        if row.visible:
+        if row.visible or batch.is_companion:
             rows.collections.next_generation(self._db, row.collection)
 
     def finish(self, pending: PendingDocument) -> str:
         """Completes a document, and swaps a replacement in; returns "" or the reason why the document failed.
 
         A document without a single page fails: a replacement then leaves the old version as it was. In a shadow
-        collection documents wait for the swap of all. Raises `DocumentNotFound` when it has been deleted.
+        collection documents wait for the swap of all, in a companion they are never visible. Raises `DocumentNotFound`
+        when it has been deleted.
         """
         if pending.outcome == "same":
             return ""
@@ -140,7 +155,9 @@ class Writer:
                 collection = rows.collections.get(self._db, row.collection)
                 reason = "" if row.stored else self._empty_reason(row)
                 target = rows.documents.get(self._db, row.replaces) if row.replaces is not None else None
-                if collection.shadow_of is not None:
+                if collection.companion_of is not None:  # its pages are those that it was to read, and no more
+                    rows.documents.set_pages(self._db, row.key, row.stored + row.failed)
+                if collection.name is None:
                     rows.documents.set_state(self._db, row.key, FAILED if reason else READY, reason, row.worker)
                     return reason
                 if reason and not row.visible:
@@ -157,7 +174,7 @@ class Writer:
 
     def _complete(self, row: DocumentRow, target: DocumentRow | None) -> None:
         if target is not None:
-            self._writer_lock.delete_document(target)
+            self._writer_lock.delete_document(target, successor=row)
             rows.documents.take_place(self._db, row.key, target)
         rows.documents.complete(self._db, row.key)
         rows.judgements.delete_orphans(self._db)
@@ -185,6 +202,23 @@ class Writer:
                 raise document_deleted(row)
             rows.documents.set_metadata(self._db, row.key, metadata)
             rows.collections.next_generation(self._db, row.collection)
+
+    def set_texts(self, row: DocumentRow, texts: Mapping[int, PageText], failed: Mapping[int, Note]) -> None:
+        """Gives stored pages of a document the texts that OCR has read on them, and notes where it `failed`.
+
+        They are those of its file, in whatever collection it is. Pages that are gone by now are left out.
+        """
+        with self._writer_lock.acquire(), self._db.write():
+            changed = set()
+            for number, text in texts.items():
+                for key, collection in rows.pages.of_file(self._db, row.sha256, number):
+                    rows.pages.set_text(self._db, key, text)
+                    changed.add(collection)
+            for number, note in failed.items():
+                for key, _ in rows.pages.of_file(self._db, row.sha256, number):
+                    rows.pages.set_ocr_note(self._db, key, note)
+            for collection in changed:
+                rows.collections.next_generation(self._db, collection)
 
     def set_renderer(self, row: DocumentRow, renderer: str) -> None:
         """What draws a document's pages, and its version. Raises `DocumentNotFound`."""
@@ -228,6 +262,8 @@ class Writer:
         with self._reserve.released(), self._writer_lock.acquire():
             with self._db.write():
                 row = rows.collections.find(self._db, name)
+                for companion in rows.collections.companions(self._db, row.key):
+                    self._writer_lock.delete_companion(companion)
                 shadow = rows.collections.shadow_of(self._db, row.key)
                 for each in [row, shadow] if shadow is not None else [row]:
                     for document in rows.documents.select(self._db, "collection = ?", [each.key]):
@@ -262,7 +298,13 @@ class Writer:
             # Killed here, its files are still on the disk but nothing leads to them; the next writer sweeps them.
             self._writer_lock.sweep()
             self._merge(row.collection)
+            for companion in self._companions(row.collection):
+                self._merge(companion.key)
             self._db.checkpoint()
+
+    def _companions(self, collection: int) -> list[CollectionRow]:
+        with self._db.read():
+            return rows.collections.companions(self._db, collection)
 
     def _current_row(self, pending: PendingDocument) -> DocumentRow:
         row = rows.documents.get(self._db, pending.row.key)
@@ -279,6 +321,7 @@ class _Batch:
     pages: Sequence[EncodedPage]
     failed: Sequence[tuple[int, str]]
     info: EncoderInfo
+    is_companion: bool = False
 
     def quantise(self) -> list[ShardPage]:
         for page in self.pages:

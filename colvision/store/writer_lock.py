@@ -18,7 +18,7 @@ from colvision.store.disk import disk_error
 from colvision.store.file_lock import file_lock
 from colvision.store.files import Files
 from colvision.store.high_water_mark import HighWaterMark
-from colvision.store.records import DocumentRow
+from colvision.store.records import CollectionRow, DocumentRow
 
 LOCK_NAME = "writer.lock"
 
@@ -67,10 +67,25 @@ class WriterLock:
         self._files.sweep(shards, files)
         self._is_swept = True
 
-    def delete_document(self, row: DocumentRow) -> None:
-        """Deletes a document's rows, in the caller's transaction; its files are removed by the next sweep."""
+    def delete_document(self, row: DocumentRow, *, successor: DocumentRow | None = None) -> None:
+        """Deletes a document's rows, in the caller's transaction; its files are removed by the next sweep.
+
+        So are its counterparts in companion collections, unless a `successor` of the same bytes takes them over.
+        """
+        for counterpart in rows.documents.counterparts(self._db, row.key):
+            if successor is not None and successor.sha256 == counterpart.sha256:
+                rows.documents.set_original(self._db, counterpart.key, successor.key)
+            else:
+                rows.documents.delete(self._db, counterpart.key)
+            rows.collections.next_generation(self._db, counterpart.collection)
         rows.documents.delete(self._db, row.key)
         self._is_swept = False
+
+    def delete_companion(self, row: CollectionRow) -> None:
+        """Deletes a companion collection and all it holds, in the caller's transaction."""
+        for counterpart in rows.documents.select(self._db, "collection = ?", [row.key]):
+            self.delete_document(counterpart)
+        rows.collections.delete(self._db, row.key)
 
 
 def document_deleted(row: DocumentRow) -> DocumentNotFound:

@@ -20,6 +20,7 @@ from colvision.environment import LIBRARY_VARIABLE, TOKEN_VARIABLE
 from colvision.library import open_library
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers import ROOT
+from tests.helpers.pdf_files import text_file, written
 from tests.helpers.uploads import send_file
 
 HOME = "http://127.0.0.1:7860"
@@ -72,6 +73,20 @@ def test_a_search_and_its_explanation_are_json(client, document):
     assert [(hit["document_id"], hit["page"]) for hit in answer["hits"]] == [(document, 2)]
     why = client.get("/api/v1/explain", params={"q": "spare parts", "page_of": document, "page": 2}).json()
     assert [match["word"] for match in why["matches"]] == ["spare", "parts"]
+
+
+def test_further_encoders_are_chosen_in_the_address(client, service, document):
+    service.library.add_encoder("other", ToyEncoder(seed=3))
+    for asked, retrievers in (
+        ({}, ["maxsim", "other"]),
+        ({"encoders": "other"}, ["maxsim", "other"]),
+        ({"encoders": "main"}, ["maxsim"]),
+        ({"first_stage": "other"}, ["other", "maxsim"]),
+    ):
+        answer = client.get("/api/v1/search", params={"q": "spare parts", **asked}).json()
+        assert answer["retrievers"] == retrievers and answer["hits"][0]["document_id"] == document
+    refused = client.get("/api/v1/search", params={"q": "spare", "encoders": "third"})
+    assert refused.status_code == 404 and "no further encoder 'third': it has 'other'" in refused.json()["error"]
 
 
 def test_a_collection_of_its_own_is_filled_and_searched(client, service, document, tmp_path):
@@ -348,3 +363,14 @@ def test_where_no_route_is_the_error_has_the_form_of_all_others(service, has_pag
     answer = client.request(method, path)
     assert (answer.status_code, list(answer.json())) == (status, ["error"])
     assert sentence in answer.json()["error"]
+
+
+def test_the_words_of_a_page_stand_where_they_are_printed(client, service, document, tmp_path):
+    nowhere = client.get(f"/api/v1/documents/{document}/pages/1/words")  # an image file has no text
+    assert nowhere.json() == {"reader": "", "words": []} and "no-store" in nowhere.headers["cache-control"]
+    service.library.ingest(written(tmp_path, text_file("bleed")))
+    answer = client.get("/api/v1/documents/manual.pdf/pages/1/words").json()
+    assert [(word["text"], word["confidence"]) for word in answer["words"]] == [("bleed", 1.0)]
+    left, top, right, bottom = answer["words"][0]["box"]
+    assert 0.1 < left < right < 0.3 and 0.2 < top < bottom < 0.3  # at (72, 600) of 612 x 792 points
+    assert client.get("/api/v1/documents/manual.pdf/pages/9/words").status_code == 404

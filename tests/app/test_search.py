@@ -116,6 +116,27 @@ def test_text_layers_are_asked_where_that_is_wished_and_a_hit_tells_their_score(
     assert told.pop("manual.pdf") and told and not any(told.values())
 
 
+def test_further_encoders_are_asked_and_their_shares_told(service, upload):
+    upload()
+    service.library.add_encoder("other", ToyEncoder(seed=3))
+    upload("press.tiff", [["bleed", "press"]])  # which the job has read by both
+    assert [each.documents for each in service.library.encoders()] == [2]
+    answer = ask(service, "press")
+    first, *_ = answer.hits
+    assert answer.retrievers == ("maxsim", "other") and answer.timing_ms["other"] >= 0
+    assert sum(word.contribution for word in first.words) + sum(first.score_terms.values()) == pytest.approx(
+        first.score
+    )
+    why = service.search.explain(SearchRequest("press"), first.document_id, first.page)
+    assert first.score_terms["other"] == pytest.approx(why.score_terms["other"], abs=1e-5)
+    assert why.score == pytest.approx(first.score, abs=1e-5)
+    service.library.remove_encoder("other")  # the kept answer is of another time: the page is explained by a new one
+    assert "other" not in service.search.explain(SearchRequest("press"), first.document_id, first.page).score_terms
+    service.library.add_encoder("other", ToyEncoder(seed=3))
+    assert ask(service, "press", encoders=frozenset(["main"])).retrievers == ("maxsim",)
+    assert ask(service, "press", first_stage="other").retrievers == ("other", "maxsim")
+
+
 def test_other_words_are_told_and_where_they_stand(quick_path, tmp_path):
     with open_library(quick_path / "thesaurus", encoder=Thesaurus()) as library:
         library.ingest(save_document(tmp_path / "valve.tiff", [["vent", "valve"], ["fan", "belt"]]))

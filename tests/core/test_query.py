@@ -7,7 +7,7 @@ import pytest
 
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
-from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TextScale
+from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TermScale
 from colvision.search.idf import weigh_words
 
 LINK = Calibration(slope=40.0, midpoint=0.5)
@@ -92,7 +92,7 @@ def test_a_word_in_letters_that_are_not_read_is_nowhere():
 def test_the_order_is_that_of_a_weighted_mean_of_shares():
     rng = np.random.default_rng(0)
     scores, texts = 3 + 4 * rng.random(200), 5 * rng.random(200)
-    query = replace(CODE, text_scale=TextScale(unit=(7.0 - 3.0) / 5.0, floor=3.0))
+    query = replace(CODE, text_scale=TermScale(unit=(7.0 - 3.0) / 5.0, floor=3.0))
     match, text = (scores - 3.0) / 4.0, texts / 5.0
     mean = match + TEXT_WEIGHT * np.maximum(text, UNREAD * match)
     assert np.argsort(mean).tolist() == np.argsort(scores + query.text_term(scores, texts)).tolist()
@@ -100,7 +100,7 @@ def test_the_order_is_that_of_a_weighted_mean_of_shares():
 
 def test_a_text_layer_can_only_add():
     scores = np.linspace(0, 4, 11)
-    query = replace(CODE, text_scale=TextScale(unit=1.0, floor=0.0))
+    query = replace(CODE, text_scale=TermScale(unit=1.0, floor=0.0))
     assert query.text_term(scores, np.zeros(11)).tolist() == [0.0] * 11
     assert np.all(query.text_term(scores, np.full(11, 9.0)) > 0)
     assert CODE.text_term(scores, np.full(11, 9.0)).tolist() == [0.0] * 11  # it was not asked

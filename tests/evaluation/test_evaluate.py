@@ -1,6 +1,7 @@
 """A corpus is read once, whatever is searched for; a report names its setting; unreadable queries are refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,8 @@ from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.evaluation.queries import Query
 from colvision.evaluation.runs import write_run
 from colvision.testing import ToyEncoder, save_document
-from tests.helpers.evaluation_set import CountingEncoder, page, query
+from tests.helpers.evaluation_set import MANUALS, CountingEncoder, page, query
+from tests.helpers.ocr import Reciter
 
 pytestmark = pytest.mark.slow
 
@@ -159,3 +161,20 @@ def test_a_run_over_other_pages_is_no_opponent(evaluation_set, tmp_path):
     queries = [each for each in evaluation_set.queries if each.query_id == "pump-0"]
     with pytest.raises(InputError, match=r"other\.trec ranks pump#2, which is not searched here"):
         evaluate(corpus, queries, encoder=ToyEncoder(), options=options)
+
+
+def test_scans_are_read_by_ocr_once_and_asked_for_their_text(evaluation_set, tmp_path, monkeypatch):
+    texts = [" ".join(words) + " and some words more" for pages in MANUALS.values() for words in pages]
+    engine = Reciter(*(texts[3:] + texts[:3]))  # documents come in the order of their names
+    for module in ("ingest.ingest", "ingest.document_ingest", "evaluation.corpus_library"):
+        monkeypatch.setattr(f"colvision.{module}.choose_engine", lambda name: engine)
+    corpus = find_corpus(evaluation_set.manuals, level="light")
+    options = EvaluationOptions(cache=tmp_path / "cache", text_fusion=True, ocr="auto")
+    for _ in range(2):
+        report, _ = evaluate(corpus, evaluation_set.queries, encoder=ToyEncoder(), options=options)
+        assert report.setting.ocr == "reciter 1" and report.to_dict()["ocr"] == "reciter 1"
+        assert "text of scans by reciter 1" in str(report) and report.setting.retrievers == ("maxsim", "bm25")
+        assert len(engine.pages) == 5
+    without = replace(options, text_fusion=False)
+    pixels, _ = evaluate(corpus, evaluation_set.queries, encoder=ToyEncoder(), options=without)
+    assert report.rows[0].mean.ndcg10 >= pixels.rows[0].mean.ndcg10 and len(engine.pages) == 5

@@ -148,7 +148,7 @@ class Look:
                 except (ColvisionError, FileNotFoundError):
                     self._missing += 1
                     continue
-                assert text == page.text, f"the text of page {number} of {document.name} is {text!r}"
+                assert text == page.text.text, f"the text of page {number} of {document.name} is {text!r}"
                 self._missing += (page_image != page.jpeg) + (original != document.version)
 
 

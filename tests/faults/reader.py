@@ -116,7 +116,7 @@ class Reader:
             assert any(has_gone), "it was there all the time"
             return
         versions = _versions(self._history.since(place), hit.document)
-        assert text in {encoded(version, hit.page, 0).text for version in versions}
+        assert text in {encoded(version, hit.page, 0).text.text for version in versions}
 
 
 def _versions(states: list[State], name: str) -> Iterator[str]:

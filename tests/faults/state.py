@@ -9,7 +9,7 @@ from colvision.core.page import Page
 from colvision.maxsim import quantise
 from colvision.store import Store, rows
 from colvision.store.files import encode_jpeg
-from colvision.store.records import READY, DocumentRow
+from colvision.store.records import READY, DocumentRow, PageText
 from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
@@ -75,7 +75,7 @@ def encoded(version: str, number: int, encoder: int) -> EncodedPage:
     words = [*version.split("."), f"p{number}", "bleed"]
     image = text_page(words)
     (embedding,) = ENCODERS[encoder].encode_pages([Page(image)])
-    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, None, " ".join(words))
+    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, None, PageText(" ".join(words)))
 
 
 @cache
@@ -83,7 +83,7 @@ def expected(version: str, number: int, encoder: int) -> str:
     """The digest of all that is to be stored of a page."""
     page = encoded(version, number, encoder)
     codes = quantise(page.embedding.vectors, ENCODERS[encoder].info.quantisation_range)
-    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.jpeg, page.text)
+    return digest(ShardPage(codes, page.embedding.grid, page.embedding.kind), page.jpeg, page.text.text)
 
 
 def digest(page: ShardPage, jpeg: bytes, text: str) -> str:

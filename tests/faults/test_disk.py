@@ -54,7 +54,7 @@ def test_a_page_is_found_by_one_who_looked_its_document_up_before_it_was_encoded
     work.do(Reencoding())
     work.do(Swap())
     page = encoded("a.1.0", 1, 1)
-    assert work.store.page_text(row, 1) == page.text
+    assert work.store.page_text(row, 1) == page.text.text
     assert work.store.page_image_path(row, 1).read_bytes() == page.jpeg
     codes = quantise(page.embedding.vectors, ENCODERS[1].info.quantisation_range)
     np.testing.assert_array_equal(work.store.stored_page(row, 1).codes, codes)

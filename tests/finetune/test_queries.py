@@ -16,6 +16,7 @@ from colvision.evaluation import Query
 from colvision.finetune.negatives import NegativeMining, mine_examples
 from colvision.finetune.queries import heading_queries, library_pages, read_library_queries, split_queries
 from colvision.finetune.recipe import FinetuneRecipe
+from colvision.store.records import PageText
 from colvision.store.writer import EncodedPage
 from tests.helpers import ROOT, stores
 from tests.helpers.pdf_files import pages_objects, pdf_file, text_page
@@ -32,7 +33,7 @@ def add_texts(store, name: str, *texts: str, file: Path) -> None:
     pending = store.pending.begin(file, stores.source_file(name), stores.TOY.info, pages=len(texts), renderer="toy 1")
     plain = [stores.encoded(number, "page") for number, _ in enumerate(texts, 1)]
     pages = [
-        EncodedPage(page.number, page.embedding, page.jpeg, page.height, page.width, None, text)
+        EncodedPage(page.number, page.embedding, page.jpeg, page.height, page.width, None, PageText(text))
         for page, text in zip(plain, texts, strict=True)
     ]
     store.writer.commit(pending, pages, stores.TOY.info)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
@@ -44,7 +43,3 @@ def draw_weights(folder: Path) -> Path:
 def tiny_reranker(name: str, folder: Path) -> Path:
     """The folder of an oracle's case, with weights."""
     return draw_weights(save_folder(name, folder))
-
-
-def as_array(scores: Sequence[float]) -> np.ndarray:
-    return np.array(scores, np.float32)

@@ -7,7 +7,7 @@ from colvision.core.page import Page, PdfGeometry
 from colvision.pdf import Limits
 from colvision.store.files import encode_jpeg
 from colvision.store.identity import SourceFile
-from colvision.store.records import DocumentRow
+from colvision.store.records import DocumentRow, PageText
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
 from colvision.testing.toy import PAGE_SHAPE
@@ -54,7 +54,7 @@ def save_with_a_large_page(path: Path) -> Path:
 def encoded(number, *words, encoder=TOY):
     image = text_page(words)
     embedding = next(iter(encoder.encode_pages([Page(image)])))
-    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, GEOMETRY, " ".join(words))
+    return EncodedPage(number, embedding, encode_jpeg(image), *Page(image).shape, GEOMETRY, PageText(" ".join(words)))
 
 
 def begin(store, path, *, pages=2, encoder=TOY, **options):

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from colvision.maxsim.binary import FIRST_STAGE_PAGES
-from colvision.search import Filter, QueryRequest, SearchOptions, execute, parse_filter, search_many, search_pages
+from colvision.search import (
+    Filter,
+    QueryRequest,
+    SearchOptions,
+    execute,
+    page_search,
+    parse_filter,
+    search_many,
+    search_pages,
+)
 from colvision.search.scan import PageTable
 from tests.helpers.random_collections import PAGES_A_DOCUMENT, PLAIN, SHARP, made_pages, made_snapshot, query_near
 
@@ -73,8 +82,8 @@ def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_tak
     large, queries, monkeypatch, info, scans
 ):
     searched = search_pages(large, queries[0], info=info).query
-    maxima, compared = execute.code_maxima, []
-    monkeypatch.setattr(execute, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
+    maxima, compared = page_search.code_maxima, []
+    monkeypatch.setattr(page_search, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
     monkeypatch.setattr(execute, "rank_hits", lambda *_: pytest.fail("pages are ranked"))
     query = execute.weigh_query(large, queries[0], info=info)
     assert (query.weights.tolist(), query.calibration, query.fingerprint, query.mean_vectors) == (

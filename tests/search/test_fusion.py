@@ -10,7 +10,7 @@ import colvision
 from colvision.cli import main
 from colvision.core.encoder import Calibration
 from colvision.maxsim import binary
-from colvision.search import execute
+from colvision.search import page_search
 from colvision.store import Store
 from colvision.testing import ToyEncoder
 from tests.helpers.stores import FAN, PUMP, TOY, add, begin, encoded, text_scores, write
@@ -109,7 +109,7 @@ def test_many_at_once_find_what_each_finds_alone(manuals):
 
 def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage(store, tmp_path, monkeypatch):
     monkeypatch.setattr(binary, "FIRST_STAGE_PAGES", 1)
-    monkeypatch.setattr(execute, "_CANDIDATES", 2)
+    monkeypatch.setattr(page_search, "_CANDIDATES", 2)
     encoder = ToyEncoder(dim=64)
     pending = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)
     pages = [replace(encoded(number, "valve", encoder=encoder), text="valve") for number in range(1, 60)]

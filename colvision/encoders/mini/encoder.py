@@ -34,7 +34,7 @@ _SETTINGS = ("link_slope", "link_midpoint", "link_midpoint_digits", "code_range"
 _SMALLEST_PRINT = 5.5 / 72 * DPI
 # Of a query, whose places on the best 100 pages are compared two by two: 256 of common words take nearly 2 CPU seconds.
 _MOST_VECTORS = 256
-_ONLY_TEXT = ": only its text layer can be found"
+_ONLY_TEXT = ": only its text can be found"
 
 _Ways = tuple[tuple[str, ...], ...]  # of printing a word: the runs of each
 
@@ -78,7 +78,7 @@ class MiniEncoder:
         return [self._encode_query(text) for text in texts]
 
     def unreadable(self, page: Page) -> tuple[Note, ...]:
-        """Scripts other than Latin and print that is too small, as far as the page's text layer tells."""
+        """Scripts other than Latin and print that is too small, as far as the page's text tells."""
         notes = []
         if script := foreign_script(page.text):
             notes.append(Note("script", f"is printed in {script} letters, which mini does not read{_ONLY_TEXT}"))

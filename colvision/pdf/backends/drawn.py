@@ -6,7 +6,7 @@ from typing import cast
 
 from PIL import Image
 
-from colvision.core.page import PdfGeometry
+from colvision.core.page import Box, PdfGeometry
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top in the PDF's own space
 Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the image
@@ -42,16 +42,8 @@ class DrawnPage:
 
     def place(self, bounds: Bounds) -> Place | None:
         """With the pixels that it only touches; None where it lies beside the page."""
-        left, bottom, right, top = self._geometry.crop
         width, height = self._size
-        x1, y1 = (bounds[0] - left) / (right - left), (top - bounds[3]) / (top - bottom)
-        x2, y2 = (bounds[2] - left) / (right - left), (top - bounds[1]) / (top - bottom)
-        if self._geometry.rotation:
-            (x1, y1), (x2, y2) = self._turn(x1, y1), self._turn(x2, y2)
-        if x1 > x2:
-            x1, x2 = x2, x1
-        if y1 > y2:
-            y1, y2 = y2, y1
+        x1, y1, x2, y2 = self._edges(bounds)
         place = (
             max(0, int(x1 * width)),
             max(0, int(y1 * height)),
@@ -59,6 +51,13 @@ class DrawnPage:
             min(height, int(y2 * height) + 1),
         )
         return place if place[0] < place[2] and place[1] < place[3] else None
+
+    def fractions(self, bounds: Bounds) -> Box | None:
+        """In fractions of the image, cut at its edges; None where it lies beside the page."""
+        x1, y1, x2, y2 = self._edges(bounds)
+        if not (x1 < 1 and x2 > 0 and y1 < 1 and y2 > 0):  # also where they are no numbers
+            return None
+        return Box(max(x1, 0.0), max(y1, 0.0), min(x2, 1.0), min(y2, 1.0))
 
     def has_ink(self, place: Place) -> bool:
         """Whether something can be told from its ground."""
@@ -90,6 +89,15 @@ class DrawnPage:
 
     def _extrema(self, place: Place) -> tuple[int, int]:
         return cast(tuple[int, int], self._pixels.crop(place).convert("L", 0).getextrema())
+
+    def _edges(self, bounds: Bounds) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in fractions of the image."""
+        left, bottom, right, top = self._geometry.crop
+        x1, y1 = (bounds[0] - left) / (right - left), (top - bounds[3]) / (top - bottom)
+        x2, y2 = (bounds[2] - left) / (right - left), (top - bounds[1]) / (top - bottom)
+        if self._geometry.rotation:
+            (x1, y1), (x2, y2) = self._turn(x1, y1), self._turn(x2, y2)
+        return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
     def _turn(self, x: float, y: float) -> tuple[float, float]:
         """A point of the page before its clockwise rotation -> the same of the image, both as fractions."""

@@ -16,9 +16,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from colvision.core.health import Note
+from colvision.core.page import PrintedWord
 from colvision.pdf.backends import pdfium_calls as calls
 from colvision.pdf.backends.drawn import Bounds, DrawnPage, Place
 from colvision.pdf.backends.page_objects import PageObjects, is_invisible, layer_of, pointer
+from colvision.pdf.backends.page_words import LINE_HYPHEN, read_words
 
 MAX_TEXT_CHARACTERS = 1_000_000  # of a page's text layer; a page crowded with small print has 20,000
 
@@ -27,7 +29,7 @@ _LEAST_STROKE = 0.1  # points
 _THIN = 6  # pixels; a line that is drawn lower, and is no dot, may have lost its letters to a missing font
 _PROBED_LETTERS = 4  # of a text object, whose ink is looked for
 _SAMPLED_LETTERS = 200
-_LINE_HYPHEN = re.compile("[\x02\ufffe]\\s*")  # PDFium's mark for a word that is broken at the end of a line
+_LINE_HYPHEN = re.compile(LINE_HYPHEN + r"\s*")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _EMPTY_LINES = re.compile("\n\\s*\n")
 _MAX_NAME = 60  # characters
@@ -37,11 +39,12 @@ _WHITE = 250  # of 255, from which a colour is none to print with
 
 @dataclass(frozen=True, slots=True)
 class TextLayer:
-    """`print_height` as in `Page`."""
+    """`print_height` and `words` as in `Page`."""
 
     text: str = ""
     print_height: float | None = None
     notes: tuple[Note, ...] = ()
+    words: tuple[PrintedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class _Run:
     start: int
     length: int
     raw: int
+
+    @property
+    def letters(self) -> range:
+        return range(self.start, self.start + self.length)
 
 
 def read_text_layer(page: pdfium.PdfPage, objects: PageObjects, drawn: DrawnPage) -> TextLayer:
@@ -66,7 +73,7 @@ def read_text_layer(page: pdfium.PdfPage, objects: PageObjects, drawn: DrawnPage
         hidden = objects.hidden_layers()
         is_thin = any(_is_thin(line, drawn.scale) for line in lines)
         if count > _MAX_LETTERS or not (hidden or is_thin or not all(map(drawn.has_ink, places))):
-            return TextLayer(_clean(layer.get_text_bounded()), print_height)
+            return TextLayer(_clean(layer.get_text_bounded()), print_height, words=read_words(layer, drawn))
         pictures = objects.picture_places(drawn)
         return replace(_seen_text(layer, drawn, hidden, pictures), print_height=print_height)
     finally:
@@ -75,6 +82,7 @@ def read_text_layer(page: pdfium.PdfPage, objects: PageObjects, drawn: DrawnPage
 
 def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[int], pictures: list[Place]) -> TextLayer:
     kept, fonts, unseen = [], set(), 0
+    left_out: list[range] = []
     page_text, boxes = _PageText(layer), _LetterBoxes(layer)
     for run in _runs(layer):
         text = page_text.range(run.start, run.length)
@@ -86,6 +94,7 @@ def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[in
         places = [place for number in probed if (place := drawn.place(boxes.bounds(number)))]
         if run.raw in hidden:
             unseen += sum(map(str.isalnum, text))
+            left_out.append(run.letters)
         elif not places:  # beside the visible box
             continue
         elif _has_ink(places, drawn) or (is_invisible(run.raw) and _lies_on(places[0], pictures)):
@@ -95,10 +104,12 @@ def _seen_text(layer: pdfium.PdfTextPage, drawn: DrawnPage, hidden: frozenset[in
             fonts.add(font)
         else:
             unseen += sum(map(str.isalnum, text))
+            left_out.append(run.letters)
     has_unseen = unseen >= _LEAST_UNSEEN
     # Where all is kept, PDFium itself knows better which runs share a line.
     shown = _EMPTY_LINES.sub("\n", _clean("".join(kept))).strip() if has_unseen else _clean(layer.get_text_bounded())
-    return TextLayer(shown, notes=_notes(fonts, has_unseen=has_unseen))
+    words = read_words(layer, drawn, left_out if has_unseen else ())
+    return TextLayer(shown, notes=_notes(fonts, has_unseen=has_unseen), words=words)
 
 
 def _has_ink(places: list[Place], drawn: DrawnPage) -> bool:

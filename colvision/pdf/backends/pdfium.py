@@ -44,7 +44,7 @@ class PdfiumDocument:
             objects = PageObjects(page)
             layer = read_text_layer(page, objects, drawn)
             notes = page_notes(page, objects, drawn, layer)
-            return PageImage(size, image.mode, pixels, layer.text, geometry, notes, layer.print_height)
+            return PageImage(size, image.mode, pixels, layer.text, geometry, notes, layer.print_height, layer.words)
         finally:
             page.close()
 

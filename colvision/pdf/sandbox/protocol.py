@@ -5,14 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any, Literal, get_args
 
 from colvision.core.health import Note
-from colvision.core.page import PdfGeometry
+from colvision.core.page import Box, PdfGeometry, PrintedWord
 
 FileKind = Literal["pdf", "png", "jpeg", "webp", "tiff"]
 Renderer = Literal["poppler", "pdfium", "pillow"]
 Code = Literal["ready", "opened", "encrypted", "damaged", "unsupported", "limit", "failed", "died"]
 
 PATIENCE = 4  # times `page_seconds`, by the clock: on a busy machine a page has a part of a processor
-_MAX_LINE_BYTES = 16 * 2**20  # a text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB
+MAX_WORDS = 20_000  # of a page; one crowded with small print has 4,000
+# A text layer of `page_text.MAX_TEXT_CHARACTERS` characters, all of them escaped, is 6 MB, and so are its words.
+_MAX_LINE_BYTES = 16 * 2**20
+_DIGITS = 5  # of a place on the page: a twentieth of a pixel
 _CHANNELS = {"RGB": 3, "RGBX": 4, "L": 1}
 
 
@@ -71,6 +74,7 @@ class PageImage:
     geometry: PdfGeometry | None = None
     notes: tuple[Note, ...] = ()
     print_height: float | None = None
+    words: tuple[PrintedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ def _head(image: PageImage) -> dict[str, object]:
     geometry = image.geometry and asdict(image.geometry)
     notes = [asdict(note) for note in image.notes]
     head = {"size": image.size, "raw": image.raw, "text": image.text, "geometry": geometry, "notes": notes}
-    return {**head, "print_height": image.print_height}
+    words = [[word.text, *(round(edge, _DIGITS) for edge in word.box)] for word in image.words]
+    return {**head, "print_height": image.print_height, "words": words}
 
 
 def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> PageImage:
@@ -129,4 +134,12 @@ def _page_image(stream: IO[bytes], head: dict[str, Any], max_pixels: int) -> Pag
         raise ValueError("the image ends early")
     geometry = head["geometry"] and PdfGeometry(tuple(head["geometry"]["crop"]), head["geometry"]["rotation"])
     print_height = None if head["print_height"] is None else float(head["print_height"])
-    return PageImage((width, height), head["raw"], pixels, str(head["text"]), geometry, head["notes"], print_height)
+    text, words = str(head["text"]), tuple(_word(*word) for word in head["words"])
+    return PageImage((width, height), head["raw"], pixels, text, geometry, head["notes"], print_height, words)
+
+
+def _word(text: str, left: float, top: float, right: float, bottom: float) -> PrintedWord:
+    if not (isinstance(text, str) and text and 0 <= left <= right <= 1 and 0 <= top <= bottom <= 1):
+        raise ValueError("a word that is not on the page")
+    text.encode()  # a ValueError for half a character
+    return PrintedWord(text, Box(left, top, right, bottom))

@@ -152,7 +152,8 @@ class Reader:
         mode = "L" if answer.raw == "L" else "RGB"
         image = Image.frombytes(mode, answer.size, bytes(answer.pixels), "raw", answer.raw)
         notes = _bounded(answer.notes)
-        return Page(image, number, self._request.name, answer.geometry, answer.text, notes, answer.print_height)
+        source, geometry = self._request.name, answer.geometry
+        return Page(image, number, source, geometry, answer.text, notes, answer.print_height, answer.words)
 
 
 def _bounded(notes: tuple[Note, ...]) -> tuple[Note, ...]:

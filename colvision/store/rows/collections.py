@@ -24,7 +24,7 @@ def _collection(record: Record) -> CollectionRow:
         detail = f"the entry of collection {record['name']!r} has changed"
         raise LibraryDamaged(f"{FILE_NAME} is damaged ({detail}): {COPY_BACK}")
     info = _encoder_info(record["encoder"])
-    return value_of(CollectionRow, record, info=info, shadow_of=record["refills"])
+    return value_of(CollectionRow, record, info=info, shadow_of=record["refills"], companion_of=record["accompanies"])
 
 
 def _encoder_info(text: str | None) -> EncoderInfo | None:
@@ -56,12 +56,12 @@ def _known(kind: type[_Kind], found: Mapping[str, Any]) -> _Kind:
 
 
 def select(db: Catalogue) -> list[CollectionRow]:
-    """Every collection but the shadow collections, the oldest first."""
+    """Every collection that has a name, the oldest first: no shadow or companion collections."""
     return [_collection(each) for each in db.records(f"{_SELECT} WHERE name IS NOT NULL ORDER BY key")]
 
 
 def keys(db: Catalogue) -> set[int]:
-    """Of all collections, with the shadow collections."""
+    """Of all collections, also of those without a name."""
     return {key for (key,) in db.all("SELECT key FROM collections", [])}
 
 
@@ -102,6 +102,23 @@ def add_shadow(db: Catalogue, key: int) -> int:
     return insert(db, COLLECTIONS, refills=key)
 
 
+def companions(db: Catalogue, key: int | None = None) -> list[CollectionRow]:
+    """The companion collections of the collection `key`, None for those of all; the oldest first."""
+    where = "accompanies IS NOT NULL" if key is None else "accompanies = ?"
+    found = db.records(f"{_SELECT} WHERE {where} ORDER BY key", [] if key is None else [key])
+    return [_collection(each) for each in found]
+
+
+def companion(db: Catalogue, key: int, encoder_name: str) -> CollectionRow | None:
+    """The companion of the collection `key` whose encoder is called so."""
+    return next((row for row in companions(db, key) if row.encoder_name == encoder_name), None)
+
+
+def add_companion(db: Catalogue, key: int, encoder_name: str) -> int:
+    """Adds a companion to the collection `key`; returns its own key."""
+    return insert(db, COLLECTIONS, accompanies=key, encoder_name=encoder_name)
+
+
 def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
     """Gives the collection `key` the encoder and the shards of its shadow collection, which is deleted."""
     for (shard,) in db.all("SELECT key FROM shards WHERE collection = ?", [shadow]):
@@ -130,7 +147,7 @@ def give_way(db: Catalogue, row: CollectionRow, other: CollectionRow) -> bool:
 
     Its generation goes to `other`: see `remove`.
     """
-    is_used = db.all("SELECT key FROM documents WHERE collection = ? LIMIT 1", [row.key])
+    is_used = db.all("SELECT key FROM documents WHERE collection = ? LIMIT 1", [row.key]) or companions(db, row.key)
     if row.name != DEFAULT_COLLECTION or is_used:
         return False
     db.execute("DELETE FROM shards WHERE collection = ?", [row.key])

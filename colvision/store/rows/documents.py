@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from colvision.core.health import notes_text, parse_notes
 from colvision.core.metadata import Metadata, metadata_text
 from colvision.store.catalogue import Catalogue, Record, Value
-from colvision.store.records import DAMAGED, INGESTING, READY, DocumentRow, NewDocument
+from colvision.store.records import DAMAGED, INGESTING, READY, CollectionRow, DocumentRow, NewDocument
 from colvision.store.rows.pages import delete_where
 from colvision.store.rows.statements import insert, now, update, value_of
 from colvision.store.schema import DOCUMENTS
@@ -107,6 +107,31 @@ def delete(db: Catalogue, key: int) -> None:
     """Deletes a document, its pages and their text, and the shards that this leaves without a page."""
     delete_where(db, "document = ?", [key])
     db.execute("DELETE FROM documents WHERE key = ?", [key])
+
+
+def counterparts(db: Catalogue, key: int) -> list[DocumentRow]:
+    """What companion collections hold of a document."""
+    where = "replaces = ? AND collection IN (SELECT key FROM collections WHERE accompanies IS NOT NULL)"
+    return select(db, where, [key])
+
+
+def without_counterparts(db: Catalogue, companion: CollectionRow) -> list[DocumentRow]:
+    """The visible documents with pages that a companion does not serve: not read yet, or in a quarantined shard.
+
+    Pages that failed there, and those that are not stored themselves, are no such pages.
+    """
+    where = """visible AND collection = ? AND EXISTS (
+        SELECT 1 FROM pages WHERE pages.document = documents.key AND pages.reason IS NULL AND NOT EXISTS (
+            SELECT 1 FROM documents AS other JOIN pages AS own ON own.document = other.key
+            WHERE other.sha256 = documents.sha256 AND other.replaces = documents.key AND other.collection = ?
+            AND own.number = pages.number
+            AND (own.reason IS NOT NULL OR own.shard IN (SELECT key FROM shards WHERE damage = ''))))"""
+    return select(db, where, [companion.companion_of, companion.key])
+
+
+def set_original(db: Catalogue, key: int, original: int) -> None:
+    """Makes a document the counterpart of another one, of the same bytes."""
+    update(db, DOCUMENTS, key, replaces=original)
 
 
 def complete(db: Catalogue, key: int) -> None:

@@ -1,5 +1,6 @@
 """Rows of shards, and which pages lie in them."""
 
+import json
 from collections.abc import Iterable, Sequence
 
 from colvision.store.catalogue import Catalogue, Value
@@ -41,12 +42,10 @@ def pages_in(db: Catalogue, shard: int) -> list[tuple[int, int, int, int]]:
     return [(row, document, number, key) for row, document, number, key in db.all(sql, [shard])]
 
 
-def visible_pages(db: Catalogue, collection: int, shard: int) -> int:
-    """How many pages of the visible documents of a collection lie in a shard."""
-    sql = """
-        SELECT count(*) FROM pages JOIN documents ON documents.key = pages.document
-        WHERE pages.shard = ? AND documents.collection = ? AND documents.visible"""
-    return int(db.one(sql, [shard, collection])[0])
+def count_pages(db: Catalogue, shard: int, documents: Iterable[int]) -> int:
+    """How many pages of these documents (keys) lie in a shard."""
+    sql = "SELECT count(*) FROM pages WHERE shard = ? AND document IN (SELECT value FROM json_each(?))"
+    return int(db.one(sql, [shard, json.dumps(list(documents))])[0])
 
 
 def move_pages(db: Catalogue, to: ShardRow, pages: Sequence[int], emptied: Iterable[int]) -> None:

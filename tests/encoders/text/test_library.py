@@ -1,24 +1,22 @@
-"""A library whose encoder reads text: filled, asked, explained, opened again and encoded by another."""
-
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+"""A library whose encoder reads text: filled, asked, explained, opened again and encoded by another; scans by OCR."""
 
 import pytest
 from typer.testing import CliRunner
 
 import colvision
 from colvision.cli import main
-from colvision.core.embedding import PageEmbedding
-from colvision.core.page import Page
 from colvision.encoders import EncoderOptions, EncoderSpec, load_encoder
 from colvision.encoders.text.colbert import ColbertEncoder
 from colvision.errors import EncoderMismatch, UnsupportedFile
 from colvision.evaluation import EvaluationOptions, evaluate, find_corpus, read_queries
-from colvision.testing import tiny_checkpoint
+from colvision.store import Store
+from colvision.store.records import PageText
+from colvision.testing import ToyEncoder, tiny_checkpoint
 from tests.helpers.evaluation_set import page as qrels_page
 from tests.helpers.evaluation_set import write_lines
+from tests.helpers.ocr import ENGINES, LINES, save_scan
 from tests.helpers.pdf_files import text_file, written
-from tests.helpers.text_pages import SIZE, holds, printed_page, word_box
+from tests.helpers.text_pages import holds, printed_page
 
 pytestmark = pytest.mark.slow
 
@@ -34,21 +32,6 @@ def checkpoints(tmp_path_factory):
 
 def load(folder) -> ColbertEncoder:
     return load_encoder(folder, device="cpu", dtype="float32")
-
-
-class WithOcr(ColbertEncoder):
-    """The encoder behind an OCR engine that makes no mistakes: `printed` pages by their number."""
-
-    def __init__(self, encoder: ColbertEncoder, printed: dict[int, Page]) -> None:
-        super().__init__(encoder.checkpoint, encoder.model)
-        self._printed = printed
-
-    def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
-        return super().encode_pages(self._with_words(page) for page in pages)
-
-    def _with_words(self, page: Page) -> Page:
-        known = page if page.source == "generated" else self._printed[page.number]
-        return replace(page, text=known.text, words=known.words)
 
 
 def test_a_library_is_filled_from_pdf_text_and_opened_again_without_a_word(tmp_path, checkpoints):
@@ -68,25 +51,60 @@ def test_a_library_is_filled_from_pdf_text_and_opened_again_without_a_word(tmp_p
 
 
 def test_an_explanation_shows_the_printed_word_and_the_heatmap_is_hot_there(tmp_path, checkpoints):
-    lines = [("check the oil", TEXTS[0], "before use"), ("then", TEXTS[1])]
-    printed = {number: printed_page(*each, number=number) for number, each in enumerate(lines, start=1)}
-    images = [page.image for page in printed.values()]
-    images[0].save(tmp_path / "manual.tiff", save_all=True, append_images=images[1:])
-    encoder = WithOcr(load(checkpoints[0]), printed)
-    with colvision.open_library(tmp_path / "library", encoder=encoder) as library:
-        library.ingest(tmp_path / "manual.tiff")
-        [first, _] = library.search(QUERY)
+    written(tmp_path, text_file(*TEXTS), "pump.pdf")
+    with colvision.open_library(tmp_path / "library", encoder=load(checkpoints[0])) as library:
+        library.ingest(tmp_path / "pump.pdf")
+        first = library.search(QUERY)[0]
         assert first.page == 1
-        why = library.explain(first)
+        check_explained(library, first)
+        assert library.explain(first).heatmap("pump").size == library.page_image("pump.pdf", 1).size
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_ocr_reads_on_a_scan_is_found_and_explained_on_its_words(tmp_path, checkpoints, engine):
+    save_scan(tmp_path / "scan.tiff", LINES, ("Change the water filter",))
+    with colvision.open_library(tmp_path / "library", encoder=load(checkpoints[0])) as library:
+        library.ingest(tmp_path / "scan.tiff", ocr=engine)
+        first = library.search(QUERY)[0]
+        assert first.page == 1
+        check_explained(library, first)
+
+
+def test_text_that_ocr_read_later_reaches_a_further_encoder_and_one_that_encodes_again(tmp_path, checkpoints):
+    save_scan(tmp_path / "scan.tiff", LINES, ("Change the water filter",))
+    with colvision.open_library(tmp_path / "library", encoder=ToyEncoder()) as library:
+        library.ingest(tmp_path / "scan.tiff")
+        texts = {number: PageText(text, reader="reciter 1") for number, text in enumerate(TEXTS[:2], start=1)}
+        with Store(tmp_path / "library") as store:
+            store.writer.set_texts(store.find("scan.tiff"), texts, {})
+        library.add_encoder("words", load(checkpoints[0]))
+        assert library.search(QUERY, encoders="words").retrievers == ("maxsim", "words")
+        assert (
+            library.explain(QUERY, "scan.tiff", 1, encoder="words").score
+            > library.explain(QUERY, "scan.tiff", 2, encoder="words").score
+        )
+    with colvision.open_library(tmp_path / "library", encoder=load(checkpoints[0])) as library:
+        library.remove_encoder("words")
+        assert library.reencode().pages == 2
+        assert library.search(QUERY)[0].page == 1
+
+
+def overlaps(box, other):
+    return max(box.left, other.left) < min(box.right, other.right) and max(box.top, other.top) < min(
+        box.bottom, other.bottom
+    )
+
+
+def check_explained(library, hit):
+    """The words of the query are framed, and hot, where the page has them."""
+    why = library.explain(hit)
+    places = {word.text.casefold(): word.box for word in library.page_words(hit.document, hit.page)}
     for word in ("hydraulic", "pump"):
-        place = word_box(printed[1], word)
         [match] = [match for match in why.matches if match.word == word]
-        assert match.box.scaled(SIZE) == pytest.approx(place.scaled(SIZE), abs=3)
-        strength = why.strength(word)
-        row, col = divmod(int(strength.argmax()), why.grid.cols)
-        assert holds(place, why.grid.box(row, col), slack=0.02)
+        assert holds(places[word], match.box) and holds(match.box, places[word], slack=0.02)
+        row, col = divmod(int(why.strength(word).argmax()), why.grid.cols)
+        assert overlaps(places[word], why.grid.box(row, col))
     assert any(region.tokens == ("pump",) for region in why.regions())
-    assert why.heatmap("pump").size == why.image.size
 
 
 def test_pages_without_text_are_told_and_an_image_is_no_query(tmp_path, checkpoints):
