@@ -1,7 +1,8 @@
-"""A further encoder beside mini: `python -m benchmarks.further_encoders PDFS QUERIES PAGES ENCODER`.
+"""A further encoder beside mini: `python -m benchmarks.further_encoders PDFS QUERIES ENCODER [PAGES]`.
 
-ENCODER is a checkpoint, such as the folder of all-MiniLM-L6-v2; the pages are those of PAGES as they are. Prints
-nDCG@10 with 95 % intervals, of each alone and of both, and what both find more, with the text layers and without.
+ENCODER is a checkpoint, such as the folder of all-MiniLM-L6-v2; the pages are those of PAGES, or all, as they are.
+Prints nDCG@10 with 95 % intervals, of each alone and of both, and what both find more, with the text layers and
+without.
 """
 
 import sys
@@ -26,10 +27,10 @@ _SEARCHES = {  # what is printed: (further encoders asked, text fusion)
 }
 
 
-def main(pdfs: Path, questions: Path, pages: Path, checkpoint: str) -> None:
-    listed = evaluation.read_pages_file(pages)
-    corpus = evaluation.find_corpus(pdfs, pages=listed)
-    queries = [query for query in evaluation.read_queries(questions) if query.gold <= frozenset(listed)]
+def main(pdfs: Path, questions: Path, checkpoint: str, pages: Path | None) -> None:
+    corpus = evaluation.find_corpus(pdfs, pages=evaluation.read_pages_file(pages) if pages else None)
+    searched_pages = frozenset(corpus.page_ids())
+    queries = [query for query in evaluation.read_queries(questions) if query.gold <= searched_pages]
     further = load_encoder(checkpoint)
     with tempfile.TemporaryDirectory() as folder:
         folders = EvaluationFolders(Path(folder) / "mini", evaluation.default_cache())
@@ -61,4 +62,4 @@ def found(searched: CorpusLibrary, queries: Sequence[Query], *, encoders: Sequen
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]) if len(sys.argv) > 4 else None)
