@@ -72,6 +72,11 @@ class ScoredQuery:
     text_scale: TermScale | None = None
     others: Mapping[str, "FusedQuery"] = field(default_factory=dict)
 
+    @property
+    def best(self) -> float:
+        """What a page gets at most: of one that has every token for certain, by MaxSim and nothing else."""
+        return float((self.weights * self.calibrated(np.ones(len(self.weights), np.float32))).sum())
+
     def calibrated(self, table: Floats) -> Floats:
         """(t, ...) similarities of its tokens to vectors -> calibrated ones."""
         midpoints = self.calibration.midpoints(self.embedding.tokens)

@@ -13,7 +13,7 @@ from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.page import PageId
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, CorpusDocument, TaskProgress, TaskProgressCallback
-from colvision.evaluation.pointing import Pointing, PrintedWord, is_hit, summarise
+from colvision.evaluation.pointing import Pointing, TargetWord, is_hit, summarise
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationSetting
 from colvision.evaluation.runs import DEPTH, Run, RunEntry, rank
@@ -97,13 +97,13 @@ class CorpusLibrary:
         return Run("-".join(name.split()), answers)
 
     def _ranked(self, hit: Hit) -> RunEntry:
-        return RunEntry(self._page(hit.document_id, hit.page), hit.score)
+        return RunEntry(self.page_of(hit), hit.score)
 
     def _reranked(self, hit: Hit) -> RunEntry:
         """By its place: some pages have a score of the reranker, others only one of the search before it."""
-        return RunEntry(self._page(hit.document_id, hit.page), float(DEPTH - hit.rank))
+        return RunEntry(self.page_of(hit), float(DEPTH - hit.rank))
 
-    def point(self, words: Sequence[PrintedWord], *, progress: TaskProgressCallback) -> Pointing:
+    def point(self, words: Sequence[TargetWord], *, progress: TaskProgressCallback) -> Pointing:
         """How often the best patch for a word lies on it; words of pages that are not searched are left out.
 
         A word that the encoder cannot read counts as missed. Raises `InputError` when no word is left.
@@ -121,15 +121,16 @@ class CorpusLibrary:
             progress(TaskProgress("pointing", done, len(words)))
         return summarise(hits)
 
-    def _is_hit(self, word: PrintedWord, document_id: str, number: int) -> bool:
+    def _is_hit(self, word: TargetWord, document_id: str, number: int) -> bool:
         if not is_readable(self.library.encoder, word.text):
             return False
         explanation = self.library.collection(self.name).explain(word.text, document_id, number, image=False)
         return is_hit(explanation, word.boxes)
 
-    def _page(self, document_id: str, number: int) -> PageId:
-        document = self.documents[document_id]
-        return PageId(document.name, document.numbers[number - 1])
+    def page_of(self, hit: Hit) -> PageId:
+        """The page of the corpus that was found."""
+        document = self.documents[hit.document_id]
+        return PageId(document.name, document.numbers[hit.page - 1])
 
 
 @dataclass(frozen=True, slots=True)

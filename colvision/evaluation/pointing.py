@@ -14,7 +14,7 @@ from colvision.evaluation.queries import json_lines, page_of
 from colvision.explain import Explanation
 
 
-class PrintedWord(NamedTuple):
+class TargetWord(NamedTuple):
     """A word that is printed on a page, with every place of it as fractions of the page image."""
 
     page: PageId
@@ -31,7 +31,7 @@ class Pointing:
     interval: Interval
 
 
-def read_words(path: Path) -> tuple[PrintedWord, ...]:
+def read_words(path: Path) -> tuple[TargetWord, ...]:
     """Lines {"doc", "page" from 0, "word", "boxes": [[left, top, right, bottom], ...]} in fractions of the page.
 
     Raises `InputError`, naming the line.
@@ -76,8 +76,8 @@ def summarise(hits: Iterable[tuple[PageId, bool]]) -> Pointing:
     return Pointing(sum(counts), sum(found) / sum(counts), share_interval(found, counts))
 
 
-def _word(row: object) -> PrintedWord:
+def _word(row: object) -> TargetWord:
     if not isinstance(row, Mapping):
         raise TypeError(f"{row!r} is not an object")
     boxes = tuple(Box(*map(float, box)) for box in row["boxes"])
-    return PrintedWord(page_of({"doc": row["doc"], "page": row["page"]}), str(row["word"]), boxes)
+    return TargetWord(page_of({"doc": row["doc"], "page": row["page"]}), str(row["word"]), boxes)

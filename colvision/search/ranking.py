@@ -51,7 +51,8 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     document = _document_term(table, scored)
     own = pixels + text + document
     query = replace(
-        query, others={each.name: FusedQuery(each.query, each.scale(own, scored.floor)) for each in scored.others}
+        query,
+        others={each.name: FusedQuery(each.query, each.scale(query, own, scored.floor)) for each in scored.others},
     )
     by_others = [query.others[each.name].scale.term(own, each.scores) for each in scored.others]
     has_terms = query.calibration.is_probability
@@ -106,9 +107,8 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores
     """
     if texts is None:
         return query
-    best = float((query.weights * query.calibrated(np.ones(len(query.weights), np.float32))).sum())
     floor = 0.0 if query.calibration.is_probability or not len(pixels) else float(pixels.mean())
-    return replace(query, text_scale=TermScale(max(best - floor, 1e-9) / max(texts.best, 1e-9), floor))
+    return replace(query, text_scale=TermScale(max(query.best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
 
 def _document_term(table: PageTable, scored: ScoredPages) -> Scores:

@@ -28,7 +28,7 @@ def checkpoint(name: str, folder: Path) -> Path:
         text_folders.save_folder(name, folder)
         draw = text_weight
     else:
-        parts.save_parts(name, folder)
+        parts.save_folder(name, folder)
         shapes = {"model": shapes}
     for file, named in shapes.items():
         state = {stored: torch.from_numpy(draw(stored, tuple(shape))) for stored, shape in named.items()}

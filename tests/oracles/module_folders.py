@@ -5,7 +5,6 @@ python -m tests.oracles.module_folders FOLDER
 
 import json
 import string
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from colvision.testing.parts import (
     text_config,
     tile_parts,
 )
+from tests.oracles.saving import Case, save, save_all
 
 DIM, HIDDEN = 8, 64
 RANK = 4  # of the adapter
@@ -137,7 +137,7 @@ def _colultravbert(folder: Path) -> dict[str, object]:
     }
 
 
-CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
+CASES: Mapping[str, Case] = {
     "st-pplx-late": _pplx_late,
     "st-colqwen2": _colqwen("qwen2_vl", 14),
     "st-colqwen2.5": _colqwen("qwen2_5_vl", 14),
@@ -151,13 +151,8 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
 
 
 def save_folder(name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    config = CASES[name](folder)
-    if config:
-        (folder / "config.json").write_text(json.dumps(config, indent=1))
-    return folder
+    return save(CASES[name], folder)
 
 
 if __name__ == "__main__":
-    for case in CASES:
-        save_folder(case, Path(sys.argv[1]) / case)
+    save_all(CASES)

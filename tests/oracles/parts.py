@@ -3,9 +3,7 @@
 python -m tests.oracles.parts FOLDER
 """
 
-import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from colvision.testing.parts import (
@@ -16,6 +14,7 @@ from colvision.testing.parts import (
     siglip_config,
     tile_parts,
 )
+from tests.oracles.saving import Case, save, save_all
 
 _TEXT = {
     "hidden_size": 64,
@@ -100,7 +99,7 @@ def _modernvbert(folder: Path) -> dict[str, object]:
     return modernvbert_config(tile_parts(folder))
 
 
-CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
+CASES: Mapping[str, Case] = {
     "colpali": _paligemma,
     "colqwen2": _qwen2,
     "colqwen2.5": _qwen2_5,
@@ -111,13 +110,9 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
 }
 
 
-def save_parts(name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    config = CASES[name](folder)
-    (folder / "config.json").write_text(json.dumps(config, indent=1))
-    return folder
+def save_folder(name: str, folder: Path) -> Path:
+    return save(CASES[name], folder)
 
 
 if __name__ == "__main__":
-    for case in CASES:
-        save_parts(case, Path(sys.argv[1]) / case)
+    save_all(CASES)

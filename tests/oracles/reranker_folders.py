@@ -4,7 +4,6 @@ python -m tests.oracles.reranker_folders FOLDER
 """
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from colvision.testing.parts import qwen_config, qwen_parts, text_config, tokenizer
+from tests.oracles.saving import Case, save, save_all
 
 _BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _XLMR = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -224,7 +224,7 @@ def _qwen3_vl(folder: Path) -> dict[str, object]:
     return {**config, "tie_word_embeddings": True}
 
 
-CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
+CASES: Mapping[str, Case] = {
     "ce-bert": _bert,
     "ce-xlm-roberta": _xlm_roberta,
     "ce-modernbert": _modernbert,
@@ -238,11 +238,8 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
 
 
 def save_folder(name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(CASES[name](folder), indent=1))
-    return folder
+    return save(CASES[name], folder)
 
 
 if __name__ == "__main__":
-    for case in CASES:
-        save_folder(case, Path(sys.argv[1]) / case)
+    save_all(CASES)

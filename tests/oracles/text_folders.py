@@ -3,10 +3,8 @@
 python -m tests.oracles.text_folders FOLDER
 """
 
-import json
 import string
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from colvision.testing.text_parts import (
@@ -19,6 +17,7 @@ from colvision.testing.text_parts import (
     save_stanford,
     word_tokenizer,
 )
+from tests.oracles.saving import Case, save, save_all
 
 
 def _stanford(folder: Path) -> dict[str, object]:
@@ -101,7 +100,7 @@ def _multivector_plain(folder: Path) -> dict[str, object]:
     return modernbert_config(tokenizer)
 
 
-CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
+CASES: Mapping[str, Case] = {
     "text-stanford": _stanford,
     "text-stanford-attends": _stanford_attends,
     "text-both": _both,
@@ -113,11 +112,8 @@ CASES: Mapping[str, Callable[[Path], dict[str, object]]] = {
 
 
 def save_folder(name: str, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(CASES[name](folder), indent=1))
-    return folder
+    return save(CASES[name], folder)
 
 
 if __name__ == "__main__":
-    for case in CASES:
-        save_folder(case, Path(sys.argv[1]) / case)
+    save_all(CASES)

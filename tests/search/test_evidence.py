@@ -8,6 +8,7 @@ import colvision
 from colvision.core.encoder import Calibration
 from colvision.search.results import NO_MATCH
 from colvision.store import Store
+from colvision.store.records import PageText
 from colvision.testing import ToyEncoder
 from tests.helpers.stores import begin, encoded, write
 
@@ -34,7 +35,7 @@ def made(folder, documents, encoder=None):
                 store, write(folder, name, path), pages=len(pages), encoder=encoder, source=f"/manuals/{path}"
             )
             encoded_pages = [
-                replace(encoded(number, *printed.split(), encoder=encoder), text=text)
+                replace(encoded(number, *printed.split(), encoder=encoder), text=PageText(text))
                 for number, (printed, text) in enumerate(pages, 1)
             ]
             store.writer.commit(pending, encoded_pages, encoder.info)

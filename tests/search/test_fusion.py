@@ -12,6 +12,7 @@ from colvision.core.encoder import Calibration
 from colvision.maxsim import binary
 from colvision.search import page_search
 from colvision.store import Store
+from colvision.store.records import PageText
 from colvision.testing import ToyEncoder
 from tests.helpers.stores import FAN, PUMP, TOY, add, begin, encoded, text_scores, write
 
@@ -33,7 +34,7 @@ def manuals(tmp_path_factory):
             pending = begin(store, write(folder, f"{name}.pdf", name), pages=len(pages), encoder=Calibrated())
             made = [encoded(number, *page.split()[:6]) for number, page in enumerate(pages, 1)]
             texts = ["" if name == "scan" else page for page in pages]
-            made = [replace(page, text=text) for page, text in zip(made, texts, strict=True)]
+            made = [replace(page, text=PageText(text)) for page, text in zip(made, texts, strict=True)]
             store.writer.commit(pending, made, Calibrated().info)
             assert store.writer.finish(pending) == ""
     with colvision.open_library(folder / "library", encoder=Calibrated()) as library:
@@ -112,8 +113,8 @@ def test_a_page_that_text_alone_finds_is_among_the_candidates_of_the_first_stage
     monkeypatch.setattr(page_search, "_CANDIDATES", 2)
     encoder = ToyEncoder(dim=64)
     pending = begin(store, write(tmp_path, "pump.pdf", "pump"), pages=60, encoder=encoder)
-    pages = [replace(encoded(number, "valve", encoder=encoder), text="valve") for number in range(1, 60)]
-    pages.append(replace(encoded(60, "other", encoder=encoder), text="the valve and its rare words"))
+    pages = [replace(encoded(number, "valve", encoder=encoder), text=PageText("valve")) for number in range(1, 60)]
+    pages.append(replace(encoded(60, "other", encoder=encoder), text=PageText("the valve and its rare words")))
     store.writer.commit(pending, pages, encoder.info)
     assert store.writer.finish(pending) == ""
     with colvision.open_library(store.path, encoder=encoder) as library:

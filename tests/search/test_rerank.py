@@ -8,6 +8,7 @@ import pytest
 import colvision
 from colvision.core.encoder import Calibration
 from colvision.search.rerank import RerankOptions
+from colvision.store.records import PageText
 from colvision.testing import ToyEncoder, save_document
 from tests.helpers.rerankers import ScriptedReranker
 from tests.helpers.stores import begin, encoded, write
@@ -30,7 +31,7 @@ def library(tmp_path_factory):
             pending = begin(store, write(folder, name, name), pages=len(pages))
             made = [encoded(number, *page.split()) for number, page in enumerate(pages, 1)]
             texts = ["" if name == "scan.pdf" else page for page in pages]
-            made = [replace(page, text=text) for page, text in zip(made, texts, strict=True)]
+            made = [replace(page, text=PageText(text)) for page, text in zip(made, texts, strict=True)]
             store.writer.commit(pending, made, opened.encoder.info)
             assert store.writer.finish(pending) == ""
         yield opened

@@ -53,6 +53,19 @@ def test_meaning_is_found_where_no_word_is_the_same(encoder, tmp_path):
             library.search_image(why.image)
 
 
+def test_it_is_the_first_stage_of_a_collection_by_mini_and_a_further_encoder_of_it(encoder, tmp_path):
+    (tmp_path / "manual.pdf").write_bytes(text_file(*TEXTS))
+    with colvision.open_library(tmp_path / "library", encoder=load_encoder("mini")) as library:
+        library.ingest(tmp_path / "manual.pdf")
+        library.add_encoder("meaning", encoder)
+        answer = library.search("air in the pump", first_stage="meaning", text_fusion=False)
+        assert (answer[0].page, answer.retrievers) == (1, ("meaning", "maxsim"))
+        words = library.search(QUESTION, encoders="main", text_fusion=False)
+        assert words.notice.startswith("No page matches well"), "the page has no word of the question"
+        fused = library.search(QUESTION, encoders="meaning", text_fusion=False)
+        assert fused[0].page == 1 and fused[0].score_terms["meaning"] > words[0].score
+
+
 def test_a_page_without_text_is_told(encoder, tmp_path):
     (tmp_path / "half.pdf").write_bytes(text_file(TEXTS[0], ""))
     with colvision.open_library(tmp_path / "library", encoder=encoder) as library:

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from colvision.core.page import Box, PrintedWord
 from colvision.encoders import load_encoder, merge_adapters
 from colvision.encoders.text.page_text import cut_into_passages, word_spans
 from colvision.errors import EncoderNotFound, WeightsMismatch
@@ -95,12 +97,36 @@ def test_whatever_decides_the_vectors_is_part_of_the_fingerprint(folder):
         ("sentence_bert_config.json", {"model_args": {"rotary": 2}}, "sets rotary in model_args"),
         ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "for the task fill-mask"),
         ("config.json", {"model_type": "mystery"}, "does not know"),
+        ("config.json", {"auto_map": {"AutoModel": "theirs--modeling.Bert"}}, "brings its own code .*never run"),
     ],
 )
 def test_what_is_not_done_as_it_is_written_is_refused(folder, file, values, said):
     rewrite_json(folder / file, **values)
     with pytest.raises(EncoderNotFound, match=said):
         load(folder)
+
+
+def test_files_without_which_something_else_would_be_computed_are_asked_for(folder):
+    (folder / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(EncoderNotFound, match="1_Pooling/config.json is not there: copy it"):
+        load(folder)
+
+
+def test_an_adapter_beside_the_weights_is_refused(folder):
+    (folder / "adapter_config.json").write_text('{"r": 4}')
+    with pytest.raises(EncoderNotFound, match="is an encoder of text with an adapter: merge it"):
+        load(folder)
+
+
+def test_words_whose_places_are_known_are_a_text(folder):
+    """Of a page that OCR has read, whose text nobody laid out."""
+    encoder, box = load(folder), Box(0, 0, 0.1, 0.1)
+    read = replace(text_page(""), words=(PrintedWord("hydraulic", box), PrintedWord("pump", box)))
+    [seen], [expected] = (list(encoder.encode_pages([page])) for page in (read, text_page("hydraulic pump")))
+    np.testing.assert_array_equal(seen.vectors, expected.vectors)
+    assert encoder.unreadable(read) == ()
+    [note] = encoder.unreadable(text_page(" \n"))
+    assert note.kind == "textless"
 
 
 def test_a_step_of_another_kind_is_refused_by_name(folder):

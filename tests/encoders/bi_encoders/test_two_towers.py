@@ -9,7 +9,8 @@ import transformers
 
 from colvision.core.embedding import VectorKind
 from colvision.encoders import load_encoder
-from colvision.errors import WeightsMismatch
+from colvision.encoders.loading import find_patch_checkpoint
+from colvision.errors import EncoderNotFound, WeightsMismatch
 from tests.helpers.bi_encoders import save_siglip
 from tests.helpers.families import noise
 
@@ -67,6 +68,17 @@ def test_prompt_and_length_are_part_of_the_fingerprint(folder, encoder):
 def test_what_a_page_alone_decides_is_refused(folder):
     with pytest.raises(ValueError, match="takes no page_prompt"):
         load_encoder(folder, page_prompt="a page")
+
+
+def test_an_adapter_is_refused_and_none_is_trained_or_merged(tmp_path):
+    folder = save_siglip(tmp_path / "towers")
+    with pytest.raises(EncoderNotFound, match="makes one vector of a page: adapters are trained for"):
+        find_patch_checkpoint(folder)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(folder)}))
+    with pytest.raises(EncoderNotFound, match="is a bi-encoder with an adapter: merge it"):
+        load_encoder(adapter, device="cpu")
 
 
 def test_a_tower_of_another_size_is_refused(tmp_path):
