@@ -1,14 +1,16 @@
 """A further encoder beside mini: `python -m benchmarks.further_encoders PDFS QUERIES ENCODER [PAGES]`.
 
 ENCODER is a checkpoint, such as the folder of all-MiniLM-L6-v2; the pages are those of PAGES, or all, as they are.
-Prints nDCG@10 with 95 % intervals, of each alone and of both, and what both find more, with the text layers and
-without.
+Prints nDCG@10 with 95 % intervals, of each alone and of both, what both find more, with the text layers and without,
+and what a question costs.
 """
 
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks.quality import show_step
 from colvision import evaluation
@@ -53,11 +55,15 @@ def main(pdfs: Path, questions: Path, checkpoint: str, pages: Path | None) -> No
 
 
 def found(searched: CorpusLibrary, queries: Sequence[Query], *, encoders: Sequence[str], text_fusion: bool) -> Run:
+    """The answers; says what a question costs, after the first."""
     collection = searched.library.collection(searched.name)
-    answers = {}
+    answers, seconds = {}, []
     for query in queries:
+        started = time.process_time()
         hits = collection.search(query.text, k=DEPTH, encoders=encoders, text_fusion=text_fusion)
+        seconds.append(time.process_time() - started)
         answers[query.query_id] = rank(RunEntry(searched.page_of(hit), hit.score) for hit in hits)
+    print(f"{', '.join(encoders)} text {text_fusion}: {1000 * median(seconds[1:]):.1f} CPU ms a question")
     return Run("run", answers)
 
 

@@ -13,6 +13,7 @@ from colvision.cli.options import (
     OcrEngineOption,
     OcrOption,
     RerankOption,
+    check_candidates,
     encoder_options,
 )
 from colvision.encoders.spec import EncoderSpec
@@ -52,6 +53,7 @@ def evaluate(
     encoder: EncoderSpec,
 ) -> None:
     """Measure how well questions find their pages; a run that was interrupted goes on where it stopped."""
+    check_candidates(rerank, is_given=candidates != CANDIDATES)
     from colvision import evaluation  # a second, which the other commands need not wait for
 
     with steps_bar("opening the PDFs") as on_progress:

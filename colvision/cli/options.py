@@ -180,6 +180,14 @@ RerankOption = Annotated[
 CandidatesOption = Annotated[
     int, typer.Option("--candidates", min=1, max=1000, help="How many of the best pages the reranker is given.")
 ]
+
+
+def check_candidates(rerank: str | None, *, is_given: bool) -> None:
+    """Raises `BadParameter` where a number of candidates is given, and no reranker for them."""
+    if rerank is None and is_given:
+        raise typer.BadParameter("--candidates goes with --rerank")
+
+
 _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
     "device": DeviceOption,
     "dtype": DtypeOption,

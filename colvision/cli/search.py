@@ -18,6 +18,7 @@ from colvision.cli.options import (
     MemoryOption,
     RerankOption,
     WordsArgument,
+    check_candidates,
     encoder_options,
     open_existing,
     select_collection,
@@ -103,8 +104,7 @@ def search(
     }
     if words is None and (given := [option for option, is_given in with_words.items() if is_given]):
         raise typer.BadParameter(f"{given[0]} goes with words")
-    if rerank is None and candidates != CANDIDATES:
-        raise typer.BadParameter("--candidates goes with --rerank")
+    check_candidates(rerank, is_given=candidates != CANDIDATES)
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
     with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:

@@ -126,6 +126,8 @@ def test_an_evaluation_measures_the_order_of_the_reranker(manuals, trained, tmp_
     assert plain["reranker"] is None
     reranked = json.loads(run(*command, "--rerank", trained, "--candidates", 3, library=tmp_path / "kept").stdout)
     assert reranked["reranker"] == {"name": "instructions", "candidates": 3}
+    alone = run(*command, "--candidates", 3, library=tmp_path / "kept", code=2)
+    assert "goes with --rerank" in alone.stderr
     assert plain["groups"][0]["ndcg10"]["mean"] < reranked["groups"][0]["ndcg10"]["mean"] == 1.0
     rows = [line.split() for line in (tmp_path / "run.trec").read_text().splitlines()]
     assert (rows[0][2], rows[0][5]) == ("pump#2", "mini-instructions")
