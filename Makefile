@@ -17,7 +17,7 @@ test: $(READY) check  ## everything CI runs
 	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25
 
 # A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
-quick: $(READY)  ## the tests that need no model, browser or kill: under a minute
+quick: $(READY)  ## the tests that need no model, browser or kill: two or three minutes on two cores
 	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not browser" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
