@@ -8,13 +8,17 @@ document was deleted: nothing leads to it, but its bytes are there until its sha
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
+from colvision.core.encoder import EncoderInfo
 from colvision.errors import LibraryDamaged
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
+from colvision.store.centroids import CentroidSets, join_shard_lists, lists_key
 from colvision.store.files import Files
 from colvision.store.records import ShardRow, shard_name
-from colvision.store.shards import SHARD_FORMAT, PageRef, Shard, ShardPage, write_shard
+from colvision.store.shards import SHARD_FORMAT, PageRef, Shard, ShardLists, ShardPage, write_shard
 from colvision.store.writer_lock import WriterLock
 
 TARGET_PAGES = 4096  # of a shard that is merged no more: 400 MB at 700 vectors a page
@@ -62,10 +66,11 @@ class Compaction:
 class Compactor:
     """Rewrites the shards of a library."""
 
-    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files) -> None:
+    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, centroids: CentroidSets) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
+        self._centroids = centroids
 
     def compact(self) -> Compaction:
         """See `Store.compact`."""
@@ -89,23 +94,34 @@ class Compactor:
         return sum(row.bytes for row in shards) + self._db.bytes, len(shards)
 
     def compact_due(self, collection: int) -> None:
-        """Merges shards of which there are many, and drops dead pages. The caller holds the writer lock."""
-        self._rewrite_all(_due_runs(self._candidates(collection)))
+        """Merges shards of which there are many, drops dead pages, and gives one more shard the newest lists.
+
+        The caller holds the writer lock.
+        """
+        self._centroids.train_due(collection)
+        self._rewrite_all(_due_runs(self._candidates(collection), self._centroids.newest(collection)))
 
     def compact_next(self, collection: int) -> bool:
-        """Drops the dead pages of one run of shards and merges it; False when nothing is to be done any more.
+        """Drops the dead pages of one run of shards and merges it, with the newest lists; False when nothing is to be
+        done any more.
 
         The writer lock is released after each run: others may commit in between.
         """
         with self._writer_lock.acquire():
-            runs = (run for run in _runs(self._candidates(collection)) if len(run) > 1 or self._needs_rewrite(run[0]))
+            self._centroids.train_due(collection)
+            newest = self._centroids.newest(collection)
+            runs = (
+                run
+                for run in _runs(self._candidates(collection))
+                if len(run) > 1 or self._needs_rewrite(run[0], newest)
+            )
             run = next(runs, None)
             if run is not None:
                 self._rewrite_all([run])
         return run is not None
 
-    def _needs_rewrite(self, candidate: _Candidate) -> bool:
-        if candidate.live < candidate.row.pages:
+    def _needs_rewrite(self, candidate: _Candidate, centroids: int) -> bool:
+        if candidate.live < candidate.row.pages or candidate.row.centroids != centroids:
             return True
         try:
             return not Shard(self._files.shard_path(candidate.row.file_name)).is_current
@@ -127,33 +143,47 @@ class Compactor:
 
     def _rewrite(self, run: Sequence[ShardRow]) -> None:
         """Makes one shard of several. A damaged one is quarantined, and the others are left to the next rewrite."""
-        pages: list[ShardPage] = []
-        owners: list[PageRef] = []
-        keys: list[int] = []
+        collection = run[0].collection
+        info = self._info(collection)
+        parts: list[_LivePages] = []
+        lists: list[ShardLists | None] = []
         for row in run:
             try:
-                for page, owner, key in self._live_pages(row):
-                    pages.append(page)
-                    owners.append(owner)
-                    keys.append(key)
+                part = self._live_pages(row)
+                lists.append(self._centroids.lists_in(collection, part.shard, part.places, part.pages, info))
+                parts.append(part)
             except (FileNotFoundError, LibraryDamaged) as error:
                 with self._db.write():
                     rows.shards.quarantine(self._db, row, str(error))
                 return
-        new = self._write(run[0].collection, pages, owners)
+        pages = [page for part in parts for page in part.pages]
+        owners = [owner for part in parts for owner in part.owners]
+        keys = [key for part in parts for key in part.keys]
+        new = self._write(collection, pages, owners, info, join_shard_lists(lists))
         # Killed before this is committed: no row names the new shard, and the old ones are as they were.
         with self._db.write():
             rows.shards.move_pages(self._db, new, keys, [row.key for row in run])
 
-    def _write(self, collection: int, pages: Sequence[ShardPage], owners: Sequence[PageRef]) -> ShardRow:
+    def _info(self, collection: int) -> EncoderInfo:
         with self._db.read():
-            key = rows.shards.next_key(self._db)
             info = rows.collections.get(self._db, collection).info
         assert info is not None, "a collection with a shard has an encoder"
+        return info
+
+    def _write(
+        self,
+        collection: int,
+        pages: Sequence[ShardPage],
+        owners: Sequence[PageRef],
+        info: EncoderInfo,
+        lists: ShardLists | None,
+    ) -> ShardRow:
+        with self._db.read():
+            key = rows.shards.next_key(self._db)
         path = self._files.shard_path(shard_name(key))
-        checksum = write_shard(path, pages, owners, quantisation_range=info.quantisation_range)
-        vectors, size = sum(len(page.codes) for page in pages), path.stat().st_size
-        return ShardRow(key, collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT)
+        checksum = write_shard(path, pages, owners, quantisation_range=info.quantisation_range, lists=lists)
+        vectors, size, centroids = sum(len(page.codes) for page in pages), path.stat().st_size, lists_key(lists)
+        return ShardRow(key, collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT, centroids)
 
     def recover(self, row: ShardRow) -> None:
         """Copies the intact pages of a damaged shard; the others are deleted and are to be stored again.
@@ -170,7 +200,9 @@ class Compactor:
         recovered = [(owner, key) for owner, key in owned if owner in intact]
         new = None
         if recovered:
-            new = self._write(collection, [intact[owner] for owner, _ in recovered], [owner for owner, _ in recovered])
+            kept, info = [intact[owner] for owner, _ in recovered], self._info(collection)
+            lists = self._centroids.lists_of(collection, kept, info)
+            new = self._write(collection, kept, [owner for owner, _ in recovered], info, lists)
         recovered_keys = {key for _, key in recovered}
         with self._db.write():
             if new is not None:
@@ -192,19 +224,32 @@ class Compactor:
                 pages[PageRef(*owner)] = shard.page(place)
         return pages
 
-    def _live_pages(self, row: ShardRow) -> Iterator[tuple[ShardPage, PageRef, int]]:
-        """The pages that are not dead, checked as they are read. Raises `LibraryDamaged`, `FileNotFoundError`."""
+    def _live_pages(self, row: ShardRow) -> "_LivePages":
+        """The pages that are not dead, checked. Raises `LibraryDamaged`, `FileNotFoundError`."""
         shard = Shard(self._files.shard_path(row.file_name))
         with self._db.read():
-            pages = rows.shards.pages_in(self._db, row.key)
-        for place, document, number, key in pages:
+            listed = rows.shards.pages_in(self._db, row.key)
+        pages = []
+        for place, document, number, _ in listed:
             if not shard.holds(place, document, number):
                 raise LibraryDamaged(f"shard {row.file_name} and the catalogue do not agree about its row {place}")
-            yield shard.page(place), PageRef(document, number), key
+            pages.append(shard.page(place))
+        owners = [PageRef(document, number) for _, document, number, _ in listed]
+        return _LivePages(shard, [place for place, *_ in listed], pages, owners, [key for *_, key in listed])
 
 
-def _due_runs(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
-    """The runs of shards that are to become one each."""
+class _LivePages(NamedTuple):
+    """The pages of a shard that are not dead: their places in it, what they are, whose, and their keys."""
+
+    shard: Shard
+    places: list[int]
+    pages: list[ShardPage]
+    owners: list[PageRef]
+    keys: list[int]
+
+
+def _due_runs(candidates: Sequence[_Candidate], centroids: int) -> Iterator[Sequence[_Candidate]]:
+    """The runs of shards that are to become one each; of those without lists of these centroids one more."""
     merged: set[int] = set()
     for size in {candidate.size for candidate in candidates}:
         peers = [candidate for candidate in candidates if candidate.size == size and not candidate.is_full]
@@ -215,9 +260,11 @@ def _due_runs(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]
                 if len(run) > 1:
                     merged |= {candidate.row.key for candidate in run}
                     yield run
-    for candidate in candidates:
-        if candidate.row.key not in merged and candidate.live < candidate.row.pages * (1 - DEAD_SHARE):
-            yield [candidate]
+    left = [candidate for candidate in candidates if candidate.row.key not in merged]
+    is_dead = {each.row.key: each.live < each.row.pages * (1 - DEAD_SHARE) for each in left}
+    yield from ([each] for each in left if is_dead[each.row.key])
+    behind = (each for each in left if not is_dead[each.row.key] and each.row.centroids != centroids)
+    yield from ([each] for each in islice(behind, 1))
 
 
 def _runs(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:

@@ -137,7 +137,10 @@ class NewDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShardRow:
-    """A shard; `damage`: why it is quarantined, `format` is that of its file; `is_intact` as in `DocumentRow`."""
+    """A shard; `damage`: why it is quarantined, `format` is that of its file; `is_intact` as in `DocumentRow`.
+
+    `centroids` is the key of those that its inverted lists belong to, 0 where it has none.
+    """
 
     key: int
     collection: int
@@ -147,6 +150,7 @@ class ShardRow:
     checksum: str
     damage: str
     format: int
+    centroids: int = 0
     is_intact: bool = True
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from colvision.store.table import CHECKSUM, Column, Table, unchecked
 
-FORMAT = 5  # raise it when an older colvision would misread the library
+FORMAT = 6  # raise it when an older colvision would misread the library
 APPLICATION_ID = 0x434F4C56  # "COLV", SQLite's mark of the program that a file belongs to
 SCHEMA_CHECKSUM_FORMAT = 2  # since this format a library knows the checksum of its own tables' definitions
 
@@ -59,6 +59,16 @@ SHARDS = Table(
         "checksum": Column("TEXT NOT NULL"),  # sha256 of the file
         "damage": Column("TEXT NOT NULL DEFAULT ''", is_typed=True),  # why it is quarantined
         "format": Column("INTEGER NOT NULL DEFAULT 1"),
+        "centroids": Column("INTEGER NOT NULL DEFAULT 0"),  # key of those of its inverted lists, 0 without lists
+    },
+)
+CENTROIDS = Table(
+    "centroids",
+    {
+        "key": Column("INTEGER PRIMARY KEY AUTOINCREMENT"),
+        "collection": Column("INTEGER NOT NULL REFERENCES collections (key)"),
+        "vectors": Column("INTEGER NOT NULL"),  # how many the collection had when they were trained
+        "data": Column("BLOB NOT NULL"),  # see `maxsim.inverted_lists.Centroids`
     },
 )
 PAGES = Table(
@@ -129,7 +139,7 @@ JUDGEMENTS = Table(
     },
     "UNIQUE (text, document, page)",
 )
-_CHECKED_TABLES = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES)
+_CHECKED_TABLES = (COLLECTIONS, DOCUMENTS, SHARDS, PAGES, CENTROIDS)
 
 _INDEXES = """
 CREATE UNIQUE INDEX documents_name ON documents (collection, name) WHERE visible;
@@ -227,6 +237,11 @@ UPDATE collections SET seal = NULL WHERE seal IS row_checksum(CAST(name AS BLOB)
 ALTER TABLE collections ADD COLUMN accompanies INTEGER;
 ALTER TABLE collections ADD COLUMN encoder_name TEXT;
 """
+_LISTS_6 = f"""
+UPDATE shards SET seal = NULL WHERE seal IS row_checksum(
+    key, collection, pages, vectors, bytes, CAST(checksum AS BLOB), typeof(damage), CAST(damage AS BLOB), format);
+ALTER TABLE shards ADD COLUMN centroids INTEGER NOT NULL DEFAULT 0;
+{CENTROIDS.create_sql}"""
 # From the format before to each format; `SET_CHECKSUMS` comes after the last.
 UPGRADES: Mapping[int, str] = {
     2: """
@@ -247,4 +262,5 @@ INSERT INTO schema_seal VALUES (NULL);
     3: _COLLECTIONS_3 + _JOBS_3,
     4: _NOTES_4 + _NAMES_4 + _JUDGEMENTS_4 + _TEXT_4,
     5: _WORDS_5 + _COMPANIONS_5,
+    6: _LISTS_6,
 }

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.errors import LibraryDamaged
+from colvision.maxsim.inverted_lists import Centroids
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
+from colvision.store.centroids import CentroidSets
 from colvision.store.files import Files
 from colvision.store.identity import shown_folders
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
@@ -31,12 +33,14 @@ class SnapshotShard:
     """One shard of a snapshot: for each of its pages the document's key, the page's number, and whether it is live.
 
     `live` is False for deleted pages and for those of a replacement that is not complete: no search sees them.
+    `centroids` are those of its inverted lists, None where it has none.
     """
 
     shard: Shard
     document: NDArray[np.int64]
     page: NDArray[np.int32]
     live: NDArray[np.bool_]
+    centroids: Centroids | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +69,10 @@ class Snapshot:
 class Snapshots:
     """Takes snapshots and remembers the newest of each collection; safe to share between threads."""
 
-    def __init__(self, catalogue: Catalogue, files: Files) -> None:
+    def __init__(self, catalogue: Catalogue, files: Files, centroids: CentroidSets) -> None:
         self._db = catalogue
         self._files = files
+        self._centroids = centroids
         self._lock = threading.Lock()
         self._newest: dict[int, Snapshot] = {}
         self._companions: dict[int, tuple[Snapshot, Snapshot]] = {}  # that of its collection, and its own
@@ -194,7 +199,10 @@ class Snapshots:
                 if shard.owners is None or live.get(key) != len(shard)
             }
         keys = np.fromiter(visible, dtype=np.int64, count=len(visible))
-        shards = [_snapshot_shard(shard, listed.get(key), keys) for key, shard in opened.items()]
+        sets = {key: self._centroids.get(key) for key in {shard.centroids for shard in opened.values()} - {0}}
+        shards = [
+            _snapshot_shard(shard, listed.get(key), keys, sets.get(shard.centroids)) for key, shard in opened.items()
+        ]
         folders = MappingProxyType(shown_folders(visible.values()))
         snapshot = Snapshot(collection, visible, tuple(each for each in shards if each.live.any()), folders)
         self._check_pages(snapshot, opened)
@@ -228,7 +236,10 @@ class Snapshots:
 
 
 def _snapshot_shard(
-    shard: Shard, listed: list[tuple[int, int, int, int]] | None, visible: NDArray[np.int64]
+    shard: Shard,
+    listed: list[tuple[int, int, int, int]] | None,
+    visible: NDArray[np.int64],
+    centroids: Centroids | None,
 ) -> SnapshotShard:
     """`listed` (row, document, number, key) are the pages that the catalogue names; None: all that the shard holds."""
     owners = shard.owners if shard.owners is not None else _listed_owners(len(shard), listed or [])
@@ -238,7 +249,7 @@ def _snapshot_shard(
         is_listed = np.zeros(len(shard), dtype=np.bool_)
         is_listed[[row for row, document, number, _ in listed if shard.holds(row, document, number)]] = True
         live &= is_listed
-    return SnapshotShard(shard, np.where(live, document, _NO_DOCUMENT), page, live)
+    return SnapshotShard(shard, np.where(live, document, _NO_DOCUMENT), page, live, centroids)
 
 
 def _is_counterpart(row: DocumentRow, documents: Mapping[int, DocumentRow]) -> bool:

@@ -20,6 +20,7 @@ from colvision.errors import (
 )
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
+from colvision.store.centroids import CentroidSets
 from colvision.store.compaction import Compaction, Compactor
 from colvision.store.companions import Companions
 from colvision.store.disk import disk_errors
@@ -66,14 +67,15 @@ class Store:
         self._workers = Workers(path)
         self.jobs = JobQueue(self._db, self._workers)
         self.judgements = Judgements(self._db)
-        self._snapshots = Snapshots(self._db, self.files)
+        centroids = CentroidSets(self._db, self.files)
+        self._snapshots = Snapshots(self._db, self.files, centroids)
         self._text_layers = TextLayers(self._db)
         writer_lock = self._writer_lock = WriterLock(path, self._db, self.files)
         self.pending = PendingDocuments(writer_lock, self._db, self.files, self._workers)
         self.reencoding = Reencoding(writer_lock, self._db, self.pending, self._workers)
         self.companions = Companions(writer_lock, self._db, self.pending, self._workers)
-        self._compactor = Compactor(writer_lock, self._db, self.files)
-        self.writer = Writer(writer_lock, self._db, self.files, self._compactor)
+        self._compactor = Compactor(writer_lock, self._db, self.files, centroids)
+        self.writer = Writer(writer_lock, self._db, self.files, self._compactor, centroids)
         self.repair = Repair(writer_lock, self._db, self.files, self._compactor)
         self._verifier = Verifier(self._db, self.files)
         if not self.read_only:

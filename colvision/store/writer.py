@@ -17,6 +17,7 @@ from colvision.errors import DiskError
 from colvision.maxsim import clipped_share, quantise
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
+from colvision.store.centroids import CentroidSets, lists_key
 from colvision.store.compaction import Compactor
 from colvision.store.disk import Reserve
 from colvision.store.documents import PendingDocument
@@ -52,11 +53,14 @@ class EncodedPage:
 class Writer:
     """Stores pages, completes and deletes documents."""
 
-    def __init__(self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, compactor: Compactor) -> None:
+    def __init__(
+        self, writer_lock: WriterLock, catalogue: Catalogue, files: Files, compactor: Compactor, centroids: CentroidSets
+    ) -> None:
         self._writer_lock = writer_lock
         self._db = catalogue
         self._files = files
         self._compactor = compactor
+        self._centroids = centroids
         self._reserve = Reserve(catalogue.folder)
 
     def keep_room(self) -> None:
@@ -109,9 +113,10 @@ class Writer:
         path = self._files.shard_path(shard_name(key))
         pages = batch.quantise()
         owners = [PageRef(batch.row.key, page.number) for page in batch.pages]
-        checksum = write_shard(path, pages, owners, quantisation_range=batch.info.quantisation_range)
-        vectors = sum(len(page.codes) for page in pages)
-        return ShardRow(key, batch.row.collection, len(pages), vectors, path.stat().st_size, checksum, "", SHARD_FORMAT)
+        lists = self._centroids.lists_of(batch.row.collection, pages, batch.info)
+        checksum = write_shard(path, pages, owners, quantisation_range=batch.info.quantisation_range, lists=lists)
+        vectors, size, centroids = sum(len(page.codes) for page in pages), path.stat().st_size, lists_key(lists)
+        return ShardRow(key, batch.row.collection, len(pages), vectors, size, checksum, "", SHARD_FORMAT, centroids)
 
     def _record(self, batch: "_Batch", shard: ShardRow | None) -> None:
         row = batch.row

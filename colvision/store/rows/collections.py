@@ -11,6 +11,7 @@ from colvision.core.names import normal_name
 from colvision.errors import CollectionNotFound, LibraryDamaged
 from colvision.store.catalogue import COPY_BACK, FILE_NAME, Catalogue, Record
 from colvision.store.records import DEFAULT_COLLECTION, CollectionRow
+from colvision.store.rows import centroids
 from colvision.store.rows.statements import insert, update, value_of
 from colvision.store.schema import COLLECTIONS, SHARDS
 
@@ -123,6 +124,7 @@ def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
     """Gives the collection `key` the encoder and the shards of its shadow collection, which is deleted."""
     for (shard,) in db.all("SELECT key FROM shards WHERE collection = ?", [shadow]):
         update(db, SHARDS, shard, collection=key)
+    centroids.move(db, shadow, key)
     (encoder,) = db.records("SELECT encoder, components, clipped FROM collections WHERE key = ?", [shadow])
     update(db, COLLECTIONS, key, **encoder)
     delete(db, shadow)
@@ -131,6 +133,7 @@ def adopt_shadow(db: Catalogue, key: int, shadow: int) -> None:
 
 def delete(db: Catalogue, key: int) -> None:
     """Deletes an empty collection."""
+    centroids.delete(db, key)
     db.execute("DELETE FROM collections WHERE key = ?", [key])
 
 
@@ -169,6 +172,7 @@ def remove(db: Catalogue, row: CollectionRow) -> None:
         sql = "UPDATE collections SET generation = generation + ? WHERE name = ?"
         db.execute(sql, [row.generation + 1, DEFAULT_COLLECTION])
         return
+    centroids.delete(db, row.key)
     update(db, COLLECTIONS, row.key, encoder=None, components=0, clipped=0)
     next_generation(db, row.key)
 

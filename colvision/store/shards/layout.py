@@ -28,6 +28,7 @@ _WORD = 8  # bytes
 _NAMES: Mapping[str, type[np.generic]] = {
     "I8": np.int8,
     "U8": np.uint8,
+    "U16": np.uint16,
     "F16": np.float16,
     "I32": np.int32,
     "I64": np.int64,
@@ -41,12 +42,18 @@ _TYPES = {
     "starts": "I64",
     "owners": "I64",
     "sums": "U64",
+    "residuals": "I8",
+    "list_sums": "U64",
+    "lists": "I32",
+    "list_starts": "I32",
     "shapes": "I32",
     "cells": "I32",
+    "list_pages": "U16",
     "kinds": "U8",
     "seal": "U8",
 }
-TABLES = ("starts", "owners", "sums", "shapes")  # small and end to end: what `seal` covers beside the header
+TABLES = ("starts", "owners", "sums", "shapes")  # small: what `seal` covers beside the header
+LIST_TABLES = ("list_sums", "lists", "list_starts")  # whose sum the header holds
 
 
 class ArrayLocation(NamedTuple):
@@ -70,6 +77,15 @@ def grid_sum(kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> int:
     return (word_sum(kind) + word_sum(cells)) % 2**64
 
 
+def list_sums(
+    residuals: NDArray[np.int8], pages: NDArray[np.uint16], starts: NDArray[np.integer]
+) -> NDArray[np.uint64]:
+    """(m,) the sums of the entries of lists that lie end to end, none empty: `starts` (m,) is where each begins."""
+    entries = residuals.view(np.uint64).sum(axis=1, dtype=np.uint64) + pages  # (n,)
+    sums: NDArray[np.uint64] = np.add.reduceat(entries, starts)
+    return sums
+
+
 def buffer(array: NDArray[np.generic]) -> memoryview:
     """The array's bytes, in rows before columns."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
@@ -81,6 +97,17 @@ def sha256_of(parts: Iterable[Buffer]) -> bytes:
     for part in parts:
         digest.update(part)
     return digest.digest()
+
+
+def tables_sum(tables: Mapping[str, NDArray[np.generic]]) -> int:
+    """The sum of what tells where lists lie."""
+    return sum(word_sum(tables[name]) for name in LIST_TABLES) % 2**64
+
+
+def arrays_in_order(names: Iterable[str]) -> list[str]:
+    """As they lie in the file."""
+    there = set(names)
+    return [name for name in _TYPES if name in there]
 
 
 def header_of(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import PatchGrid
+from colvision.maxsim.inverted_lists import InvertedLists
 from colvision.maxsim.quantisation import Codes
 
 
@@ -15,6 +16,13 @@ class PageRef(NamedTuple):
 
     document: int
     number: int
+
+
+class ShardLists(NamedTuple):
+    """The inverted lists of a shard, and the key of the centroids that they belong to."""
+
+    centroids: int
+    entries: InvertedLists
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from colvision.core.embedding import PatchGrid
 from colvision.errors import LibraryDamaged
 from colvision.maxsim import sign_bits
 from colvision.maxsim.binary import Bits
+from colvision.maxsim.inverted_lists import InvertedLists, ListIds
 from colvision.maxsim.quantisation import Codes
 from colvision.store.shards.layout import (
     ALIGNMENT,
@@ -26,11 +27,13 @@ from colvision.store.shards.layout import (
     TABLES,
     buffer,
     grid_sum,
+    list_sums,
     read_header,
     sha256_of,
+    tables_sum,
     word_sum,
 )
-from colvision.store.shards.page import ShardPage
+from colvision.store.shards.page import ShardLists, ShardPage
 
 _Number = TypeVar("_Number", bound=np.generic)
 _threads = threading.local()
@@ -86,6 +89,9 @@ class Shard:
         self.owners = self._table("owners", np.int64) if self.has_checksums else None
         self._sums = self._table("sums", np.uint64) if self.has_checksums else None
         self._bits: Bits | None = None
+        self.centroids = int(metadata.get("centroids", "0"))
+        self._lists_sum = int(metadata.get("lists_sum", "0"))
+        self._lists: InvertedLists | None = None
 
     def _check_tables_checksum(self) -> None:
         small = [self._data[self._locations[name].begin : self._locations[name].end] for name in TABLES]
@@ -150,6 +156,61 @@ class Shard:
         if word_sum(bits) != self._bits_sum:
             raise self._damaged("the bits of its codes do not match their sum")
         return bits
+
+    def read_lists(self, wanted: ListIds) -> tuple[NDArray[np.int64], NDArray[np.uint16], Codes]:
+        """The entries of some inverted lists (sorted numbers), end to end: the place of each one's list in `wanted`,
+        its page (row) and its residual: (n,), (n,), (n, r), copied and checked. Raises `LibraryDamaged`.
+        """
+        lists = self._mapped_lists()
+        found = np.searchsorted(lists.lists, wanted)
+        is_there = lists.lists[np.minimum(found, len(lists.lists) - 1)] == wanted
+        found, place = found[is_there], np.flatnonzero(is_there)
+        firsts = lists.starts[found].astype(np.int64)
+        counts = lists.starts[found + 1] - firsts
+        begins = np.cumsum(counts) - counts
+        at = np.repeat(firsts - begins, counts) + np.arange(int(counts.sum()))
+        pages, residuals = lists.pages[at], lists.residuals.view(f"V{lists.residuals.shape[1]}")[at, 0]
+        residuals = residuals.view(np.int8).reshape(len(at), -1)
+        unchecked = ~self._is_list_checked[found]
+        if unchecked.any():
+            sums = list_sums(residuals, pages, begins)
+            if not np.array_equal(sums, self._list_sums[found]):
+                raise self._damaged("its inverted lists do not match their sums")
+            self._is_list_checked[found] = True
+        return np.repeat(place, counts), pages, residuals
+
+    def lists(self) -> ShardLists | None:
+        """All its inverted lists, as views, checked; None for a shard without. Raises `LibraryDamaged`."""
+        if not self.centroids:
+            return None
+        lists = self._mapped_lists()
+        if not np.array_equal(list_sums(lists.residuals, lists.pages, lists.starts[:-1]), self._list_sums):
+            raise self._damaged("its inverted lists do not match their sums")
+        return ShardLists(self.centroids, lists)
+
+    def _mapped_lists(self) -> InvertedLists:
+        if self._lists is None:
+            with self._lock:
+                if self._lists is None:
+                    self._lists = self._open_lists()
+        return self._lists
+
+    def _open_lists(self) -> InvertedLists:
+        tables: dict[str, NDArray[np.generic]] = {
+            "list_sums": self._view("list_sums", np.uint64),
+            "lists": self._view("lists", np.int32),
+            "list_starts": self._view("list_starts", np.int32),
+        }
+        if tables_sum(tables) != self._lists_sum:
+            raise self._damaged("the tables of its inverted lists do not match their sum")
+        self._list_sums = self._view("list_sums", np.uint64)
+        self._is_list_checked = np.zeros(len(self._list_sums), np.bool_)
+        return InvertedLists(
+            self._view("lists", np.int32),
+            self._view("list_starts", np.int32),
+            self._view("list_pages", np.uint16),
+            self._view("residuals", np.int8),
+        )
 
     def check(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> None:
         """Reads the codes of pages (by row; of all with None), those that were not read before.

@@ -16,16 +16,26 @@ from colvision.store.shards.layout import (
     CHECKSUM_BYTES,
     TABLES,
     Buffer,
+    arrays_in_order,
     buffer,
     grid_sum,
     header_of,
+    list_sums,
     sha256_of,
+    tables_sum,
     word_sum,
 )
-from colvision.store.shards.page import PageRef, ShardPage
+from colvision.store.shards.page import PageRef, ShardLists, ShardPage
 
 
-def write_shard(path: Path, pages: Sequence[ShardPage], owners: Sequence[PageRef], *, quantisation_range: float) -> str:
+def write_shard(
+    path: Path,
+    pages: Sequence[ShardPage],
+    owners: Sequence[PageRef],
+    *,
+    quantisation_range: float,
+    lists: ShardLists | None = None,
+) -> str:
     """Writes pages of one dim as a shard that survives a power cut; returns the sha256 of the file in hex.
 
     Raises `ValueError` for no pages, and for pages of several dims.
@@ -33,27 +43,48 @@ def write_shard(path: Path, pages: Sequence[ShardPage], owners: Sequence[PageRef
     dims = {page.codes.shape[1] for page in pages}
     if len(dims) != 1 or len(pages) != len(owners):
         raise ValueError(f"a shard holds at least one page, all of one dim; got {len(pages)} pages of dims {dims}")
-    return atomic_write(path, _parts(pages, owners, quantisation_range))
+    return atomic_write(path, _parts(pages, owners, quantisation_range, lists))
 
 
-def _parts(pages: Sequence[ShardPage], owners: Sequence[PageRef], quantisation_range: float) -> Iterator[Buffer]:
+def _parts(
+    pages: Sequence[ShardPage], owners: Sequence[PageRef], quantisation_range: float, lists: ShardLists | None
+) -> Iterator[Buffer]:
     tables = _tables(pages, owners)
+    metadata = {"code_range": repr(quantisation_range)}
+    if lists is not None:
+        of_lists = _list_tables(lists)
+        metadata |= {"centroids": str(lists.centroids), "lists_sum": str(tables_sum(of_lists))}
+        tables |= of_lists
     shapes = _shapes(pages, tables)
-    bits_sum = sum(word_sum(sign_bits(page.codes)) for page in pages) % 2**64 if "bits" in shapes else 0
-    header = header_of(shapes, {"code_range": repr(quantisation_range), "bits_sum": str(bits_sum)})
-    yield header
-    for page in pages:
-        yield buffer(page.codes)
     if "bits" in shapes:
-        for page in pages:
-            yield buffer(sign_bits(page.codes))
-    small = [buffer(tables[name]) for name in TABLES]
-    yield from small
-    for page in pages:
-        yield buffer(page.grid.cells)
-    for page in pages:
-        yield buffer(page.kind)
-    yield sha256_of([header, *small])
+        metadata["bits_sum"] = str(sum(word_sum(sign_bits(page.codes)) for page in pages) % 2**64)
+    header = header_of(shapes, metadata)
+    yield header
+    for name in arrays_in_order(shapes):
+        if name == "codes":
+            yield from (buffer(page.codes) for page in pages)
+        elif name == "bits":
+            yield from (buffer(sign_bits(page.codes)) for page in pages)
+        elif name == "cells":
+            yield from (buffer(page.grid.cells) for page in pages)
+        elif name == "kinds":
+            yield from (buffer(page.kind) for page in pages)
+        elif name == "seal":
+            yield sha256_of([header, *(buffer(tables[table]) for table in TABLES)])
+        else:
+            yield buffer(tables[name])
+
+
+def _list_tables(lists: ShardLists) -> dict[str, NDArray[np.generic]]:
+    found = lists.entries
+    sums = list_sums(found.residuals, found.pages, found.starts[:-1])
+    return {
+        "residuals": found.residuals,
+        "list_sums": sums,
+        "lists": found.lists,
+        "list_starts": found.starts,
+        "list_pages": found.pages,
+    }
 
 
 def _tables(pages: Sequence[ShardPage], owners: Sequence[PageRef]) -> dict[str, NDArray[np.generic]]:

@@ -1,0 +1,85 @@
+"""What inverted lists tell of a query: the pages that may hold its words, and how probably they do.
+
+Read are the lists nearest to each of a query's tokens; a page's other similarities count as none. Shards that have no
+lists yet are compared as a whole.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from colvision.core.embedding import Floats, QueryEmbedding
+from colvision.core.encoder import EncoderInfo
+from colvision.maxsim import token_maxima
+from colvision.maxsim.inverted_lists import Probe, entry_similarities, probe
+from colvision.maxsim.selection import Pages
+from colvision.parallel import parallel_map
+from colvision.search.scan import PageTable
+from colvision.store import SnapshotShard
+
+LISTS_A_TOKEN = 64
+NONE = -1.0  # the similarity of what is not in the lists that were read
+_LEAST_PROBABILITY = 0.01  # of a word on a page, below which it counts as none
+_TOKENS = 16  # whose lists are read together: long queries would read all
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListMaxima:
+    """Of `pages` (m,), sorted rows of the table, the best similarities (m, t) that their entries have; else `NONE`."""
+
+    pages: Pages
+    maxima: Floats
+
+
+def list_maxima(
+    table: PageTable, query: QueryEmbedding, info: EncoderInfo, *, least: float | None = None
+) -> ListMaxima:
+    """The pages that hold one of a query's tokens with more than the `least` similarity.
+
+    None for the one of which a token's word is there with a probability of `_LEAST_PROBABILITY`. Raises
+    `LibraryDamaged`.
+    """
+    midpoints = info.calibration.midpoints(query.tokens)
+    reach = math.log(_LEAST_PROBABILITY / (1 - _LEAST_PROBABILITY)) / info.calibration.slope
+    floors = midpoints + np.float32(reach) if least is None else np.full(len(midpoints), least, np.float32)
+    blocks = [slice(first, first + _TOKENS) for first in range(0, len(floors), _TOKENS)]
+    sets = {id(part.centroids): part.centroids for part in table.snapshot.shards}
+    probes = {
+        key: [probe(centroids, query.vectors[block], LISTS_A_TOKEN) for block in blocks]
+        for key, centroids in sets.items()
+        if centroids is not None
+    }
+
+    def of_shard(at: int) -> tuple[Pages, Floats]:
+        part = table.snapshot.shards[at]
+        if part.centroids is None:
+            part.shard.check(table.rows[at])
+            found = token_maxima(
+                query.vectors, part.shard.codes, part.shard.starts, info.quantisation_range, pages=table.rows[at]
+            )
+            rows = table.rows[at]
+            found[found <= floors] = NONE
+        else:
+            found = _read(part, probes[id(part.centroids)], blocks, floors)
+            rows = np.flatnonzero((found > NONE).any(axis=1) & part.live)
+            found = found[rows]
+        is_touched = (found > NONE).any(axis=1)
+        return table.starts[at] + np.searchsorted(table.rows[at], rows[is_touched]), found[is_touched]
+
+    every = parallel_map(of_shard, range(len(table.snapshot.shards)))
+    nothing = np.zeros(0, np.int64), np.zeros((0, len(floors)), np.float32)
+    pages, maxima = zip(nothing, *every, strict=True)
+    return ListMaxima(np.concatenate(pages), np.concatenate(maxima))
+
+
+def _read(part: SnapshotShard, probes: list[Probe], blocks: list[slice], floors: Floats) -> Floats:
+    """(pages, t) of all pages of a shard, also of those that are not live."""
+    assert part.centroids is not None
+    maxima = np.full((len(part.shard), len(floors)), NONE, np.float32)
+    for probed, block in zip(probes, blocks, strict=True):
+        place, pages, residuals = part.shard.read_lists(probed.lists)
+        found = entry_similarities(probed, place, residuals, part.centroids.residual_range)
+        token, entry = np.nonzero(found > floors[block, None])
+        np.maximum.at(maxima, (pages[entry], token + block.start), found[token, entry])
+    return maxima
