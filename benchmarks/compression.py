@@ -26,7 +26,7 @@ from colvision.evaluation.corpus_library import EvaluationFolders, Preparation, 
 from colvision.evaluation.report import compare
 from colvision.maxsim import bit_maxima, exact_maxima, quantise, sign_bits, token_maxima
 from colvision.pdf import read_pages
-from colvision.search.idf import soft_idf
+from colvision.search.idf import expected_counts, soft_idf
 
 POOLS = (1, 2, 3)
 _NDCG10, _BEST = 1, 10
@@ -121,7 +121,7 @@ def codes(corpus: evaluation.Corpus, subset: Subset, encoder: Encoder) -> Iterat
         by_floats = scored.values(exact_maxima(query.vectors, vectors, starts))
         by_codes = scored.values(token_maxima(query.vectors, stored, starts, quantisation_range))
         by_bits = bit_maxima(query.vectors, bits, starts).sum(axis=1)
-        worth.append((by_floats @ soft_idf(by_floats), by_codes @ soft_idf(by_codes)))
+        worth.append(tuple(each @ soft_idf(len(each), expected_counts(each)) for each in (by_floats, by_codes)))
         wanted = best(worth[-1][0], _BEST)
         ways = {f"the {_BEST} best by int8 codes": best(worth[-1][1], _BEST)}
         ways |= {f"the {k} best by sign bits": best(by_bits, k) for k in _CANDIDATES}

@@ -80,10 +80,12 @@ def weigh_query(
     """
     search = PageSearch(PageTable.of(snapshot), info, None, SEARCH_BYTES)
     request = QueryRequest(query, texts=texts)
-    if not info.calibration.is_probability and texts is None:
-        return search.weigh(query, query.weights)
-    [scored] = search.scan([request])
-    return with_text_scale(scored.query, texts, scored.query.scores(scored.maxima))
+    if search.is_weighed(request):
+        [scored] = search.scan([request])
+        weighed = scored.query
+    else:
+        weighed = search.weigh(query, query.weights)
+    return with_text_scale(weighed, texts, 0.0 if texts is None else search.no_match(weighed))
 
 
 def _scope_key(options: SearchOptions) -> str:

@@ -1,36 +1,75 @@
 """How much each query token counts."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import word_values
 
+Counts = NDArray[np.int64]
 
-def soft_idf(probabilities: Floats) -> Floats:
-    """(pages, t) probabilities that a page holds a token -> (t,) weights: rare ones count more.
+# What a probability of 1 is counted as: float32 holds no finer steps below 1. Sums of whole numbers are the same in any
+# order, and exact in float64 for 2**29 pages.
+_ONE = 2.0**24
 
-    df = sum of p over the collection and idf = ln(1 + (N - df + 0.5) / (df + 0.5)), the inverse document frequency of
-    Lucene's BM25 with an expected count.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExpectedFrequencies:
+    """How many of the `pages` hold each query token, as expected, in whole `1 / 2**24`: those of parts of a collection
+    add up.
+
+    `words` (t,) are those of the tokens' words, `tokens` (t,) of the tokens by themselves, where the query has other
+    words.
     """
-    pages = len(probabilities)
-    expected = probabilities.sum(axis=0, dtype=np.float64)  # (t,)
+
+    pages: int
+    words: Counts
+    tokens: Counts | None = None
+
+    @classmethod
+    def of(cls, query: QueryEmbedding, calibration: Calibration, maxima: Floats) -> "ExpectedFrequencies":
+        """(pages, t) best similarities of all pages."""
+        if not query.likeness:
+            return cls(len(maxima), expected_counts(word_values(query, calibration, maxima)))
+        own = replace(query, likeness=tuple(query.is_own.astype(np.float64).tolist()))
+        of_words = word_values(own, calibration, maxima)  # (pages, t), those of a word at all of its tokens
+        of_tokens = calibration(maxima, calibration.midpoints(query.tokens))
+        return cls(len(maxima), expected_counts(of_words), expected_counts(of_tokens))
+
+    def __add__(self, other: "ExpectedFrequencies") -> "ExpectedFrequencies":
+        tokens = None if self.tokens is None or other.tokens is None else self.tokens + other.tokens
+        return ExpectedFrequencies(self.pages + other.pages, self.words + other.words, tokens)
+
+
+def expected_counts(probabilities: Floats) -> Counts:
+    """(pages, t) probabilities that a page holds a token -> (t,) their sums, in whole `1 / 2**24`."""
+    whole = np.rint(probabilities * np.float32(_ONE))
+    counts: Counts = whole.sum(axis=0, dtype=np.float64).astype(np.int64)
+    return counts
+
+
+def soft_idf(pages: int, counts: Counts) -> Floats:
+    """(t,) `expected_counts` of so many pages -> (t,) weights: rare tokens count more.
+
+    idf = ln(1 + (N - df + 0.5) / (df + 0.5)), the inverse document frequency of Lucene's BM25 with an expected count.
+    """
+    expected = counts / _ONE
     weights: Floats = np.log1p((pages - expected + 0.5) / (expected + 0.5)).astype(np.float32)
     return weights
 
 
-def weigh_words(query: QueryEmbedding, calibration: Calibration, maxima: Floats) -> tuple[QueryEmbedding, Floats]:
-    """(pages, t) best similarities of a collection -> its tokens' weights (t,), by how rare the query's own words are.
+def weigh_words(query: QueryEmbedding, expected: ExpectedFrequencies) -> tuple[QueryEmbedding, Floats]:
+    """What is expected of a whole collection -> the query's tokens' weights (t,), by how rare its own words are.
 
     Another word says no more than its own rarity allows: what it counts sinks by idf / idf of the query's word, so a
     word of every page adds little where it stands in for a rare one, and no rare word becomes common by it.
     """
-    if not query.likeness:
-        return query, query.weights * soft_idf(word_values(query, calibration, maxima))
-    own = replace(query, likeness=tuple(query.is_own.astype(np.float64).tolist()))
-    of_words = soft_idf(word_values(own, calibration, maxima))  # (t,), that of a word at all of its tokens
-    of_tokens = soft_idf(calibration(maxima, calibration.midpoints(query.tokens)))
+    of_words = soft_idf(expected.pages, expected.words)
+    if expected.tokens is None:
+        return query, query.weights * of_words
+    of_tokens = soft_idf(expected.pages, expected.tokens)
     ratio = np.where(query.is_own, 1.0, np.minimum(of_tokens / np.maximum(of_words, 1e-9), 1.0))
     return replace(query, likeness=tuple((ratio * query.likeness).tolist())), query.weights * of_words

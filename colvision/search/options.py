@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.names import MAIN_ENCODER
 from colvision.search.filters import Filter
+from colvision.search.statistics import CollectionStatistics
 from colvision.store.fulltext import TextScores
 
 Mode = Literal["auto", "exact"]
@@ -56,6 +57,7 @@ class QueryRequest(NamedTuple):
     """One query and how it is to be answered; `texts` is what the text layers say of it, None without text fusion.
 
     `others` is the same query by further encoders, `notices` what is to be said of those that could not be asked.
+    `statistics` are those of the collection that the searched one is a part of, None for all of it.
     """
 
     query: QueryEmbedding
@@ -63,3 +65,4 @@ class QueryRequest(NamedTuple):
     texts: TextScores | None = None
     others: tuple[OtherQuery, ...] = ()
     notices: tuple[str, ...] = ()
+    statistics: CollectionStatistics | None = None

@@ -11,10 +11,11 @@ from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.query import ScoredQuery, Scores
 from colvision.maxsim.binary import has_first_stage as compares_signs_first
 from colvision.maxsim.selection import Pages
-from colvision.search.idf import weigh_words
+from colvision.search.idf import ExpectedFrequencies, weigh_words
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.ranking import ScoredPages
 from colvision.search.scan import PageTable, bit_scores, code_maxima
+from colvision.search.statistics import CollectionStatistics, ScoreSample
 
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
@@ -23,7 +24,6 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 # VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
 _SHARED_GAIN = 1.5
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
-_SAMPLE_PAGES = 256  # by which the score of no match is measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,8 +92,8 @@ class PageSearch:
                 maxima = self._maxima(pages, request.query.vectors)
             else:
                 maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self.weigh(request.query, request.query.weights)
-            found.append(ScoredPages(query, request.options, request.texts, pages, maxima))
+            query = self.weigh(request.query, request.query.weights, request.statistics)
+            found.append(self._scored(request, query, pages, maxima))
             begin = end
         return found
 
@@ -102,40 +102,76 @@ class PageSearch:
 
     def scan(self, requests: Sequence[QueryRequest]) -> list[ScoredPages]:
         """Each query and the codes of all pages that may be found."""
-        is_weighed = self.info.calibration.is_probability and any(request.options.soft_idf for request in requests)
-        compared = np.arange(len(self.table), dtype=np.int64) if is_weighed else self.pages
-        maxima = self._maxima(compared, _vectors(requests))
-        found, begin = [], 0
-        for request in requests:
-            end = begin + len(request.query.tokens)
-            own = np.ascontiguousarray(maxima[:, begin:end])
-            query, weights = request.query, request.query.weights
-            if is_weighed and request.options.soft_idf:
-                query, weights = weigh_words(query, self.info.calibration, own)
-            kept = own[self.scope] if is_weighed and self.scope is not None else own
-            found.append(ScoredPages(self.weigh(query, weights), request.options, request.texts, self.pages, kept))
-            begin = end
-        return found
+        is_weighed = any(self.is_weighed(request) for request in requests)
+        compared = self._compare(requests, all_pages=is_weighed)
+        return [
+            self.weigh_scan(request, own, all_pages=is_weighed)
+            for request, own in zip(requests, compared, strict=True)
+        ]
 
-    def no_match(self, query: ScoredQuery) -> float:
+    def is_weighed(self, request: QueryRequest) -> bool:
+        """Whether a query's weights depend on what all pages have."""
+        return self.info.calibration.is_probability and request.options.soft_idf
+
+    def compare(self, request: QueryRequest) -> Floats:
+        """What `weigh_scan` takes of one query."""
+        [own] = self._compare([request], all_pages=self.is_weighed(request))
+        return own
+
+    def _compare(self, requests: Sequence[QueryRequest], *, all_pages: bool) -> list[Floats]:
+        """Each query's (pages, t) best similarities, of all pages or those that may be found."""
+        compared = np.arange(len(self.table), dtype=np.int64) if all_pages else self.pages
+        maxima = self._maxima(compared, _vectors(requests))
+        ends = np.cumsum([len(request.query.tokens) for request in requests])
+        return [np.ascontiguousarray(own) for own in np.split(maxima, ends[:-1], axis=1)]
+
+    def weigh_scan(self, request: QueryRequest, maxima: Floats, *, all_pages: bool) -> ScoredPages:
+        """A query and its `maxima`, of all pages or those that may be found."""
+        query, weights = request.query, request.query.weights
+        if self.is_weighed(request):
+            query, weights = weigh_words(query, self.expect(request, maxima))
+        kept = maxima[self.scope] if all_pages and self.scope is not None else maxima
+        return self._scored(request, self.weigh(query, weights, request.statistics), self.pages, kept)
+
+    def expect(self, request: QueryRequest, maxima: Floats) -> ExpectedFrequencies:
+        """What a query's weights are made of: that of the whole collection, or of all pages here."""
+        of_collection = None if request.statistics is None else request.statistics.expected
+        return of_collection or ExpectedFrequencies.of(request.query, self.info.calibration, maxima)
+
+    def _scored(self, request: QueryRequest, query: ScoredQuery, pages: Pages, maxima: Floats) -> ScoredPages:
+        floor = 0.0 if request.texts is None else self.no_match(query, request.statistics)
+        return ScoredPages(query, request.options, request.texts, pages, maxima, floor=floor)
+
+    def no_match(self, query: ScoredQuery, statistics: CollectionStatistics | None = None) -> float:
         """The MaxSim score of a page that has nothing of a query: 0 for probabilities, else what pages have on average.
 
         That is measured on pages spread over the collection, so that it depends on no filter and on no candidates.
-        Equal scores count once: pages of which an encoder reads nothing are all one vector, and tell of no other page.
         """
-        if query.calibration.is_probability or not len(self.table):
+        if query.calibration.is_probability:
             return 0.0
-        rows = np.unique(np.linspace(0, len(self.table) - 1, _SAMPLE_PAGES).astype(np.int64))
-        return float(np.unique(query.scores(self._maxima(rows, query.embedding.vectors))).mean())
+        sample = None if statistics is None else statistics.sample
+        return (sample or self.sample(query)).mean
+
+    def sample(self, query: ScoredQuery) -> ScoreSample:
+        """What some pages score for a query, by which `no_match` is measured."""
+        keys = self.table.keys
+        rows = ScoreSample.rows(keys)
+        place = np.argsort(rows)  # the table is compared from its start
+        scores = np.empty(len(rows), np.float64)
+        scores[place] = query.scores(self._maxima(rows[place], query.embedding.vectors))
+        return ScoreSample(keys[rows], scores)
 
     def scores(self, query: ScoredQuery, pages: Pages) -> Scores:
         """(pages,) the MaxSim scores of some pages, rows of the table that rise."""
         return query.scores(self._maxima(pages, query.embedding.vectors))
 
-    def weigh(self, query: QueryEmbedding, weights: Floats) -> ScoredQuery:
+    def weigh(
+        self, query: QueryEmbedding, weights: Floats, statistics: CollectionStatistics | None = None
+    ) -> ScoredQuery:
         # The encoder's calibration is one of words: see `example_query`.
         calibration = Calibration() if query.is_example else self.info.calibration
-        return ScoredQuery(query, weights, calibration, self.info.fingerprint, self.table.mean_vectors)
+        mean_vectors = (statistics or self.table).mean_vectors
+        return ScoredQuery(query, weights, calibration, self.info.fingerprint, mean_vectors)
 
 
 def _vectors(requests: Sequence[QueryRequest]) -> Floats:

@@ -26,7 +26,7 @@ _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits a
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredPages:
     """Pages that were compared with a query: `maxima` (pages, t) are their best similarities, `texts` what their text
-    layers say, `others` what further encoders do; `floor` is the own score of no match, where there are any.
+    layers say, `others` what further encoders do; `floor` is the own score of no match, where there are any of both.
     """
 
     query: ScoredQuery
@@ -46,7 +46,7 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
     pixels = contributions.sum(axis=1, dtype=np.float64)
     texts = None if scored.texts is None else scored.texts.of(table.document[scored.pages], table.page[scored.pages])
-    query = with_text_scale(scored.query, scored.texts, pixels)
+    query = with_text_scale(scored.query, scored.texts, scored.floor)
     text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
     document = _document_term(table, scored)
     own = pixels + text + document
@@ -100,14 +100,10 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     return tuple(hits)
 
 
-def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores) -> ScoredQuery:
-    """The query with how much the text layers count, of the pages whose scores by the `pixels` are given.
-
-    A sum of probabilities starts at 0, one of similarities at what any page has: the mean.
-    """
+def with_text_scale(query: ScoredQuery, texts: TextScores | None, floor: float) -> ScoredQuery:
+    """The query with how much the text layers count, `floor` being its score of no match."""
     if texts is None:
         return query
-    floor = 0.0 if query.calibration.is_probability or not len(pixels) else float(pixels.mean())
     return replace(query, text_scale=TermScale(max(query.best - floor, 1e-9) / max(texts.best, 1e-9), floor))
 
 

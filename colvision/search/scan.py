@@ -57,11 +57,26 @@ class PageTable:
         return np.where(keys[order[place]] == wanted, order[place], -1)
 
     @property
-    def mean_vectors(self) -> float:
+    def vectors(self) -> int:
         """Of the live pages: the collection's, whatever a filter leaves."""
         pairs = zip(self.snapshot.shards, self.rows, strict=True)
-        vectors = sum(int(np.diff(part.shard.starts)[rows].sum()) for part, rows in pairs)
-        return vectors / len(self) if len(self) else 1.0
+        return sum(int(np.diff(part.shard.starts)[rows].sum()) for part, rows in pairs)
+
+    @property
+    def mean_vectors(self) -> float:
+        return self.vectors / len(self) if len(self) else 1.0
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """(pages,) numbers by which pages are drawn by lot, the same wherever a page lies: of its file and number."""
+        documents = self.snapshot.documents
+        files = {key: int(row.sha256[:16], 16) for key, row in documents.items()}
+        key = np.array([files[document] for document in self.document.tolist()], np.uint64)
+        key ^= self.page.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
+            key = (key ^ (key >> np.uint64(shift))) * np.uint64(factor)
+        mixed: NDArray[np.uint64] = key ^ (key >> np.uint64(31))
+        return mixed
 
     @property
     def has_bits(self) -> bool:

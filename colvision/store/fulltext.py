@@ -37,6 +37,7 @@ _NUMBER_BITS = 32  # of a page's key that hold the page's number; the document's
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float64]
+_Term = str | tuple[str, ...]  # a word, or a code in its several forms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,18 +66,46 @@ class TextScores:
         return page_keys >> _NUMBER_BITS, (page_keys & (1 << _NUMBER_BITS) - 1).astype(np.int32)
 
 
+@dataclass(frozen=True, slots=True)
+class TextStatistics:
+    """What BM25 asks of all pages with text: how many there are, their words, and how many hold each term of a query.
+
+    Those of parts of a collection add up.
+    """
+
+    pages: int
+    words: int
+    holding: tuple[int, ...]
+
+    def __add__(self, other: "TextStatistics") -> "TextStatistics":
+        holding = tuple(a + b for a, b in zip(self.holding, other.holding, strict=True))
+        return TextStatistics(self.pages + other.pages, self.words + other.words, holding)
+
+    @property
+    def idf(self) -> tuple[float, ...]:
+        return tuple(_idf(holding, self.pages) for holding in self.holding)
+
+    @property
+    def finds_pages(self) -> bool:
+        return any(holding and idf for holding, idf in zip(self.holding, self.idf, strict=True))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _TextPages:
     """The visible pages with text of one generation, in the order of their keys.
 
-    `norm` is BM25's, of their lengths; `share` is `OCR_SHARE` for those that OCR has read, else 1.
+    `lengths` are in words; `share` is `OCR_SHARE` for those that OCR has read, else 1.
     """
 
     generation: int
     keys: Keys
     page_keys: Keys
-    norm: Scores
+    lengths: Scores
     share: Scores
+
+    @property
+    def words(self) -> int:
+        return int(self.lengths.sum())
 
     def find(self, keys: Keys) -> tuple[Keys, NDArray[np.bool_]]:
         """Which of the `keys` are of these pages (keys,), and the indices of those."""
@@ -95,32 +124,39 @@ class TextLayers:
         self._cache: OrderedDict[int, _TextPages] = OrderedDict()  # by collection
         self._tokenizer: sqlite3.Connection | None = None
 
-    def scores(self, collection: str, text: str) -> TextScores:
+    def statistics(self, collection: str, text: str) -> TextStatistics:
+        """What `scores` asks of a collection. Raises `CollectionNotFound`."""
+        with self._lock, self._db.read():
+            pages, terms = self._open(collection, text)
+            elsewhere = self._elsewhere(pages)
+            holding = tuple(self._count_holding(term, pages, elsewhere) for term in terms)
+            return TextStatistics(len(pages.keys), pages.words, holding)
+
+    def scores(self, collection: str, text: str, statistics: TextStatistics | None = None) -> TextScores:
         """score(page) = sum over the query's distinct words of idf * tf / (tf + k1 (1 - b + b length / mean length)).
 
         Of a page that OCR has read it is `OCR_SHARE` of that.
         idf = ln(1 + (N - n + 0.5) / (n + 0.5)) as in Lucene; a word on more than half of the N pages weighs nothing.
-        Of a longer query the first 64 words count. Raises `CollectionNotFound`.
+        Of a longer query the first 64 words count. `statistics` are those of a collection that this one is a part of.
+        Raises `CollectionNotFound`.
         """
         with self._lock, self._db.read():
-            row = rows.collections.find(self._db, collection)
-            pages = self._pages(row.key, row.generation)
-            groups = list(dict.fromkeys(query_groups(text)))[:_MAX_WORDS]
-            words = self._tokenize(" ".join(group[0] for group in groups if len(group) == 1))
-            elsewhere = int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
-            scores, best = np.zeros(len(pages.keys), np.float64), 0.0
-            self._db.execute(
-                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_instances USING fts5vocab(main, page_text, instance)"
-            )
-            self._db.execute(
-                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)"
-            )
-            found_words = [self._postings(word, pages, elsewhere) for word in words]
-            found_codes = [self._code_postings(group, pages, elsewhere) for group in groups if len(group) > 1]
-            for index, counts in found_words + found_codes:
-                idf = _idf(len(index), len(pages.keys))
-                best += idf
-                scores[index] += idf * counts / (counts + pages.norm[index])
+            pages, terms = self._open(collection, text)
+            if statistics is None:
+                elsewhere = self._elsewhere(pages)
+                found_terms = [self._postings(term, pages, elsewhere) for term in terms]
+            else:
+                pairs = zip(terms, statistics.idf, strict=True)
+                found_terms = [self._postings(term, pages, None) if idf else _NOWHERE for term, idf in pairs]
+        if statistics is None:
+            statistics = TextStatistics(len(pages.keys), pages.words, tuple(len(index) for index, _ in found_terms))
+        mean = statistics.words / statistics.pages if statistics.words else 1.0
+        scores, best = np.zeros(len(pages.keys), np.float64), 0.0
+        for idf, (index, counts) in zip(statistics.idf, found_terms, strict=True):
+            best += idf
+            if idf:
+                norm = _K1 * (1 - _B + _B * pages.lengths[index] / mean)
+                scores[index] += idf * counts / (counts + norm)
         scores *= pages.share
         found = np.flatnonzero(scores)
         found = found[np.argsort(pages.page_keys[found])]
@@ -149,14 +185,43 @@ class TextLayers:
                 self._tokenizer.close()
                 self._tokenizer = None
 
-    def _postings(self, word: str, pages: _TextPages, elsewhere: int) -> tuple[Keys, Scores]:
-        """Which of `pages` hold a word (indices into them), and how often.
+    def _open(self, collection: str, text: str) -> tuple[_TextPages, list[_Term]]:
+        """The pages of a collection, and the distinct words of a query, then its codes; in the caller's transaction."""
+        row = rows.collections.find(self._db, collection)
+        pages = self._pages(row.key, row.generation)
+        groups = list(dict.fromkeys(query_groups(text)))[:_MAX_WORDS]
+        self._db.execute(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_instances USING fts5vocab(main, page_text, instance)"
+        )
+        self._db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)")
+        words = self._tokenize(" ".join(group[0] for group in groups if len(group) == 1))
+        return pages, [*words, *(tuple(group) for group in groups if len(group) > 1)]
+
+    def _elsewhere(self, pages: _TextPages) -> int:
+        """How many pages the catalogue has that are none of these."""
+        return int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
+
+    def _count_holding(self, term: _Term, pages: _TextPages, elsewhere: int) -> int:
+        """How many of `pages` hold a word or a code."""
+        if isinstance(term, str) and not elsewhere:
+            return sum(int(doc) for (doc,) in self._db.all("SELECT doc FROM temp.page_text_rows WHERE term = ?", [term]))
+        return len(self._postings(term, pages, None)[0])
+
+    def _postings(self, term: _Term, pages: _TextPages, elsewhere: int | None) -> tuple[Keys, Scores]:
+        """Which of `pages` hold a word or a code (indices into them), and how often.
 
         A word that must be on most of them, as more pages hold it than the catalogue has `elsewhere`, is not looked up:
-        its postings are the longest, and it would weigh nothing.
+        its postings are the longest, and it would weigh nothing. None: in the whole collection it may weigh something.
         """
+        return (
+            self._word_postings(term, pages, elsewhere)
+            if isinstance(term, str)
+            else self._code_postings(term, pages, elsewhere)
+        )
+
+    def _word_postings(self, word: str, pages: _TextPages, elsewhere: int | None) -> tuple[Keys, Scores]:
         totals = self._db.all("SELECT doc FROM temp.page_text_rows WHERE term = ?", [word])
-        if not totals or totals[0][0] - elsewhere > len(pages.keys) / 2:
+        if not totals or (elsewhere is not None and totals[0][0] - elsewhere > len(pages.keys) / 2):
             index = np.arange(len(pages.keys) if totals else 0)
             return index, np.ones(len(index), np.float64)
         sql = "SELECT doc, count(*) FROM temp.page_text_instances WHERE term = ? GROUP BY doc"
@@ -164,8 +229,8 @@ class TextLayers:
         index, is_here = pages.find(found[:, 0])
         return index, found[is_here, 1].astype(np.float64)
 
-    def _code_postings(self, group: Sequence[str], pages: _TextPages, elsewhere: int) -> tuple[Keys, Scores]:
-        """As `_postings`, of a code: how often it stands there as one word, and once more for its parts together."""
+    def _code_postings(self, group: Sequence[str], pages: _TextPages, elsewhere: int | None) -> tuple[Keys, Scores]:
+        """Of a code: how often it stands there as one word, and once more for its parts together."""
         counts = np.zeros(len(pages.keys), np.float64)
         for phrase in group:
             if " " in phrase:
@@ -174,7 +239,7 @@ class TextLayers:
                 counts[pages.find(np.array(keys, dtype=np.int64).reshape(-1))[0]] += 1
             else:
                 for word in self._tokenize(phrase):
-                    index, found = self._postings(word, pages, elsewhere)
+                    index, found = self._word_postings(word, pages, elsewhere)
                     counts[index] += found
         index = np.flatnonzero(counts)
         return index, counts[index]
@@ -210,14 +275,16 @@ class TextLayers:
         found = self._db.all(sql, [collection])
         numbers = np.array([row[:3] for row in found], dtype=np.int64).reshape(-1, 3)
         lengths = np.array([sum(_varints(row[3])) for row in found], dtype=np.float64)
-        mean = float(lengths.mean()) if lengths.any() else 1.0
         return _TextPages(
             generation,
             keys=numbers[:, 0],
             page_keys=_page_keys(numbers[:, 1], numbers[:, 2].astype(np.int32)),
-            norm=_K1 * (1 - _B + _B * lengths / mean),
+            lengths=lengths,
             share=np.where([row[4] for row in found], OCR_SHARE, 1.0),
         )
+
+
+_NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.float64)
 
 
 def _page_keys(documents: Keys, numbers: NDArray[np.int32]) -> Keys:

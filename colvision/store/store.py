@@ -26,7 +26,7 @@ from colvision.store.companions import Companions
 from colvision.store.disk import disk_errors
 from colvision.store.documents import PendingDocuments
 from colvision.store.files import Files
-from colvision.store.fulltext import TextLayers, TextScores
+from colvision.store.fulltext import TextLayers, TextScores, TextStatistics
 from colvision.store.high_water_mark import HighWaterMark
 from colvision.store.identity import comes_from, has_copy_named, shown_folders, shown_name
 from colvision.store.integrity import Repair, Verifier
@@ -145,9 +145,13 @@ class Store:
         damaged = [row for row in shards if self.files.shard_path(row.file_name) == error.path and not row.damage]
         return any([self._snapshots.quarantine(row, error) for row in damaged])
 
-    def text_scores(self, collection: str, text: str) -> TextScores:
+    def text_scores(self, collection: str, text: str, statistics: TextStatistics | None = None) -> TextScores:
         """BM25 scores of a text on the pages of a collection, see `fulltext`. Raises `CollectionNotFound`."""
-        return self._text_layers.scores(collection, text)
+        return self._text_layers.scores(collection, text, statistics)
+
+    def text_statistics(self, collection: str, text: str) -> TextStatistics:
+        """What the BM25 scores of a text ask of a collection. Raises `CollectionNotFound`."""
+        return self._text_layers.statistics(collection, text)
 
     def text_holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
         """Which of the words the text layer of each page (id of its document, number) holds, see `fulltext`."""

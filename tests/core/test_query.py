@@ -8,7 +8,7 @@ import pytest
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TermScale
-from colvision.search.idf import weigh_words
+from colvision.search.idf import ExpectedFrequencies, weigh_words
 
 LINK = Calibration(slope=40.0, midpoint=0.5)
 HIGH, LOW = 0.9, 0.1  # similarities whose probabilities are 1 and 0
@@ -56,7 +56,8 @@ def test_a_number_is_judged_by_its_own_midpoint_everywhere():
     np.testing.assert_allclose(number.values(patches[:, 0]), expected, rtol=1e-4)
     together = [(number, False), (replace(number, embedding=replace(number.embedding, likeness=(1.0, 0.6))), True)]
     for query, has_others in together:
-        own, weights = weigh_words(query.embedding, link, np.full((5, 2), 0.45, np.float32))
+        expected = ExpectedFrequencies.of(query.embedding, link, np.full((5, 2), 0.45, np.float32))
+        own, weights = weigh_words(query.embedding, expected)
         assert bool(own.likeness) == has_others
         assert weights[0] < weights[1]  # as it stands on more pages
 

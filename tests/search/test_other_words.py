@@ -6,7 +6,7 @@ import pytest
 import colvision
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
-from colvision.search.idf import soft_idf, weigh_words
+from colvision.search.idf import ExpectedFrequencies, expected_counts, soft_idf, weigh_words
 from colvision.search.results import NO_MATCH
 from colvision.testing import text_page
 from tests.helpers.thesaurus import LIKENESS, Thesaurus
@@ -82,7 +82,7 @@ def test_how_rare_a_word_is_does_not_depend_on_other_words():
     )
     link = Calibration(slope=60.0, midpoint=0.5)
     maxima = np.array([[1, 0], [0, 1], [0, 1], [0, 0]], np.float32)
-    weighed, weights = weigh_words(query, link, maxima)
-    rarity = soft_idf(link(maxima))
+    weighed, weights = weigh_words(query, ExpectedFrequencies.of(query, link, maxima))
+    rarity = soft_idf(len(maxima), expected_counts(link(maxima)))
     assert weights == pytest.approx([rarity[0], 0])
     assert weighed.likeness == pytest.approx((1.0, 0.6 * rarity[1] / rarity[0]))
