@@ -163,9 +163,8 @@ class ScoredQuery:
         """
         return np.zeros_like(scores) if self.text_scale is None else self.text_scale.term(scores, texts)
 
-    def named_tokens(self, name: str) -> tuple[int, ...]:
-        """The tokens of `named_words`."""
-        named = self.named_words(name)
+    def tokens_of(self, named: frozenset[str]) -> tuple[int, ...]:
+        """The tokens of some words."""
         return tuple(token for word, tokens in self.embedding.tokens_of_words() if word in named for token in tokens)
 
     def named_words(self, name: str) -> frozenset[str]:

@@ -28,13 +28,14 @@ ListIds = NDArray[np.int32]
 
 LISTS_PAGES = 2000  # below it a scan takes no longer
 AXES = 48  # of residuals that are kept, 1 byte each: the vectors of mini lie near a space of 64 dimensions
-SAMPLE = 32  # vectors a centroid that training takes
+SAMPLE = 16  # vectors a centroid that training takes
 MAX_PAGES = 1 << 16  # of a shard with lists, whose entries name pages in 16 bits
 _CENTROIDS_A_ROOT = 14.0  # times the square root of the number of vectors, brought to a power of two
 _FEWEST, _MOST = 256, 1 << 17
-_ROUNDS = 4  # of k-means
+_ROUNDS = 3  # of k-means
 _GROUPS_COMPARED = 3
 _RANGE_QUANTILE = 0.999  # of residuals that their codes reach
+_RESIDUALS = 65_536  # that tell where residuals lie
 _BLOCK = 65_536  # vectors that are assigned at once: 32 MB
 
 
@@ -113,7 +114,8 @@ def train_centroids(sample: Floats, count: int) -> Centroids:
     centroids = Centroids(
         quantise(found, reach), reach, starts, groups, np.zeros((0, sample.shape[1]), np.float32), 1.0
     )
-    residuals = sample - centroids.vectors[assign(centroids, sample)]
+    some = sample[:: max(len(sample) // _RESIDUALS, 1)]
+    residuals = some - centroids.vectors[assign(centroids, some)]
     axes = _main_axes(residuals)
     reach = float(np.quantile(np.abs(residuals @ axes.T), _RANGE_QUANTILE)) or 1.0
     return Centroids(centroids.codes, centroids.quantisation_range, starts, groups, axes, reach)

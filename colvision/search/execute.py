@@ -61,8 +61,8 @@ def search_many(
     """
     table = PageTable.of(snapshot)
     answers: dict[int, Answer] = {}
-    order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i].options))
-    for _, group in groupby(order, key=lambda i: _scope_key(requests[i].options)):
+    order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i]))
+    for _, group in groupby(order, key=lambda i: _scope_key(requests[i])):
         positions = list(group)
         search = PageSearch(table, info, _scope(table, requests[positions[0]].options), memory)
         searches = {name: OtherSearch.of(other, search) for name, other in (others or {}).items()}
@@ -88,9 +88,10 @@ def weigh_query(
     return with_text_scale(weighed, texts, 0.0 if texts is None else search.no_match(weighed))
 
 
-def _scope_key(options: SearchOptions) -> str:
+def _scope_key(request: QueryRequest) -> str:
+    options = request.options
     documents = None if options.documents is None else sorted(options.documents)
-    return repr((documents, options.where, options.mode, options.first_stage))
+    return repr((documents, options.where, options.mode, options.first_stage, request.query.is_example))
 
 
 def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
@@ -140,24 +141,28 @@ def _compare(
     options = requests[0].options
     if options.first_stage is not None:
         narrowed = [_narrowed(search, each, options.first_stage) for each in asked]
-        if search.info.calibration.is_probability:  # whose weights are those of all pages
+        if search.reads_lists(options, is_example=requests[0].query.is_example):
+            found = search.rerank(requests, narrowed, search.weigh_by_lists(requests))
+        elif search.info.calibration.is_probability:  # whose weights are those of all pages
             found = [_cut(*each) for each in zip(search.scan(requests), narrowed, strict=True)]
         else:
             found = search.rerank(requests, narrowed)
         return found, {"rerank": (time.perf_counter() - started) * 1000}, "rerank"
-    if not search.has_first_stage(options):
+    by_lists = search.reads_lists(options, is_example=requests[0].query.is_example)
+    if not by_lists and not search.has_first_stage(options):
         return search.scan(requests), {"score": (time.perf_counter() - started) * 1000}, "exact"
+    queries, selected = search.select_by_lists(requests) if by_lists else (None, search.select_candidates(requests))
     candidates = [
         reduce(np.union1d, (each.candidates for each in of_others.found.values()), pages)
-        for pages, of_others in zip(search.select_candidates(requests), asked, strict=True)
+        for pages, of_others in zip(selected, asked, strict=True)
     ]
     first_stage_done = time.perf_counter()
-    found = search.rerank(requests, candidates)
+    found = search.rerank(requests, candidates, queries)
     spent = {
         "first_stage": (first_stage_done - started) * 1000,
         "rerank": (time.perf_counter() - first_stage_done) * 1000,
     }
-    return found, spent, "rerank"
+    return found, spent, "lists" if by_lists else "rerank"
 
 
 def _narrowed(search: PageSearch, asked: OthersFound, first_stage: str) -> Pages:

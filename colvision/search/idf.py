@@ -30,14 +30,17 @@ class ExpectedFrequencies:
     tokens: Counts | None = None
 
     @classmethod
-    def of(cls, query: QueryEmbedding, calibration: Calibration, maxima: Floats) -> "ExpectedFrequencies":
-        """(pages, t) best similarities of all pages."""
+    def of(
+        cls, query: QueryEmbedding, calibration: Calibration, maxima: Floats, pages: int | None = None
+    ) -> "ExpectedFrequencies":
+        """(n, t) best similarities of all pages, or of those out of so many `pages` that may hold something at all."""
+        pages = len(maxima) if pages is None else pages
         if not query.likeness:
-            return cls(len(maxima), expected_counts(word_values(query, calibration, maxima)))
+            return cls(pages, expected_counts(word_values(query, calibration, maxima)))
         own = replace(query, likeness=tuple(query.is_own.astype(np.float64).tolist()))
         of_words = word_values(own, calibration, maxima)  # (pages, t), those of a word at all of its tokens
         of_tokens = calibration(maxima, calibration.midpoints(query.tokens))
-        return cls(len(maxima), expected_counts(of_words), expected_counts(of_tokens))
+        return cls(pages, expected_counts(of_words), expected_counts(of_tokens))
 
     def __add__(self, other: "ExpectedFrequencies") -> "ExpectedFrequencies":
         tokens = None if self.tokens is None or other.tokens is None else self.tokens + other.tokens

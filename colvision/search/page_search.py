@@ -11,9 +11,11 @@ from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.query import ScoredQuery, Scores
 from colvision.maxsim.binary import has_first_stage as compares_signs_first
 from colvision.maxsim.selection import Pages
+from colvision.parallel import parallel_map
 from colvision.search.idf import ExpectedFrequencies, weigh_words
+from colvision.search.lists import NONE, ListMaxima, list_maxima
 from colvision.search.options import QueryRequest, SearchOptions
-from colvision.search.ranking import ScoredPages
+from colvision.search.ranking import ScoredPages, best_pages
 from colvision.search.scan import PageTable, bit_scores, code_maxima
 from colvision.search.statistics import CollectionStatistics, ScoreSample
 
@@ -23,6 +25,10 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 # A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
 # VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
 _SHARED_GAIN = 1.5
+# Pages that are reranked of those that inverted lists find: of the ten best of 1,685 manual pages for 270 questions 200
+# hold .995, 100 .99 (docs/search.md).
+_LIST_CANDIDATES = 200
+_CODE_PAGES = 4  # more of them for each number or code of a query: the notice says which were seen nowhere
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
 
@@ -57,6 +63,15 @@ class PageSearch:
     def has_first_stage(self, options: SearchOptions) -> bool:
         return options.mode == "auto" and compares_signs_first(self.info, len(self.pages)) and self.table.has_bits
 
+    def reads_lists(self, options: SearchOptions, *, is_example: bool) -> bool:
+        """Whether inverted lists say which pages are compared."""
+        return options.mode == "auto" and not is_example and self._has_lists
+
+    @property
+    def _has_lists(self) -> bool:
+        is_probability = self.info.calibration.is_probability
+        return is_probability and any(part.centroids is not None for part in self.table.snapshot.shards)
+
     def candidate_count(self, options: SearchOptions) -> int:
         """How many pages are compared closely where others are not."""
         pages = len(self.pages)
@@ -80,19 +95,81 @@ class PageSearch:
             chosen.append(np.sort(pages[best]))
         return chosen
 
-    def rerank(self, requests: Sequence[QueryRequest], candidates: Sequence[Pages]) -> list[ScoredPages]:
-        """Each query's candidates by their codes: together where most of them are wanted by most queries."""
+    def select_by_lists(self, requests: Sequence[QueryRequest]) -> tuple[list[ScoredQuery], list[Pages]]:
+        """Each query with its weights, and the pages whose entries in the lists that it reads score best."""
+        found = (
+            [self._select_by_lists(requests[0])]
+            if len(requests) == 1
+            else parallel_map(self._select_by_lists, requests)
+        )
+        return [query for query, _ in found], [pages for _, pages in found]
+
+    def weigh_by_lists(self, requests: Sequence[QueryRequest]) -> list[ScoredQuery]:
+        """Each query with the weights that the lists give it."""
+        return [self._weigh_by_lists(each, list_maxima(self.table, each.query, self.info)) for each in requests]
+
+    def _select_by_lists(self, request: QueryRequest) -> tuple[ScoredQuery, Pages]:
+        found = list_maxima(self.table, request.query, self.info)
+        query = self._weigh_by_lists(request, found)
+        count = max(_LIST_CANDIDATES, 4 * request.options.k)
+        if len(self._within_scope(found.pages)) < count:  # of words that are nowhere: what is nearest to them
+            found = list_maxima(self.table, request.query, self.info, least=NONE)
+        pages = self._within_scope(self._with_other_candidates(request, query, found))
+        maxima = np.full((len(pages), len(request.query.tokens)), NONE, np.float32)
+        place = np.minimum(np.searchsorted(found.pages, pages), max(len(found.pages) - 1, 0))
+        is_found = found.pages[place] == pages if len(found.pages) else np.zeros(len(pages), np.bool_)
+        maxima[is_found] = found.maxima[place[is_found]]
+        best = best_pages(self.table, self._scored(request, query, pages, maxima), count)
+        codes = [token for token, word in enumerate(request.query.tokens) if any(map(str.isdigit, word))]
+        seen = [pages[np.argsort(-maxima[:, token], kind="stable")[:_CODE_PAGES]] for token in codes]
+        return query, np.unique(np.concatenate([best, *seen]))
+
+    def _with_other_candidates(self, request: QueryRequest, query: ScoredQuery, found: ListMaxima) -> Pages:
+        """And the pages whose texts, or whose documents' names, have the query's words."""
+        named = [key for keys in self.table.named_documents(query).values() for key in keys]
+        pages = [found.pages, np.flatnonzero(np.isin(self.table.document, named)) if named else found.pages[:0]]
+        if request.texts is not None:
+            rows = self.table.find(*request.texts.first(_CANDIDATES))
+            pages.append(rows[rows >= 0])
+        return np.unique(np.concatenate(pages))
+
+    def _within_scope(self, pages: Pages) -> Pages:
+        return pages if self.scope is None else np.intersect1d(pages, self.scope, assume_unique=True)
+
+    def _weigh_by_lists(self, request: QueryRequest, found: ListMaxima) -> ScoredQuery:
+        query, weights = request.query, request.query.weights
+        if self.is_weighed(request):
+            query, weights = weigh_words(query, self._expect_by_lists(request, found))
+        return self.weigh(query, weights, request.statistics)
+
+    def _expect_by_lists(self, request: QueryRequest, found: ListMaxima) -> ExpectedFrequencies:
+        of_collection = None if request.statistics is None else request.statistics.expected
+        return of_collection or ExpectedFrequencies.of(
+            request.query, self.info.calibration, found.maxima, len(self.table)
+        )
+
+    def rerank(
+        self,
+        requests: Sequence[QueryRequest],
+        candidates: Sequence[Pages],
+        queries: Sequence[ScoredQuery] | None = None,
+    ) -> list[ScoredPages]:
+        """Each query's candidates by their codes: together where most of them are wanted by most queries.
+
+        `queries` are the same with their weights, where those are not their own.
+        """
         wanted = np.unique(np.concatenate(candidates))
         is_shared = len(wanted) * len(requests) <= _SHARED_GAIN * sum(map(len, candidates))
         together = self._maxima(wanted, _vectors(requests)) if is_shared else None
         found, begin = [], 0
-        for request, pages in zip(requests, candidates, strict=True):
+        if queries is None:
+            queries = [self.weigh(each.query, each.query.weights, each.statistics) for each in requests]
+        for request, query, pages in zip(requests, queries, candidates, strict=True):
             end = begin + len(request.query.tokens)
             if together is None:
                 maxima = self._maxima(pages, request.query.vectors)
             else:
                 maxima = np.ascontiguousarray(together[np.searchsorted(wanted, pages), begin:end])
-            query = self.weigh(request.query, request.query.weights, request.statistics)
             found.append(self._scored(request, query, pages, maxima))
             begin = end
         return found
@@ -102,20 +179,23 @@ class PageSearch:
 
     def scan(self, requests: Sequence[QueryRequest]) -> list[ScoredPages]:
         """Each query and the codes of all pages that may be found."""
-        is_weighed = any(self.is_weighed(request) for request in requests)
-        compared = self._compare(requests, all_pages=is_weighed)
+        all_pages = any(self.needs_all_pages(request) for request in requests)
+        compared = self._compare(requests, all_pages=all_pages)
         return [
-            self.weigh_scan(request, own, all_pages=is_weighed)
-            for request, own in zip(requests, compared, strict=True)
+            self.weigh_scan(request, own, all_pages=all_pages) for request, own in zip(requests, compared, strict=True)
         ]
 
     def is_weighed(self, request: QueryRequest) -> bool:
         """Whether a query's weights depend on what all pages have."""
         return self.info.calibration.is_probability and request.options.soft_idf
 
+    def needs_all_pages(self, request: QueryRequest) -> bool:
+        """Whether all pages are to be compared for these weights, as no lists tell what they have."""
+        return self.is_weighed(request) and not self._has_lists
+
     def compare(self, request: QueryRequest) -> Floats:
         """What `weigh_scan` takes of one query."""
-        [own] = self._compare([request], all_pages=self.is_weighed(request))
+        [own] = self._compare([request], all_pages=self.needs_all_pages(request))
         return own
 
     def _compare(self, requests: Sequence[QueryRequest], *, all_pages: bool) -> list[Floats]:
@@ -136,6 +216,8 @@ class PageSearch:
     def expect(self, request: QueryRequest, maxima: Floats) -> ExpectedFrequencies:
         """What a query's weights are made of: that of the whole collection, or of all pages here."""
         of_collection = None if request.statistics is None else request.statistics.expected
+        if of_collection is None and self._has_lists:
+            return self._expect_by_lists(request, list_maxima(self.table, request.query, self.info))
         return of_collection or ExpectedFrequencies.of(request.query, self.info.calibration, maxima)
 
     def _scored(self, request: QueryRequest, query: ScoredQuery, pages: Pages, maxima: Floats) -> ScoredPages:

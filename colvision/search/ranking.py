@@ -1,6 +1,5 @@
 """From similarities to hits in order."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -44,11 +43,7 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     Where there are extra terms, the best pages without them are ordered again by the whole score.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
-    pixels = contributions.sum(axis=1, dtype=np.float64)
-    texts = None if scored.texts is None else scored.texts.of(table.document[scored.pages], table.page[scored.pages])
-    query = with_text_scale(scored.query, scored.texts, scored.floor)
-    text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
-    document = _document_term(table, scored)
+    query, texts, pixels, text, document = _base_scores(table, scored, contributions)
     own = pixels + text + document
     query = replace(
         query,
@@ -100,6 +95,23 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     return tuple(hits)
 
 
+def best_pages(table: PageTable, scored: ScoredPages, count: int) -> Pages:
+    """The `count` pages (sorted rows) that score highest before their extra terms, and all that equal the last."""
+    _, _, pixels, text, document = _base_scores(table, scored, scored.query.contributions(scored.maxima))
+    return scored.pages[best_rows(pixels + text + document, count)]
+
+
+def _base_scores(
+    table: PageTable, scored: ScoredPages, contributions: Floats
+) -> tuple[ScoredQuery, Scores | None, Scores, Scores, Scores]:
+    """The query with its text scale; (pages,) BM25 scores, and what pixels, texts and documents' names give."""
+    pixels = contributions.sum(axis=1, dtype=np.float64)
+    texts = None if scored.texts is None else scored.texts.of(table.document[scored.pages], table.page[scored.pages])
+    query = with_text_scale(scored.query, scored.texts, scored.floor)
+    text = np.zeros_like(pixels) if texts is None else query.text_term(pixels, texts)
+    return query, texts, pixels, text, _document_term(table, scored)
+
+
 def with_text_scale(query: ScoredQuery, texts: TextScores | None, floor: float) -> ScoredQuery:
     """The query with how much the text layers count, `floor` being its score of no match."""
     if texts is None:
@@ -110,14 +122,10 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, floor: float) 
 def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
     """(pages,) what the names of their documents add."""
     owner = table.document[scored.pages]
-    by_tokens: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for key, row in table.snapshot.documents.items():
-        by_tokens[scored.query.named_tokens(row.name_form)].append(key)
     term = np.zeros(len(owner), np.float64)
-    for tokens, keys in by_tokens.items():
-        if tokens:
-            at = np.isin(owner, keys)
-            term[at] = scored.query.document_term(scored.maxima[at], tokens)
+    for words, keys in table.named_documents(scored.query).items():
+        at = np.isin(owner, keys)
+        term[at] = scored.query.document_term(scored.maxima[at], scored.query.tokens_of(words))
     return term
 
 

@@ -3,14 +3,18 @@
 Pages are rows of a `PageTable`: the live pages of a snapshot in one order. Pieces of them run side by side.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
+from colvision.core.query import ScoredQuery
+from colvision.core.text import holds
 from colvision.maxsim import bit_maxima, token_maxima
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
@@ -19,10 +23,11 @@ from colvision.store.shards import ShardPage
 
 _PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
 _COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
+_NAMED_WORDS = 4_096  # of which a snapshot remembers the documents
 _FEW = 2  # fewer than one in so many pages are copied
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PageTable:
     """The live pages of a snapshot, shard by shard: `rows` are those in each shard, `starts` (shards + 1,) the first
     of each shard here; `document` (key) and `page` (number from 1) are columns (pages,).
@@ -36,6 +41,14 @@ class PageTable:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "PageTable":
+        """Made once of a snapshot."""
+        if "pages" not in snapshot.derived:
+            snapshot.derived["pages"] = cls._of(snapshot)
+        table: PageTable = snapshot.derived["pages"]
+        return table
+
+    @classmethod
+    def _of(cls, snapshot: Snapshot) -> "PageTable":
         rows = tuple(np.flatnonzero(part.live) for part in snapshot.shards)
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         pairs = list(zip(snapshot.shards, rows, strict=True))
@@ -51,12 +64,34 @@ class PageTable:
         """(n,) the rows of pages by document key and number; -1 for those that are not in the table."""
         if not len(self):
             return np.full(len(document), -1, np.int64)
-        keys, wanted = (each[0] << 32 | each[1] for each in ((self.document, self.page), (document, page)))
-        order = np.argsort(keys)
-        place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-        return np.where(keys[order[place]] == wanted, order[place], -1)
+        keys, order = self._sorted_keys
+        wanted = document << 32 | page
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[place] == wanted, order[place], -1)
 
-    @property
+    @cached_property
+    def _sorted_keys(self) -> tuple[NDArray[np.int64], Pages]:
+        """(pages,) what `find` looks for, rising, and the rows."""
+        keys = self.document << 32 | self.page
+        order = np.argsort(keys)
+        return keys[order], order
+
+    def named_documents(self, query: ScoredQuery) -> Mapping[frozenset[str], list[int]]:
+        """The keys of the documents whose names hold words of a query, by these words."""
+        words: dict[int, list[str]] = defaultdict(list)
+        for word in () if query.embedding.is_example else query.embedding.words:
+            for key in self._names.holding(word):
+                words[key].append(word)
+        by_words: dict[frozenset[str], list[int]] = defaultdict(list)
+        for key, held in words.items():
+            by_words[frozenset(held)].append(key)
+        return by_words
+
+    @cached_property
+    def _names(self) -> "_DocumentNames":
+        return _DocumentNames([(key, row.name_form) for key, row in self.snapshot.documents.items()])
+
+    @cached_property
     def vectors(self) -> int:
         """Of the live pages: the collection's, whatever a filter leaves."""
         pairs = zip(self.snapshot.shards, self.rows, strict=True)
@@ -66,7 +101,7 @@ class PageTable:
     def mean_vectors(self) -> float:
         return self.vectors / len(self) if len(self) else 1.0
 
-    @property
+    @cached_property
     def keys(self) -> NDArray[np.uint64]:
         """(pages,) numbers by which pages are drawn by lot, the same wherever a page lies: of its file and number."""
         documents = self.snapshot.documents
@@ -78,7 +113,7 @@ class PageTable:
         mixed: NDArray[np.uint64] = key ^ (key >> np.uint64(31))
         return mixed
 
-    @property
+    @cached_property
     def has_bits(self) -> bool:
         return all(part.shard.bits is not None for part in self.snapshot.shards)
 
@@ -95,6 +130,24 @@ class PageTable:
         ):
             for begin in range(first, last, most):
                 yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
+
+
+class _DocumentNames:
+    """Documents' names, in `page_form`, and which of them hold a word: looked for once."""
+
+    def __init__(self, forms: Sequence[tuple[int, str]]) -> None:
+        self._forms = forms
+        self._all = "  ".join(["", *(form for _, form in forms), ""])
+        self._holding: dict[str, list[int]] = {}
+
+    def holding(self, word: str) -> list[int]:
+        found = self._holding.get(word)
+        if found is None:
+            is_anywhere = holds(self._all, word)  # a pass over one text is quick
+            found = [key for key, form in self._forms if holds(form, word)] if is_anywhere else []
+            if len(self._holding) < _NAMED_WORDS:
+                self._holding[word] = found
+        return found
 
 
 class Piece(NamedTuple):

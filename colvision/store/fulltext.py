@@ -204,7 +204,9 @@ class TextLayers:
     def _count_holding(self, term: _Term, pages: _TextPages, elsewhere: int) -> int:
         """How many of `pages` hold a word or a code."""
         if isinstance(term, str) and not elsewhere:
-            return sum(int(doc) for (doc,) in self._db.all("SELECT doc FROM temp.page_text_rows WHERE term = ?", [term]))
+            return sum(
+                int(doc) for (doc,) in self._db.all("SELECT doc FROM temp.page_text_rows WHERE term = ?", [term])
+            )
         return len(self._postings(term, pages, None)[0])
 
     def _postings(self, term: _Term, pages: _TextPages, elsewhere: int | None) -> tuple[Keys, Scores]:

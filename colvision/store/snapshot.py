@@ -4,9 +4,10 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +49,15 @@ class Snapshot:
     """One generation of a collection: it does not change, whatever is committed later.
 
     `documents` are the visible ones by key, `folders` what is shown of where they came from: see `shown_folders`. Of a
-    companion collection (see `companions`) they are those of its collection, and so are the keys in `shards`.
+    companion collection (see `companions`) they are those of its collection, and so are the keys in `shards`. `derived`
+    is what searches compute of it once.
     """
 
     collection: CollectionRow
     documents: Mapping[int, DocumentRow]
     shards: tuple[SnapshotShard, ...]
     folders: Mapping[int, str]
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def generation(self) -> int:
@@ -97,6 +100,7 @@ class Snapshots:
                     visible = MappingProxyType({row.key: row for row in documents if row.is_intact})
                     snapshot = self._build(collection, opened, visible)
                     if snapshot is not None:
+                        self._forget(collection.key)
                         self._newest[collection.key] = snapshot
                         return snapshot
 
@@ -123,6 +127,7 @@ class Snapshots:
                 snapshot = self._build(collection, opened, counterparts)
                 if snapshot is not None:
                     snapshot = _with_documents_of(snapshot, of)
+                    self._forget(collection.key)
                     self._companions[collection.key] = of, snapshot
                     return snapshot
 
@@ -131,8 +136,17 @@ class Snapshots:
         found = self._shards.get(row.collection, {}).get(row.key)
         return found if found is not None else Shard(self._files.shard_path(row.file_name))
 
+    def _forget(self, collection: int) -> None:
+        """An older snapshot lets go of its shards when it is dropped: what was derived of it refers to it."""
+        if collection in self._newest:
+            self._newest[collection].derived.clear()
+        if collection in self._companions:
+            self._companions[collection][1].derived.clear()
+
     def close(self) -> None:
         with self._lock:
+            for collection in {*self._newest, *self._companions}:
+                self._forget(collection)
             self._newest.clear()
             self._companions.clear()
             self._shards.clear()
@@ -141,6 +155,7 @@ class Snapshots:
         with self._db.read():
             collection = rows.collections.find(self._db, name)
             for deleted in self._shards.keys() - rows.collections.keys(self._db):
+                self._forget(deleted)
                 self._newest.pop(deleted, None)
                 self._companions.pop(deleted, None)
                 self._shards.pop(deleted)
@@ -177,6 +192,7 @@ class Snapshots:
                 return False
         if self._db.read_only:
             self._quarantined[row.key] = str(error)
+            self._forget(row.collection)
             self._newest.pop(row.collection, None)
             self._companions.pop(row.collection, None)
             return True

@@ -108,12 +108,12 @@ def test_a_text_layer_can_only_add():
 
 
 def test_a_document_s_name_adds_what_its_page_lacks_and_less_than_the_page_would():
-    named = CODE.named_tokens("manual e11 2021")
+    named = CODE.tokens_of(CODE.named_words("manual e11 2021"))
     assert named == (0, 1, 2)
     lacking, there = np.full(4, LOW, np.float32), np.full(4, HIGH, np.float32)
     assert 0 < CODE.document_term(lacking, named) < 0.5 * 3
     assert CODE.document_term(there, named) == pytest.approx(0.0, abs=1e-4)
-    assert CODE.named_tokens("manual e12") == ()
+    assert CODE.tokens_of(CODE.named_words("manual e12")) == ()
 
 
 VENT = scored(["bleed", "pump"], [0, 0, 1], [0, 1, 0], likeness=(1.0, 0.5, 1.0))  # "vent" may stand for "bleed"
