@@ -194,8 +194,11 @@ def word_values(query: QueryEmbedding, calibration: Calibration, similarity: Flo
     word in letters that the encoder does not read is nowhere.
     """
     values = token_values(query, calibration, similarity)
-    if not calibration.is_probability:
-        return values
+    return joined_to_words(query, values) if calibration.is_probability else values
+
+
+def joined_to_words(query: QueryEmbedding, values: Floats) -> Floats:
+    """(..., t) values of tokens, which are overwritten -> (..., t) those of their words, see `word_values`."""
     for word, tokens in query.tokens_of_words():
         if word in query.unread:
             values[..., tokens] = 0.0

@@ -10,7 +10,7 @@ Centroids stand in groups, so that a vector is compared with those of the neares
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class Centroids:
     """`codes` (k, dim) int8 are centroids in units of `step`, those of a group end to end: `starts` (groups + 1,).
 
     `groups` (groups, dim) are what groups are compared by, `axes` (r, dim) those of residuals, which reach to
-    +- `residual_range` along them.
+    +- `residual_range` along them; `covariance` (dim, dim) is that of whole residuals.
     """
 
     codes: Codes
@@ -64,6 +64,7 @@ class Centroids:
     groups: Floats
     axes: Floats
     residual_range: float
+    covariance: Floats
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -81,6 +82,7 @@ class Centroids:
             starts=self.starts,
             groups=self.groups,
             axes=self.axes,
+            covariance=self.covariance,
             ranges=np.array([self.quantisation_range, self.residual_range]),
         )
         return buffer.getvalue()
@@ -91,7 +93,13 @@ class Centroids:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             quantisation_range, residual_range = found["ranges"].tolist()
             return cls(
-                found["codes"], quantisation_range, found["starts"], found["groups"], found["axes"], residual_range
+                found["codes"],
+                quantisation_range,
+                found["starts"],
+                found["groups"],
+                found["axes"],
+                residual_range,
+                found["covariance"],
             )
 
 
@@ -111,19 +119,19 @@ def train_centroids(sample: Floats, count: int) -> Centroids:
     found = np.concatenate(parts)
     reach = float(np.abs(found).max())
     starts = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-    centroids = Centroids(
-        quantise(found, reach), reach, starts, groups, np.zeros((0, sample.shape[1]), np.float32), 1.0
-    )
+    nothing = np.zeros((0, sample.shape[1]), np.float32)
+    centroids = Centroids(quantise(found, reach), reach, starts, groups, nothing, 1.0, nothing)
     some = sample[:: max(len(sample) // _RESIDUALS, 1)]
     residuals = some - centroids.vectors[assign(centroids, some)]
-    axes = _main_axes(residuals)
+    covariance = (residuals.T @ residuals / len(residuals)).astype(np.float32, copy=False)
+    axes = _main_axes(covariance)
     reach = float(np.quantile(np.abs(residuals @ axes.T), _RANGE_QUANTILE)) or 1.0
-    return Centroids(centroids.codes, centroids.quantisation_range, starts, groups, axes, reach)
+    return replace(centroids, axes=axes, residual_range=reach, covariance=covariance)
 
 
-def _main_axes(residuals: Floats) -> Floats:
+def _main_axes(covariance: Floats) -> Floats:
     """(r, dim) orthogonal unit vectors, along which residuals are largest."""
-    _, axes = np.linalg.eigh((residuals.T @ residuals).astype(np.float64))
+    _, axes = np.linalg.eigh(covariance.astype(np.float64))
     kept = min(AXES, len(axes) // 8 * 8)
     return np.ascontiguousarray(axes[:, ::-1][:, :kept].T, np.float32)
 
@@ -224,12 +232,15 @@ def _sort_entries(numbers: ListIds, pages: NDArray[np.uint16], residuals: Codes)
 
 class Probe(NamedTuple):
     """What a query asks lists for: `lists` (p,) sorted, the similarities (t, p) of its tokens to their centroids, and
-    the tokens along the residuals' axes (t, r).
+    the tokens along the residuals' axes (t, r). `all_similarities` (t, k) are those to all centroids, `spread` (t,) the
+    standard deviation of what residuals add.
     """
 
     lists: ListIds
     similarities: Floats
     tokens: Floats
+    all_similarities: Floats
+    spread: Floats
 
 
 def probe(centroids: Centroids, query: Floats, lists_a_token: int) -> Probe:
@@ -237,7 +248,8 @@ def probe(centroids: Centroids, query: Floats, lists_a_token: int) -> Probe:
     near = similarities(query, centroids.codes, centroids.quantisation_range)  # (t, k)
     count = min(lists_a_token, len(centroids))
     wanted = np.unique(np.argpartition(-near, count - 1, axis=1)[:, :count]).astype(np.int32)
-    return Probe(wanted, near[:, wanted], query @ centroids.axes.T)
+    spread = np.sqrt(np.maximum(((query @ centroids.covariance) * query).sum(axis=1), 0.0))
+    return Probe(wanted, near[:, wanted], query @ centroids.axes.T, near, spread)
 
 
 def entry_similarities(probed: Probe, place: Groups, residuals: Codes, residual_range: float) -> Floats:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
-from colvision.core.query import word_values
+from colvision.core.query import joined_to_words, word_values
 
 Counts = NDArray[np.int64]
 
@@ -31,16 +31,26 @@ class ExpectedFrequencies:
 
     @classmethod
     def of(
-        cls, query: QueryEmbedding, calibration: Calibration, maxima: Floats, pages: int | None = None
+        cls,
+        query: QueryEmbedding,
+        calibration: Calibration,
+        maxima: Floats,
+        pages: int | None = None,
+        unread: Floats | None = None,
     ) -> "ExpectedFrequencies":
-        """(n, t) best similarities of all pages, or of those out of so many `pages` that may hold something at all."""
+        """(n, t) best similarities of all pages; or of those that may hold something, out of so many `pages`, where
+        others are expected to hold `unread` (t,).
+        """
         pages = len(maxima) if pages is None else pages
+        unread = np.zeros(maxima.shape[1], np.float32) if unread is None else unread
         if not query.likeness:
-            return cls(pages, expected_counts(word_values(query, calibration, maxima)))
+            return cls(
+                pages, _with_unread(expected_counts(word_values(query, calibration, maxima)), query, unread, pages)
+            )
         own = replace(query, likeness=tuple(query.is_own.astype(np.float64).tolist()))
-        of_words = word_values(own, calibration, maxima)  # (pages, t), those of a word at all of its tokens
-        of_tokens = calibration(maxima, calibration.midpoints(query.tokens))
-        return cls(pages, expected_counts(of_words), expected_counts(of_tokens))
+        of_words = _with_unread(expected_counts(word_values(own, calibration, maxima)), own, unread, pages)
+        of_tokens = expected_counts(calibration(maxima, calibration.midpoints(query.tokens)))
+        return cls(pages, of_words, of_tokens + np.rint(unread * _ONE).astype(np.int64))
 
     def __add__(self, other: "ExpectedFrequencies") -> "ExpectedFrequencies":
         tokens = None if self.tokens is None or other.tokens is None else self.tokens + other.tokens
@@ -52,6 +62,15 @@ def expected_counts(probabilities: Floats) -> Counts:
     whole = np.rint(probabilities * np.float32(_ONE))
     counts: Counts = whole.sum(axis=0, dtype=np.float64).astype(np.int64)
     return counts
+
+
+def _with_unread(counts: Counts, query: QueryEmbedding, unread: Floats, pages: int) -> Counts:
+    """With what other pages are expected to hold, joined to words as probabilities are."""
+    of_words = joined_to_words(
+        query, unread * np.array(query.likeness, np.float32) if query.likeness else unread.copy()
+    )
+    expected: Counts = np.minimum(counts + np.rint(of_words * _ONE).astype(np.int64), int(pages * _ONE))
+    return expected
 
 
 def soft_idf(pages: int, counts: Counts) -> Floats:

@@ -145,7 +145,7 @@ class PageSearch:
     def _expect_by_lists(self, request: QueryRequest, found: ListMaxima) -> ExpectedFrequencies:
         of_collection = None if request.statistics is None else request.statistics.expected
         return of_collection or ExpectedFrequencies.of(
-            request.query, self.info.calibration, found.maxima, len(self.table)
+            request.query, self.info.calibration, found.maxima, len(self.table), found.unread
         )
 
     def rerank(

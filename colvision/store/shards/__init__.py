@@ -8,8 +8,8 @@
 Page i owns the rows starts[i] to starts[i + 1] of `codes`, `bits` and `kinds`; its grid has shapes[i] = (rows, cols)
 and takes rows * cols of `cells`; owners[i] is its document's key and its number in that document. There is no padding:
 a padded row of zeros would win the max of a page that matches badly. `bits`, the signs of the codes, are left out where
-dim is no multiple of 64. The last two rows of arrays are `InvertedLists`, which a shard has once its collection has
-centroids: see `colvision.maxsim.inverted_lists`.
+dim is no multiple of 64, and where there are lists. The last two rows of arrays are `InvertedLists`, which a shard has
+once its collection has centroids: see `colvision.maxsim.inverted_lists`.
 """
 
 from colvision.store.shards.layout import BITS_A_WORD, SHARD_FORMAT

@@ -179,6 +179,11 @@ class Shard:
             self._is_list_checked[found] = True
         return np.repeat(place, counts), pages, residuals
 
+    def list_sizes(self) -> tuple[ListIds, NDArray[np.int32]]:
+        """The numbers of its inverted lists that are not empty, and how many entries each has. Raises `LibraryDamaged`."""
+        lists = self._mapped_lists()
+        return lists.lists, np.diff(lists.starts)
+
     def lists(self) -> ShardLists | None:
         """All its inverted lists, as views, checked; None for a shard without. Raises `LibraryDamaged`."""
         if not self.centroids:

@@ -106,6 +106,6 @@ def _shapes(pages: Sequence[ShardPage], tables: dict[str, NDArray[np.generic]]) 
     shapes: dict[str, tuple[int, ...]] = {name: table.shape for name, table in tables.items()}
     shapes |= {"codes": (n, dim), "kinds": (n,), "seal": (CHECKSUM_BYTES,)}
     shapes["cells"] = (sum(page.grid.cells.size for page in pages),)
-    if dim % BITS_A_WORD == 0:
+    if dim % BITS_A_WORD == 0 and "lists" not in tables:
         shapes["bits"] = (n, dim // BITS_A_WORD)
     return shapes
