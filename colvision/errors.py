@@ -23,7 +23,10 @@ ColvisionError
 │   ├── DocumentAmbiguous      a name that fits more than one document
 │   ├── QueueFull              as many jobs wait as were allowed
 │   ├── JobCancelled           the job that brings a file was cancelled
-│   └── PageNotFound
+│   ├── PageNotFound
+│   ├── SnapshotOutdated       a partition has changed while a question was answered
+│   ├── PartitionUnavailable   no replica of a partition of a cluster answers
+│   └── ClusterBusy            as many questions wait as a cluster takes at once
 └── MissingExtra               an optional package is not installed
 Wrong arguments stay `ValueError`.
 """
@@ -133,6 +136,18 @@ class JobCancelled(LibraryError):
 
 class PageNotFound(LibraryError):
     """The document has no such page, or the page failed."""
+
+
+class SnapshotOutdated(LibraryError):
+    """A partition has changed between the two halves of a question, which is to be asked again."""
+
+
+class PartitionUnavailable(LibraryError):
+    """No replica of a partition of a cluster has answered in time; the message names it."""
+
+
+class ClusterBusy(LibraryError):
+    """As many questions are being answered as a cluster takes at once, and none was done in time."""
 
 
 class MissingExtra(ColvisionError):

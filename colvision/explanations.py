@@ -10,6 +10,7 @@ from colvision.documents import Documents
 from colvision.errors import EncoderMismatch, PageNotFound
 from colvision.explain import Explanation, explain_page, score_page
 from colvision.search import Hit, SearchOptions
+from colvision.store.fulltext import TextStatistics
 from colvision.store.records import DocumentRow
 
 
@@ -57,6 +58,19 @@ class ExplainedDocuments(Documents):
             raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
         row = self._find(document)
         query = self._query(query, row.collection_name, encoder, exact_words=exact_words)
+        return self._explain(query, row, page, image=image, encoder=encoder)
+
+    def _explain(
+        self,
+        query: ScoredQuery,
+        row: DocumentRow,
+        page: int,
+        *,
+        image: bool,
+        encoder: str | None = None,
+        statistics: TextStatistics | None = None,
+    ) -> Explanation:
+        """`statistics` are those of the text layers of all partitions, where this is one."""
         stored = self._store.stored_page(row, page, encoder_name=encoder)
         info = self._encoder_info(row, encoder)  # asked last: what was read before is not newer
         if info is None or info.fingerprint != query.fingerprint:
@@ -69,7 +83,9 @@ class ExplainedDocuments(Documents):
             image=page_image,
             geometry=self._store.page(row, page).geometry,
             name=row.name_form,
-            text_score=0.0 if query.text_scale is None else self._session.searcher.text_score(query, row, page),
+            text_score=0.0
+            if query.text_scale is None
+            else self._session.searcher.text_score(query, row, page, statistics),
             others=self._other_scores(query, row, page),
         )
         if encoder is not None:

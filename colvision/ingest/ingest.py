@@ -90,7 +90,7 @@ def _ingest_file(
     callbacks: Callbacks,
 ) -> FileReport:
     name = clean_document_name(file.name)
-    source = name if isinstance(file, Upload) else shown_path(file)
+    source = (file.path or name) if isinstance(file, Upload) else shown_path(file)
     if callbacks.is_cancelled():
         return FileReport(source, name, "cancelled")
     document_id = file.document_id if isinstance(file, Upload) else ""
@@ -98,7 +98,7 @@ def _ingest_file(
         options.collection,
         name,
         source,
-        isinstance(file, Upload),
+        isinstance(file, Upload) and not file.path,
         options.replace,
         options.metadata,
         document_id,

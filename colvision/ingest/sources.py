@@ -27,12 +27,14 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})
 class Upload:
     """What has no path that says anything, and the name that its sender gave it; a new document gets `document_id`.
 
-    `source` is a file, the bytes of one, or an image; an image is kept as PNG.
+    `source` is a file, the bytes of one, or an image; an image is kept as PNG. `path` is where a file lies that was
+    sent from another machine: it is a file of that path, then, and no upload.
     """
 
     source: str | Path | bytes | Image.Image
     name: str
     document_id: str = ""
+    path: str = ""
 
     @contextmanager
     def open(self) -> Iterator[Path]:

@@ -18,11 +18,11 @@ from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.query import SEEN, ScoredQuery, word_values
 from colvision.maxsim.selection import Pages
-from colvision.search.filters import Columns
+from colvision.search.filters import Columns, Finding
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.others import OtherEncoder, OtherSearch, OthersFound, ask_others
 from colvision.search.page_search import SEARCH_BYTES, PageSearch
-from colvision.search.ranking import ScoredPages, rank_hits, with_text_scale
+from colvision.search.ranking import ScoredPages, rank_pages, with_text_scale
 from colvision.search.results import Answer
 from colvision.search.scan import PageTable
 from colvision.store import Snapshot
@@ -64,7 +64,7 @@ def search_many(
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i]))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i])):
         positions = list(group)
-        search = PageSearch(table, info, _scope(table, requests[positions[0]].options), memory)
+        search = PageSearch(table, info, page_scope(table, requests[positions[0]].options), memory)
         searches = {name: OtherSearch.of(other, search) for name, other in (others or {}).items()}
         for batch in search.batches(positions, requests):
             answers.update(zip(batch, _answers(search, [requests[i] for i in batch], searches), strict=True))
@@ -94,8 +94,8 @@ def _scope_key(request: QueryRequest) -> str:
     return repr((documents, options.where, options.mode, options.first_stage, request.query.is_example))
 
 
-def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
-    """The pages that may be found; None for all."""
+def page_scope(table: PageTable, options: SearchOptions, findings: frozenset[Finding] = frozenset()) -> Pages | None:
+    """The pages that may be found; None for all. `findings`: see `Columns`."""
     if options.documents is None and options.where is None:
         return None
     documents = list(table.snapshot.documents.values())
@@ -105,7 +105,7 @@ def _scope(table: PageTable, options: SearchOptions) -> Pages | None:
     if options.documents is not None:
         kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
     if options.where is not None:
-        kept &= options.where.mask(Columns(documents, owner, table.page))
+        kept &= options.where.mask(Columns(documents, owner, table.page, findings))
     return np.flatnonzero(kept)
 
 
@@ -113,27 +113,27 @@ def _answers(search: PageSearch, requests: Sequence[QueryRequest], others: Mappi
     """The answers to requests of one filter. Raises `LibraryDamaged`."""
     started = time.perf_counter()
     asked = [ask_others(request, others) for request in requests]
-    found, spent, mode = _compare(search, requests, asked)
+    found, spent, mode = compare_pages(search, requests, asked)
     answers = []
     for scored, of_others in zip(found, asked, strict=True):
         fusing = time.perf_counter()
         scored = _with_others(search, scored, of_others)
-        hits = rank_hits(search.table, scored, search.info.quantisation_range)
+        ranked = rank_pages(search.table, scored, search.info.quantisation_range)
         fused = {"fusion": (time.perf_counter() - fusing) * 1000} if scored.others else {}
         timing = {**of_others.timing_ms, **spent, **fused, "total": (time.perf_counter() - started) * 1000}
-        query = hits[0].query if hits else scored.query
-        answer = Answer(hits, query, len(search.pages), mode, len(scored.pages), timing, _retrievers(scored))
-        answers.append(replace(answer, unseen=_unseen_codes(scored), notices=of_others.notices))
+        hits = ranked.hits(scored.options.k)
+        answer = Answer(hits, ranked.query, len(search.pages), mode, len(scored.pages), timing, retrievers(scored))
+        answers.append(replace(answer, unseen=unseen_codes(scored), notices=of_others.notices))
     return answers
 
 
-def _retrievers(scored: ScoredPages) -> tuple[str, ...]:
+def retrievers(scored: ScoredPages) -> tuple[str, ...]:
     first = [scored.options.first_stage] if scored.options.first_stage is not None else []
     texts = [] if scored.texts is None else ["bm25"]
     return (*first, "maxsim", *texts, *(other.name for other in scored.others))
 
 
-def _compare(
+def compare_pages(
     search: PageSearch, requests: Sequence[QueryRequest], asked: Sequence[OthersFound]
 ) -> tuple[list[ScoredPages], dict[str, float], str]:
     """Each query and the codes of the pages that can be among its best; milliseconds; how it was done."""
@@ -183,7 +183,7 @@ def _with_others(search: PageSearch, scored: ScoredPages, asked: OthersFound) ->
     return replace(scored, others=others, floor=search.no_match(scored.query))
 
 
-def _unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
+def unseen_codes(scored: ScoredPages) -> tuple[str, ...]:
     """The words of a query with a digit in them that no page was seen to have."""
     query = scored.query
     if not query.calibration.is_probability or query.embedding.is_example or not len(scored.maxima):

@@ -7,6 +7,7 @@ scored and never change a page's score.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,25 @@ Condition = Scalar | Sequence[Scalar] | Mapping[str, Scalar | Sequence[Scalar]]
 _MEANT: Mapping[str, Callable[[DocumentRow, str], bool]] = {DOCUMENT: is_called, FOLDER: lies_in}
 
 
+class Finding(NamedTuple):
+    """That documents have what a filter names: the `value` of `document` or `folder`, or any fact called `field`."""
+
+    field: str
+    value: str = ""
+    is_copy: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What filters look at: the documents, and for each page (pages,) its document's place there and its number."""
+    """What filters look at: the documents, and for each page (pages,) its document's place there and its number.
+
+    `findings` are those of the collection that this one is a part of.
+    """
 
     documents: Sequence[DocumentRow]
     document: NDArray[np.int64]
     page: NDArray[np.int32]
+    findings: frozenset[Finding] = frozenset()
 
 
 class Filter(ABC):
@@ -59,6 +72,10 @@ class Filter(ABC):
 
         Raises `ValueError` for a field that no document has and for a folder that none came from, `DocumentNotFound`.
         """
+
+    def findings(self, documents: Sequence[DocumentRow]) -> frozenset[Finding]:
+        """What of all that the filter names these documents have."""
+        return frozenset()
 
     def __and__(self, other: "Filter") -> "Filter":
         return AllOf((self, other))
@@ -95,24 +112,46 @@ class Compare(Filter):
             numbers = np.unique(columns.page)
             kept = numbers[[self._holds(number) for number in numbers.tolist()]] if len(numbers) else numbers
             return np.isin(columns.page, kept)
-        wanted = self._meant(columns.documents) if self.field in _MEANT else self._noted(columns.documents)
+        wanted = self._meant(columns) if self.field in _MEANT else self._noted(columns)
         return np.fromiter(wanted, np.bool_, len(columns.documents))[columns.document]
 
-    def _meant(self, documents: Sequence[DocumentRow]) -> Iterator[bool]:
-        """By `document` or `folder`, which must be there."""
+    def findings(self, documents: Sequence[DocumentRow]) -> frozenset[Finding]:
+        if self.field == PAGE:
+            return frozenset()
+        if self.field not in _MEANT:
+            return frozenset([Finding(self.field)] if any(self.field in row.metadata for row in documents) else [])
+        found = [Finding(self.field, value) for value in map(str, self.values) if self._named(documents, value)]
+        if self.field == DOCUMENT:
+            found += [
+                Finding(self.field, value, is_copy=True)
+                for value in map(str, self.values)
+                if any(has_copy_named(row, value) for row in documents)
+            ]
+        return frozenset(found)
+
+    def _named(self, documents: Sequence[DocumentRow], value: str) -> set[int]:
         is_meant = _MEANT[self.field]
+        return {row.key for row in documents if is_meant(row, value)}
+
+    def _meant(self, columns: Columns) -> Iterator[bool]:
+        """By `document` or `folder`, which must be there."""
+        documents = columns.documents
         meant: set[int] = set()
         for value in map(str, self.values):
-            found = {row.key for row in documents if is_meant(row, value)}
-            if self.field == DOCUMENT and not found:
+            found = self._named(documents, value)
+            is_known = Finding(self.field, value) in columns.findings
+            if self.field == DOCUMENT and not found and not is_known:
                 found = {row.key for row in documents if has_copy_named(row, value)}
-            if not found:
+                is_known = Finding(self.field, value, is_copy=True) in columns.findings
+            if not found and not is_known:
                 raise self._unknown(value, documents)
             meant |= found
         return ((row.key in meant) == (self.sign == "=") for row in documents)
 
-    def _noted(self, documents: Sequence[DocumentRow]) -> Iterator[bool]:
-        if documents and not any(self.field in row.metadata for row in documents):
+    def _noted(self, columns: Columns) -> Iterator[bool]:
+        documents = columns.documents
+        is_known = Finding(self.field) in columns.findings
+        if documents and not is_known and not any(self.field in row.metadata for row in documents):
             known = sorted({name for row in documents for name in row.metadata})
             raise ValueError(
                 f"no document has metadata {self.field!r}; filters here know {', '.join([*FIELDS, *known])}"
@@ -157,6 +196,9 @@ class AllOf(Filter):
         holds: Mask = np.logical_and.reduce([part.mask(columns) for part in self.parts])
         return holds
 
+    def findings(self, documents: Sequence[DocumentRow]) -> frozenset[Finding]:
+        return frozenset[Finding]().union(*(part.findings(documents) for part in self.parts))
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf(Filter):
@@ -167,6 +209,9 @@ class AnyOf(Filter):
     def mask(self, columns: Columns) -> Mask:
         holds: Mask = np.logical_or.reduce([part.mask(columns) for part in self.parts])
         return holds
+
+    def findings(self, documents: Sequence[DocumentRow]) -> frozenset[Finding]:
+        return frozenset[Finding]().union(*(part.findings(documents) for part in self.parts))
 
 
 def _values(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:

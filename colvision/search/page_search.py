@@ -34,12 +34,16 @@ SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 to
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageSearch:
-    """One pass over the pages of one filter: `scope` are those that may be found, None for all."""
+    """One pass over the pages of one filter: `scope` are those that may be found, None for all.
+
+    `known` (pages, t) are the best similarities of all pages for its one query, where they were compared before.
+    """
 
     table: PageTable
     info: EncoderInfo
     scope: Pages | None
     memory: int
+    known: Floats | None = None
 
     @property
     def pages(self) -> Pages:
@@ -200,6 +204,8 @@ class PageSearch:
 
     def _compare(self, requests: Sequence[QueryRequest], *, all_pages: bool) -> list[Floats]:
         """Each query's (pages, t) best similarities, of all pages or those that may be found."""
+        if all_pages and self.known is not None:
+            return [self.known]
         compared = np.arange(len(self.table), dtype=np.int64) if all_pages else self.pages
         maxima = self._maxima(compared, _vectors(requests))
         ends = np.cumsum([len(request.query.tokens) for request in requests])

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
+from colvision.core.metadata import Metadata
 from colvision.core.query import FusedQuery, ScoredQuery, Scores, TermScale
 from colvision.maxsim import similarities
 from colvision.maxsim.score_terms import compute_score_terms
@@ -37,10 +39,73 @@ class ScoredPages:
     floor: float = 0.0
 
 
-def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) -> tuple[Hit, ...]:
-    """The `k` best pages by their score, best first; equal ones in the order of document names and pages.
+class FoundDocument(NamedTuple):
+    """What a hit tells of its document."""
 
-    Where there are extra terms, the best pages without them are ordered again by the whole score.
+    name: str
+    id: str
+    name_form: str
+    metadata: Metadata
+    folder: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedPages:
+    """The pages of a collection, or of a part of one, that may be among the best: (n,) each, in no order.
+
+    `first` are their scores before the extra terms, by which they were chosen, `scores` are whole; `terms` and
+    `beside` (of which a hit tells those above 0) are what a score holds beside the contributions, by name. `document`
+    are places in `documents`.
+    """
+
+    query: ScoredQuery
+    first: Scores
+    scores: Scores
+    document: NDArray[np.int64]
+    page: NDArray[np.int32]
+    similarity: Floats  # (n, t)
+    contributions: Floats  # (n, t)
+    terms: Mapping[str, Scores]
+    beside: Mapping[str, Scores]
+    text_scores: Scores | None
+    documents: tuple[FoundDocument, ...]
+
+    def order(self, k: int) -> list[int]:
+        """The places of the `k` best, best first; equal ones in the order of document names and pages."""
+        names = [self.documents[each].name for each in self.document.tolist()]
+        return sorted(range(len(names)), key=lambda i: (-self.scores[i], names[i], int(self.page[i])))[:k]
+
+    def hits(self, k: int) -> tuple[Hit, ...]:
+        """The `k` best."""
+        return tuple(self._hit(i, rank) for rank, i in enumerate(self.order(k), start=1))
+
+    def _hit(self, i: int, rank: int) -> Hit:
+        document = self.documents[self.document[i]]
+        terms = {name: float(values[i]) for name, values in self.terms.items()}
+        beside = {name: float(values[i]) for name, values in self.beside.items() if values[i] > 0}
+        return Hit(
+            document=document.name,
+            document_id=document.id,
+            page=int(self.page[i]),
+            score=float(self.scores[i]),
+            similarity=self.similarity[i].copy(),  # a row alone: a kept hit must not keep every page
+            contributions=self.contributions[i].copy(),
+            score_terms=terms | beside,
+            query=self.query,
+            rank=rank,
+            in_name=self.query.named_words(document.name_form),
+            text_score=None if self.text_scores is None else float(self.text_scores[i]),
+            metadata=document.metadata,
+            folder=document.folder,
+            sha256=document.sha256,
+        )
+
+
+def rank_pages(table: PageTable, scored: ScoredPages, quantisation_range: float) -> RankedPages:
+    """The `k` best pages by their score, and those that equal the last of them.
+
+    Where there are extra terms, the best 100 without them are scored again.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
     query, texts, pixels, text, document = _base_scores(table, scored, contributions)
@@ -50,11 +115,10 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
         others={each.name: FusedQuery(each.query, each.scale(query, own, scored.floor)) for each in scored.others},
     )
     by_others = [query.others[each.name].scale.term(own, each.scores) for each in scored.others]
-    has_terms = query.calibration.is_probability
-    k = scored.options.k
-    chosen = best_rows(own + sum(by_others), max(k, _TERM_PAGES) if has_terms else k)
+    first = own + sum(by_others)
+    chosen = best_rows(first, ranked_count(query, scored.options.k))
     terms: dict[str, Scores] = {}
-    if has_terms and len(chosen):
+    if query.calibration.is_probability and len(chosen):
         terms |= _score_terms(table, scored.pages[chosen], query, quantisation_range)
         pixels = pixels[chosen] + sum(terms.values())
         text = text[chosen] if texts is None else query.text_term(pixels, texts[chosen])
@@ -63,36 +127,31 @@ def rank_hits(table: PageTable, scored: ScoredPages, quantisation_range: float) 
     beside = {"text": text, "document": document[chosen]}
     own = pixels + text + document[chosen]
     beside |= {each.name: query.others[each.name].scale.term(own, each.scores[chosen]) for each in scored.others}
-    scores = own + sum(beside[each.name] for each in scored.others)
-    documents = [table.snapshot.documents[key] for key in table.document[scored.pages[chosen]].tolist()]
-    names = [row.name for row in documents]
-    best = sorted(range(len(chosen)), key=lambda j: (-scores[j], names[j], int(table.page[scored.pages[chosen[j]]])))[
-        :k
-    ]
-    hits = []
-    for rank, j in enumerate(best, start=1):
-        i = int(chosen[j])
-        row = int(scored.pages[i])
-        hits.append(
-            Hit(
-                document=names[j],
-                document_id=documents[j].id,
-                page=int(table.page[row]),
-                score=float(scores[j]),
-                similarity=scored.maxima[i].copy(),  # a row alone: a kept hit must not keep every page
-                contributions=contributions[i].copy(),
-                score_terms={name: float(values[j]) for name, values in terms.items()}
-                | {name: float(values[j]) for name, values in beside.items() if values[j] > 0},
-                query=query,
-                rank=rank,
-                in_name=query.named_words(documents[j].name_form),
-                text_score=None if texts is None else float(texts[i]),
-                metadata=documents[j].metadata,
-                folder=table.snapshot.folders[documents[j].key],
-                sha256=documents[j].sha256,
-            )
-        )
-    return tuple(hits)
+    rows = scored.pages[chosen]
+    keys, place = np.unique(table.document[rows], return_inverse=True)
+    return RankedPages(
+        query,
+        first[chosen],
+        own + sum(beside[each.name] for each in scored.others),
+        place,
+        table.page[rows],
+        scored.maxima[chosen],
+        contributions[chosen],
+        terms,
+        beside,
+        None if texts is None else texts[chosen],
+        tuple(_found_document(table, key) for key in keys.tolist()),
+    )
+
+
+def ranked_count(query: ScoredQuery, k: int) -> int:
+    """How many of the pages that are best by their first score are ranked by their whole one."""
+    return max(k, _TERM_PAGES) if query.calibration.is_probability else k
+
+
+def _found_document(table: PageTable, key: int) -> FoundDocument:
+    row = table.snapshot.documents[key]
+    return FoundDocument(row.name, row.id, row.name_form, row.metadata, table.snapshot.folders[key], row.sha256)
 
 
 def best_pages(table: PageTable, scored: ScoredPages, count: int) -> Pages:

@@ -12,17 +12,21 @@ from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.names import MAIN_ENCODER
 from colvision.core.query import ScoredQuery
-from colvision.errors import EncoderError, EncoderMismatch, MissingExtra
+from colvision.errors import EncoderError, EncoderMismatch, MissingExtra, SnapshotOutdated
 from colvision.search.batching import QueryBatcher
 from colvision.search.execute import search_many, weigh_query
 from colvision.search.fusion import default_encoders
 from colvision.search.options import OtherQuery, QueryRequest, SearchOptions
 from colvision.search.others import OtherEncoder
+from colvision.search.partial import InText, PartialAnswer, PartialSearch
 from colvision.search.results import Answer
+from colvision.search.scan import PageTable
+from colvision.search.statistics import CollectionStatistics
 from colvision.store import Snapshot, Store
+from colvision.store.fulltext import TextStatistics
 from colvision.store.records import CollectionRow, DocumentRow
 
-_JUDGED = 10  # hits by which the notice is made, however few are asked for
+JUDGED = 10  # hits by which the notice is made, however few are asked for
 
 
 class _Submission(NamedTuple):
@@ -57,7 +61,7 @@ class Searcher:
         text_scored = time.perf_counter()
         answer = self._with_words(self._batcher.submit(_Submission(collection, request)), options.k)
         spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
-        return _with_timing(answer, spent, others.spent)
+        return with_timing(answer, spent, others.spent)
 
     def search_vectors(
         self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
@@ -69,7 +73,7 @@ class Searcher:
         started = time.perf_counter()
         self._check(collection)
         answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
-        return _with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {})
+        return with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {})
 
     def query(self, text: str, collection: str, options: SearchOptions) -> ScoredQuery:
         """A text with the weights that a search of a collection gives its tokens; no page is ranked.
@@ -85,9 +89,11 @@ class Searcher:
 
         return self._store.serve(collection, weigh)
 
-    def text_score(self, query: ScoredQuery, row: DocumentRow, page: int) -> float:
-        """What BM25 gives the text layer of a page for a query's text."""
-        texts = self._store.text_scores(row.collection_name, query.embedding.text)
+    def text_score(
+        self, query: ScoredQuery, row: DocumentRow, page: int, statistics: TextStatistics | None = None
+    ) -> float:
+        """What BM25 gives the text layer of a page for a query's text; `statistics` as in `TextLayers.scores`."""
+        texts = self._store.text_scores(row.collection_name, query.embedding.text, statistics)
         return float(texts.of(np.array([row.key]), np.array([page], np.int32))[0])
 
     def search_many(self, texts: Sequence[str], collection: str, options: SearchOptions) -> list[Answer]:
@@ -107,7 +113,7 @@ class Searcher:
         text_scored = time.perf_counter()
         answers = [self._with_words(answer, options.k) for answer in self._answer(submissions)]
         spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
-        return [_with_timing(answer, spent, others.spent) for answer in answers]
+        return [with_timing(answer, spent, others.spent) for answer in answers]
 
     def other_query(self, text: str, collection: str, name: str, options: SearchOptions) -> ScoredQuery:
         """A text as the further encoder `name` of a collection scores it in a search.
@@ -159,12 +165,52 @@ class Searcher:
 
     def _request(self, query: QueryEmbedding, collection: str, options: SearchOptions) -> QueryRequest:
         """With what the text layers say of the query, where they are to be searched and know a word of it."""
-        wanted = options.text_fusion
-        if wanted is None:
-            wanted = self._info(self._store.collection(collection)).calibration.is_probability
+        wanted = _asks_texts(self._info(self._store.collection(collection)), options)
         texts = self._store.text_scores(collection, query.text) if wanted else None
-        judged = replace(options, k=max(options.k, _JUDGED))
-        return QueryRequest(query, judged, texts if texts is not None and len(texts.page_keys) else None)
+        return QueryRequest(query, _judged(options), texts if texts is not None and len(texts.page_keys) else None)
+
+    def begin_part(
+        self, query: QueryEmbedding, collection: str, options: SearchOptions, *, info: EncoderInfo
+    ) -> PartialSearch:
+        """A query, by the encoder of `info`, to this library as one partition; further encoders are not asked.
+
+        Raises `CollectionNotFound`, `EncoderMismatch`.
+        """
+        request = QueryRequest(query, _judged(options))
+
+        def begin(snapshot: Snapshot) -> PartialSearch:
+            snapshot.collection.check_encoder(info)
+            own = snapshot.collection.info or info
+            asks_texts = _asks_texts(own, options) and not query.is_example
+            texts = self._store.text_statistics(collection, query.text) if asks_texts else None
+            return PartialSearch.begin(PageTable.of(snapshot), request, info=own, texts=texts, memory=self._memory)
+
+        while True:
+            part = self._store.serve(collection, begin)
+            if part.statistics.texts is None or self._is_newest(collection, part):
+                return part
+
+    def finish_part(self, collection: str, part: PartialSearch, statistics: CollectionStatistics) -> PartialAnswer:
+        """Its best pages, by the statistics of all partitions; raises `SnapshotOutdated` where texts are other ones."""
+        text, of_texts = part.request.query.text, statistics.texts
+        texts = None
+        if of_texts is not None and of_texts.finds_pages:
+            texts = self._store.text_scores(collection, text, of_texts)
+            if not self._is_newest(collection, part):
+                raise SnapshotOutdated(f"collection {collection!r} has changed since this search began: search again")
+        found = self._store.serve(collection, lambda _: part.answer(statistics, texts))
+        ranked = found.ranked
+        best = [
+            (ranked.documents[ranked.document[i]].id, int(ranked.page[i])) for i in ranked.order(part.request.options.k)
+        ]
+        return replace(found, in_text=self.in_text(best, part.request.query.words))
+
+    def in_text(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> InText:
+        """Which of the words the text of each page (id of its document, number) holds."""
+        return dict(zip(pages, self._store.text_holds(pages, words), strict=True))
+
+    def _is_newest(self, collection: str, part: PartialSearch) -> bool:
+        return self._store.collection(collection).generation == part.generation
 
     def _with_words(self, answer: Answer, k: int) -> Answer:
         """The `k` best, with what their text layers hold of the query's words, whatever they were ordered by."""
@@ -201,6 +247,14 @@ class Searcher:
         return collection.info or info
 
 
+def _asks_texts(info: EncoderInfo, options: SearchOptions) -> bool:
+    return info.calibration.is_probability if options.text_fusion is None else options.text_fusion
+
+
+def _judged(options: SearchOptions) -> SearchOptions:
+    return replace(options, k=max(options.k, JUDGED))
+
+
 @dataclass(frozen=True, slots=True)
 class _OtherEncoders:
     """Further encoders by their names; `spent` are the seconds that each took to encode queries."""
@@ -225,7 +279,7 @@ class _OtherEncoders:
         return list(zip(*by_encoder, strict=True)) if by_encoder else [()] * len(texts)
 
 
-def _with_timing(answer: Answer, spent: tuple[float, float, float], others: Mapping[str, float]) -> Answer:
+def with_timing(answer: Answer, spent: tuple[float, float, float], others: Mapping[str, float]) -> Answer:
     """With the seconds that the query's encoding, its text scores and all together took, those of the pass between.
 
     What a further encoder took is its encoding (`others`) and its comparing together.

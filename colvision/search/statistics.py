@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.search.filters import Finding
 from colvision.search.idf import ExpectedFrequencies
 from colvision.store.fulltext import TextStatistics
 
@@ -22,7 +23,7 @@ _Addend = TypeVar("_Addend", ExpectedFrequencies, TextStatistics, "ScoreSample")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreSample:
-    """The MaxSim scores of at most 256 pages: those with the lowest `keys` (n,), which rise, so of any part the same."""
+    """The MaxSim scores of at most 256 pages: those with the lowest `keys` (n,), wherever they lie."""
 
     keys: NDArray[np.uint64]
     scores: NDArray[np.float64]
@@ -50,7 +51,7 @@ class ScoreSample:
 class CollectionStatistics:
     """How many `pages` and `vectors` a collection has; what is expected of its pages where those weigh the words of
     a query, what their texts hold where they are asked, and what pages score that have nothing of a query where
-    that is no 0.
+    that is no 0. `findings` are what a filter names and the collection has.
     """
 
     pages: int
@@ -58,6 +59,7 @@ class CollectionStatistics:
     expected: ExpectedFrequencies | None = None
     texts: TextStatistics | None = None
     sample: ScoreSample | None = None
+    findings: frozenset[Finding] = frozenset()
 
     def __add__(self, other: "CollectionStatistics") -> "CollectionStatistics":
         return CollectionStatistics(
@@ -66,6 +68,7 @@ class CollectionStatistics:
             _sum(self.expected, other.expected),
             _sum(self.texts, other.texts),
             _sum(self.sample, other.sample),
+            self.findings | other.findings,
         )
 
     @property

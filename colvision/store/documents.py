@@ -199,11 +199,32 @@ class PendingDocuments:
         is_used = bool(rows.documents.select(self._db, "id = ?", [source_file.id]))
         return source_file.id if source_file.id and not is_used else new_id()
 
-    def _decide(self, source_file: SourceFile, collection: int, sha256: str) -> Decision:
+    def candidates(self, source_file: SourceFile, sha256: str) -> list[DocumentRow]:
+        """The documents that `decide` looks at; none where the collection is not there yet."""
+        with self._db.read():
+            try:
+                collection = rows.collections.find(self._db, source_file.collection).key
+            except CollectionNotFound:
+                return []
+            return self._candidates(source_file, collection, sha256)
+
+    def name_exists(self, collection: str, name: str) -> bool:
+        with self._db.read():
+            try:
+                key = rows.collections.find(self._db, collection).key
+            except CollectionNotFound:
+                return False
+            return rows.documents.name_exists(self._db, key, name)
+
+    def _candidates(self, source_file: SourceFile, collection: int, sha256: str) -> list[DocumentRow]:
         found = rows.documents.candidates(self._db, collection, sha256, source_file.source, source_file.name)
         if source_file.replace:
             of_name = rows.documents.of_file_name(self._db, source_file.name)
             found += [row for row in of_name if row.collection == collection and row not in found]
+        return found
+
+    def _decide(self, source_file: SourceFile, collection: int, sha256: str) -> Decision:
+        found = self._candidates(source_file, collection, sha256)
         return decide(source_file, sha256, found, lambda name: rows.documents.name_exists(self._db, collection, name))
 
     def _begin(self, decision: Decision, new: NewDocument) -> PendingDocument:

@@ -33,6 +33,7 @@ OCR_SHARE = 0.9
 _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
 _MAX_WORDS = 64  # of a query: each is a look-up
 _CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
+_NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.float64)  # the postings of a word that counts nothing
 _NUMBER_BITS = 32  # of a page's key that hold the page's number; the document's key is above them
 
 Keys = NDArray[np.int64]
@@ -284,9 +285,6 @@ class TextLayers:
             lengths=lengths,
             share=np.where([row[4] for row in found], OCR_SHARE, 1.0),
         )
-
-
-_NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.float64)
 
 
 def _page_keys(documents: Keys, numbers: NDArray[np.int32]) -> Keys:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
@@ -178,36 +178,29 @@ class Store:
         Names and paths are those of one collection or, with None, of all of them. Raises `DocumentNotFound`;
         `DocumentAmbiguous` for a name or a path that several documents have.
         """
+        meant = self.meant_by(document)
+        if collection is not None and not any(each.level == 0 for each in meant):
+            self.collection(collection)
+        return choose_document(document, meant, collection)
+
+    def meant_by(self, document: str) -> "list[MeantDocument]":
+        """The documents that a text means most plainly, in all collections: by id, by name, or by a path's end."""
+        as_typed = document.encode(errors="ignore").decode()
         with self._db.read():
             found = rows.documents.select(self._db, "id = ? AND visible", [shown_name(document)])
-            everywhere = [] if found else self._meant_by(document)
-            key = None if found or collection is None else rows.collections.find(self._db, collection).key
-        found = found or [row for row in everywhere if key is None or row.collection == key]
-        if not found:
-            where = "this library" if collection is None else f"collection {collection!r}"
-            others = " and ".join(sorted({repr(row.collection_name) for row in everywhere}))
-            why = f"there is one in {others}" if others else "it was deleted or replaced, or is named otherwise"
-            raise DocumentNotFound(f"no document {document!r} in {where}: {why}; the list of documents shows all")
-        if len(found) > 1:
-            ids = ", ".join(f"{row.id} (from {row.source}, in {row.collection_name!r})" for row in found)
-            raise DocumentAmbiguous(
-                f"{len(found)} documents are named {document!r}: name the collection, its folder, or an id: {ids}"
-            )
-        return found[0]
+            if found:
+                return [MeantDocument(0, row) for row in found]
+            # An older library may hold both forms of a name.
+            for level, name in enumerate((as_typed, shown_name(document)), start=1):
+                if found := rows.documents.select(self._db, "name = ? AND visible", [name]):
+                    return [MeantDocument(level, row) for row in found]
+            likely = rows.documents.of_file_name(self._db, "".join(path_parts(document)[-1:]))
+        return [MeantDocument(3, row) for row in likely if comes_from(row, document) or has_copy_named(row, document)]
 
     def seen(self, row: DocumentRow) -> DocumentRow:
         """As it is to be shown: one whose worker has died is not being read any more."""
         is_left = row.state == INGESTING and not self._workers.is_alive(row.worker)
         return replace(row, state=CANCELLED, reason="its reading was interrupted") if is_left else row
-
-    def _meant_by(self, document: str) -> list[DocumentRow]:
-        """By name, or by the end of a path, in all collections."""
-        as_typed = document.encode(errors="ignore").decode()
-        for name in (as_typed, shown_name(document)):  # an older library may hold both forms of a name
-            if found := rows.documents.select(self._db, "name = ? AND visible", [name]):
-                return found
-        likely = rows.documents.of_file_name(self._db, "".join(path_parts(document)[-1:]))
-        return [row for row in likely if comes_from(row, document) or has_copy_named(row, document)]
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""
@@ -347,6 +340,34 @@ class Store:
                 for row in rows.shards.select(self._db, "damage <> ''")
             ]
         return [*HighWaterMark(self._db, self.files).damage(), *shards]
+
+
+class MeantDocument(NamedTuple):
+    """A document that is meant by its id (`level` 0), its name (1 as typed, 2) or the end of a path (3)."""
+
+    level: int
+    row: DocumentRow
+
+
+def choose_document(document: str, meant: Sequence[MeantDocument], collection: str | None) -> DocumentRow:
+    """The one of those that a text means most plainly; names and paths are those of a collection, or of all.
+
+    Raises `DocumentNotFound`, `DocumentAmbiguous`.
+    """
+    level = min((each.level for each in meant), default=0)
+    everywhere = [each.row for each in meant if each.level == level]
+    found = [row for row in everywhere if not level or collection in (None, row.collection_name)]
+    if not found:
+        where = "this library" if collection is None else f"collection {collection!r}"
+        others = " and ".join(sorted({repr(row.collection_name) for row in everywhere}))
+        why = f"there is one in {others}" if others else "it was deleted or replaced, or is named otherwise"
+        raise DocumentNotFound(f"no document {document!r} in {where}: {why}; the list of documents shows all")
+    if len(found) > 1:
+        ids = ", ".join(f"{row.id} (from {row.source}, in {row.collection_name!r})" for row in found)
+        raise DocumentAmbiguous(
+            f"{len(found)} documents are named {document!r}: name the collection, its folder, or an id: {ids}"
+        )
+    return found[0]
 
 
 def _check_folder(path: Path, *, create: bool) -> None:

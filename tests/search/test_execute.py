@@ -84,7 +84,7 @@ def test_a_query_is_weighed_as_its_search_does_with_no_more_passes_than_that_tak
     searched = search_pages(large, queries[0], info=info).query
     maxima, compared = page_search.code_maxima, []
     monkeypatch.setattr(page_search, "code_maxima", lambda *given: compared.append(1) or maxima(*given))
-    monkeypatch.setattr(execute, "rank_hits", lambda *_: pytest.fail("pages are ranked"))
+    monkeypatch.setattr(execute, "rank_pages", lambda *_: pytest.fail("pages are ranked"))
     query = execute.weigh_query(large, queries[0], info=info)
     assert (query.weights.tolist(), query.calibration, query.fingerprint, query.mean_vectors) == (
         searched.weights.tolist(),
