@@ -6,10 +6,9 @@ lists yet are compared as a whole.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import EncoderInfo
@@ -25,9 +24,11 @@ NONE = -1.0  # the similarity of what is not in the lists that were read
 _LEAST_PROBABILITY = 0.001  # of a word on a page, below which it counts as none
 # Of what the lists that were not read are expected to hold, what they do: from .1 to .2 on 1,685 manual pages, drawn or
 # as light scans, where sums of probabilities are 17 % too small without.
-_UNREAD_SHARE = 0.15
-_STEPS = 1_001  # between which probabilities are interpolated
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)  # of a normal deviate
+_UNREAD_SHARE = 0.12
+_STEPS = np.linspace(-1.0, 1.0, 401, dtype=np.float32)[:, None]  # similarities whose probabilities are computed
+_NODES, _NODE_WEIGHTS = (
+    each.astype(np.float32) for each in np.polynomial.hermite_e.hermegauss(9)
+)  # a normal deviate's
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _TOKENS = 16  # whose lists are read together: long queries would read all
 
@@ -42,6 +43,19 @@ class ListMaxima:
     pages: Pages
     maxima: Floats
     unread: Floats
+
+    def at(self, places: Pages) -> "ListMaxima":
+        """Some of the pages, by their sorted places."""
+        return replace(self, pages=self.pages[places], maxima=self.maxima[places])
+
+    def of(self, pages: Pages) -> Floats:
+        """(n, t) the similarities of sorted rows of the table."""
+        found = np.full((len(pages), self.maxima.shape[1]), NONE, np.float32)
+        if len(self.pages):
+            place = np.minimum(np.searchsorted(self.pages, pages), len(self.pages) - 1)
+            is_found = self.pages[place] == pages
+            found[is_found] = self.maxima[place[is_found]]
+        return found
 
 
 def list_maxima(
@@ -93,34 +107,33 @@ def _unread(
     A similarity is the centroid's and a normal deviate; the probabilities of the entries are added up. That counts a
     page for each of its vectors, and a deviate's tails are longer than those of residuals: `_UNREAD_SHARE` of it is.
     """
-    midpoints = info.calibration.midpoints(query.tokens)
+    midpoints = info.calibration.midpoints(query.tokens)[:, None]  # (t, 1)
     expected = np.zeros(len(query.tokens), np.float64)
     for key, probed in probes.items():
-        sizes = _list_sizes(table, key)
-        of_tokens = ((each, row) for each in probed for row in range(len(each.tokens)))
-        for token, (each, row) in enumerate(of_tokens):
-            steps = np.linspace(-1.0, 1.0, _STEPS)
-            values = info.calibration(
-                steps[:, None] + _NODES * each.spread[row], np.full((1, 1), midpoints[token], np.float32)
-            )
-            of_entry = np.interp(each.all_similarities[row], steps, values @ _NODE_WEIGHTS)
-            of_entry[each.lists] = 0.0
-            expected[token] += of_entry @ sizes
+        sizes, first = _list_sizes(table, key), 0
+        for each in probed:
+            block = slice(first, first + len(each.tokens))
+            values = info.calibration(_STEPS + each.spread[:, None, None] * _NODES, midpoints[block, None])
+            of_entry = (values @ _NODE_WEIGHTS).astype(np.float32)  # (t, steps)
+            step = np.rint((each.all_similarities + 1) * (len(_STEPS) // 2)).astype(np.int32)
+            for token, (similar, steps) in enumerate(zip(of_entry, step, strict=True), start=first):
+                expected[token] += similar[steps] @ sizes - similar[steps[each.lists]] @ sizes[each.lists]
+            first = block.stop
     return (_UNREAD_SHARE * expected).astype(np.float32)
 
 
-def _list_sizes(table: PageTable, key: int) -> NDArray[np.float64]:
-    """(k,) how many entries the lists of some centroids have, on live pages."""
+def _list_sizes(table: PageTable, key: int) -> Floats:
+    """(k,) float32, how many entries the lists of some centroids have, on live pages."""
     sizes = table.snapshot.derived.setdefault("list sizes", {})
     if key not in sizes:
         parts = [part for part in table.snapshot.shards if id(part.centroids) == key]
         assert parts[0].centroids is not None
-        found = np.zeros(len(parts[0].centroids), np.float64)
+        found = np.zeros(len(parts[0].centroids), np.float32)
         for part in parts:
             lists, counts = part.shard.list_sizes()
             found[lists] += counts * (part.live.sum() / len(part.live))
         sizes[key] = found
-    of_key: NDArray[np.float64] = sizes[key]
+    of_key: Floats = sizes[key]
     return of_key
 
 

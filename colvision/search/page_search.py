@@ -15,7 +15,7 @@ from colvision.parallel import parallel_map
 from colvision.search.idf import ExpectedFrequencies, weigh_words
 from colvision.search.lists import NONE, ListMaxima, list_maxima
 from colvision.search.options import QueryRequest, SearchOptions
-from colvision.search.ranking import ScoredPages, best_pages
+from colvision.search.ranking import ScoredPages, best_pages, best_rows
 from colvision.search.scan import PageTable, bit_scores, code_maxima
 from colvision.search.statistics import CollectionStatistics, ScoreSample
 
@@ -25,9 +25,8 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 # A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
 # VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
 _SHARED_GAIN = 1.5
-# Pages that are reranked of those that inverted lists find: of the ten best of 1,685 manual pages for 270 questions 200
-# hold .995, 100 .99 (docs/search.md).
-_LIST_CANDIDATES = 200
+# Pages that are reranked of those that inverted lists find (docs/search.md).
+_LIST_CANDIDATES = 400
 _CODE_PAGES = 4  # more of them for each number or code of a query: the notice says which were seen nowhere
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
@@ -116,29 +115,33 @@ class PageSearch:
         found = list_maxima(self.table, request.query, self.info)
         query = self._weigh_by_lists(request, found)
         count = max(_LIST_CANDIDATES, 4 * request.options.k)
-        if len(self._within_scope(found.pages)) < count:  # of words that are nowhere: what is nearest to them
-            found = list_maxima(self.table, request.query, self.info, least=NONE)
-        pages = self._within_scope(self._with_other_candidates(request, query, found))
-        maxima = np.full((len(pages), len(request.query.tokens)), NONE, np.float32)
-        place = np.minimum(np.searchsorted(found.pages, pages), max(len(found.pages) - 1, 0))
-        is_found = found.pages[place] == pages if len(found.pages) else np.zeros(len(pages), np.bool_)
-        maxima[is_found] = found.maxima[place[is_found]]
-        best = best_pages(self.table, self._scored(request, query, pages, maxima), count)
+        within = self._within_scope(found)
+        if len(within.pages) < count:  # of words that are nowhere: what is nearest to them
+            within = self._within_scope(list_maxima(self.table, request.query, self.info, least=NONE))
+        pixels = within.at(best_rows(query.scores(within.maxima), count))
+        pages = self._with_other_candidates(request, query, pixels.pages)
+        candidates = pages
+        if len(pages) > len(pixels.pages):
+            scored = self._scored(request, query, pages, within.of(pages))
+            candidates = best_pages(self.table, scored, count)
         codes = [token for token, word in enumerate(request.query.tokens) if any(map(str.isdigit, word))]
-        seen = [pages[np.argsort(-maxima[:, token], kind="stable")[:_CODE_PAGES]] for token in codes]
-        return query, np.unique(np.concatenate([best, *seen]))
+        seen = [within.pages[best_rows(within.maxima[:, token].astype(np.float64), _CODE_PAGES)] for token in codes]
+        return query, np.unique(np.concatenate([candidates, *(each[:_CODE_PAGES] for each in seen)]))
 
-    def _with_other_candidates(self, request: QueryRequest, query: ScoredQuery, found: ListMaxima) -> Pages:
-        """And the pages whose texts, or whose documents' names, have the query's words."""
+    def _with_other_candidates(self, request: QueryRequest, query: ScoredQuery, pages: Pages) -> Pages:
+        """Also those whose texts, or whose documents' names, have the query's words."""
         named = [key for keys in self.table.named_documents(query).values() for key in keys]
-        pages = [found.pages, np.flatnonzero(np.isin(self.table.document, named)) if named else found.pages[:0]]
+        more = [np.flatnonzero(np.isin(self.table.document, named))] if named else []
         if request.texts is not None:
             rows = self.table.find(*request.texts.first(_CANDIDATES))
-            pages.append(rows[rows >= 0])
-        return np.unique(np.concatenate(pages))
+            more.append(rows[rows >= 0])
+        if not more:
+            return pages
+        others = np.concatenate(more)
+        return np.union1d(pages, others if self.scope is None else others[np.isin(others, self.scope)])
 
-    def _within_scope(self, pages: Pages) -> Pages:
-        return pages if self.scope is None else np.intersect1d(pages, self.scope, assume_unique=True)
+    def _within_scope(self, found: ListMaxima) -> ListMaxima:
+        return found if self.scope is None else found.at(np.flatnonzero(np.isin(found.pages, self.scope)))
 
     def _weigh_by_lists(self, request: QueryRequest, found: ListMaxima) -> ScoredQuery:
         query, weights = request.query, request.query.weights
@@ -219,12 +222,15 @@ class PageSearch:
         kept = maxima[self.scope] if all_pages and self.scope is not None else maxima
         return self._scored(request, self.weigh(query, weights, request.statistics), self.pages, kept)
 
-    def expect(self, request: QueryRequest, maxima: Floats) -> ExpectedFrequencies:
+    def expect(self, request: QueryRequest, maxima: Floats | None) -> ExpectedFrequencies:
         """What a query's weights are made of: that of the whole collection, or of all pages here."""
         of_collection = None if request.statistics is None else request.statistics.expected
-        if of_collection is None and self._has_lists:
+        if of_collection is not None:
+            return of_collection
+        if self._has_lists:
             return self._expect_by_lists(request, list_maxima(self.table, request.query, self.info))
-        return of_collection or ExpectedFrequencies.of(request.query, self.info.calibration, maxima)
+        assert maxima is not None
+        return ExpectedFrequencies.of(request.query, self.info.calibration, maxima)
 
     def _scored(self, request: QueryRequest, query: ScoredQuery, pages: Pages, maxima: Floats) -> ScoredPages:
         floor = 0.0 if request.texts is None else self.no_match(query, request.statistics)

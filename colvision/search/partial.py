@@ -63,15 +63,14 @@ class PartialSearch:
     ) -> "PartialSearch":
         """With the statistics of the partition; `texts` are those of its text layers, where they are asked."""
         search = PageSearch(table, info, None, memory)
-        is_weighed = search.is_weighed(request)
-        maxima = search.compare(request) if is_weighed else None
+        maxima = search.compare(request) if search.needs_all_pages(request) else None
         weighed = search.weigh(request.query, request.query.weights)
         has_floor = texts is not None and not weighed.calibration.is_probability
         where = request.options.where
         statistics = CollectionStatistics(
             len(table),
             table.vectors,
-            None if maxima is None else search.expect(request, maxima),
+            search.expect(request, maxima) if search.is_weighed(request) else None,
             texts,
             search.sample(weighed) if has_floor else None,
             frozenset() if where is None else where.findings(list(table.snapshot.documents.values())),
@@ -115,7 +114,7 @@ def merge_answers(parts: Sequence[PartialAnswer], k: int) -> Answer:
         hits,
         ranked.query,
         sum(part.pages for part in parts),
-        "exact" if all(part.mode == "exact" for part in parts) else "rerank",
+        next((mode for mode in ("lists", "rerank") if any(part.mode == mode for part in parts)), "exact"),
         sum(part.candidates for part in parts),
         timing,
         parts[0].retrievers,

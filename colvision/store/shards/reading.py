@@ -180,7 +180,7 @@ class Shard:
         return np.repeat(place, counts), pages, residuals
 
     def list_sizes(self) -> tuple[ListIds, NDArray[np.int32]]:
-        """The numbers of its inverted lists that are not empty, and how many entries each has. Raises `LibraryDamaged`."""
+        """The numbers of its inverted lists that are not empty, and how many entries each has."""
         lists = self._mapped_lists()
         return lists.lists, np.diff(lists.starts)
 
