@@ -114,14 +114,14 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, pixels: Scores
 def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
     """(pages,) what the names of their documents add."""
     owner = table.document[scored.pages]
+    keys = list(table.snapshot.documents)
     by_tokens: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for key, row in table.snapshot.documents.items():
-        by_tokens[scored.query.named_tokens(row.name_form)].append(key)
+    for place, named in scored.query.named_documents(table.snapshot.names).items():
+        by_tokens[tuple(named)].append(keys[place])
     term = np.zeros(len(owner), np.float64)
-    for tokens, keys in by_tokens.items():
-        if tokens:
-            at = np.isin(owner, keys)
-            term[at] = scored.query.document_term(scored.maxima[at], tokens)
+    for tokens, keys_of in by_tokens.items():
+        at = np.isin(owner, keys_of)
+        term[at] = scored.query.document_term(scored.maxima[at], tokens)
     return term
 
 

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.text import Forms
 from colvision.errors import LibraryDamaged
 from colvision.store import rows
 from colvision.store.catalogue import FILE_NAME, Catalogue
@@ -39,7 +40,7 @@ class SnapshotShard:
     live: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """One generation of a collection: it does not change, whatever is committed later.
 
@@ -55,6 +56,11 @@ class Snapshot:
     @property
     def generation(self) -> int:
         return self.collection.generation
+
+    @cached_property
+    def names(self) -> Forms:
+        """The names of the documents as they are compared, in the order of `documents`."""
+        return Forms(row.name_form for row in self.documents.values())
 
     @property
     def pages(self) -> int:
