@@ -19,7 +19,7 @@ from colvision.search.results import Hit
 from colvision.search.scan import PageTable
 from colvision.store.fulltext import TextScores
 
-_PAGES_A_PRODUCT = 16  # pages that are compared in one product: a product a page takes five times as long
+_PAGES_A_PRODUCT = 50  # pages that are compared in one product: what is called for a few takes as long as for all
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
