@@ -8,6 +8,7 @@ also where a device rounds the factors of float32 to bfloat16, which holds 127. 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,10 +26,12 @@ from colvision.maxsim.selection import Pages, PageSelection, Starts, select_page
 if TYPE_CHECKING:
     from torch import Tensor
 
+_log = logging.getLogger("colvision.maxsim")
+
 WORK_BYTES = 256 << 20  # of products that a device holds at once, beside the pages
 _COPIED_BYTES = 32 << 20  # of pages that are on their way to a device
 _TOKENS = 8  # by which torch's int8 product on CUDA counts tokens
-_DIMS, _ROWS = 16, 17  # what it needs of dimensions, a multiple, and of rows, at least
+_DIMS, _ROWS = 16, 32  # what it needs of dimensions, a multiple, and of rows, at least
 _FEW = 2  # pages are gathered where fewer than one in so many are compared
 
 
@@ -57,7 +60,7 @@ class ExactDevice:
         if not self._is_exact():
             raise ValueError(f"search device {name!r} does not compute whole numbers exactly, as the processor does")
         self._has_int8 = True
-        self._has_int8 = self._is_exact()
+        self._has_int8 = self._is_exact() and self._has_int8  # which a refused product takes back
 
     def free_bytes(self) -> int | None:
         """What other programs and tensors leave free now; None for the processor, whose memory is the machine's."""
@@ -72,7 +75,7 @@ class ExactDevice:
         with self._lock:
             try:
                 stored = torch.empty(rows.shape, dtype=getattr(torch, rows.dtype.name), device=self._device)
-            except torch.OutOfMemoryError as error:
+            except torch.cuda.OutOfMemoryError as error:
                 raise MemoryError(str(error)) from error
             step = max(_COPIED_BYTES // max(rows[:1].nbytes, 1), 1)
             for first in range(0, len(rows), step):
@@ -97,7 +100,7 @@ class ExactDevice:
                 on_device = torch.from_numpy(padded).to(self._device)
                 blocks = [self._block_maxima(stored, block, on_device) for block in selection.blocks(vectors)]
                 found: NDArray[np.float32] = torch.cat(blocks)[:, : len(tokens)].cpu().numpy()
-            except torch.OutOfMemoryError as error:
+            except torch.cuda.OutOfMemoryError as error:
                 raise LibraryError(
                     f"search device {self.name!r} has no memory left to compare pages: give the library less of it, or "
                     "search by the processor"
@@ -135,7 +138,13 @@ class ExactDevice:
 
         # float16 would end at 65,504. `_int_mm` is a private name, and wrong for one dimension in torch 2.13.
         if len(rows) >= _ROWS and self._takes_int8(rows.shape[1]):
-            return torch._int_mm(rows, tokens.T).to(torch.float32)
+            try:
+                return torch._int_mm(rows, tokens.T).to(torch.float32)
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # cuBLAS has no kernel for some shapes on some GPUs
+                _log.info("%s multiplies as float32 from now on: %s", self.name, error)
+                self._has_int8 = False
         return rows.to(torch.float32) @ tokens.to(torch.float32).T
 
     def _takes_int8(self, dim: int) -> bool:

@@ -140,6 +140,21 @@ def test_where_torch_has_no_product_of_int8_float32_is_taken(monkeypatch):
     assert np.array_equal(stored.token_maxima(query, RANGE), token_maxima(query, codes, starts, RANGE))
 
 
+def test_where_a_shape_has_no_product_of_int8_float32_is_taken_from_then_on(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED")
+
+    found = ExactDevice("cpu")
+    assert found._has_int8
+    rng = np.random.default_rng(0)
+    codes, starts = made(rng, 30, 64)
+    query = rng.standard_normal((5, 64)).astype(np.float32)
+    stored = DevicePages.of_codes(codes, starts, found)
+    monkeypatch.setattr(torch, "_int_mm", refuse)
+    assert np.array_equal(stored.token_maxima(query, RANGE), token_maxima(query, codes, starts, RANGE))
+    assert not found._has_int8
+
+
 def test_a_search_without_a_device_imports_no_torch():
     code = "import sys, colvision.search, colvision.library, colvision.maxsim.on_device; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
