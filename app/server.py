@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from colvision.cli.options import DeviceMemoryOption, SearchDeviceOption
 from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
 from colvision.signals import exit_when_terminated
@@ -51,6 +52,8 @@ def command(
             metavar="NAME", show_default="none", help="A reranker that searches may use: a folder or a hub id."
         ),
     ] = "",
+    search_device: SearchDeviceOption = None,
+    device_memory: DeviceMemoryOption = None,
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
@@ -58,7 +61,9 @@ def command(
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
         token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
-        settings = Settings(library or default_library(), host, port, token, public_url, rerank)
+        settings = Settings(
+            library or default_library(), host, port, token, public_url, rerank, search_device, device_memory
+        )
         with exit_when_terminated():  # once the library is closed
             serve(settings, sample=sample)
     except (ColvisionError, ValueError) as error:
@@ -78,7 +83,12 @@ def serve(settings: Settings, *, sample: bool = False) -> None:
 
     reranker = load_reranker(settings.reranker) if settings.reranker else None
     with (
-        open_library(settings.library, encoder=encoder_from_environment()) as library,
+        open_library(
+            settings.library,
+            encoder=encoder_from_environment(),
+            search_device=settings.search_device,
+            device_memory=settings.device_memory,
+        ) as library,
         listen(settings.host, settings.port) as listening,
     ):
         serve_library(LibraryService(library, settings, reranker), listening, sample=sample)

@@ -78,7 +78,8 @@ class Settings:
 
     It runs no module of the folder that the application happens to be started in. `public_url` is the address that
     browsers open where a proxy stands before the application, "" where none does. `reranker` is the one that searches
-    may use, "" for none: no client names a folder or a checkpoint.
+    may use, "" for none: no client names a folder or a checkpoint. `search_device` and `device_memory` are those of
+    `open_library`.
     """
 
     library: Path
@@ -87,6 +88,8 @@ class Settings:
     token: str = ""
     public_url: str = ""
     reranker: str = ""
+    search_device: str | None = None
+    device_memory: int | None = None
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
 

@@ -48,7 +48,7 @@ class SyntheticPages(NamedTuple):
 
 def make(folder: Path, sizes: Sizes, *, queries: int, query_pages: int) -> SyntheticPages:
     """Writes the arrays into `folder`; queries are about pages below `query_pages`."""
-    source = _PageSource()
+    source = PageSource()
     lengths = [source.length(page) for page in range(sizes.bits)]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     floats = _file(folder / "floats.npy", np.dtype(np.float32), (int(starts[sizes.floats]), DIM))
@@ -88,13 +88,13 @@ def _file(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
 
 
-class _PageSource:
+class PageSource:
     """Pages by their number: the same, whatever is made before them."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
-        self._things = _unit(rng.standard_normal((_THINGS, DIM), dtype=np.float32))
-        self._noises = _unit(rng.standard_normal((_NOISES, DIM), dtype=np.float32))
+        self._things = unit(rng.standard_normal((_THINGS, DIM), dtype=np.float32))
+        self._noises = unit(rng.standard_normal((_NOISES, DIM), dtype=np.float32))
         weights = 1 / (np.arange(_THINGS) + 20)
         self._ends = np.cumsum(weights / weights.sum())
 
@@ -108,18 +108,18 @@ class _PageSource:
         vectors = self._things[shown[rng.integers(0, _SHOWN, n)]]
         vectors += 0.7 * self._noises[rng.integers(0, _NOISES, n)]
         vectors += 0.35 * self._noises[rng.integers(0, _NOISES)]
-        return _unit(vectors)
+        return unit(vectors)
 
     def query(self, page: int) -> Floats:
         rng = np.random.default_rng([3, page])
         vectors = self.page(page)
         picked = vectors[rng.integers(0, len(vectors), TOKENS)]
-        return _unit(picked + 0.6 * _unit(rng.standard_normal((TOKENS, DIM), dtype=np.float32)))
+        return unit(picked + 0.6 * unit(rng.standard_normal((TOKENS, DIM), dtype=np.float32)))
 
     def pages(self, count: int) -> Iterator[tuple[int, Floats]]:
         for first in range(0, count, _BATCH):
             yield first, np.concatenate([self.page(page) for page in range(first, min(first + _BATCH, count))])
 
 
-def _unit(vectors: Floats) -> Floats:
+def unit(vectors: Floats) -> Floats:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

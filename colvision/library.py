@@ -10,6 +10,7 @@ from colvision.ingest import Callbacks
 from colvision.ingest.job_runner import run_job
 from colvision.pdf import RendererChoice, check_renderer
 from colvision.repair import Verification, verify_library
+from colvision.search.device import SearchDevice
 from colvision.session import Session
 from colvision.status import CollectionStatus, Document, LibraryStatus, status_of
 from colvision.store import Compaction, Store
@@ -42,6 +43,8 @@ def open_library(
     keep_free: int | None = None,
     renderer: RendererChoice = "pdfium",
     ocr: str | None = None,
+    search_device: str | None = None,
+    device_memory: int | None = None,
 ) -> "Library":
     """Opens the library in a folder; a missing or empty one becomes a library unless `create` is False.
 
@@ -53,10 +56,17 @@ def open_library(
     `keep_free` is how many bytes an ingest leaves free on the disk (None: 1 GiB), at most 5 % of it.
     `renderer` draws the pages of PDFs that are read: "pdfium", or "poppler".
     `ocr` has every ingest read the text of pages that have none, unless it is told otherwise: see `ingest`.
-    Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version, and
-    `MissingExtra` where poppler is named and not installed.
+    `search_device` compares queries with pages on a GPU: "cuda" or "cuda:1", with the answers that the processor gives.
+    At most `device_memory` bytes of it are used (None: half of what is free at the first search); what does not fit the
+    processor compares, as `status` tells. Where an encoder computes is its own `device`.
+    Raises `LibraryFormat` for a folder that is no library, holds other things, or is of another format version,
+    `ValueError` for a search device that this machine lacks, and `MissingExtra` where poppler is named and not
+    installed, and for a search device without torch.
     """
     check_renderer(renderer)
+    if search_device is None and device_memory is not None:
+        raise ValueError("device_memory is that of a search device: name one")
+    device = None if search_device is None else SearchDevice(search_device, device_memory)
     chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
     return Library(
         Store(Path(path), create=create, read_only=read_only),
@@ -65,6 +75,7 @@ def open_library(
         keep_free=keep_free,
         renderer=renderer,
         ocr=ocr,
+        search_device=device,
     )
 
 
@@ -85,8 +96,17 @@ class Library(SearchableDocuments):
         keep_free: int | None = None,
         renderer: RendererChoice = "pdfium",
         ocr: str | None = None,
+        search_device: SearchDevice | None = None,
     ) -> None:
-        session = Session(store, encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer, ocr=ocr)
+        session = Session(
+            store,
+            encoder,
+            max_memory=max_memory,
+            keep_free=keep_free,
+            renderer=renderer,
+            ocr=ocr,
+            search_device=search_device,
+        )
         super().__init__(session, DEFAULT_COLLECTION, names_in=None)
 
     def __repr__(self) -> str:
@@ -209,4 +229,4 @@ class Library(SearchableDocuments):
 
     def status(self) -> LibraryStatus:
         """What the library holds, and what is wrong with it."""
-        return status_of(self._store, self._session.encoder_info())
+        return status_of(self._store, self._session.encoder_info(), self._session.search_device)

@@ -11,6 +11,7 @@ from colvision.encoders.spec import EncoderSpec
 from colvision.errors import EncoderMismatch, EncoderNotFound, WeightsMismatch
 from colvision.ingest import COMMIT_BYTES, IngestOptions
 from colvision.pdf import RendererChoice
+from colvision.search.device import SearchDevice
 from colvision.search.page_search import SEARCH_BYTES
 from colvision.search.searcher import Searcher
 from colvision.store import Store
@@ -29,6 +30,7 @@ class Session:
         keep_free: int | None = None,
         renderer: RendererChoice = "pdfium",
         ocr: str | None = None,
+        search_device: SearchDevice | None = None,
     ) -> None:
         if max_memory is not None and (not isinstance(max_memory, int) or max_memory < 1):
             raise ValueError(f"max_memory is {max_memory!r}; give a number of bytes, such as 256 << 20")
@@ -39,8 +41,13 @@ class Session:
             renderer=renderer,
             ocr=ocr,
         )
+        self.search_device = search_device
         self.searcher = Searcher(
-            store, lambda: self.encoder, memory=max_memory or SEARCH_BYTES, others=self.other_encoder
+            store,
+            lambda: self.encoder,
+            memory=max_memory or SEARCH_BYTES,
+            others=self.other_encoder,
+            device=search_device,
         )
         self._encoder = encoder
         self._rerankers: dict[str, Reranker] = {}

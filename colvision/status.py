@@ -9,6 +9,7 @@ from typing import Any, Literal
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Health
 from colvision.core.metadata import Metadata
+from colvision.search.device import DeviceStatus, SearchDevice
 from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
 from colvision.store.shards import BITS_A_WORD, SHARD_FORMAT
@@ -142,6 +143,7 @@ class LibraryStatus:
     """What a library holds; `warnings` are sentences for the user.
 
     `files`, `page_images` and `catalogue` are bytes on the disk, beside those of the collections' shards.
+    `search_device` is what this program keeps on the one that it searches by, None without one.
     """
 
     path: Path
@@ -153,6 +155,7 @@ class LibraryStatus:
     files: int
     page_images: int
     catalogue: int
+    search_device: DeviceStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold: what `colvision status --json` prints."""
@@ -164,6 +167,7 @@ class LibraryStatus:
             "bytes": {"files": self.files, "page_images": self.page_images, "catalogue": self.catalogue},
             "damaged": [asdict(each) | {"path": str(each.path)} for each in self.damaged],
             "warnings": list(self.warnings),
+            "search_device": None if self.search_device is None else self.search_device.to_dict(),
         }
 
 
@@ -189,7 +193,7 @@ def document_of(row: DocumentRow, folder: str, health: Health) -> Document:
     )
 
 
-def status_of(store: Store, encoder: str | EncoderInfo) -> LibraryStatus:
+def status_of(store: Store, encoder: str | EncoderInfo, device: SearchDevice | None = None) -> LibraryStatus:
     """`encoder` is what the library is open with, or its name while it is not loaded."""
     names = [row.name for row in store.collections() if row.name is not None]
     loaded = None if isinstance(encoder, str) else encoder
@@ -199,7 +203,9 @@ def status_of(store: Store, encoder: str | EncoderInfo) -> LibraryStatus:
     warnings += [warning for status in collections for warning in _warnings(status, loaded)]
     name = encoder if isinstance(encoder, str) else encoder.name
     sizes = *store.files.sizes(), store.catalogue_bytes
-    return LibraryStatus(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes)
+    on_device = None if device is None else device.status()
+    warnings += [] if on_device is None else on_device.warnings()
+    return LibraryStatus(store.path, store.read_only, name, collections, damaged, tuple(warnings), *sizes, on_device)
 
 
 def collection_status(store: Store, name: str, loaded: EncoderInfo | None) -> CollectionStatus:

@@ -9,10 +9,12 @@ import typer
 from colvision.cli.console import echo, steps_bar
 from colvision.cli.options import (
     CandidatesOption,
+    DeviceMemoryOption,
     JsonOption,
     OcrEngineOption,
     OcrOption,
     RerankOption,
+    SearchDeviceOption,
     check_candidates,
     encoder_options,
 )
@@ -48,6 +50,8 @@ def evaluate(
     pool: Annotated[int, typer.Option(min=1, max=9, help="Keep one vector for so many patches, 2 or 3.")] = 1,
     ocr: OcrOption = False,
     ocr_engine: OcrEngineOption = None,
+    search_device: SearchDeviceOption = None,
+    device_memory: DeviceMemoryOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -72,6 +76,8 @@ def evaluate(
             against=against,
             words=point,
             library=library,
+            search_device=search_device,
+            device_memory=device_memory,
         )
         report, answers = evaluation.evaluate(
             corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress

@@ -45,6 +45,25 @@ MemoryOption = Annotated[
         help="Work within so many bytes, such as 512MB, beside the encoder.",
     ),
 ]
+SearchDeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--search-device",
+        metavar="NAME",
+        show_default="the processor",
+        help="Compare with the pages on a GPU: cuda or cuda:1. Where the encoder computes is --device.",
+    ),
+]
+DeviceMemoryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--device-memory",
+        parser=lambda text: parse_bytes(text),
+        metavar="SIZE",
+        show_default="half of what is free",
+        help="Use so many bytes of the search device, such as 8GB; the processor compares what does not fit.",
+    ),
+]
 AcceptOption = Annotated[
     bool,
     typer.Option("--accept-failed-pages", help="Exit with 0 also when pages could not be read; they are named anyway."),
@@ -248,8 +267,17 @@ def open_existing(
     max_memory: int | None = None,
     keep_free: int | None = None,
     renderer: _Renderer = "pdfium",
+    search_device: str | None = None,
+    device_memory: int | None = None,
 ) -> colvision.Library:
     """The library, which is not made if it is missing."""
     return colvision.open_library(
-        library, encoder=encoder, create=False, max_memory=max_memory, keep_free=keep_free, renderer=renderer
+        library,
+        encoder=encoder,
+        create=False,
+        max_memory=max_memory,
+        keep_free=keep_free,
+        renderer=renderer,
+        search_device=search_device,
+        device_memory=device_memory,
     )

@@ -13,10 +13,12 @@ from colvision.cli.options import (
     AnyCollectionOption,
     CandidatesOption,
     CollectionOption,
+    DeviceMemoryOption,
     JsonOption,
     LibraryOption,
     MemoryOption,
     RerankOption,
+    SearchDeviceOption,
     WordsArgument,
     check_candidates,
     encoder_options,
@@ -88,6 +90,8 @@ def search(
         typer.Option(metavar="NAME", help="Compare only the best pages by this further encoder of the collection."),
     ] = None,
     max_memory: MemoryOption = None,
+    search_device: SearchDeviceOption = None,
+    device_memory: DeviceMemoryOption = None,
     as_json: JsonOption = False,
     *,
     encoder: EncoderSpec,
@@ -107,7 +111,9 @@ def search(
     check_candidates(rerank, is_given=candidates != CANDIDATES)
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
-    with open_existing(library, encoder=encoder, max_memory=max_memory) as opened:
+    with open_existing(
+        library, encoder=encoder, max_memory=max_memory, search_device=search_device, device_memory=device_memory
+    ) as opened:
         asked = select_collection(opened, collection)
         if image is not None:
             answer = asked.search_image(image, k=k, document=document, where=where, mode=mode)

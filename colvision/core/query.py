@@ -1,5 +1,6 @@
 """A query as one answer scores it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration
-from colvision.core.text import holds
+from colvision.core.text import Forms, holds
 
 SEEN = 0.1  # probability from which a word may have been seen: small print and short codes have no more
 TEXT_WEIGHT = 2.0  # of the text's share beside 1 of MaxSim's: chosen on the dev set, see docs/evaluation.md
@@ -163,9 +164,18 @@ class ScoredQuery:
         """
         return np.zeros_like(scores) if self.text_scale is None else self.text_scale.term(scores, texts)
 
-    def tokens_of(self, named: frozenset[str]) -> tuple[int, ...]:
-        """The tokens of some words."""
+    def named_tokens(self, name: str) -> tuple[int, ...]:
+        """The tokens of `named_words`."""
+        named = self.named_words(name)
         return tuple(token for word, tokens in self.embedding.tokens_of_words() if word in named for token in tokens)
+
+    def named_documents(self, names: Forms) -> dict[int, list[int]]:
+        """The places of those of many documents' names that hold a word, each with the `named_tokens` of it."""
+        named: dict[int, list[int]] = defaultdict(list)
+        for word, tokens in () if self.embedding.is_example else self.embedding.tokens_of_words():
+            for place in names.holding(word):
+                named[place] += tokens
+        return named
 
     def named_words(self, name: str) -> frozenset[str]:
         """The words that a document's name, in `page_form`, holds."""

@@ -143,10 +143,14 @@ class EvaluationFolders:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How pages are stored: one vector for about `pool` patches, text by this `ocr` where a page has none."""
+    """How pages are stored: one vector for about `pool` patches, text by this `ocr` where a page has none; and what
+    compares them, see `open_library`.
+    """
 
     pool: int = 1
     ocr: str | None = None
+    search_device: str | None = None
+    device_memory: int | None = None
 
 
 _AS_IT_IS = Preparation()
@@ -168,7 +172,12 @@ def open_corpus(
     pool, ocr = preparation.pool, preparation.ocr
     name = corpus_collection_name(corpus, replace(encoder.info, pool=pool), ocr)
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
-    with open_library(folders.library or folders.cache / "libraries" / name, encoder=encoder) as opened:
+    with open_library(
+        folders.library or folders.cache / "libraries" / name,
+        encoder=encoder,
+        search_device=preparation.search_device,
+        device_memory=preparation.device_memory,
+    ) as opened:
         report = opened.collection(name).ingest(paths, pool=pool, ocr=ocr, progress=_IngestProgress(corpus, progress))
         reader = choose_engine(ocr).name if ocr else ""
         yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool, reader)

@@ -26,6 +26,7 @@ class EvaluationOptions:
     `against`: a TREC run to compare with; `words`: a file of words to point at.
 
     The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
+    `search_device` and `device_memory` are those of `open_library`: they change no figure.
     """
 
     soft_idf: bool = True
@@ -39,6 +40,8 @@ class EvaluationOptions:
     words: Path | None = None
     library: Path | None = None
     cache: Path | None = None
+    search_device: str | None = None
+    device_memory: int | None = None
 
 
 _DEFAULTS = EvaluationOptions()
@@ -67,7 +70,7 @@ def evaluate(
     if theirs is not None:
         check_same_pages(theirs, name, corpus.page_ids())
     folders = EvaluationFolders(options.library, options.cache or default_cache())
-    preparation = Preparation(options.pool, options.ocr)
+    preparation = Preparation(options.pool, options.ocr, options.search_device, options.device_memory)
     with open_corpus(corpus, loaded, folders=folders, progress=progress, preparation=preparation) as searched:
         scoring: dict[str, Any] = {
             "soft_idf": options.soft_idf,

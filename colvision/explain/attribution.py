@@ -184,7 +184,7 @@ def explain_page(
     pixels = float(contributions.sum(dtype=np.float64)) + sum(score_terms.values())
     beside = {
         "text": float(query.text_term(np.array(pixels), np.array(text_score))),
-        "document": float(query.document_term(best, query.tokens_of(query.named_words(name)))),
+        "document": float(query.document_term(best, query.named_tokens(name))),
     }
     score_terms |= {term: value for term, value in beside.items() if value > 0}
     own = pixels + sum(beside.values())

@@ -22,7 +22,7 @@ _LARGEST_DIM = 1024  # above it a sum of products could pass 2^24 and float32 wo
 
 def similarities(query: Floats, codes: Codes, quantisation_range: float) -> Floats:
     """(t, dim) float32 and (n, dim) int8 -> (t, n) float32 similarities, the numbers that `token_maxima` compares."""
-    tokens, scales = _query_codes(query, quantisation_range)
+    tokens, scales = query_codes(query, quantisation_range)
     is_short = len(codes) <= (_SHORT if len(query) > 1 else _SHORT_FOR_ONE)
     way = Float32Products() if is_short else int8_products(query.shape[1])
     products = way.products(tokens, codes)
@@ -40,7 +40,7 @@ def token_maxima(
     selection = select_pages(len(codes), starts, pages)
     if len(selection.pages) == 0 or len(query) == 0:
         return np.zeros((len(selection.pages), len(query)), dtype=np.float32)
-    tokens, scales = _query_codes(query, quantisation_range)
+    tokens, scales = query_codes(query, quantisation_range)
     products, codes = int8_products(query.shape[1]), np.ascontiguousarray(codes)
 
     def best(block: PageSelection) -> NDArray[np.int32]:
@@ -49,7 +49,7 @@ def token_maxima(
     return np.concatenate(parallel_map(best, selection.blocks(_BLOCK))).astype(np.float32) * scales
 
 
-def _query_codes(query: Floats, quantisation_range: float) -> tuple[Codes, Floats]:
+def query_codes(query: Floats, quantisation_range: float) -> tuple[Codes, Floats]:
     """Each token's codes and what one unit of its dot products is worth as a similarity."""
     if query.shape[1] > _LARGEST_DIM:
         raise ValueError(f"vectors of {query.shape[1]} dimensions; int8 MaxSim is exact up to {_LARGEST_DIM}")

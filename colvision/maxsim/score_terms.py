@@ -94,7 +94,7 @@ def _find_places(
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
     is_kept = rank < _MOST_PLACES
     chance, vector, at = chance[is_kept], vector[is_kept], (owner[is_kept], rank[is_kept])
-    row, col = _first_cells(grids, starts)[:, vector]
+    row, col = _first_cells(grids, starts, vector)
     most = int(rank[is_kept].max(initial=0)) + 1
     size = (scale.size, most)
     probability, rows, cols = np.zeros(size, np.float32), np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -103,10 +103,20 @@ def _find_places(
     return counts, _Places(probability.reshape(shape), rows.reshape(shape), cols.reshape(shape))
 
 
-def _first_cells(grids: Sequence[PatchGrid], starts: Starts) -> Ints:
-    """(2, n) row and column of each vector's first cell, -1 where it has none."""
-    cells = [grid.first_cells(vectors).T for grid, vectors in zip(grids, np.diff(starts).tolist(), strict=True)]
-    return np.concatenate(cells, axis=1)
+def _first_cells(grids: Sequence[PatchGrid], starts: Starts, vectors: Indices) -> Ints:
+    """(2, vectors) row and column of the first cell of some vectors, -1 where one has none.
+
+    As `PatchGrid.first_cells` has them, of all pages at once: page by page it takes a tenth of a search.
+    """
+    cells = np.concatenate([grid.cells.ravel() for grid in grids])
+    sizes = np.array([grid.cells.size for grid in grids])
+    place = np.arange(len(cells)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # of a cell on its page
+    vector = np.where(cells < 0, starts[-1], cells + np.repeat(starts[:-1], sizes))
+    first = np.full(starts[-1] + 1, -1, np.int64)  # the last is for cells that have no vector
+    first[vector[::-1]] = place[::-1]  # the first stays
+    cols = np.array([max(grid.cols, 1) for grid in grids])[np.searchsorted(starts, vectors, side="right") - 1]
+    row_col: Ints = np.where(first[vectors] < 0, -1, np.divmod(first[vectors], cols)).astype(np.int32)
+    return row_col
 
 
 def _compare_places(places: _Places, printed: PrintedTokens) -> tuple[Scores, Scores]:

@@ -18,6 +18,7 @@ from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.query import SEEN, ScoredQuery, word_values
 from colvision.maxsim.selection import Pages
+from colvision.search.device import SearchDevice
 from colvision.search.filters import Columns, Finding
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.others import OtherEncoder, OtherSearch, OthersFound, ask_others
@@ -53,13 +54,15 @@ def search_many(
     info: EncoderInfo,
     memory: int = SEARCH_BYTES,
     others: Mapping[str, OtherEncoder] | None = None,
+    device: SearchDevice | None = None,
 ) -> list[Answer]:
     """The answers to several queries, the same as one by one; those with the same filter share the passes.
 
     `others` are the further encoders that the requests name, each of which compares query by query. `memory` bounds the
-    bytes that a pass holds beside the mapped shards, as far as one query allows.
+    bytes that a pass holds beside the mapped shards, as far as one query allows. `device` compares the shards that it
+    holds.
     """
-    table = PageTable.of(snapshot)
+    table = PageTable.of(snapshot, device)
     answers: dict[int, Answer] = {}
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i]))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i])):
@@ -72,13 +75,18 @@ def search_many(
 
 
 def weigh_query(
-    snapshot: Snapshot, query: QueryEmbedding, *, info: EncoderInfo, texts: TextScores | None = None
+    snapshot: Snapshot,
+    query: QueryEmbedding,
+    *,
+    info: EncoderInfo,
+    texts: TextScores | None = None,
+    device: SearchDevice | None = None,
 ) -> ScoredQuery:
     """A query with the weights that a search of the whole collection gives its tokens.
 
     Pages are compared where those are expected document frequencies, and not at all where they are the query's own.
     """
-    search = PageSearch(PageTable.of(snapshot), info, None, SEARCH_BYTES)
+    search = PageSearch(PageTable.of(snapshot, device), info, None, SEARCH_BYTES)
     request = QueryRequest(query, texts=texts)
     if search.is_weighed(request):
         [scored] = search.scan([request])

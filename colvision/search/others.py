@@ -84,7 +84,7 @@ class OtherSearch:
 
     @classmethod
     def of(cls, other: OtherEncoder, own: PageSearch) -> "OtherSearch":
-        table = PageTable.of(other.snapshot)
+        table = PageTable.of(other.snapshot, own.table.device)
         owner = own.table.find(table.document, table.page)
         row_of = np.full(len(own.table), -1, np.int64)
         row_of[owner[owner >= 0]] = np.flatnonzero(owner >= 0)

@@ -130,7 +130,8 @@ class PageSearch:
 
     def _with_other_candidates(self, request: QueryRequest, query: ScoredQuery, pages: Pages) -> Pages:
         """Also those whose texts, or whose documents' names, have the query's words."""
-        named = [key for keys in self.table.named_documents(query).values() for key in keys]
+        keys = list(self.table.snapshot.documents)
+        named = [keys[place] for place in query.named_documents(self.table.snapshot.names)]
         more = [np.flatnonzero(np.isin(self.table.document, named))] if named else []
         if request.texts is not None:
             rows = self.table.find(*request.texts.first(_CANDIDATES))

@@ -1,5 +1,6 @@
 """From similarities to hits in order."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from colvision.search.results import Hit
 from colvision.search.scan import PageTable
 from colvision.store.fulltext import TextScores
 
-_PAGES_A_PRODUCT = 16  # pages that are compared in one product: a product a page takes five times as long
+_PAGES_A_PRODUCT = 50  # pages that are compared in one product: what is called for a few takes as long as for all
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
@@ -181,10 +182,14 @@ def with_text_scale(query: ScoredQuery, texts: TextScores | None, floor: float) 
 def _document_term(table: PageTable, scored: ScoredPages) -> Scores:
     """(pages,) what the names of their documents add."""
     owner = table.document[scored.pages]
+    keys = list(table.snapshot.documents)
+    by_tokens: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, named in scored.query.named_documents(table.snapshot.names).items():
+        by_tokens[tuple(named)].append(keys[place])
     term = np.zeros(len(owner), np.float64)
-    for words, keys in table.named_documents(scored.query).items():
-        at = np.isin(owner, keys)
-        term[at] = scored.query.document_term(scored.maxima[at], scored.query.tokens_of(words))
+    for tokens, keys_of in by_tokens.items():
+        at = np.isin(owner, keys_of)
+        term[at] = scored.query.document_term(scored.maxima[at], tokens)
     return term
 
 

@@ -3,8 +3,7 @@
 Pages are rows of a `PageTable`: the live pages of a snapshot in one order. Pieces of them run side by side.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
-from colvision.core.query import ScoredQuery
-from colvision.core.text import holds
 from colvision.maxsim import bit_maxima, token_maxima
+from colvision.maxsim.on_device import DevicePages
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
+from colvision.search.device import Kind, SearchDevice
 from colvision.store import Snapshot, SnapshotShard
 from colvision.store.shards import ShardPage
 
 _PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
 _COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
-_NAMED_WORDS = 4_096  # of which a snapshot remembers the documents
 _FEW = 2  # fewer than one in so many pages are copied
 
 
 @dataclass(frozen=True, eq=False)
 class PageTable:
     """The live pages of a snapshot, shard by shard: `rows` are those in each shard, `starts` (shards + 1,) the first
-    of each shard here; `document` (key) and `page` (number from 1) are columns (pages,).
+    of each shard here; `document` (key) and `page` (number from 1) are columns (pages,). `device` compares what
+    it holds.
     """
 
     snapshot: Snapshot
@@ -38,24 +37,27 @@ class PageTable:
     starts: NDArray[np.int64]
     document: NDArray[np.int64]
     page: NDArray[np.int32]
+    device: SearchDevice | None = None
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> "PageTable":
+    def of(cls, snapshot: Snapshot, device: SearchDevice | None = None) -> "PageTable":
         """Made once of a snapshot."""
-        if "pages" not in snapshot.derived:
-            snapshot.derived["pages"] = cls._of(snapshot)
-        table: PageTable = snapshot.derived["pages"]
+        key = f"pages {id(device)}"
+        if key not in snapshot.derived:
+            snapshot.derived[key] = cls._of(snapshot, device)
+        table: PageTable = snapshot.derived[key]
         return table
 
     @classmethod
-    def _of(cls, snapshot: Snapshot) -> "PageTable":
+    def _of(cls, snapshot: Snapshot, device: SearchDevice | None) -> "PageTable":
         rows = tuple(np.flatnonzero(part.live) for part in snapshot.shards)
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         pairs = list(zip(snapshot.shards, rows, strict=True))
         document = [part.document[chosen] for part, chosen in pairs]
         page = [part.page[chosen] for part, chosen in pairs]
         no_documents, no_pages = np.zeros(0, np.int64), np.zeros(0, np.int32)
-        return cls(snapshot, rows, starts, np.concatenate([no_documents, *document]), np.concatenate([no_pages, *page]))
+        columns = np.concatenate([no_documents, *document]), np.concatenate([no_pages, *page])
+        return cls(snapshot, rows, starts, *columns, device)
 
     def __len__(self) -> int:
         return len(self.document)
@@ -75,21 +77,6 @@ class PageTable:
         keys = self.document << 32 | self.page
         order = np.argsort(keys)
         return keys[order], order
-
-    def named_documents(self, query: ScoredQuery) -> Mapping[frozenset[str], list[int]]:
-        """The keys of the documents whose names hold words of a query, by these words."""
-        words: dict[int, list[str]] = defaultdict(list)
-        for word in () if query.embedding.is_example else query.embedding.words:
-            for key in self._names.holding(word):
-                words[key].append(word)
-        by_words: dict[frozenset[str], list[int]] = defaultdict(list)
-        for key, held in words.items():
-            by_words[frozenset(held)].append(key)
-        return by_words
-
-    @cached_property
-    def _names(self) -> "_DocumentNames":
-        return _DocumentNames([(key, row.name_form) for key, row in self.snapshot.documents.items()])
 
     @cached_property
     def vectors(self) -> int:
@@ -122,39 +109,24 @@ class PageTable:
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.snapshot.shards[part].shard.page(int(self.rows[part][row - self.starts[part]]))
 
-    def pieces(self, pages: Pages, most: int) -> Iterator["Piece"]:
-        """`pages` by the shard that holds them, in order, no piece of more than `most`."""
+    def pieces(self, pages: Pages, most: int, kind: Kind) -> Iterator["Piece"]:
+        """`pages` by the shard that holds them, in order, no piece of more than `most` but where the device has it."""
         bounds = np.searchsorted(pages, self.starts)
         for part, rows, start, first, last in zip(
             self.snapshot.shards, self.rows, self.starts[:-1], bounds[:-1], bounds[1:], strict=True
         ):
-            for begin in range(first, last, most):
-                yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
-
-
-class _DocumentNames:
-    """Documents' names, in `page_form`, and which of them hold a word: looked for once."""
-
-    def __init__(self, forms: Sequence[tuple[int, str]]) -> None:
-        self._forms = forms
-        self._all = "  ".join(["", *(form for _, form in forms), ""])
-        self._holding: dict[str, list[int]] = {}
-
-    def holding(self, word: str) -> list[int]:
-        found = self._holding.get(word)
-        if found is None:
-            is_anywhere = holds(self._all, word)  # a pass over one text is quick
-            found = [key for key, form in self._forms if holds(form, word)] if is_anywhere else []
-            if len(self._holding) < _NAMED_WORDS:
-                self._holding[word] = found
-        return found
+            stored = self.device.find(part.shard, kind) if self.device is not None and first < last else None
+            step = most if stored is None else last - first
+            for begin in range(first, last, step):
+                yield Piece(part, rows[pages[begin : min(begin + step, last)] - start], stored)
 
 
 class Piece(NamedTuple):
-    """Pages of one shard, as its sorted rows."""
+    """Pages of one shard, as its sorted rows; `stored` is what a device has of it."""
 
     part: SnapshotShard
     rows: Pages
+    stored: DevicePages | None
 
     @property
     def selected_rows(self) -> Pages | None:
@@ -172,13 +144,15 @@ def code_maxima(table: PageTable, pages: Pages, query: Floats, quantisation_rang
 
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
+        if piece.stored is not None:
+            return piece.stored.token_maxima(query, quantisation_range, pages=piece.selected_rows)
         if is_scan:
             shard.check(piece.rows)
             return token_maxima(query, shard.codes, shard.starts, quantisation_range, pages=piece.selected_rows)
         return token_maxima(query, *shard.read_codes(piece.rows), quantisation_range)
 
     nothing = np.zeros((0, len(query)), np.float32)
-    pieces = table.pieces(pages, _PIECE if is_scan else _COPIED)
+    pieces = table.pieces(pages, _PIECE if is_scan else _COPIED, "codes")
     return np.concatenate([nothing, *parallel_map(compare, pieces)])
 
 
@@ -191,9 +165,12 @@ def bit_scores(table: PageTable, pages: Pages, query: Floats, weights: Floats, s
 
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
-        assert shard.bits is not None
-        agreement = bit_maxima(query, shard.bits, shard.starts, pages=piece.selected_rows)  # (pages, t)
+        if piece.stored is not None:
+            agreement = piece.stored.bit_maxima(query, pages=piece.selected_rows)  # (pages, t)
+        else:
+            assert shard.bits is not None
+            agreement = bit_maxima(query, shard.bits, shard.starts, pages=piece.selected_rows)
         return np.add.reduceat(agreement.astype(np.float32) * weights, starts, axis=1)
 
     nothing = np.zeros((0, len(starts)), np.float32)
-    return np.concatenate([nothing, *parallel_map(compare, table.pieces(pages, _PIECE))])
+    return np.concatenate([nothing, *parallel_map(compare, table.pieces(pages, _PIECE, "bits"))])

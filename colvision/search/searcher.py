@@ -14,6 +14,7 @@ from colvision.core.names import MAIN_ENCODER
 from colvision.core.query import ScoredQuery
 from colvision.errors import EncoderError, EncoderMismatch, MissingExtra, SnapshotOutdated
 from colvision.search.batching import QueryBatcher
+from colvision.search.device import SearchDevice
 from colvision.search.execute import search_many, weigh_query
 from colvision.search.fusion import default_encoders
 from colvision.search.options import OtherQuery, QueryRequest, SearchOptions
@@ -38,12 +39,19 @@ class Searcher:
     """Safe to share between threads: those that search at the same moment share the passes over the pages."""
 
     def __init__(
-        self, store: Store, encoder: Callable[[], Encoder], *, memory: int, others: Callable[[EncoderInfo], Encoder]
+        self,
+        store: Store,
+        encoder: Callable[[], Encoder],
+        *,
+        memory: int,
+        others: Callable[[EncoderInfo], Encoder],
+        device: SearchDevice | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._other_encoder = others
         self._memory = memory
+        self._device = device
         self._batcher = QueryBatcher(self._answer)
 
     def search(self, text: str, collection: str, options: SearchOptions) -> Answer:
@@ -85,7 +93,8 @@ class Searcher:
         texts = self._request(embedding, collection, options).texts
 
         def weigh(snapshot: Snapshot) -> ScoredQuery:
-            return weigh_query(snapshot, embedding, info=self._info(snapshot.collection), texts=texts)
+            info = self._info(snapshot.collection)
+            return weigh_query(snapshot, embedding, info=info, texts=texts, device=self._device)
 
         return self._store.serve(collection, weigh)
 
@@ -127,7 +136,7 @@ class Searcher:
             other = self._other_snapshots(snapshot, [query]).get(name)
             if other is None:
                 raise EncoderMismatch(f"{name!r} was removed from collection {collection!r} a moment ago")
-            return weigh_query(other.snapshot, query.query, info=other.info)
+            return weigh_query(other.snapshot, query.query, info=other.info, device=self._device)
 
         return self._store.serve(collection, weigh)
 
@@ -235,7 +244,9 @@ class Searcher:
             def search(snapshot: Snapshot, requests: list[QueryRequest] = requests) -> list[Answer]:
                 info = self._info(snapshot.collection)
                 others = self._other_snapshots(snapshot, (each for request in requests for each in request.others))
-                return search_many(snapshot, requests, info=info, memory=self._memory, others=others)
+                return search_many(
+                    snapshot, requests, info=info, memory=self._memory, others=others, device=self._device
+                )
 
             answers.update(zip(positions, self._store.serve(collection, search), strict=True))
         return [answers[position] for position in range(len(submissions))]

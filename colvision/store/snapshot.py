@@ -5,13 +5,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colvision.core.text import Forms
 from colvision.errors import LibraryDamaged
 from colvision.maxsim.inverted_lists import Centroids
 from colvision.store import rows
@@ -44,7 +45,7 @@ class SnapshotShard:
     centroids: Centroids | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """One generation of a collection: it does not change, whatever is committed later.
 
@@ -62,6 +63,11 @@ class Snapshot:
     @property
     def generation(self) -> int:
         return self.collection.generation
+
+    @cached_property
+    def names(self) -> Forms:
+        """The names of the documents as they are compared, in the order of `documents`."""
+        return Forms(row.name_form for row in self.documents.values())
 
     @property
     def pages(self) -> int:

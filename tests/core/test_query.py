@@ -8,6 +8,7 @@ import pytest
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import TEXT_WEIGHT, UNREAD, ScoredQuery, TermScale
+from colvision.core.text import Forms
 from colvision.search.idf import ExpectedFrequencies, weigh_words
 
 LINK = Calibration(slope=40.0, midpoint=0.5)
@@ -108,12 +109,21 @@ def test_a_text_layer_can_only_add():
 
 
 def test_a_document_s_name_adds_what_its_page_lacks_and_less_than_the_page_would():
-    named = CODE.tokens_of(CODE.named_words("manual e11 2021"))
+    named = CODE.named_tokens("manual e11 2021")
     assert named == (0, 1, 2)
     lacking, there = np.full(4, LOW, np.float32), np.full(4, HIGH, np.float32)
     assert 0 < CODE.document_term(lacking, named) < 0.5 * 3
     assert CODE.document_term(there, named) == pytest.approx(0.0, abs=1e-4)
-    assert CODE.tokens_of(CODE.named_words("manual e12")) == ()
+    assert CODE.named_tokens("manual e12") == ()
+
+
+def test_of_many_documents_those_whose_names_hold_a_word_are_found_together():
+    names = ["manual e11 2021", "manual e12", "", "e 11 list"]
+    together = CODE.named_documents(Forms(names))
+    assert {place: tuple(tokens) for place, tokens in together.items()} == {
+        place: tokens for place, name in enumerate(names) if (tokens := CODE.named_tokens(name))
+    }
+    assert set(together) == {0, 3}
 
 
 VENT = scored(["bleed", "pump"], [0, 0, 1], [0, 1, 0], likeness=(1.0, 0.5, 1.0))  # "vent" may stand for "bleed"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colvision.core.text import holds, page_form, query_terms
+from colvision.core.text import Forms, holds, page_form, query_terms
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,13 @@ def test_what_of_a_query_is_one_thing_of_several_parts(query, codes):
 )
 def test_a_text_holds_a_word_however_it_is_printed(text, word, is_there):
     assert holds(page_form(text), word) == is_there
+    assert Forms([page_form(text)]).holding(word) == ({0} if is_there else set())
+
+
+def test_of_many_texts_those_that_hold_a_word_are_found_together():
+    texts = ["", "oil pump", "pump", "E", "11 pumps", "manual E11 e-11", "oil 更换液压油泵", "", "E 11"]
+    forms = [page_form(text) for text in texts]
+    together = Forms(forms)
+    for word in ("pump", "oil", "E-11", "油泵", "oil pump", "", "🔧", "valve"):
+        assert together.holding(word) == {place for place, form in enumerate(forms) if holds(form, word)}
+    assert Forms([]).holding("pump") == set()

@@ -280,13 +280,15 @@ class Shard:
         """
         if not 0 <= row < len(self):
             raise ValueError(f"row {row} of shard {self.path.name}, which holds {len(self)} pages")
-        self.check([row])
+        if not self._is_checked[row]:
+            self.check([row])
         cells = self._cells[int(self._cell_starts[row]) : int(self._cell_starts[row + 1])]
-        kind = self._kinds[self._rows(row)]
+        vectors = self._rows(row)
+        kind = self._kinds[vectors]
         if not self._is_grid_checked[row]:
             self._check_grid(row, kind, cells)
-        rows, cols = (int(side) for side in self._shapes[row])
-        return ShardPage(self.codes[self._rows(row)], PatchGrid(cells.reshape(rows, cols)), kind)
+        rows, cols = self._shapes[row].tolist()
+        return ShardPage(self.codes[vectors], PatchGrid(cells.reshape(rows, cols)), kind)
 
     def _check_grid(self, row: int, kind: NDArray[np.uint8], cells: NDArray[np.int32]) -> None:
         if self._sum_of(row, GRID_SUM) != grid_sum(kind, cells):
