@@ -1,0 +1,16 @@
+"""A library in partitions on several machines, placed and supervised by Ray: `pip install 'colvision[ray]'`."""
+
+from colvision.cluster.cluster import Cluster, ClusterCollection, open_cluster
+from colvision.cluster.layout import ClusterLayout, is_cluster
+from colvision.cluster.status import ClusterStatus, PartitionStatus, ReplicaStatus
+
+__all__ = [
+    "Cluster",
+    "ClusterCollection",
+    "ClusterLayout",
+    "ClusterStatus",
+    "PartitionStatus",
+    "ReplicaStatus",
+    "is_cluster",
+    "open_cluster",
+]
