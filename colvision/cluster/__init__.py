@@ -2,6 +2,8 @@
 
 from colvision.cluster.cluster import Cluster, ClusterCollection, open_cluster
 from colvision.cluster.layout import ClusterLayout, is_cluster
+from colvision.cluster.replica import ReplicaOptions
+from colvision.cluster.router import RouterOptions
 from colvision.cluster.status import ClusterStatus, PartitionStatus, ReplicaStatus
 
 __all__ = [
@@ -10,7 +12,9 @@ __all__ = [
     "ClusterLayout",
     "ClusterStatus",
     "PartitionStatus",
+    "ReplicaOptions",
     "ReplicaStatus",
+    "RouterOptions",
     "is_cluster",
     "open_cluster",
 ]

@@ -25,9 +25,9 @@ from colvision.core.names import normal_name
 from colvision.core.page import PrintedWord
 from colvision.core.query import ScoredQuery
 from colvision.encoders.spec import EncoderSpec
-from colvision.errors import CollectionNotFound, DocumentNotFound
+from colvision.errors import CollectionNotFound, DocumentNotFound, FurtherEncoderNotFound
 from colvision.explain import Explanation
-from colvision.ingest import FileReport, IngestReport, Source
+from colvision.ingest import Callbacks, FileReport, IngestReport, Progress, Source
 from colvision.pdf import FailedPage, check_renderer
 from colvision.repair import Verification
 from colvision.search import Hit
@@ -115,7 +115,7 @@ class ClusterDocuments(Searchable):
         """As `Library.delete`."""
         removed = self.document(document)
         with suppress(DocumentNotFound):  # deleted by a writer that died before it could say so
-            self._session.write(self._partition_of(removed.id), "write", "delete", removed.id)
+            self._router.write(self._partition_of(removed.id), "write", "delete", removed.id)
         return removed
 
     def rename(self, document: str, name: str) -> Document:
@@ -126,13 +126,13 @@ class ClusterDocuments(Searchable):
             raise ValueError(f"{name!r} cannot be the name of a document; {fit!r} could")
         if fit != row.name and self._session.register("name_exists", row.collection_name, fit):
             raise ValueError(f"{row.collection_name!r} has a document {fit!r} already: give another name")
-        renamed: Document = self._session.write(self._partition_of(row.id), "write", "rename", row.id, fit)
+        renamed: Document = self._router.write(self._partition_of(row.id), "write", "rename", row.id, fit)
         return renamed
 
     def set_metadata(self, document: str, metadata: Metadata) -> Document:
         """As `Library.set_metadata`."""
         row = self._find(document)
-        noted: Document = self._session.write(self._partition_of(row.id), "write", "set_metadata", row.id, metadata)
+        noted: Document = self._router.write(self._partition_of(row.id), "write", "set_metadata", row.id, metadata)
         return noted
 
     def page_image(self, document: str, page: int) -> Image.Image:
@@ -175,8 +175,11 @@ class ClusterDocuments(Searchable):
         *,
         image: bool = True,
         exact_words: bool = False,
+        encoder: str | None = None,
     ) -> Explanation:
-        """As `Library.explain`: from the vectors that the page's partition has."""
+        """As `Library.explain`: from the vectors that the page's partition has. A cluster has no further encoders."""
+        if encoder is not None:
+            raise FurtherEncoderNotFound(f"a cluster has no further encoders, so none that is called {encoder!r}")
         if isinstance(query, Hit):
             self.check_version(query.document_id, query.sha256)
             return self.explain(query.query, query.document_id, query.page, image=image)
@@ -206,21 +209,22 @@ class ClusterDocuments(Searchable):
         metadata: Metadata | None = None,
         pool: int | None = None,
         ocr: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
         on_file: Callable[[FileReport], None] | None = None,
     ) -> IngestReport:
         """As `Library.ingest`: which document a file is, is decided over all partitions, which then read in parallel.
 
-        The report of a file comes when its pages are stored. A writer that is lost is replaced by another replica,
-        which goes on with the file.
+        The report of a file comes when its pages are stored, and so does its `progress`, once. A writer that is lost is
+        replaced by another replica, which goes on with the file.
         """
         work = ClusterIngest(self._session, self._name, replace, metadata, pool, ocr)
-        return work.run(sources, cancel=cancel, on_file=on_file)
+        return work.run(sources, Callbacks(progress, cancel, on_file))
 
     def ingest_again(self, document: str) -> FileReport:
         """As `Library.ingest_again`."""
         row = self._find(document)
-        report: FileReport = self._session.write(self._partition_of(row.id), "write", "ingest_again", row.id)
+        report: FileReport = self._router.write(self._partition_of(row.id), "write", "ingest_again", row.id)
         return report
 
     def _in(self, collection: str) -> "ClusterDocuments":
@@ -329,14 +333,14 @@ class Cluster(ClusterDocuments):
         found = False
         for partition in self._router.partitions:
             with suppress(CollectionNotFound):
-                self._session.write(partition, "write", "delete_collection", name)
+                self._router.write(partition, "write", "delete_collection", name)
                 found = True
         if not found:
             raise CollectionNotFound(f"there is no collection {name!r} in {self.path}")
 
     def compact(self) -> tuple[Compaction, ...]:
         """As `Library.compact`, of each partition, one after the other."""
-        return tuple(self._session.write(partition, "write", "compact") for partition in self._router.partitions)
+        return tuple(self._router.write(partition, "write", "compact") for partition in self._router.partitions)
 
     def verify(self) -> tuple[Verification, ...]:
         """As `Library.verify`, of each partition, one after the other; nothing is repaired."""

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from colvision.cluster.sent import FileToPlace, IngestWork
 from colvision.cluster.session import ClusterSession
 from colvision.core.metadata import Metadata, check_metadata
 from colvision.errors import InputError
-from colvision.ingest import FileReport, IngestReport, Source, Upload, find_files
+from colvision.ingest import Callbacks, FileReport, IngestReport, Progress, Source, Upload, find_files
 from colvision.ingest.left_out import LeftOut
 from colvision.ingest.paths import shown_path
 from colvision.ingest.sources import Unreadable
@@ -35,13 +35,7 @@ class ClusterIngest:
     pool: int | None
     ocr: str | None
 
-    def run(
-        self,
-        sources: Source | Iterable[Source],
-        *,
-        cancel: Callable[[], bool] | None,
-        on_file: Callable[[FileReport], None] | None,
-    ) -> IngestReport:
+    def run(self, sources: Source | Iterable[Source], callbacks: Callbacks) -> IngestReport:
         is_one = isinstance(sources, str | Path | Upload | Image.Image | bytes | bytearray)
         files = find_files(cast(Iterable[Source], [sources] if is_one else sources))
         if self.metadata is not None:
@@ -53,9 +47,11 @@ class ClusterIngest:
         most = _AHEAD * self.session.layout.partitions
 
         def done(report: FileReport) -> None:
-            reports.append(report)
-            if on_file is not None:
-                on_file(report)
+            reports.append(callbacks.file_done(report))
+            if report.pages:
+                pages = report.pages + report.before
+                failed = len(report.failed_pages)
+                callbacks.report(Progress(report.name, pages, pages, failed, 0.0, None, report.document_id))
 
         with ThreadPoolExecutor(max_workers=most) as threads:
             for file in files:
@@ -67,7 +63,7 @@ class ClusterIngest:
                     source = shown_path(file.path)
                     reason = f"the folder cannot be read: {file.reason}"
                     done(FileReport(source, source, "failed", reason=reason))
-                elif cancel is not None and cancel():
+                elif callbacks.is_cancelled():
                     name = clean_document_name(file.name)
                     done(FileReport(name if isinstance(file, Upload) else shown_path(file), name, "cancelled"))
                 else:
@@ -101,7 +97,7 @@ class ClusterIngest:
                 self.pool,
                 self.ocr,
             )
-            report: FileReport = self.session.write(placed.partition, "ingest", work, data)
+            report: FileReport = self.session.router.write(placed.partition, "ingest", work, data)
         except InputError as error:
             return FileReport(path or name, name, "failed", reason=str(error))
         finally:

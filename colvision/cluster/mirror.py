@@ -34,8 +34,9 @@ class Manifest:
 
 
 class Mirror:
-    """The mirror of one partition at an fsspec URL. Raises `MissingExtra` without fsspec, or without what speaks a URL's
-    protocol.
+    """The mirror of one partition at an fsspec URL.
+
+    Raises `MissingExtra` without fsspec, or without what speaks a URL's protocol.
     """
 
     def __init__(self, url: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from colvision.cluster.layout import ClusterLayout
+from colvision.cluster.replica import NEWEST
 from colvision.cluster.router import Router
 from colvision.cluster.sent import FileToPlace, Placement
 from colvision.store.identity import SourceFile, decide, new_id
@@ -45,7 +46,7 @@ class Registrar:
             return known.placement
         source = file.path or file.name
         wanted = SourceFile(file.collection, file.name, source, not file.path, file.replace, brought=file.brought)
-        replies = self._router.ask("candidates", lambda _: (wanted, file.sha256))
+        replies = self._router.ask("candidates", lambda _: (wanted, file.sha256), version=NEWEST)
         rows = [row for partition in sorted(replies) for row in replies[partition].value]
         # Keys are those of one partition: elsewhere a row of the same key is another document.
         visible = [row for row in rows if row.visible]
@@ -66,7 +67,8 @@ class Registrar:
         """Whether a document of a collection has a name, or is to have it."""
         if any(each.file.collection == collection and each.placement.name == name for each in self._pending):
             return True
-        return any(reply.value for reply in self._router.ask("name_exists", lambda _: (collection, name)).values())
+        replies = self._router.ask("name_exists", lambda _: (collection, name), version=NEWEST)
+        return any(reply.value for reply in replies.values())
 
     def _free_id(self, wanted: str) -> str:
         """The requested id, unless a document has it."""

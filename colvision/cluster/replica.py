@@ -1,8 +1,10 @@
 """One replica of one partition, as it runs in a process of Ray's: a library of its own, asked by a router."""
 
+import logging
 import os
 import platform
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +19,10 @@ from colvision.cluster.sent import BegunQuery, IngestWork, SentQueries
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.query import ScoredQuery
 from colvision.encoders.spec import EncoderSpec
-from colvision.errors import CollectionNotFound, SnapshotOutdated
+from colvision.errors import CollectionNotFound, ColvisionError, SnapshotOutdated
 from colvision.explain import Explanation
 from colvision.ingest import FileReport, Upload
-from colvision.library import Collection, Library
+from colvision.library import Library
 from colvision.pdf import RendererChoice
 from colvision.search.partial import InText, PartialAnswer, PartialSearch
 from colvision.search.statistics import CollectionStatistics
@@ -32,6 +34,9 @@ from colvision.store.identity import SourceFile
 from colvision.store.records import DocumentRow
 from colvision.store.store import MeantDocument
 
+NEWEST = 2**62  # a version that no mirror has: what asks for it is answered from the newest
+_FOLLOW_SECONDS = 2.0  # between looks at the mirror
+_log = logging.getLogger(__name__)
 _KEPT = 64  # questions whose first half is done, and that wait for their second
 
 
@@ -69,6 +74,7 @@ class Replica:
         self._local = options.local / layout.id / f"{partition_name(partition)}-{number}-{os.getpid()}"
         self._library = self._open(self._local / "empty")
         self.follow()
+        threading.Thread(target=self._keep_following, name="colvision-follow", daemon=True).start()
 
     def _open(self, folder: Path) -> Partition:
         options = self._options
@@ -81,6 +87,12 @@ class Replica:
             keep_free=options.keep_free,
         )
 
+    def call(self, method: str, version: int, *given: Any) -> Any:  # noqa: ANN401  what the method returns
+        """A method that reads, of a state of the mirror that is at least of a `version`."""
+        if self._manifest.version < version:
+            self.follow()
+        return getattr(self, method)(*given)
+
     # What is read.
 
     def ping(self) -> None:
@@ -90,13 +102,8 @@ class Replica:
         """The id of the node of Ray that it runs on."""
         return str(import_ray().get_runtime_context().get_node_id())
 
-    def begin(self, sent: SentQueries, version: int = 0) -> list[BegunQuery | None]:
-        """The statistics of this partition for each query; None where it does not have the collection.
-
-        `version` is the state of the mirror that the questioner has written or seen.
-        """
-        if self._manifest.version < version:
-            self.follow()
+    def begin(self, sent: SentQueries) -> list[BegunQuery | None]:
+        """The statistics of this partition for each query; None where it does not have the collection."""
         parts = [self._begin(sent, position) for position in range(len(sent.queries))]
         with self._lock:
             self._parts[sent.token] = parts
@@ -156,9 +163,9 @@ class Replica:
     def example(self, document_id: str, page: int) -> ExampleQuery:
         return self._library.example(document_id, page)
 
-    def read(self, method: str, *given: Any, collection: str | None = None) -> Any:  # noqa: ANN401  what it returns
-        """A method of the library, or of one of its collections."""
-        return getattr(self._handle(collection), method)(*given)
+    def read(self, method: str, *given: Any) -> Any:  # noqa: ANN401  what it returns
+        """A method of the library."""
+        return getattr(self._library, method)(*given)
 
     def read_file(self, method: str, *given: Any) -> tuple[str, bytes]:  # noqa: ANN401
         """The name and the bytes of the file whose path a method of the library tells."""
@@ -196,16 +203,17 @@ class Replica:
         upload = Upload(data, work.name, work.document_id, work.path)
 
         def ingest(library: Library) -> FileReport:
-            into = self._handle(work.collection, library)
-            report = into.ingest(upload, replace=work.replace, metadata=work.metadata, pool=work.pool, ocr=work.ocr)
+            report = library.collection(work.collection).ingest(
+                upload, replace=work.replace, metadata=work.metadata, pool=work.pool, ocr=work.ocr
+            )
             [of_file] = report.files
             return of_file
 
         return self._write(ingest)
 
-    def write(self, method: str, *given: Any, collection: str | None = None) -> tuple[Any, int]:  # noqa: ANN401
+    def write(self, method: str, *given: Any) -> tuple[Any, int]:  # noqa: ANN401
         """A method of the library that changes it, and the version of the mirror then."""
-        return self._write(lambda library: getattr(self._handle(collection, library), method)(*given))
+        return self._write(lambda library: getattr(library, method)(*given))
 
     def _write(self, work: Callable[[Library], Any]) -> tuple[Any, int]:
         if self._mirror is None:
@@ -238,6 +246,14 @@ class Replica:
                     self._is_writer = False
         return self._manifest.version
 
+    def _keep_following(self) -> None:
+        while True:
+            time.sleep(_FOLLOW_SECONDS)
+            try:
+                self.follow()
+            except (OSError, ColvisionError):  # the store may answer again: until then the old state is served
+                _log.exception("%s cannot be followed", self._local.name)
+
     def _serve(self, manifest: Manifest) -> None:
         """The old state is closed when nobody has it any more: a question may be half done."""
         assert self._mirror is not None
@@ -246,10 +262,6 @@ class Replica:
             self._mirror.pull(manifest, self._local / "objects", folder)
             self._library = self._open(folder)
         self._manifest = manifest
-
-    def _handle(self, collection: str | None, library: Library | None = None) -> Library | Collection:
-        library = library or self._library
-        return library if collection is None else library.collection(collection)
 
 
 def _begun(part: PartialSearch | None) -> BegunQuery | None:

@@ -66,6 +66,7 @@ class _Call:
     method: str
     given: Callable[[int], tuple[Any, ...]]
     prefer: Mapping[int, ReplicaHandle]
+    version: int | None
     waiting: dict[Any, tuple[ReplicaHandle, float]] = field(default_factory=dict)
     tried: dict[int, list[ReplicaHandle]] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Router:
         self._name = name
         self.options = options
         self._in_flight = threading.BoundedSemaphore(options.max_in_flight)
+        self.versions: dict[int, int] = {}  # of the mirror, that this client has written, by partition
         self._turn = 0
         self._closed = threading.Event()
         self._probing = threading.Thread(target=self._probe, name="colvision-probe", daemon=True)
@@ -119,13 +121,16 @@ class Router:
         partitions: Iterable[int] | None = None,
         *,
         prefer: Mapping[int, ReplicaHandle] | None = None,
+        version: int | None = None,
     ) -> dict[int, Reply]:
         """What a replica of each partition answers; `given` are the arguments for a partition.
+
+        A replica of an object store serves at least the state `version` then; None: what this client has written.
 
         Raises what the method raises, and `PartitionUnavailable`, unless answers may be partial.
         """
         wanted = list(self.partitions if partitions is None else partitions)
-        call = _Call(method, given, prefer or {})
+        call = _Call(method, given, prefer or {}, version)
         deadline = time.monotonic() + self.options.time_limit
         for partition in wanted:
             self._send(call, partition)
@@ -145,7 +150,7 @@ class Router:
     def ask_one(self, partition: int, method: str, *given: Any) -> Any:  # noqa: ANN401  what the method returns
         return self.ask(method, lambda _: given, [partition])[partition].value
 
-    def write(self, partition: int, method: str, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def write(self, partition: int, method: str, *given: Any) -> Any:  # noqa: ANN401
         """What the partition's writer answers: the first replica that lives. When it dies meanwhile, the next is asked.
 
         So a method may be begun twice. Raises what the method raises, and `PartitionUnavailable`.
@@ -154,11 +159,14 @@ class Router:
         while time.monotonic() < deadline:
             for replica in [each for each in self.replicas(partition) if not each.is_dead]:
                 try:
-                    return self._ray.get(getattr(self._actor(replica), method).remote(*given, **named))
+                    result, version = self._ray.get(getattr(self._actor(replica), method).remote(*given))
                 except self._ray.exceptions.RayTaskError as error:
                     raise _cause(error) from None
                 except (self._ray.exceptions.RayError, ValueError):
                     replica.is_dead = True
+                else:
+                    self.versions[partition] = max(version, self.versions.get(partition, 0))
+                    return result
             self._closed.wait(_PAUSE)
         raise self._unavailable(partition, self.options.write_limit)
 
@@ -183,7 +191,8 @@ class Router:
         replica = min(left, key=lambda each: (each.is_dead, each is not first, (each.number + turn) % len(own)))
         tried.append(replica)
         try:
-            reference = getattr(self._actor(replica), call.method).remote(*call.given(partition))
+            version = self.versions.get(partition, 0) if call.version is None else call.version
+            reference = self._actor(replica).call.remote(call.method, version, *call.given(partition))
         except (self._ray.exceptions.RayError, ValueError):  # no actor of its name, or one that is gone
             replica.is_dead = True
             return

@@ -24,16 +24,13 @@ _TRIES = 20  # of a question whose partitions change while it is asked
 
 
 class ClusterSearcher:
-    """Safe to share between threads. `versions` are those of the mirror that this client has written, by partition."""
+    """Safe to share between threads."""
 
-    def __init__(
-        self, layout: ClusterLayout, router: Router, encoder: Callable[[], Encoder], versions: Mapping[int, int]
-    ) -> None:
+    def __init__(self, layout: ClusterLayout, router: Router, encoder: Callable[[], Encoder]) -> None:
         self._ray = import_ray()
         self._layout = layout
         self._router = router
         self._encoder = encoder
-        self._versions = versions
 
     def search(self, text: str, collection: str, options: SearchOptions) -> Answer:
         """As `Searcher.search`, of all partitions. Raises `PartitionUnavailable`, `ClusterBusy`."""
@@ -75,7 +72,7 @@ class ClusterSearcher:
 
     def _ask(self, sent: SentQueries) -> list[Answer]:
         given = self._ray.put(sent)
-        begun = self._router.ask("begin", lambda partition: (given, self._versions.get(partition, 0)))
+        begun = self._router.ask("begin", lambda _: (given,))
         known = {partition: reply for partition, reply in begun.items() if any(reply.value)}
         if not known:
             raise CollectionNotFound(f"there is no collection {sent.collection!r} in {self._layout.root}")

@@ -33,8 +33,7 @@ class ClusterSession:
         self.actors = Actors(layout, replicas, gpus)
         self.actors.start()
         self.router = router_of(layout, options)
-        self.versions: dict[int, int] = {}  # of the mirror, that this client has written
-        self.searcher = ClusterSearcher(layout, self.router, lambda: self.encoder, self.versions)
+        self.searcher = ClusterSearcher(layout, self.router, lambda: self.encoder)
         self.files = tempfile.TemporaryDirectory(prefix="colvision-cluster-")  # those of pages that were asked for
         self._encoder = replicas.encoder
         self._rerankers: dict[str, Reranker] = {}
@@ -66,12 +65,6 @@ class ClusterSession:
             if name not in self._rerankers:
                 self._rerankers[name] = load_reranker(reranker)
             return self._rerankers[name]
-
-    def write(self, partition: int, method: str, *given: Any, **named: Any) -> Any:  # noqa: ANN401
-        """What a method answers that changes a partition; searches of this client see the change."""
-        result, version = self.router.write(partition, method, *given, **named)
-        self.versions[partition] = max(version, self.versions.get(partition, 0))
-        return result
 
     def register(self, method: str, *given: Any) -> Any:  # noqa: ANN401
         """What the registrar answers; one that is lost is waited for."""
