@@ -43,7 +43,8 @@ class Actors:
                     started.append((name, self._find(name).ping.remote()))
                     continue
                 node = nodes[(partition + number) % len(nodes)]
-                started.append((name, self._start_replica(partition, number, node).ping.remote()))
+                actor = self._start_replica(partition, number, node, get_if_exists=True)
+                started.append((name, actor.ping.remote()))
         for name, reference in started:
             self._wait(name, reference)
         self.registrar()
@@ -90,7 +91,7 @@ class Actors:
             return self._find(_REGISTRAR)
         nodes = self._ray.nodes()
         head = next((node["NodeID"] for node in nodes if node["Resources"].get("node:__internal_head__")), None)
-        options = self._actor_options(_REGISTRAR, head or self.nodes()[0])
+        options = self._actor_options(_REGISTRAR, head or self.nodes()[0]) | {"get_if_exists": True}
         actor = self._ray.remote(Registrar).options(**options).remote(self._layout, router_of)
         self._ray.get(actor.ping.remote(), timeout=_START_SECONDS)
         return actor
@@ -121,8 +122,9 @@ class Actors:
     def _find(self, name: str) -> Any:  # noqa: ANN401
         return _find(self._layout, name)
 
-    def _start_replica(self, partition: int, number: int, node: str) -> Any:  # noqa: ANN401
+    def _start_replica(self, partition: int, number: int, node: str, *, get_if_exists: bool = False) -> Any:  # noqa: ANN401
         options = self._actor_options(_replica_name(partition, number), node)
+        options["get_if_exists"] = get_if_exists  # another client may start the same at this moment
         actor = self._ray.remote(Replica).options(**options, num_gpus=self._gpu_share(), max_concurrency=_CALLS_AT_ONCE)
         return actor.remote(self._layout, partition, number, self._options)
 

@@ -8,9 +8,7 @@ A reader that holds version n fetches what version n + 1 has besides. Objects ar
 
 import hashlib
 import json
-import os
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -82,22 +80,28 @@ class Mirror:
         self._fs.mv(unfinished, f"{self._path}/manifest.json")
         return manifest
 
-    def pull(self, manifest: Manifest, objects: Path, folder: Path) -> None:
-        """Makes a library of a state in a new `folder`, from `objects`, to which what is missing is fetched."""
-        objects.mkdir(parents=True, exist_ok=True)
-        unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    def pull(self, manifest: Manifest, held: Manifest, files: Path, folder: Path) -> None:
+        """Makes a library of a state in a new `folder`: a catalogue of its own beside the `files` that states share.
+
+        `held` is the state that `files` are of. What is removed goes at once: who has a shard open keeps it.
+        """
+        for name in held.files.keys() - manifest.files.keys():
+            (files / name).unlink(missing_ok=True)
         for name, sha256 in manifest.files.items():
-            kept = objects / sha256
-            if not kept.exists():
-                self._get(sha256, kept)
-            path = unfinished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if name == CATALOGUE_NAME:
-                shutil.copyfile(kept, path)  # it is written to; all else is immutable
-            else:
-                os.link(kept, path)
-        unfinished.mkdir(parents=True, exist_ok=True)
-        unfinished.rename(folder)
+            if name != CATALOGUE_NAME and held.files.get(name) != sha256:
+                self._get(sha256, files / name)
+        folder.mkdir(parents=True)
+        for each in _FOLDERS:
+            (files / each).mkdir(parents=True, exist_ok=True)
+            (folder / each).symlink_to(files / each, target_is_directory=True)
+        if manifest.version:
+            self._get(manifest.files[CATALOGUE_NAME], folder / CATALOGUE_NAME)
+
+    def remove_others(self, manifest: Manifest, files: Path) -> None:
+        """Removes what is no part of a state, such as what a writer had stored and never sent."""
+        for path in list(_files(files)):
+            if path.relative_to(files).as_posix() not in manifest.files:
+                path.unlink()
 
     def _put(self, path: Path, stored: set[str] = frozenset()) -> str:  # type: ignore[assignment]
         status = path.stat()
@@ -110,13 +114,14 @@ class Mirror:
             self._fs.put_file(str(path), target)
         return sha256
 
-    def _get(self, sha256: str, kept: Path) -> None:
-        unfinished = kept.with_name(f".{sha256}-{secrets.token_hex(4)}")
+    def _get(self, sha256: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{sha256}-{secrets.token_hex(4)}")
         self._fs.get_file(f"{self._path}/objects/{sha256}", str(unfinished))
         if _sha256(unfinished) != sha256:
             unfinished.unlink()
             raise LibraryError(f"{self._path}/objects/{sha256} is damaged: put it back from a copy")
-        unfinished.rename(kept)
+        unfinished.replace(path)
 
 
 def _copy_catalogue(source: Path, target: Path) -> None:

@@ -3,10 +3,12 @@
 import logging
 import os
 import platform
+import shutil
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from colvision.cluster.sent import BegunQuery, IngestWork, SentQueries
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.query import ScoredQuery
 from colvision.encoders.spec import EncoderSpec
-from colvision.errors import CollectionNotFound, ColvisionError, SnapshotOutdated
+from colvision.errors import CollectionNotFound, ColvisionError, LibraryLocked, SnapshotOutdated
 from colvision.explain import Explanation
 from colvision.ingest import FileReport, Upload
 from colvision.library import Library
@@ -36,6 +38,7 @@ from colvision.store.store import MeantDocument
 
 NEWEST = 2**62  # a version that no mirror has: what asks for it is answered from the newest
 _FOLLOW_SECONDS = 2.0  # between looks at the mirror
+_TRIES = 5  # of a change that another writer was quicker than
 _log = logging.getLogger(__name__)
 _KEPT = 64  # questions whose first half is done, and that wait for their second
 
@@ -72,8 +75,8 @@ class Replica:
         assert options.local is not None, "a mirror needs a folder on the node's own disk"
         self._mirror = Mirror(f"{layout.mirror.rstrip('/')}/{partition_name(partition)}")
         self._local = options.local / layout.id / f"{partition_name(partition)}-{number}-{os.getpid()}"
-        self._library = self._open(self._local / "empty")
-        self.follow()
+        _remove_dead(self._local)
+        self._serve(self._mirror.read())
         threading.Thread(target=self._keep_following, name="colvision-follow", daemon=True).start()
 
     def _open(self, folder: Path) -> Partition:
@@ -220,30 +223,39 @@ class Replica:
             self._is_writer = True
             return work(self._library), 0
         with self._writing:
-            self._take_over()
-            try:
-                result = work(self._library)
-            finally:  # also what an interrupted ingest has committed
-                self._manifest = self._mirror.push(self._library.path, self._manifest)
-            return result, self._manifest.version
+            for _ in range(_TRIES):
+                self._take_over()
+                try:
+                    result = work(self._library)
+                except BaseException:  # what an interrupted ingest has committed is kept
+                    with suppress(LibraryLocked):
+                        self._manifest = self._mirror.push(self._library.path, self._manifest)
+                    raise
+                with suppress(LibraryLocked):  # others were quicker: all of it anew, from what they have stored
+                    self._manifest = self._mirror.push(self._library.path, self._manifest)
+                    return result, self._manifest.version
+            raise LibraryLocked(f"{self._local.name} is written by others again and again: try later")
 
     def _take_over(self) -> None:
         """Makes this replica the writer: its library is the newest state of the mirror, and its own from now on."""
         assert self._mirror is not None
         newest = self._mirror.read()
-        if self._is_writer and newest.version == self._manifest.version:
-            return
-        self._serve(newest)
-        self._is_writer = True
+        if not self._is_writer or newest.version != self._manifest.version:
+            self._mirror.remove_others(self._manifest, self._local / "files")
+            self._serve(newest)
+            self._is_writer = True
 
     def follow(self) -> int:
-        """Serves the newest state of the mirror, and returns its version."""
-        if self._mirror is not None:
-            with self._writing:
-                newest = self._mirror.read()
-                if newest.version > self._manifest.version:
-                    self._serve(newest)
-                    self._is_writer = False
+        """Serves the newest state of the mirror, and returns its version. Who writes has the newest, and waits not."""
+        if self._mirror is None or not self._writing.acquire(blocking=not self._is_writer):
+            return self._manifest.version
+        try:
+            newest = self._mirror.read()
+            if newest.version > self._manifest.version:
+                self._serve(newest)
+                self._is_writer = False
+        finally:
+            self._writing.release()
         return self._manifest.version
 
     def _keep_following(self) -> None:
@@ -257,11 +269,19 @@ class Replica:
     def _serve(self, manifest: Manifest) -> None:
         """The old state is closed when nobody has it any more: a question may be half done."""
         assert self._mirror is not None
-        if manifest.version:
-            folder = self._local / f"{manifest.version:08}-{os.urandom(4).hex()}"
-            self._mirror.pull(manifest, self._local / "objects", folder)
-            self._library = self._open(folder)
+        folder = self._local / f"{manifest.version:08}-{os.urandom(4).hex()}"
+        self._mirror.pull(manifest, self._manifest, self._local / "files", folder)
+        self._library = self._open(folder)
         self._manifest = manifest
+
+
+def _remove_dead(folder: Path) -> None:
+    """What replicas of the same name have left that are no more."""
+    for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+        pid = other.name.rpartition("-")[2]
+        if not pid.isdecimal() or Path(f"/proc/{pid}").exists() or other == folder:
+            continue
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def _begun(part: PartialSearch | None) -> BegunQuery | None:

@@ -1,16 +1,24 @@
 """A cluster on three nodes of this machine, beside one library that holds the same."""
 
-import time
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("ray", reason="a cluster needs Ray: pip install 'colvision[ray]'")
 
+import ray
+
 import colvision
+from colvision.cli import main
 from colvision.cluster import RouterOptions, open_cluster
+from colvision.cluster.actors import router_of
 from colvision.cluster.layout import FILE_NAME
+from colvision.cluster.searcher import ClusterSearcher
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryFormat, PartitionUnavailable
+from colvision.search import SearchOptions
 from tests.helpers.answers import QUESTIONS, answered, sharp_toy, write_documents
 from tests.helpers.ray_nodes import ray_nodes
 
@@ -157,45 +165,39 @@ def test_a_node_that_is_lost_costs_no_wrong_and_no_partial_answer(both):
     both.nodes.add()
 
 
+def test_the_command_line_takes_its_folder(both, monkeypatch):
+    monkeypatch.setattr("colvision.encoders.spec.load", lambda *given, **options: sharp_toy())
+
+    def run(*words, code=0):
+        answer = CliRunner().invoke(main, [*words, "--library", str(both.folder / "cluster")])
+        assert answer.exit_code == code, answer.output
+        return answer
+
+    found = json.loads(run("search", "bleed", "the", "pump", "--json").stdout)["hits"]
+    assert [(hit["document"], hit["page"], hit["score"]) for hit in found] == [
+        (hit.document, hit.page, hit.score) for hit in both.library.search("bleed the pump")
+    ]
+    assert "d001.tiff" in run("list").stdout
+    assert json.loads(run("status", "--json").stdout)["pages"] == both.cluster.status().pages
+    assert "is a cluster, and this command works on one library" in run("verify", code=1).stderr
+
+
 def test_a_partition_without_replicas_is_named_or_left_out_by_who_asks_for_it(both):
-    import ray
-
     for number in range(2):
-        name = f"partition-001-replica-{number}"
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:  # one may be starting on another node
-            try:
-                ray.kill(ray.get_actor(name, namespace=both.cluster.layout.namespace), no_restart=True)
-                break
-            except ValueError:
-                break
-    options = RouterOptions(hedge=0.5, time_limit=3.0)
-    with open_reader(both, options, "partition 1 of .* does not answer"):
-        pass
-    assert any("partition 1: no replica answers" in each for each in both.cluster.status().warnings)
-
-
-def open_reader(both, options, match):
-    """A client of its own, which does not start what is missing."""
-    from contextlib import contextmanager
-
-    from colvision.cluster.actors import router_of
-    from colvision.cluster.searcher import ClusterSearcher
-    from colvision.search import SearchOptions
-
-    @contextmanager
-    def reading():
+        with suppress(ValueError):
+            ray.kill(
+                ray.get_actor(f"partition-001-replica-{number}", namespace=both.cluster.layout.namespace),
+                no_restart=True,
+            )
+    for allow_partial in (False, True):
+        options = RouterOptions(hedge=0.5, time_limit=5.0, allow_partial=allow_partial)
         router = router_of(both.cluster.layout, options)
-        partial = router_of(both.cluster.layout, RouterOptions(hedge=0.5, time_limit=3.0, allow_partial=True))
-        encoder = both.library.encoder
-        with pytest.raises(PartitionUnavailable, match=match):
-            ClusterSearcher(both.cluster.layout, router, lambda: encoder).search("valve", "default", SearchOptions())
-        answer = ClusterSearcher(both.cluster.layout, partial, lambda: encoder).search(
-            "valve", "default", SearchOptions()
-        )
-        assert answer.notices == ("Not searched: partition 1, which does not answer.",) and len(answer)
-        yield
+        searcher = ClusterSearcher(both.cluster.layout, router, lambda: both.library.encoder)
+        if allow_partial:
+            answer = searcher.search("valve", "default", SearchOptions())
+            assert answer.notices == ("Not searched: partition 1, which does not answer.",) and len(answer)
+        else:
+            with pytest.raises(PartitionUnavailable, match="partition 1 of .* does not answer"):
+                searcher.search("valve", "default", SearchOptions())
         router.close()
-        partial.close()
-
-    return reading()
+    assert any("partition 1: no replica answers" in each for each in both.cluster.status().warnings)
