@@ -1,8 +1,11 @@
 """A cluster of Ray on this machine: several nodes, each with processes of its own, which speak TCP."""
 
+import os
 from contextlib import contextmanager
 
 _MEMORY = 100 << 20  # bytes of shared memory of a node: its least is 75 MB
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_prestart_worker_first_driver": "0", "RAY_enable_metrics_collection": "0"}
+_TRIES = 8  # of a node's start, for which Ray allows 30 seconds: a busy machine takes more
 
 
 class RayNodes:
@@ -11,9 +14,10 @@ class RayNodes:
     def __init__(self, count):
         from ray.cluster_utils import Cluster
 
-        self._ray = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY},
+        os.environ.update(_QUIET)
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY, "no_monitor": True}
+        self._ray = _patiently(
+            lambda: Cluster(initialize_head=True, head_node_args=head | {"include_log_monitor": False})
         )
         self.nodes = []
         for _ in range(count):
@@ -24,8 +28,11 @@ class RayNodes:
         return self._ray.address
 
     def add(self):
-        self.nodes.append(self._ray.add_node(num_cpus=1, object_store_memory=_MEMORY))
-        return self.nodes[-1]
+        started = _patiently(
+            lambda: self._ray.add_node(num_cpus=1, object_store_memory=_MEMORY, include_log_monitor=False)
+        )
+        self.nodes.append(started)
+        return started
 
     def kill(self, node):
         self.nodes.remove(node)
@@ -36,6 +43,16 @@ class RayNodes:
 
         ray.shutdown()
         self._ray.shutdown()
+
+
+def _patiently(start):
+    for _ in range(_TRIES - 1):
+        try:
+            return start()
+        except Exception as error:  # Ray raises no other
+            if "timed out during startup" not in str(error):
+                raise
+    return start()
 
 
 @contextmanager
