@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, overload
 
 import typer
 from typer.models import OptionInfo
@@ -242,6 +242,12 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
+@overload
+def select_collection(
+    library: colvision.Library, name: str | None
+) -> Union["colvision.Library", "colvision.Collection"]: ...
+@overload
+def select_collection(library: _Opened, name: str | None) -> _Opened | _Collection: ...
 def select_collection(library: _Opened, name: str | None) -> _Opened | _Collection:
     """A collection; without its name `default`, and documents are found by name wherever they are."""
     return library if name is None else library.collection(name)

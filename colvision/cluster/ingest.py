@@ -74,7 +74,6 @@ class ClusterIngest:
         return IngestReport(tuple(reports), time.monotonic() - started, tuple(left_out))
 
     def _ingest(self, file: Path | Upload, brought: frozenset[str]) -> FileReport:
-        is_upload = isinstance(file, Upload)
         name = clean_document_name(file.name)
         path = file.path if isinstance(file, Upload) else shown_path(file)
         try:
@@ -82,7 +81,7 @@ class ClusterIngest:
         except OSError as error:
             reason = f"{name} cannot be read ({error.strerror}): check the file and its permissions"
             return FileReport(path or name, name, "failed", reason=reason)
-        wanted_id = file.document_id if is_upload else ""
+        wanted_id = file.document_id if isinstance(file, Upload) else ""
         sha256 = hashlib.sha256(data).hexdigest()
         to_place = FileToPlace(self.collection, name, path, sha256, self.replace, wanted_id, brought)
         try:

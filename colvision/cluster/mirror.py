@@ -41,10 +41,10 @@ class Mirror:
         try:
             import fsspec
 
+            self._fs: Any
             self._fs, self._path = fsspec.core.url_to_fs(url)
         except ImportError as error:
             raise MissingExtra(f"{url} cannot be spoken to ({error}): pip install 'colvision[ray]'") from error
-        self._fs: Any
         self._known: dict[tuple[str, int, int], str] = {}  # sha256 by path, size and time: files are immutable
 
     def read(self) -> Manifest:
