@@ -23,6 +23,7 @@ quick: $(READY)  ## the tests that need no model, browser or kill: two or three 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 	$(RUN) -m tests.app.fuzz 100
+	OMP_NUM_THREADS=1 $(RUN) -m tests.cluster
 
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk
 	$(RUN) -m tests.load

@@ -19,6 +19,7 @@ from colvision.cli.options import (
     JsonOption,
     LibraryOption,
     open_existing,
+    open_searchable,
     select_collection,
 )
 from colvision.core.metadata import parse_metadata
@@ -33,7 +34,7 @@ _NewNameArgument = Annotated[str, typer.Argument(help="What it is to be called."
 @commands.command("list")
 def list_documents(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """List the documents."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         names = opened.collections() if collection is None else [collection]
         documents = [each for name in names for each in opened.collection(name).documents()]
     if as_json:
@@ -57,7 +58,7 @@ def list_documents(library: LibraryOption, collection: AnyCollectionOption = Non
 @commands.command()
 def delete(name: DocumentArgument, library: LibraryOption, collection: AnyCollectionOption = None) -> None:
     """Delete a document: its vectors, page images, text and the kept file."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         removed = select_collection(opened, collection).delete(name)
     echo(f"deleted {removed.name} ({format_count(removed.stored, 'page')})")
 
@@ -67,7 +68,7 @@ def rename(
     name: DocumentArgument, new: _NewNameArgument, library: LibraryOption, collection: AnyCollectionOption = None
 ) -> None:
     """Call a document otherwise."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         renamed = select_collection(opened, collection).rename(name, new)
     echo(f"{name} is {renamed.name} now")
 
@@ -95,7 +96,7 @@ def set_metadata(
     collection: AnyCollectionOption = None,
 ) -> None:
     """Note with a document what filters can ask for, in the place of what was noted."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         changed = select_collection(opened, collection).set_metadata(name, parse_metadata(pairs or ()))
     known = ", ".join(f"{key}={value}" for key, value in changed.metadata.items())
     echo(f"{changed.name}: {known or 'nothing is noted'}")

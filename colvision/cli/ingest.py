@@ -24,6 +24,7 @@ from colvision.cli.options import (
     RendererOption,
     encoder_options,
     open_existing,
+    open_searchable,
     select_collection,
 )
 from colvision.core.encoder import DescribesPage, Encoder
@@ -71,8 +72,8 @@ def ingest(
     _check_paths(paths)
     metadata = parse_metadata(meta) if meta else None
     with (
-        colvision.open_library(
-            library, encoder=encoder, max_memory=max_memory, keep_free=keep_free, renderer=renderer
+        open_searchable(
+            library, encoder=encoder, create=True, max_memory=max_memory, keep_free=keep_free, renderer=renderer
         ) as opened,
         progress_bars() as on_progress,
     ):

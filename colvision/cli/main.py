@@ -31,6 +31,7 @@ _MODULES = {  # with the commands that each defines, in the order of --help
         "delete-collection",
     ),
     "colvision.cli.maintenance": ("status", "compact", "verify"),
+    "colvision.cli.cluster": ("create-cluster",),
     "colvision.cli.evaluate": ("evaluate",),
     "colvision.cli.finetune": ("finetune", "merge"),
 }

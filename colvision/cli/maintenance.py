@@ -1,7 +1,7 @@
 """Commands that look after a library."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -16,9 +16,13 @@ from colvision.cli.options import (
     LibraryOption,
     RendererOption,
     open_existing,
+    open_searchable,
 )
 from colvision.core.health import page_numbers
 from colvision.maxsim.instructions import chosen_instructions
+
+if TYPE_CHECKING:
+    from colvision.cluster import ClusterStatus
 
 commands = typer.Typer()
 
@@ -28,7 +32,10 @@ _NAMED = 5  # documents in a line
 @commands.command()
 def status(library: LibraryOption, collection: AnyCollectionOption = None, as_json: JsonOption = False) -> None:
     """Show what the library holds, and what is wrong with it."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
+        if not isinstance(opened, colvision.Library):
+            _tell_cluster(opened.status(), as_json=as_json)
+            return
         shown = None if collection is None else opened.collection(collection).status()
         state = opened.status()
     instructions = chosen_instructions()
@@ -46,6 +53,22 @@ def status(library: LibraryOption, collection: AnyCollectionOption = None, as_js
         for warning in state.warnings:
             stderr.print(f"warning: {escape(warning)}")
     if state.damaged:
+        raise typer.Exit(FAILED)
+
+
+def _tell_cluster(state: "ClusterStatus", *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps(state.to_dict()))
+    else:
+        held = f"{format_count(state.documents, 'document')}, {format_count(state.pages, 'page')}"
+        echo(f"cluster {state.path}: {format_count(len(state.partitions), 'partition')}, {held}")
+        for each in state.partitions:
+            alive = [f"{replica.host} ({replica.pid})" for replica in each.replicas if replica.alive]
+            on = ", ".join(alive) or "nobody answers"
+            echo(f"partition {each.number}: {format_count(each.pages, 'page')}; {on}")
+        for warning in state.warnings:
+            stderr.print(f"warning: {escape(warning)}")
+    if any(each.library is None or each.library.damaged for each in state.partitions):
         raise typer.Exit(FAILED)
 
 

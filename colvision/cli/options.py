@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, overload
 
 import typer
 from typer.models import OptionInfo
@@ -14,7 +14,13 @@ import colvision
 from colvision.encoders.options import Attention, EncoderOptions, Quantise
 from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ENCODER_VARIABLE, LIBRARY_VARIABLE, default_library
+from colvision.errors import LibraryError, LibraryFormat
 
+if TYPE_CHECKING:
+    from colvision.cluster import Cluster, ClusterCollection
+
+_Opened = Union["colvision.Library", "Cluster"]
+_Collection = Union["colvision.Collection", "ClusterCollection"]
 _PANEL = "Encoder"  # of --help
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -255,9 +261,52 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
-def select_collection(library: colvision.Library, name: str | None) -> colvision.Library | colvision.Collection:
+@overload
+def select_collection(
+    library: colvision.Library, name: str | None
+) -> Union["colvision.Library", "colvision.Collection"]: ...
+@overload
+def select_collection(library: _Opened, name: str | None) -> _Opened | _Collection: ...
+def select_collection(library: _Opened, name: str | None) -> _Opened | _Collection:
     """A collection; without its name `default`, and documents are found by name wherever they are."""
     return library if name is None else library.collection(name)
+
+
+def open_searchable(
+    library: Path,
+    *,
+    encoder: EncoderSpec | None = None,
+    max_memory: int | None = None,
+    keep_free: int | None = None,
+    renderer: _Renderer = "pdfium",
+    create: bool = False,
+    search_device: str | None = None,
+    device_memory: int | None = None,
+) -> _Opened:
+    """The library, or the cluster whose `cluster.json` the folder holds, for commands that know both.
+
+    Raises `LibraryError` for a device of searches beside a cluster, whose replicas compare on processors.
+    """
+    from colvision.cluster.layout import is_cluster
+
+    if is_cluster(library):
+        from colvision.cluster import ReplicaOptions, open_cluster
+
+        if search_device is not None:
+            raise LibraryError("replicas of a cluster compare on processors: leave --search-device out")
+        chosen = encoder or EncoderSpec()
+        options = ReplicaOptions(chosen, renderer=renderer, max_memory=max_memory, keep_free=keep_free)
+        return open_cluster(library, encoder=chosen, replica_options=options)
+    return colvision.open_library(
+        library,
+        encoder=encoder,
+        create=create,
+        max_memory=max_memory,
+        keep_free=keep_free,
+        renderer=renderer,
+        search_device=search_device,
+        device_memory=device_memory,
+    )
 
 
 def open_existing(
@@ -270,7 +319,11 @@ def open_existing(
     search_device: str | None = None,
     device_memory: int | None = None,
 ) -> colvision.Library:
-    """The library, which is not made if it is missing."""
+    """The library, which is not made if it is missing. Raises `LibraryFormat` also for a cluster."""
+    from colvision.cluster.layout import is_cluster
+
+    if is_cluster(library):
+        raise LibraryFormat(f"{library} is a cluster, and this command works on one library: see docs/cluster.md")
     return colvision.open_library(
         library,
         encoder=encoder,

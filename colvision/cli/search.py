@@ -22,7 +22,7 @@ from colvision.cli.options import (
     WordsArgument,
     check_candidates,
     encoder_options,
-    open_existing,
+    open_searchable,
     select_collection,
 )
 from colvision.core.embedding import QueryEmbedding
@@ -111,7 +111,7 @@ def search(
     check_candidates(rerank, is_given=candidates != CANDIDATES)
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
-    with open_existing(
+    with open_searchable(
         library, encoder=encoder, max_memory=max_memory, search_device=search_device, device_memory=device_memory
     ) as opened:
         asked = select_collection(opened, collection)
@@ -219,7 +219,7 @@ def explain(
     """Save the page as a PNG with the patches that matched, and show what each word found."""
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}", param_hint="--out")
-    with open_existing(library, encoder=encoder) as opened:
+    with open_searchable(library, encoder=encoder) as opened:
         asked_in = select_collection(opened, collection)
         why = asked_in.explain(" ".join(words), document, page, exact_words=exact_words, encoder=by)
         why.heatmap(word).save(out, format="PNG")

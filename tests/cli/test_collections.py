@@ -16,7 +16,7 @@ from colvision.encoders.spec import EncoderSpec
 from colvision.testing import ToyEncoder, save_document
 
 OF_THE_WHOLE_LIBRARY = {"verify", "compact", "collections", "rename-collection", "delete-collection", "app"}
-WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate", "merge"}
+WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate", "merge", "create-cluster"}
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from colvision.core.encoder import Calibration
 from colvision.errors import CollectionNotFound, DocumentNotFound, SnapshotOutdated
 from colvision.search import SearchOptions, parse_filter
 from colvision.search.example_query import page_query
@@ -14,31 +13,10 @@ from colvision.search.partial import merge_answers, merge_statistics
 from colvision.search.searcher import JUDGED, Searcher
 from colvision.store import Store
 from colvision.testing import ToyEncoder
+from tests.helpers.answers import QUESTIONS, WORDS, answered, sharp_toy
 from tests.helpers.stores import begin, encoded, write
 
-PARTS, DOCUMENTS = 3, 60
-WORDS = ["pump", "valve", "seal", "filter", "bleed", "the", "open", "drain", "blade", "fan", "motor", "4423", "AB-12"]
-QUESTIONS = ["bleed the pump", "valve", "AB-12 filter", "4423", "9999 the", "unknown words", "the the fan motor blade"]
-
-
-def toy(*, slope):
-    """A sum of similarities, or of probabilities, which has weights by rarity and terms beside MaxSim."""
-    encoder = ToyEncoder()
-    if slope:
-        encoder.info = replace(encoder.info, calibration=Calibration(slope=slope, midpoint=0.7), fingerprint="sharp")
-    return encoder
-
-
-def answered(answer):
-    """All that an answer tells but its times and the ids."""
-    hits = [
-        (hit.document, hit.page, hit.rank, hit.score, hit.similarity.tobytes(), hit.contributions.tobytes())
-        + (dict(hit.score_terms), hit.text_score, hit.in_text, hit.in_name, hit.metadata, hit.folder)
-        for hit in answer
-    ]
-    query = answer.query
-    asked = query.weights.tobytes(), query.embedding.likeness, query.mean_vectors, query.text_scale
-    return hits, asked, answer.pages, answer.mode, answer.candidates, answer.retrievers, answer.unseen
+DOCUMENTS = 60
 
 
 class Partitioned:
@@ -83,10 +61,10 @@ class Partitioned:
         return replace(answer, hits=answer.hits[: options.k], judged=answer.hits)
 
 
-@pytest.fixture(scope="module", params=[0, 40], ids=["similarities", "probabilities"])
+@pytest.fixture(scope="module", params=[ToyEncoder, sharp_toy], ids=["similarities", "probabilities"])
 def libraries(request, tmp_path_factory):
     with ExitStack() as stack:
-        yield Partitioned(tmp_path_factory.mktemp("parts"), toy(slope=request.param), stack)
+        yield Partitioned(tmp_path_factory.mktemp("parts"), request.param(), stack)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +84,6 @@ def test_the_parts_answer_as_the_whole(libraries, options):
         whole = libraries.whole(query, options)
         together = libraries.together(query, options)
         assert answered(together) == answered(whole), query
-        assert together.notice == whole.notice
 
 
 def test_so_they_do_for_a_page_as_the_query(libraries):

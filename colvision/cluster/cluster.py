@@ -1,0 +1,404 @@
+"""A cluster: what `open_cluster` returns. The same questions as to a library, asked of partitions."""
+
+import dataclasses
+import io
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PIL import Image
+
+from colvision.cluster.actors import even_nodes
+from colvision.cluster.ingest import ClusterIngest
+from colvision.cluster.layout import ClusterLayout, is_cluster
+from colvision.cluster.ray_extra import import_ray
+from colvision.cluster.replica import ReplicaOptions
+from colvision.cluster.router import RouterOptions
+from colvision.cluster.session import ClusterSession
+from colvision.cluster.status import ClusterStatus, PartitionStatus, ReplicaStatus, status_warnings
+from colvision.core.encoder import Encoder
+from colvision.core.metadata import Metadata
+from colvision.core.names import normal_name
+from colvision.core.page import PrintedWord
+from colvision.core.query import ScoredQuery
+from colvision.encoders.spec import EncoderSpec
+from colvision.errors import CollectionNotFound, DocumentNotFound, FurtherEncoderNotFound
+from colvision.explain import Explanation
+from colvision.ingest import Callbacks, FileReport, IngestReport, Progress, Source
+from colvision.pdf import FailedPage, check_renderer
+from colvision.repair import Verification
+from colvision.search import Hit
+from colvision.searches import ExampleQuery, Searchable, SearchSession
+from colvision.status import Document
+from colvision.store import Compaction
+from colvision.store.identity import clean_collection_name, clean_document_name
+from colvision.store.records import DEFAULT_COLLECTION, DocumentRow
+from colvision.store.store import MeantDocument, choose_document
+
+
+def open_cluster(
+    root: str | Path,
+    *,
+    address: str | None = None,
+    partitions: int | None = None,
+    replicas: int = 1,
+    mirror: str | None = None,
+    encoder: str | Encoder | EncoderSpec | None = None,
+    options: RouterOptions | None = None,
+    replica_options: ReplicaOptions | None = None,
+    gpus: float | None = None,
+) -> "Cluster":
+    """Opens the cluster in a folder, in the Ray at `address`; with `partitions` an empty folder becomes a cluster.
+
+    `address` is Ray's own (None: that of `RAY_ADDRESS`, one that runs on this machine, or a new one that ends with this
+    process); the first one is kept in `cluster.json`. `partitions` stay as many as they are made; of each there are so
+    many `replicas`, on different nodes where there are as many. They read one folder that all nodes see, `root`, or the
+    object store at the fsspec URL `mirror`, each from a copy on its own disk. `encoder` as in `open_library`: it is
+    loaded here for queries, and by each replica that is written to. `gpus` is what a replica takes of GPUs (None: equal
+    parts of all that Ray has).
+    Raises `MissingExtra`, `LibraryFormat`, `PartitionUnavailable`, and `ValueError` for other `partitions` than it has.
+    """
+    ray = import_ray()
+    path = Path(root).resolve()
+    if is_cluster(path):
+        layout = ClusterLayout.read(path)
+        if partitions not in (None, layout.partitions) or mirror not in (None, layout.mirror):
+            raise ValueError(f"{root} has {layout.partitions} partitions, mirror {layout.mirror}: they stay so")
+    elif partitions is None:
+        layout = ClusterLayout.read(path)  # says what to give
+    else:
+        layout = ClusterLayout.create(path, partitions, replicas, mirror, address)
+    is_ours = not ray.is_initialized()
+    if is_ours:
+        ray.init(address or layout.address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
+    chosen = EncoderSpec(encoder) if encoder is None or isinstance(encoder, str) else encoder
+    of_replicas = dataclasses.replace(replica_options or ReplicaOptions(chosen), encoder=chosen)
+    check_renderer(of_replicas.renderer)
+    if layout.mirror is not None and of_replicas.local is None:
+        of_replicas = dataclasses.replace(of_replicas, local=Path(tempfile.gettempdir()) / "colvision-cluster")
+    session = ClusterSession(layout, of_replicas, options or RouterOptions(), gpus)
+    return Cluster(session, shutdown=ray.shutdown if is_ours else None)
+
+
+class ClusterDocuments(Searchable):
+    """The documents of a collection in all partitions: what a cluster and its collections have in common."""
+
+    def __init__(self, session: ClusterSession, name: str, *, names_in: str | None) -> None:
+        self._session = session
+        self._router = session.router
+        self._name = name
+        self._names_in = names_in
+
+    @property
+    def _searches(self) -> SearchSession:
+        return self._session
+
+    def documents(self) -> list[Document]:
+        """In the order of their names. Raises `CollectionNotFound` where no partition has the collection."""
+        parts = [
+            part
+            for part in self._session.by_partition(self._router.ask("documents", lambda _: (self._name,)))
+            if part is not None
+        ]
+        if not parts:
+            raise CollectionNotFound(f"there is no collection {self._name!r} in {self._session.layout.root}")
+        return sorted((each for part in parts for each in part), key=lambda each: (each.name, each.id))
+
+    def document(self, document: str) -> Document:
+        found: Document = self._ask(document, "document")
+        return found
+
+    def delete(self, document: str) -> Document:
+        """As `Library.delete`."""
+        removed = self.document(document)
+        with suppress(DocumentNotFound):  # deleted by a writer that died before it could say so
+            self._router.write(self._partition_of(removed.id), "write", "delete", removed.id)
+        return removed
+
+    def rename(self, document: str, name: str) -> Document:
+        """As `Library.rename`; the name is free in all partitions."""
+        row = self._find(document)
+        fit = clean_document_name(name)
+        if fit != normal_name(name):
+            raise ValueError(f"{name!r} cannot be the name of a document; {fit!r} could")
+        if fit != row.name and self._session.register("name_exists", row.collection_name, fit):
+            raise ValueError(f"{row.collection_name!r} has a document {fit!r} already: give another name")
+        renamed: Document = self._router.write(self._partition_of(row.id), "write", "rename", row.id, fit)
+        return renamed
+
+    def set_metadata(self, document: str, metadata: Metadata) -> Document:
+        """As `Library.set_metadata`."""
+        row = self._find(document)
+        noted: Document = self._router.write(self._partition_of(row.id), "write", "set_metadata", row.id, metadata)
+        return noted
+
+    def page_image(self, document: str, page: int) -> Image.Image:
+        """The image of a page, RGB. Raises `PageNotFound`, `LibraryDamaged`."""
+        row = self._find(document)
+        _, data = self._router.ask_one(self._partition_of(row.id), "read_file", "page_image_path", row.id, page)
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB")
+
+    def page_image_path(self, document: str, page: int) -> Path:
+        """A copy of the image of a page, a JPEG file, for as long as the cluster is open. Raises `PageNotFound`."""
+        return self._copy(document, "page_image_path", page)
+
+    def original_path(self, document: str) -> Path:
+        """A copy of the file that a document was made from, for as long as the cluster is open."""
+        return self._copy(document, "original_path")
+
+    def page_text(self, document: str, page: int) -> str:
+        return str(self._ask(document, "page_text", page))
+
+    def page_words(self, document: str, page: int) -> tuple[PrintedWord, ...]:
+        words: tuple[PrintedWord, ...] = self._ask(document, "page_words", page)
+        return words
+
+    def text_reader(self, document: str, page: int) -> str:
+        return str(self._ask(document, "text_reader", page))
+
+    def failed_pages(self, document: str) -> tuple[FailedPage, ...]:
+        pages: tuple[FailedPage, ...] = self._ask(document, "failed_pages")
+        return pages
+
+    def check_version(self, document: str, sha256: str) -> None:
+        self._ask(document, "check_version", sha256)
+
+    def explain(
+        self,
+        query: Hit | str | ScoredQuery,
+        document: str | None = None,
+        page: int | None = None,
+        *,
+        image: bool = True,
+        exact_words: bool = False,
+        encoder: str | None = None,
+    ) -> Explanation:
+        """As `Library.explain`: from the vectors that the page's partition has. A cluster has no further encoders."""
+        if encoder is not None:
+            raise FurtherEncoderNotFound(f"a cluster has no further encoders, so none that is called {encoder!r}")
+        if isinstance(query, Hit):
+            self.check_version(query.document_id, query.sha256)
+            return self.explain(query.query, query.document_id, query.page, image=image)
+        if document is None or page is None:
+            raise ValueError("a query without a hit needs the document and the page: explain(query, document, page)")
+        row = self._find(document)
+        if isinstance(query, str):
+            query = self._in(row.collection_name).search(query, k=1, exact_words=exact_words).query
+        statistics = None
+        if query.text_scale is not None:
+            text = query.embedding.text
+            replies = self._router.ask("text_statistics", lambda _: (row.collection_name, text))
+            known = [each for each in self._session.by_partition(replies) if each is not None]
+            statistics = known[0]
+            for each in known[1:]:
+                statistics += each
+        why: Explanation = self._router.ask_one(
+            self._partition_of(row.id), "explain", query, row.id, page, image, statistics
+        )
+        return why
+
+    def ingest(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        replace: bool = False,
+        metadata: Metadata | None = None,
+        pool: int | None = None,
+        ocr: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+        on_file: Callable[[FileReport], None] | None = None,
+    ) -> IngestReport:
+        """As `Library.ingest`: which document a file is, is decided over all partitions, which then read in parallel.
+
+        The report of a file comes when its pages are stored, and so does its `progress`, once. A writer that is lost is
+        replaced by another replica, which goes on with the file.
+        """
+        work = ClusterIngest(self._session, self._name, replace, metadata, pool, ocr)
+        return work.run(sources, Callbacks(progress, cancel, on_file))
+
+    def ingest_again(self, document: str) -> FileReport:
+        """As `Library.ingest_again`."""
+        row = self._find(document)
+        report: FileReport = self._router.write(self._partition_of(row.id), "write", "ingest_again", row.id)
+        return report
+
+    def _in(self, collection: str) -> "ClusterDocuments":
+        return self if collection == self._name else ClusterCollection(self._session, collection)
+
+    def _copy(self, document: str, method: str, *given: Any) -> Path:  # noqa: ANN401
+        row = self._find(document)
+        name, data = self._router.ask_one(self._partition_of(row.id), "read_file", method, row.id, *given)
+        path = Path(self._session.files.name) / f"{row.id}-{row.sha256[:12]}-{name}"
+        path.write_bytes(data)
+        return path
+
+    def _ask(self, document: str, method: str, *given: Any) -> Any:  # noqa: ANN401  what the library returns
+        row = self._find(document)
+        return self._router.ask_one(self._partition_of(row.id), "read", method, row.id, *given)
+
+    def _partition_of(self, document_id: str) -> int:
+        return self._session.layout.partition_of(document_id)
+
+    def _find(self, document: str) -> DocumentRow:
+        """An id says itself where its document lies; for a name all partitions are asked."""
+        meant: list[MeantDocument] = self._router.ask_one(self._partition_of(document), "meant_by", document)
+        if not any(each.level == 0 for each in meant):
+            replies = self._router.ask("meant_by", lambda _: (document,))
+            meant = [each for part in self._session.by_partition(replies) for each in part]
+        return choose_document(document, meant, self._names_in)
+
+    def _ids(self, document: str | Iterable[str] | None) -> frozenset[str] | None:
+        if document is None:
+            return None
+        names = [document] if isinstance(document, str) else document
+        return frozenset(self._in(self._name)._find(name).id for name in names)
+
+    def _example(self, document: str, page: int) -> ExampleQuery:
+        row = self._find(document)
+        example: ExampleQuery = self._router.ask_one(self._partition_of(row.id), "example", row.id, page)
+        return example
+
+
+class ClusterCollection(ClusterDocuments):
+    """The handle of one collection in all partitions."""
+
+    def __init__(self, session: ClusterSession, name: str) -> None:
+        super().__init__(session, name, names_in=name)
+
+    def __repr__(self) -> str:
+        return f"ClusterCollection({self._name!r} of {str(self._session.layout.root)!r})"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+
+class Cluster(ClusterDocuments):
+    """Documents in partitions on several machines; safe to share between threads. Close it, or use it as a context
+    manager: its replicas go on, for other clients; `stop` ends them.
+    """
+
+    def __init__(self, session: ClusterSession, *, shutdown: Callable[[], None] | None = None) -> None:
+        super().__init__(session, DEFAULT_COLLECTION, names_in=None)
+        self._shutdown = shutdown
+
+    def __repr__(self) -> str:
+        layout = self._session.layout
+        return f"Cluster({str(layout.root)!r}, {layout.partitions} partitions, {layout.replicas} replicas of each)"
+
+    @property
+    def path(self) -> Path:
+        return self._session.layout.root
+
+    @property
+    def layout(self) -> ClusterLayout:
+        return self._session.layout
+
+    @property
+    def encoder(self) -> Encoder:
+        """The cluster's encoder, in this process. Raises `EncoderError`."""
+        return self._session.encoder
+
+    def close(self) -> None:
+        self._session.close()
+        if self._shutdown is not None:
+            self._shutdown()
+
+    def stop(self) -> None:
+        """Ends the replicas, for all clients; what is stored stays, and the next `open_cluster` starts them again."""
+        self._session.actors.stop()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def collection(self, name: str) -> ClusterCollection:
+        """The handle of a collection, also of one that its first ingest is to make."""
+        return ClusterCollection(self._session, name if name in self.collections() else clean_collection_name(name))
+
+    def collections(self) -> list[str]:
+        """Their names, in the order of the partitions that have them."""
+        parts = self._session.by_partition(self._router.ask("read", lambda _: ("collections",)))
+        return list(dict.fromkeys(name for names in parts for name in names))
+
+    def delete_collection(self, name: str) -> None:
+        """Removes a collection and all its documents, from one partition after the other."""
+        found = False
+        for partition in self._router.partitions:
+            with suppress(CollectionNotFound):
+                self._router.write(partition, "write", "delete_collection", name)
+                found = True
+        if not found:
+            raise CollectionNotFound(f"there is no collection {name!r} in {self.path}")
+
+    def compact(self) -> tuple[Compaction, ...]:
+        """As `Library.compact`, of each partition, one after the other."""
+        return tuple(self._router.write(partition, "write", "compact") for partition in self._router.partitions)
+
+    def verify(self) -> tuple[Verification, ...]:
+        """As `Library.verify`, of each partition, one after the other; nothing is repaired."""
+        return tuple(self._router.ask_one(partition, "read", "verify") for partition in self._router.partitions)
+
+    def status(self) -> ClusterStatus:
+        """Every partition and replica; those that do not answer within seconds are said not to."""
+        found = self._session.actors.statuses()
+        partitions = tuple(_partition_status(number, replicas) for number, replicas in sorted(found.items()))
+        return ClusterStatus(self.path, partitions, status_warnings(partitions))
+
+    def rolling_restart(self) -> None:
+        """Starts all replicas anew, where they are, one after the other: of each partition the others answer."""
+        for number in range(self.layout.replicas):
+            for partition in self._router.partitions:
+                self.move(partition, number, self._session.actors.node_of(partition, number))
+
+    def move(self, partition: int, replica: int, node: str = "") -> None:
+        """Starts a replica anew on another node, by Ray's id of it; "" for the one with the least to do.
+
+        Where it is the only one of its partition, questions wait for it.
+        """
+        actors = self._session.actors
+        chosen = node
+        if not chosen:
+            numbers = range(self.layout.replicas)
+            used = [actors.node_of(each, number) for each in self._router.partitions for number in numbers]
+            siblings = [actors.node_of(partition, number) for number in numbers if number != replica]
+            chosen = even_nodes(used, actors.nodes(), siblings)
+        self._router.replicas(partition)[replica].is_dead = True
+        actors.restart(partition, replica, chosen)
+
+    def rebalance(self) -> int:
+        """Moves replicas to nodes that have fewer, as after nodes were added; returns how many were moved."""
+        actors, moved = self._session.actors, 0
+        places = {
+            (partition, number): actors.node_of(partition, number)
+            for number in range(self.layout.replicas)
+            for partition in self._router.partitions
+        }
+        for (partition, number), node in places.items():
+            others = [place for key, place in places.items() if key != (partition, number)]
+            siblings = [place for key, place in places.items() if key[0] == partition and key[1] != number]
+            best = even_nodes(others, actors.nodes(), siblings)
+            is_crowded = node in siblings and best not in siblings
+            if not node or is_crowded or others.count(node) > others.count(best):
+                self.move(partition, number, best)
+                places[partition, number] = best
+                moved += 1
+        return moved
+
+
+def _partition_status(partition: int, replicas: list[dict[str, Any] | None]) -> PartitionStatus:
+    known = [
+        ReplicaStatus(number, alive=False)
+        if each is None
+        else ReplicaStatus(number, alive=True, **{name: value for name, value in each.items() if name != "library"})
+        for number, each in enumerate(replicas)
+    ]
+    library = next((each["library"] for each in replicas if each is not None), None)
+    return PartitionStatus(partition, library, tuple(known))

@@ -1,0 +1,205 @@
+"""A cluster on three nodes of this machine, beside one library that holds the same."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("ray", reason="a cluster needs Ray: pip install 'colvision[ray]'")
+
+import ray
+
+import colvision
+from colvision.cli import main
+from colvision.cluster import RouterOptions, open_cluster
+from colvision.cluster.actors import router_of
+from colvision.cluster.layout import FILE_NAME
+from colvision.cluster.searcher import ClusterSearcher
+from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryFormat, PartitionUnavailable
+from colvision.search import SearchOptions
+from tests.helpers.answers import QUESTIONS, answered, sharp_toy, write_documents
+from tests.helpers.ray_nodes import ray_nodes
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = [
+    {},
+    {"k": 3, "text_fusion": True},
+    {"k": 60, "text_fusion": False, "mode": "exact"},
+    {"k": 4, "soft_idf": False, "where": "page<3"},
+    {"where": "document=d003.tiff or year>1"},
+]
+QUICK = RouterOptions(hedge=1.0, time_limit=120.0)
+
+
+class Both:
+    """The same documents in a cluster and in one library."""
+
+    def __init__(self, nodes, folder):
+        self.nodes = nodes
+        self.folder = folder
+        self.paths = write_documents(folder, 14)
+        encoder = sharp_toy()
+        self.library = colvision.open_library(folder / "library", encoder=encoder)
+        root = folder / "cluster"
+        self.cluster = open_cluster(
+            root, address=nodes.address, partitions=2, replicas=2, encoder=encoder, options=QUICK
+        )
+        for each in (self.library, self.cluster):
+            report = each.ingest(self.paths)
+            assert len(report.new) == 14 and report.pages > 14, str(report)
+
+    def assert_equal(self, questions=QUESTIONS, options=OPTIONS):
+        for asked in options:
+            for text in questions:
+                whole, together = self.library.search(text, **asked), self.cluster.search(text, **asked)
+                assert answered(together) == answered(whole), (text, asked)
+
+    def close(self):
+        self.cluster.close()
+        self.library.close()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    with ray_nodes(3) as nodes:
+        made = Both(nodes, tmp_path_factory.mktemp("cluster"))
+        yield made
+        made.close()
+
+
+def test_both_partitions_are_filled_and_their_replicas_run_on_different_nodes(both):
+    if both.cluster.status().warnings:  # a node was too busy to take its part: Ray has found another
+        both.cluster.rebalance()
+    status = both.cluster.status()
+    assert status.warnings == ()
+    assert status.pages == both.library.status().collections[0].pages
+    assert all(partition.pages > 0 for partition in status.partitions)
+    for partition in status.partitions:
+        assert len({replica.node for replica in partition.replicas}) == 2
+    assert {document.name for document in both.cluster.documents()} == {path.name for path in both.paths}
+
+
+def test_the_answers_are_those_of_one_library_after_every_change(both):
+    both.library.set_metadata("d005.tiff", {"year": 2})
+    both.cluster.set_metadata("d005.tiff", {"year": 2})
+    both.assert_equal()
+    for each in (both.library, both.cluster):
+        assert each.delete("d002.tiff").name == "d002.tiff"
+        assert each.rename("d004.tiff", "renamed.tiff").name == "renamed.tiff"
+    both.assert_equal(options=OPTIONS[:2])
+    [other] = write_documents(both.folder, 1, seed=9)  # another d000.tiff
+    for each in (both.library, both.cluster):
+        [report] = each.ingest(other).files
+        assert report.outcome == "replaced"
+    both.assert_equal(options=OPTIONS[:2])
+    many = both.cluster.search_many(QUESTIONS, k=5)
+    assert [answered(each) for each in many] == [answered(each) for each in both.library.search_many(QUESTIONS, k=5)]
+    like = [each.search_like("d001.tiff", 1, k=4) for each in (both.library, both.cluster)]
+    assert answered(like[0]) == answered(like[1])
+
+
+def test_a_file_is_one_document_wherever_it_lies(both):
+    again = both.cluster.ingest(both.paths[5:8])
+    assert [file.outcome for file in again.files] == ["same"] * 3 and not again.pages
+    upload = colvision.Upload(both.paths[6].read_bytes(), "other.tiff")
+    [same] = both.cluster.ingest(upload).files
+    assert (same.outcome, same.name) == ("same", "d006.tiff")
+    [path] = write_documents(both.folder / "cluster", 1, seed=77)
+    data = path.read_bytes()
+    path.unlink()
+    [second] = both.cluster.ingest(colvision.Upload(data, "d007.tiff")).files
+    assert (second.outcome, second.name) == ("new", "d007 (2).tiff")
+    with pytest.raises(ValueError, match="already"):
+        both.cluster.rename("d007 (2).tiff", "d008.tiff")
+    assert both.cluster.delete("d007 (2).tiff").id == second.document_id
+    with pytest.raises(DocumentNotFound):
+        both.cluster.document(second.document_id)
+
+
+def test_pages_are_shown_and_explained_from_where_they_lie(both):
+    [hit] = both.cluster.search("bleed the pump", k=1)
+    [same] = both.library.search("bleed the pump", k=1)
+    assert hit.image().tobytes() == same.image().tobytes() and hit.text == same.text
+    ours, theirs = both.cluster.explain(hit), both.library.explain(same)
+    assert ours.score == theirs.score and ours.similarity_map.tobytes() == theirs.similarity_map.tobytes()
+    by_text = both.cluster.explain("valve", hit.document, hit.page)
+    assert by_text.score == both.library.explain("valve", hit.document, hit.page).score
+    original = both.cluster.original_path(hit.document).read_bytes()
+    assert original == both.library.original_path(hit.document).read_bytes()
+
+
+def test_collections_are_apart_in_all_partitions(both):
+    plans = both.cluster.collection("plans")
+    assert len(plans.ingest(both.paths[9:12]).new) == 3
+    assert sorted(both.cluster.collections()) == ["default", "plans"]
+    assert {hit.document for hit in plans.search("valve", k=50)} <= {path.name for path in both.paths[9:12]}
+    with pytest.raises(DocumentAmbiguous, match="2 documents are named"):
+        both.cluster.document("d010.tiff")
+    both.cluster.delete_collection("plans")
+    assert both.cluster.collections() == ["default"]
+    both.assert_equal(questions=QUESTIONS[:2], options=OPTIONS[:1])
+
+
+def test_a_library_is_no_cluster_and_a_cluster_stays_as_it_was_made(both):
+    with pytest.raises(LibraryFormat):
+        open_cluster(both.folder / "library", address=both.nodes.address)
+    with pytest.raises(ValueError, match="2 partitions"):
+        open_cluster(both.folder / "cluster", partitions=3)
+    assert (both.folder / "cluster" / FILE_NAME).exists()
+
+
+def test_a_node_that_is_lost_costs_no_wrong_and_no_partial_answer(both):
+    right = {text: answered(both.library.search(text)) for text in QUESTIONS}
+    both.nodes.kill(both.nodes.nodes[0])
+    slowest = 0.0
+    with ThreadPoolExecutor(2) as threads:
+        for text, answer in threads.map(lambda text: (text, both.cluster.search(text)), QUESTIONS * 3):
+            assert answered(answer) == right[text]
+            slowest = max(slowest, answer.timing_ms["total"])
+    assert slowest < QUICK.time_limit * 1000
+    [report] = both.cluster.ingest(write_documents(both.folder, 15)[-1]).files  # its writer may be lost, too
+    assert report.outcome == "new"
+    both.library.ingest(both.folder / "d014.tiff")
+    both.assert_equal(options=OPTIONS[:1])
+    both.nodes.add()
+
+
+def test_the_command_line_takes_its_folder(both, monkeypatch):
+    monkeypatch.setattr("colvision.encoders.spec.load", lambda *given, **options: sharp_toy())
+
+    def run(*words, code=0):
+        answer = CliRunner().invoke(main, [*words, "--library", str(both.folder / "cluster")])
+        assert answer.exit_code == code, answer.output
+        return answer
+
+    found = json.loads(run("search", "bleed", "the", "pump", "--json").stdout)["hits"]
+    assert [(hit["document"], hit["page"], hit["score"]) for hit in found] == [
+        (hit.document, hit.page, hit.score) for hit in both.library.search("bleed the pump")
+    ]
+    assert "d001.tiff" in run("list").stdout
+    assert json.loads(run("status", "--json").stdout)["pages"] == both.cluster.status().pages
+    assert "is a cluster, and this command works on one library" in run("verify", code=1).stderr
+
+
+def test_a_partition_without_replicas_is_named_or_left_out_by_who_asks_for_it(both):
+    for number in range(2):
+        with suppress(ValueError):
+            ray.kill(
+                ray.get_actor(f"partition-001-replica-{number}", namespace=both.cluster.layout.namespace),
+                no_restart=True,
+            )
+    for allow_partial in (False, True):
+        options = RouterOptions(hedge=0.5, time_limit=5.0, allow_partial=allow_partial)
+        router = router_of(both.cluster.layout, options)
+        searcher = ClusterSearcher(both.cluster.layout, router, lambda: both.library.encoder)
+        if allow_partial:
+            answer = searcher.search("valve", "default", SearchOptions())
+            assert answer.notices == ("Not searched: partition 1, which does not answer.",) and len(answer)
+        else:
+            with pytest.raises(PartitionUnavailable, match="partition 1 of .* does not answer"):
+                searcher.search("valve", "default", SearchOptions())
+        router.close()
+    assert any("partition 1: no replica answers" in each for each in both.cluster.status().warnings)
