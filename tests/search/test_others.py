@@ -148,7 +148,7 @@ def test_candidates_of_either_encoder_are_found_with_the_scores_of_an_exact_sear
         library.add_encoder("other", ToyEncoder(seed=3, dim=64))
         exact = {(hit.document, hit.page): hit.score for hit in library.search("spare hook", mode="exact", k=100)}
         store, searcher = library._store, library._session.searcher
-        monkeypatch.setattr("colvision.search.searcher._JUDGED", 1)
+        monkeypatch.setattr("colvision.search.searcher.JUDGED", 1)
         answer = library.search("spare hook", k=1)
         assert answer.mode == "rerank" and answer.candidates >= 4 and store and searcher
         for hit in answer:
@@ -158,7 +158,7 @@ def test_candidates_of_either_encoder_are_found_with_the_scores_of_an_exact_sear
 def test_an_encoder_with_candidates_beside_one_that_scans(quick_path, files, monkeypatch):
     monkeypatch.setattr(page_search, "_CANDIDATES", 2)
     monkeypatch.setattr("colvision.maxsim.binary.FIRST_STAGE_PAGES", 1)
-    monkeypatch.setattr("colvision.search.searcher._JUDGED", 1)
+    monkeypatch.setattr("colvision.search.searcher.JUDGED", 1)
     for number, (own, other) in enumerate([(ToyEncoder(), ToyEncoder(seed=3, dim=64)), (ToyEncoder(dim=64), OTHER)]):
         with opened(quick_path / str(number), own) as library:
             library.ingest([save_document(quick_path / f"{number}.tiff", [[f"w{page}", "the"] for page in range(12)])])
@@ -173,7 +173,7 @@ def test_an_encoder_with_candidates_beside_one_that_scans(quick_path, files, mon
 
 def test_a_first_stage_chooses_and_the_own_encoder_orders(library, monkeypatch):
     monkeypatch.setattr(page_search, "_CANDIDATES", 2)
-    monkeypatch.setattr("colvision.search.searcher._JUDGED", 1)
+    monkeypatch.setattr("colvision.search.searcher.JUDGED", 1)
     library.add_encoder("other", OTHER)
     own = {(hit.document, hit.page): hit.score for hit in library.search("valve", encoders=(), k=100)}
     answer = library.search("valve", first_stage="other", k=1)
@@ -189,7 +189,7 @@ def test_a_first_stage_chooses_and_the_own_encoder_orders(library, monkeypatch):
 
 def test_a_first_stage_of_probabilities_keeps_their_weights(quick_path, files, monkeypatch):
     monkeypatch.setattr(page_search, "_CANDIDATES", 1)
-    monkeypatch.setattr("colvision.search.searcher._JUDGED", 1)
+    monkeypatch.setattr("colvision.search.searcher.JUDGED", 1)
     with opened(quick_path, Sharp()) as library:
         library.ingest(files)
         library.add_encoder("other", OTHER)
