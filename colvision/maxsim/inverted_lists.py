@@ -12,6 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,14 @@ class Centroids:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Centroids":
-        """What `to_bytes` gave. Raises `ValueError`, `KeyError` or `OSError` for anything else."""
+        """What `to_bytes` gave. Raises `ValueError` for anything else."""
+        try:
+            return cls._read(data)
+        except (KeyError, OSError, EOFError, BadZipFile) as error:
+            raise ValueError(f"no centroids: {error}") from error
+
+    @classmethod
+    def _read(cls, data: bytes) -> "Centroids":
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             quantisation_range, residual_range = found["ranges"].tolist()
             return cls(

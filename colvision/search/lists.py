@@ -48,6 +48,11 @@ class ListMaxima:
         """Some of the pages, by their sorted places."""
         return replace(self, pages=self.pages[places], maxima=self.maxima[places])
 
+    def with_pages(self, others: Pages) -> "ListMaxima":
+        """With pages that have nothing."""
+        pages = np.union1d(self.pages, others)
+        return replace(self, pages=pages, maxima=self.of(pages))
+
     def of(self, pages: Pages) -> Floats:
         """(n, t) the similarities of sorted rows of the table."""
         found = np.full((len(pages), self.maxima.shape[1]), NONE, np.float32)

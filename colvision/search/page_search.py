@@ -115,9 +115,14 @@ class PageSearch:
         found = list_maxima(self.table, request.query, self.info)
         query = self._weigh_by_lists(request, found)
         count = max(_LIST_CANDIDATES, 4 * request.options.k)
+        if len(self.pages) <= count:
+            return query, self.pages
         within = self._within_scope(found)
         if len(within.pages) < count:  # of words that are nowhere: what is nearest to them
             within = self._within_scope(list_maxima(self.table, request.query, self.info, least=NONE))
+        if len(within.pages) < count:
+            others = np.setdiff1d(self.pages, within.pages, assume_unique=True)[: count - len(within.pages)]
+            within = within.with_pages(others)
         pixels = within.at(best_rows(query.scores(within.maxima), count))
         pages = self._with_other_candidates(request, query, pixels.pages)
         candidates = pages

@@ -49,7 +49,7 @@ class CentroidSets:
             if key not in self._known:
                 with self._db.read():
                     data = rows.centroids.data(self._db, key)
-                with suppress(ValueError, KeyError, OSError):
+                with suppress(ValueError):
                     if data is not None:
                         self._known[key] = Centroids.from_bytes(data)
             return self._known.get(key)
