@@ -75,8 +75,8 @@ def test_similarities_of_what_lists_hold_are_near_the_exact_ones(snapshot):
         found = list_maxima(table, asked, INFO)
         exact = code_maxima(table, found.pages, asked.vectors, INFO.quantisation_range)
         is_there = found.maxima > NONE
-        differences = (found.maxima - exact)[is_there]
-        assert differences.max() < 0.1 and np.abs(differences).mean() < 0.03  # the best vector may be in another list
+        differences = np.abs(found.maxima - exact)[is_there]  # the best vector may be in another list
+        assert np.quantile(differences, 0.99) < 0.15 and differences.mean() < 0.03
         likely = INFO.calibration(code_maxima(table, np.arange(800), asked.vectors, INFO.quantisation_range)) > 0.5
         assert likely.sum() <= 1.02 * (INFO.calibration(found.of(np.arange(800))) > 0.3).sum()
 
