@@ -165,12 +165,16 @@ class TextLayers:
 
     def holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
         """Which of the words the text of each page (id of its document, number) holds; none where the page is gone."""
-        sql = """
-            SELECT pages.key FROM pages JOIN documents ON documents.key = pages.document
-            WHERE documents.id = ? AND pages.number = ?"""
+        if not pages:
+            return []
+        sql = f"""
+            WITH asked (id, number) AS (VALUES {", ".join(["(?, ?)"] * len(pages))})
+            SELECT asked.id, asked.number, pages.key FROM asked CROSS JOIN documents ON documents.id = asked.id
+            CROSS JOIN pages ON pages.document = documents.key AND pages.number = asked.number"""
         with self._lock, self._db.read():
-            keys = [next((row[0] for row in self._db.all(sql, page)), None) for page in pages]
-            listed = ", ".join(str(key) for key in keys if key is not None)
+            key_of = {(row[0], row[1]): row[2] for row in self._db.all(sql, [each for page in pages for each in page])}
+            keys = [key_of.get(page) for page in pages]
+            listed = ", ".join(str(key) for key in key_of.values())
             sql = f"SELECT rowid FROM page_text WHERE page_text MATCH ? AND rowid IN ({listed})"
             held = {
                 word: {key for (key,) in self._db.all(sql, [_expression(groups)])}
