@@ -197,7 +197,8 @@ class RerankingView:
 class AnswerView:
     """`pages` were searched; `notice` says in words what was not found: no page matches well, a number is nowhere.
 
-    `mode` is exact (every page's codes were compared) or rerank (those of `candidates`, the best by their sign bits).
+    `mode` is exact (every page's codes were compared), or lists or rerank (those of `candidates`, the best by inverted
+    lists or by their sign bits).
     `retrievers` were asked: maxsim, bm25 where the text layers know a word of the query, and further encoders of the
     collection by their names, as which their shares stand in `score_terms`. `other_words` were looked for besides, by
     the word of the query that they stand for. `reranker` is None where the order is the score's.

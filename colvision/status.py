@@ -9,6 +9,7 @@ from typing import Any, Literal
 from colvision.core.encoder import EncoderInfo
 from colvision.core.health import Health
 from colvision.core.metadata import Metadata
+from colvision.maxsim.inverted_lists import entry_bytes
 from colvision.search.device import DeviceStatus, SearchDevice
 from colvision.store import Damage, Store
 from colvision.store.records import CollectionRow, DocumentRow, ShardRow
@@ -59,17 +60,19 @@ class Document:
 class ShardBytes:
     """The contents of the shards of a collection, in bytes; `dead` is the share of deleted pages in all of it.
 
-    `grids` are all that is neither codes nor bits; also the vectors that shards of an older colvision may hold.
+    `grids` are all that is none of codes, bits and inverted `lists`; also the vectors that shards of an older colvision
+    may hold.
     """
 
     codes: int
     bits: int
     grids: int
     dead: int
+    lists: int = 0
 
     @property
     def total(self) -> int:
-        return self.codes + self.bits + self.grids
+        return self.codes + self.bits + self.lists + self.grids
 
     @property
     def dead_share(self) -> float:
@@ -258,10 +261,15 @@ def _shard_bytes(row: CollectionRow, shards: list[ShardRow], live: Mapping[int, 
     dim = row.info.dim if row.info is not None else 0
     codes = dim * sum(shard.vectors for shard in shards)
     has_bits = dim % BITS_A_WORD == 0
-    bits = dim // 8 * sum(shard.vectors for shard in shards if has_bits and shard.format >= SHARD_FORMAT)
+    bits = (
+        dim
+        // 8
+        * sum(shard.vectors for shard in shards if has_bits and shard.format >= SHARD_FORMAT and not shard.centroids)
+    )
+    lists = entry_bytes(dim) * sum(shard.vectors for shard in shards if shard.centroids)
     total = sum(shard.bytes for shard in shards)
     dead = sum(shard.bytes * (shard.pages - live.get(shard.key, 0)) // shard.pages for shard in shards)
-    return ShardBytes(codes, bits, max(0, total - codes - bits), dead)
+    return ShardBytes(codes, bits, max(0, total - codes - bits - lists), dead, lists)
 
 
 def _warnings(status: CollectionStatus, loaded: EncoderInfo | None) -> Iterator[str]:

@@ -23,7 +23,7 @@ export function summarise(answer, { added, again, judged, isLimited, what }) {
   const other = total - Object.values(parts).reduce((sum, part) => sum + part, 0);
   if (other > total / 10) parts.other = other; // such as what a first search loads
   const listed = Object.entries(parts).map(([name, value]) => `${name.replaceAll("_", " ")} ${inMilliseconds(value)}`);
-  if (answer.mode === "rerank") listed.push(`${plural(answer.candidates, "page")} compared in full`);
+  if (answer.mode !== "exact") listed.push(`${plural(answer.candidates, "page")} compared in full`);
   if (answer.retrievers.includes("bm25")) listed.push("pixels and text layer");
   if (answer.reranker) listed.push(`the best ${answer.reranker.candidates} ordered by ${answer.reranker.name}`);
   const place = what ? ` for what is ${what}` : "";

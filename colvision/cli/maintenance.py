@@ -74,7 +74,8 @@ def _tell_cluster(state: "ClusterStatus", *, as_json: bool) -> None:
 
 def _describe(each: colvision.CollectionStatus) -> str:
     encoder = f"{each.encoder.name} {each.encoder.fingerprint[:12]}" if each.encoder else "none yet"
-    held = _sizes({"codes": each.shard_bytes.codes, "bits": each.shard_bytes.bits, "grids": each.shard_bytes.grids})
+    parts = each.shard_bytes
+    held = _sizes({"codes": parts.codes, "bits": parts.bits, "lists": parts.lists, "grids": parts.grids})
     unread = [f"{name} ({summary})" for name, summary in each.not_whole.items()]
     more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
     not_whole = f"\n  not read whole: {', '.join(unread[:_NAMED])}{more}; see `colvision list`" if unread else ""

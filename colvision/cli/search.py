@@ -161,7 +161,7 @@ def _show(answer: colvision.Answer, *, by_words: bool) -> None:
         stderr.print(escape(f"also looked for: {', '.join(others)}"))
     by = [{"maxsim": "their pixels", "bm25": "their text"}.get(name, name) for name in answer.retrievers]
     asked = f" by {', '.join(by[:-1])} and {by[-1]}" if len(by) > 1 else ""
-    how = f", {answer.candidates} of them closely" if answer.mode == "rerank" else ""
+    how = "" if answer.mode == "exact" else f", {answer.candidates} of them closely"
     stderr.print(f"searched {format_count(answer.pages, 'page')}{asked}{how} in {answer.timing_ms['total']:.0f} ms")
     if (reranking := answer.reranking) is not None:
         given, spent = format_count(reranking.candidates, "page"), answer.timing_ms["reranker"]

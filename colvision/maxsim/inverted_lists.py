@@ -140,8 +140,16 @@ def train_centroids(sample: Floats, count: int) -> Centroids:
 def _main_axes(covariance: Floats) -> Floats:
     """(r, dim) orthogonal unit vectors, along which residuals are largest."""
     _, axes = np.linalg.eigh(covariance.astype(np.float64))
-    kept = min(AXES, len(axes) // 8 * 8)
-    return np.ascontiguousarray(axes[:, ::-1][:, :kept].T, np.float32)
+    return np.ascontiguousarray(axes[:, ::-1][:, : _axes_kept(len(axes))].T, np.float32)
+
+
+def _axes_kept(dim: int) -> int:
+    return min(AXES, dim // 8 * 8)  # whole words of 8 bytes
+
+
+def entry_bytes(dim: int) -> int:
+    """What a vector takes in its list: its residual and its page."""
+    return _axes_kept(dim) + np.dtype(np.uint16).itemsize
 
 
 def assign(centroids: Centroids, vectors: Floats) -> ListIds:

@@ -78,6 +78,24 @@ def compute_score_terms(
     }
 
 
+def bound_score_terms(query: ScoredQuery, best: Floats) -> Scores:
+    """(pages,) what the terms of pages are at most together, by the best probabilities (pages, t) that they have."""
+    if not query.calibration.is_probability or query.embedding.is_example or len(query.weights) == 0:
+        return np.zeros(len(best), np.float64)
+    printed = query.as_printed(best)
+    chance = best[:, printed.tokens] * printed.scale  # (pages, p)
+    chance = np.where(chance > _LEAST_PROBABILITY, chance, 0.0)
+    bound: Scores = _FREQUENCY_WEIGHT * (printed.weights * (chance > 0)).sum(axis=1, dtype=np.float64)
+    number = printed.is_printed.cumsum(axis=1)
+    others = np.maximum(printed.is_printed.sum(axis=1) - 1, 1)
+    for later in range(1, chance.shape[1]):
+        both = np.minimum(printed.weights[:, :later], printed.weights[:, later, None])
+        both = both * (chance[:, :later] * chance[:, later, None])  # (pages, later)
+        follows = number[:, later, None] == number[:, :later] + 1
+        bound += _ORDER_WEIGHT * (both * follows).sum(axis=1) + _NEAR_WEIGHT * both.sum(axis=1) / others
+    return bound
+
+
 def _find_places(
     probabilities: Floats, scale: Floats, grids: Sequence[PatchGrid], starts: Starts
 ) -> tuple[Scores, _Places]:

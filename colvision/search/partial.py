@@ -88,7 +88,7 @@ class PartialSearch:
         scope = page_scope(self.table, request.options, statistics.findings)
         search = PageSearch(self.table, self.info, scope, self.memory, self.maxima)
         [scored], spent, mode = compare_pages(search, [request], [_NO_OTHERS])
-        ranked = rank_pages(self.table, scored, self.info.quantisation_range)
+        ranked = rank_pages(self.table, scored, self.info.quantisation_range, is_part=True)
         timing = {**spent, "total": (time.perf_counter() - started) * 1000}
         unseen = unseen_codes(scored) if len(scored.maxima) else None
         return PartialAnswer(ranked, len(search.pages), mode, len(scored.pages), retrievers(scored), unseen, timing)

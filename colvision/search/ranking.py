@@ -1,7 +1,7 @@
 """From similarities to hits in order."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from colvision.core.embedding import Floats
 from colvision.core.metadata import Metadata
 from colvision.core.query import FusedQuery, ScoredQuery, Scores, TermScale
 from colvision.maxsim import similarities
-from colvision.maxsim.score_terms import compute_score_terms
+from colvision.maxsim.score_terms import bound_score_terms, compute_score_terms
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
 from colvision.search.fusion import OtherScores
@@ -22,6 +22,7 @@ from colvision.search.scan import PageTable
 from colvision.store.fulltext import TextScores
 
 _PAGES_A_PRODUCT = 50  # pages that are compared in one product: what is called for a few takes as long as for all
+_BOUNDED_TOKENS = 32  # above it bounds cost as much as they save
 _TERM_PAGES = 100  # best pages by MaxSim whose extra terms are computed; hits are among them
 
 
@@ -103,10 +104,13 @@ class RankedPages:
         )
 
 
-def rank_pages(table: PageTable, scored: ScoredPages, quantisation_range: float) -> RankedPages:
+def rank_pages(
+    table: PageTable, scored: ScoredPages, quantisation_range: float, *, is_part: bool = False
+) -> RankedPages:
     """The `k` best pages by their score, and those that equal the last of them.
 
-    Where there are extra terms, the best 100 without them are scored again.
+    Where there are extra terms, the best 100 without them are scored again: all of them for a part of a collection,
+    else those that can be among the `k` best.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
     query, texts, pixels, text, document = _base_scores(table, scored, contributions)
@@ -120,7 +124,19 @@ def rank_pages(table: PageTable, scored: ScoredPages, quantisation_range: float)
     chosen = best_rows(first, ranked_count(query, scored.options.k))
     terms: dict[str, Scores] = {}
     if query.calibration.is_probability and len(chosen):
-        terms |= _score_terms(table, scored.pages[chosen], query, quantisation_range)
+
+        def terms_of(some: NDArray[np.int64]) -> Mapping[str, Scores]:
+            return _score_terms(table, scored.pages[some], query, quantisation_range)
+
+        if is_part or scored.others or len(query.weights) > _BOUNDED_TOKENS or scored.options.k >= len(chosen) // 2:
+            terms |= terms_of(chosen)
+        else:
+
+            def whole(pixels: Scores, some: NDArray[np.int64]) -> Scores:
+                text = 0.0 if texts is None else query.text_term(pixels, texts[some])
+                return pixels + text + document[some]
+
+            chosen, terms = _terms_of_best(query, scored, chosen, pixels, terms_of, whole)
         pixels = pixels[chosen] + sum(terms.values())
         text = text[chosen] if texts is None else query.text_term(pixels, texts[chosen])
     else:
@@ -143,6 +159,36 @@ def rank_pages(table: PageTable, scored: ScoredPages, quantisation_range: float)
         None if texts is None else texts[chosen],
         tuple(_found_document(table, key) for key in keys.tolist()),
     )
+
+
+def _terms_of_best(
+    query: ScoredQuery,
+    scored: ScoredPages,
+    chosen: NDArray[np.int64],
+    pixels: Scores,
+    terms_of: Callable[[NDArray[np.int64]], Mapping[str, Scores]],
+    whole: Callable[[Scores, NDArray[np.int64]], Scores],
+) -> tuple[NDArray[np.int64], dict[str, Scores]]:
+    """The places out of `chosen` that can be among the `k` best, and their terms.
+
+    Those that are best at most come first; a page is left out when what it has at most is less than the `k` best of
+    these have. `whole` gives the scores of `pixels` with their terms, which rise with those.
+    """
+    k = scored.options.k
+    bounds = bound_score_terms(query, query.calibrated(np.ascontiguousarray(scored.maxima[chosen].T)).T)
+    most = whole(pixels[chosen] + bounds, chosen) * (1 + 1e-6) + 1e-6  # for rounding
+    is_first = np.zeros(len(chosen), np.bool_)
+    is_first[best_rows(most, 2 * k)] = True
+    first = chosen[is_first]
+    terms = terms_of(first)
+    have = whole(pixels[first] + sum(terms.values()), first)
+    least = np.partition(have, len(have) - k)[len(have) - k]
+    more = chosen[~is_first & (most >= least)]
+    if len(more):
+        of_more = terms_of(more)
+        terms = {name: np.concatenate([values, of_more[name]]) for name, values in terms.items()}
+    order = np.argsort(np.concatenate([first, more]), kind="stable")
+    return np.concatenate([first, more])[order], {name: values[order] for name, values in terms.items()}
 
 
 def ranked_count(query: ScoredQuery, k: int) -> int:

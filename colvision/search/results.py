@@ -129,9 +129,10 @@ class Reranking:
 class Answer(Sequence[Hit]):
     """Hits, best first, of the `pages` that were searched.
 
-    `mode` says how: "exact" (every page's codes were compared) or "rerank" (the codes of the best `candidates` by their
-    sign bits, or by a first stage). `retrievers` are what the pages were found by: "maxsim", "bm25" where the text
-    layers know a word of the query and text fusion is on, and the names of the further encoders that were asked;
+    `mode` says how: "exact" (every page's codes were compared), "lists" (those of the best `candidates` by inverted
+    lists) or "rerank" (by their sign bits, or by a first stage). `retrievers` are what the pages were found by:
+    "maxsim", "bm25" where the text layers know a word of the query and text fusion is on, and the names of the further
+    encoders that were asked;
     `notices` are sentences on those that could not be, or have not read all pages. `unseen` are numbers and codes of
     the query that no page was seen to have. `timing_ms` says how long each part took. `judged` are the hits by which
     the notice is made, where fewer were asked for. `other_words` are those that were looked for besides, by the word of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from colvision.core.embedding import PatchGrid, QueryEmbedding
 from colvision.core.encoder import Calibration
 from colvision.core.query import ScoredQuery
-from colvision.maxsim.score_terms import compute_score_terms
+from colvision.maxsim.score_terms import bound_score_terms, compute_score_terms
 
 LINK = Calibration(slope=30.0, midpoint=0.5)
 GRID = PatchGrid.full(6, 8)
@@ -197,3 +197,20 @@ def test_a_grid_that_lies_at_an_odd_address_and_weights_of_another_type_are_read
 def test_probabilities_of_another_query_are_refused():
     with pytest.raises(ValueError, match="3 rows of probabilities for the 2 tokens"):
         compute_score_terms(query("bleed pump"), page(3), [GRID], np.array([0, 48]))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5))
+@settings(max_examples=40, deadline=None)
+def test_terms_are_never_above_their_bound(seed, tokens):
+    rng = np.random.default_rng(seed)
+    names = " ".join(f"w{number}" for number in range(tokens))
+    scored = query(names, weights=tuple(rng.uniform(0.1, 4, tokens).tolist()))
+    if rng.random() < 0.5 and tokens > 2:  # two spellings of the first word
+        word, spelling = np.maximum(np.arange(tokens) - 1, 0).astype(np.int32), (0, 1, *[0] * (tokens - 2))
+        embedding = replace(scored.embedding, word=word, spelling=spelling, words=scored.embedding.words[: tokens - 1])
+        scored = replace(scored, embedding=embedding)
+    table = rng.uniform(0.2, 0.7, (tokens, 3 * 48)).astype(np.float32)
+    probabilities, starts = scored.calibrated(table), np.array([0, 48, 96, 144])
+    terms = compute_score_terms(scored, probabilities, [GRID] * 3, starts)
+    bound = bound_score_terms(scored, np.maximum.reduceat(probabilities, starts[:-1], axis=1).T)
+    assert (sum(terms.values()) <= bound * (1 + 1e-6) + 1e-9).all()

@@ -186,3 +186,13 @@ def test_a_query_of_many_words_reads_lists_for_some_at_a_time(snapshot):
     long = query(*range(5, 45))
     found, exact = answer(snapshot, long), answer(snapshot, long, mode="exact")
     assert found.mode == "lists" and len(places(found) & places(exact)) >= 9
+
+
+def test_terms_are_computed_for_pages_that_can_be_among_the_best_alone(store, snapshot, monkeypatch):
+    texts = {asked.text: store.text_scores("default", asked.text) for asked in QUERIES}
+    for with_texts in (False, True):
+        found = [answer(snapshot, asked, texts=texts[asked.text] if with_texts else None) for asked in QUERIES]
+        with monkeypatch.context() as patch:
+            patch.setattr("colvision.search.ranking._BOUNDED_TOKENS", -1)
+            every = [answer(snapshot, asked, texts=texts[asked.text] if with_texts else None) for asked in QUERIES]
+        assert [ranked(each) for each in found] == [ranked(each) for each in every]
