@@ -1,5 +1,6 @@
 """One encoder's comparison of queries with the pages of a filter: all of them, or candidates first."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,8 +26,9 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 # A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
 # VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
 _SHARED_GAIN = 1.5
-# Pages that are reranked of those that inverted lists find (docs/search.md).
-_LIST_CANDIDATES = 400
+# Pages that are reranked of those that inverted lists find: at least, and times the square root of all. Of the ten best
+# of 93,008 made-up pages (benchmarks/recombined_pages.py) 1,200 hold .990, 400 hold .973.
+_LIST_CANDIDATES, _LIST_CANDIDATES_A_ROOT = 400, 4.0
 _CODE_PAGES = 4  # more of them for each number or code of a query: the notice says which were seen nowhere
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 
@@ -114,7 +116,8 @@ class PageSearch:
     def _select_by_lists(self, request: QueryRequest) -> tuple[ScoredQuery, Pages]:
         found = list_maxima(self.table, request.query, self.info)
         query = self._weigh_by_lists(request, found)
-        count = max(_LIST_CANDIDATES, 4 * request.options.k)
+        wanted = max(_LIST_CANDIDATES, int(_LIST_CANDIDATES_A_ROOT * math.sqrt(len(self.table))))
+        count = max(wanted, 4 * request.options.k)
         if len(self.pages) <= count:
             return query, self.pages
         within = self._within_scope(found)
