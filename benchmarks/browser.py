@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -57,15 +57,20 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def new_page(browser: Browser, *, size: tuple[int, int] = (1440, 900), scheme: str = "light") -> Page:
-    """An empty tab of its own session; `size` is (width, height) in pixels."""
+def new_session(browser: Browser, *, size: tuple[int, int] = (1440, 900), scheme: str = "light") -> BrowserContext:
+    """Cookies and a cache of its own; `size` of its tabs is (width, height) in pixels."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
     )
     context.set_default_timeout(PATIENCE_MS)
-    return context.new_page()
+    return context
+
+
+def new_page(browser: Browser, *, size: tuple[int, int] = (1440, 900), scheme: str = "light") -> Page:
+    """An empty tab of its own session."""
+    return new_session(browser, size=size, scheme=scheme).new_page()
 
 
 def show(page: Page, address: str) -> None:

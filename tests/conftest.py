@@ -2,11 +2,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # Before torch is imported, and for the processes that tests start: the models here are tiny, and two threads that wait
 # for each other in every product take four times as long as one where another program runs, too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The tests start hundreds of processes: the first compiles what it imports, for all.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 from colvision.app.services.library import LibraryService
@@ -90,47 +91,6 @@ def upload(service, tmp_path):
         return job
 
     return uploading
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from tests.helpers import browser as drive  # it imports playwright, which other tests can do without
-
-    if drive.CHROMIUM is None:
-        pytest.skip("no chromium on the PATH: the page is tested in a real browser where there is one")
-    with drive.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """One application for all browser tests; every test adds what it needs under names of its own."""
-    from tests.helpers import browser as drive
-
-    folder = tmp_path_factory.mktemp("app")
-    with open_library(folder / "library", encoder=ToyEncoder()) as library:
-        library.ingest(save_document(folder / "pump.tiff", PUMP))
-        library.collection("archive").ingest(save_document(folder / "old.tiff", [["elsewhere"]]))
-        for machine in ("press", "lathe"):
-            (folder / machine).mkdir()
-            library.collection("twins").ingest(save_document(folder / machine / "manual.tiff", [["bolt", machine]]))
-    with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
-        yield address
-
-
-@pytest.fixture
-def page(chromium, server):
-    """A tab that has asked no other machine for anything when the test ends, and has met no error."""
-    from tests.helpers import browser as drive
-
-    page = drive.new_page(chromium)
-    asked, errors = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    foreign = [url for url in asked if urlsplit(url).hostname not in (None, "127.0.0.1")]
-    page.context.close()
-    assert (foreign, errors) == ([], [])
 
 
 @pytest.fixture(scope="session")

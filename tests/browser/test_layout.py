@@ -67,20 +67,20 @@ def test_fit_leaves_nothing_to_scroll_sideways(page, server):
 
 
 @pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "dark"), ((1024, 768), "light"), ((390, 844), "dark")])
-def test_nothing_sticks_out_sideways(chromium, server, size, scheme):
-    page = drive.new_page(chromium, size=size, scheme=scheme)
+def test_nothing_sticks_out_sideways(page, server, size, scheme):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.emulate_media(color_scheme=scheme)
     drive.show(page, f"{server}/?q=oil+filter")
     expect(page.locator("#cv-results .cv-card").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     expect(page.get_by_role("button", name="Search", exact=True)).to_be_in_viewport(ratio=1)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, dark[4:-1].split(","))) < 200) is (scheme == "dark")
-    page.context.close()
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1280, 800), (390, 844)])
-def test_nothing_is_cut_off_at_the_start(chromium, server, size):
-    page = drive.new_page(chromium, size=size)
+def test_nothing_is_cut_off_at_the_start(page, server, size):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     drive.show(page, server)
     needed = """element => {
         const text = element.placeholder ?? element.selectedOptions[0].text;
@@ -93,4 +93,3 @@ def test_nothing_is_cut_off_at_the_start(chromium, server, size):
     assert page.locator("#cv-query").evaluate(needed)
     page.evaluate("document.querySelector('#cv-collection').selectedOptions[0].text = 'default (12,345)'")
     assert page.locator("#cv-collection").evaluate(needed)
-    page.context.close()

@@ -13,16 +13,10 @@ pytestmark = pytest.mark.browser
 PAGES = [["oil", "pump", "valve"], ["oil"], ["fan"]]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reranked")
-    with open_library(folder / "library", encoder=ToyEncoder()) as library:
-        library.ingest(save_document(folder / "pump.tiff", PAGES))
-    return folder / "library"
-
-
-def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(page, folder):
-    with drive.serving(*drive.TOY, str(folder), "0", "--rerank") as address:
+def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(page, tmp_path):
+    with open_library(tmp_path / "library", encoder=ToyEncoder()) as library:
+        library.ingest(save_document(tmp_path / "pump.tiff", PAGES))
+    with drive.serving(*drive.TOY, str(tmp_path / "library"), "0", "--rerank") as address:
         drive.show(page, address)
         search(page, "oil pump valve")
         first = page.locator("#cv-results .cv-card").first
@@ -49,10 +43,9 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
         expect(page.locator("#cv-summary")).not_to_contain_text("ordered by")  # a reranker reads words
 
 
-def test_without_a_reranker_there_is_no_switch(page, folder):
-    with drive.serving(*drive.TOY, str(folder), "0") as address:
-        drive.show(page, address)
-        search(page, "oil")
-        page.click("#cv-more")
-        expect(page.locator("#cv-mode")).to_be_visible()
-        expect(page.locator("#cv-rerank")).to_be_hidden()
+def test_without_a_reranker_there_is_no_switch(page, server):
+    drive.show(page, server)
+    search(page, "oil")
+    page.click("#cv-more")
+    expect(page.locator("#cv-mode")).to_be_visible()
+    expect(page.locator("#cv-rerank")).to_be_hidden()

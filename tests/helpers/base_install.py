@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -18,16 +19,20 @@ _HIDING = Path(__file__).with_name("without")
 
 def run_with(extras: Iterable[str], *arguments: object) -> subprocess.CompletedProcess[str]:
     """Python with these arguments, where `pip install 'colvision[extras]'` is all that was done."""
+    environment = os.environ | _hidden(frozenset(extras)) | {"PYTHONPATH": f"{_HIDING}{os.pathsep}{ROOT}"}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@cache  # reading what every distribution has installed takes a third of a second
+def _hidden(extras: frozenset[str]) -> dict[str, str]:
     here = {each.name for each in metadata.distributions()}
     installed = _installed_by(extras)
     packages = {name for name in here if canonicalize_name(name) not in installed}
     modules = {name for name, homes in metadata.packages_distributions().items() if packages.issuperset(homes)}
     # All but ourselves, and what cannot be missed: the tests need these to prove anything.
     assert {"torch", "transformers", "peft", "scipy", "pytest"} <= modules
-    hidden = {"HIDDEN_PACKAGES": " ".join(packages), "HIDDEN_MODULES": " ".join(modules)}
-    environment = os.environ | hidden | {"PYTHONPATH": f"{_HIDING}{os.pathsep}{ROOT}"}
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return {"HIDDEN_PACKAGES": " ".join(packages), "HIDDEN_MODULES": " ".join(modules)}
 
 
 def _installed_by(extras: Iterable[str]) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.browser import CHROMIUM, REAL, chromium, new_page, serving, show, wait_until
+from benchmarks.browser import CHROMIUM, REAL, chromium, new_page, new_session, serving, show, wait_until
 
 __all__ = [
     "CHROMIUM",
@@ -14,6 +14,7 @@ __all__ = [
     "chromium",
     "expect",
     "new_page",
+    "new_session",
     "search",
     "serving",
     "show",
