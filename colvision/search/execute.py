@@ -1,9 +1,9 @@
 """Which pages are compared, and how. Queries that come together share every pass over the pages.
 
-A scan compares the int8 codes of all pages. A first stage chooses pages, whose codes alone are compared: inverted lists
-for calibrations to probabilities, where shards have them (see `lists`), and the sign bits of all pages for plain MaxSim,
-above `FIRST_STAGE_PAGES`. A steep calibration needs more than signs tell: among 1,685 scanned pages of `mini`, the best
-200 by sign bits hold .62 of the ten best.
+A scan compares the int8 codes of all pages. A first stage chooses pages, and their codes alone are compared: inverted
+lists for calibrations to probabilities, where shards have them (see `lists`), and the sign bits of all pages for plain
+MaxSim, above `FIRST_STAGE_PAGES`. A steep calibration needs more than signs tell: among 1,685 scanned pages of `mini`,
+the best 200 by sign bits hold .62 of the ten best.
 """
 
 import time
