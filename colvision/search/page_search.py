@@ -11,6 +11,7 @@ from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.query import ScoredQuery, Scores
 from colvision.maxsim.binary import has_first_stage as compares_signs_first
+from colvision.maxsim.instructions import chosen_instructions
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
 from colvision.search.idf import ExpectedFrequencies, weigh_words
@@ -23,9 +24,8 @@ from colvision.search.statistics import CollectionStatistics, ScoreSample
 # Pages that are reranked: at least, and of those that are searched. Of the ten best of made-up pages of 700 x 128 (see
 # benchmarks/synthetic.py), 256 hold 1.000 among 5,000 and .998 among 10,000; 128 hold .988 and .985.
 _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
-# A page that 32 queries are compared with at once costs each of them so many times less: 1.2 times with AVX2, 1.6 with
-# VNNI, 2.6 with float32, 4.7 with AMX (docs/benchmarks.md).
-_SHARED_GAIN = 1.5
+# A page that 32 queries are compared with at once costs each of them so many times less (docs/benchmarks.md).
+_SHARED_GAINS, _SHARED_GAIN = {"avx2": 1.2, "float32": 2.6, "amx": 4.7}, 1.6  # the last: with VNNI
 # Pages that are reranked of those that inverted lists find: at least, and times the square root of all. Of the ten best
 # of 93,008 made-up pages (benchmarks/recombined_pages.py) 1,200 hold .990, 400 hold .973.
 _LIST_CANDIDATES, _LIST_CANDIDATES_A_ROOT = 400, 4.0
@@ -175,7 +175,8 @@ class PageSearch:
         `queries` are the same with their weights, where those are not their own.
         """
         wanted = np.unique(np.concatenate(candidates))
-        is_shared = len(wanted) * len(requests) <= _SHARED_GAIN * sum(map(len, candidates))
+        gain = _SHARED_GAINS.get(chosen_instructions(), _SHARED_GAIN)
+        is_shared = len(wanted) * len(requests) <= gain * sum(map(len, candidates))
         together = self._maxima(wanted, _vectors(requests)) if is_shared else None
         found, begin = [], 0
         if queries is None:
