@@ -1,25 +1,32 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
 from functools import partial
 from os import PathLike, stat_result
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.concurrency import contextmanager_in_threadpool
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from starlette.routing import Route
 from starlette.types import Scope
 
 import colvision
 from colvision.core.metadata import parse_metadata
+from colvision.core.page import parse_page
 from colvision.pdf import media_type
 from colvision.store.judgements import Verdict
 
+from .changes import Changes
 from .failures import Nowhere, answers, explain_failures
 from .parameters import (
+    NAME_CHARACTERS,
     Collection,
     DocumentInPath,
     DocumentName,
@@ -33,15 +40,27 @@ from .parameters import (
     search_request,
 )
 from .request_body import declared_size, save_request_body
+from .services.answers import WrittenAnswer
 from .services.library import LibraryService
 from .services.search import SearchRequest
 from .threads import Threads
-from .views import AnswerView, DocumentView, ExplanationView, JobView, LibraryView, PageWordsView, QueryImageView
+from .views import (
+    AnswerEventView,
+    AnswerView,
+    DocumentView,
+    ExplanationView,
+    JobView,
+    LibraryView,
+    PageWordsView,
+    QueryImageView,
+)
 
 _ROOT = "/api/v1"
 STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
+_LINES = "application/x-ndjson"
+_LONGEST_WAIT = 60  # seconds, as a proxy waits
 _FACTS = 100  # that are noted with one file
 _BINARY = {"type": "string", "format": "binary"}
 _BYTES = {"schema": _BINARY}
@@ -73,12 +92,15 @@ def create_api(service: LibraryService) -> FastAPI:
         redoc_url=None,
     )
     explain_failures(app)
+    overview = TypeAdapter(LibraryView)
+    app.state.changes = changes = Changes(service.revision, lambda: overview.dump_json(service.overview()))
     reading = Threads(service.settings.quota.readers)
     for routes in (
-        _library_routes(service),
+        _library_routes(service, changes),
         _upload_routes(service, reading),
         _job_routes(service),
         _search_routes(service),
+        _answer_routes(service),
         _image_routes(service, reading),
         _file_routes(service),
     ):
@@ -100,18 +122,27 @@ class _StaticFiles(StaticFiles):
         return response
 
 
-def _library_routes(service: LibraryService) -> APIRouter:
+def _library_routes(service: LibraryService, changes: Changes) -> APIRouter:
     router = APIRouter()
     most = service.settings.quota.name_characters
 
     @router.get("/library", response_model=LibraryView, responses=answers() | {304: {"description": "as before"}})
-    def read_library(request: Request, response: Response) -> Response | LibraryView:
+    async def read_library(
+        request: Request,
+        wait: Annotated[
+            int, Query(ge=0, le=_LONGEST_WAIT, description="seconds to wait for a change of what If-None-Match names")
+        ] = 0,
+    ) -> Response:
         """Documents, jobs and sizes; 304 for the ETag of an answer when nothing has changed since."""
-        tag = service.revision()  # before the answer is made: it is never newer than that
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag, **_KEPT_BY_NOBODY})
-        response.headers.update({"ETag": tag, **_KEPT_BY_NOBODY})
-        return service.overview()
+        known = request.headers.get("if-none-match", "")
+        tag = await changes.changed(known, wait) if known and wait else await changes.tag()
+        headers = {"ETag": tag, "Vary": "Accept-Encoding", **_KEPT_BY_NOBODY}
+        if tag == known:
+            return Response(status_code=304, headers=headers)
+        plain, compressed = await changes.overview(tag)
+        if compressed is None or "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(plain, media_type="application/json", headers=headers)
+        return Response(compressed, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
 
     @router.post("/reencode", status_code=202, responses=answers(404, 507))
     def reencode(collection: Annotated[Collection, Query(max_length=most)] = "default") -> JobView:
@@ -229,6 +260,47 @@ def _search_routes(service: LibraryService) -> APIRouter:
         return Response(service.export_judgements(), media_type="application/jsonl", headers=headers)
 
     return router
+
+
+def _answer_routes(service: LibraryService) -> APIRouter:
+    router = APIRouter()
+    quota = service.settings.quota
+    reading = Threads(quota.drawings)
+
+    @router.post(
+        "/answers",
+        response_class=Response,
+        responses={
+            **answers(404, 409, 502),
+            200: {"model": AnswerEventView, "description": "lines of JSON", "content": {_LINES: {}}},
+        },
+    )
+    async def write_answer(
+        q: Annotated[Words, Query(min_length=1, max_length=quota.query_characters, description="the question")],
+        page: Annotated[
+            tuple[Annotated[Line, Field(max_length=NAME_CHARACTERS)], ...],
+            Query(min_length=1, max_length=quota.answer_pages, description="DOCUMENT:PAGE, whose picture is sent"),
+        ],
+    ) -> Response:
+        """Sends the question and pictures of these pages to the endpoint that the server was started with, and gives
+        its answer as it comes: lines of JSON.
+        """
+        if (writing := service.answers) is None:
+            raise ValueError("this server writes no answers: start it with --answers URL --model NAME")
+        written = await reading.run(lambda: writing.ask(writing.prompt(q, [parse_page(each) for each in page])))
+        return StreamingResponse(_event_lines(written), media_type=_LINES, headers=_KEPT_BY_NOBODY)
+
+    return router
+
+
+async def _event_lines(written: WrittenAnswer) -> AsyncIterator[bytes]:
+    """Where the client has gone the answer is closed at once: nobody waits for the thread that reads it."""
+    events = written.events()
+    try:
+        while (event := await to_thread.run_sync(next, events, None, abandon_on_cancel=True)) is not None:
+            yield json.dumps(asdict(event)).encode() + b"\n"
+    finally:
+        written.close()
 
 
 def _image_routes(service: LibraryService, reading: Threads) -> APIRouter:

@@ -1,7 +1,6 @@
 """The page: Gradio is its frame; everything that is read, sent or drawn is the scripts' in static/, over /api/v1."""
 
 import os
-from urllib.parse import urlsplit
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
@@ -18,16 +17,19 @@ from .api import STATIC, STATIC_URL
 from .services.library import LibraryService
 from .settings import Quota
 
-_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "inspector")  # as `css=` Gradio breaks :is(a, b)
+_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "answers", "inspector")  # as `css=` Gradio breaks :is(a, b)
+_STATIC = STATIC_URL.removeprefix("/")
 _PAGE = ("", "/")
 _FILES = (*_PAGE, "/theme.css", "/favicon.ico")  # all that the page loads of Gradio, and its folders
 _FOLDERS = ("/assets/", "/static/")
 _BASE = b'<base href="./"'
 
 
-def build_page(quota: Quota, static_url: str) -> gr.Blocks:
-    """The places that the scripts fill, and the limits that it tells; the scripts are at `static_url`."""
-    start = f"import('{static_url}/main.js').then(main => main.start())"
+def build_page(quota: Quota) -> gr.Blocks:
+    """The places that the scripts fill, and the limits that it tells. Its addresses are those of its base: whatever
+    path a proxy has it below.
+    """
+    start = f"import(new URL('{_STATIC}/main.js', document.baseURI)).then(main => main.start())"
     limits = {
         "LIMITS": quota.in_words(),
         "ENDINGS": ",".join(MEDIA_TYPES),
@@ -55,17 +57,16 @@ def build_page(quota: Quota, static_url: str) -> gr.Blocks:
 
 def mount_page(app: FastAPI, service: LibraryService) -> FastAPI:
     """The application with its page at /."""
-    static_url = urlsplit(service.settings.public_url.rstrip("/")).path + STATIC_URL
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(service.settings.quota, static_url),
+        build_page(service.settings.quota),
         path="/",
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         show_error=False,
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        head="".join(f'<link rel="stylesheet" href="{static_url}/{name}.css">' for name in _STYLES),
+        head="".join(f'<link rel="stylesheet" href="{_STATIC}/{name}.css">' for name in _STYLES),
         favicon_path=str(STATIC / "icon.svg"),
     )
     mount = mounted.routes[-1]

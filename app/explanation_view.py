@@ -178,6 +178,11 @@ def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
     return np.where(known, steps, 0).astype(np.uint8), low, high
 
 
+def view_matches(why: Explanation) -> list[MatchView]:
+    """What each word of a query found on a page."""
+    return [_match(word, tokens, why) for word, tokens in why.query.embedding.tokens_of_words()]
+
+
 def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
     matches = [why.matches[token] for token in tokens]
     best: TokenMatch = max(matches, key=lambda match: match.contribution)

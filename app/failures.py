@@ -29,6 +29,7 @@ from colvision.errors import (
 )
 from colvision.store.disk import meaning_of
 
+from .services.chat import ChatFailed
 from .services.images import QueryImageExpired
 from .services.uploads import JobNotFound
 from .settings import Busy, LimitReached, TooSlow
@@ -42,6 +43,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (DocumentNotFound, 404),
     (PageNotFound, 404),
     (JobNotFound, 404),
+    (ChatFailed, 502),
     (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
     (LimitExceeded, 413),
@@ -68,6 +70,7 @@ _MEANINGS = {  # of the statuses, in the schema
     422: "a parameter or a file is not as it has to be",
     429: "too much is asked at once: ask again after Retry-After seconds",
     500: "a fault of the server",
+    502: "the endpoint that writes answers gave none",
     503: "the library cannot do that now",
     507: "the disk is full",
 }

@@ -2,20 +2,22 @@
 
 A page of another site must not be able to reach a server on this machine: not by a name that resolves to it (the Host
 check), nor by a form, a script or an image (the checks of Origin and Sec-Fetch-Site). With a token, nobody gets in
-without it. What a proxy says of itself is not believed: its address is a setting.
+without it. What a proxy says of itself is not believed, unless it is one that the settings name.
 """
 
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from .settings import LOOPBACK
+from .settings import LOOPBACK, is_sub_path, networks
 
 Scope = MutableMapping[str, Any]  # the three types of ASGI
 Message = MutableMapping[str, Any]
@@ -28,6 +30,8 @@ _GRADIO_PATH = "/gradio_api/"  # the page sends nothing there, so nobody does: G
 _LOOPBACK_HOSTS = tuple(f"[{name}]" if ":" in name else name for name in LOOPBACK)  # as a Host header has them
 _PROXY_HEADERS = (b"forwarded", b"x-forwarded-", b"x-gradio-server")  # Gradio would put them into its page
 
+_HOST = re.compile(r"([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+
 # Gradio's page needs inline scripts; nothing may come from, or go to, another machine.
 _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; base-uri 'self'; "
@@ -35,39 +39,71 @@ _POLICY = (
 )
 
 
-class Guard:
-    """An ASGI application around another one.
+class _Address(NamedTuple):
+    """Where a browser has opened the application: `path` is "" or a path without a slash at its end."""
 
-    `public_url` is the address that browsers open where a proxy stands before the application: the proxy may pass its
-    Host header on or not, and the path whole or without what `public_url` begins with.
+    scheme: str
+    host: str
+    path: str
+
+
+class Guard:
+    """An ASGI application around another one; the rest are the `Settings` of these names.
+
+    Where a proxy stands before it, that may pass its Host header on or not, and the path whole or without what it is
+    served below.
     """
 
-    def __init__(self, app: App, *, token: str = "", public_url: str = "") -> None:
+    def __init__(
+        self, app: App, *, token: str = "", public_url: str = "", root_path: str = "", forwarded_allow_ips: str = ""
+    ) -> None:
+        public = urlsplit(public_url.rstrip("/"))
         self._app = app
         self._tokens = _as_bytes(token) if token else ()
         self._cookie_value = hashlib.sha256(f"colvision {token}".encode(errors="surrogateescape")).hexdigest()
-        self._public = urlsplit(public_url.rstrip("/")) if public_url else None
+        self._public = _Address(public.scheme, public.netloc, public.path) if public_url else None
+        self._root_path = root_path.rstrip("/")
+        self._proxies = networks(forwarded_allow_ips)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         host = Headers(scope=scope).get("host", "")
-        scope = _as_opened(scope, self._public)
-        answer = self._refusal(scope, host) or (self._check_token(scope) if self._tokens else None) or self._app
-        await answer(scope, receive, _with_headers(send))
+        address = self._public or self._address(scope, host)
+        scope = _as_opened(scope, address)
+        answer = self._refusal(scope, host, address.host)
+        answer = answer or (self._check_token(scope) if self._tokens else None)
+        await (answer or self._app)(scope, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope, host: str) -> Response | None:
-        """`host` is the Host header as it came: a proxy may have put our own address there."""
-        public = [self._public.netloc.lower()] if self._public else []
-        if not self._tokens and _name_of(host) not in (*_LOOPBACK_HOSTS, *map(_name_of, public)):
+    def _address(self, scope: Scope, host: str) -> _Address:
+        """As the request has it; where a proxy that is believed has sent it, as that says."""
+        headers = Headers(scope=scope) if self._is_by_proxy(scope) else Headers()
+        scheme, named, path = (_last(headers, f"x-forwarded-{name}") for name in ("proto", "host", "prefix"))
+        return _Address(
+            scheme if scheme in ("http", "https") else scope.get("scheme", "http"),
+            named if _HOST.fullmatch(named) else host,
+            path.rstrip("/") if is_sub_path(path) else self._root_path,
+        )
+
+    def _is_by_proxy(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        try:
+            return client is not None and any(ip_address(client[0]) in network for network in self._proxies)
+        except ValueError:  # no address, as of a test's client
+            return False
+
+    def _refusal(self, scope: Scope, host: str, opened: str) -> Response | None:
+        """`host` is the Host header as it came: a proxy may have put our own there; `opened` is what was opened."""
+        names = [_name_of(self._public.host.lower())] if self._public else []
+        if not self._tokens and _name_of(host) not in (*_LOOPBACK_HOSTS, *names):
             return _refusal_response(
                 400,
                 "this server answers to 127.0.0.1 and localhost only: open it under one of these names, or start it "
                 "with --public-url and the address that browsers open",
             )
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not _is_from_here(scope, [host, *public], is_page=path in ("", "/")):
+        if not _is_from_here(scope, [host, opened.lower()], is_page=path in ("", "/")):
             return _refusal_response(403, "a page of another site asked for this: open the application itself")
         if scope.get("method") not in _SAFE_METHODS and path.startswith(_GRADIO_PATH):
             return _refusal_response(404, "nothing is taken here: send documents to /api/v1/documents")
@@ -106,18 +142,21 @@ class Guard:
         return any([hmac.compare_digest(offered, token) for token in self._tokens])
 
 
-def _as_opened(scope: Scope, public: SplitResult | None) -> Scope:
+def _as_opened(scope: Scope, address: _Address) -> Scope:
     """The request as its browser made it, of whatever proxy it came by."""
-    headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith(_PROXY_HEADERS)]
-    scope = {**scope, "headers": headers}
-    if public is None:
-        return scope
-    scope["headers"] = [pair for pair in headers if pair[0].lower() != b"host"] + [(b"host", public.netloc.encode())]
-    scope["scheme"], scope["root_path"] = public.scheme, public.path
-    if not f"{scope['path']}/".startswith(f"{public.path}/"):
-        scope["path"] = public.path + scope["path"]
-        scope["raw_path"] = public.path.encode() + scope.get("raw_path", b"")
+    dropped = (b"host", *_PROXY_HEADERS)
+    headers = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(dropped)]
+    headers.append((b"host", address.host.encode("latin-1")))
+    scope = {**scope, "headers": headers, "scheme": address.scheme, "root_path": address.path}
+    if not f"{scope['path']}/".startswith(f"{address.path}/"):
+        scope["path"] = address.path + scope["path"]
+        scope["raw_path"] = address.path.encode() + scope.get("raw_path", b"")
     return scope
+
+
+def _last(headers: Headers, name: str) -> str:
+    """Of a list of proxies' words the one of the nearest."""
+    return headers.get(name, "").rpartition(",")[2].strip()
 
 
 def _as_bytes(token: str) -> tuple[bytes, ...]:

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colvision.cli.options import DeviceMemoryOption, SearchDeviceOption
-from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
+from colvision.environment import ANSWERS_KEY_VARIABLE, ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
 from colvision.errors import ColvisionError, MissingExtra
 from colvision.signals import exit_when_terminated
 
 from .settings import Settings, encoder_from_environment, sample_files
 
 if TYPE_CHECKING:
+    from .security import App
     from .services.library import LibraryService
 
 commands = typer.Typer()
@@ -46,6 +47,20 @@ def command(
     public_url: Annotated[
         str, typer.Option(help="The address that browsers open, where a proxy stands before the app.")
     ] = "",
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH", show_default=False, help="The path that a proxy serves the app below, such as /colvision."
+        ),
+    ] = "",
+    forwarded_allow_ips: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESSES",
+            show_default="none",
+            help="The proxies whose X-Forwarded headers are believed, such as 127.0.0.1; needs COLVISION_TOKEN.",
+        ),
+    ] = "",
     rerank: Annotated[
         str,
         typer.Option(
@@ -54,6 +69,16 @@ def command(
     ] = "",
     search_device: SearchDeviceOption = None,
     device_memory: DeviceMemoryOption = None,
+    answers: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            show_default="none: nothing is sent anywhere",
+            help="An OpenAI-compatible endpoint that writes answers from pictures of pages, such as "
+            "http://127.0.0.1:11434/v1; its key is in COLVISION_ANSWERS_KEY.",
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", show_default=False, help="With --answers: which model.")] = "",
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
@@ -61,8 +86,21 @@ def command(
         os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
     try:
         token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
+        key = os.environ.pop(ANSWERS_KEY_VARIABLE, "")
         settings = Settings(
-            library or default_library(), host, port, token, public_url, rerank, search_device, device_memory
+            library or default_library(),
+            host,
+            port,
+            token,
+            public_url,
+            rerank,
+            search_device,
+            device_memory,
+            root_path=root_path,
+            forwarded_allow_ips=forwarded_allow_ips,
+            answers=answers,
+            answers_model=model,
+            answers_key=key,
         )
         with exit_when_terminated():  # once the library is closed
             serve(settings, sample=sample)
@@ -102,35 +140,59 @@ def _check_packages() -> None:
 
 def serve_library(service: "LibraryService", listening: socket.socket, *, sample: bool = False) -> None:
     """Serves an open library on an open socket: its page, its API, and a worker for its queue."""
-    import uvicorn
-
     from .api import create_api
     from .components import mount_page
-    from .connections import ImpatientApp, connection_class
-    from .security import Guard
 
     settings = service.settings
     if sample:
         _queue_sample(service)
     page = mount_page(create_api(service), service)
-    app = Guard(ImpatientApp(page), token=settings.token, public_url=settings.public_url)
+    with warming(service.warm), reading(service):
+        _announce(settings, listening.getsockname()[1])
+        run_guarded(page, settings, listening, on_stop=page.state.changes.stop)
+
+
+def run_guarded(
+    app: "App", settings: Settings, listening: socket.socket, *, on_stop: Callable[[], None] = lambda: None
+) -> None:
+    """Serves an ASGI application on an open socket to those who may talk to it, until it is stopped.
+
+    `on_stop` is called before requests that are not answered yet are waited for.
+    """
+    import uvicorn
+
+    from .connections import ImpatientApp, connection_class
+    from .security import Guard
+
+    guard = Guard(
+        ImpatientApp(app),
+        token=settings.token,
+        public_url=settings.public_url,
+        root_path=settings.root_path,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+    )
     config = uvicorn.Config(
-        app,
+        guard,
+        proxy_headers=False,  # the guard knows whom to believe
         http=connection_class(settings.quota.connections),
         ws="none",
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
-    with _warming(service), _reading(service):
-        _announce(settings, listening.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listening])
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            on_stop()
+            await super().shutdown(sockets)
+
+    Server(config).run(sockets=[listening])
 
 
 @contextmanager
-def _warming(service: "LibraryService") -> Iterator[None]:
+def warming(warm: Callable[[], object]) -> Iterator[None]:
     """Warms up beside the block. A process that ends while a thread computes may be aborted by that."""
-    thread = threading.Thread(target=service.warm, name="colvision-warm", daemon=True)
+    thread = threading.Thread(target=warm, name="colvision-warm", daemon=True)
     thread.start()
     try:
         yield
@@ -138,7 +200,7 @@ def _warming(service: "LibraryService") -> Iterator[None]:
         thread.join(_PATIENCE_SECONDS)
 
 
-def _reading(service: "LibraryService") -> AbstractContextManager[object]:
+def reading(service: "LibraryService") -> AbstractContextManager[object]:
     """A worker, kept running; none where the library cannot be written, and so nothing can be read."""
     from .supervisor import Supervisor
 
@@ -181,7 +243,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _announce(settings: Settings, port: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     token = "/?token=<your token>" if settings.token else "/" if settings.public_url else ""
-    address = settings.public_url.rstrip("/") or f"http://{host}:{port}"
+    address = settings.public_url.rstrip("/") or f"http://{host}:{port}{settings.root_path.rstrip('/')}"
     behind = f"; behind it port {port}" if settings.public_url else ""
     sys.stdout.write(f"colvision: {address}{token}  (library {settings.library}{behind}; Ctrl+C stops)\n")
     sys.stdout.flush()

@@ -1,6 +1,7 @@
 """What the application tells a client: plain values that become JSON as they are."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from colvision.core.health import PagesNote, UnreadPage
 from colvision.core.metadata import Metadata
@@ -109,9 +110,71 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswersView:
+    """Who writes answers: the `model` at `host`. From `pages` at most they are read."""
+
+    model: str
+    host: str
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentPageView:
+    """A page of which a picture of `bytes` was sent; `number` is what citations call it."""
+
+    number: int
+    document: str
+    document_id: str
+    page: int
+    pages: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentView:
+    """All that was sent, and where to: the question, what the model is told to do, and pictures of `pages`."""
+
+    model: str
+    host: str
+    question: str
+    instructions: str
+    pages: tuple[SentPageView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CitationView:
+    """What the model names for a statement. `document_id` is "" where `number` is no page that was sent.
+
+    `quoted` are the words that it says stand there: `is_found` whether they do, None where it quotes nothing; `region`
+    is where, in fractions of the page. `link` opens the page of the application there.
+    """
+
+    number: int
+    document: str
+    document_id: str
+    page: int
+    quoted: str
+    is_found: bool | None
+    region: tuple[float, float, float, float] | None
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEventView:
+    """A line of an answer: first what was `sent`, then `text` and `citation` in their order, then `end`, or an `error`
+    whose text is a sentence.
+    """
+
+    kind: Literal["sent", "text", "citation", "end", "error"]
+    text: str = ""
+    sent: SentView | None = None
+    citation: CitationView | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryView:
     """All that the sidebar shows. `has_sample` says whether there is a sample manual to load, `reranker` is the name of
-    the one that searches may use, "" for none.
+    the one that searches may use, "" for none; `answers` is None where nobody writes any.
     """
 
     collections: tuple[CollectionView, ...]
@@ -120,6 +183,7 @@ class LibraryView:
     judgements: int
     encoder: str
     reranker: str
+    answers: AnswersView | None
     version: str
     has_sample: bool
     warnings: tuple[str, ...]

@@ -8,6 +8,7 @@ import platformdirs
 LIBRARY_VARIABLE = "COLVISION_LIBRARY"
 ENCODER_VARIABLE = "COLVISION_ENCODER"
 TOKEN_VARIABLE = "COLVISION_TOKEN"
+ANSWERS_KEY_VARIABLE = "COLVISION_ANSWERS_KEY"  # of the app: sent to the endpoint that writes answers, and nowhere else
 OCR_VARIABLE = "COLVISION_OCR"  # of the app: what reads the text of uploaded pages that have none, such as auto
 DEBUG_VARIABLE = "COLVISION_DEBUG"  # of the command: set to anything, errors come with their traceback
 INSTRUCTIONS_VARIABLE = "COLVISION_INSTRUCTIONS"

@@ -19,7 +19,9 @@ from colvision.search.rerank import RerankOptions
 
 from ..budgets import Budgets, disk_trouble
 from ..settings import Settings, sample_files
-from ..views import CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, PrintedWordView
+from ..views import AnswersView, CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, PrintedWordView
+from .answers import AnswerService
+from .chat import ChatEndpoint
 from .images import QueryImages
 from .judgements import Judgements
 from .search import SearchService
@@ -52,17 +54,10 @@ class LibraryService:
         self.reranker = reranker
         reranking = None if reranker is None else RerankOptions(reranker, settings.quota.candidates)
         self.search = SearchService(library, self.judgements, self.images, reranking)
+        self.answers = _answers(library, settings)
 
     def warm(self) -> None:
-        """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
-
-        In an empty library nothing is compared, so one vector is. A failure is left to the user's own query, which can
-        show it.
-        """
-        vector = np.ones((1, 128))
-        token_maxima(vector.astype(np.float32), vector.astype(np.int8), np.array([0, 1]), 1.0)
-        with suppress(ColvisionError):
-            self.library.search("page", k=1)
+        warm_up(self.library)
 
     def revision(self) -> str:
         """An entity tag of the overview: another one when that may have changed, here or in another process."""
@@ -79,10 +74,17 @@ class LibraryService:
             judgements=len(self.judgements),
             encoder=status.encoder,
             reranker="" if self.reranker is None else self.reranker.name,
+            answers=self._answers_view(),
             version=colvision.__version__,
             has_sample=bool(sample_files()),
             warnings=tuple(filter(None, (self._read_only(), trouble, *status.warnings, self.judgements.warning))),
         )
+
+    def _answers_view(self) -> AnswersView | None:
+        if self.answers is None:
+            return None
+        endpoint = self.answers.endpoint
+        return AnswersView(endpoint.model, endpoint.host, self.settings.quota.answer_pages)
 
     def _read_only(self) -> str:
         said = "The library cannot be written: it can be searched, nothing can be added or deleted"
@@ -148,6 +150,25 @@ class LibraryService:
     def _documents(self) -> list[Document]:
         names = self.library.collections()
         return [each for name in names for each in self.library.collection(name).documents()]
+
+
+def _answers(library: Library, settings: Settings) -> AnswerService | None:
+    if not settings.answers:
+        return None
+    endpoint = ChatEndpoint(settings.answers, settings.answers_model, settings.answers_key)
+    return AnswerService(library, endpoint, settings.quota)
+
+
+def warm_up(library: Library) -> None:
+    """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
+
+    In an empty library nothing is compared, so one vector is. A failure is left to the user's own query, which can show
+    it.
+    """
+    vector = np.ones((1, 128))
+    token_maxima(vector.astype(np.float32), vector.astype(np.int8), np.array([0, 1]), 1.0)
+    with suppress(ColvisionError):
+        library.search("page", k=1)
 
 
 def _collection(status: CollectionStatus) -> CollectionView:

@@ -92,15 +92,15 @@ class Uploads:
         files = sample_files()
         if not files:
             raise LimitReached("the sample manual is not installed here: drop a PDF of your own instead")
-        queued = [self._queue_copy(path) for path in files]
+        queued = [self.add_file(path) for path in files]
         (self._library.path / _SAMPLE_MARK).touch()
         return queued
 
-    def _queue_copy(self, path: Path) -> JobView:
-        """A path of this installation must not stand in the queue."""
+    def add_file(self, path: Path, *, collection: str = "default", replace: bool = False) -> JobView:
+        """Queues a copy of a file of this machine: its path does not stand in the queue. Raises what an upload does."""
         with self.admit(path.name, path.stat().st_size) as arrival:
             shutil.copyfile(path, arrival.path)
-            return self._queue(arrival, "default", None, replace=False)
+            return self.upload(arrival, collection=collection, replace=replace)
 
     def _add(self, name: str, add: Callable[[], Job]) -> JobView:
         return _job_view(self._budgets.add(name, add))

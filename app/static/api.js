@@ -51,10 +51,12 @@ const searchParameters = (query) => {
   return query.q ? given : { ...given, rerank: "", encoders: "", first_stage: "" }; // these are asked with words
 };
 
-// The library as it was read last, for as long as the server says that nothing has changed.
+// The library as it was read last, for as long as the server says that nothing has changed: it waits up to so many
+// seconds for a change.
 const lastRead = { tag: "", library: null };
-export const readLibrary = () => patiently(async () => {
-  const response = await request("/library", { headers: lastRead.tag ? { "If-None-Match": lastRead.tag } : {} });
+export const readLibrary = ({ wait = 0 } = {}) => patiently(async () => {
+  const { tag } = lastRead;
+  const response = await request(tag && wait ? `/library?wait=${wait}` : "/library", { headers: tag ? { "If-None-Match": tag } : {} });
   if (response.status === 304) return lastRead.library;
   const library = await content(response);
   return Object.assign(lastRead, { tag: response.headers.get("ETag"), library }).library;
@@ -62,6 +64,22 @@ export const readLibrary = () => patiently(async () => {
 
 export const search = (query, { signal, wait }) =>
   call(`/search?${queryString({ ...searchParameters(query), k: query.k })}`, { signal, wait });
+
+// The lines of an answer in words, as they come; the pages are those of `hits`.
+export async function* writeAnswer(q, hits, signal) {
+  const pages = hits.map(({ document_id, page }) => `&page=${part(`${document_id}:${page}`)}`).join("");
+  const response = await request(`/answers?${queryString({ q })}${pages}`, { method: "POST", signal });
+  if (!response.ok) await content(response);
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (const reader = response.body.getReader(); ; ) {
+    const { value, done } = await reader.read();
+    const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
+    rest = lines.pop();
+    for (const line of lines) yield JSON.parse(line);
+    if (done) return;
+  }
+}
 
 const explanations = new Map(); // path -> its answer: what the list has asked for its thumbnails, a click needs again
 

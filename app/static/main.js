@@ -1,6 +1,7 @@
 // The page as a whole: what is searched for, what was found, which page is open.
 
 import { readAddress, writeAddress } from "./address.js";
+import { Answers } from "./answers.js";
 import * as api from "./api.js";
 import { Banner } from "./banner.js";
 import { Collections } from "./collections.js";
@@ -51,6 +52,7 @@ class App {
     };
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
+    this.answers = new Answers({ open: (document, page, probe) => this.open(document, page, { push: true, probe }) });
     this.inspector = new Inspector({
       page: (page) => this.open(this.state.page_of, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
@@ -150,6 +152,7 @@ class App {
     byId("cv-app").classList.remove("is-busy");
     this.answer = null;
     this.results.clear();
+    this.answers.show(null, this.state);
     this.compare.hide();
     say(byId("cv-summary"), "");
     say(byId("cv-message"), "");
@@ -189,6 +192,7 @@ class App {
     }
     byId("cv-app").classList.remove("is-busy");
     this.results.show(this.answer, this.state);
+    this.answers.show(this.answer, this.state);
     this.compare.show(this.state, this.answer, signal);
     this.summarise();
     this.layout();
@@ -291,6 +295,7 @@ class App {
     this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
     this.settings.offer(library.reranker);
+    this.answers.offer(library.answers);
     this.collections.show(library.collections, this.state.collection);
     this.banner.show(library, this.state.collection);
     if (this.collection?.needs_reencoding) say(byId("cv-message"), "");

@@ -6,8 +6,9 @@ import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
 import { healthDetails } from "./health.js";
 import { foldersToTell } from "./names.js";
 
-const BUSY_MS = 700;
-const IDLE_MS = 4000;
+const WAIT_S = 25; // for a change: proxies give up after a minute
+const PAUSE_MS = 700; // between two changes: more often nobody can read
+const LOST_MS = 4000;
 const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.5h-7L4 4m2.7 2.5.2 4.5m2.4-4.5-.2 4.5";
 
 export class Sidebar {
@@ -25,17 +26,16 @@ export class Sidebar {
   }
 
   async watch() {
-    const refreshed = this.refresh();
+    const refreshed = this.refresh({ wait: this.library && !this.isLost ? WAIT_S : 0 });
     this.listed ??= refreshed; // the first time
     await refreshed;
-    const isBusy = this.library?.jobs.some((job) => job.state === "queued" || job.state === "running");
-    setTimeout(() => this.watch(), isBusy ? BUSY_MS : IDLE_MS);
+    setTimeout(() => this.watch(), this.isLost || document.hidden ? LOST_MS : PAUSE_MS);
   }
 
-  async refresh() {
+  async refresh({ wait = 0 } = {}) {
     if (document.hidden && this.library) return;
     try {
-      const library = await api.readLibrary();
+      const library = await api.readLibrary({ wait });
       if (this.isLost) say(byId("cv-library-message"), "");
       this.isLost = false;
       if (this.isPressed) this.late = library;

@@ -17,6 +17,8 @@ from colvision.environment import DEBUG_VARIABLE, LIBRARY_VARIABLE
 
 _MODULES = {  # with the commands that each defines, in the order of --help
     "colvision.app.server": ("app",),
+    "colvision.app.mcp": ("mcp",),
+    "colvision.app.ask": ("ask",),
     "colvision.cli.ingest": ("ingest", "ocr", "reencode", "doctor", "estimate"),
     "colvision.cli.encoders": ("encoders", "add-encoder", "remove-encoder"),
     "colvision.cli.search": ("search", "explain"),

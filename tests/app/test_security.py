@@ -1,9 +1,11 @@
 """The guard in front of the application: what other sites see of it, tokens, and the address behind a proxy."""
 
 import asyncio
+import json
 import os
 import re
 from http.cookies import SimpleCookie
+from urllib.parse import urlsplit
 
 import pytest
 from colvision.app.security import Guard
@@ -112,8 +114,8 @@ def test_a_token_of_any_letters_becomes_a_cookie_that_does_not_tell_it(token):
     assert status_with(token, os.fsencode(token)) == 200
 
 
-def cookie(client):
-    ((name, morsel),) = SimpleCookie(client.get("/", params={"token": TOKEN}).headers["set-cookie"]).items()
+def cookie(client, token=TOKEN):
+    ((name, morsel),) = SimpleCookie(client.get("/", params={"token": token}).headers["set-cookie"]).items()
     return name, morsel
 
 
@@ -171,6 +173,113 @@ def test_behind_a_proxy_the_cookie_is_for_the_public_address():
 def test_what_a_request_says_of_a_proxy_is_not_believed(name):
     told = client_of().get("/", headers={name: "http://evil.example"}).json()
     assert told == {"url": f"{HOME}/", "root": "", "forwarded": []}
+
+
+BY_PROXY = {
+    "host": "127.0.0.1:7860",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "manuals.example",
+    "x-forwarded-prefix": "/colvision",
+}
+
+
+def proxied(peer, headers, path="/api/v1/library", **options):
+    """What a request becomes that comes from the address `peer`."""
+    told = []
+
+    async def send(message):
+        told.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"scheme": "http", "headers": raw, "client": (peer, 5), "server": ("127.0.0.1", 7860), "root_path": ""}
+    asyncio.run(Guard(_inside(), **options)(scope, receive, send))
+    return told[0]["status"], json.loads(told[1]["body"])
+
+
+@pytest.mark.parametrize("listed", ["10.1.2.3", "10.0.0.0/8", "*", "::1, 10.1.2.3"])
+@pytest.mark.parametrize("path", ["/api/v1/library", "/colvision/api/v1/library"])
+def test_a_proxy_that_is_named_is_believed(listed, path):
+    headers = BY_PROXY | {"authorization": "Bearer a secret of mine", "origin": "https://manuals.example"}
+    status, told = proxied("10.1.2.3", headers, path, token="a secret of mine", forwarded_allow_ips=listed)
+    assert (status, told["url"]) == (200, f"{PUBLIC}/api/v1/library")
+    assert (told["root"], told["forwarded"]) == ("/colvision", [])
+
+
+@pytest.mark.parametrize(("peer", "listed"), [("10.1.2.3", "127.0.0.1"), ("10.1.2.3", ""), ("testclient", "10.1.2.3")])
+def test_one_that_is_not_named_is_not(peer, listed):
+    headers = BY_PROXY | {"authorization": "Bearer a secret of mine"}
+    status, told = proxied(peer, headers, token="a secret of mine", forwarded_allow_ips=listed)
+    assert (status, told["url"], told["root"]) == (200, f"{HOME}/api/v1/library", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-forwarded-host", "evil.example/path"),
+        ("x-forwarded-host", "a b"),
+        ("x-forwarded-proto", "javascript"),
+        ("x-forwarded-prefix", "//evil.example"),
+        ("x-forwarded-prefix", '/"><script>'),
+        ("x-forwarded-prefix", "/api"),
+    ],
+)
+def test_what_no_proxy_should_say_is_left_out(name, value):
+    headers = {"host": "127.0.0.1:7860", name: value, "authorization": "Bearer a secret of mine"}
+    status, told = proxied("10.1.2.3", headers, token="a secret of mine", forwarded_allow_ips="*")
+    assert (status, told["url"], told["root"]) == (200, f"{HOME}/api/v1/library", "")
+
+
+def test_of_several_proxies_the_nearest_is_heard():
+    headers = BY_PROXY | {
+        "x-forwarded-host": "evil.example, manuals.example",
+        "authorization": "Bearer a secret of mine",
+    }
+    _, told = proxied("10.1.2.3", headers, token="a secret of mine", forwarded_allow_ips="*")
+    assert told["url"].startswith("https://manuals.example/")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/library", "/tools/colvision/api/v1/library"])
+def test_below_a_path_the_host_stays_that_of_the_request(path):
+    told = client_of(root_path="/tools/colvision/").get(path).json()
+    assert (told["url"], told["root"]) == (f"{HOME}/tools/colvision/api/v1/library", "/tools/colvision")
+    assert client_of("http://evil.example", root_path="/tools").get("/tools/").status_code == 400
+
+
+def test_two_applications_on_one_host_do_not_sign_each_other_out():
+    """Below two paths of one port, or at two ports: a browser sends all that it has of the host and the path."""
+    hosts = ["https://box.example/a", "https://box.example/b", "https://box.example:7860", "https://box.example:7861"]
+    tokens = [f"the secret of number {number}" for number in range(4)]
+    clients = []
+    for host, token in zip(hosts, tokens, strict=True):
+        path = urlsplit(host).path
+        clients.append(client_of(host.removesuffix(path), token=token, root_path=path))
+    morsels = [cookie(client, token) for client, token in zip(clients, tokens, strict=True)]
+    assert [morsel["path"] for _, morsel in morsels] == ["/a", "/b", "/", "/"]
+    sent = "; ".join(f"{name}={morsel.value}" for name, morsel in morsels)
+    for client in clients:
+        client.cookies.clear()
+        assert client.get("/api/v1/library", headers={"cookie": sent}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"root_path": "colvision"}, "expected a path such as /colvision"),
+        ({"root_path": "/api"}, "expected a path"),
+        ({"root_path": "/a b"}, "expected a path"),
+        ({"forwarded_allow_ips": "proxy", "token": "a secret of mine"}, "expected such as 127.0.0.1"),
+        ({"forwarded_allow_ips": "127.0.0.1"}, "without COLVISION_TOKEN"),
+        ({"forwarded_allow_ips": "*", "token": "a secret of mine", "public_url": PUBLIC}, "leave out"),
+        ({"root_path": "/a", "public_url": PUBLIC}, "leave out"),
+    ],
+)
+def test_settings_of_a_proxy_that_do_not_go_together_are_refused(tmp_path, given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Settings(tmp_path, **given)
 
 
 @pytest.mark.parametrize(

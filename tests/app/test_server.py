@@ -61,7 +61,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on(service, tmp_path,
 def test_it_does_not_end_while_a_thread_still_warms_it_up(service, monkeypatch):
     warmed = []
     monkeypatch.setattr(service, "warm", lambda: (time.sleep(0.5), warmed.append(True)))
-    with server._warming(service):
+    with server.warming(service.warm):
         pass
     assert warmed == [True]
 
@@ -131,7 +131,7 @@ def test_a_library_that_cannot_be_written_is_served_without_a_worker_or_the_samp
         reader = LibraryService(library, service.settings)
         server._queue_sample(reader)
         assert "the sample manual was not loaded: library" in capsys.readouterr().err
-        with server._reading(reader) as nothing:
+        with server.reading(reader) as nothing:
             assert nothing is None
 
 

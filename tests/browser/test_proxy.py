@@ -1,6 +1,7 @@
 """The page behind a proxy that serves it below a path, and passes its own name on or not."""
 
 import http.client
+import json
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +63,7 @@ def proxy(tmp_path_factory):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             proxy.port = free.getsockname()[1]
-        environment = {"TOY_PUBLIC_URL": public, "COLVISION_TOKEN": TOKEN}
+        environment = {"TOY_SETTINGS": json.dumps({"public_url": public}), "COLVISION_TOKEN": TOKEN}
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         with drive.serving(*drive.TOY, str(folder / "library"), str(proxy.port), environment=environment) as address:
             assert address == f"{public}/?token=<your"  # token>

@@ -269,7 +269,8 @@ def test_every_module_of_commands_is_listed_with_all_of_them():
     for module, names in _MODULES.items():
         assert tuple(get_group(import_module(module).commands).commands) == names
     written = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if "commands = typer" in path.read_text()}
-    assert {f"colvision.cli.{each}" for each in written} | {"colvision.app.server"} == set(_MODULES)
+    of_the_app = {"colvision.app.server", "colvision.app.mcp", "colvision.app.ask"}
+    assert {f"colvision.cli.{each}" for each in written} | of_the_app == set(_MODULES)
 
 
 def test_every_option_is_in_the_docs():

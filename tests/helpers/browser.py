@@ -5,10 +5,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.browser import CHROMIUM, REAL, chromium, new_page, new_session, serving, show, wait_until
+from benchmarks.browser import CHROMIUM, PATIENCE_MS, REAL, chromium, new_page, new_session, serving, show, wait_until
 
 __all__ = [
     "CHROMIUM",
+    "PATIENCE_MS",
     "REAL",
     "TOY",
     "chromium",

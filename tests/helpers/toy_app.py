@@ -1,7 +1,7 @@
 """The application with the toy encoder: `python -m tests.helpers.toy_app LIBRARY PORT [--sample] [--rerank]`.
 
-COLVISION_TOKEN and TOY_PUBLIC_URL are its token and its address behind a proxy; TOY_QUOTA is JSON for other limits
-than the usual ones.
+COLVISION_TOKEN is its token; TOY_SETTINGS is JSON of other settings, such as its address behind a proxy, and TOY_QUOTA
+of other limits than the usual ones.
 """
 
 import json
@@ -25,9 +25,9 @@ if __name__ == "__main__":
         Path(sys.argv[1]),
         port=int(sys.argv[2]),
         token=os.environ.get("COLVISION_TOKEN", ""),
-        public_url=os.environ.get("TOY_PUBLIC_URL", ""),
         quota=Quota(**json.loads(os.environ.get("TOY_QUOTA", "{}"))),
         worker=WORKER,
+        **json.loads(os.environ.get("TOY_SETTINGS", "{}")),
     )
     with (
         exit_when_terminated(),
