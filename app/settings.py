@@ -46,6 +46,7 @@ class Quota:
     query_characters: int = 300
     where_characters: int = 500  # of a filter
     hits: int = 50
+    exported_pages: int = 100  # at once
     candidates: int = 50  # best pages that the server's reranker is given
     name_characters: int = 60  # of a collection
     metadata_characters: int = 500  # of what is noted with a file
@@ -89,6 +90,11 @@ class Settings:
     reranker: str = ""
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
+
+    @property
+    def may_watch(self) -> bool:
+        """Whether clients may name folders of this machine: only where its own user alone is one."""
+        return is_loopback(self.host) and not self.public_url
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -18,6 +18,7 @@ from colvision.environment import DEBUG_VARIABLE, LIBRARY_VARIABLE
 _MODULES = {  # with the commands that each defines, in the order of --help
     "colvision.app.server": ("app",),
     "colvision.cli.ingest": ("ingest", "ocr", "reencode", "doctor", "estimate"),
+    "colvision.cli.watch": ("watch",),
     "colvision.cli.encoders": ("encoders", "add-encoder", "remove-encoder"),
     "colvision.cli.search": ("search", "explain"),
     "colvision.cli.documents": (
