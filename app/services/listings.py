@@ -10,10 +10,10 @@ _HEADINGS = re.compile(
     r"table des matières|índice|indice|sommario|inhoud(sopgave)?|innehåll)\b",
     re.IGNORECASE,
 )
-_LED = re.compile(r"\w.*?(\.\s*){4,}\d{1,4}\s*$|\w.*?…+\s*\d{1,4}\s*$")  # 2.1 Bleeding the pump ........ 12
-_NUMBERED = re.compile(
-    r"^\W*\w.*[^\W\d].*\s[\d-]{1,7}(\s*,\s*[\d-]{1,7})*\s*$|^\W*[^\W\d].*?,\s*\d{1,4}(\s*,\s*\d{1,4})*\s*$"
-)
+_LED = re.compile(r"((\.\s?){4,}|…+\s*)\d{1,4}\s*$")  # 2.1 Bleeding the pump ........ 12
+_LEADERS = ("....", ". . . .", "…")
+_NUMBERED = re.compile(r"[^\W\d].*\s[\d-]{1,7}\s*$")  # Bleeding the pump 12; pump, 3, 7, 12
+_LETTERS, _ENDING = 20_000, 80  # of a text, and of each line's end, that are looked at: more would take long
 
 
 def is_listing(text: str) -> bool:
@@ -22,11 +22,12 @@ def is_listing(text: str) -> bool:
     It is where leaders run to page numbers in most lines, or where most lines end in page numbers below a heading that
     says so. A page without a text layer is not known to be one.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    led = sum(1 for line in lines if _LED.search(line))
+    lines = [line for line in text[:_LETTERS].splitlines() if line.strip()]
+    ends = [line[-_ENDING:] for line in lines]
+    led = sum(1 for end in ends if any(each in end for each in _LEADERS) and _LED.search(end))
     if led >= _ENTRIES and led >= _SHARE * len(lines):
         return True
     if not any(_HEADINGS.match(line) for line in lines[:_HEAD]):
         return False
-    numbered = sum(1 for line in lines if _NUMBERED.search(line))
+    numbered = sum(1 for end in ends if _NUMBERED.search(end))
     return numbered >= _ENTRIES and numbered >= _SHARE * len(lines)

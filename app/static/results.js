@@ -82,7 +82,8 @@ export class Results {
     const within = ([x, y, toX, toY]) => `left: ${share(x - left, right - left)}; top: ${share(y - top, bottom - top)}; ` +
       `width: ${share(toX - x, right - left)}; height: ${share(toY - y, bottom - top)}`;
     const picture = loadPatiently(make("img", { alt: "", loading: "lazy" }), api.pagePart(hit.document_id, hit.page, line.part, Math.min(2000, Math.max(64, 2 * width))));
-    return shown.replaceChildren(picture, ...line.boxes.map((box) => make("i", { style: within(box) })));
+    const shape = `aspect-ratio: ${width} / ${height}`; // kept where the card becomes wider
+    return shown.replaceChildren(make("span", { class: "cv-line-part", style: shape }, picture, ...line.boxes.map((box) => make("i", { style: within(box) }))));
   }
 
   card(hit) {

@@ -60,7 +60,7 @@ export class Shelf {
     if (this.editing && !here.has(this.editing.id)) this.editing = null;
     this.documents = new Map(documents.map((each) => [each.id, each]));
     this.shown = found.map(({ id }) => id);
-    byId("cv-shelf-tools").hidden = documents.length < FEW && !this.filter.value;
+    for (const each of [byId("cv-shelf-tools"), this.order]) each.hidden = documents.length < FEW && !this.filter.value;
     say(byId("cv-shelf-none-found"), documents.length && !found.length ? "no document has all of these words" : "");
     const count = this.chosen.size;
     byId("cv-shelf-chosen").hidden = !count;
