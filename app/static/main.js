@@ -51,7 +51,7 @@ class App {
     this.questions = new Questions({ go: (address) => this.go(address) });
     this.chosen = new ChosenPages({
       open: () => (this.isPageOpen ? [this.state.page_of, this.state.page_number] : null),
-      changed: () => this.results.showChosen(),
+      changed: () => [this.results, this.compare.list].forEach((list) => list.showChosen()),
     });
     this.banner = new Banner({ act: (action) => this.sidebar.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });

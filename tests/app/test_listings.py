@@ -4,7 +4,7 @@ import pytest
 from colvision.app.services.listings import is_listing
 from colvision.app.services.search import SearchRequest
 
-from tests.helpers.pdf_files import HELVETICA, LETTER, pages_file, text_page, words, written
+from tests.helpers.pdf_files import lines_page, pages_file, text_page, written
 
 LINES = [
     "1 Safety 3",
@@ -34,8 +34,7 @@ def test_other_pages_are_none(text):
 
 
 def test_a_hit_tells_whether_it_is_one(service, tmp_path):
-    lines = LEADERS.replace("thing", "bleeding").splitlines()
-    listing = (f"{LETTER} {HELVETICA}", b" ".join(words(line, 40, 700 - 40 * at) for at, line in enumerate(lines)))
+    listing = lines_page(*LEADERS.replace("thing", "bleeding").splitlines())
     service.library.ingest(written(tmp_path, pages_file(listing, text_page("bleeding the pump"))))
     hits = service.search.search(SearchRequest("bleeding")).hits
     assert {hit.page: hit.is_listing for hit in hits} == {1: True, 2: False}

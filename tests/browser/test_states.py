@@ -9,6 +9,7 @@ from colvision.testing import save_document
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 from tests.helpers import browser as drive  # it imports playwright
 from tests.helpers.browser import expect, search
+from tests.helpers.pdf_files import lines_page, pages_file, text_page
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +64,14 @@ def test_a_search_that_found_no_server_is_made_again_when_it_is_back(page, serve
     expect(page.locator("#cv-library-message")).to_be_hidden()
 
 
+def test_a_document_whose_reading_was_cut_short_is_interrupted_and_gone_on_with(page, server):
+    drive.show(page, f"{server}/?collection=halves")
+    row = page.locator("#cv-documents .cv-row", has_text="half.tiff")
+    expect(row.locator(".cv-meta").first).to_have_text("2 of 3 pages · interrupted")
+    row.get_by_role("button", name="Read the rest").click()
+    expect(row.locator(".cv-meta").first).to_contain_text("3 pages ·")
+
+
 def test_two_lists_stand_beside_an_open_page_where_there_is_room_and_close_it_where_there_is_none(page, server):
     drive.show(page, f"{server}/?q=oil")
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
@@ -105,6 +114,20 @@ def test_results_are_grouped_by_document_and_show_the_line(page, server, tmp_pat
     assert asked == []
 
 
-def states(page, server):
+def test_contents_pages_stand_below_the_sections_that_they_name_and_keep_their_rank(page, server):
+    lines = [f"{number} The governor and its parts ........ {number * 3}" for number in range(1, 9)]
+    data = pages_file(lines_page(*lines), text_page("governor spring"), text_page("crankshaft"))
+    page.request.post(f"{server}/api/v1/documents", params={"name": "engine.pdf", "collection": "listed"}, data=data)
+    drive.wait_until(lambda: page.wait_for_timeout(50) or states(page, server, "listed") == ["ready"])
+    drive.show(page, f"{server}/?q=governor&collection=listed&text_fusion=true")
+    expect(page.locator("#cv-results .cv-group")).to_contain_text("Contents and index pages")
+    cards = page.locator("#cv-results .cv-card")
+    expect(cards.last).to_contain_text("page 1 of 3")
+    ranks = [int(text) for text in cards.locator(".cv-place b").all_inner_texts()]
+    assert sorted(ranks) == [1, 2, 3] and ranks[:2] == sorted(ranks[:2])
+    expect(cards.first).to_have_attribute("aria-current", "true")  # what opens by itself is the section
+
+
+def states(page, server, collection="grouped"):
     documents = page.request.get(f"{server}/api/v1/library").json()["documents"]
-    return [each["state"] for each in documents if each["collection"] == "grouped"]
+    return [each["state"] for each in documents if each["collection"] == collection]
