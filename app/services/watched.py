@@ -46,7 +46,7 @@ class WatchedFolders:
 
     def views(self) -> tuple[WatchedFolderView, ...]:
         reports = {(each["folder"], each["collection"]): each for each in _read(self._report)}
-        return tuple(_view(each, reports.get(tuple(each))) for each in self.all())
+        return tuple(_view(each, reports.get((each.folder, each.collection))) for each in self.all())
 
     def add(self, folder: str, collection: str) -> WatchedFolderView:
         """Has a folder watched, or its files go to another collection.

@@ -44,7 +44,7 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
             "bars => bars.map((bar) => parseFloat(bar.firstElementChild.style.width))"
         )
         assert bars == pytest.approx([100 * figure / figures[0] for figure in figures], abs=0.2)  # of the same number
-        whole = rf"{figures[0]} by least-ink, before it score \S+"
+        whole = rf"{figures[0]:.2f} by least-ink, before it score \S+"
         expect(page.locator("#cv-results .cv-score").first).to_have_attribute("title", re.compile(whole))
         page.locator("#cv-results .cv-card").first.click()
         whose = "The order of the results is that of least-ink. Heatmap and table are the encoder's."

@@ -29,14 +29,13 @@ def test_a_watch_that_is_killed_goes_on_where_it_was_and_tells_what_it_has_read(
     folder, path = tmp_path / "in", quick_path / "library"
     folder.mkdir()
     save_document(folder / "gear.tiff", PAGES)
-    with watching(folder, path, 0.5) as process:
-        state = ""
-        while state != "ingesting":
-            time.sleep(0.05)
-            if path.exists():
-                with colvision.open_library(path, encoder=ToyEncoder()) as library:
-                    state = next((each.state for each in library.documents()), "")
-        process.kill()
+    with colvision.open_library(path, encoder=ToyEncoder()) as library:
+        library.ingest(save_document(tmp_path / "first.tiff", [["first"]]))  # the encoder is examined once, here
+        with watching(folder, path, 30) as process:
+            while "ingesting" not in [each.state for each in library.documents()]:
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.kill()
     with colvision.open_library(path, encoder=ToyEncoder()) as library:
         assert library.document("gear.tiff").state == "interrupted"
     with watching(folder, path, 0) as process:
