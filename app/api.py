@@ -1,6 +1,8 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from functools import partial
@@ -14,6 +16,7 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field, TypeAdapter
+from starlette.background import BackgroundTask
 from starlette.routing import Route
 from starlette.types import Scope
 
@@ -26,33 +29,39 @@ from colvision.store.judgements import Verdict
 from .changes import Changes
 from .failures import Nowhere, answers, explain_failures
 from .parameters import (
+    FOLDER_CHARACTERS,
     NAME_CHARACTERS,
     Collection,
     DocumentInPath,
     DocumentName,
     FileName,
+    Fractions,
     Line,
     NumberInPath,
     PageNumber,
+    PageReference,
     Token,
     Words,
     check_address,
+    parse_fractions,
     search_request,
 )
 from .request_body import declared_size, save_request_body
 from .services.answers import WrittenAnswer
-from .services.library import LibraryService
+from .services.library import ExportKind, LibraryService
 from .services.search import SearchRequest
 from .threads import Threads
 from .views import (
     AnswerEventView,
     AnswerView,
+    CollectionView,
     DocumentView,
     ExplanationView,
     JobView,
     LibraryView,
     PageWordsView,
     QueryImageView,
+    WatchedFolderView,
 )
 
 _ROOT = "/api/v1"
@@ -61,6 +70,7 @@ STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 _KEPT_BY_NOBODY = {"Cache-Control": "private, no-store"}  # what was deleted must not come back from a cache
 _LINES = "application/x-ndjson"
 _LONGEST_WAIT = 60  # seconds, as a proxy waits
+_EXPORTS = {"pdf": ("pdf", "application/pdf"), "png": ("zip", "application/zip")}  # endings, types
 _FACTS = 100  # that are noted with one file
 _BINARY = {"type": "string", "format": "binary"}
 _BYTES = {"schema": _BINARY}
@@ -97,6 +107,8 @@ def create_api(service: LibraryService) -> FastAPI:
     reading = Threads(service.settings.quota.readers)
     for routes in (
         _library_routes(service, changes),
+        _document_routes(service),
+        _collection_routes(service),
         _upload_routes(service, reading),
         _job_routes(service),
         _search_routes(service),
@@ -124,7 +136,6 @@ class _StaticFiles(StaticFiles):
 
 def _library_routes(service: LibraryService, changes: Changes) -> APIRouter:
     router = APIRouter()
-    most = service.settings.quota.name_characters
 
     @router.get("/library", response_model=LibraryView, responses=answers() | {304: {"description": "as before"}})
     async def read_library(
@@ -144,10 +155,12 @@ def _library_routes(service: LibraryService, changes: Changes) -> APIRouter:
             return Response(plain, media_type="application/json", headers=headers)
         return Response(compressed, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
 
-    @router.post("/reencode", status_code=202, responses=answers(404, 507))
-    def reencode(collection: Annotated[Collection, Query(max_length=most)] = "default") -> JobView:
-        """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
-        return service.uploads.reencode(collection)
+    return router
+
+
+def _document_routes(service: LibraryService) -> APIRouter:
+    router = APIRouter()
+    quota = service.settings.quota
 
     @router.get("/documents/{document}", responses=answers(404, 409))
     def read_document(document: DocumentInPath) -> DocumentView:
@@ -159,6 +172,22 @@ def _library_routes(service: LibraryService, changes: Changes) -> APIRouter:
         """Removes a document, its file, page images and vectors."""
         return service.delete(document)
 
+    @router.patch("/documents/{document}", responses=answers(404, 409, 507))
+    def rename_document(document: DocumentInPath, name: FileName) -> DocumentView:
+        """Calls a document otherwise; its id, its file and where it came from stay."""
+        return service.rename(document, name)
+
+    @router.put("/documents/{document}/metadata", responses=answers(404, 409, 507))
+    def set_metadata(
+        document: DocumentInPath,
+        meta: Annotated[
+            tuple[Annotated[Line, Field(max_length=quota.metadata_characters)], ...],
+            Query(max_length=_FACTS, description="NAME=VALUE, noted with the document"),
+        ] = (),
+    ) -> DocumentView:
+        """Notes with a document this and nothing else; nothing is read again."""
+        return service.set_metadata(document, parse_metadata(meta))
+
     @router.post("/documents/{document}/resume", status_code=202, responses=answers(404, 409, 507))
     def resume_document(document: DocumentInPath) -> JobView:
         """Queues the pages of a document that are missing or failed."""
@@ -167,11 +196,48 @@ def _library_routes(service: LibraryService, changes: Changes) -> APIRouter:
     return router
 
 
+def _collection_routes(service: LibraryService) -> APIRouter:
+    router = APIRouter()
+    most = service.settings.quota.name_characters
+
+    @router.post("/reencode", status_code=202, responses=answers(404, 507))
+    def reencode(collection: Annotated[Collection, Query(max_length=most)] = "default") -> JobView:
+        """Queues the encoding again of a collection by the encoder in use; until it is done the old codes stay."""
+        return service.uploads.reencode(collection)
+
+    @router.patch("/collections", responses=answers(404, 507))
+    def rename_collection(
+        collection: Annotated[Collection, Query(max_length=most)], name: Annotated[Collection, Query(max_length=most)]
+    ) -> CollectionView:
+        """Calls a collection otherwise; `default` leaves an empty one behind."""
+        return service.rename_collection(collection, name)
+
+    @router.delete("/collections", responses=answers(404, 507))
+    def delete_collection(collection: Annotated[Collection, Query(max_length=most)]) -> CollectionView:
+        """Removes a collection with all its documents; `default` stays, empty."""
+        return service.delete_collection(collection)
+
+    @router.post("/watched", responses=answers(507))
+    def watch_folder(
+        folder: Annotated[Line, Query(min_length=1, max_length=FOLDER_CHARACTERS)],
+        collection: Annotated[Collection, Query(max_length=most)] = "default",
+    ) -> WatchedFolderView:
+        """Has the files of a folder of the server's machine read as they come; where its own user alone asks."""
+        return service.watched.add(folder, collection)
+
+    @router.delete("/watched", status_code=204, responses=answers(507))
+    def unwatch_folder(folder: Annotated[Line, Query(min_length=1, max_length=FOLDER_CHARACTERS)]) -> None:
+        """Watches a folder no more; the documents of its files stay."""
+        service.watched.remove(folder)
+
+    return router
+
+
 def _upload_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
     quota = service.settings.quota
 
-    @router.post("/documents", status_code=202, responses=answers(408, 413, 415, 507), openapi_extra=_FILE_BODY)
+    @router.post("/documents", status_code=202, responses=answers(408, 409, 413, 415, 507), openapi_extra=_FILE_BODY)
     async def add_document(
         request: Request,
         name: FileName,
@@ -336,10 +402,33 @@ def _file_routes(service: LibraryService) -> APIRouter:
     )
     @drawing
     def page_image(
-        document: DocumentInPath, page: NumberInPath, width: Annotated[int | None, Query(ge=64, le=2000)] = None
+        document: DocumentInPath,
+        page: NumberInPath,
+        width: Annotated[int | None, Query(ge=64, le=2000)] = None,
+        box: Fractions | None = None,
     ) -> Response:
-        """The page's image, a JPEG, at most `width` pixels wide."""
-        return Response(service.page_image(document, page, width), media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+        """The page's image, or the part of it in a `box`, a JPEG, at most `width` pixels wide."""
+        data = service.page_image(document, page, width, parse_fractions(box))
+        return Response(data, media_type="image/jpeg", headers=_KEPT_BY_NOBODY)
+
+    @router.get("/export", response_class=FileResponse, responses=_content("*/*", 404, 409))
+    @drawing
+    def export_pages(
+        page: Annotated[tuple[PageReference, ...], Query(min_length=1, description="DOCUMENT:PAGE, several times")],
+        format: Annotated[ExportKind, Query(description="one PDF, or PNG images in a ZIP file")] = "pdf",
+    ) -> Response:
+        """Chosen pages as one file: a PDF of their images with the words beneath, or PNG images in a ZIP file."""
+        ending, kind = _EXPORTS[format]
+        path = Path(tempfile.mkdtemp(prefix="colvision-")) / f"pages.{ending}"
+        remove = partial(shutil.rmtree, path.parent, ignore_errors=True)
+        try:
+            service.export_pages([parse_page(each) for each in page], path, format)
+        except BaseException:
+            remove()
+            raise
+        return FileResponse(
+            path, media_type=kind, filename=path.name, headers=_KEPT_BY_NOBODY, background=BackgroundTask(remove)
+        )
 
     @router.get("/documents/{document}/pages/{page}/words", responses=answers(404, 409))
     def page_words(document: DocumentInPath, page: NumberInPath) -> PageWordsView:

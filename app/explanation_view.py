@@ -37,14 +37,22 @@ def _distinctive_patches(why: Explanation, example_name: str, usual: Floats) -> 
 
 
 def view_answer(
-    answer: Answer, pages: Mapping[str, int], verdict: Callable[[Hit], str], *, example_name: str
+    answer: Answer,
+    pages: Mapping[str, int],
+    verdict: Callable[[Hit], str],
+    *,
+    is_listing: Callable[[Hit], bool],
+    example_name: str,
 ) -> AnswerView:
-    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged.
+    """`pages` is the number of pages of each document, by id; `verdict` says how a page was judged, `is_listing`
+    whether it is a contents or index page.
 
     `example_name` names the page or image that was the query: its patches say nothing to a reader one by one.
     """
     words = [] if example_name else answer.query.embedding.tokens_of_words()
-    hits = tuple(_hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words) for hit in answer.hits)
+    hits = tuple(
+        _hit(hit, pages.get(hit.document_id, hit.page), verdict(hit), words, is_listing(hit)) for hit in answer.hits
+    )
     return AnswerView(
         query=answer.query.embedding.text,
         hits=hits,
@@ -59,7 +67,7 @@ def view_answer(
     )
 
 
-def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
+def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> HitView:
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
@@ -73,6 +81,8 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words) -> HitView:
         strength=_share(hit),
         words=tuple(_word(word, tokens, hit) for word, tokens in words),
         score_terms=dict(hit.score_terms),
+        shares=hit.shares,
+        is_listing=is_listing,
         verdict=verdict,
     )
 

@@ -31,7 +31,7 @@ from colvision.store.disk import meaning_of
 
 from .services.chat import ChatFailed
 from .services.images import QueryImageExpired
-from .services.uploads import JobNotFound
+from .services.uploads import AlreadyHere, JobNotFound
 from .settings import Busy, LimitReached, TooSlow
 from .views import ErrorView
 
@@ -46,6 +46,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (ChatFailed, 502),
     (QueryImageExpired, 410),
     (DocumentAmbiguous, 409),
+    (AlreadyHere, 409),
     (LimitExceeded, 413),
     (TooSlow, 408),
     (Busy, 429),
@@ -63,7 +64,7 @@ _MEANINGS = {  # of the statuses, in the schema
     403: "asked by a page of another site",
     404: "there is no such thing",
     408: "the body came too slowly",
-    409: "a name that fits more than one document: give its id",
+    409: "a name that fits more than one document: give its id; or a file that is here already",
     410: "the image is not kept any more",
     413: "the file is larger than the limit",
     415: "not a file of a kind that is read",

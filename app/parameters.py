@@ -1,5 +1,6 @@
 """What stands in the address of a request: it is checked here, and described in the schema, before a body is read."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from .settings import Quota
 
 _UNFIT = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, surrogates, line and paragraph separators
 NAME_CHARACTERS = 300  # of a document's name, before it is shortened
+FOLDER_CHARACTERS = 1000  # of the path of a folder that is watched
+_FRACTION = re.compile(r"[01](\.\d{1,9})?")
 _MOST = 2**31 - 1  # far beyond any page or job, and well within what the catalogue can hold
 
 
@@ -33,6 +36,16 @@ def _words(text: str) -> str:
     return _line(" ".join(text.split()))
 
 
+def parse_fractions(text: str | None) -> tuple[float, float, float, float] | None:
+    """Raises `ValueError` unless it is four numbers from 0 to 1, the first two below the last two."""
+    if text is None:
+        return None
+    values = [float(each) if _FRACTION.fullmatch(each) else -1 for each in text.split(",")]
+    if len(values) == 4 and 0 <= values[0] < values[2] <= 1 and 0 <= values[1] < values[3] <= 1:
+        return values[0], values[1], values[2], values[3]
+    raise ValueError("box: expected left,top,right,bottom in fractions of the page, such as 0,0.25,1,0.5")
+
+
 _PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # the same for the schema
 Line = Annotated[str, AfterValidator(_line), Field(json_schema_extra={"pattern": _PATTERN})]
 Words = Annotated[str, AfterValidator(_words)]  # white space of any kind becomes one space
@@ -42,6 +55,11 @@ DocumentName = Annotated[Line, Query(max_length=NAME_CHARACTERS, description="a 
 PageNumber = Annotated[int, Query(ge=1, le=_MOST)]
 DocumentInPath = Annotated[Line, Path(max_length=NAME_CHARACTERS, description="a document, by name or id")]
 NumberInPath = Annotated[int, Path(ge=1, le=_MOST)]
+PageReference = Annotated[Line, Field(max_length=NAME_CHARACTERS)]  # DOCUMENT:PAGE
+Fractions = Annotated[
+    str,
+    Query(max_length=80, description="left,top,right,bottom of a part of the page, in fractions of it"),
+]
 Token = Annotated[str, Path(max_length=NAME_CHARACTERS)]
 
 

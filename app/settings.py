@@ -45,6 +45,7 @@ class Quota:
     query_characters: int = 300
     where_characters: int = 500  # of a filter
     hits: int = 50
+    exported_pages: int = 100  # at once
     candidates: int = 50  # best pages that the server's reranker is given
     answer_pages: int = 4  # that an answer is read from
     answer_characters: int = 20_000
@@ -104,6 +105,11 @@ class Settings:
     answers_key: str = field(default="", repr=False)
     quota: Quota = Quota()
     worker: tuple[str, ...] = field(default=(sys.executable, "-P", "-m", "colvision.app.worker"))
+
+    @property
+    def may_watch(self) -> bool:
+        """Whether clients may name folders of this machine: only where its own user alone is one."""
+        return is_loopback(self.host) and not self.public_url
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -65,7 +65,7 @@ class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
     `folder` is where it came from, as far as that tells it from others; "" for an upload. `metadata` is what was noted
-    with it: a filter can ask for both. `health` says what of it was not read.
+    with it: a filter can ask for both. `health` says what of it was not read; `sha256` is that of its file.
     """
 
     id: str
@@ -82,6 +82,31 @@ class DocumentView:
     added: str
     metadata: Metadata
     health: HealthView
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFileView:
+    """A file of a watched folder that was not read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolderView:
+    """A folder of the server's machine whose files are read into a collection as they come.
+
+    At its last look the server has found so many `files`, of which some are `waiting` to be read; `failed` are those
+    that were not read, and `trouble` says why the folder cannot be looked at, "" where it can.
+    """
+
+    folder: str
+    collection: str
+    files: int
+    waiting: int
+    failed: tuple[WatchedFileView, ...]
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +199,16 @@ class AnswerEventView:
 @dataclass(frozen=True, slots=True)
 class LibraryView:
     """All that the sidebar shows. `has_sample` says whether there is a sample manual to load, `reranker` is the name of
-    the one that searches may use, "" for none; `answers` is None where nobody writes any.
+    the one that searches may use, "" for none; `answers` is None where nobody writes any. `may_watch`: folders of the
+    server's machine can be named to be watched.
     """
 
     collections: tuple[CollectionView, ...]
     documents: tuple[DocumentView, ...]
     jobs: tuple[JobView, ...]
     judgements: int
+    watched: tuple[WatchedFolderView, ...]
+    may_watch: bool
     encoder: str
     reranker: str
     answers: AnswersView | None
@@ -224,10 +252,12 @@ class HitView:
     """A page that was found. `score` is what the answer is ordered by, unless a reranker ordered it: then that is
     `rerank_score`, None for a page that it did not score.
 
-    The words' contributions and `score_terms`, by name, sum to it; `text_score` is the score of the text layer (BM25)
-    that the term "text" comes from, where it was asked. `strength` (0..1) is what the words bring as a share of the
-    most that they can. `folder` is that of the document. `verdict` is what a reader said of the page for this question:
-    relevant, irrelevant or "".
+    The words' contributions and `score_terms`, by name, sum to it, and so do its `shares`: `maxsim` of the page's
+    image, `text` of its text layer, `document` of its document's name, further encoders by their names. `text_score` is
+    the score of the text layer (BM25) that the term "text" comes from, where it was asked. `strength` (0..1) is what
+    the words bring as a share of the most that they can. `folder` is that of the document; `is_listing` says that the
+    page's text is that of a table of contents or of an index. `verdict` is what a reader
+    said of the page for this question: relevant, irrelevant or "".
     """
 
     rank: int
@@ -242,6 +272,8 @@ class HitView:
     strength: float
     words: tuple[WordView, ...]
     score_terms: dict[str, float]
+    shares: dict[str, float]
+    is_listing: bool
     verdict: str
 
 

@@ -17,6 +17,7 @@ from colvision.parallel import usable_cores
 from colvision.signals import exit_when_terminated
 
 from .budgets import disk_trouble
+from .services.watched import FolderReader
 from .settings import NOT_THE_FILE, encoder_from_environment, ocr_from_environment
 
 _POLL_SECONDS = 0.25
@@ -26,7 +27,8 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def work(library: Library, *, parent: int) -> None:
-    """Takes one job after the other for as long as the process `parent` lives."""
+    """Takes one job after the other for as long as the process `parent` lives, and files of watched folders between."""
+    folders = FolderReader(library)
     while os.getppid() == parent:
         job = None
         try:
@@ -34,6 +36,8 @@ def work(library: Library, *, parent: int) -> None:
             job = library.jobs.claim() if can_read else None  # to claim is to write
             if job is not None:
                 library.run_job(job)
+                continue
+            if not disk_trouble(library.path) and folders.step():
                 continue
         except ColvisionError as error:
             sys.stderr.write(f"colvision: {error}\n")  # the job says so as well, where that can be written

@@ -1,7 +1,8 @@
 """A collection: documents that one encoder reads, and the search over their pages. No arithmetic, no SQL."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.metadata import Metadata, check_metadata
 from colvision.core.names import check_encoder_name
 from colvision.encoders.spec import EncoderSpec
+from colvision.errors import DiskFull, LibraryLocked
 from colvision.explanations import ExplainedDocuments
 from colvision.ingest import (
     Callbacks,
@@ -29,6 +31,8 @@ from colvision.ingest import (
     read_texts,
     reencode_collection,
 )
+from colvision.ingest.paths import shown_path
+from colvision.ingest.watch import FolderLook, FolderWatch
 from colvision.ocr import choose_engine
 from colvision.search.example_query import stored_query
 from colvision.searches import ExampleQuery, Searchable
@@ -76,6 +80,43 @@ class SearchableDocuments(ExplainedDocuments, Searchable):
         callbacks = Callbacks(progress, cancel, on_file)
         report = ingest_files(self._store, self._session.encoder, files, options=options, callbacks=callbacks)
         return dataclasses.replace(report, notices=self._read_by_others(self._name, callbacks))
+
+    def watch(
+        self,
+        folder: str | Path,
+        *,
+        every: float = 5.0,
+        metadata: Metadata | None = None,
+        ocr: str | None = None,
+        cancel: CancelCallback | None = None,
+        on_file: Callable[[FileReport], None] | None = None,
+        on_look: Callable[[FolderLook], None] | None = None,
+    ) -> Iterator[IngestReport]:
+        """Takes in the files of a folder, and those that come into it, for as long as it is iterated: a report each
+        time that there were any.
+
+        It looks every so many seconds; a file is read when two looks have found it as long and as old, and again when
+        it has changed, in the place of the document that it was. What failed is tried again after ten minutes. A file
+        that is gone leaves its document. Killed, or stopped by `cancel`, it goes on when it is run again: what was read
+        is known by its bytes. `metadata`, `ocr`, `on_file`: see `ingest`. Raises what that raises, but goes on where
+        the disk is full or another process writes.
+        """
+        watched = FolderWatch(Path(folder).absolute())
+        while not (cancel and cancel()):
+            look = watched.look()
+            if on_look is not None:
+                on_look(look)
+            if look.ready:
+                try:
+                    report = self.ingest(look.ready, metadata=metadata, ocr=ocr, cancel=cancel, on_file=on_file)
+                    failed = {file.source for file in report.failed}
+                except (DiskFull, LibraryLocked) as error:
+                    report = IngestReport((), 0.0, notices=(str(error),))
+                    failed = set(map(shown_path, look.ready))
+                for path in look.ready:
+                    watched.note_read(path, failed=shown_path(path) in failed)
+                yield report
+            time.sleep(every)
 
     def ingest_again(
         self, document: str, *, progress: ProgressCallback | None = None, cancel: CancelCallback | None = None

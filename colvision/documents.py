@@ -110,6 +110,14 @@ class Documents:
         """The OCR engine that has read a page, with its version; "" for none. Raises `PageNotFound`."""
         return self._store.page(self._find(document), page).reader
 
+    def find_file(self, path: str | Path) -> Document | None:
+        """The document of the collection that was made from a file of the same bytes, None if there is none.
+
+        Raises `OSError` for a file that cannot be read.
+        """
+        row = self._store.same_file(Path(path), self._name)
+        return None if row is None else self._document(self._store.seen(row))
+
     def export_pdf(self, document: str, path: str | Path) -> int:
         """Writes the stored pages of a document as a PDF that can be searched: page images with their words beneath.
 
@@ -118,15 +126,26 @@ class Documents:
         file that the document came from.
         """
         row = self._find(document)
-        if not row.upload and any(Path(source).resolve() == Path(path).resolve() for source in row.paths):
-            raise ValueError(
-                f"{path} is the file that {row.name!r} came from, and would be lost: give the new PDF another name"
-            )
         numbers = self._store.page_numbers(row)
         if not numbers:
             raise PageNotFound(f"no page of {row.name!r} is stored: ingest it again")
+        return self.export_pages(((row.id, number) for number in numbers), path)
+
+    def export_pages(self, pages: Iterable[tuple[str, int]], path: str | Path) -> int:
+        """The same of (document, page) pairs, also of several documents, in the order in which they are given.
+
+        Raises `ValueError` for no page at all.
+        """
+        chosen = [(self._find(document), number) for document, number in pages]
+        if not chosen:
+            raise ValueError("no page is chosen: give at least one")
+        for row, _ in chosen:
+            if not row.upload and any(Path(source).resolve() == Path(path).resolve() for source in row.paths):
+                raise ValueError(
+                    f"{path} is the file that {row.name!r} came from, and would be lost: give the new PDF another name"
+                )
         with atomic_path(Path(path)) as unfinished:
-            return max(write_searchable((self._searchable_page(row, number) for number in numbers), unfinished))
+            return max(write_searchable((self._searchable_page(row, number) for row, number in chosen), unfinished))
 
     def _searchable_page(self, row: DocumentRow, number: int) -> SearchablePage:
         stored = self._store.page(row, number)

@@ -22,10 +22,11 @@ CLIPPED_WARNING = 0.001  # share of vector components beyond the quantisation ra
 class Document:
     """A document of a library.
 
-    `state` is ready, ingesting, cancelled, failed or damaged (with a `reason`); `stored` of its `pages` can be found,
-    `failed` could not be read. `source` is the path that it came from, or the name of an upload; `folder` is the part
-    of that which tells it from others of the same file name, "" for an upload; `copies` are other paths and uploads
-    with the same bytes. `metadata` was given with it. `health` says what of the file was not read.
+    `state` is ready, ingesting, cancelled, interrupted, failed or damaged (with a `reason`); `stored` of its `pages`
+    can be found, `failed` could not be read. `source` is the path that it came from, or the name of an upload; `folder`
+    is the part of that which tells it from others of the same file name, "" for an upload; `copies` are other paths and
+    uploads with the same bytes. `metadata` was given with it. `health` says what of the file was not read; `sha256` is
+    that of the file.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Document:
     added: datetime
     metadata: Metadata
     health: Health
+    sha256: str
 
     @property
     def kind(self) -> Literal["pdf", "image"]:
@@ -193,6 +195,7 @@ def document_of(row: DocumentRow, folder: str, health: Health) -> Document:
         added=datetime.fromisoformat(row.added),
         metadata=row.metadata,
         health=health,
+        sha256=row.sha256,
     )
 
 

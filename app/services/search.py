@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from colvision.core.page import parse_page
-from colvision.errors import DocumentNotFound, EncoderMismatch, LibraryDamaged, PageNotFound
+from colvision.errors import ColvisionError, DocumentNotFound, EncoderMismatch, LibraryDamaged, PageNotFound
 from colvision.library import Library
-from colvision.search import Answer, Mode
+from colvision.search import Answer, Hit, Mode
 from colvision.search.rerank import RerankOptions
 from colvision.store.judgements import Verdict
 
@@ -19,6 +19,7 @@ from ..settings import LimitReached
 from ..views import AnswerView, ExplanationView
 from .images import QueryImages
 from .judgements import JudgedPage, Judgements
+from .listings import is_listing
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
 
@@ -90,8 +91,14 @@ class SearchService:
             answer,
             self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_judged_page(request, hit.document_id, hit.page)),
+            is_listing=self._is_listing,
             example_name=request.example_name,
         )
+
+    def _is_listing(self, hit: Hit) -> bool:
+        with suppress(ColvisionError):  # deleted a moment ago
+            return is_listing(self._library.page_text(hit.document_id, hit.page))
+        return False
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
         """How many pages each of them has. Of those that were found alone: a library may hold thousands."""

@@ -7,7 +7,7 @@ from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
 
-from colvision.core.metadata import Metadata, metadata_text
+from colvision.core.metadata import Metadata, merge_metadata, metadata_text
 from colvision.errors import ColvisionError
 from colvision.library import Job, Library
 from colvision.pdf import inspect_file
@@ -24,6 +24,10 @@ _WAITING = ("queued", "running")
 
 class JobNotFound(ColvisionError):
     """No job of this key: it never was, or was taken off the list."""
+
+
+class AlreadyHere(ColvisionError):
+    """A file has the bytes of a document that is here already, and whole."""
 
 
 class Uploads:
@@ -69,10 +73,22 @@ class Uploads:
     ) -> JobView:
         """Queues a file that has arrived; `metadata` is noted with the document that it becomes.
 
-        Raises the errors of `inspect_file`, and `ValueError` for what no metadata and no collection's name can be.
+        Raises the errors of `inspect_file`, `AlreadyHere` for a file that is a whole document here already, and
+        `ValueError` for what no metadata and no collection's name can be.
         """
         inspect_file(arrival.path, name=arrival.name, limits=self._quota.limits())
+        self._check_new(arrival, collection, metadata or {}, replace=replace)
         return self._queue(arrival, collection, metadata, replace=replace)
+
+    def _check_new(self, arrival: Arrival, collection: str, metadata: Metadata, *, replace: bool) -> None:
+        """A file is read once: that it is here is told before it waits for that, unless it has something to add."""
+        found = self._library.collection(collection).find_file(arrival.path)
+        if found is None or found.state != "ready" or found.failed:
+            return
+        takes_another_place = replace and clean_document_name(arrival.name) != found.name
+        if not takes_another_place and merge_metadata(found.metadata, metadata) == found.metadata:
+            called = "" if found.name == arrival.name else f", as {found.name}"
+            raise AlreadyHere(f"the same file is here already{called}: nothing is to be read")
 
     def _queue(self, arrival: Arrival, collection: str, metadata: Metadata | None, *, replace: bool) -> JobView:
         job = arrival.queue(
@@ -155,6 +171,12 @@ class Uploads:
         """Tells nothing more of what has read a document (an id)."""
         for job in self._library.jobs.all():
             if job.document == document:
+                self._library.jobs.dismiss(job.key)
+
+    def forget_jobs_for(self, collection: str) -> None:
+        """Tells nothing more of what a collection that is gone was to be filled with."""
+        for job in self._library.jobs.all():
+            if job.collection == collection and job.state not in _WAITING:
                 self._library.jobs.dismiss(job.key)
 
     def jobs(self, trouble: str = "") -> list[JobView]:

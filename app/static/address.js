@@ -1,7 +1,7 @@
 // What is being looked at lives in the address, so that a link, a reload and the back button bring it back.
 
 // As REST calls them. The open page is `page_number`: Gradio takes `?page=3` for a page of its own and fails.
-const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage", "rerank", "k", "compare", "page_of", "page_number", "word", "probe"];
+const NAMES = ["q", "like", "image", "collection", "document", "where", "mode", "text_fusion", "exact_words", "encoders", "first_stage", "rerank", "k", "compare", "grouped", "page_of", "page_number", "word", "probe"];
 const OLD_NAMES = { // read in links of earlier versions, never written
   picture: "image", c: "collection", in: "document", text: "text_fusion", vs: "compare", doc: "page_of", p: "page_number",
 };
@@ -18,7 +18,8 @@ export function readAddress() {
   return { ...state, compare, page_number: number > 0 ? number : 1 };
 }
 
-export function writeAddress(state, { push = false } = {}) {
+// What stands behind the ? of the address.
+export function addressOf(state) {
   const given = new URLSearchParams(location.search);
   for (const name of Object.keys(OLD_NAMES)) given.delete(name);
   for (const name of NAMES) {
@@ -26,7 +27,11 @@ export function writeAddress(state, { push = false } = {}) {
     if (value && String(value) !== USUAL[name]) given.set(name, value);
     else given.delete(name);
   }
-  const rest = given.toString();
+  return given.toString();
+}
+
+export function writeAddress(state, { push = false } = {}) {
+  const rest = addressOf(state);
   const address = location.pathname + (rest ? `?${rest}` : "");
   if (address === location.pathname + location.search) return;
   history[push ? "pushState" : "replaceState"](null, "", address);

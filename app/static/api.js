@@ -101,6 +101,15 @@ export const judge = ({ q, collection }, document, page, verdict) =>
 export const JUDGEMENTS = `${ROOT}/judgements`;
 export const loadSample = () => call("/sample", { method: "POST" });
 export const remove = (document) => call(`/documents/${part(document)}`, { method: "DELETE" });
+export const rename = (document, name) => call(`/documents/${part(document)}?${queryString({ name })}`, { method: "PATCH" });
+export const setFacts = (document, pairs) =>
+  call(`/documents/${part(document)}/metadata?${new URLSearchParams(pairs.map((pair) => ["meta", pair]))}`, { method: "PUT" });
+export const renameCollection = (collection, name) => call(`/collections?${queryString({ collection, name })}`, { method: "PATCH" });
+export const removeCollection = (collection) => call(`/collections?${queryString({ collection })}`, { method: "DELETE" });
+export const watchFolder = (folder, collection) => call(`/watched?${queryString({ folder, collection })}`, { method: "POST" });
+export const unwatchFolder = (folder) => call(`/watched?${queryString({ folder })}`, { method: "DELETE" });
+export const exported = (pages, format) => // of [document, page]s: the address of one file
+  `${ROOT}/export?${new URLSearchParams([...pages.map((page) => ["page", page.join(":")]), ["format", format]])}`;
 export const resume = (document) => call(`/documents/${part(document)}/resume`, { method: "POST" });
 export const cancel = (job) => call(`/jobs/${job}/cancel`, { method: "POST" });
 export const retry = (job) => call(`/jobs/${job}/retry`, { method: "POST" });
@@ -108,6 +117,10 @@ export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
 export const pageImage = (document, page, width) =>
   `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
+
+// A part of it: `box` is left, top, right, bottom in fractions of the page.
+export const pagePart = (document, page, box, width) =>
+  `${ROOT}/documents/${part(document)}/pages/${page}/image?width=${width}&box=${box.map((each) => each.toFixed(4)).join(",")}`;
 
 // A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come.
 export async function loadPageImage(document, page) {

@@ -7,6 +7,14 @@ export function filesOf({ items }, endings) {
   return goThrough(dropped, endings);
 }
 
+// The same of a folder that was chosen: the browser has gone through it already.
+export function sortOut(files, endings) {
+  const shown = files.filter((file) => !file.webkitRelativePath.split("/").some((name) => name.startsWith(".")));
+  const isTaken = ({ name }) => endings.has(ending(name));
+  const inOrder = shown.filter(isTaken).sort((a, b) => (a.webkitRelativePath < b.webkitRelativePath ? -1 : 1));
+  return { files: inOrder, leftOut: shown.filter((file) => !isTaken(file)).map((file) => file.webkitRelativePath) };
+}
+
 async function goThrough(dropped, endings) {
   const found = { files: [], leftOut: [] };
   for (const { entry, file } of dropped) {

@@ -1,16 +1,18 @@
 // The page as a whole: what is searched for, what was found, which page is open.
 
-import { readAddress, writeAddress } from "./address.js";
+import { addressOf, readAddress, writeAddress } from "./address.js";
 import { Answers } from "./answers.js";
 import * as api from "./api.js";
 import { Banner } from "./banner.js";
-import { Collections } from "./collections.js";
+import { ChosenPages } from "./chosen_pages.js";
+import { Collections, FIRST } from "./collections.js";
 import { Compare } from "./compare.js";
 import { byId, say } from "./dom.js";
 import { showDocumentFilter } from "./document_filter.js";
 import { ExampleQuery, exampleName } from "./example_query.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
+import { Questions } from "./questions.js";
 import { Results } from "./results.js";
 import { offer, tellFailure } from "./search_message.js";
 import { Settings } from "./settings.js";
@@ -20,6 +22,8 @@ import { summarise } from "./summary.js";
 import { Uploads } from "./upload.js";
 
 const WIDE = matchMedia("(min-width: 900px)");
+const WIDEST = matchMedia("(min-width: 1600px)"); // an open page has room beside two lists
+const TITLE = "colvision";
 
 export function start() {
   const app = new App();
@@ -40,15 +44,23 @@ class App {
       open: (document) => this.open(document, 1, { push: true }),
       changed: (library) => this.libraryChanged(library),
       collection: collectionName,
+      back: () => this.serverIsBack(),
     });
-    this.collections = new Collections({ choose: (name) => this.enter(name) });
-    this.uploads = new Uploads({ collection: collectionName, names: (name) => this.namesIn(name), added: () => this.sidebar.refresh() });
+    this.collections = new Collections({ choose: (name) => this.enter(name), act: (action) => this.sidebar.act(action) });
+    this.uploads = new Uploads({ collection: collectionName, names: (name) => this.namesIn(name), documents: (name) => this.documentsIn(name),
+      added: () => this.sidebar.refresh() });
+    this.questions = new Questions({ go: (address) => this.go(address) });
+    this.chosen = new ChosenPages({
+      open: () => (this.isPageOpen ? [this.state.page_of, this.state.page_number] : null),
+      changed: () => [this.results, this.compare.list].forEach((list) => list.showChosen()),
+    });
     this.banner = new Banner({ act: (action) => this.sidebar.act(action) });
     this.settings = new Settings({ changed: (settings) => this.adjust(settings) });
     const cards = {
       choose: (hit, query) => this.open(hit.document_id, hit.page, { push: true, query }),
       judged: () => this.sidebar.refresh(),
       folder: (id) => this.sidebar.folders.get(id),
+      chosen: this.chosen,
     };
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
@@ -90,6 +102,25 @@ class App {
   remember(change, options) {
     this.state = { ...this.state, ...change };
     writeAddress(this.state, options);
+    this.entitle();
+  }
+
+  // The tab is called as what is looked at: the question, or the page that is open.
+  entitle() {
+    const { q, page_of: document, page_number: page } = this.state;
+    const name = this.library?.documents.find((each) => each.id === document)?.name;
+    const what = q || exampleName(this.state, this.library) || (name && `${name}, page ${page}`);
+    window.document.title = what ? `${what} – ${TITLE}` : TITLE;
+  }
+
+  // To an address of before, as `questions` keeps it.
+  go(address) {
+    history.pushState(null, "", `${location.pathname}?${address}`);
+    return this.restore();
+  }
+
+  get isPageOpen() {
+    return !byId("cv-inspector").hidden && Boolean(this.state.page_of);
   }
 
   // Brings back what the address says.
@@ -125,9 +156,26 @@ class App {
     return this.hasQuery ? this.search({ keep: false }) : this.blank();
   }
 
+  // Another grouping asks nothing anew. Two lists and a page that have no room beside each other: the lists stay.
   adjust(settings) {
+    const { grouped, ...asked } = settings;
+    const isAskedAnew = Object.entries(asked).some(([name, value]) => this.state[name] !== value);
+    const isCompared = settings.compare && settings.compare !== this.state.compare;
     this.remember(settings, { push: true });
-    if (this.hasQuery) this.search({ keep: Boolean(this.state.page_of) });
+    if (!isAskedAnew) return this.showAnswer();
+    if (isCompared && !WIDEST.matches && this.isPageOpen) this.close();
+    return this.hasQuery && this.search({ keep: Boolean(this.state.page_of) });
+  }
+
+  showAnswer() {
+    this.results.show(this.answer, this.state);
+    if (this.isPageOpen) this.results.mark(this.state.page_of, this.state.page_number);
+  }
+
+  // What had failed for want of it is asked for again.
+  async serverIsBack() {
+    if (this.isDown && this.hasQuery) await this.search({ keep: this.isPageOpen });
+    if (this.isPageOpen && this.inspector.isLost) await this.inspector.again();
   }
 
   get hasQuery() {
@@ -183,11 +231,14 @@ class App {
       await this.sidebar.listed; // what a result is called depends on the other documents
       if (signal.aborted) return;
       this.answer = answer;
+      this.isDown = false;
+      if (this.state.q) this.questions.note(this.state.q, this.state.collection, addressOf({ ...this.state, page_of: "", word: "", probe: "" }));
       if (!this.state.document && !this.state.where) this.pagesThen = answer.pages; // the list of documents may be older
       say(byId("cv-message"), this.answer.notice);
     } catch (error) {
       if (signal.aborted) return;
       this.answer = null;
+      this.isDown = Boolean(error.isDown);
       this.complain(error);
     }
     byId("cv-app").classList.remove("is-busy");
@@ -197,7 +248,7 @@ class App {
     this.summarise();
     this.layout();
     if (keep) return;
-    const best = this.answer?.hits[0];
+    const [best] = this.results.ordered;
     if (best && WIDE.matches && !this.state.compare) await this.open(best.document_id, best.page);
     else this.inspector.hide();
   }
@@ -214,10 +265,11 @@ class App {
 
   complain(error) {
     if (this.collection?.needs_reencoding) return say(byId("cv-message"), ""); // the banner says it, and what to do
-    return tellFailure(error, this.state, (wider) => {
+    const widen = (wider) => {
       this.remember(wider, { push: true });
       this.restore();
-    });
+    };
+    return tellFailure(error, this.state, { widen, isNew: this.collections.made.has(this.state.collection) });
   }
 
   summarise() {
@@ -233,6 +285,7 @@ class App {
     this.remember({ page_of: document, page_number: page, word, probe }, { push });
     this.results.mark(document, page);
     this.layout(true);
+    this.chosen.draw();
     const probed = probe || !this.answer ? { q: probe, like: "", image: "" } : {};
     await this.inspector.show({ query: { ...query, ...probed }, document, page, word, probe });
   }
@@ -242,11 +295,12 @@ class App {
     this.remember({ page_of: "", word: "", probe: "" }, { push: true });
     this.results.mark("", 0);
     this.layout();
+    this.chosen.draw();
   }
 
   // From one result to the next, up or down the list.
   step(by) {
-    const hits = this.answer?.hits ?? [];
+    const hits = this.results.ordered;
     if (!hits.length) return;
     const at = hits.findIndex((hit) => hit.document_id === this.state.page_of && hit.page === this.state.page_number);
     const next = hits[Math.min(hits.length - 1, Math.max(0, at + by))];
@@ -273,7 +327,11 @@ class App {
 
   // The documents of that collection.
   get documents() {
-    return this.library?.documents.filter((each) => each.collection === this.state.collection) ?? [];
+    return this.documentsIn(this.state.collection);
+  }
+
+  documentsIn(collection) {
+    return this.library?.documents.filter((each) => each.collection === collection) ?? [];
   }
 
   // What documents of a collection are called, and files that are about to become some.
@@ -289,9 +347,12 @@ class App {
     const before = new Map(this.library?.documents.map(({ id, added }) => [id, added]));
     const isReplaced = library.documents.some(({ id, added }) => before.has(id) && before.get(id) !== added);
     const wasStale = this.collection?.needs_reencoding;
+    const wasThere = this.library && this.collection;
+    const documentsThen = this.documents;
     const isOther = this.library && pagesOf(this.library) !== pagesOf(library);
     if (isOther) api.forgetExplanations();
     this.library = library;
+    if (wasThere && !this.collection) return this.collectionGone(documentsThen, library);
     this.pagesThen ??= this.collection?.pages ?? null;
     this.compare.offer(library.collections, this.state);
     this.settings.offer(library.reranker);
@@ -305,10 +366,21 @@ class App {
     byId("cv-drawer-count").textContent = here.length || "";
     this.summarise();
     this.suggest();
+    this.entitle();
+    this.chosen.show(library.documents);
     if (gone.size) this.documentsDeleted(gone);
     else if (isReplaced) this.documentsReplaced();
     else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
+  }
+
+  // The collection that is looked at was renamed elsewhere, and is followed, or it was deleted.
+  collectionGone(documents, library) {
+    const ids = new Set(documents.map(({ id }) => id));
+    const moved = library.documents.find(({ id }) => ids.has(id))?.collection;
+    const { collection } = this.state;
+    this.enter(moved ?? FIRST);
+    say(byId("cv-message"), moved ? `The collection ${collection} is called ${moved} now.` : `The collection ${collection} was deleted.`);
   }
 
   // Another version has the id of the one before: what is shown may be of that one.

@@ -34,18 +34,6 @@ export class Sending {
       make("p", { class: "cv-acts" }, button("Replace it", true), button("Keep both", false)));
   }
 
-  // `again`, where sending once more may help.
-  refuse(reason, again) {
-    this.row.classList.add("is-refused");
-    const retry = () => {
-      this.row.classList.remove("is-refused");
-      again();
-    };
-    this.fill(this.closing("Dismiss", `Dismiss ${this.file.name}`, () => this.row.remove()),
-      make("p", { class: "cv-meta cv-state" }, `Not added: ${reason}`),
-      again ? make("p", { class: "cv-acts" }, make("button", { type: "button", class: "cv-link", onclick: retry }, "Send again")) : null);
-  }
-
   // The button stays the same while it means the same: a click on it, or the focus, is not lost.
   closing(title, label, act) {
     const there = this.row.querySelector(".cv-erase");
@@ -61,12 +49,38 @@ export class Sending {
   }
 }
 
-// What is told of several files at once, until it is dismissed.
-export function notice(title, sentence, names) {
-  const row = make("li", { class: "cv-row is-refused" });
-  const close = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss", "aria-label": `Dismiss: ${title}`,
-    onclick: () => row.remove() }, "×");
-  row.append(make("span", { class: "cv-name" }, title), close, make("p", { class: "cv-meta cv-state" }, sentence),
-    make("ul", { class: "cv-meta cv-listed", tabindex: 0, "aria-label": title }, ...names.map((name) => make("li", {}, name))));
-  return row;
+// What is told of several files at once, in one line that unfolds, until it is dismissed.
+export class Notice {
+  constructor(list, title) {
+    Object.assign(this, { list, title, entries: [] });
+  }
+
+  // `act`, [text, function], is what can be done about it.
+  add(name, reason, act) {
+    const button = act && make("button", { type: "button", class: "cv-link", onclick: () => {
+      entry.remove();
+      this.entries.splice(this.entries.indexOf(entry), 1);
+      this.show();
+      act[1]();
+    } }, act[0]);
+    const entry = make("li", {}, make("bdi", {}, name), reason ? `: ${reason} ` : "", button);
+    this.entries.push(entry);
+    this.show();
+  }
+
+  show() {
+    const title = this.title(this.entries.length);
+    this.row?.remove();
+    if (!this.entries.length) return;
+    const isOpen = this.row ? this.row.querySelector("details").open : this.entries.length === 1;
+    const close = make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss", "aria-label": `Dismiss: ${title}`,
+      onclick: () => {
+        this.entries = [];
+        this.show();
+      } }, "×");
+    this.row = make("li", { class: "cv-row is-refused" },
+      make("details", { class: "cv-fold", open: isOpen }, make("summary", {}, title),
+        make("ul", { class: "cv-meta cv-listed", tabindex: 0, "aria-label": title }, ...this.entries)), close);
+    this.list.append(this.row);
+  }
 }

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 
 // A setting's name in the address, and where it is set.
-const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", rerank: "cv-rerank", compare: "cv-compare" };
+const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", rerank: "cv-rerank", compare: "cv-compare", grouped: "cv-grouped" };
 
 export class Settings {
   constructor(events) {
@@ -39,7 +39,7 @@ export class Settings {
 
   show(state) {
     for (const [name, id] of Object.entries(FIELDS)) byId(id).value = state[name];
-    const changed = ["where", "text_fusion", "rerank", "compare"].some((name) => state[name]) || state.mode !== "auto";
+    const changed = ["where", "text_fusion", "rerank", "compare", "grouped"].some((name) => state[name]) || state.mode !== "auto";
     byId("cv-more").textContent = changed ? "Options (changed)" : "Options";
   }
 }

@@ -4,21 +4,27 @@ import * as api from "./api.js";
 import { FIRST } from "./collections.js";
 import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
 import { healthDetails } from "./health.js";
+import { factWords } from "./facts.js";
 import { foldersToTell } from "./names.js";
+import { Shelf } from "./shelf.js";
+import { Watched } from "./watched.js";
 
 const WAIT_S = 25; // for a change: proxies give up after a minute
 const PAUSE_MS = 700; // between two changes: more often nobody can read
 const LOST_MS = 4000;
+const PENCIL = "M2.5 13.5l.7-3L10.6 3a1.4 1.4 0 0 1 2 0l.4.4a1.4 1.4 0 0 1 0 2L5.5 12.8z";
 const BIN = "M2.5 4h11M6 4V2.5h4V4m2 0-.5 9.5h-7L4 4m2.7 2.5.2 4.5m2.4-4.5-.2 4.5";
 
 export class Sidebar {
   constructor(events) {
-    this.events = events; // open(document), changed(library), collection() -> its name
+    this.events = events; // open(document), changed(library), collection() -> its name, back(): the server is there again
     this.shown = "";
     this.folders = new Map(); // of the documents that their names do not tell apart, by id
     this.confirming = ""; // the document whose deletion is being confirmed
     this.unfolded = new Set(); // the documents of which is shown what was not read
     this.resuming = new Set(); // those that were just asked to be gone on with: nobody asks twice
+    this.shelf = new Shelf({ redraw: () => this.library && this.show(this.library), act: (action) => this.act(action) });
+    this.watched = new Watched({ act: (action) => this.act(action), collection: events.collection });
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
     document.addEventListener("visibilitychange", () => this.refresh());
     byId("cv-documents").addEventListener("pointerdown", () => (this.isPressed = true));
@@ -36,10 +42,12 @@ export class Sidebar {
     if (document.hidden && this.library) return;
     try {
       const library = await api.readLibrary({ wait });
-      if (this.isLost) say(byId("cv-library-message"), "");
+      const wasLost = this.isLost;
+      if (wasLost) say(byId("cv-library-message"), "");
       this.isLost = false;
       if (this.isPressed) this.late = library;
       else this.show(library);
+      if (wasLost) this.events.back();
     } catch (error) {
       this.isLost = true;
       say(byId("cv-library-message"), error.message);
@@ -68,7 +76,7 @@ export class Sidebar {
   // What is being read comes first, then what ended with something to tell, then the documents.
   show(library) {
     const collection = this.events.collection();
-    const text = JSON.stringify([library, this.confirming, [...this.resuming], collection]);
+    const text = JSON.stringify([library, this.confirming, [...this.resuming], collection, this.shelf.state]);
     if (text === this.shown) return;
     this.shown = text;
     this.library = library;
@@ -78,10 +86,15 @@ export class Sidebar {
     const jobs = library.jobs.filter((job) => job.kind !== "reencode" && job.collection === collection);
     const jobOf = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
     const known = new Map(here.map((each) => [each.id, each]));
+    const own = jobs.filter((job) => hasOwnRow(job, known.get(job.document)));
+    const found = this.shelf.arrange(here, this.folders);
+    this.shelf.show(here, found);
+    this.watched.show(library);
     byId("cv-documents").replaceChildren(
-      ...here.filter((each) => jobOf.has(each.id)).map((each) => this.document(each, jobOf.get(each.id))),
-      ...jobs.filter((job) => hasOwnRow(job, known.get(job.document))).map((job) => this.job(job)),
-      ...here.filter((each) => !jobOf.has(each.id)).map((each) => this.document(each)),
+      ...found.filter((each) => jobOf.has(each.id)).map((each) => this.document(each, jobOf.get(each.id))),
+      ...own.filter(isActive).map((job) => this.job(job)),
+      ...this.ended(own.filter((job) => !isActive(job))),
+      ...found.filter((each) => !jobOf.has(each.id)).map((each) => this.document(each)),
     );
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const isEmpty = !here.length && !jobs.length;
@@ -104,16 +117,35 @@ export class Sidebar {
     return [line, ...library.warnings].join(". ");
   }
 
+  // Several that ended with something to tell stand in one line, which unfolds.
+  ended(jobs) {
+    if (jobs.length < 2) return jobs.map((job) => this.job(job));
+    const title = `${plural(jobs.length, "file")} not read to the end`;
+    const box = make("details", { class: "cv-fold", open: this.unfolded.has("ended"), ontoggle: () => this.unfolded[box.open ? "add" : "delete"]("ended") },
+      make("summary", { "data-key": "ended" }, title), make("ul", { class: "cv-documents" }, ...jobs.map((job) => this.job(job))));
+    const dismiss = async () => {
+      for (const job of jobs) await api.dismiss(job.key);
+    };
+    return [make("li", { class: "cv-row is-refused" }, box, make("button", { type: "button", class: "cv-icon cv-erase", title: "Dismiss all",
+      "aria-label": `Dismiss: ${title}`, "data-key": "dismiss-ended", onclick: () => this.act(dismiss) }, "×"))];
+  }
+
   document(document, job) {
-    const row = make("li", { class: "cv-row", "data-document": document.id });
+    const row = make("li", { class: "cv-row cv-document-row", "data-document": document.id });
     if (this.confirming === document.id) return this.confirm(row, document);
+    if (this.shelf.editing?.id === document.id) {
+      row.append(this.shelf.editing.form);
+      return row;
+    }
     const open = make("button", { type: "button", class: "cv-name", "data-key": `open-${document.id}`, title: document.name,
       onclick: () => this.events.open(document.id) }, document.name);
     if (!document.stored) open.disabled = true;
     const erase = make("button", { type: "button", class: "cv-icon cv-erase", "aria-label": `Delete ${document.name}`,
       title: "Delete", "data-key": `delete-${document.id}`, onclick: () => this.ask(document.id) }, icon(BIN));
-    if (job) row.append(open, this.stop(job), ...progress(job));
-    else row.append(open, erase, ...this.details(document));
+    const edit = make("button", { type: "button", class: "cv-icon cv-erase cv-change", "aria-label": `Rename ${document.name} or edit its facts`,
+      title: "Rename, edit facts", "data-key": `edit-${document.id}`, onclick: () => this.shelf.edit(document) }, icon(PENCIL));
+    if (job) row.append(this.shelf.box(document), open, this.stop(job), ...progress(job));
+    else row.append(this.shelf.box(document), open, edit, erase, ...this.details(document));
     return row;
   }
 
@@ -134,13 +166,14 @@ export class Sidebar {
     const size = isReady ? plural(document.pages, "page") : `${document.stored} of ${plural(document.pages, "page")}`;
     const reason = document.reason ? `: ${document.reason}` : "";
     const folder = this.folders.get(document.id);
-    const noted = Object.entries(document.metadata).map(([name, value]) => `${name}=${value}`).join(", ");
-    const lines = [`${size} · ${isReady ? inBytes(document.bytes) : document.state + reason}`, folder && `in ${folder}`, noted];
+    const facts = factWords(document.metadata).map((words) => this.shelf.fact(words, document));
+    const lines = [`${size} · ${isReady ? inBytes(document.bytes) : document.state + reason}`, folder && `in ${folder}`];
     const health = healthDetails(document, { isOpen: this.unfolded.has(document.id), again: isReady ? resume : null,
       toggled: (isOpen) => this.unfolded[isOpen ? "add" : "delete"](document.id) });
     const rest = make("button", { type: "button", class: "cv-link", "data-key": `on-${document.id}`, onclick: resume }, "Read the rest");
     return [
       ...lines.filter(Boolean).map((line, at) => make("p", { class: isReady || at ? "cv-meta" : "cv-meta cv-state" }, line)),
+      ...(facts.length ? [make("p", { class: "cv-facts-line" }, ...facts)] : []),
       ...[health].filter(Boolean),
       ...(isReady ? [] : [make("p", { class: "cv-acts" }, rest)]),
     ];

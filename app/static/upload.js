@@ -1,25 +1,35 @@
 // Files on their way to the server: chosen or dropped, asked about where their name is in use, sent one after the other.
 
 import * as api from "./api.js";
-import { filesOf } from "./dropped.js";
+import { filesOf, sortOut } from "./dropped.js";
 import { byId, plural } from "./dom.js";
 import { patiently } from "./patience.js";
-import { notice, Sending } from "./sending.js";
+import { factsOf } from "./facts.js";
+import { Notice, Sending } from "./sending.js";
 
+const HASHED_BYTES = 200 * 2 ** 20; // of a file whose bytes are compared before it is sent: they are all in memory then
 const UNSENT = "colvision-unsent"; // in this tab's storage: the names of files that a reload would lose
 
 export class Uploads {
   constructor(events) {
-    this.events = events; // collection() -> its name, names(collection) -> a Set of those in use, added()
+    this.events = events; // collection() -> its name, names(collection) -> a Set of those in use, documents(collection), added()
     this.list = byId("cv-uploads");
     this.zone = byId("cv-drop");
     this.asking = []; // for an answer
     this.waiting = []; // to be sent: the first one is
-    const input = this.zone.querySelector("input");
+    this.refused = new Notice(this.list, (count) => `${plural(count, "file")} not added`);
+    this.known = new Notice(this.list, (count) => `${plural(count, "file")} here already`);
+    this.leftOut = new Notice(this.list, (count) => `${plural(count, "file")} left out: neither PDF nor image, or not readable`);
+    this.lost = new Notice(this.list, (count) => `${plural(count, "file")} not sent, as the page was left before: choose them again`);
+    const [input, folder] = [this.zone.querySelector("input"), byId("cv-folder")];
     this.endings = new Set(["", ...input.accept.split(",")]);
     input.addEventListener("change", () => {
       this.add([...input.files]);
       input.value = ""; // the same file may be chosen again
+    });
+    folder.addEventListener("change", () => {
+      this.take(sortOut([...folder.files], this.endings));
+      folder.value = "";
     });
     for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => this.drag(event));
     window.addEventListener("beforeunload", (event) => this.unsent.length && event.preventDefault());
@@ -39,7 +49,7 @@ export class Uploads {
   recall() {
     const names = inThisTab((storage) => JSON.parse(storage.getItem(UNSENT))) ?? [];
     this.remember();
-    if (names.length) this.list.append(notice(`${plural(names.length, "file")} not sent`, "The page was left before. Choose them again:", names));
+    for (const name of names) this.lost.add(name);
   }
 
   // A file may be dropped anywhere: beside the box, the browser would leave the page for it.
@@ -52,26 +62,54 @@ export class Uploads {
   }
 
   async drop(dropped) {
-    const { files, leftOut } = await dropped;
-    this.add(files);
-    const title = `${plural(leftOut.length, "file")} left out`;
-    if (leftOut.length) this.list.append(notice(title, "Neither PDF nor image, or not readable:", leftOut));
-    else if (!files.length) this.list.append(notice("Nothing to add", "What was dropped holds no file.", []));
+    this.take(await dropped);
   }
 
-  add(files) {
+  take({ files, leftOut }) {
+    for (const name of leftOut) this.leftOut.add(name);
+    if (!files.length && !leftOut.length) this.refused.add("What was chosen", "it holds no file");
+    return this.add(files);
+  }
+
+  // What is here already is told before anything is sent; what has the name of another file is asked about.
+  async add(files) {
     const collection = this.events.collection();
-    const inUse = this.events.names(collection);
-    const meta = byId("cv-metadata").value.split(/,(?=[^,=]*=)/).map((pair) => pair.trim()).filter(Boolean); // a value may hold a comma
+    const meta = factsOf(byId("cv-metadata").value);
     const added = files.map((file) => new Sending(file, collection, meta));
     this.list.append(...added.map((sending) => sending.row));
+    for (const sending of added) sending.show("Looking whether it is here already");
+    const unknown = [];
+    for (const sending of added) {
+      const same = meta.length ? null : await this.sameAs(sending);
+      if (same && !sending.isStopped) this.tellKnown(sending, same);
+      else unknown.push(sending);
+    }
+    const inUse = this.events.names(collection);
     const isAsked = ({ file }) => inUse.has(file.name.normalize("NFC"));
-    for (const sending of added.filter(isAsked)) {
+    for (const sending of unknown.filter(isAsked)) {
       this.asking.push(sending);
       sending.show("A document of this name is here already");
     }
     this.ask();
-    this.send(added.filter((sending) => !isAsked(sending)));
+    this.send(unknown.filter((sending) => !isAsked(sending)));
+  }
+
+  // The document that a file is, null where nobody can tell before it is sent: the server looks, too.
+  async sameAs({ file, collection }) {
+    const alike = this.events.documents(collection).filter((each) => each.bytes === file.size && each.state === "ready" && !each.failed);
+    if (!alike.length || file.size > HASHED_BYTES || !window.crypto?.subtle) return null; // which needs https, or this machine
+    try {
+      const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+      const sha256 = [...sum].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return alike.find((each) => each.sha256 === sha256) ?? null;
+    } catch {
+      return null; // sending it says what is wrong with it
+    }
+  }
+
+  tellKnown(sending, { name }) {
+    sending.row.remove();
+    this.known.add(sending.file.name, name === sending.file.name ? "" : `as ${name}`);
   }
 
   // One question at a time, and one answer for all where that is wanted.
@@ -111,8 +149,16 @@ export class Uploads {
       sending.row.remove();
       this.events.added();
     } catch (error) {
-      if (!sending.isStopped) sending.refuse(error.message, error.isDown ? () => this.send([sending]) : null);
+      if (sending.isStopped) return;
+      sending.row.remove();
+      if (error.status === 409) this.known.add(sending.file.name, error.message);
+      else this.refused.add(sending.file.name, error.message, error.isDown ? ["Send again", () => this.again(sending)] : null);
     }
+  }
+
+  again(sending) {
+    this.list.append(sending.row);
+    this.send([sending]);
   }
 
   check({ file }) {

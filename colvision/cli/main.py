@@ -20,6 +20,7 @@ _MODULES = {  # with the commands that each defines, in the order of --help
     "colvision.app.mcp": ("mcp",),
     "colvision.app.ask": ("ask",),
     "colvision.cli.ingest": ("ingest", "ocr", "reencode", "doctor", "estimate"),
+    "colvision.cli.watch": ("watch",),
     "colvision.cli.encoders": ("encoders", "add-encoder", "remove-encoder"),
     "colvision.cli.search": ("search", "explain"),
     "colvision.cli.documents": (

@@ -34,12 +34,12 @@ from colvision.store.records import DEFAULT_COLLECTION
 
 commands = typer.Typer()
 _SHOWN = 0.005  # what would be 0.00
-_TERMS = {  # of a score, in words
+_TERMS = {  # of a score, in the words of the app
     "frequency": "how often they stand there",
-    "order": "in this order",
+    "order": "one after the other, as asked",
     "near": "near each other",
-    "text": "by its text",
-    "document": "by its document's name",
+    "text": "in the text layer",
+    "document": "in the document's name",
 }
 
 
@@ -189,7 +189,9 @@ def _parts(hit: colvision.Hit) -> str:
         for word, tokens in _words(hit.query.embedding)
     ]
     return " ".join(shares) + "".join(
-        f"; {_TERMS.get(name, f'by {name}')} {value:.2f}" for name, value in hit.score_terms.items() if value >= _SHOWN
+        f"; {_TERMS.get(name, f'by the encoder {name}')} {value:.2f}"
+        for name, value in hit.score_terms.items()
+        if value >= _SHOWN
     )
 
 
@@ -233,7 +235,7 @@ def explain(
         other = f", as {printed[asked]}" if asked in printed else ""
         echo(f"{asked}{other}: {share:.3f} (similarity {best.similarity:.3f}) at {place}{text}")
     for name, value in why.score_terms.items():
-        echo(f"{_TERMS.get(name, f'by {name}')}: {value:.3f}")
+        echo(f"{_TERMS.get(name, f'by the encoder {name}')}: {value:.3f}")
     echo(f"score {why.score:.3f}; picture in {out}")
     if left_out := left_out_notice(why.query.embedding.left_out):
         stderr.print(escape(left_out))

@@ -24,7 +24,7 @@ from colvision.ingest.document_ingest import DocumentIngest
 from colvision.ingest.left_out import LeftOut
 from colvision.ingest.ocr import read_texts
 from colvision.ingest.options import Callbacks, IngestOptions
-from colvision.ingest.paths import is_there, shown, shown_path
+from colvision.ingest.paths import is_there, shown, shown_path, stamp_of
 from colvision.ingest.pooling import apply_pooling
 from colvision.ingest.report import FileReport, IngestReport
 from colvision.ingest.sources import Found, Unreadable, Upload
@@ -34,7 +34,7 @@ from colvision.store import Store
 from colvision.store.disk import check_room
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile, clean_document_name
-from colvision.store.records import CANCELLED, FAILED, DocumentRow
+from colvision.store.records import CANCELLED, FAILED, INTERRUPTED, DocumentRow
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _open_pending(
         return same
     check_room(store.path, keep_free=options.keep_free, needed=path.stat().st_size if path.is_file() else 0)
     store.writer.keep_room()
-    before = _stamp(path)
+    before = stamp_of(path)
     # Messages name a file by its path, unless nobody knows that, or it cannot be shown.
     name = source_file.name if source_file.upload or source_file.name != path.name else None
     file_info = inspect_file(path, name=name, limits=options.limits, renderer=options.renderer)
@@ -200,20 +200,11 @@ def _open_pending(
         notes=file_info.notes,
         ending=file_info.ending,
     )
-    if pending.outcome != "same" and _stamp(path) != before:
+    if pending.outcome != "same" and stamp_of(path) != before:
         reason = f"{source_file.name} was changed while it was read: ingest it again when it is complete"
         store.writer.stop(pending, FAILED, reason)
         raise InputError(reason)
     return pending
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Changes when the file is written to; None for a file that is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def complete_document(
@@ -250,7 +241,7 @@ def _interruption_noted(store: Store, pending: PendingDocument, ingest: Document
             if isinstance(error, KeyboardInterrupt | SystemExit | DiskError):
                 ingest.keep()
         with suppress(ColvisionError):
-            store.writer.stop(pending, CANCELLED, _reason(error))
+            store.writer.stop(pending, INTERRUPTED, _reason(error))
         raise
 
 

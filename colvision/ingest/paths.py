@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+Stamp = tuple[int, int]  # a file's length in bytes, and when it was written last in nanoseconds
 _BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
 
 
@@ -21,3 +22,12 @@ def is_there(shown: str) -> bool:
 def shown(text: str) -> str:
     """A text that may name such a path."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Changes when the file is written to; None for a file that is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

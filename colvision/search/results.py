@@ -28,6 +28,7 @@ NOT_RERANKED = "{} of {} candidates have no {} that {} could read: they stand be
 _MATCHES_WELL, _MORE_PAGES = 0.04, 0.05
 _HELD = 0.5  # of the words' weights that a text layer must hold to count
 _NAMED, _LETTERS = 5, 40  # words that were left out, and of each, that a notice shows
+_OWN_TERMS = frozenset({"frequency", "order", "near"})  # of a score, made of the same similarities as its words' shares
 _THUMBNAIL = 160, 220  # (width, height) in pixels of a page in a notebook
 
 
@@ -90,6 +91,14 @@ class Hit:
         self.reader.check_version(self.document_id, self.sha256)
         return self.reader
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """What of the score came from where: `maxsim`, what the collection's own encoder found on the page; `text`, its
+        text layer; `document`, its document's name; further encoders by their names. They sum to `score`.
+        """
+        beside = {name: value for name, value in self.score_terms.items() if name not in _OWN_TERMS}
+        return {"maxsim": self.score - sum(beside.values()), **beside}
+
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; arrays are left out."""
         return {
@@ -100,6 +109,7 @@ class Hit:
             "page": self.page,
             "score": self.score,
             "rerank_score": self.rerank_score,
+            "shares": self.shares,
             "score_terms": dict(self.score_terms),
             "text_score": self.text_score,
             "in_text": [word for word in self.query.embedding.words if word in self.in_text],

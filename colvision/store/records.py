@@ -15,7 +15,8 @@ from colvision.core.text import page_form
 from colvision.errors import EncoderMismatch
 
 DEFAULT_COLLECTION = "default"  # in every library from its first moment on
-INGESTING, CANCELLED, FAILED, DAMAGED, READY = "ingesting", "cancelled", "failed", "damaged", "ready"
+INGESTING, CANCELLED, INTERRUPTED = "ingesting", "cancelled", "interrupted"
+FAILED, DAMAGED, READY = "failed", "damaged", "ready"
 
 
 @dataclass(frozen=True, slots=True)

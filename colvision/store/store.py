@@ -10,6 +10,7 @@ from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
 from colvision.core.page import PrintedWord
 from colvision.errors import (
+    CollectionNotFound,
     DocumentAmbiguous,
     DocumentNotFound,
     FurtherEncoderNotFound,
@@ -33,8 +34,8 @@ from colvision.store.integrity import Repair, Verifier
 from colvision.store.jobs import JobQueue
 from colvision.store.judgements import Judgements
 from colvision.store.records import (
-    CANCELLED,
     INGESTING,
+    INTERRUPTED,
     CollectionRow,
     Damage,
     DocumentRow,
@@ -43,7 +44,7 @@ from colvision.store.records import (
     ShardRow,
 )
 from colvision.store.reencoding import Reencoding
-from colvision.store.shards import ShardPage
+from colvision.store.shards import ShardPage, file_sha256
 from colvision.store.snapshot import Snapshot, Snapshots
 from colvision.store.workers import Workers
 from colvision.store.writer import Writer
@@ -197,10 +198,22 @@ class Store:
             likely = rows.documents.of_file_name(self._db, "".join(path_parts(document)[-1:]))
         return [MeantDocument(3, row) for row in likely if comes_from(row, document) or has_copy_named(row, document)]
 
+    def same_file(self, path: Path, collection: str) -> DocumentRow | None:
+        """The document of a collection that has the bytes of a file. Raises `OSError` for one that cannot be read."""
+        with self._db.read():
+            try:
+                key = rows.collections.find(self._db, collection).key
+            except CollectionNotFound:
+                return None
+            size = path.stat().st_size
+            alike = rows.documents.select(self._db, "collection = ? AND bytes = ? AND visible", [key, size])
+        sha256 = file_sha256(path) if alike else ""  # only a file as long as a stored one is read
+        return next((row for row in alike if row.sha256 == sha256), None)
+
     def seen(self, row: DocumentRow) -> DocumentRow:
         """As it is to be shown: one whose worker has died is not being read any more."""
         is_left = row.state == INGESTING and not self._workers.is_alive(row.worker)
-        return replace(row, state=CANCELLED, reason="its reading was interrupted") if is_left else row
+        return replace(row, state=INTERRUPTED, reason="") if is_left else row
 
     def page(self, row: DocumentRow, number: int) -> PageRow:
         """Raises `PageNotFound`, saying why; `DocumentNotFound` when the document was deleted or replaced meanwhile."""

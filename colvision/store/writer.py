@@ -191,7 +191,7 @@ class Writer:
         return f"{what} be read" + (f": it {failed[0].reason}" if failed else "")
 
     def stop(self, pending: PendingDocument, state: str, reason: str = "") -> None:
-        """Ends an incomplete document as `CANCELLED` or `FAILED`; what is stored stays, for a later run to go on.
+        """Ends an incomplete document as `CANCELLED`, `INTERRUPTED` or `FAILED`; what is stored stays, for a later run.
 
         One that was complete before stays so: only pages that failed were tried again.
         """

@@ -354,7 +354,7 @@ def test_every_setting_option_and_part_of_the_address_is_documented():
     [
         ("GET", "/api/v1/nope", 404, "nothing at /api/v1/nope"),
         ("PUT", "/api/v1/library", 405, "use GET"),
-        ("PATCH", "/api/v1/documents/pump.tiff", 405, "use DELETE, GET"),
+        ("PUT", "/api/v1/documents/pump.tiff", 405, "use DELETE, GET, PATCH"),
         ("POST", "/api/v1/jobs/99/cancel", 404, "no job 99"),
         ("GET", "/app/static/nope.js", 404, "nothing at /app/static/nope.js"),
     ],

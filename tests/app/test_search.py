@@ -128,6 +128,7 @@ def test_further_encoders_are_asked_and_their_shares_told(service, upload):
         first.score
     )
     why = service.search.explain(SearchRequest("press"), first.document_id, first.page)
+    assert set(first.shares) >= {"maxsim", "other"} and sum(first.shares.values()) == pytest.approx(first.score)
     assert first.score_terms["other"] == pytest.approx(why.score_terms["other"], abs=1e-5)
     assert why.score == pytest.approx(first.score, abs=1e-5)
     service.library.remove_encoder("other")  # the kept answer is of another time: the page is explained by a new one

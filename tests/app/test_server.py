@@ -201,7 +201,7 @@ def test_sigterm_stores_what_was_read_and_closes_the_library_so_that_a_copy_with
     assert not (folder / "catalog.sqlite-wal").exists() and list((folder / "workers").iterdir()) == []
     with open_library(folder, encoder=ToyEncoder()) as library:
         (document,), (job,) = library.documents(), library.jobs.all()
-        assert (document.state, job.state) == ("cancelled", "queued")
+        assert (document.state, job.state) == ("interrupted", "queued")
         assert 2 <= document.stored < 30
 
 

@@ -9,6 +9,7 @@ import pytest
 from colvision.app.services import uploads as intake_module
 from colvision.app.services.library import LibraryService
 from colvision.app.services.search import SearchRequest
+from colvision.app.services.uploads import AlreadyHere
 from colvision.app.settings import LimitReached, Quota, Settings
 
 from colvision.errors import ColvisionError, UnsupportedFile
@@ -30,14 +31,13 @@ def test_an_upload_is_queued_under_its_name(service, tmp_path):
     assert service.overview().jobs == (job,)
 
 
-def test_the_same_file_again_is_said_to_be_there_already(service, upload):
+def test_the_same_file_again_is_said_to_be_there_already_and_waits_for_nothing(service, upload):
     upload()
-    upload("copy of pump.tiff")
+    with pytest.raises(AlreadyHere, match=r"here already, as pump\.tiff"):
+        upload("copy of pump.tiff")
     view = service.overview()
-    assert [each.name for each in view.documents] == ["pump.tiff"]
-    (job,) = view.jobs
-    assert (job.state, job.document) == ("ready", view.documents[0].id)
-    assert "already here" in job.reason
+    assert ([each.name for each in view.documents], view.jobs) == (["pump.tiff"], ())
+    assert list((service.library.path / "uploads").iterdir()) == []
 
 
 def test_a_cancelled_upload_leaves_no_file_behind(service, tmp_path):

@@ -1,5 +1,6 @@
 """One application and one chromium for all browser tests."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,8 +34,16 @@ def server(tmp_path_factory):
         for machine in ("press", "lathe"):
             (folder / machine).mkdir()
             library.collection("twins").ingest(save_document(folder / machine / "manual.tiff", [["bolt", machine]]))
+        half = save_document(folder / "half.tiff", [["shaft"], ["hub"], ["key"]])
+        with suppress(KeyboardInterrupt):  # as Ctrl+C in the middle of a file
+            library.collection("halves").ingest(half, progress=_interrupt)
     with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
         yield address
+
+
+def _interrupt(progress):
+    if progress.page == 2:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="package")

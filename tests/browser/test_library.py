@@ -86,7 +86,7 @@ def test_facts_are_noted_with_new_files_and_shown_with_their_document(page, serv
     page.fill("#cv-metadata", "machine=winch, site=Halle 3, north")
     upload(page, save_document(tmp_path / "winch.tiff", [["rope"]]))
     row = page.locator("#cv-documents .cv-row", has_text="winch.tiff")
-    expect(row.locator(".cv-meta").last).to_have_text("machine=winch, site=Halle 3, north")
+    expect(row.locator(".cv-fact")).to_have_text(["machine=winch", "site=Halle 3, north"])
     drive.show(page, f"{server}/?q=rope&where=machine%3Dwinch")
     expect(page.locator("#cv-results .cv-card")).to_have_count(1)
 
@@ -177,7 +177,7 @@ def test_a_collection_is_chosen_filled_and_kept_in_the_address(page, server, tmp
     expect(page.locator("#cv-empty")).to_contain_text("Nothing is in the collection spare parts yet")
     page.fill("#cv-query", "bolt")
     page.press("#cv-query", "Enter")
-    expect(page.locator("#cv-message")).to_contain_text("The collection spare parts holds no document")
+    expect(page.locator("#cv-message")).to_contain_text("The collection spare parts is new: it holds no document yet.")
     upload(page, save_document(tmp_path / "shelf.tiff", [["bolt"]]))
     expect(page.locator("#cv-documents .cv-row", has_text="shelf.tiff").locator(".cv-meta")).to_contain_text("1 page ·")
     search(page, "bolt")

@@ -1,5 +1,7 @@
 """The switch for the server's reranker, in a real browser: both scores are shown, and whose the order is."""
 
+import re
+
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -32,6 +34,12 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
         expect(last).to_contain_text(f"score before {before}")
         figures = [float(each) for each in page.locator("#cv-results .cv-figure").all_inner_texts()]
         assert figures == sorted(figures, reverse=True) and figures[0] > 200
+        bars = page.locator("#cv-results .cv-score-bar").evaluate_all(
+            "bars => bars.map((bar) => parseFloat(bar.firstElementChild.style.width))"
+        )
+        assert bars == pytest.approx([100 * figure / figures[0] for figure in figures], abs=0.2)  # of the same number
+        whole = rf"{figures[0]:.2f} by least-ink, before it score \S+"
+        expect(page.locator("#cv-results .cv-score").first).to_have_attribute("title", re.compile(whole))
         page.locator("#cv-results .cv-card").first.click()
         whose = "The order of the results is that of least-ink. Heatmap and table are the encoder's."
         expect(page.locator("#cv-whose-order")).to_have_text(whose)

@@ -91,11 +91,11 @@ def test_what_filled_a_library_is_not_named_again(library, checkpoint, tmp_path)
 
 def test_pieces_of_words_are_shown_as_words_and_what_the_model_adds_as_one(library, tmp_path):
     lines = run("search", "bleed the pump", *EXACT, library=library).stdout.splitlines()
-    shown = r"\(bleed \S+ the \S+ pump \S+ \[in name\] \(prompt\) \S+; by its document's name \S+\)$"
+    shown = r"\(bleed \S+ the \S+ pump \S+ \[in name\] \(prompt\) \S+; in the document's name \S+\)$"
     assert len(lines) == 2 and all(re.search(shown, line) for line in lines)
     asked = ("bleed the pump", "--document", "pump.tiff", "--page", 1, "--out", tmp_path / "why.png")
     *parts, score = run("explain", *asked, *EXACT, library=library).stdout.splitlines()
-    assert [part.partition(":")[0] for part in parts] == ["bleed", "the", "pump", "(prompt)", "by its document's name"]
+    assert [part.partition(":")[0] for part in parts] == ["bleed", "the", "pump", "(prompt)", "in the document's name"]
     shares = [float(part.partition(": ")[2].split()[0]) for part in parts]
     assert sum(shares) == pytest.approx(float(score.split()[1].rstrip(";")), abs=3e-3)
 

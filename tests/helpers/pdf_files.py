@@ -78,6 +78,11 @@ def text_page(text: str) -> tuple[str, bytes]:
     return f"{LETTER} {HELVETICA}", words(text)
 
 
+def lines_page(*lines: str) -> tuple[str, bytes]:
+    """A page with these lines, from the top."""
+    return f"{LETTER} {HELVETICA}", b" ".join(words(line, 40, 720 - 40 * at) for at, line in enumerate(lines))
+
+
 def text_file(*texts: str) -> bytes:
     """One Letter page a text."""
     return pages_file(*map(text_page, texts))

@@ -49,7 +49,7 @@ def test_ctrl_c_keeps_every_page_that_was_read_and_the_next_run_goes_on(library,
     with pytest.raises(type(error) if isinstance(error, SystemExit) else error):
         library.ingest(manual, progress=stop_at(3, error))
     (document,) = library.documents()
-    assert (document.state, document.stored) == ("cancelled", 3)
+    assert (document.state, document.stored) == ("interrupted", 3)
     (file,) = library.ingest(manual).files
     assert (file.before, file.pages, library.document("pump.tiff").state) == (3, 1, "ready")
 
@@ -83,7 +83,7 @@ def test_reading_stops_before_the_disk_has_less_free_than_is_kept_and_goes_on_la
     with pytest.raises(DiskFull, match="512 MB left; 1,024 MB are to stay free"):
         library.ingest(manual, progress=fill)
     (document,) = library.documents()
-    assert (document.state, document.stored) == ("cancelled", 4) and "make room" in document.reason
+    assert (document.state, document.stored) == ("interrupted", 4) and "make room" in document.reason
     with pytest.raises(DiskFull):
         library.ingest(manual)
     free(2 << 30)

@@ -59,6 +59,10 @@ def test_pages_are_ordered_by_the_score_that_is_shown_and_text_is_a_part_of_it(m
             assert float(hit.contributions.sum()) + sum(hit.score_terms.values()) == pytest.approx(hit.score, abs=1e-5)
             assert manuals.explain(hit).score == pytest.approx(hit.score, abs=1e-5)
             assert dict(manuals.explain(hit).score_terms) == pytest.approx(dict(hit.score_terms), abs=1e-5)
+            assert sum(hit.shares.values()) == pytest.approx(hit.score)
+    assert [set(hit.shares) for hit in plain] == [{"maxsim"}] * 10
+    told = [hit.to_dict() for hit in fused if hit.text_score]
+    assert told and all(hit["shares"]["text"] == hit["score_terms"]["text"] > 0 for hit in told)
     assert {hit.text_score for hit in plain} == {None}
     assert manuals.explain("the valve", "fan.pdf", 2).score == pytest.approx(fused[0].score, abs=1e-5)
 
@@ -128,7 +132,7 @@ def test_the_command_names_its_retrievers(manuals, monkeypatch):
     command = ["search", "the valve", "--library", str(manuals.path), "-k", "3"]
     answer = CliRunner().invoke(main, [*command, "--text-fusion"])
     assert answer.exit_code == 0, answer.output
-    assert "; by its text " in answer.stdout and "valve" in answer.stdout and " [in text]" in answer.stdout
+    assert "; in the text layer " in answer.stdout and "valve" in answer.stdout and " [in text]" in answer.stdout
     assert "by their pixels and their text" in answer.stderr
     for option, retrievers in (("--no-text-fusion", ["maxsim"]), ("--text-fusion", ["maxsim", "bm25"])):
         values = json.loads(CliRunner().invoke(main, [*command, option, "--json"]).stdout)

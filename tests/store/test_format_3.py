@@ -111,7 +111,7 @@ def test_it_is_read_where_it_cannot_be_written(folder):
 def test_what_another_machine_left_half_read_and_what_readers_said_of_pages_is_taken_over(folder):
     with Library(Store(folder), WIDE) as library:
         half = library.document("half.pdf")
-        assert (half.state, half.reason) == ("cancelled", "its reading was interrupted")
+        assert (half.state, half.reason) == ("interrupted", "")
         file = library.ingest_again("half.pdf")  # nobody is waited for; its kept file is no PDF, only a letter
         assert file.before == 1 and "is not a PDF" in file.reason
         assert library.judgements.take_over() == "" and len(library.judgements) == 3

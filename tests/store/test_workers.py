@@ -45,7 +45,7 @@ def test_what_another_machine_name_began_is_left_to_it_while_it_lives_and_goes_o
         assert store.jobs.claim() is None and store.jobs.is_worked_on(store.jobs.get(job.key))
         assert store.seen(store.find("half.pdf")).state == "ingesting"
     shown = store.seen(store.find("half.pdf"))
-    assert (shown.state, shown.reason) == ("cancelled", "its reading was interrupted")
+    assert (shown.state, shown.reason) == ("interrupted", "")
     assert begin(store, half).missing == (1, 2)
     again = store.reencoding.open_next(key)
     store.writer.commit(again, [encoded(1, "old", encoder=AGAIN)], AGAIN.info)
