@@ -18,7 +18,7 @@ from .api import STATIC, STATIC_URL
 from .services.library import LibraryService
 from .settings import Quota
 
-_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "inspector")  # as `css=` Gradio breaks :is(a, b)
+_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "inspector", "reader")  # as `css=` Gradio breaks :is(a, b)
 _PAGE = ("", "/")
 _FILES = (*_PAGE, "/theme.css", "/favicon.ico")  # all that the page loads of Gradio, and its folders
 _FOLDERS = ("/assets/", "/static/")
