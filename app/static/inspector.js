@@ -177,9 +177,10 @@ export class Inspector {
     const { is_probability, is_lead, shown_from, shown_to } = this.heat.scale;
     part("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
     part("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
-    part("cv-unit").textContent = is_probability
-      ? "match probability, the same on every page"
-      : is_lead ? "similarity beyond the mean of the results" : "similarity, from this page's median to the best match of the results";
+    const [unit, more] = is_probability
+      ? ["match probability", ", the same on every page"]
+      : is_lead ? ["similarity beyond the mean of the results", ""] : ["similarity", ", from this page's median to the best match of the results"];
+    part("cv-unit").replaceChildren(unit, make("span", { class: "cv-unit-more" }, more));
     part("cv-measure").textContent = is_probability ? "Match" : "Similarity";
   }
 

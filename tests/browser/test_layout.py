@@ -28,6 +28,8 @@ COVERED = """ids => ids.filter((id) => {
     const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
     return !element.contains(there);
 })"""
+# How much of the page image is seen at least by scrolling nothing but the panel, in pixels.
+SEEN = "document.getElementById('cv-stage').clientHeight"
 BAR = ["cv-thumbnails-shown", "cv-previous", "cv-number", "cv-next", "cv-close"]
 TOOLS = ["cv-open", "cv-like", "cv-download", "cv-print", "cv-copy"]
 CONTROLS = ["cv-probe-text", "cv-heat", "cv-patches", "cv-style", "cv-opacity"]
@@ -44,9 +46,11 @@ def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page,
             page.evaluate("name => (document.querySelector('#cv-title').textContent = name)", name)
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
-                always = [*BAR, *CONTROLS, *FOOT]
+                always = [*BAR, *CONTROLS, *FOOT, "cv-canvas"]
                 outside = page.evaluate(OUTSIDE, always)
                 covered = page.evaluate(COVERED, [*BAR, *FOOT])
+                if page.evaluate(SEEN) < 90:
+                    covered.append("cv-canvas")
                 is_folded = page.locator("#cv-menu").is_visible()
                 if is_folded:
                     page.click("#cv-menu")
