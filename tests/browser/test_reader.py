@@ -277,6 +277,10 @@ def test_thumbnails_show_which_pages_were_found_and_are_loaded_as_they_are_seen(
     expect(strip.locator("[aria-current]")).to_have_attribute("aria-label", re.compile("Page 5"))
     expect(strip.locator("[aria-current] img")).to_have_js_property("complete", True)
     assert 0 < len(asked) < PAGES
+    for size in ((1280, 800), (768, 1024), (390, 844)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        expect(page.locator("#cv-stage")).to_be_in_viewport(ratio=1)
+        expect(strip.locator("[aria-current]")).to_be_in_viewport(ratio=0.9)
     strip.get_by_role("button", name="Page 7", exact=True).click()
     expect(page.locator("#cv-place")).to_have_text(f"page 7 of {PAGES}")
     expect(strip.locator("[aria-current]")).to_have_attribute("aria-label", "Page 7")
