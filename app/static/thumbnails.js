@@ -11,6 +11,7 @@ export class Thumbnails {
     Object.assign(this, { source, events, strip: part("cv-strip"), list: part("cv-thumbnails"), button: part("cv-thumbnails-shown") });
     Object.assign(this, { document: "", pages: 0, page: 0, ranks: new Map(), found: new Set() });
     this.button.addEventListener("click", () => this.reveal(this.strip.hidden));
+    new ResizeObserver(() => this.showCurrent()).observe(this.strip);
     this.reveal(localStorage.getItem(KEPT) === "yes");
   }
 
@@ -38,7 +39,17 @@ export class Thumbnails {
     if (drawn !== this.drawn) this.list.replaceChildren(...Array.from({ length: this.pages }, (_, i) => this.thumbnail(i + 1)));
     this.drawn = drawn;
     for (const [i, { firstChild: button }] of [...this.list.children].entries()) this.describe(button, i + 1);
-    this.list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.showCurrent();
+  }
+
+  // The strip alone is scrolled, down or sideways: `scrollIntoView` would move what is around it, too.
+  showCurrent() {
+    const current = this.list.querySelector("[aria-current]")?.getBoundingClientRect();
+    if (!current) return;
+    const view = this.strip.getBoundingClientRect();
+    const top = (current.top + current.bottom - view.top - view.bottom) / 2;
+    const left = (current.left + current.right - view.left - view.right) / 2;
+    this.strip.scrollBy({ top, left, behavior: "instant" });
   }
 
   thumbnail(page) {
