@@ -57,6 +57,7 @@ from .views import (
     CollectionView,
     DocumentView,
     ExplanationView,
+    FoundView,
     JobView,
     LibraryView,
     PageWordsView,
@@ -307,6 +308,14 @@ def _search_routes(service: LibraryService) -> APIRouter:
     def explain(asked_for: Annotated[SearchRequest, asked], page_of: DocumentName, page: PageNumber) -> ExplanationView:
         """Why a page of the document `page_of` matches; the parameters are those of the search."""
         return service.search.explain(asked_for, page_of, page)
+
+    @router.get("/documents/{document}/find", responses=answers(404, 409))
+    @searching
+    def find(
+        document: DocumentInPath, q: Annotated[Words, Query(min_length=1, max_length=quota.query_characters)]
+    ) -> FoundView:
+        """The pages of a document that have all the words `q`, scans included: every page is compared."""
+        return service.search.find(document, q)
 
     @router.post("/judgements", status_code=204, responses=answers(404, 409, 507))
     def judge(

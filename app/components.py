@@ -17,7 +17,16 @@ from .api import STATIC, STATIC_URL
 from .services.library import LibraryService
 from .settings import Quota
 
-_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "answers", "inspector")  # as `css=` Gradio breaks :is(a, b)
+_STYLES = (
+    "tokens",
+    "frame",
+    "sidebar",
+    "search",
+    "cards",
+    "answers",
+    "inspector",
+    "reader",
+)  # as `css=` Gradio breaks :is
 _STATIC = STATIC_URL.removeprefix("/")
 _PAGE = ("", "/")
 _FILES = (*_PAGE, "/theme.css", "/favicon.ico")  # all that the page loads of Gradio, and its folders

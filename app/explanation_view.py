@@ -8,13 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
+from colvision.core.page import Box
 from colvision.explain import Explanation, TokenMatch
 from colvision.library import Document
 from colvision.search import Answer, Hit
 
-from .views import AnswerView, ExplanationView, HitView, MatchView, RerankingView, ScaleView, WordView
+from .views import (
+    AnswerView,
+    ExplanationView,
+    FoundPageView,
+    FoundView,
+    HitView,
+    MatchView,
+    RerankingView,
+    ScaleView,
+    WordView,
+)
 
 _PLACES = 5  # of a page or image that asks, which are shown one by one
+_HARDLY_SEEN = 0.2  # probability below which the page says so, too
+_NEAR_THE_BEST = 0.2  # of the way from a document's best page to its usual one, where an encoder gives no probability
 _CODES = 254  # steps of a similarity in a byte; 0 is kept for "no vector here"
 
 
@@ -65,6 +78,31 @@ def view_answer(
         other_words=answer.other_words,
         reranker=None if answer.reranking is None else RerankingView(**asdict(answer.reranking)),
     )
+
+
+def view_found(answer: Answer) -> FoundView:
+    """The pages of an answer that have all the words: those of a document, every one of which is in `answer`."""
+    is_sure = answer.query.calibration.is_probability
+    words = answer.query.embedding.tokens_of_words()
+    seen = {hit: [_strength(float(hit.query.values(hit.similarity)[of].mean())) for _, of in words] for hit in answer}
+    needed = np.full(len(words), _HARDLY_SEEN)
+    if seen and not is_sure:
+        strengths = np.array(list(seen.values()))  # (hits, words)
+        usual, best = np.median(strengths, axis=0), strengths.max(axis=0)
+        needed = best - _NEAR_THE_BEST * (best - usual)
+
+    def has(hit: Hit) -> bool:
+        return all(
+            word in hit.in_text or strength >= least
+            for (word, _), strength, least in zip(words, seen[hit], needed, strict=True)
+        )
+
+    pages = [
+        FoundPageView(hit.page, min(seen[hit]), all(word in hit.in_text for word, _ in words))
+        for hit in sorted(answer, key=lambda hit: hit.page)
+        if words and has(hit)
+    ]
+    return FoundView(tuple(pages), answer.pages, is_sure)
 
 
 def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> HitView:
@@ -188,6 +226,12 @@ def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
     return np.where(known, steps, 0).astype(np.uint8), low, high
 
 
+def _rounded(box: Box) -> tuple[float, float, float, float]:
+    """In steps of a fraction of a pixel: there may be many of them."""
+    left, top, right, bottom = (round(value, 5) for value in box)
+    return left, top, right, bottom
+
+
 def view_matches(why: Explanation) -> list[MatchView]:
     """What each word of a query found on a page."""
     return [_match(word, tokens, why) for word, tokens in why.query.embedding.tokens_of_words()]
@@ -209,4 +253,5 @@ def _match(word: str, tokens: Sequence[int], why: Explanation) -> MatchView:
         unread=word in why.query.embedding.unread,
         cell=best.cell,
         box=(box.left, box.top, box.right, box.bottom) if box is not None else None,
+        text_boxes=tuple(map(_rounded, why.text_boxes.get(word, ()))),
     )

@@ -61,6 +61,30 @@ class PageWordsView:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPageView:
+    """A page that has the words: `strength` (0..1) of the word that was seen least, `in_text` if its text layer holds
+    them all.
+    """
+
+    page: int
+    strength: float
+    in_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundView:
+    """The pages of a document that have all the words, in order, of `searched` that were compared.
+
+    `is_sure`: a page has a word if it is in its text layer, or seen on its image with some probability. Other encoders
+    tell only which pages are most alike: those whose similarities reach the best of the document's, nearly.
+    """
+
+    pages: tuple[FoundPageView, ...]
+    searched: int
+    is_sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentView:
     """A document; `stored` of its `pages` can be found, `failed` could not be read. `kind` is pdf or image.
 
@@ -316,8 +340,8 @@ class AnswerView:
 class MatchView:
     """One row of "Why this page". `cell` is the row and the column of the winning patch, from 0, in the map's grid,
     `box` where it is shown: the printed word that it lies on, or the patch itself where no word can be told, as (left,
-    top, right, bottom) in fractions of the page image. Both are None for "whole page". `printed`, `in_text` and
-    `unread` are those of `WordView`.
+    top, right, bottom) in fractions of the page image. Both are None for "whole page". `text_boxes` are where the text
+    layer has the word, as far as it knows. `printed`, `in_text` and `unread` are those of `WordView`.
     """
 
     word: str
@@ -329,6 +353,7 @@ class MatchView:
     unread: bool
     cell: tuple[int, int] | None
     box: tuple[float, float, float, float] | None
+    text_boxes: tuple[tuple[float, float, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ class ExplainedDocuments(Documents):
         [in_text] = self._store.text_holds(
             [(row.id, page)], () if query.embedding.is_example else query.embedding.words
         )
-        return dataclasses.replace(why, in_text=in_text)
+        text_boxes = self._store.text_boxes(row, page, [word for word in query.embedding.words if word in in_text])
+        return dataclasses.replace(why, in_text=in_text, text_boxes=text_boxes)
 
     def _query(self, query: str | ScoredQuery, name: str, encoder: str | None, *, exact_words: bool) -> ScoredQuery:
         """A query of the collection `name` as its own encoder scores it, or a further one."""

@@ -14,9 +14,9 @@ from colvision.search import Answer, Hit, Mode
 from colvision.search.rerank import RerankOptions
 from colvision.store.judgements import Verdict
 
-from ..explanation_view import view_answer, view_explanation
+from ..explanation_view import view_answer, view_explanation, view_found
 from ..settings import LimitReached
-from ..views import AnswerView, ExplanationView
+from ..views import AnswerView, ExplanationView, FoundView
 from .images import QueryImages
 from .judgements import JudgedPage, Judgements
 from .listings import is_listing
@@ -169,6 +169,21 @@ class SearchService:
         except EncoderMismatch:  # the collection was encoded again since the kept answer
             self.forget()
             return self._explain(request, document, page)
+
+    def find(self, document: str, text: str) -> FoundView:
+        """The pages of a document that have these words: every page is compared, and its text layer asked.
+
+        Raises `DocumentNotFound`, `EncoderMismatch`, `LimitReached` for no text at all, `ValueError` for one without a
+        word.
+        """
+        SearchRequest(text).check()
+        found = self._library.document(document)
+        if not found.stored:
+            return FoundView((), 0, is_sure=True)
+        answer = self._library.collection(found.collection).search(
+            text, k=found.stored, document=found.id, mode="exact", text_fusion=False, exact_words=True, encoders=()
+        )
+        return view_found(answer)
 
     def _explain(self, request: SearchRequest, document: str, page: int) -> ExplanationView:
         with self._lock:

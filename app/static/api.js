@@ -140,6 +140,8 @@ export async function loadPageImage(document, page) {
 export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
 export const addQueryImage = (file) => call(`/images?${queryString({ name: file.name })}`, { method: "POST", body: file });
 export const originalFile = (document, page) => `${ROOT}/documents/${part(document)}/file${page ? `#page=${page}` : ""}`;
+export const readWords = (document, page) => call(`/documents/${part(document)}/pages/${page}/words`);
+export const find = (document, q) => call(`/documents/${part(document)}/find?${queryString({ q })}`);
 export const readDocument = (document) => call(`/documents/${part(document)}`);
 
 // `tell` hears the share that was sent, 0 to 1: fetch cannot say that.

@@ -29,6 +29,14 @@ export function say(element, sentence) {
   element.hidden = !sentence;
 }
 
+// What is drawn anew loses the focus that lies in it: the same place gets it again.
+export function keepFocus(box, draw) {
+  const places = () => [...box.querySelectorAll("button, input")];
+  const at = places().indexOf(document.activeElement);
+  draw();
+  if (at >= 0) (places()[at] ?? places().at(-1))?.focus({ preventScroll: true });
+}
+
 export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
 export function inBytes(bytes) {

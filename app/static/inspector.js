@@ -1,51 +1,74 @@
-// One page, large: its heat, its winning patches, word by word.
+// One page, large: its heat, its winning patches, word by word; and the document around it, to be read.
 
-import * as api from "./api.js";
-import { byId, make, plural, say } from "./dom.js";
-import { ALL, drawScale, Heatmap, outline, tint } from "./heatmap.js";
+import { keepFocus, make, plural, say } from "./dom.js";
+import { Find } from "./find.js";
+import { ALL, drawScale, Heatmap } from "./heatmap.js";
 import { fillRows, inText } from "./match_table.js";
 import { nameToTell } from "./names.js";
+import { Overlay } from "./overlay.js";
+import { PageView } from "./page_view.js";
+import { Thumbnails } from "./thumbnails.js";
+
+const NARROW = "(max-width: 899px)"; // the page lies above the results
 
 export class Inspector {
-  constructor(events) {
-    this.events = events; // page(number), word(text), probe(text), like(), close(), document(id) and folder(id) -> as the list has them
-    this.panel = byId("cv-inspector");
-    this.canvas = byId("cv-canvas");
-    this.word = ALL;
-    this.scale = 1; // 1 fits the width
-    drawScale(byId("cv-scale"));
+  // `source` answers as api.js does. Events: page(number), word(text), probe(text, page), like(), close(), document(id)
+  // and folder(id) -> as the list has them.
+  constructor(root, source, events) {
+    Object.assign(this, { panel: root, source, events, page: null });
+    this.part = (id) => root.querySelector(`#${id}`);
+    this.overlay = new Overlay(root, { narrow: NARROW, label: "Page", close: () => events.close() });
+    this.view = new PageView(root);
+    this.thumbnails = new Thumbnails(root, source, { page: (page) => events.page(page) });
+    this.find = new Find(root, source, { go: events.probe, changed: (found) => this.thumbnails.mark(found) });
     this.bind();
+    this.dress();
   }
 
   bind() {
-    byId("cv-previous").addEventListener("click", () => this.turn(-1));
-    byId("cv-next").addEventListener("click", () => this.turn(1));
-    byId("cv-close").addEventListener("click", () => this.events.close());
-    byId("cv-download").addEventListener("click", () => this.download());
-    byId("cv-like").addEventListener("click", () => this.events.like());
-    byId("cv-copy").addEventListener("click", () => this.copy());
-    byId("cv-smaller").addEventListener("click", () => this.zoom(0.8));
-    byId("cv-fit").addEventListener("click", () => this.zoom(null));
-    byId("cv-larger").addEventListener("click", () => this.zoom(1.25));
-    byId("cv-probe").addEventListener("submit", (event) => {
+    const { part, view } = this;
+    const press = (id, act) => part(id).addEventListener("click", act);
+    press("cv-previous", () => this.turn(-1));
+    press("cv-next", () => this.turn(1));
+    press("cv-close", () => this.events.close());
+    press("cv-download", () => this.download());
+    press("cv-print", () => print());
+    press("cv-like", () => this.events.like());
+    press("cv-copy", () => this.copy());
+    press("cv-smaller", () => view.zoom(-1));
+    press("cv-larger", () => view.zoom(1));
+    press("cv-fit", () => view.fitTo("width"));
+    press("cv-fit-page", () => view.fitTo("page"));
+    press("cv-rotate", () => view.turn());
+    press("cv-tools", ({ target }) => target.closest("a, button") && part("cv-tools").matches(":popover-open") && part("cv-tools").hidePopover());
+    part("cv-turn").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.events.probe(byId("cv-probe-text").value.trim().replace(/\s+/g, " "));
+      this.goTo(Number.parseInt(part("cv-number").value, 10));
     });
-    for (const id of ["cv-heat", "cv-patches"]) byId(id).addEventListener("change", () => this.draw());
-    byId("cv-opacity").addEventListener("input", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(byId("cv-stage"));
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    this.canvas.addEventListener("pointerleave", () => (byId("cv-hover").hidden = true));
+    part("cv-number").addEventListener("blur", () => this.tellPlace());
+    part("cv-tools").addEventListener("beforetoggle", () => this.hangMenu());
+    part("cv-chips").addEventListener("keydown", (event) => this.moveAmongChips(event));
+    for (const id of ["cv-heat", "cv-style", "cv-patches"]) part(id).addEventListener("change", () => this.dress());
+    part("cv-opacity").addEventListener("input", () => this.dress());
+  }
+
+  // As the controls say.
+  dress() {
+    const { part } = this;
+    const style = part("cv-heat").checked ? part("cv-style").value : "";
+    drawScale(part("cv-scale"), { isContour: part("cv-style").value === "outline" });
+    this.view.set({ style, opacity: part("cv-opacity").value / 100, patches: part("cv-patches").checked });
   }
 
   hide() {
     this.panel.hidden = true;
     this.request = {};
     this.asked = null;
+    this.overlay.show(false);
   }
 
-  get image() {
-    return this.page?.image ?? null;
+  get heat() {
+    return this.view.heat;
   }
 
   // A page was asked for that cannot be shown.
@@ -53,63 +76,89 @@ export class Inspector {
     return Boolean(this.asked) && this.panel.classList.contains("is-lost");
   }
 
+  // The library is another one now: nothing that was found in it is kept.
   again() {
+    this.find.forget();
     return this.show(this.asked);
   }
 
-  // What is shown belongs together: nothing is replaced before both image and explanation are there.
+  // What is shown belongs together: nothing is replaced before both image and explanation are there. `ranks` are those
+  // of the document's pages that were found, by number.
   async show(asked) {
-    const { query, document, page, word, probe } = (this.asked = asked);
+    const { query, document, page, word, probe, ranks } = (this.asked = asked);
     const request = (this.request = {});
-    this.panel.hidden = false;
+    this.open();
     this.panel.classList.add("is-busy");
     const isExample = Boolean(query.like || query.image);
     const hasQuery = query.q || isExample;
+    const words = this.source.readWords(document, page).catch(() => null); // they are read, the page is shown before
     try {
       const [image, why, read] = await Promise.all([
-        api.loadPageImage(document, page),
-        hasQuery ? api.explain(query, document, page) : null,
-        hasQuery ? null : api.readDocument(document),
+        this.source.loadPageImage(document, page),
+        hasQuery ? this.source.explain(query, document, page) : null,
+        hasQuery ? null : this.source.readDocument(document),
       ]);
       if (this.request !== request) return;
-      say(byId("cv-page-message"), "");
-      say(byId("cv-page-notes"), this.notes(document, page));
-      byId("cv-probe-text").value = probe;
+      say(this.part("cv-page-message"), "");
+      say(this.part("cv-page-notes"), this.notes(document, page));
       this.panel.classList.toggle("is-example", isExample);
-      this.take({ image, why, document, page, name: why?.document ?? read.name, pages: why?.pages ?? read.pages });
+      this.take({ image, why, document, page, name: why?.document ?? read.name, pages: why?.pages ?? read.pages, ranks });
       this.choose(this.numberOf(word), { silent: true });
-      this.reveal();
+      this.view.reveal();
+      this.find.show({ document, page, text: probe });
+      words.then((read) => this.request === request && this.view.read(read?.words ?? []));
     } catch (error) {
-      const [reason, known] = await whyLost(document, page, error);
+      const [reason, known] = await whyLost(this.source, document, page, error);
       if (this.request !== request) return;
-      say(byId("cv-page-message"), reason);
-      say(byId("cv-page-notes"), "");
+      say(this.part("cv-page-message"), reason);
+      say(this.part("cv-page-notes"), "");
       this.take(known);
     } finally {
       if (this.request === request) this.panel.classList.remove("is-busy");
     }
   }
 
+  open() {
+    this.panel.hidden = false;
+    const wasOpen = this.overlay.isShown;
+    this.overlay.show(true);
+    if (!wasOpen && this.overlay.dialog.open) this.part("cv-stage").focus();
+  }
+
   take(page) {
+    const { part } = this;
+    if (page?.document !== this.page?.document) this.view.turn(0);
     this.page = page;
-    this.heat = page?.why ? new Heatmap(page.why) : null;
-    this.panel.classList.toggle("has-heat", Boolean(this.heat));
-    this.panel.classList.toggle("is-lost", !this.image);
+    const heat = page?.why ? new Heatmap(page.why) : null;
+    this.view.show({ image: page?.image ?? null, heat, label: page ? `Page ${page.page} of ${page.name}` : "" });
+    this.panel.classList.toggle("has-heat", Boolean(heat));
+    this.panel.classList.toggle("is-lost", !page?.image);
     const title = page ? nameToTell(page.name, this.events.folder(page.document)) : "";
-    Object.assign(byId("cv-title"), { textContent: title, title });
-    byId("cv-turn").hidden = !page;
-    byId("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";
-    byId("cv-previous").disabled = !page || page.page <= 1;
-    byId("cv-next").disabled = !page || page.page >= page.pages;
-    if (!this.image) return;
+    Object.assign(part("cv-title"), { textContent: title, title });
+    part("cv-turn").hidden = !page;
+    this.tellPlace();
+    if (!page?.image) return;
     const isPdf = this.events.document(page.document)?.kind === "pdf";
-    byId("cv-open").href = api.originalFile(page.document, isPdf ? page.page : null);
-    byId("cv-open").textContent = isPdf ? "Open PDF" : "Open the image";
-    byId("cv-open").title = isPdf ? `The original, at page ${page.page}` : "The original";
-    say(byId("cv-whose-order"), page.why?.reranker ? `The order of the results is that of ${page.why.reranker}. Heatmap and table are the encoder's.` : "");
+    part("cv-open").href = this.source.originalFile(page.document, isPdf ? page.page : null);
+    part("cv-open").textContent = isPdf ? "Open PDF" : "Open the image";
+    part("cv-open").title = isPdf ? `The original, at page ${page.page}` : "The original";
+    say(part("cv-whose-order"), page.why?.reranker ? `The order of the results is that of ${page.why.reranker}. Heatmap and table are the encoder's.` : "");
     this.legend();
-    this.chips();
-    fillRows(this.heat, page, (number) => this.choose(this.word === number ? ALL : number));
+    keepFocus(part("cv-chips"), () => this.chips());
+    keepFocus(part("cv-rows"), () => fillRows(this.panel, heat, page, (number) => this.choose(this.view.word === number ? ALL : number)));
+    this.thumbnails.show({ document: page.document, pages: page.pages, page: page.page, ranks: page.ranks ?? new Map() });
+  }
+
+  // The number can be typed; what a screen reader hears of a turned page stands beside it.
+  tellPlace() {
+    const { part, page } = this;
+    part("cv-place").textContent = page ? `page ${page.page} of ${page.pages}` : "";
+    part("cv-number").value = page?.page ?? "";
+    part("cv-of").textContent = `of ${page?.pages ?? ""}`;
+    for (const [id, isEnd] of [["cv-previous", !page || page.page <= 1], ["cv-next", !page || page.page >= page.pages]]) {
+      if (isEnd && part(id) === document.activeElement) part("cv-number").focus();
+      part(id).disabled = isEnd;
+    }
   }
 
   // What of this page was not read although it is there.
@@ -124,13 +173,15 @@ export class Inspector {
 
   legend() {
     if (!this.heat) return;
+    const { part } = this;
     const { is_probability, is_lead, shown_from, shown_to } = this.heat.scale;
-    byId("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
-    byId("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
-    byId("cv-unit").textContent = is_probability
-      ? "match probability, the same on every page"
-      : is_lead ? "similarity beyond the mean of the results" : "similarity, from this page's median to the best match of the results";
-    byId("cv-measure").textContent = is_probability ? "Match" : "Similarity";
+    part("cv-low").textContent = is_probability ? "0" : shown_from.toFixed(2);
+    part("cv-high").textContent = is_probability ? "1" : shown_to.toFixed(2);
+    const [unit, more] = is_probability
+      ? ["match probability", ", the same on every page"]
+      : is_lead ? ["similarity beyond the mean of the results", ""] : ["similarity", ", from this page's median to the best match of the results"];
+    part("cv-unit").replaceChildren(unit, make("span", { class: "cv-unit-more" }, more));
+    part("cv-measure").textContent = is_probability ? "Match" : "Similarity";
   }
 
   chips() {
@@ -138,128 +189,71 @@ export class Inspector {
     const chip = (number, text, ...more) =>
       make("button", { type: "button", class: "cv-chip", role: "radio", "data-word": number, onclick: () => this.choose(number) }, text, ...more);
     const measured = ({ strength }) => make("small", {}, strength.toFixed(2).replace(/^0\./, "."));
-    byId("cv-chips").replaceChildren(
+    this.part("cv-chips").replaceChildren(
       chip(ALL, "All words"),
       ...words.map((match, number) => chip(number, match.word, measured(match), match.in_text ? inText() : null)),
     );
-    byId("cv-in-text").hidden = !words.some((match) => match.in_text);
+    this.part("cv-in-text").hidden = !words.some((match) => match.in_text);
+  }
+
+  // One of them is in the order of Tab, the arrows go to the others.
+  moveAmongChips(event) {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation(); // elsewhere they turn pages
+    const chips = [...this.part("cv-chips").children];
+    const chip = chips[(chips.indexOf(event.target) + by + chips.length) % chips.length];
+    this.choose(Number(chip.dataset.word));
+    chip.focus();
   }
 
   choose(number, { silent = false } = {}) {
-    this.word = number;
-    for (const chip of byId("cv-chips").children) chip.setAttribute("aria-checked", String(Number(chip.dataset.word) === number));
-    for (const row of byId("cv-rows").children) row.classList.toggle("is-chosen", Number(row.dataset.word) === number);
-    this.draw();
+    this.view.choose(number);
+    for (const chip of this.part("cv-chips").children) {
+      const isChosen = Number(chip.dataset.word) === number;
+      chip.setAttribute("aria-checked", String(isChosen));
+      chip.tabIndex = isChosen ? 0 : -1;
+    }
+    for (const row of this.part("cv-rows").children) row.classList.toggle("is-chosen", Number(row.dataset.word) === number);
     if (silent) return;
-    this.reveal();
+    this.view.reveal();
     this.events.word(number === ALL ? "" : this.heat.matches[number].word);
   }
 
   nextWord() {
     if (!this.heat || this.panel.hidden) return;
-    const next = this.word + 1;
+    const next = this.view.word + 1;
     this.choose(next < this.heat.matches.length ? next : ALL);
   }
 
   toggle(id) {
-    byId(id).checked = !byId(id).checked;
-    this.draw();
+    this.part(id).checked = !this.part(id).checked;
+    this.dress();
   }
 
   turn(by) {
-    if (!this.page || this.panel.hidden) return;
-    const page = Math.min(this.page.pages, this.page.page + by);
-    if (page >= 1 && page !== this.page.page) this.events.page(page);
+    if (this.page && !this.panel.hidden) this.goTo(this.page.page + by);
   }
 
-  shownMatches() {
-    const matches = this.heat?.matches ?? [];
-    return this.word === ALL ? matches.filter((match) => match.contribution > 0 && !this.heat.isUnseen(match)) : [matches[this.word]];
+  // To the nearest page that there is.
+  goTo(number) {
+    const page = Math.max(1, Math.min(this.page.pages, number));
+    if (page && page !== this.page.page) this.events.page(page);
+    else this.tellPlace();
   }
 
-  // As many pixels as the screen shows: a browser shrinks a finished canvas badly, and print gets thin.
-  draw() {
-    if (!this.image) return;
-    this.canvas.style.width = `${this.scale * 100}%`;
-    const { naturalWidth } = this.image;
-    this.paint(this.canvas, Math.min(naturalWidth, Math.round(this.canvas.clientWidth * devicePixelRatio) || naturalWidth));
-    const label = [`Page ${this.page.page} of ${this.page.name}`];
-    if (this.heat) label.push(`coloured where it matches ${this.shownMatches().map((match) => match.word).join(", ")}`);
-    this.canvas.setAttribute("aria-label", label.join(", "));
-  }
-
-  paint(canvas, width) {
-    const { image } = this;
-    canvas.width = width;
-    canvas.height = Math.round((width * image.naturalHeight) / image.naturalWidth);
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    if (!this.heat) return;
-    if (byId("cv-heat").checked) tint(context, this.heat.toCanvas(this.word, byId("cv-opacity").value / 100));
-    if (byId("cv-patches").checked) outline(context, this.shownMatches());
-  }
-
-  zoom(by) {
-    if (!this.image || this.panel.hidden) return;
-    const [x, y] = this.centre();
-    byId("cv-hover").hidden = true; // another cell lies there now
-    this.scale = by === null ? 1 : Math.min(4, Math.max(0.3, this.scale * by));
-    this.draw();
-    this.lookAt(x, y);
-  }
-
-  // What is in the middle of the view, in fractions of the page.
-  centre() {
-    const stage = byId("cv-stage");
-    const view = stage.getBoundingClientRect();
-    const frame = this.canvas.getBoundingClientRect();
-    return [
-      (view.left + stage.clientWidth / 2 - frame.left) / frame.width,
-      (view.top + stage.clientHeight / 2 - frame.top) / frame.height,
-    ];
-  }
-
-  lookAt(x, y) {
-    const [left, top] = this.centre();
-    byId("cv-stage").scrollBy({ left: (x - left) * this.canvas.clientWidth, top: (y - top) * this.canvas.clientHeight, behavior: "instant" });
-  }
-
-  // Scrolls to the strongest of the patches that are shown.
-  reveal() {
-    const best = this.shownMatches().filter((match) => match?.box).sort((a, b) => b.contribution - a.contribution)[0];
-    if (!best) return;
-    const [left, top, right, bottom] = best.box;
-    this.lookAt((left + right) / 2, (top + bottom) / 2);
-  }
-
-  hover(event) {
-    const tip = byId("cv-hover");
-    if (!this.heat) return;
-    const frame = this.canvas.getBoundingClientRect();
-    const x = event.clientX - frame.left;
-    const y = event.clientY - frame.top;
-    const row = Math.min(this.heat.rows - 1, Math.floor((y / frame.height) * this.heat.rows));
-    const col = Math.min(this.heat.cols - 1, Math.floor((x / frame.width) * this.heat.cols));
-    const found = this.heat.cell(row, col, this.word);
-    const measured = found && `${this.heat.matches[found.word].word} · ${this.heat.scale.is_lead ? "lead" : "similarity"} ${this.heat.similarity(found.code).toFixed(2)}`;
-    const chance = found && this.heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";
-    tip.replaceChildren(make("b", {}, found ? measured + chance : "Blank here"), make("span", {}, `row ${row + 1}, column ${col + 1}`));
-    tip.hidden = false;
-    const { clientX, clientY } = event;
-    const isLeft = clientX + tip.offsetWidth + 20 > innerWidth;
-    const isAbove = clientY + tip.offsetHeight + 24 > innerHeight;
-    tip.style.left = `${isLeft ? Math.max(0, clientX - tip.offsetWidth - 12) : clientX + 14}px`;
-    tip.style.top = `${isAbove ? clientY - tip.offsetHeight - 12 : clientY + 18}px`;
+  // The menu hangs below its button, wherever that is.
+  hangMenu() {
+    const { right, bottom } = this.part("cv-menu").getBoundingClientRect();
+    this.part("cv-tools").style.cssText = `--menu-right: ${innerWidth - right}px; --menu-top: ${bottom + 4}px`;
   }
 
   download() {
-    if (!this.image) return;
-    const words = this.word === ALL ? "" : `-${this.heat.matches[this.word].word}`;
-    const name = `${this.page.name.replace(/\.[^.]+$/, "")}-page-${this.page.page}${words}.png`;
-    const canvas = document.createElement("canvas");
-    this.paint(canvas, this.image.naturalWidth);
-    canvas.toBlob((blob) => {
+    if (!this.view.image) return;
+    const word = this.view.word === ALL ? "" : `-${this.heat.matches[this.view.word].word}`;
+    const name = `${this.page.name.replace(/\.[^.]+$/, "")}-page-${this.page.page}${word}.png`;
+    this.view.toCanvas().toBlob((blob) => {
       const link = make("a", { href: URL.createObjectURL(blob), download: name });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -267,7 +261,7 @@ export class Inspector {
   }
 
   async copy() {
-    const button = byId("cv-copy");
+    const button = this.part("cv-copy");
     try {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
@@ -279,10 +273,10 @@ export class Inspector {
 }
 
 // Why a page cannot be shown, and what is known of it: its document can be leafed through all the same.
-async function whyLost(document, page, error) {
+async function whyLost(source, document, page, error) {
   let read;
   try {
-    read = await api.readDocument(document);
+    read = await source.readDocument(document);
   } catch (failed) {
     return [failed.status === 404 ? "This document is not in the library, or not any more." : failed.message, null];
   }

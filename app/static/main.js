@@ -13,6 +13,7 @@ import { ExampleQuery, exampleName } from "./example_query.js";
 import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Questions } from "./questions.js";
+import { Overlay } from "./overlay.js";
 import { Results } from "./results.js";
 import { offer, tellFailure } from "./search_message.js";
 import { Settings } from "./settings.js";
@@ -65,10 +66,10 @@ class App {
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
     this.answers = new Answers({ open: (document, page, probe) => this.open(document, page, { push: true, probe }) });
-    this.inspector = new Inspector({
+    this.inspector = new Inspector(byId("cv-inspector"), api, {
       page: (page) => this.open(this.state.page_of, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
-      probe: (probe) => this.open(this.state.page_of, this.state.page_number, { probe }),
+      probe: (probe, page) => this.open(this.state.page_of, page, { probe }),
       close: () => this.close(),
       like: () => this.moreLike(),
       document: (id) => this.library?.documents.find((each) => each.id === id),
@@ -91,12 +92,14 @@ class App {
       const { q, image } = this.state;
       if (q || image) this.ask({ q, image });
     });
+    this.libraryDrawer = new Overlay(byId("cv-sidebar"), { narrow: "(max-width: 1180px)", label: "Library", close: () => this.drawer(false) });
     for (const id of ["cv-drawer-open", "cv-drawer-close"]) byId(id).addEventListener("click", () => this.drawer());
   }
 
   drawer(shown = !byId("cv-frame").classList.contains("has-drawer")) {
     byId("cv-frame").classList.toggle("has-drawer", shown);
     byId("cv-drawer-open").setAttribute("aria-expanded", String(shown));
+    this.libraryDrawer.show(shown);
   }
 
   remember(change, options) {
@@ -287,7 +290,9 @@ class App {
     this.layout(true);
     this.chosen.draw();
     const probed = probe || !this.answer ? { q: probe, like: "", image: "" } : {};
-    await this.inspector.show({ query: { ...query, ...probed }, document, page, word, probe });
+    const found = this.answer?.hits.filter((hit) => hit.document_id === document) ?? [];
+    const ranks = new Map(found.map((hit) => [hit.page, hit.rank]));
+    await this.inspector.show({ query: { ...query, ...probed }, document, page, word, probe, ranks });
   }
 
   close() {

@@ -1,16 +1,17 @@
 // "Why this page" as a table: also for those who cannot see the colours.
 
-import { byId, make } from "./dom.js";
-import { OUTLINE, isAbsent } from "./heatmap.js";
+import { make } from "./dom.js";
+import { OUTLINE } from "./heatmap.js";
 
 const CROP_CELLS = [4, 1.8]; // columns and rows at least around what was found: enough to read it in its line
 const CROP_BOX = 1.2; // of its own size, at least
 const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
-export function fillRows(heat, page, choose) {
-  byId("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
-  byId("cv-score-terms").replaceChildren(...Object.entries(page.why?.score_terms ?? {}).map(term));
-  byId("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
+export function fillRows(root, heat, page, choose) {
+  const part = (id) => root.querySelector(`#${id}`);
+  part("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
+  part("cv-score-terms").replaceChildren(...Object.entries(page.why?.score_terms ?? {}).map(term));
+  part("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
 }
 
 // What the score holds beside the words themselves.
@@ -24,8 +25,8 @@ function term([name, value]) {
 }
 
 function row(match, number, { heat, page, choose }) {
-  const isFrame = match.box && !(heat.scale.is_probability && isAbsent(match)); // of what was hardly seen there is none
-  const seen = isFrame ? crop(match, heat, page) : make("em", {}, match.box ? "hardly seen" : "the page as a whole");
+  const box = heat.isUnseen(match) ? match.text_boxes[0] : match.box; // of what was hardly seen there is none, but as text
+  const seen = box ? crop(match, box, heat, page) : make("em", {}, match.box ? "hardly seen" : "the page as a whole");
   const shown = heat.scale.is_probability ? match.strength : match.similarity;
   const title = `similarity ${match.similarity.toFixed(3)}`;
   const word = make("button", { type: "button", class: "cv-seen", onclick: () => choose(number) },
@@ -39,23 +40,25 @@ function row(match, number, { heat, page, choose }) {
 // The mark of a word that the text layer holds, whatever was seen of it.
 export const inText = () => make("span", { class: "cv-in-text", role: "img", "aria-label": "in the text layer", title: "In the text layer" });
 
-function crop(match, heat, page) {
-  const [left, top, right, bottom] = match.box;
+function crop(match, box, heat, page) {
+  const [left, top, right, bottom] = box;
   const { naturalWidth, naturalHeight } = page.image;
   const width = Math.min(1, Math.max(CROP_CELLS[0] / heat.cols, (right - left) * CROP_BOX)) * naturalWidth;
   const height = Math.min(1, Math.max(CROP_CELLS[1] / heat.rows, (bottom - top) * CROP_BOX)) * naturalHeight;
   const x = within(((left + right) / 2) * naturalWidth - width / 2, naturalWidth - width);
   const y = within(((top + bottom) / 2) * naturalHeight - height / 2, naturalHeight - height);
   const canvas = make("canvas", { class: "cv-crop", role: "img", width: CROP_WIDTH * 2, height: Math.round((CROP_WIDTH * 2 * height) / width) });
-  canvas.setAttribute("aria-label", `The patch of ${match.word}, row ${match.cell[0] + 1}, column ${match.cell[1] + 1}`);
+  const [row, col] = [(top + bottom) / 2, (left + right) / 2].map((at, axis) => Math.ceil(at * [heat.rows, heat.cols][axis]));
+  const place = match.box === box && match.cell ? match.cell.map((at) => at + 1) : [row, col];
+  canvas.setAttribute("aria-label", `The place of ${match.word}, row ${place[0]}, column ${place[1]}`);
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(page.image, x, y, width, height, 0, 0, canvas.width, canvas.height);
   const scale = canvas.width / width;
-  const box = [left * naturalWidth - x, top * naturalHeight - y, (right - left) * naturalWidth, (bottom - top) * naturalHeight];
+  const frame = [left * naturalWidth - x, top * naturalHeight - y, (right - left) * naturalWidth, (bottom - top) * naturalHeight];
   context.lineWidth = 4;
   context.strokeStyle = `rgb(${OUTLINE.join(" ")} / 75%)`;
-  context.strokeRect(...box.map((value) => value * scale));
+  context.strokeRect(...frame.map((value) => value * scale));
   return canvas;
 }
 

@@ -5,10 +5,14 @@ import { byId } from "./dom.js";
 // A setting's name in the address, and where it is set.
 const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", rerank: "cv-rerank", compare: "cv-compare", grouped: "cv-grouped" };
 
+const NO_LETTER_KEYS = "colvision-no-letter-keys";
+
 export class Settings {
   constructor(events) {
     this.events = events; // changed(settings)
     byId("cv-more").addEventListener("click", () => this.reveal(byId("cv-settings").hidden));
+    byId("cv-letter-keys").checked = localStorage.getItem(NO_LETTER_KEYS) !== "yes";
+    byId("cv-letter-keys").addEventListener("change", () => localStorage.setItem(NO_LETTER_KEYS, this.hasLetterKeys ? "" : "yes"));
     for (const id of Object.values(FIELDS)) byId(id).addEventListener("change", () => this.change());
   }
 
@@ -16,6 +20,11 @@ export class Settings {
   offer(reranker) {
     byId("cv-rerank").closest("label").hidden = !reranker;
     byId("cv-rerank").options[1].textContent = `by ${reranker}`;
+  }
+
+  // Keys of one letter may be in the way of who speaks to the computer: the browser remembers that they are off.
+  get hasLetterKeys() {
+    return byId("cv-letter-keys").checked;
   }
 
   change() {

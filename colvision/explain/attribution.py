@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,8 +58,8 @@ class Explanation:
 
     `similarity_map` (query tokens, rows, cols) float32 holds real similarities, NaN where a cell has no vector;
     the contributions of `matches` and the extra `score_terms` sum to `score`. `in_text` are the query's words that the
-    page's text layer holds. `image` is the page image, if the
-    caller had one.
+    page's text layer holds, `text_boxes` where it has them, in fractions of the page image, as far as that is known.
+    `image` is the page image, if the caller had one.
     """
 
     query: ScoredQuery
@@ -70,6 +70,7 @@ class Explanation:
     score: float
     image: Image.Image | None
     in_text: frozenset[str] = frozenset()
+    text_boxes: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ class Explanation:
         strongest: Floats = np.clip(shown, 0, 1).max(axis=0).astype(np.float32)
         return np.where((self.grid.cells >= 0), strongest, np.float32(0))
 
-    def heatmap(self, word: str | None = None, *, opacity: float = 0.65) -> Image.Image:
+    def heatmap(self, word: str | None = None, *, opacity: float = 0.85) -> Image.Image:
         """The page with the matching patches coloured, of one word or of all, and what the best lie on outlined.
 
         What was hardly seen is not outlined.

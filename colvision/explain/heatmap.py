@@ -8,9 +8,11 @@ from PIL import Image, ImageDraw
 from colvision.core.embedding import Floats
 from colvision.core.page import Box
 
-# Dark violet, magenta, orange, yellow: rises evenly in lightness, so it reads without colour and for the colour-blind.
-# On a page, which is white, it runs from yellow (weak) to violet (strong). The same in app/static/heatmap.js.
-_COLOURS = np.array([(253, 231, 60), (251, 155, 50), (226, 92, 98), (170, 40, 130), (84, 10, 140)], dtype=np.float32)
+# Yellow (weak), orange, pink, violet (strong): falls evenly in lightness, so it reads without colour and for the
+# colour-blind; the darkest still leaves print a contrast of 4.5 to 1. The same in app/static/heatmap.js.
+_COLOURS = np.array(
+    [(253, 231, 60), (255, 193, 75), (252, 160, 112), (236, 130, 172), (182, 122, 235)], dtype=np.float32
+)
 _FAINTEST = 0.08  # of the display range: below it nothing is drawn
 _COVER = (0.35, 0.65)  # of the opacity: what the faintest colour has, and what strength 1 adds
 _OUTLINE = (84, 10, 140)

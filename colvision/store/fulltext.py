@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colvision.core.text import query_groups
+from colvision.core.text import page_form, query_groups
 from colvision.store import rows
 from colvision.store.catalogue import Catalogue
 
@@ -183,6 +183,26 @@ class TextLayers:
             }
         return [frozenset(word for word, found in held.items() if key in found) for key in keys]
 
+    def places(self, printed: Sequence[str], words: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Of the words those that the text of a page holds, each with its places in `printed`, the words of that page.
+
+        Words are compared as by `holds`: stemmed, codes by their parts.
+        """
+        with self._lock:
+            owners, stems = self._stems(printed)
+            found = {}
+            for word in words:
+                places: set[int] = set()
+                for group in query_groups(word):
+                    here = {at for phrase in group for at in _phrase_places(self._stems([phrase])[1], stems)}
+                    if not here:
+                        break
+                    places |= {owners[at] for at in here}
+                else:
+                    if places:
+                        found[word] = tuple(sorted(places))
+        return found
+
     def close(self) -> None:
         with self._lock:
             self._cache.clear()
@@ -253,16 +273,23 @@ class TextLayers:
 
     def _tokenize(self, text: str) -> list[str]:
         """The distinct words of a text in `page_form` as FTS5 stores those of the pages: stemmed."""
+        return list(dict.fromkeys(self._stored_terms([text])[1]))
+
+    def _stems(self, texts: Sequence[str]) -> tuple[list[int], list[str]]:
+        """The words of texts as FTS5 stores them, and of which text each is."""
+        return self._stored_terms([page_form(text) for text in texts])
+
+    def _stored_terms(self, texts: Sequence[str]) -> tuple[list[int], list[str]]:
         if self._tokenizer is None:
             self._tokenizer = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._tokenizer.execute(self._db.one("SELECT sql FROM sqlite_master WHERE name = 'page_text'")[0])
             self._tokenizer.execute("CREATE VIRTUAL TABLE words USING fts5vocab(page_text, instance)")
         tokenizer = self._tokenizer
         tokenizer.execute("BEGIN")
-        tokenizer.execute("INSERT INTO page_text (words) VALUES (?)", [text])
-        words = [str(term) for (term,) in tokenizer.execute("SELECT term FROM words ORDER BY offset")]
+        tokenizer.executemany("INSERT INTO page_text (rowid, words) VALUES (?, ?)", enumerate(texts))
+        found = tokenizer.execute("SELECT doc, term FROM words ORDER BY doc, offset").fetchall()
         tokenizer.execute("ROLLBACK")
-        return list(dict.fromkeys(words))
+        return [int(doc) for doc, _ in found], [str(term) for _, term in found]
 
     def _pages(self, collection: int, generation: int) -> _TextPages:
         pages = self._cache.get(collection)
@@ -298,6 +325,13 @@ def _page_keys(documents: Keys, numbers: NDArray[np.int32]) -> Keys:
 
 def _idf(pages: int, total: int) -> float:
     return 0.0 if pages > total / 2 else math.log1p((total - pages + 0.5) / (pages + 0.5))
+
+
+def _phrase_places(phrase: Sequence[str], words: Sequence[str]) -> set[int]:
+    """Where `words` have those of `phrase`, one after the other."""
+    starts = [at for at, word in enumerate(words) if phrase and word == phrase[0]]
+    matches = [at for at in starts if list(words[at : at + len(phrase)]) == list(phrase)]
+    return {at + i for at in matches for i in range(len(phrase))}
 
 
 def _expression(groups: Iterable[Sequence[str]]) -> str:

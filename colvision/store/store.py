@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from colvision.core.health import Health, group_notes
 from colvision.core.names import path_parts
-from colvision.core.page import PrintedWord
+from colvision.core.page import Box, PrintedWord
 from colvision.errors import (
     CollectionNotFound,
     DocumentAmbiguous,
@@ -157,6 +157,12 @@ class Store:
     def text_holds(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> list[frozenset[str]]:
         """Which of the words the text layer of each page (id of its document, number) holds, see `fulltext`."""
         return self._text_layers.holds(pages, words)
+
+    def text_boxes(self, row: DocumentRow, number: int, words: Sequence[str]) -> dict[str, tuple[Box, ...]]:
+        """Where the text layer of a page has the words, as far as it knows where its words stand, see `fulltext`."""
+        printed = self.page_words(row, number) if words else ()
+        found = self._text_layers.places([word.text for word in printed], words)
+        return {word: tuple(printed[place].box for place in places) for word, places in found.items()}
 
     def documents(self, collection: str) -> list[DocumentRow]:
         """The visible documents of a collection, in the order of their names."""

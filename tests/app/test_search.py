@@ -249,3 +249,26 @@ def test_judgements_have_a_limit(service, upload):
         service.search.judge(SearchRequest("oil"), document, 1, verdict)
     with pytest.raises(LimitReached, match="1 pages are judged, the limit"):
         service.search.judge(SearchRequest("oil"), document, 2, "relevant")
+
+
+def test_a_word_is_found_on_the_pages_of_one_document_seen_or_in_the_text_layer(service, upload, tmp_path):
+    upload()  # bleed valve, spare parts, oil filter: seen alone
+    upload("press.tiff", [["bleed", "press"]])
+    found = service.search.find("pump.tiff", "filter")
+    assert [page.page for page in found.pages] == [3] and found.searched == 3
+    assert not found.is_sure and not found.pages[0].in_text  # the toy's similarities are no probabilities
+    service.library.ingest(written(tmp_path, text_file("the flange", "a gasket", "two gaskets")))
+    found = service.search.find("manual.pdf", "gasket")
+    assert {page.page for page in found.pages if page.in_text} == {2, 3}
+    with pytest.raises(ValueError, match="letter or digit"):
+        service.search.find("manual.pdf", "-")
+
+
+def test_an_explanation_tells_where_the_text_layer_has_a_word(service, tmp_path):
+    service.library.ingest(written(tmp_path, text_file("the gaskets and a gasket")))
+    [document] = service.overview().documents
+    view = service.page_words(document.id, 1)
+    why = service.search.explain(SearchRequest("gasket flange"), document.id, 1)
+    boxes = [pytest.approx(word.box, abs=1e-4) for word in view.words if word.text.startswith("gasket")]
+    assert [match.text_boxes for match in why.matches] == [tuple(boxes), ()]
+    assert len(boxes) == 2

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 def test_more_pages_like_the_open_one_are_found(page, server):
     drive.show(page, f"{server}/?q=oil")
+    page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="More like this").click()
     expect(page.locator("#cv-summary")).to_contain_text("like page 3 of pump.tiff")
     expect(page.locator("#cv-rows")).to_contain_text("place 1")

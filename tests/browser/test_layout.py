@@ -9,6 +9,7 @@ from tests.helpers.browser import expect
 pytestmark = pytest.mark.browser
 
 SIZES = ((360, 740), (390, 844), (640, 360), (768, 1024), (899, 700), (900, 700), (1024, 600), (1180, 800), (1200, 800))
+SIZES += ((320, 256), (640, 512))  # a window of 1,280 x 1,024 pixels, its letters four times and twice as large
 SIZES += ((1280, 720), (1281, 720), (1366, 768), (1440, 900), (1920, 1080), (2560, 1440))
 WIDE_LETTERS = "#cv-frame * { letter-spacing: 1.6px !important }"  # as much wider as any font is than another
 LONG_NAME = "Operating and maintenance instructions for the hydraulic power unit, fourth edition.pdf"
@@ -27,8 +28,12 @@ COVERED = """ids => ids.filter((id) => {
     const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
     return !element.contains(there);
 })"""
-BAR = ["cv-previous", "cv-next", "cv-open", "cv-like", "cv-download", "cv-copy", "cv-close"]
-FOOT = ["cv-smaller", "cv-fit", "cv-larger", "cv-low", "cv-high", "cv-unit"]
+# How much of the page image is seen at least by scrolling nothing but the panel, in pixels.
+SEEN = "document.getElementById('cv-stage').clientHeight"
+BAR = ["cv-thumbnails-shown", "cv-previous", "cv-number", "cv-next", "cv-close"]
+TOOLS = ["cv-open", "cv-like", "cv-download", "cv-print", "cv-copy"]
+CONTROLS = ["cv-probe-text", "cv-heat", "cv-patches", "cv-style", "cv-opacity"]
+FOOT = ["cv-smaller", "cv-larger", "cv-fit", "cv-fit-page", "cv-rotate", "cv-low", "cv-high", "cv-unit"]
 
 
 def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page, server):
@@ -41,8 +46,17 @@ def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page,
             page.evaluate("name => (document.querySelector('#cv-title').textContent = name)", name)
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
-                outside = page.evaluate(OUTSIDE, [*BAR, *FOOT])
-                covered = page.evaluate(COVERED, [*BAR, *FOOT]) if height > 600 else []
+                always = [*BAR, *CONTROLS, *FOOT, "cv-canvas"]
+                outside = page.evaluate(OUTSIDE, always)
+                covered = page.evaluate(COVERED, [*BAR, *FOOT])
+                if page.evaluate(SEEN) < 90:
+                    covered.append("cv-canvas")
+                is_folded = page.locator("#cv-menu").is_visible()
+                if is_folded:
+                    page.click("#cv-menu")
+                covered += page.evaluate(COVERED, TOOLS)
+                if is_folded:
+                    page.keyboard.press("Escape")
                 too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0
                 if outside or covered or too_wide:
                     faults.append((width, height, name, letters, outside, covered, too_wide))

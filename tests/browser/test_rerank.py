@@ -47,6 +47,7 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
         page.reload()
         expect(page.locator("#cv-summary")).to_contain_text("ordered by least-ink")
         expect(page.locator("#cv-rerank")).to_have_value("true")
+        page.click("#cv-menu")
         page.click("#cv-like")
         expect(page.locator("#cv-summary")).not_to_contain_text("ordered by")  # a reranker reads words
 

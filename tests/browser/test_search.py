@@ -130,7 +130,7 @@ def test_a_page_that_cannot_be_shown_is_no_dead_end(page, server):
     document = document_of(page, server)
     drive.show(page, f"{server}/?page_of={document}&page_number=99")
     expect(page.locator("#cv-page-message")).to_have_text("Page 99 cannot be shown: the document has 3 pages.")
-    expect(page.locator("#cv-inspector :is(a, button:enabled, input):visible")).to_have_count(2)
+    expect(page.locator("#cv-inspector :is(a, button:enabled, input):visible")).to_have_count(3)
     page.get_by_role("button", name="Previous page").click()
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-canvas")).to_be_visible()
@@ -158,6 +158,7 @@ def test_a_saved_image_is_named_after_document_page_and_word(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
     page.get_by_role("radio", name="filter").click()
     with page.expect_download() as download:
+        page.click("#cv-menu")
         page.click("#cv-download")
     assert download.value.suggested_filename == "pump-page-3-filter.png"
 

@@ -198,3 +198,16 @@ def test_threads_that_ask_at_once_get_their_own_answers(pump):
     alone = [text_scores(pump, query) for query in queries]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda query: text_scores(pump, query), queries)) == alone
+
+
+def test_the_places_of_words_are_those_by_which_a_page_holds_them(pump):
+    printed = ["Bleed", "the", "valves,", "then", "E-11", "or", "E", "11.", "油泵"]
+    layers = pump._text_layers
+    assert layers.places(printed, ["valve", "bleeding", "E11", "泵", "spring", "11"]) == {
+        "valve": (2,),
+        "bleeding": (0,),
+        "E11": (4, 6, 7),
+        "泵": (8,),
+        "11": (4, 7),
+    }
+    assert layers.places([], ["valve"]) == {}
