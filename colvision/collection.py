@@ -9,6 +9,7 @@ from typing import cast
 from PIL import Image
 
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.first_stage import FirstStage
 from colvision.core.metadata import Metadata, check_metadata
 from colvision.core.names import check_encoder_name
 from colvision.core.reranker import Reranker
@@ -37,6 +38,7 @@ from colvision.search.example_query import exclude_page, image_query, stored_que
 from colvision.search.rerank import CANDIDATES, RerankOptions, rerank_answer
 from colvision.session import Session
 from colvision.status import CollectionStatus, EncoderStatus, collection_status, encoder_status
+from colvision.store import Snapshot
 
 ProgressCallback = Callable[[Progress], None]
 CancelCallback = Callable[[], bool]
@@ -166,6 +168,13 @@ class SearchableDocuments(ExplainedDocuments):
         self._store.companions.remove(self._name, name)
         return removed
 
+    def snapshot(self) -> Snapshot:
+        """The collection's documents and stored pages as they are now, for those that carry them elsewhere.
+
+        Raises `CollectionNotFound`.
+        """
+        return self._store.snapshot(self._name)
+
     def encoders(self) -> tuple[EncoderStatus, ...]:
         """The further encoders of the collection, the oldest first. Raises `CollectionNotFound`."""
         return tuple(encoder_status(self._store, row) for row in self._store.companions.of(self._name))
@@ -184,7 +193,7 @@ class SearchableDocuments(ExplainedDocuments):
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
         encoders: Iterable[str] | None = None,
-        first_stage: str | None = None,
+        first_stage: str | FirstStage | None = None,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
@@ -193,10 +202,11 @@ class SearchableDocuments(ExplainedDocuments):
         was measured with); `Answer.retrievers` says what was asked. `exact_words` looks for the words of the text
         alone, and not for the `Answer.other_words` that the encoder knows for them. `encoders` are the names of the
         further encoders to ask (None: all of the collection that can be loaded; () or ("main",): none); with
-        `first_stage` the best pages by the further encoder of this name are compared by the collection's own, which
-        alone orders them. `rerank` is a reranker, or the name of one (see `load_reranker`; loaded once): it orders the
-        best `candidates` again, by `Hit.rerank_score`. Threads that search at the same moment share the work of the
-        first order. Raises `ValueError` for a text without a word and for a filter that cannot be,
+        `first_stage` the best pages by the further encoder of this name, or by a `FirstStage` such as an engine that
+        the pages were exported to, are compared by the collection's own, which alone orders them. `rerank` is a
+        reranker, or the name of one (see `load_reranker`; loaded once): it orders the best `candidates` again, by
+        `Hit.rerank_score`. Threads that search at the same moment share the work of the first order. Raises
+        `ValueError` for a text without a word and for a filter that cannot be,
         `CollectionNotFound`, `DocumentNotFound`, `FurtherEncoderNotFound`, `EncoderMismatch`, and `EncoderError` or
         `MissingExtra` where an encoder that is named, or the reranker, cannot be loaded.
         """
@@ -230,7 +240,7 @@ class SearchableDocuments(ExplainedDocuments):
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
         encoders: Iterable[str] | None = None,
-        first_stage: str | None = None,
+        first_stage: str | FirstStage | None = None,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         ids = self._ids(document)

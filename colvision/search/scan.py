@@ -14,6 +14,8 @@ from colvision.core.embedding import Floats
 from colvision.maxsim import bit_maxima, token_maxima
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
+from colvision.search.filters import Columns
+from colvision.search.options import SearchOptions
 from colvision.store import Snapshot, SnapshotShard
 from colvision.store.shards import ShardPage
 
@@ -80,6 +82,21 @@ class PageTable:
         ):
             for begin in range(first, last, most):
                 yield Piece(part, rows[pages[begin : min(begin + most, last)] - start])
+
+
+def pages_in_scope(table: PageTable, options: SearchOptions) -> Pages | None:
+    """The pages that may be found; None for all. Raises what a filter raises: see `Filter.mask`."""
+    if options.documents is None and options.where is None:
+        return None
+    documents = list(table.snapshot.documents.values())
+    positions = {row.key: i for i, row in enumerate(documents)}
+    owner = np.array([positions[key] for key in table.document.tolist()], dtype=np.int64)
+    kept = np.ones(len(table), dtype=np.bool_)
+    if options.documents is not None:
+        kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
+    if options.where is not None:
+        kept &= options.where.mask(Columns(documents, owner, table.page))
+    return np.flatnonzero(kept)
 
 
 class Piece(NamedTuple):
