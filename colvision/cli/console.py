@@ -122,7 +122,7 @@ def format_bytes(count: float) -> str:
         if count < _KILOBYTE:
             return f"{count:.0f} {unit}"
         count /= _KILOBYTE
-    return f"{count:.1f} GB"
+    return f"{count:.1f} GB" if count < _KILOBYTE else f"{count / _KILOBYTE:,.1f} TB"
 
 
 def format_count(number: int, word: str) -> str:

@@ -1,14 +1,15 @@
 """What the engines' own clients send for the page, the question and the filter of `example`: the files of `expected/`.
 
-`python -m tests.engines.recorded` makes them anew, with the clients that are installed; read the difference. The clients
-are real, and check what they are given; the servers that they speak to only keep it.
+`python -m tests.engines.recorded` makes them anew, with the clients that are installed; read the difference. The
+clients are real, and check what they are given; the servers that they speak to only keep it.
 """
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,10 +93,8 @@ def pinecone() -> tuple[dict[str, str], Answers]:
 def _create(client: Any, config: dict) -> None:
     from pinecone import ResponseParsingError
 
-    try:
+    with suppress(ResponseParsingError):  # it has asked; what it makes of the answer is its own
         client.create_index(name="pages", timeout=-1, **config)
-    except ResponseParsingError:  # it has asked; what it makes of the answer is its own
-        pass
 
 
 def vespa() -> tuple[dict[str, str], Answers]:
@@ -130,9 +129,12 @@ def weaviate() -> tuple[dict[str, str], Answers]:
         Route("GET", "/v1/meta", {"version": "1.33.0", "hostname": "x", "modules": {}}),
         Route("POST", "/v1/schema", created),
     ]
-    with recording_server(routes) as server, _weaviate_grpc(server) as port:
-        with closing(open_engine(f"weaviate://127.0.0.1:{server.port}/Manuals?grpc={port}")) as engine:
-            answers = _go_through(engine)
+    with (
+        recording_server(routes) as server,
+        _weaviate_grpc(server) as port,
+        closing(open_engine(f"weaviate://127.0.0.1:{server.port}/Manuals?grpc={port}")) as engine,
+    ):
+        answers = _go_through(engine)
     sent = [each.to_dict() for each in server.requests if each.path not in ("/v1/meta", "/v1/.well-known/ready")]
     return {"weaviate.json": _text(sent)}, answers
 
@@ -173,16 +175,16 @@ def _weaviate_grpc(recording: Recording) -> Iterator[int]:
         )
 
     class Servicer(weaviate_pb2_grpc.WeaviateServicer):
-        def Search(self, request: Any, _: Any) -> Any:  # noqa: N802  names of Weaviate
+        def Search(self, request: Any, _: Any) -> Any:
             return kept(request, search_get_pb2.SearchReply() if request.after else found())
 
-        def BatchObjects(self, request: Any, _: Any) -> Any:  # noqa: N802
+        def BatchObjects(self, request: Any, _: Any) -> Any:
             return kept(request, batch_pb2.BatchObjectsReply())
 
-        def BatchDelete(self, request: Any, _: Any) -> Any:  # noqa: N802
+        def BatchDelete(self, request: Any, _: Any) -> Any:
             return kept(request, batch_delete_pb2.BatchDeleteReply(successful=1, matches=1))
 
-        def Aggregate(self, request: Any, _: Any) -> Any:  # noqa: N802
+        def Aggregate(self, request: Any, _: Any) -> Any:
             single = aggregate_pb2.AggregateReply.Single(objects_count=1)
             return kept(request, aggregate_pb2.AggregateReply(single_result=single))
 
@@ -222,13 +224,13 @@ RECORDED: Mapping[str, tuple[str, Callable[[], tuple[dict[str, str], Answers]]]]
 def main() -> None:
     for name, (package, record) in RECORDED.items():
         if find_spec(package) is None:
-            print(f"{name}: left as it is, its client is not installed")
+            sys.stdout.write(f"{name}: left as it is, its client is not installed\n")
             continue
         for file, text in record()[0].items():
             path = EXPECTED / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            print(path)
+            sys.stdout.write(f"{file}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server on the loopback that keeps what a client sends, and answers as it is told: for engines that cannot run here."""
+"""A server on the loopback that keeps what a client sends and answers as told, for engines that cannot run here."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def recording_server(routes: Sequence[Route]) -> Iterator[Recording]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _answer  # noqa: N815  names of http.server
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _answer
 
         def log_message(self, *_: object) -> None: ...
 
