@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -42,8 +43,8 @@ def ask(library: Library, encoder: MadeEncoder, place: tuple[str, Path], *, ques
     same, shares, differences, seconds = 0, [], [0.0], []
     with closing(engine_in(place[0], str(place[1]), exact=exact)) as engine:
         for number in range(questions):
-            own = [(hit.document_id, hit.page) for hit in library.search(str(number), mode="exact")]
             scores = {(hit.document_id, hit.page): hit.score for hit in library.search(str(number), mode="exact", k=50)}
+            own = list(scores)[:10]
             [query] = encoder.encode_queries([str(number)])
             started = time.perf_counter()
             found = engine.find(rounded_query(query.vectors), 10, PageScope())
@@ -61,8 +62,8 @@ def main(pages: int = 1000, questions: int = 20) -> None:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         made = make(folder, Sizes(pages, pages, pages), queries=questions, query_pages=pages)
-        vectors = [np.array(made.floats[a:b]) for a, b in zip(made.starts[:-1], made.starts[1:], strict=True)]
-        whole = [each[: len(each) // 5 * 5] for each in vectors]  # rows of a grid
+        starts = made.starts.tolist()
+        whole = [np.asarray(made.floats[a : b - (b - a) % 5]) for a, b in pairwise(starts)]  # rows of a grid
         documents = {f"document {first}.pdf": whole[first : first + 100] for first in range(0, pages, 100)}
         encoder = MadeEncoder(made.queries, quantisation_range=QUANTISATION_RANGE)
         print(f"{pages:,} pages, {questions} questions, commit `{commit()}`: {machine()}.\n")

@@ -1,8 +1,8 @@
 """LanceDB: a table in a folder. Every page is compared, until somebody makes an index.
 
-With an index LanceDB answers from that without a word, and its `_distance` is no longer that of MaxSim: so `exact` goes
-past it, and a search that does not ask for that has the best compared again (`refine_factor`). The distance is "dot":
-with the default, and with "cosine", the order is another one.
+The distance is "dot": with "cosine" the order is another one, as codes are not of unit length. With an index, which for
+multi-vectors can be of "cosine" alone, LanceDB answers from that without a word, and `_distance` is no longer that of
+MaxSim. So a search that is to be exact goes past it, and another has its best compared again (`refine_factor`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -89,14 +89,21 @@ class LanceDb:
         self.table.optimize()
 
     def find(self, query: Floats, count: int, scope: PageScope) -> list[FoundPage]:
-        asked: Any = self.table.search(query, vector_column_name=PATCHES).distance_type("dot").limit(count)
-        asked = asked.bypass_vector_index() if self._exact else asked.refine_factor(_REFINED)
+        asked: Any = self.table.search(query, vector_column_name=PATCHES).limit(count)
+        if self._exact or not self._has_index:
+            asked = asked.distance_type("dot").bypass_vector_index()
+        else:
+            asked = asked.distance_type("cosine").refine_factor(_REFINED)
         wanted = {"document_id": scope.documents, "page": scope.pages}
         where = [f"{name} in {_sql(values)}" for name, values in wanted.items() if values is not None]
         if where:
             asked = asked.where(" and ".join(where), prefilter=True)
         found = asked.select(["document_id", "page", "encoder", "_distance"]).to_list()
         return [found_page(row, len(query) - row["_distance"]) for row in found]  # each token's distance is 1 - dot
+
+    @property
+    def _has_index(self) -> bool:
+        return any(PATCHES in index.columns for index in self.table.list_indices())
 
     def close(self) -> None:
         self._opened = None

@@ -45,7 +45,10 @@ def _go_through(engine: Engine) -> Answers:
 
 def _text(requests: list[dict]) -> str:
     """A request a line, so that a difference shows in one; what comes in the order of a set is sorted."""
-    return "[\n" + ",\n".join(json.dumps(each, sort_keys=True) for each in requests) + "\n]\n"
+    in_order = [
+        {key: json.loads(json.dumps(value, sort_keys=True)) for key, value in each.items()} for each in requests
+    ]
+    return "[\n" + ",\n".join(map(json.dumps, in_order)) + "\n]\n"
 
 
 def qdrant() -> tuple[dict[str, str], Answers]:
