@@ -6,6 +6,7 @@ MaxSim. So a search that is to be exact goes past it, and another has its best c
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,9 @@ class LanceDb:
     def table(self) -> "lancedb.table.Table":
         """Raises `LibraryError` where there is none."""
         if self._opened is None:
-            import lancedb
-
             if not self._is_there:
                 raise LibraryError(f"there is no LanceDB table in {self._folder}: run `colvision export lancedb` first")
-            self._opened = lancedb.connect(self._folder).open_table(_TABLE)
+            self._opened = _connect(self._folder).open_table(_TABLE)
         return self._opened
 
     @property
@@ -61,12 +60,10 @@ class LanceDb:
         return int(self.table.count_rows())
 
     def prepare(self, info: EncoderInfo) -> None:
-        import lancedb
-
         wanted = schema(info)
         if not self._is_there:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._opened = lancedb.connect(self._folder).create_table(_TABLE, schema=wanted)
+            self._opened = _connect(self._folder).create_table(_TABLE, schema=wanted)
         elif self.table.schema.field(PATCHES).type != wanted.field(PATCHES).type:
             raise LibraryError(
                 f"the LanceDB table in {self._folder} holds {self.table.schema.field(PATCHES).type}, not "
@@ -107,6 +104,13 @@ class LanceDb:
 
     def close(self) -> None:
         self._opened = None
+
+
+def _connect(folder: Path) -> "lancedb.DBConnection":
+    """What others write, or index, is seen by the next question."""
+    import lancedb
+
+    return lancedb.connect(folder, read_consistency_interval=timedelta(0))
 
 
 def schema(info: EncoderInfo) -> "pyarrow.Schema":

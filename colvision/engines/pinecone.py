@@ -18,7 +18,7 @@ from colvision.errors import LibraryError
 if TYPE_CHECKING:
     from pinecone import Index
 
-_CANDIDATES = 1000  # the mean of a page holds a third of the ten best by MaxSim among 200
+_CANDIDATES = 1000  # at least: the mean of a page says little of what is on it
 _LISTED = 100  # ids at once, the most there can be
 
 
