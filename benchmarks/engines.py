@@ -63,7 +63,7 @@ def main(pages: int = 1000, questions: int = 20) -> None:
         folder = Path(scratch)
         made = make(folder, Sizes(pages, pages, pages), queries=questions, query_pages=pages)
         starts = made.starts.tolist()
-        whole = [np.asarray(made.floats[a : b - (b - a) % 5]) for a, b in pairwise(starts)]  # rows of a grid
+        whole = [np.asarray(made.floats[a : b - (b - a) % 25]) for a, b in pairwise(starts)]  # rows of a grid
         documents = {f"document {first}.pdf": whole[first : first + 100] for first in range(0, pages, 100)}
         encoder = MadeEncoder(made.queries, quantisation_range=QUANTISATION_RANGE)
         print(f"{pages:,} pages, {questions} questions, commit `{commit()}`: {machine()}.\n")

@@ -37,7 +37,7 @@ class MadeEncoder:
 
 
 def made_library(folder: Path, encoder: MadeEncoder, documents: dict[str, list[Floats]]) -> Library:
-    """Of these documents, each a list of its pages' vectors (rows * cols, dim), which fill a grid of 5 columns."""
+    """Of these documents, each a list of its pages' vectors (rows * cols, dim), which fill a grid of 5 or 25 columns."""
     with Store(folder) as store:
         for name, pages in documents.items():
             store_document(store, encoder, name, pages)
@@ -55,7 +55,8 @@ def store_document(store: Store, encoder: MadeEncoder, name: str, pages: list[Fl
 
 
 def _encoded(number: int, vectors: Floats) -> EncodedPage:
-    embedding = PageEmbedding.from_patches(vectors, PatchGrid.full(len(vectors) // 5, 5))
+    cols = 25 if len(vectors) % 25 == 0 and len(vectors) >= 500 else 5  # about as many rows as a page has
+    embedding = PageEmbedding.from_patches(vectors, PatchGrid.full(len(vectors) // cols, cols))
     return EncodedPage(number, embedding, _JPEG, *Page(_IMAGE).shape, None, PageText(""))
 
 
