@@ -37,7 +37,7 @@ class MadeEncoder:
 
 
 def made_library(folder: Path, encoder: MadeEncoder, documents: dict[str, list[Floats]]) -> Library:
-    """Of these documents, each a list of its pages' vectors (rows * cols, dim), which fill a grid of 5 or 25 columns."""
+    """Of these documents, each a list of its pages' vectors (rows * cols, dim), in 5 or 25 columns."""
     with Store(folder) as store:
         for name, pages in documents.items():
             store_document(store, encoder, name, pages)
