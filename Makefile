@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := $(RUN) .build/pip/pip install -q --disable-pip-version-check
 PORT ?= 7860
 
-.PHONY: app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
+.PHONY: engines app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
 
 app: $(APP)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
@@ -88,6 +88,10 @@ oracles: $(READY)  ## make the reference arrays of tests/oracles anew, by the or
 
 bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machine's GPU, pages drawn and prepared; else a tiny one
 	$(RUN) -m benchmarks.vlm
+
+engines: $(READY)  ## other people's engines: the clients of all, 90 MB, and their requests against the reviewed files
+	@$(PIP) -c .build/constraints.txt -e '.[qdrant,lancedb,vespa,weaviate,pinecone]'
+	$(RUN) -m pytest tests/engines
 
 setup: $(READY)  ## install into .venv what the other targets need
 

@@ -38,6 +38,7 @@ from colvision.search.example_query import stored_query
 from colvision.searches import ExampleQuery, Searchable
 from colvision.session import Session
 from colvision.status import CollectionStatus, EncoderStatus, collection_status, encoder_status
+from colvision.store import Snapshot
 
 ProgressCallback = Callable[[Progress], None]
 CancelCallback = Callable[[], bool]
@@ -203,6 +204,13 @@ class SearchableDocuments(ExplainedDocuments, Searchable):
         removed = encoder_status(self._store, self._store.companions.find(self._name, name))
         self._store.companions.remove(self._name, name)
         return removed
+
+    def snapshot(self) -> Snapshot:
+        """The collection's documents and stored pages as they are now, for those that carry them elsewhere.
+
+        Raises `CollectionNotFound`.
+        """
+        return self._store.snapshot(self._name)
 
     def encoders(self) -> tuple[EncoderStatus, ...]:
         """The further encoders of the collection, the oldest first. Raises `CollectionNotFound`."""

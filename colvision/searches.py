@@ -11,6 +11,7 @@ from PIL import Image
 
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder
+from colvision.core.first_stage import FirstStage
 from colvision.core.reranker import Reranker
 from colvision.search import Answer, Filter, Mode, SearchOptions, parse_filter
 from colvision.search.example_query import exclude_page, image_query
@@ -78,7 +79,7 @@ class Searchable(ABC):
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
         encoders: Iterable[str] | None = None,
-        first_stage: str | None = None,
+        first_stage: str | FirstStage | None = None,
     ) -> Answer:
         """The `k` pages that match best, of the whole collection, of some documents, or of those `where` it holds.
 
@@ -87,7 +88,8 @@ class Searchable(ABC):
         was measured with); `Answer.retrievers` says what was asked. `exact_words` looks for the words of the text
         alone, and not for the `Answer.other_words` that the encoder knows for them. `encoders` are the names of the
         further encoders to ask (None: all of the collection that can be loaded; () or ("main",): none); with
-        `first_stage` the best pages by the further encoder of this name are compared by the collection's own, which
+        `first_stage` the best pages by the further encoder of this name, or by a `FirstStage` such as an engine that
+        the pages were exported to, are compared by the collection's own, which
         alone orders them. `rerank` is a reranker, or the name of one (see `load_reranker`; loaded once): it orders the
         best `candidates` again, by `Hit.rerank_score`. Threads that search at the same moment share the work of the
         first order. Raises `ValueError` for a text without a word and for a filter that cannot be,
@@ -124,7 +126,7 @@ class Searchable(ABC):
         rerank: str | Path | Reranker | None = None,
         candidates: int = CANDIDATES,
         encoders: Iterable[str] | None = None,
-        first_stage: str | None = None,
+        first_stage: str | FirstStage | None = None,
     ) -> list[Answer]:
         """One answer a text, the same as from `search`, in less time than one after the other: see there."""
         ids = self._ids(document)

@@ -112,3 +112,20 @@ def test_an_error_in_python_says_what_to_install(code, said):
 def test_an_encoder_of_ones_own_is_checked_without_torch():
     done = run_with([], "-c", "from colvision.testing import ToyEncoder, check_encoder; check_encoder(ToyEncoder())")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_engine_says_what_to_install():
+    script = """
+from colvision.engines import ENGINES, engine_in
+from colvision.errors import MissingExtra
+for name in ENGINES:
+    try:
+        engine_in(name, "localhost:1/Manuals" if ENGINES[name].server else "folder")
+    except MissingExtra as error:
+        print(error)
+"""
+    done = run_with([], "-c", script)
+    packages = {"qdrant": "qdrant_client", "lancedb": "lancedb", "vespa": "vespa", "weaviate": "weaviate"}
+    packages["pinecone"] = "pinecone"
+    said = [f"{name} needs {of}, not installed here: pip install 'colvision[{name}]'" for name, of in packages.items()]
+    assert done.stdout.splitlines() == said, done.stderr

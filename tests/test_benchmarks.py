@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import compression, meaning, ocr_fusion, report
+from benchmarks import compression, fan_out, meaning, ocr_fusion, report
 from benchmarks.quality import Subset
 from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
@@ -135,3 +135,16 @@ def test_the_benchmark_of_ocr_compares_pixels_text_and_both(evaluation_set, tmp_
     rows = [line for line in capsys.readouterr().out.splitlines() if " all " in line]
     assert [line.split()[0] for line in rows] == ["pixels", "text", "both", "both", "both"]
     assert "text by reader" in rows[1] and " 1.000 " in rows[1]
+
+
+def test_a_question_to_many_partitions_waits_for_the_slowest_and_a_hedge_cuts_that_short():
+    samples = np.array([0.01] * 95 + [1.0] * 5)
+    alone = fan_out.simulate(samples, 1)
+    assert (alone.median, alone.p99, alone.hedged) == (0.01, 1.0, 0.0)
+    assert fan_out.simulate(samples, 16).median == 1.0  # .95 ** 16 is .44
+    hedged = fan_out.simulate(samples, 16, hedge=0.02)
+    assert (hedged.median, hedged.p95) == pytest.approx((0.03, 0.03))
+    assert hedged.hedged == pytest.approx(0.05, abs=0.002)
+    assert fan_out.simulate(samples, 2, hedge=0.02, lost=0.1).median == 0.01
+    with pytest.raises(ValueError, match="give a hedge time"):
+        fan_out.simulate(samples, 2, lost=0.1)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from colvision.evaluation import TaskProgressCallback
+    from colvision.engines import ExportProgress
+    from colvision.evaluation import TaskProgress
     from colvision.ingest import Progress
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
@@ -100,7 +101,7 @@ def progress_bars() -> Iterator["Callable[[Progress], None]"]:
 
 
 @contextmanager
-def steps_bar(first: str) -> Iterator["TaskProgressCallback"]:
+def steps_bar(first: str) -> Iterator["Callable[[TaskProgress | ExportProgress], None]"]:
     """Shows one bar on stderr for the parts of a long work, moved by what is given back."""
     with _bars() as bar:
         task = bar.add_task(first, total=None)
@@ -121,7 +122,7 @@ def format_bytes(count: float) -> str:
         if count < _KILOBYTE:
             return f"{count:.0f} {unit}"
         count /= _KILOBYTE
-    return f"{count:.1f} GB"
+    return f"{count:.1f} GB" if count < _KILOBYTE else f"{count / _KILOBYTE:,.1f} TB"
 
 
 def format_count(number: int, word: str) -> str:

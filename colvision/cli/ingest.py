@@ -25,12 +25,15 @@ from colvision.cli.options import (
     encoder_options,
     open_existing,
     open_searchable,
+    parse_count,
     select_collection,
 )
 from colvision.core.encoder import DescribesPage, Encoder
 from colvision.core.metadata import parse_metadata
 from colvision.encoders.spec import EncoderSpec
+from colvision.ingest.costs import PROCESSOR, EncoderKind
 from colvision.ingest.left_out import describe_left_out
+from colvision.ingest.scale_estimate import ScaleEstimate, estimate_scale
 
 commands = typer.Typer()
 
@@ -186,8 +189,42 @@ def doctor(*, encoder: EncoderSpec) -> None:
 
 @commands.command()
 @encoder_options()
-def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: EncoderSpec) -> None:
-    """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried."""
+def estimate(
+    paths: Annotated[list[Path] | None, typer.Argument(help="PDF and image files, or folders of them.")] = None,
+    pages: Annotated[
+        int | None,
+        typer.Option(
+            parser=lambda text: parse_count(text), metavar="COUNT", help="No files, but so many pages: 100K, 100M."
+        ),
+    ] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="With --pages: machines that share them.")] = 1,
+    replicas: Annotated[int, typer.Option(min=1, help="With --pages: on how many machines each page lies.")] = 1,
+    patches: Annotated[
+        int | None, typer.Option(min=1, help="With --pages: vectors a page.", show_default="as measured")
+    ] = None,
+    gpu_speed: Annotated[
+        float | None, typer.Option(min=0.001, help="With --pages: pages a second that one GPU encodes.")
+    ] = None,
+    as_json: JsonOption = False,
+    *,
+    encoder: EncoderSpec,
+) -> None:
+    """Say what files will take before they are ingested: pages, bytes, memory, minutes; some pages are tried.
+
+    With --pages nothing is tried: it says what so many would take, from what was measured.
+    """
+    if (pages is None) == (not paths):
+        raise typer.BadParameter("give files or folders, or --pages COUNT")
+    if pages is not None:
+        kind: EncoderKind = "mini" if encoder.name in (None, "mini") else "vlm"
+        _print_scale(
+            estimate_scale(
+                pages, nodes=nodes, replicas=replicas, kind=kind, vectors=patches, gpu_pages_a_second=gpu_speed
+            ),
+            as_json=as_json,
+        )
+        return
+    paths = paths or []
     from colvision.ingest.estimate import estimate_files
 
     _check_paths(paths)
@@ -212,3 +249,32 @@ def estimate(paths: _PathsArgument, as_json: JsonOption = False, *, encoder: Enc
         echo(line)
     for path, reason in found.failed:
         stderr.print(f"cannot be read: {escape(path)}: {escape(reason)}", soft_wrap=True)
+
+
+def _print_scale(found: ScaleEstimate, *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps({**asdict(found), "bytes": found.bytes, "bytes_a_node": found.bytes_a_node}))
+        return
+    where = f"{format_count(found.nodes, 'node')}, each page on {found.replicas}"
+    rows = {
+        "pages": f"{found.pages:,} on {where}, read by {'mini' if found.kind == 'mini' else 'a model of page images'}",
+        "codes, int8": format_bytes(found.int8),
+        "sign bits": format_bytes(found.bits),
+        "page images": format_bytes(found.page_images),
+        "kept files": format_bytes(found.originals),
+        "catalogue": format_bytes(found.catalogue),
+        "all nodes": format_bytes(found.bytes),
+        "a node, disk": format_bytes(found.bytes_a_node),
+        "a node, memory": f"{format_bytes(found.memory)} for a quick search",
+        "a question": f"{found.seconds:.3g} s on {PROCESSOR}; the network comes on top",
+    }
+    if found.core_hours is not None:
+        rows["time to ingest"] = f"{found.core_hours:,.0f} hours of one core"
+    elif found.gpu_hours is not None:
+        rows["time to ingest"] = f"{found.gpu_hours:,.0f} hours of one GPU"
+    else:
+        rows["time to ingest"] = (
+            "nobody has measured your GPU: `colvision doctor` tells its pages a second, --gpu-speed"
+        )
+    for name, value in rows.items():
+        echo(f"{name:26} {value}")

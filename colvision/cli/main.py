@@ -23,6 +23,7 @@ _MODULES = {  # with the commands that each defines, in the order of --help
     "colvision.cli.watch": ("watch",),
     "colvision.cli.encoders": ("encoders", "add-encoder", "remove-encoder"),
     "colvision.cli.search": ("search", "explain"),
+    "colvision.cli.engines": ("export",),
     "colvision.cli.documents": (
         "list",
         "delete",

@@ -261,6 +261,14 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
+def parse_count(text: str) -> int:
+    """2500, 100K, 1.5M -> a number. Raises `typer.BadParameter`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)", text.strip().replace(",", ""), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise typer.BadParameter(f"{text!r} is no number of pages; give one such as 2500, 100K or 100M")
+    return int(float(found[1]) * {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}[found[2].upper()])
+
+
 @overload
 def select_collection(
     library: colvision.Library, name: str | None

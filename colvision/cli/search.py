@@ -1,6 +1,8 @@
 """Commands that ask a library."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,8 +28,10 @@ from colvision.cli.options import (
     select_collection,
 )
 from colvision.core.embedding import QueryEmbedding
+from colvision.core.first_stage import FirstStage
 from colvision.core.page import parse_page
 from colvision.encoders.spec import EncoderSpec
+from colvision.search.options import Mode
 from colvision.search.rerank import CANDIDATES
 from colvision.search.results import left_out_notice
 from colvision.store.records import DEFAULT_COLLECTION
@@ -89,6 +93,13 @@ def search(
         str | None,
         typer.Option(metavar="NAME", help="Compare only the best pages by this further encoder of the collection."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compare the pages that an engine finds among those exported to it: qdrant://host:6333/name.",
+        ),
+    ] = None,
     max_memory: MemoryOption = None,
     search_device: SearchDeviceOption = None,
     device_memory: DeviceMemoryOption = None,
@@ -105,15 +116,21 @@ def search(
         "--rerank": rerank is not None,
         "--encoders": encoders is not None,
         "--first-stage": first_stage is not None,
+        "--engine": engine is not None,
     }
     if words is None and (given := [option for option, is_given in with_words.items() if is_given]):
         raise typer.BadParameter(f"{given[0]} goes with words")
     check_candidates(rerank, is_given=candidates != CANDIDATES)
     if like is not None and document is not None:
         raise typer.BadParameter("--document goes with words and images; --where goes with all")
-    with open_searchable(
-        library, encoder=encoder, max_memory=max_memory, search_device=search_device, device_memory=device_memory
-    ) as opened:
+    if first_stage is not None and engine is not None:
+        raise typer.BadParameter("--first-stage and --engine both choose the pages that are compared: give one")
+    with (
+        open_searchable(
+            library, encoder=encoder, max_memory=max_memory, search_device=search_device, device_memory=device_memory
+        ) as opened,
+        _stage(engine, first_stage, mode) as (stage, mode),
+    ):
         asked = select_collection(opened, collection)
         if image is not None:
             answer = asked.search_image(image, k=k, document=document, where=where, mode=mode)
@@ -132,7 +149,7 @@ def search(
                 rerank=rerank,
                 candidates=candidates,
                 encoders=_names(encoders),
-                first_stage=first_stage,
+                first_stage=stage,
             )
         others = [name for name in opened.collections() if name != DEFAULT_COLLECTION]
     if as_json:
@@ -143,6 +160,18 @@ def search(
         stderr.print("no page passes the filter of --where")
     if others and collection is None and like is None:
         stderr.print(f"searched {DEFAULT_COLLECTION} alone; also here: {escape(', '.join(others))} (--collection)")
+
+
+@contextmanager
+def _stage(engine: str | None, first_stage: str | None, mode: Mode) -> Iterator[tuple[str | FirstStage | None, Mode]]:
+    """What chooses the pages, and the mode of the search after it: with an engine "exact" is the engine's."""
+    if engine is None:
+        yield first_stage, mode
+        return
+    from colvision.engines import open_engine
+
+    with closing(open_engine(engine, exact=mode == "exact")) as opened:
+        yield opened, "auto"
 
 
 def _names(encoders: str | None) -> list[str] | None:

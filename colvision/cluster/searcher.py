@@ -47,7 +47,7 @@ class ClusterSearcher:
             queries = [query.without_other_words() for query in queries]
         encoded = time.perf_counter() - started
         answers = self._answer(queries, collection, options)
-        return [with_timing(answer, (encoded, 0.0, time.perf_counter() - started), {}) for answer in answers]
+        return [with_timing(answer, (encoded, 0.0, time.perf_counter() - started), {}, {}) for answer in answers]
 
     def search_vectors(
         self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
@@ -55,7 +55,7 @@ class ClusterSearcher:
         """As `Searcher.search_vectors`, of all partitions."""
         started = time.perf_counter()
         [answer] = self._answer([query], collection, options)
-        return with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {})
+        return with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {}, {})
 
     def _answer(self, queries: Sequence[QueryEmbedding], collection: str, options: SearchOptions) -> list[Answer]:
         if options.first_stage is not None or (options.encoders or frozenset()) - {MAIN_ENCODER}:

@@ -49,6 +49,13 @@ def token_maxima(
     return np.concatenate(parallel_map(best, selection.blocks(_BLOCK))).astype(np.float32) * scales
 
 
+def rounded_query(query: Floats) -> Floats:
+    """(t, dim) float32 -> the same as `token_maxima` compares it: each token in 127 steps of its largest component."""
+    largest = np.maximum(np.abs(query).max(axis=1, keepdims=True), np.float32(1e-12))  # (t, 1)
+    rounded: Floats = np.rint(query * (STEPS / largest)) * (largest / np.float32(STEPS))
+    return rounded
+
+
 def query_codes(query: Floats, quantisation_range: float) -> tuple[Codes, Floats]:
     """Each token's codes and what one unit of its dot products is worth as a similarity."""
     if query.shape[1] > _LARGEST_DIM:

@@ -19,13 +19,12 @@ from colvision.core.encoder import EncoderInfo
 from colvision.core.query import SEEN, ScoredQuery, word_values
 from colvision.maxsim.selection import Pages
 from colvision.search.device import SearchDevice
-from colvision.search.filters import Columns, Finding
 from colvision.search.options import QueryRequest, SearchOptions
 from colvision.search.others import OtherEncoder, OtherSearch, OthersFound, ask_others
 from colvision.search.page_search import SEARCH_BYTES, PageSearch
 from colvision.search.ranking import ScoredPages, rank_pages, with_text_scale
 from colvision.search.results import Answer
-from colvision.search.scan import PageTable
+from colvision.search.scan import PageTable, pages_in_scope
 from colvision.store import Snapshot
 from colvision.store.fulltext import TextScores
 
@@ -67,7 +66,7 @@ def search_many(
     order = sorted(range(len(requests)), key=lambda i: _scope_key(requests[i]))
     for _, group in groupby(order, key=lambda i: _scope_key(requests[i])):
         positions = list(group)
-        search = PageSearch(table, info, page_scope(table, requests[positions[0]].options), memory)
+        search = PageSearch(table, info, pages_in_scope(table, requests[positions[0]].options), memory)
         searches = {name: OtherSearch.of(other, search) for name, other in (others or {}).items()}
         for batch in search.batches(positions, requests):
             answers.update(zip(batch, _answers(search, [requests[i] for i in batch], searches), strict=True))
@@ -102,21 +101,6 @@ def _scope_key(request: QueryRequest) -> str:
     return repr((documents, options.where, options.mode, options.first_stage, request.query.is_example))
 
 
-def page_scope(table: PageTable, options: SearchOptions, findings: frozenset[Finding] = frozenset()) -> Pages | None:
-    """The pages that may be found; None for all. `findings`: see `Columns`."""
-    if options.documents is None and options.where is None:
-        return None
-    documents = list(table.snapshot.documents.values())
-    positions = {row.key: i for i, row in enumerate(documents)}
-    owner = np.array([positions[key] for key in table.document.tolist()], dtype=np.int64)
-    kept = np.ones(len(table), dtype=np.bool_)
-    if options.documents is not None:
-        kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
-    if options.where is not None:
-        kept &= options.where.mask(Columns(documents, owner, table.page, findings))
-    return np.flatnonzero(kept)
-
-
 def _answers(search: PageSearch, requests: Sequence[QueryRequest], others: Mapping[str, OtherSearch]) -> list[Answer]:
     """The answers to requests of one filter. Raises `LibraryDamaged`."""
     started = time.perf_counter()
@@ -136,7 +120,8 @@ def _answers(search: PageSearch, requests: Sequence[QueryRequest], others: Mappi
 
 
 def retrievers(scored: ScoredPages) -> tuple[str, ...]:
-    first = [scored.options.first_stage] if scored.options.first_stage is not None else []
+    stage = scored.options.first_stage
+    first = [] if stage is None else [stage if isinstance(stage, str) else stage.name]
     texts = [] if scored.texts is None else ["bm25"]
     return (*first, "maxsim", *texts, *(other.name for other in scored.others))
 
@@ -148,7 +133,7 @@ def compare_pages(
     started = time.perf_counter()
     options = requests[0].options
     if options.first_stage is not None:
-        narrowed = [_narrowed(search, each, options.first_stage) for each in asked]
+        narrowed = [_narrowed(search, *each) for each in zip(requests, asked, strict=True)]
         if search.reads_lists(options, is_example=requests[0].query.is_example):
             found = search.rerank(requests, narrowed, search.weigh_by_lists(requests))
         elif search.info.calibration.is_probability:  # whose weights are those of all pages
@@ -173,10 +158,17 @@ def compare_pages(
     return found, spent, "lists" if by_lists else "rerank"
 
 
-def _narrowed(search: PageSearch, asked: OthersFound, first_stage: str) -> Pages:
-    """The best pages by the encoder of this name; all where it has gone, as the answer says."""
-    found = asked.found.get(first_stage)
-    return search.pages if found is None else found.candidates
+def _narrowed(search: PageSearch, request: QueryRequest, asked: OthersFound) -> Pages:
+    """The best pages by the first stage; all where that is a further encoder that has gone, as the answer says."""
+    stage = request.options.first_stage
+    if isinstance(stage, str):
+        found = asked.found.get(stage)
+        return search.pages if found is None else found.candidates
+    keys = {row.id: row.key for row in search.table.snapshot.documents.values()}
+    known = [(keys[each.document], each.page) for each in request.candidates if each.document in keys]
+    documents, pages = np.array(known, np.int64).reshape(-1, 2).T
+    rows = np.unique(search.table.find(documents, pages.astype(np.int32)))
+    return np.intersect1d(rows[rows >= 0], search.pages)
 
 
 def _cut(scored: ScoredPages, pages: Pages) -> ScoredPages:

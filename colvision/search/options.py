@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from colvision.core.embedding import QueryEmbedding
+from colvision.core.first_stage import FirstStage
 from colvision.core.names import MAIN_ENCODER
+from colvision.core.page import PageId
 from colvision.search.filters import Filter
 from colvision.search.statistics import CollectionStatistics
 from colvision.store.fulltext import TextScores
@@ -21,7 +23,7 @@ class SearchOptions:
     does where MaxSim adds up probabilities, for which the fusion was measured. `exact_words` looks for the query's own
     words alone, where the encoder knows translations of them. `encoders` are the names of the further encoders to ask,
     None for those that `default_encoders` says. With `first_stage` the best pages by the further encoder of this name
-    are compared alone, and ordered by the collection's own.
+    are compared alone, and ordered by the collection's own; so are the pages that a `FirstStage` finds.
     """
 
     k: int = 10
@@ -32,7 +34,7 @@ class SearchOptions:
     text_fusion: bool | None = None
     exact_words: bool = False
     encoders: frozenset[str] | None = None
-    first_stage: str | None = None
+    first_stage: str | FirstStage | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -58,6 +60,7 @@ class QueryRequest(NamedTuple):
 
     `others` is the same query by further encoders, `notices` what is to be said of those that could not be asked.
     `statistics` are those of the collection that the searched one is a part of, None for all of it.
+    `candidates` are what a `FirstStage` has found.
     """
 
     query: QueryEmbedding
@@ -66,3 +69,4 @@ class QueryRequest(NamedTuple):
     others: tuple[OtherQuery, ...] = ()
     notices: tuple[str, ...] = ()
     statistics: CollectionStatistics | None = None
+    candidates: tuple[PageId, ...] = ()

@@ -13,13 +13,13 @@ import numpy as np
 
 from colvision.core.embedding import Floats
 from colvision.core.encoder import EncoderInfo
-from colvision.search.execute import compare_pages, page_scope, retrievers, unseen_codes
+from colvision.search.execute import compare_pages, retrievers, unseen_codes
 from colvision.search.options import QueryRequest
 from colvision.search.others import OthersFound
 from colvision.search.page_search import PageSearch
 from colvision.search.ranking import FoundDocument, RankedPages, best_rows, rank_pages, ranked_count
 from colvision.search.results import Answer
-from colvision.search.scan import PageTable
+from colvision.search.scan import PageTable, pages_in_scope
 from colvision.search.statistics import CollectionStatistics
 from colvision.store.fulltext import TextScores, TextStatistics
 
@@ -85,7 +85,7 @@ class PartialSearch:
         """The best pages by the `statistics` of all partitions; `texts` are scored by those. Raises as a search."""
         started = time.perf_counter()
         request = self.request._replace(statistics=statistics, texts=texts)
-        scope = page_scope(self.table, request.options, statistics.findings)
+        scope = pages_in_scope(self.table, request.options, statistics.findings)
         search = PageSearch(self.table, self.info, scope, self.memory, self.maxima)
         [scored], spent, mode = compare_pages(search, [request], [_NO_OTHERS])
         ranked = rank_pages(self.table, scored, self.info.quantisation_range, is_part=True)

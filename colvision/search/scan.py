@@ -17,6 +17,8 @@ from colvision.maxsim.on_device import DevicePages
 from colvision.maxsim.selection import Pages
 from colvision.parallel import parallel_map
 from colvision.search.device import Kind, SearchDevice
+from colvision.search.filters import Columns, Finding
+from colvision.search.options import SearchOptions
 from colvision.store import Snapshot, SnapshotShard
 from colvision.store.shards import ShardPage
 
@@ -119,6 +121,23 @@ class PageTable:
             step = most if stored is None else last - first
             for begin in range(first, last, step):
                 yield Piece(part, rows[pages[begin : min(begin + step, last)] - start], stored)
+
+
+def pages_in_scope(
+    table: PageTable, options: SearchOptions, findings: frozenset[Finding] = frozenset()
+) -> Pages | None:
+    """The pages that may be found; None for all. `findings`: see `Columns`. Raises as `Filter.mask` does."""
+    if options.documents is None and options.where is None:
+        return None
+    documents = list(table.snapshot.documents.values())
+    positions = {row.key: i for i, row in enumerate(documents)}
+    owner = np.array([positions[key] for key in table.document.tolist()], dtype=np.int64)
+    kept = np.ones(len(table), dtype=np.bool_)
+    if options.documents is not None:
+        kept &= np.array([row.id in options.documents for row in documents], dtype=np.bool_)[owner]
+    if options.where is not None:
+        kept &= options.where.mask(Columns(documents, owner, table.page, findings))
+    return np.flatnonzero(kept)
 
 
 class Piece(NamedTuple):

@@ -10,12 +10,14 @@ import numpy as np
 
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder, EncoderInfo
+from colvision.core.first_stage import FirstStage
 from colvision.core.names import MAIN_ENCODER
 from colvision.core.query import ScoredQuery
 from colvision.errors import EncoderError, EncoderMismatch, MissingExtra, SnapshotOutdated
 from colvision.search.batching import QueryBatcher
 from colvision.search.device import SearchDevice
 from colvision.search.execute import search_many, weigh_query
+from colvision.search.first_stage import StagedPages, ask_first_stage
 from colvision.search.fusion import default_encoders
 from colvision.search.options import OtherQuery, QueryRequest, SearchOptions
 from colvision.search.others import OtherEncoder
@@ -66,10 +68,11 @@ class Searcher:
         by_others = others.encode([text], exact_words=options.exact_words)
         others_encoded = time.perf_counter()
         request = self._request(query, collection, options)._replace(others=by_others[0], notices=others.notices)
+        [(request, staged)] = self._staged([request], collection)
         text_scored = time.perf_counter()
         answer = self._with_words(self._batcher.submit(_Submission(collection, request)), options.k)
         spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
-        return with_timing(answer, spent, others.spent)
+        return with_timing(answer, spent, others.spent, staged)
 
     def search_vectors(
         self, query: QueryEmbedding, collection: str, options: SearchOptions, *, encode: float = 0.0
@@ -81,7 +84,7 @@ class Searcher:
         started = time.perf_counter()
         self._check(collection)
         answer = self._batcher.submit(_Submission(collection, QueryRequest(query, options)))
-        return with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {})
+        return with_timing(answer, (encode, 0.0, encode + time.perf_counter() - started), {}, {})
 
     def query(self, text: str, collection: str, options: SearchOptions) -> ScoredQuery:
         """A text with the weights that a search of a collection gives its tokens; no page is ranked.
@@ -115,14 +118,18 @@ class Searcher:
         by_others = others.encode(texts, exact_words=options.exact_words)
         others_encoded = time.perf_counter()
         requests = [self._request(query, collection, options) for query in queries]
-        submissions = [
-            _Submission(collection, request._replace(others=each, notices=others.notices))
+        requests = [
+            request._replace(others=each, notices=others.notices)
             for request, each in zip(requests, by_others, strict=True)
         ]
+        staged = self._staged(requests, collection)
+        submissions = [_Submission(collection, request) for request, _ in staged]
         text_scored = time.perf_counter()
         answers = [self._with_words(answer, options.k) for answer in self._answer(submissions)]
         spent = encoded - started, text_scored - others_encoded, time.perf_counter() - started
-        return [with_timing(answer, spent, others.spent) for answer in answers]
+        return [
+            with_timing(answer, spent, others.spent, each) for answer, (_, each) in zip(answers, staged, strict=True)
+        ]
 
     def other_query(self, text: str, collection: str, name: str, options: SearchOptions) -> ScoredQuery:
         """A text as the further encoder `name` of a collection scores it in a search.
@@ -144,7 +151,7 @@ class Searcher:
         """The further encoders to ask, loaded. One that is named must be there; of the others sentences say why not."""
         companions = self._store.companions.of(collection)
         named = (options.encoders or frozenset()) - {MAIN_ENCODER}
-        wanted = [options.first_stage] if options.first_stage is not None else sorted(named)
+        wanted = [options.first_stage] if isinstance(options.first_stage, str) else sorted(named)
         if options.encoders is None and options.first_stage is None:
             wanted = default_encoders(companions)
         loaded: dict[str, Encoder] = {}
@@ -157,6 +164,29 @@ class Searcher:
                     raise
                 notices.append(f"{name} was not asked: {error}.")
         return _OtherEncoders(loaded, tuple(notices), {})
+
+    def _staged(
+        self, requests: Sequence[QueryRequest], collection: str
+    ) -> list[tuple[QueryRequest, Mapping[str, float]]]:
+        """With the pages that a `FirstStage` finds for each, and the seconds that it took by its name.
+
+        It is asked in the caller's thread: others must not wait for it.
+        """
+        staged: list[tuple[QueryRequest, Mapping[str, float]]] = []
+        for request in requests:
+            stage = request.options.first_stage
+            if stage is None or isinstance(stage, str):
+                staged.append((request, {}))
+                continue
+
+            def ask(snapshot: Snapshot, request: QueryRequest = request, stage: FirstStage = stage) -> StagedPages:
+                info = self._info(snapshot.collection)
+                return ask_first_stage(stage, snapshot, request.query, info=info, options=request.options)
+
+            found = self._store.serve(collection, ask)
+            notices = (*request.notices, *found.notices)
+            staged.append((request._replace(candidates=found.pages, notices=notices), {stage.name: found.seconds}))
+        return staged
 
     def _other_snapshots(self, snapshot: Snapshot, queries: Iterable[OtherQuery]) -> dict[str, OtherEncoder]:
         """What the encoders of some queries have made of a snapshot's pages, by their names."""
@@ -290,12 +320,15 @@ class _OtherEncoders:
         return list(zip(*by_encoder, strict=True)) if by_encoder else [()] * len(texts)
 
 
-def with_timing(answer: Answer, spent: tuple[float, float, float], others: Mapping[str, float]) -> Answer:
+def with_timing(
+    answer: Answer, spent: tuple[float, float, float], others: Mapping[str, float], staged: Mapping[str, float]
+) -> Answer:
     """With the seconds that the query's encoding, its text scores and all together took, those of the pass between.
 
-    What a further encoder took is its encoding (`others`) and its comparing together.
+    What a further encoder took is its encoding (`others`) and its comparing together; `staged` is a `FirstStage`'s.
     """
     encode, text, total = (seconds * 1000 for seconds in spent)
     before = {"encode": encode, "text": text} if "bm25" in answer.retrievers else {"encode": encode}
     by_others = {name: answer.timing_ms[name] + others[name] * 1000 for name in others if name in answer.timing_ms}
-    return replace(answer, timing_ms={**before, **answer.timing_ms, **by_others, "total": total})
+    by_stage = {name: seconds * 1000 for name, seconds in staged.items()}
+    return replace(answer, timing_ms={**before, **by_stage, **answer.timing_ms, **by_others, "total": total})

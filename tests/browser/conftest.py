@@ -56,7 +56,7 @@ def session(chromium):
 
 @pytest.fixture
 def page(session, server):
-    """A tab that has asked no other machine for anything when the test ends, and has met no error; it leaves nothing."""
+    """A tab that has asked no other machine for anything when the test ends, has met no error, and leaves nothing."""
     page = session.new_page()
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))

@@ -260,6 +260,10 @@ class Shard:
             raise self._damaged(f"the codes of its page {row + 1} do not match their sum")
         self._is_checked[row] = True
 
+    def codes_sum(self, row: int) -> int:
+        """What tells the codes of a page from others: their stored sum, which a file of format 1 does not have."""
+        return self._sum_of(row, CODES_SUM) if self.has_checksums else word_sum(self.codes[self._rows(row)])
+
     def _sum_of(self, row: int, column: int) -> int:
         assert self._sums is not None
         return int(self._sums[row, column])
