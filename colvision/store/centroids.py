@@ -76,11 +76,7 @@ class CentroidSets:
             _, trained = rows.centroids.newest(self._db, collection)
         served = sum(live[row.key] for row in serving)
         vectors = sum(row.vectors * live[row.key] // row.pages for row in serving)
-        if (
-            info is None
-            or not has_lists(info, served)
-            or (self.newest(collection) and vectors < GROWTH * trained)
-        ):
+        if info is None or not has_lists(info, served) or (self.newest(collection) and vectors < GROWTH * trained):
             return
         count = centroid_count(2 * vectors)  # they serve until there are four times as many
         share = SAMPLE * count / vectors
@@ -115,6 +111,8 @@ def join_shard_lists(parts: Sequence[ShardLists | None]) -> ShardLists | None:
     found = [each for each in parts if each is not None]
     if len(found) < len(parts) or len({each.centroids for each in found}) != 1:
         return None
+    if len(found) == 1:
+        return found[0]
     every = [(each.entries, np.arange(each.entries.page_count, dtype=np.int64)) for each in found]
     return found[0]._replace(entries=join_lists(every))
 
