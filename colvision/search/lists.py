@@ -120,7 +120,8 @@ def _unread(
             block = slice(first, first + len(each.tokens))
             values = info.calibration(_STEPS + each.spread[:, None, None] * _NODES, midpoints[block, None])
             of_entry = (values @ _NODE_WEIGHTS).astype(np.float32)  # (t, steps)
-            step = np.rint((each.all_similarities + 1) * (len(_STEPS) // 2)).astype(np.int32)
+            near = each.all_similarities.clip(-1, 1)  # centroids are quantised: their length is not quite 1
+            step = np.rint((near + 1) * (len(_STEPS) // 2)).astype(np.int32)
             for token, (similar, steps) in enumerate(zip(of_entry, step, strict=True), start=first):
                 expected[token] += similar[steps] @ sizes - similar[steps[each.lists]] @ sizes[each.lists]
             first = block.stop

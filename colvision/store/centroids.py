@@ -74,22 +74,18 @@ class CentroidSets:
                 if row.is_intact and not row.damage and live[row.key]
             ]
             _, trained = rows.centroids.newest(self._db, collection)
+        served = sum(live[row.key] for row in serving)
         vectors = sum(row.vectors * live[row.key] // row.pages for row in serving)
-        if (
-            info is None
-            or not has_lists(info, sum(live.values()))
-            or (self.newest(collection) and vectors < GROWTH * trained)
-        ):
+        if info is None or not has_lists(info, served) or (self.newest(collection) and vectors < GROWTH * trained):
             return
         count = centroid_count(2 * vectors)  # they serve until there are four times as many
-        pages = max(round(SAMPLE * count * sum(live.values()) / vectors), 1)
-        sample = _sample((self._files.shard_path(row.file_name) for row in serving), pages / sum(live.values()), info)
+        share = SAMPLE * count / vectors
+        sample = _sample((self._files.shard_path(row.file_name) for row in serving), share, info)
         if not len(sample):
             return
         data = train_centroids(sample, count).to_bytes()
         with self._db.write():
             rows.centroids.add(self._db, collection, vectors, data)
-            rows.centroids.delete_unused(self._db, collection)
 
     def lists_of(self, collection: int, pages: Sequence[ShardPage], info: EncoderInfo) -> ShardLists | None:
         """The lists of pages that are to lie in one shard, by the newest centroids; None without any."""
@@ -115,6 +111,8 @@ def join_shard_lists(parts: Sequence[ShardLists | None]) -> ShardLists | None:
     found = [each for each in parts if each is not None]
     if len(found) < len(parts) or len({each.centroids for each in found}) != 1:
         return None
+    if len(found) == 1:
+        return found[0]
     every = [(each.entries, np.arange(each.entries.page_count, dtype=np.int64)) for each in found]
     return found[0]._replace(entries=join_lists(every))
 

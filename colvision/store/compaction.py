@@ -163,6 +163,7 @@ class Compactor:
         # Killed before this is committed: no row names the new shard, and the old ones are as they were.
         with self._db.write():
             rows.shards.move_pages(self._db, new, keys, [row.key for row in run])
+            rows.centroids.delete_unused(self._db, collection)
 
     def _info(self, collection: int) -> EncoderInfo:
         with self._db.read():

@@ -55,6 +55,7 @@ class Verifier:
             rows.collections.companions(self._db)
             documents = {row.key: row for row in rows.documents.select(self._db)}
             pages = [*rows.pages.damaged(self._db), *rows.pages.damaged_texts(self._db)]
+            centroids = rows.centroids.damaged(self._db)
         if messages != ["ok"] or orphans:
             detail = "; ".join(messages) if messages != ["ok"] else f"{len(orphans)} rows belong to nothing"
             yield self._catalogue_damage("catalogue", f"{self._catalogue.name} is damaged ({detail}): {COPY_BACK}")
@@ -67,6 +68,12 @@ class Verifier:
             name = owner[0].name if owner else "a document that there is not"
             yield self._catalogue_damage(
                 "entry", f"the catalogue's entry of page {number} of {name!r} is damaged", *owner
+            )
+        for key in centroids:
+            yield self._catalogue_damage(
+                "entry",
+                f"the catalogue's entry of the centroids {key} is damaged: shards with lists by them are compared as a "
+                "whole",
             )
         yield from self._check_text()
 
@@ -198,10 +205,14 @@ class Repair:
             rows.pages.rebuild_text(self._db)
 
     def delete_damaged_entries(self) -> None:
-        """Deletes the rows of pages that have changed: those pages are to be stored again."""
+        """Deletes the rows of pages and of centroids that have changed.
+
+        Those pages are to be stored again; the next compaction makes the lists anew that lack centroids.
+        """
         with self._writer_lock.acquire(), self._db.write():
             for key, *_ in [*rows.pages.damaged(self._db), *rows.pages.damaged_texts(self._db)]:
                 rows.pages.delete(self._db, key)
+            rows.centroids.delete_keys(self._db, rows.centroids.damaged(self._db))
             rows.documents.mark_missing_pages(self._db)
             for collection in [*rows.collections.select(self._db), *rows.collections.companions(self._db)]:
                 rows.collections.next_generation(self._db, collection.key)

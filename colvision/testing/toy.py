@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from colvision.core.embedding import PageEmbedding, PatchGrid, QueryEmbedding
-from colvision.core.encoder import EncoderInfo
+from colvision.core.encoder import Calibration, EncoderInfo
 from colvision.core.page import Page
 
 CELL_ROWS, CELL_COLS = 16, 32  # pixels
 _RASTER = (8, 16)  # squares in a cell
 _BLANK = 0.02  # a cell whose pixels vary less than this is paper
+PLAIN = Calibration()  # none: similarities are added up
 _FONT = ImageFont.load_default(12)
 
 
@@ -24,15 +25,25 @@ class ToyEncoder:
     A page of (height, width) pixels is cut into a grid of (height // 16, width // 32) cells; one with ink becomes a
     vector (dim,): a fixed random projection of how dark its squares of 2 x 2 pixels are. A query's words are drawn in
     the same font and projected alike. `seed` chooses the projection: another seed is another encoder, with another
-    fingerprint. `ahead` pages are read before one is given, as by an encoder that works in batches.
+    fingerprint, and so is another `calibration`. `ahead` pages are read before one is given, as by an encoder that
+    works in batches.
     """
 
-    def __init__(self, *, seed: int = 0, dim: int = 16, ahead: int = 0, quantisation_range: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        dim: int = 16,
+        ahead: int = 0,
+        quantisation_range: float = 1.0,
+        calibration: Calibration = PLAIN,
+    ) -> None:
         projection = np.random.default_rng(seed).standard_normal((_RASTER[0] * _RASTER[1], dim))
         self._projection = projection.astype(np.float32)
         self._ahead = ahead
-        fingerprint = hashlib.sha256(f"toy {seed} {dim}".encode()).hexdigest()
-        self.info = EncoderInfo(f"toy-{seed}", fingerprint, dim, quantisation_range, versions={"toy": "1"})
+        known = f"toy {seed} {dim}" if calibration == PLAIN else f"toy {seed} {dim} {calibration}"
+        fingerprint = hashlib.sha256(known.encode()).hexdigest()
+        self.info = EncoderInfo(f"toy-{seed}", fingerprint, dim, quantisation_range, calibration, {"toy": "1"})
 
     def encode_pages(self, pages: Iterable[Page]) -> Iterator[PageEmbedding]:
         waiting: list[Page] = []

@@ -38,15 +38,16 @@ class Crowd:
         self.history.acknowledge(self.work.state)
 
     def stop_readers(self) -> list[str]:
-        """What each reader says: how many answers it has checked, or its fault."""
+        """What each reader says: how many answers it has checked, how many by inverted lists; or its fault."""
         self._stop_flag.set()
         return [each.result() for each in self._readers]
 
 
 def print_counts(counts: str, outputs: list[str]) -> None:
-    answers = sum(int(each) for each in outputs if each.isdigit())
-    faults = [each for each in outputs if not each.isdigit()]
-    sys.stdout.write(f"{counts}, {answers} answers, {len(faults)} faults\n")
+    found = [each.split() for each in outputs if each.replace(" ", "").isdigit()]
+    answers, by_lists = (sum(int(each[i]) for each in found) for i in (0, 1))
+    faults = [each for each in outputs if not each.replace(" ", "").isdigit()]
+    sys.stdout.write(f"{counts}, {answers} answers, {by_lists} by inverted lists, {len(faults)} faults\n")
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
 
 

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from colvision.errors import ColvisionError, LibraryDamaged, LibraryFormat
 from colvision.library import Library
 from colvision.store import Store
-from tests.faults.reader import QUERIES, is_equal, scores
+from tests.faults.reader import MODES, QUERIES, fits, found_in, is_within, similarities
 from tests.faults.state import ENCODERS, State, encoded
 from tests.faults.work import Open, Step, Work, filled
 
@@ -88,6 +89,7 @@ class Look:
     def __init__(self, path: Path, states: tuple[State, ...], *, harmed: Path) -> None:
         self._path, self._states, self._harmed = path, states, harmed
         self._missing = 0
+        self.modes: set[str] = set()  # that answers were found in
 
     def outcome(self) -> str:
         """Raises `AssertionError` for a fault."""
@@ -127,14 +129,14 @@ class Look:
         return newest
 
     def _answers(self, library: Library, state: State) -> None:
-        for text in QUERIES:
-            found = {(hit.document, hit.page): hit.score for hit in library.search(text, k=_ALL)}
-            candidates = [scores(each, text) for each in (state, *self._states)]
-            if any(is_equal(found, candidate) for candidate in candidates):
+        for text, mode in product(QUERIES, MODES):
+            answer = library.search(text, k=_ALL, mode=mode)
+            self.modes.add(answer.mode)
+            if any(fits(answer, similarities(each, text)) for each in (state, *self._states)):
                 continue
-            whole = scores(state, text)
+            found, whole = found_in(answer), similarities(state, text)
             assert found.keys() <= whole.keys(), f"{sorted(found)} of {sorted(whole)}"
-            assert is_equal(found, {key: whole[key] for key in found}), f"wrong scores for {text!r}: {found}"
+            assert is_within(found, whole), f"wrong similarities for {text!r}: {found}"
             self._missing += 1
 
     def _pages(self, library: Library, state: State) -> None:

@@ -14,9 +14,18 @@ from tests.faults.crowd import Crowd, print_counts
 from tests.faults.history import History
 from tests.faults.processes import Forked
 from tests.faults.state import State, leftovers, read_state
-from tests.faults.work import random_steps
+from tests.faults.work import filled, random_steps
 
 _SECONDS = 0.4  # a writer lives no longer: it makes five to ten changes meanwhile
+
+
+def _fill(crowd: Crowd) -> str:
+    """With shards that have inverted lists: where the machine is slow no writer lives long enough to make some."""
+    crowd.work.open()
+    for step in (*filled("a", "a.3.0"), *filled("b", "b.2.0")):
+        crowd.change(step)
+    crowd.work.close()
+    return ""
 
 
 def _write(crowd: Crowd, seed: int, cycle: int) -> str:
@@ -42,6 +51,8 @@ def check(path: Path, history: History) -> State:
 def main(folder: Path, kills: int, readers: int, seed: int = 1) -> None:
     crowd = Crowd(folder, readers=readers, seed=seed)
     work, history = crowd.work, crowd.history
+    Forked(lambda: _fill(crowd)).result()
+    work.state = check(work.path, history)
     rng, amid = np.random.default_rng(seed), 0
     for cycle in range(kills):
         writer = Forked(lambda cycle=cycle: _write(crowd, seed, cycle))

@@ -6,21 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from colvision.core.embedding import QueryEmbedding
-from colvision.core.query import DOCUMENT_WEIGHT
+from colvision.core.embedding import Floats, QueryEmbedding
 from colvision.errors import DocumentNotFound, EncoderMismatch, PageNotFound
 from colvision.library import Library
 from colvision.maxsim import quantise, token_maxima
 from colvision.search import Answer
+from colvision.search.options import Mode
 from colvision.store import Store
 from tests.faults.history import History
 from tests.faults.processes import StopFlag
 from tests.faults.state import ENCODERS, State, encoded
 
+MODES: tuple[Mode, ...] = ("auto", "exact")
 QUERIES = ("bleed p1", "a 2 p2", "b bleed", "c 4", "p3 0")
 _ALL = 1000  # hits: more than there are pages
 _TOLERANCE = 1e-5
 _REOPENED = 0.05  # how often, of all answers, the library is closed and opened before
+
+
+Similarities = dict[tuple[str, int], Floats]  # by document and page
 
 
 @cache
@@ -29,18 +33,18 @@ def _query(text: str, encoder: int) -> QueryEmbedding:
 
 
 @cache
-def score(version: str, number: int, encoder: int, text: str) -> float:
-    """Of a page alone: the arithmetic has tests of its own, here it tells one page from another."""
+def similarity(version: str, number: int, encoder: int, text: str) -> Floats:
+    """(t,) of a page alone: it tells one page from another, and is the same however pages are searched."""
     quantisation_range = ENCODERS[encoder].info.quantisation_range
     codes = quantise(encoded(version, number, encoder).embedding.vectors, quantisation_range)
-    maxima = token_maxima(_query(text, encoder).vectors, codes, np.array([0, len(codes)]), quantisation_range)
-    named = np.array([word == version.split(".")[0] for word in text.split()])  # a document's name is evidence
-    return float(maxima.sum(dtype=np.float64) + DOCUMENT_WEIGHT * np.clip(1 - maxima[0, named], 0, 1).sum())
+    maxima: Floats = token_maxima(_query(text, encoder).vectors, codes, np.array([0, len(codes)]), quantisation_range)
+    return maxima[0]
 
 
-def scores(state: State, text: str) -> dict[tuple[str, int], float]:
+def similarities(state: State, text: str) -> Similarities:
+    """Of every page of a state."""
     return {
-        (document.name, number): score(document.version, number, state.encoder, text)
+        (document.name, number): similarity(document.version, number, state.encoder, text)
         for document in state.documents
         for number in document.pages
     }
@@ -48,7 +52,7 @@ def scores(state: State, text: str) -> dict[tuple[str, int], float]:
 
 def warm_up() -> str:
     """To be run in a process of its own before readers are: what is compiled at first use is then compiled once."""
-    return str(score("a.1.0", 1, 0, QUERIES[0]))
+    return str(similarity("a.1.0", 1, 0, QUERIES[0]))
 
 
 class Reader:
@@ -59,29 +63,33 @@ class Reader:
         self._rng = np.random.default_rng(seed)
         self._library: Library | None = None
         self._encoder = 0
+        self._answers = self._by_lists = 0
 
     def until(self, stop_flag: StopFlag) -> str:
-        """Looks again and again; how often. Raises `AssertionError` for an answer that no state gives."""
+        """Looks again and again; how often, and how often inverted lists were read.
+
+        Raises `AssertionError` for an answer that no state gives.
+        """
         self.look()
-        count = 1
         while not stop_flag.is_set:
             self.look()
-            count += 1
-        return str(count)
+        return f"{self._answers} {self._by_lists}"
 
     def look(self) -> None:
         """One search, and one look at what it found."""
         if self._library is None or self._rng.random() < _REOPENED:
             self._open()
-        text = str(self._rng.choice(QUERIES))
+        text, mode = str(self._rng.choice(QUERIES)), MODES[int(self._rng.integers(len(MODES)))]
         place = self._history.acknowledged
         try:
-            answer = self.library.search(text, k=_ALL)
+            answer = self.library.search(text, k=_ALL, mode=mode)
         except EncoderMismatch:
             assert any(state.encoder != self._encoder for state in self._history.since(place))
             self._encoder = 1 - self._encoder
             self._open()
             return
+        self._answers += 1
+        self._by_lists += answer.mode == "lists"
         self._check(answer, text, self._history.since(place))
         if len(answer):
             self._look_at(answer, place)
@@ -97,12 +105,12 @@ class Reader:
         self._library = Library(Store(self._path), ENCODERS[self._encoder])
 
     def _check(self, answer: Answer, text: str, states: list[State]) -> None:
-        found = {(hit.document, hit.page): hit.score for hit in answer}
-        assert len(found) == len(answer) == answer.pages, "a page came twice, or was left out"
+        found = found_in(answer)
+        assert len(found) == len(answer), "a page came twice"
         ranked = [hit.score for hit in answer]
         assert ranked == sorted(ranked, reverse=True)
-        candidates = [scores(state, text) for state in states if state.encoder == self._encoder or not found]
-        assert any(is_equal(found, candidate) for candidate in candidates), f"{found} is in none of {states}"
+        candidates = [similarities(state, text) for state in states if state.encoder == self._encoder or not found]
+        assert any(fits(answer, candidate) for candidate in candidates), f"{found} is in none of {states}"
 
     def _look_at(self, answer: Answer, place: int) -> None:
         """The words of a page that was found are those of its version, or it has gone since."""
@@ -126,5 +134,18 @@ def _versions(states: list[State], name: str) -> Iterator[str]:
             yield document.version
 
 
-def is_equal(found: dict[tuple[str, int], float], expected: dict[tuple[str, int], float]) -> bool:
-    return found.keys() == expected.keys() and all(abs(found[key] - expected[key]) < _TOLERANCE for key in found)
+def found_in(answer: Answer) -> Similarities:
+    return {(hit.document, hit.page): hit.similarity for hit in answer}
+
+
+def fits(answer: Answer, expected: Similarities) -> bool:
+    """Whether an answer is one to a library with these pages; inverted lists may leave some of them out."""
+    is_whole = answer.mode == "lists" or len(answer) == len(expected)
+    return is_whole and answer.pages == len(expected) and is_within(found_in(answer), expected)
+
+
+def is_within(found: Similarities, expected: Similarities) -> bool:
+    """Whether what was found is there, with these similarities."""
+    return found.keys() <= expected.keys() and all(
+        np.allclose(found[key], expected[key], rtol=0, atol=_TOLERANCE) for key in found
+    )

@@ -5,16 +5,22 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+import numpy as np
+
+from colvision.core.encoder import Calibration
 from colvision.core.page import Page
 from colvision.maxsim import quantise
-from colvision.store import Store, rows
+from colvision.maxsim.inverted_lists import build_lists
+from colvision.store import SnapshotShard, Store, rows
 from colvision.store.files import encode_jpeg
 from colvision.store.records import READY, DocumentRow, PageText
 from colvision.store.shards import ShardPage
 from colvision.store.writer import EncodedPage
 from colvision.testing import ToyEncoder, text_page
 
-ENCODERS = (ToyEncoder(), ToyEncoder(seed=1))  # a collection is filled by one of them, and encoded again by the other
+_SEEN = Calibration(slope=20.0, midpoint=0.8)  # for collections with inverted lists
+# A collection is filled by one of them, and encoded again by the other.
+ENCODERS = (ToyEncoder(calibration=_SEEN), ToyEncoder(seed=1, calibration=_SEEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,7 @@ def read_state(store: Store) -> State:
     snapshot = store.snapshot("default")
     pages: dict[int, list[int]] = {key: [] for key in snapshot.documents}
     for part in snapshot.shards:
+        check_lists(part)
         for row in part.live.nonzero()[0].tolist():
             document, number = snapshot.documents[int(part.document[row])], int(part.page[row])
             jpeg, text = store.page_image_path(document, number).read_bytes(), store.page_text(document, number)
@@ -108,6 +115,17 @@ def read_state(store: Store) -> State:
     return State(
         tuple(_stored_document(store, row, sorted(pages[row.key])) for row in store.documents("default")), encoder
     )
+
+
+def check_lists(part: SnapshotShard) -> None:
+    """The inverted lists of a shard are those that its pages have by its centroids."""
+    lists = part.shard.lists()
+    if lists is None:
+        return
+    assert part.centroids is not None, f"{part.shard.path.name} has lists of centroids that are gone"
+    built = build_lists(part.centroids, part.shard.codes, part.shard.starts, part.shard.quantisation_range)
+    for name in ("lists", "starts", "pages", "residuals"):
+        assert np.array_equal(getattr(lists.entries, name), getattr(built, name)), f"{name} of {part.shard.path.name}"
 
 
 def _version(store: Store, row: DocumentRow) -> str:

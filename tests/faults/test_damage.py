@@ -22,7 +22,8 @@ def test_a_library_that_nothing_happened_to_is_found_intact(quick_path):
     bases = make(quick_path)
     assert bases
     for base in bases:
-        assert Look(base.path, base.states, harmed=base.path).outcome() == "nothing"
+        look = Look(base.path, base.states, harmed=base.path)
+        assert look.outcome() == "nothing" and look.modes == {"exact", "lists"}
 
 
 def test_a_catalogue_that_was_emptied_is_no_new_library(quick_path):

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from colvision.errors import DocumentNotFound
+from colvision.maxsim import inverted_lists
 from colvision.store import Store
 from colvision.store.documents import PendingDocument
 from colvision.store.identity import SourceFile
@@ -168,6 +169,9 @@ class Compact:
 
     def do(self, work: Work) -> None:
         work.store.compact()
+        snapshot = work.store.snapshot("default")
+        if inverted_lists.has_lists(ENCODERS[work.state.encoder].info, snapshot.pages):
+            assert all(part.centroids is not None for part in snapshot.shards), "a shard without inverted lists"
 
 
 @dataclass(frozen=True, slots=True)
