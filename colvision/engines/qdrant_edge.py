@@ -160,7 +160,7 @@ def query_request(
 def _filter(scope: PageScope) -> "qdrant_edge.Filter | None":
     import qdrant_edge as edge
 
-    wanted = {"document_id": scope.documents, "page": scope.pages}
+    wanted: dict[str, Any] = {"document_id": scope.documents, "page": scope.pages}
     conditions = [
         edge.FieldCondition(key, match=edge.MatchAny(list(values)))
         for key, values in wanted.items()
