@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,3 +145,11 @@ def test_a_collection_that_is_encoded_again_gets_centroids_of_its_own(quick_path
         assert store.verify() == []
         library.delete_collection("default")
         assert store._db.all("SELECT key FROM centroids") == []
+
+
+def test_a_similarity_a_little_above_one_is_taken_as_one(filled):
+    """Centroids are quantised: one that a word equals may be longer than 1."""
+    query = SURE.encode_queries(["bleed"])[0]
+    longer = replace(query, vectors=query.vectors * np.float32(1.009))
+    answer = search_pages(filled.snapshot("default"), longer, info=SURE.info)
+    assert answer.mode == "lists" and answer[0].similarity.max() > 1
