@@ -18,6 +18,7 @@ from typing import Any
 
 from colvision.errors import LibraryError, LibraryLocked, MissingExtra
 from colvision.store.catalogue import FILE_NAME as CATALOGUE_NAME
+from colvision.store.catalogue import Catalogue
 
 _FOLDERS = ("shards", "files", "pages")
 _READ_BYTES = 1 << 20
@@ -96,6 +97,8 @@ class Mirror:
             (folder / each).symlink_to(files / each, target_is_directory=True)
         if manifest.version:
             self._get(manifest.files[CATALOGUE_NAME], folder / CATALOGUE_NAME)
+        else:
+            Catalogue(folder, create=True, read_only=False).close()  # nothing was stored yet
 
     def remove_others(self, manifest: Manifest, files: Path) -> None:
         """Removes what is no part of a state, such as what a writer had stored and never sent."""

@@ -15,7 +15,7 @@ from colvision.encoders.options import EncoderOptions
 from colvision.encoders.spec import EncoderSpec
 from colvision.testing import ToyEncoder, save_document
 
-OF_THE_WHOLE_LIBRARY = {"verify", "compact", "collections", "rename-collection", "delete-collection", "app"}
+OF_THE_WHOLE_LIBRARY = {"verify", "compact", "collections", "rename-collection", "delete-collection", "app", "mcp"}
 WITHOUT_A_LIBRARY = {"doctor", "estimate", "evaluate", "merge", "create-cluster"}
 
 

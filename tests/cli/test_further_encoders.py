@@ -47,7 +47,7 @@ def test_the_answer_names_all_encoders_and_their_shares(library, tmp_path):
     assert found["retrievers"] == ["maxsim", "words"] and found["timing_ms"]["words"] > 0
     assert any("words" in hit["score_terms"] for hit in found["hits"])
     shown = run("search", "the pump", *EXACT, library=library)
-    assert re.search(r"by words \d", shown.stdout) and "by their pixels and words" in shown.stderr
+    assert re.search(r"by the encoder words \d", shown.stdout) and "by their pixels and words" in shown.stderr
     alone = json.loads(run("search", "the pump", "--json", "--encoders", "main", *EXACT, library=library).stdout)
     assert alone["retrievers"] == ["maxsim"]
     first = json.loads(run("search", "the pump", "--json", "--first-stage", "words", *EXACT, library=library).stdout)

@@ -61,7 +61,7 @@ def test_pages_are_ordered_by_the_score_that_is_shown_and_text_is_a_part_of_it(m
             assert dict(manuals.explain(hit).score_terms) == pytest.approx(dict(hit.score_terms), abs=1e-5)
             assert sum(hit.shares.values()) == pytest.approx(hit.score)
     assert [set(hit.shares) for hit in plain] == [{"maxsim"}] * 10
-    told = [hit.to_dict() for hit in fused if hit.text_score]
+    told = [hit.to_dict() for hit in fused if hit.score_terms.get("text")]
     assert told and all(hit["shares"]["text"] == hit["score_terms"]["text"] > 0 for hit in told)
     assert {hit.text_score for hit in plain} == {None}
     assert manuals.explain("the valve", "fan.pdf", 2).score == pytest.approx(fused[0].score, abs=1e-5)
