@@ -16,7 +16,7 @@ app: $(APP)  ## serve the app with the sample manual, at the next free port from
 # which mypy takes half a minute of one core, run beside them; what they say comes last.
 test: $(READY)  ## everything CI runs
 	@$(MAKE) --no-print-directory check > .build/check.txt 2>&1 & check=$$!; \
-	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25; tests=$$?; \
+	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25 -m "not ray"; tests=$$?; \
 	wait $$check || tests=1; cat .build/check.txt; exit $$tests
 
 # A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
@@ -26,6 +26,7 @@ quick: $(READY)  ## the tests that need no model, browser or kill: two or three 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 	$(RUN) -m tests.app.fuzz 100
+	$(RUN) -m pytest -m ray tests/cluster
 	OMP_NUM_THREADS=1 $(RUN) -m tests.cluster
 
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk

@@ -22,7 +22,7 @@ from colvision.search import SearchOptions
 from tests.helpers.answers import QUESTIONS, answered, sharp_toy, write_documents
 from tests.helpers.ray_nodes import ray_nodes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 OPTIONS = [
     {},
