@@ -236,7 +236,7 @@ def estimate(
         "pages": f"{found.pages} in {format_count(found.files, 'file')}",
         "vectors a page": f"{found.vectors_per_page:.0f} (measured on {format_count(found.sampled, 'page')})",
         "codes, int8": format_bytes(found.int8),
-        "sign bits": format_bytes(found.bits),
+        "inverted lists or sign bits": format_bytes(found.first_stage),
         "page images": format_bytes(found.page_images),
         "kept files": format_bytes(found.originals),
         "library": format_bytes(found.bytes),
@@ -259,7 +259,7 @@ def _print_scale(found: ScaleEstimate, *, as_json: bool) -> None:
     rows = {
         "pages": f"{found.pages:,} on {where}, read by {'mini' if found.kind == 'mini' else 'a model of page images'}",
         "codes, int8": format_bytes(found.int8),
-        "sign bits": format_bytes(found.bits),
+        "inverted lists or sign bits": format_bytes(found.first_stage),
         "page images": format_bytes(found.page_images),
         "kept files": format_bytes(found.originals),
         "catalogue": format_bytes(found.catalogue),

@@ -22,13 +22,14 @@ class Cost(NamedTuple):
 
 
 class EncoderCosts(NamedTuple):
-    """Of one kind of encoder. A page has `vectors` of `dim` numbers; `search` are seconds a question on the two cores
-    of `PROCESSOR`, `memory` bytes that a search reads and the process itself, `read` seconds of one core a page (None:
-    it takes a GPU, see `gpu_pages_a_second`).
+    """Of one kind of encoder. A page has `vectors` of `dim` numbers, of each of which the first stage keeps so many
+    bytes; `search` are seconds a question on the two cores of `PROCESSOR`, `memory` bytes that a search reads and the
+    process itself, `read` seconds of one core a page (None: it takes a GPU, see `gpu_pages_a_second`).
     """
 
     vectors: float
     dim: int
+    first_stage: float
     search: Cost
     memory: Cost
     read: float | None
@@ -45,13 +46,17 @@ COSTS: Mapping[EncoderKind, EncoderCosts] = {
     "mini": EncoderCosts(
         vectors=546,  # every 56th page of 38 real manuals
         dim=128,
-        search=Cost(8e-3, 2.4e-6),  # 1,685 pages: 12 ms, of which the scan is 4
-        memory=Cost(1.61e8, 546 * 128),  # all codes are compared
+        first_stage=50,  # inverted lists
+        search=Cost(
+            0.0, 2.85e-4, 0.52
+        ),  # 5,000 pages of 256 vectors: 24 ms; 50,000: 65 ms; 168,784: 149 ms, beside other work
+        memory=Cost(1.61e8, 546 * 50),  # the lists, most of which a question does not read
         read=0.106,
     ),
     "vlm": EncoderCosts(
         vectors=700,
         dim=128,
+        first_stage=16,  # sign bits
         search=Cost(3.8e-3, 1.76e-6),  # 5,000 pages: 12.6 ms; 50,000: 92 ms
         memory=Cost(1.61e8, 700 * 128 / 8),  # all sign bits are compared, and the codes of a few
         read=None,

@@ -16,6 +16,7 @@ from colvision.ingest.left_out import LeftOut
 from colvision.ingest.paths import shown_path
 from colvision.ingest.sources import Unreadable, find_files
 from colvision.maxsim.binary import has_first_stage
+from colvision.maxsim.inverted_lists import entry_bytes, has_lists
 from colvision.pdf import inspect_file, read_pages
 from colvision.store.files import encode_jpeg
 
@@ -27,7 +28,7 @@ _CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
 class Estimate:
     """`pages` of `files`; `failed` files and folders cannot be opened, with reasons; `left_out` are none to read.
 
-    Bytes on the disk: `int8` codes and `bits` of the vectors, `page_images` and the `originals` (the kept
+    Bytes on the disk: `int8` codes and the `first_stage` (inverted lists or sign bits) of the vectors, `page_images` and the `originals` (the kept
     files). `memory` is what a search reads, which must fit into the memory that is free for all of it to be quick.
     `seconds` is the time to ingest, with one process.
     """
@@ -39,7 +40,7 @@ class Estimate:
     sampled: int
     vectors_per_page: float
     int8: int
-    bits: int
+    first_stage: int
     page_images: int
     originals: int
     memory: int
@@ -48,7 +49,7 @@ class Estimate:
     @property
     def bytes(self) -> int:
         """Of the library."""
-        return self.int8 + self.bits + self.page_images + self.originals
+        return self.int8 + self.first_stage + self.page_images + self.originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder) -> Estimate:
     vectors = sum(page.vectors for page in measured) * share
     info = encoder.info
     codes = int(vectors * (info.dim + _CELL_BYTES))
-    bits = int(vectors * info.dim / 8) if info.dim % 64 == 0 else 0
+    bits = info.dim // 8 if info.dim % 64 == 0 else 0
+    of_lists = has_lists(info, pages)
+    first_stage = int(vectors * (entry_bytes(info.dim) if of_lists else bits))
     return Estimate(
         files=len(files),
         pages=pages,
@@ -102,10 +105,10 @@ def estimate_files(paths: Iterable[str | Path], encoder: Encoder) -> Estimate:
         sampled=len(measured),
         vectors_per_page=vectors / pages,
         int8=codes,
-        bits=bits,
+        first_stage=first_stage,
         page_images=int(sum(page.jpeg_bytes for page in measured) * share),
         originals=sum(file.bytes for file in files),
-        memory=bits if has_first_stage(info, pages) else codes,
+        memory=first_stage if of_lists or has_first_stage(info, pages) else codes,
         seconds=sum(page.seconds for page in timed) / len(timed) * pages,
     )
 

@@ -19,6 +19,7 @@ from colvision.core.encoder import Encoder, EncoderInfo, drawing_processes, read
 from colvision.core.health import Note
 from colvision.core.page import Page
 from colvision.errors import LibraryError
+from colvision.maxsim.clustering import unit_means
 from colvision.store import Store
 
 _ITERATIONS = 4  # of k-means: neighbours start together, and later iterations move few patches
@@ -85,7 +86,7 @@ def pool(embedding: PageEmbedding, factor: int) -> PageEmbedding:
         return embedding
     order = placed[_by_neighbours(embedding.grid, placed, factor)]
     group = _join(embedding.vectors[order], np.arange(len(order)) // factor)  # (placed,)
-    centres = _centres(embedding.vectors[order], group)
+    centres = unit_means(embedding.vectors[order], group)
     kinds = embedding.kind[order][np.unique(group, return_index=True)[1]]
     place = np.full(len(embedding.vectors) + 1, -1, np.int32)  # one more, for the cells of row -1
     place[order] = group
@@ -112,21 +113,9 @@ def _by_neighbours(grid: PatchGrid, patches: NDArray[np.int64], factor: int) -> 
 def _join(vectors: Floats, group: NDArray[np.int64]) -> Ints:
     """(n, dim) unit vectors and a first group of each -> (n,) the groups after k-means, numbered without gaps."""
     for _ in range(_ITERATIONS):
-        nearest = np.argmax(vectors @ _centres(vectors, group).T, axis=1)  # (n,)
+        nearest = np.argmax(vectors @ unit_means(vectors, group).T, axis=1)  # (n,)
         is_settled = np.array_equal(nearest, group)
         group = np.unique(nearest, return_inverse=True)[1]
         if is_settled:
             break
     return group.astype(np.int32)
-
-
-def _centres(vectors: Floats, group: NDArray[np.integer]) -> Floats:
-    """The unit mean of each group (groups, dim); the first member's own vector where members cancel out."""
-    order = np.argsort(group, kind="stable")
-    begin = np.flatnonzero(np.diff(group[order], prepend=-1))
-    total = np.add.reduceat(vectors[order], begin, axis=0)  # (groups, dim)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    cancelled = length[:, 0] < 1e-6
-    total[cancelled], length[cancelled] = vectors[order[begin[cancelled]]], 1
-    centres: Floats = (total / length).astype(np.float32)
-    return centres

@@ -9,7 +9,7 @@ from colvision.ingest.costs import CATALOGUE, COSTS, KEPT_FILE, PAGE_BYTES, PAGE
 class ScaleEstimate:
     """`pages` on `nodes`, each page on `replicas` of them.
 
-    Bytes on the disk are those of all replicas: `int8` codes with their tables, `bits`, `page_images`, `originals` (the
+    Bytes on the disk are those of all replicas: `int8` codes with their tables, their `first_stage`, `page_images`, `originals` (the
     kept files) and `catalogue`. `memory` is a node's, for quick searches. `seconds` is a question's on the slowest way
     through: every node compares its share of the pages once. `core_hours` and `gpu_hours` are for reading all pages
     once; None where a GPU is needed, or its speed was not said.
@@ -20,7 +20,7 @@ class ScaleEstimate:
     nodes: int
     replicas: int
     int8: int
-    bits: int
+    first_stage: int
     page_images: int
     originals: int
     catalogue: int
@@ -32,7 +32,7 @@ class ScaleEstimate:
     @property
     def bytes(self) -> int:
         """Of all nodes together."""
-        return self.int8 + self.bits + self.page_images + self.originals + self.catalogue
+        return self.int8 + self.first_stage + self.page_images + self.originals + self.catalogue
 
     @property
     def bytes_a_node(self) -> int:
@@ -69,7 +69,7 @@ def estimate_scale(
         nodes=nodes,
         replicas=replicas,
         int8=int(count * (costs.dim + VECTOR_BYTES) + stored * PAGE_BYTES),
-        bits=int(count * costs.dim / 8),
+        first_stage=int(count * costs.first_stage),
         page_images=stored * PAGE_IMAGE,
         originals=stored * KEPT_FILE,
         catalogue=int(nodes * CATALOGUE(held)),

@@ -72,7 +72,9 @@ def estimate(*words, code=0):
 def test_so_many_pages_are_estimated_without_a_file():
     found = json.loads(estimate("--pages", "100M", "--nodes", "32", "--replicas", "2", "--json").stdout)
     assert (found["pages"], found["nodes"], found["kind"]) == (100_000_000, 32, "mini")
-    assert found["bytes"] == sum(found[name] for name in ("int8", "bits", "page_images", "originals", "catalogue"))
+    assert found["bytes"] == sum(
+        found[name] for name in ("int8", "first_stage", "page_images", "originals", "catalogue")
+    )
     told = estimate("--pages", "1.5K", "--encoder", "owner/name").stdout
     assert "1,500 on 1 node, each page on 1, read by a model of page images" in told
     assert "nobody has measured your GPU" in told

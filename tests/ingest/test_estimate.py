@@ -36,10 +36,10 @@ def test_a_plan_says_what_the_library_will_hold(folder, quick_path):
         kept = [library.page_image_path(name, 1).stat().st_size for name in ("pump.pdf", "crane.tiff")]
         originals = sum(library.original_path(each.id).stat().st_size for each in library.documents())
     assert estimate.vectors_per_page * estimate.pages == pytest.approx(state.vectors)
-    assert estimate.int8 == state.vectors * (64 + 5) and estimate.bits == state.vectors * 8
+    assert estimate.int8 == state.vectors * (64 + 5) and estimate.first_stage == state.vectors * 8
     assert estimate.page_images == pytest.approx(sum(kept) / 2 * 9, rel=0.3)
     assert estimate.originals == originals
-    assert estimate.bytes == estimate.int8 + estimate.bits + estimate.page_images + estimate.originals
+    assert estimate.bytes == estimate.int8 + estimate.first_stage + estimate.page_images + estimate.originals
     assert estimate.seconds > 0
 
 
@@ -50,7 +50,7 @@ def test_what_a_search_reads_depends_on_the_way_it_goes(folder):
     info = ToyEncoder(dim=64).info
     assert has_first_stage(info, FIRST_STAGE_PAGES) and not has_first_stage(info, FIRST_STAGE_PAGES - 1)
     assert not has_first_stage(ToyEncoder(dim=16).info, FIRST_STAGE_PAGES)  # no whole words of bits
-    assert estimate_files([folder], ToyEncoder(dim=16)).bits == 0
+    assert estimate_files([folder], ToyEncoder(dim=16)).first_stage == 0
 
 
 def test_what_a_folder_leaves_out_is_named(quick_path):
