@@ -47,9 +47,8 @@ COSTS: Mapping[EncoderKind, EncoderCosts] = {
         vectors=546,  # every 56th page of 38 real manuals
         dim=128,
         first_stage=50,  # inverted lists
-        search=Cost(
-            0.0, 2.85e-4, 0.52
-        ),  # 5,000 pages of 256 vectors: 24 ms; 50,000: 65 ms; 168,784: 149 ms, beside other work
+        # By inverted lists, 256 vectors a page: 5,000 pages take 24 ms, 168,784 take 149, beside other work.
+        search=Cost(0.0, 2.85e-4, 0.52),
         memory=Cost(1.61e8, 546 * 50),  # the lists, most of which a question does not read
         read=0.106,
     ),
