@@ -10,7 +10,8 @@ class ScaleEstimate:
     """`pages` on `nodes`, each page on `replicas` of them.
 
     Bytes on the disk are those of all replicas: `int8` codes with their tables, their `first_stage` (inverted lists or
-    sign bits), `page_images`, `originals` (the kept files) and `catalogue`. `memory` is a node's, for quick searches. `seconds` is a question's on the slowest way
+    sign bits), `page_images`, `originals` (the kept files) and `catalogue`. `memory` is a node's, for quick searches.
+    `seconds` is a question's on the slowest way
     through: every node compares its share of the pages once. `core_hours` and `gpu_hours` are for reading all pages
     once; None where a GPU is needed, or its speed was not said.
     """
