@@ -28,9 +28,9 @@ _CELL_BYTES = 5  # of the grid and the kind, beside a vector's codes
 class Estimate:
     """`pages` of `files`; `failed` files and folders cannot be opened, with reasons; `left_out` are none to read.
 
-    Bytes on the disk: `int8` codes and the `first_stage` of the vectors (inverted lists or sign bits), `page_images` and
-    the `originals` (the kept files). `memory` is what a search reads, which must fit into the memory that is free for
-    all of it to be quick.
+    Bytes on the disk: `int8` codes and the `first_stage` of the vectors (inverted lists or sign bits), `page_images`
+    and the `originals` (the kept files). `memory` is what a search reads, which must fit into the memory that is free
+    for all of it to be quick.
     `seconds` is the time to ingest, with one process.
     """
 
