@@ -1,6 +1,7 @@
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 # Before torch is imported, and for the processes that tests start: the models here are tiny, and two threads that wait
@@ -91,6 +92,30 @@ def upload(service, tmp_path):
         return job
 
     return uploading
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One application for all tests of the page; every test adds what it needs under names of its own."""
+    from tests.helpers import browser as drive
+
+    folder = tmp_path_factory.mktemp("app")
+    with open_library(folder / "library", encoder=ToyEncoder()) as library:
+        library.ingest(save_document(folder / "pump.tiff", PUMP))
+        library.collection("archive").ingest(save_document(folder / "old.tiff", [["elsewhere"]]))
+        for machine in ("press", "lathe"):
+            (folder / machine).mkdir()
+            library.collection("twins").ingest(save_document(folder / machine / "manual.tiff", [["bolt", machine]]))
+        half = save_document(folder / "half.tiff", [["shaft"], ["hub"], ["key"]])
+        with suppress(KeyboardInterrupt):  # as Ctrl+C in the middle of a file
+            library.collection("halves").ingest(half, progress=_interrupt)
+    with drive.serving(*drive.TOY, str(folder / "library"), "0", environment={"TOY_SECONDS": "0.4"}) as address:
+        yield address
+
+
+def _interrupt(progress):
+    if progress.page == 2:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")
