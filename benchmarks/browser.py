@@ -76,6 +76,16 @@ def new_page(browser: Browser, *, size: tuple[int, int] = (1440, 900), scheme: s
 def show(page: Page, address: str) -> None:
     """Opens the application and waits until its sidebar has heard from the server."""
     page.goto(address)
+    _wait_for_library(page)
+
+
+def reload(page: Page) -> None:
+    """Loads the page anew and waits as `show` does: what is clicked or typed before that is lost."""
+    page.reload()
+    _wait_for_library(page)
+
+
+def _wait_for_library(page: Page) -> None:
     page.wait_for_function("document.querySelector('#cv-status')?.textContent")
 
 

@@ -52,14 +52,17 @@ const searchParameters = (query) => {
 };
 
 // The library as it was read last, for as long as the server says that nothing has changed: it waits up to so many
-// seconds for a change.
-const lastRead = { tag: "", library: null };
+// seconds for a change. Such a wait may be answered after a question that was asked later: its answer may be the older one.
+const lastRead = { turn: 0, tag: "", library: null };
+let turns = 0;
 export const readLibrary = ({ wait = 0 } = {}) => patiently(async () => {
+  const turn = ++turns;
   const { tag } = lastRead;
   const response = await request(tag && wait ? `/library?wait=${wait}` : "/library", { headers: tag ? { "If-None-Match": tag } : {} });
   if (response.status === 304) return lastRead.library;
   const library = await content(response);
-  return Object.assign(lastRead, { tag: response.headers.get("ETag"), library }).library;
+  if (turn > lastRead.turn) Object.assign(lastRead, { turn, tag: response.headers.get("ETag"), library });
+  return lastRead.library;
 });
 
 export const search = (query, { signal, wait }) =>

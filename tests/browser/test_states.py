@@ -31,7 +31,7 @@ def test_the_tab_is_called_as_the_question_and_questions_are_found_again(page, s
     expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
     expect(page).to_have_title("oil filter – colvision")
     expect(page.locator("#cv-questions")).to_be_hidden()
-    page.reload()
+    drive.reload(page)
     page.get_by_role("button", name="History").click()
     page.get_by_role("button", name="Forget the question oil filter").click()
     expect(page.locator("#cv-questions-none")).to_be_visible()

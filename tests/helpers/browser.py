@@ -5,7 +5,18 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.browser import CHROMIUM, PATIENCE_MS, REAL, chromium, new_page, new_session, serving, show, wait_until
+from benchmarks.browser import (
+    CHROMIUM,
+    PATIENCE_MS,
+    REAL,
+    chromium,
+    new_page,
+    new_session,
+    reload,
+    serving,
+    show,
+    wait_until,
+)
 
 __all__ = [
     "CHROMIUM",
@@ -16,6 +27,7 @@ __all__ = [
     "expect",
     "new_page",
     "new_session",
+    "reload",
     "search",
     "serving",
     "show",
