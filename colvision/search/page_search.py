@@ -141,9 +141,12 @@ class PageSearch:
         keys = list(self.table.snapshot.documents)
         named = [keys[place] for place in query.named_documents(self.table.snapshot.names)]
         more = [np.flatnonzero(np.isin(self.table.document, named))] if named else []
-        if request.texts is not None:
+        if request.texts is not None and self.scope is None:
             rows = self.table.find(*request.texts.first(_CANDIDATES))
             more.append(rows[rows >= 0])
+        elif request.texts is not None:  # the best of those that may be found, which need not be the best of all
+            scores = request.texts.of(self.table.document[self.pages], self.table.page[self.pages])
+            more.append(self.pages[_best_texts(scores)])
         if not more:
             return pages
         others = np.concatenate(more)

@@ -135,6 +135,20 @@ def unit_of(vector):
     return (vector / np.linalg.norm(vector))[None].astype(np.float32)
 
 
+def test_under_a_filter_the_best_texts_are_those_of_its_pages(store, snapshot, monkeypatch):
+    monkeypatch.setattr("colvision.search.page_search._LIST_CANDIDATES", 12)
+    monkeypatch.setattr("colvision.search.page_search._LIST_CANDIDATES_A_ROOT", 0.0)
+    monkeypatch.setattr("colvision.search.page_search._CANDIDATES", 5)
+    for word in (6, 8, 10, 12):
+        unseen = QueryEmbedding.of_words(WORDS[word], [WORDS[word]], unit_of(-DIRECTIONS[word]))
+        texts = store.text_scores("default", WORDS[word])
+        for document in ("d036.pdf", "d038.pdf", "d020.pdf"):
+            where = parse_filter(f"document={document}")
+            found = answer(snapshot, unseen, texts=texts, where=where, k=3)
+            exact = answer(snapshot, unseen, texts=texts, where=where, k=3, mode="exact")
+            assert found.mode == "lists" and [hit.text_score for hit in found] == [hit.text_score for hit in exact]
+
+
 def test_a_number_that_is_somewhere_is_not_told_as_unseen(snapshot):
     asked = QUERIES[3]
     numbered = replace(asked, tokens=tuple(f"{place}77" for place in range(len(asked.tokens))))
