@@ -52,7 +52,7 @@ def test_nobody_waits_longer_than_a_proxy_does(client):
 
 def test_a_large_overview_is_sent_compressed_to_those_who_take_it(client, upload):
     for number in range(3):
-        upload(f"{number} {'long name ' * 12}.tiff", [["oil"]])
+        upload(f"{number} {'long name ' * 12}.tiff", [[f"oil{number}"]])
     plain = client.get("/api/v1/library", headers={"accept-encoding": "identity"})
     packed = client.get("/api/v1/library")
     assert (packed.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
