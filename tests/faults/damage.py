@@ -21,7 +21,7 @@ from colvision.library import Library
 from colvision.store import Store
 from tests.faults.reader import MODES, QUERIES, fits, found_in, is_within, similarities
 from tests.faults.state import ENCODERS, State, encoded
-from tests.faults.work import Open, Step, Work, filled
+from tests.faults.work import Compact, Open, Step, Work, filled
 
 KINDS = {
     "catalogue": "catalog.sqlite",
@@ -47,6 +47,7 @@ def _steps() -> Iterator[Step]:
     yield Open()
     yield from filled("a", "a.3.0")
     yield from filled("b", "b.2.0")
+    yield Compact()  # all shards have the newest lists: what comes after rewrites none of them
     yield Open()  # closing has copied the log into the catalogue: from here on it is new
     yield from filled("c", "c.1.0")
     yield from filled("d", "d.2.0")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.faults import shim
 from tests.helpers import ROOT
 
-LISTS_PAGES = 2  # of a collection, and its shards have inverted lists
+LISTS_PAGES = 5  # of a collection, and its shards have inverted lists
 _RUN = """
 import runpy
 from colvision.maxsim import inverted_lists
