@@ -17,16 +17,8 @@ from .api import STATIC, STATIC_URL
 from .services.library import LibraryService
 from .settings import Quota
 
-_STYLES = (
-    "tokens",
-    "frame",
-    "sidebar",
-    "search",
-    "cards",
-    "answers",
-    "inspector",
-    "reader",
-)  # as `css=` Gradio breaks :is
+# As `css=` Gradio breaks :is.
+_STYLES = ("tokens", "frame", "sidebar", "search", "cards", "answers", "inspector", "reader")
 _STATIC = STATIC_URL.removeprefix("/")
 _PAGE = ("", "/")
 _FILES = (*_PAGE, "/theme.css", "/favicon.ico")  # all that the page loads of Gradio, and its folders

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -175,7 +176,8 @@ def test_an_agent_comes_by_the_same_proxy(site):
         ):
             return (await client.call_tool("search_pages", {"query": "valve"})).structured_content["found"]
 
-    assert asyncio.run(listed())[0]["document"] == "pump.tiff"
+    with ThreadPoolExecutor() as threads:  # in this one playwright has an event loop of its own
+        assert threads.submit(lambda: asyncio.run(listed())).result()[0]["document"] == "pump.tiff"
 
 
 @pytest.mark.browser

@@ -1,5 +1,6 @@
 """One immutable shard: what is written is what is read, and damage is found."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from colvision.core.embedding import PatchGrid, VectorKind
-from colvision.errors import LibraryDamaged
+from colvision.errors import LibraryDamaged, LibraryError
 from colvision.maxsim import sign_bits
 from colvision.store.shards import SMALL_BYTES, PageRef, Shard, ShardPage, write_shard
 
@@ -261,3 +262,14 @@ def test_shards_and_the_package_itself_import_no_torch():
     code = "import sys, colvision, colvision.store.shards; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("number", "meant"), [(errno.EIO, LibraryDamaged), (errno.EMFILE, LibraryError)])
+def test_a_disk_that_cannot_read_is_damage_and_too_many_open_files_are_not(number, meant, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(LibraryError, match=os.strerror(number)) as raised:
+        Shard(tmp_path / "0-0.safetensors")
+    assert type(raised.value) is meant

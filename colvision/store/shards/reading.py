@@ -1,5 +1,6 @@
 """Reading a shard: memory-mapped, and no part of it believed before its checksum was checked."""
 
+import errno
 import hashlib
 import mmap
 import os
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colvision.core.embedding import PatchGrid
-from colvision.errors import LibraryDamaged
+from colvision.errors import LibraryDamaged, LibraryError
 from colvision.maxsim import sign_bits
 from colvision.maxsim.binary import Bits
 from colvision.maxsim.inverted_lists import InvertedLists, ListIds
@@ -49,30 +50,40 @@ class Shard:
 
     `codes` (n, dim) int8, `starts` (pages + 1,) int64 and `owners` (pages, 2) int64 (see `PageRef`; None in a file of
     format 1) are read-only. Raises `FileNotFoundError` when the file was deleted, `LibraryDamaged` when its header or
-    tables are not what was written. Codes are to be believed once `check` has passed; `bits` and `page` check what they
-    return.
+    tables are not what was written or the disk cannot read it, `LibraryError` when it cannot be opened. Codes are to be
+    believed once `check` has passed; `bits` and `page` check what they return.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._handle: int | None = None
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size < 8:
-                raise self._damaged(f"{size} bytes")
-            if size < SMALL_BYTES:
-                self._data = _aligned(file.read())
-            else:
-                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-                if hasattr(os, "preadv"):
-                    self._handle = os.dup(file.fileno())
-                    weakref.finalize(self, os.close, self._handle)
         self._lock = threading.Lock()
+        try:
+            self._open()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno == errno.EIO:
+                raise self._damaged(f"it cannot be read: {error.strerror}") from error
+            raise LibraryError(f"{path} cannot be opened: {error.strerror}") from error
         try:
             self._read()
             self._check_tables()
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(str(error)) from error
+
+    def _open(self) -> None:
+        with self.path.open("rb") as file:
+            size = self.path.stat().st_size
+            if size < 8:
+                raise self._damaged(f"{size} bytes")
+            if size < SMALL_BYTES:
+                self._data = _aligned(file.read())
+                return
+            self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            if hasattr(os, "preadv"):
+                self._handle = os.dup(file.fileno())
+                weakref.finalize(self, os.close, self._handle)
 
     def _read(self) -> None:
         metadata, self._locations = read_header(self._data)

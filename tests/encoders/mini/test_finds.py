@@ -95,7 +95,7 @@ def test_what_the_command_explains_adds_up_to_the_score(found, tmp_path):
     command = ["explain", "relief valve", "--document", document.id, "--page", "11", "--out", str(tmp_path / "why.png")]
     answer = CliRunner().invoke(main, [*command, "--library", str(library.path)])
     assert answer.exit_code == 0, answer.output
-    values = [float(value) for value in re.findall(r"^[a-z' ]+: ([\d.]+)", answer.stdout, re.MULTILINE)]
+    values = [float(value) for value in re.findall(r"^[a-z', ]+: ([\d.]+)", answer.stdout, re.MULTILINE)]
     score = float(re.search(r"^score ([\d.]+)", answer.stdout, re.MULTILINE).group(1))
     assert len(values) >= 2 + 3  # words, and frequency, order, nearness; the text of what has one
     assert sum(values) == pytest.approx(score, abs=0.01)
