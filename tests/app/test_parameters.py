@@ -16,7 +16,7 @@ def client(service):
     ("method", "path", "sentence"),
     [
         ("GET", "/search?q=oil&replace=true", "no parameter 'replace' here: use"),
-        ("GET", "/library?since=1", "no parameter 'since' here: use none"),
+        ("GET", "/library?since=1", "no parameter 'since' here: use wait"),
         ("POST", "/judgements?q=oil&document=a&page=1&k=3", "no parameter 'k'"),
         ("DELETE", "/documents/pump?force=1", "no parameter 'force'"),
         ("GET", "/search?q=oil&q=valve", "q is given 2 times"),
