@@ -28,7 +28,7 @@ _CANDIDATES, _CANDIDATE_SHARE = 256, 0.01
 _SHARED_GAINS, _SHARED_GAIN = {"avx2": 1.2, "float32": 2.6, "amx": 4.7}, 1.6  # the last: with VNNI
 # Pages that are reranked of those that inverted lists find: at least, and times the square root of all. Of the ten best
 # of 93,008 made-up pages (benchmarks/recombined_pages.py) 1,200 hold .990, 400 hold .973.
-_LIST_CANDIDATES, _LIST_CANDIDATES_A_ROOT = 400, 4.0
+_LIST_CANDIDATES, _LIST_CANDIDATES_A_ROOT = 200, 4.0
 _CODE_PAGES = 4  # more of them for each number or code of a query: the notice says which were seen nowhere
 SEARCH_BYTES = 64 << 20  # of maxima that one pass may hold: 40 queries of 20 tokens over 20,000 pages
 

@@ -41,6 +41,10 @@ Scores = NDArray[np.float64]
 _Term = str | tuple[str, ...]  # a word, or a code in its several forms
 
 
+_STATE = """
+    SELECT count(*), total(generation), total(key), (SELECT max(id) FROM page_text_docsize) FROM collections"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TextScores:
     """The pages whose text holds a word of the query: `page_keys` (n,) rising, `scores` (n,) above 0.
@@ -124,6 +128,7 @@ class TextLayers:
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, _TextPages] = OrderedDict()  # by collection
         self._tokenizer: sqlite3.Connection | None = None
+        self._counted: tuple[tuple[object, ...], int] | None = None  # the state of the collections, all pages with text
 
     def statistics(self, collection: str, text: str) -> TextStatistics:
         """What `scores` asks of a collection. Raises `CollectionNotFound`."""
@@ -224,7 +229,10 @@ class TextLayers:
 
     def _elsewhere(self, pages: _TextPages) -> int:
         """How many pages the catalogue has that are none of these."""
-        return int(self._db.one("SELECT count(*) FROM page_text_docsize")[0]) - len(pages.keys)
+        state = self._db.one(_STATE)
+        if self._counted is None or self._counted[0] != state:  # counting takes as long as there are pages
+            self._counted = state, int(self._db.one("SELECT count(*) FROM page_text_docsize")[0])
+        return self._counted[1] - len(pages.keys)
 
     def _count_holding(self, term: _Term, pages: _TextPages, elsewhere: int) -> int:
         """How many of `pages` hold a word or a code."""
