@@ -24,7 +24,8 @@ from colvision.store.shards import ShardPage
 
 _PIECE = 512  # pages that a thread compares before it takes the next: a few milliseconds
 _COPIED = 128  # pages whose codes a thread copies and then compares: 11 MB at 90 KB a page
-_FEW = 2  # fewer than one in so many pages are copied
+_FEW = 2  # fewer than one in so many pages are copied, of a collection whose codes
+_MAPPED_BYTES = 512 << 20  # are more than these: copying costs as much as comparing, and keeps memory small
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,22 +157,22 @@ class Piece(NamedTuple):
 def code_maxima(table: PageTable, pages: Pages, query: Floats, quantisation_range: float) -> Floats:
     """Each page's best similarity for each query token, from the int8 codes: (pages, t).
 
-    Many are compared where they are mapped, a few are copied. Raises `LibraryDamaged` for codes that are not what was
-    written.
+    Many, and those of a small collection, are compared where they are mapped; a few of a large one are copied. Raises
+    `LibraryDamaged` for codes that are not what was written.
     """
-    is_scan = len(pages) * _FEW >= len(table)
+    is_mapped = len(pages) * _FEW >= len(table) or table.vectors * query.shape[1] <= _MAPPED_BYTES
 
     def compare(piece: Piece) -> Floats:
         shard = piece.part.shard
         if piece.stored is not None:
             return piece.stored.token_maxima(query, quantisation_range, pages=piece.selected_rows)
-        if is_scan:
+        if is_mapped:
             shard.check(piece.rows)
             return token_maxima(query, shard.codes, shard.starts, quantisation_range, pages=piece.selected_rows)
         return token_maxima(query, *shard.read_codes(piece.rows), quantisation_range)
 
     nothing = np.zeros((0, len(query)), np.float32)
-    pieces = table.pieces(pages, _PIECE if is_scan else _COPIED, "codes")
+    pieces = table.pieces(pages, _PIECE if is_mapped else _COPIED, "codes")
     return np.concatenate([nothing, *parallel_map(compare, pieces)])
 
 
