@@ -233,13 +233,18 @@ export class Inspector {
   }
 
   turn(by) {
-    if (this.page && !this.panel.hidden) this.goTo(this.page.page + by);
+    if (this.page && !this.panel.hidden) this.goTo(this.number + by);
+  }
+
+  // The page that is shown, or that is about to be: who presses Next three times is three pages on.
+  get number() {
+    return this.asked?.document === this.page.document ? this.asked.page : this.page.page;
   }
 
   // To the nearest page that there is.
   goTo(number) {
     const page = Math.max(1, Math.min(this.page.pages, number));
-    if (page && page !== this.page.page) this.events.page(page);
+    if (page && page !== this.number) this.events.page(page);
     else this.tellPlace();
   }
 

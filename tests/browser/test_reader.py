@@ -315,6 +315,8 @@ def test_words_are_found_in_a_scan_from_page_to_page(page, server):
     page.fill("#cv-probe-text", "-")
     page.press("#cv-probe-text", "Enter")
     expect(page.locator("#cv-found")).to_contain_text("no letter or digit")
+    page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('#cv-previous').click()")  # before any was shown
+    expect(place).to_have_text(f"page 16 of {PAGES}")
 
 
 def test_words_are_found_in_a_text_layer(page, server):

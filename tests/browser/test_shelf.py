@@ -160,7 +160,7 @@ def test_a_folder_of_the_machine_is_watched(page, server, tmp_path):
 
 
 def test_pages_of_several_answers_are_saved_as_one_file(page, server):
-    drive.show(page, f"{server}/?q=oil")
+    drive.show(page, f"{server}/?q=oil&k=50")
     page.get_by_label("Choose page 3 of pump.tiff").check()
     expect(page.locator("#cv-chosen-count")).to_have_text("1 page chosen")
     drive.reload(page)
