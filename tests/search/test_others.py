@@ -85,7 +85,7 @@ def test_empty_pages_move_no_other_page(quick_path, files):
         library.ingest(files)
         library.add_encoder("other", OTHER)
         before = library.search("oil filter")[0].score_terms["other"]
-        library.ingest(save_document(quick_path / "blank.pdf", [[]] * 40))
+        library.ingest(save_document(quick_path / "blank.pdf", [[]] * 12))
         library.ingest(save_document(quick_path / "one.pdf", [[]]))
         one = library.search("oil filter")[0].score_terms["other"]
         library.delete("blank.pdf")
