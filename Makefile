@@ -12,21 +12,23 @@ PORT ?= 7860
 app: $(APP)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
 
-# A process for each core; a file is one's as a whole, for its fixtures, and the slow ones come first. The checks, of
-# which mypy takes half a minute of one core, run beside them; what they say comes last.
+# A process for each core and one more, as those that drive a browser wait for it; a file is one's as a whole, for its
+# fixtures, and the slow ones come first. The checks, of which mypy takes half a minute of one core, run beside them; what
+# they say comes last.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)' 2>/dev/null || echo 3)
 test: $(READY)  ## everything CI runs
 	@$(MAKE) --no-print-directory check > .build/check.txt 2>&1 & check=$$!; \
-	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25 -m "not ray"; tests=$$?; \
+	$(RUN) -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25 -m "not ray and not long"; tests=$$?; \
 	wait $$check || tests=1; cat .build/check.txt; exit $$tests
 
 # A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
 quick: $(READY)  ## the tests that need no model, browser or kill: two or three minutes on two cores
-	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not browser" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
+	$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not browser and not long" $$(grep -rLE '^pytestmark = pytest.mark.(slow|browser)' tests --include 'test_*.py')
 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 	$(RUN) -m tests.app.fuzz 100
-	$(RUN) -m pytest -m ray tests/cluster
+	$(RUN) -m pytest -m "long or ray"
 	OMP_NUM_THREADS=1 $(RUN) -m tests.cluster
 
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk

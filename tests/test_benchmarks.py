@@ -58,6 +58,7 @@ def test_the_search_benchmark_writes_its_tables_into_the_docs(tmp_path):
     assert len(re.findall(r"^\| colvision int8 \|", text, re.MULTILINE)) == 2
 
 
+@pytest.mark.long
 def test_the_benchmark_of_an_encoder_says_what_limits_it(tmp_path):
     page = tmp_path / "benchmarks.md"
     page.write_text("Before.\n<!-- encoder by cpu: written by benchmarks -->\nold\n<!-- encoder by cpu: end -->\n")
@@ -119,6 +120,7 @@ def test_questions_in_other_words_are_chosen_with_or_reported_on_by_document():
     assert [len(each) for each in documents] == [10, 10] and not documents[0] & documents[1]
 
 
+@pytest.mark.long
 def test_the_benchmark_of_ocr_compares_pixels_text_and_both(evaluation_set, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ocr_fusion.evaluation, "default_cache", lambda: tmp_path / "cache")
     listed = [{"doc": name, "page": number} for name, pages in MANUALS.items() for number in range(len(pages))]

@@ -12,7 +12,16 @@ pytestmark = pytest.mark.slow
 FOLDER = ROOT / "notebooks"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.ipynb")))
+LONG = {"finetune.ipynb"}  # a model is trained in it
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.name, marks=[pytest.mark.long] * (path.name in LONG))
+        for path in sorted(FOLDER.glob("*.ipynb"))
+    ],
+)
 def test_a_notebook_runs_from_top_to_bottom(name, environment, tmp_path):
     # In a process of its own: Jupyter's event loops and warnings are not those of this run.
     options = ["--nbmake", "-p", "no:cacheprovider", "-o", "filterwarnings=default"]

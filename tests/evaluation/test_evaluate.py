@@ -163,6 +163,7 @@ def test_a_run_over_other_pages_is_no_opponent(evaluation_set, tmp_path):
         evaluate(corpus, queries, encoder=ToyEncoder(), options=options)
 
 
+@pytest.mark.long
 def test_scans_are_read_by_ocr_once_and_asked_for_their_text(evaluation_set, tmp_path, monkeypatch):
     texts = [" ".join(words) + " and some words more" for pages in MANUALS.values() for words in pages]
     engine = Reciter(*(texts[3:] + texts[:3]))  # documents come in the order of their names

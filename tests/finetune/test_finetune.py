@@ -75,6 +75,7 @@ with colvision.open_library(library, encoder=encoder) as opened:
 """
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(world, checkpoint_folder, tmp_path):
     library, questions = world
     command = [

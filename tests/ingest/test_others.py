@@ -259,6 +259,7 @@ def test_two_processes_share_the_reading(quick_path, library):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kills_at_any_moment_lose_nothing_and_leave_no_page_twice(quick_path, library):
     library.ingest([save_document(quick_path / f"{n}.tiff", [[f"w{n}"], [f"v{n}"]]) for n in range(8)])
     command = [sys.executable, "-m", "tests.helpers.add_encoder_process", str(quick_path / "library"), "1"]

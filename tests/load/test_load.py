@@ -21,6 +21,7 @@ def written_image(number):
     return data.getvalue()
 
 
+@pytest.mark.long
 def test_the_limits_hold_while_many_ask_many_send_and_one_file_is_read(quick_path, tmp_path):
     with open_library(quick_path / "library", encoder=ToyEncoder()) as library:
         library.ingest(save_document(tmp_path / "manual.tiff", [["oil"], ["valve"], ["filter"]]))

@@ -136,6 +136,7 @@ def test_what_poppler_leaves_blank_for_want_of_memory_is_drawn(tmp_path):
     assert page.image.getextrema() == ((0, 0), (0, 0), (0, 0))
 
 
+@pytest.mark.long
 def test_a_page_that_ends_the_renderer_costs_only_itself_however_many_there_are(tmp_path):
     path = written(tmp_path, forms_bomb(before=1, bombs=4, after=1))
     first, *lost, last = outcomes(path, limits=Limits(page_seconds=1.0), renderer="pdfium")

@@ -288,6 +288,7 @@ def test_a_printed_part_number_is_its_runs_the_whole_and_the_whole_without_separ
 
 @pytest.mark.slow
 @needs_fonts
+@pytest.mark.long
 def test_training_runs_from_its_command_and_resumes(tmp_path):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "words").write_text("pump\nvalve\nseal\nbearing\nfilter\n")

@@ -78,6 +78,7 @@ def test_this_processor_sees_what_others_saw():
 
 
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning")  # torch's exporter meets those of its own
+@pytest.mark.long
 def test_a_tower_is_quantised_from_any_weights(tmp_path):
     torch.manual_seed(0)
     tower = model.PageTower().eval().requires_grad_(False)
