@@ -52,8 +52,8 @@ def _type(schema):
 
 
 def declare_page(parts, frame):
-    """`PageElements["cv-query"]` for each element with an id: of the parts of a page, or of what the code makes around
-    them by `elem_id`.
+    """A type for each element that has an id: of the parts of a page, or of what the code makes around them by
+    `elem_id`.
     """
     found = _Ids()
     for part in parts:
