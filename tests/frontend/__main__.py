@@ -18,18 +18,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 STATIC = ROOT / "app" / "static"
 FETCHED = ROOT / ".build" / "frontend"
-_MODULES = FETCHED / "node_modules"
 _MANIFEST = ("package.json", "package-lock.json")
 _OLDEST = (20, 19)  # of node, for eslint
-_FETCH_SECONDS = 600  # the first time only; 10 MB in 82 packages
+_FETCH_SECONDS = 600  # the first time only: 82 packages, 47 MB on the disk
 
 
 class Unchecked(Exception):
     """Why nothing can be checked here, in a sentence."""
 
 
-def fetch():
-    """Where the packages of the manifest are. Raises `Unchecked`."""
+def fetch(folder):
+    """The packages of the manifest in a folder, fetched where they are not there. Raises `Unchecked`."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Unchecked("there is no node here, or no npm: install both (on Debian: apt-get install nodejs npm)")
@@ -37,23 +36,22 @@ def fetch():
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _OLDEST:
         raise Unchecked(f"node {version} is here, and at least v{_OLDEST[0]}.{_OLDEST[1]} is needed")
     wanted = (HERE / "package-lock.json").read_bytes()
-    done = FETCHED / "fetched"  # the manifest whose packages are complete
+    done = folder / "fetched"  # the manifest whose packages are complete
     if not done.exists() or done.read_bytes() != wanted:
         done.unlink(missing_ok=True)
-        _fetch(npm)
+        _fetch(npm, folder)
         done.write_bytes(wanted)
-    return _MODULES
+    return folder / "node_modules"
 
 
-def _fetch(npm):
-    FETCHED.mkdir(parents=True, exist_ok=True)
+def _fetch(npm, folder):
+    folder.mkdir(parents=True, exist_ok=True)
     for name in _MANIFEST:
-        shutil.copy(HERE / name, FETCHED)
+        shutil.copy(HERE / name, folder)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]  # without a network it is to end soon
     try:
-        ended = subprocess.run(
-            command, cwd=FETCHED, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False
-        )
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise Unchecked(f"npm has fetched its packages in no {_FETCH_SECONDS} seconds") from error
     if ended.returncode != 0:
@@ -97,7 +95,7 @@ def commands(modules, scripts=STATIC, project=HERE / "tsconfig.json"):
 def main():
     """The exit status: 0 where all is well, or nothing could be checked."""
     try:
-        modules = fetch()
+        modules = fetch(FETCHED)
     except Unchecked as error:
         sys.stdout.write(f"the scripts of the page were not checked: {error}\n")
         return 0

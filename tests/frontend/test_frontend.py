@@ -1,6 +1,7 @@
 """The check of the page's scripts finds what is wrong with one, and says so where it cannot look."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -86,6 +87,14 @@ def test_where_there_is_no_node_a_sentence_says_that_nothing_was_checked(tmp_pat
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("the scripts of the page were not checked: there is no node here")
     assert ended.stdout.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+def test_where_nothing_can_be_fetched_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    with pytest.raises(frontend.Unchecked, match=r"^npm could not fetch typescript and eslint: .*ECONNREFUSED"):
+        frontend.fetch(tmp_path / "fetched")
 
 
 def test_a_name_that_neither_the_api_nor_the_page_has_is_told_and_so_is_what_eslint_finds(tmp_path):
