@@ -34,11 +34,12 @@ soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile re
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk
 	$(RUN) -m tests.load
 
-check: $(READY)  ## format, lint, types, layers
+check: $(READY)  ## format, lint, types, layers; the page's scripts, where node is
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(RUN) -m tests.frontend
 
 bench: bench-search  ## measure on this machine
 	$(RUN) -m benchmarks.encode

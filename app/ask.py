@@ -2,17 +2,18 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from colvision.environment import ANSWERS_KEY_VARIABLE, ENCODER_VARIABLE, default_library
+from colvision.cli.console import echo, printable
+from colvision.cli.options import CollectionOption, EncoderOption, LibraryOption, select_collection
+from colvision.environment import ANSWERS_KEY_VARIABLE
 from colvision.library import open_library
 
 from .services.answers import AnswerService, WrittenAnswer
 from .services.chat import ChatEndpoint, ChatFailed
-from .settings import LimitReached, Quota, encoder_from_environment
+from .settings import LimitReached, Quota
 from .views import CitationView, SentView
 
 commands = typer.Typer()
@@ -31,27 +32,19 @@ def command(
         ),
     ],
     model: Annotated[str, typer.Option(metavar="NAME", show_default=False, help="Which of its models.")],
-    library: Annotated[Path | None, typer.Option(help="The library's folder.")] = None,
-    collection: Annotated[str, typer.Option(metavar="NAME", help="The collection to search.")] = "default",
+    library: LibraryOption,
+    collection: CollectionOption = None,
     k: Annotated[int, typer.Option("-k", min=1, max=_PAGES, help="How many pages are sent.")] = _PAGES,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            envvar=ENCODER_VARIABLE,
-            show_default="the one that filled the library, else mini",
-            help="mini, a checkpoint folder or a hub id.",
-        ),
-    ] = None,
+    encoder: EncoderOption = None,
 ) -> None:
     """Answer a question from pictures of the best pages, by a model of your own, with the pages that it cites."""
     endpoint = ChatEndpoint(answers, model, os.environ.get(ANSWERS_KEY_VARIABLE, ""))
     question = " ".join(words)
-    chosen = encoder or encoder_from_environment()
-    with open_library(library or default_library(), encoder=chosen, create=False, read_only=True) as opened:
-        found = opened.collection(collection).search(question, k=k)
+    with open_library(library, encoder=encoder or None, create=False, read_only=True) as opened:
+        found = select_collection(opened, collection).search(question, k=k)
         if not found.hits:
-            raise LimitReached(f"the collection {collection} has no page to read an answer from: ingest some first")
+            raise LimitReached(f"{collection or library} has no page to read an answer from: ingest some first")
         writing = AnswerService(opened, endpoint, Quota())
         prompt = writing.prompt(question, [(hit.document_id, hit.page) for hit in found])
         sys.stderr.write(_sent(prompt.sent, is_sent=not dry_run))
@@ -67,7 +60,7 @@ def command(
 def _sent(sent: SentView, *, is_sent: bool) -> str:
     what = "is sent the question and pictures of" if is_sent else "would be sent the question and pictures of"
     pages = (f"  [{each.number}] {each.document}, page {each.page} ({each.bytes >> 10:,} KB)" for each in sent.pages)
-    return "\n".join([f"{sent.model} at {sent.host} {what}", *map(_printable, pages), ""])
+    return "\n".join([f"{sent.model} at {sent.host} {what}", *map(printable, pages), ""])
 
 
 def _show(written: WrittenAnswer) -> None:
@@ -81,11 +74,11 @@ def _show(written: WrittenAnswer) -> None:
             sys.stdout.write("\n")
             raise ChatFailed(event.text)
         else:
-            sys.stdout.write(_printable(event.text))
+            sys.stdout.write(printable(event.text))
         sys.stdout.flush()
     sys.stdout.write("\n\n" if cited else "\n")
     for each in cited.values():
-        sys.stdout.write(_printable(_cited(each)) + "\n")
+        echo(_cited(each))
 
 
 def _cited(citation: CitationView) -> str:
@@ -95,8 +88,3 @@ def _cited(citation: CitationView) -> str:
     if not citation.quoted:
         return where
     return f'{where}: "{citation.quoted}"' + (" (not found on that page)" if citation.is_found is False else "")
-
-
-def _printable(text: str) -> str:
-    """What a terminal would obey is left out: the text comes from a model, or from the name of a file."""
-    return "".join(each for each in text if each.isprintable() or each == "\n")

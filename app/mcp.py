@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from colvision.environment import ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
-from colvision.errors import ColvisionError, MissingExtra
-from colvision.signals import exit_when_terminated
+from colvision.cli.options import EncoderOption, LibraryOption
+from colvision.environment import TOKEN_VARIABLE
+from colvision.errors import MissingExtra
 
-from .server import listen, reading, run_guarded, warming
+from .server import listen, reading, run_guarded, starting, warming
 from .settings import Settings, encoder_from_environment
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _BODY_BYTES = 256 * 2**10  # of a call: a query and a few names
 
 @commands.command("mcp")
 def command(
-    library: Annotated[Path | None, typer.Option(help="The library's folder.")] = None,
+    library: LibraryOption,
     http: Annotated[
         bool, typer.Option("--http", help="Serve streamable HTTP at /mcp, in the place of standard input and output.")
     ] = False,
@@ -48,27 +48,14 @@ def command(
             help="With --write: the folder of files to add.",
         ),
     ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            envvar=ENCODER_VARIABLE,
-            show_default="the one that filled the library, else mini",
-            help="mini, a checkpoint folder or a hub id.",
-        ),
-    ] = None,
+    encoder: EncoderOption = None,
 ) -> None:
     """Serve a library to agents (Model Context Protocol), for reading unless --write is given."""
-    if encoder:
-        os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
-    try:
+    with starting(encoder):
         token = os.environ.pop(TOKEN_VARIABLE, "") if http else ""
-        settings = Settings(library or default_library(), host, port, token, public_url)
+        settings = Settings(library, host, port, token, public_url)
         _check_files(files, is_needed=write and http)
-        with exit_when_terminated():
-            serve(settings, http=http, write=write, files=files)
-    except (ColvisionError, ValueError) as error:
-        sys.stderr.write(f"colvision: {error}\n")
-        raise typer.Exit(2) from error
+        serve(settings, http=http, write=write, files=files)
 
 
 def _check_files(files: Path | None, *, is_needed: bool) -> None:

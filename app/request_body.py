@@ -15,10 +15,22 @@ from .settings import LimitReached
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what is wrong with a form is told to its sender
 
+_BINARY = {"type": "string", "format": "binary"}
 _FORM = b"multipart/form-data"
 _LINES = b"application/x-www-form-urlencoded"  # what curl calls a body that is not said to be anything else
 _ENVELOPE = 2**16  # bytes of a form beside its file
 _AS_IT_IS = "send the bytes themselves: curl --data-binary @FILE, or curl -F file=@FILE"
+FILE_BODY = {  # what the schema says of a route that takes one
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]},
+            },
+        },
+    }
+}
 _LINE_ENDS = b"\0\r\n"  # every file that we read holds one of these
 
 

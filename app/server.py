@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colvision.cli.options import DeviceMemoryOption, SearchDeviceOption
-from colvision.environment import ANSWERS_KEY_VARIABLE, ENCODER_VARIABLE, TOKEN_VARIABLE, default_library
+from colvision.cli.options import DeviceMemoryOption, EncoderOption, LibraryOption, SearchDeviceOption
+from colvision.environment import ANSWERS_KEY_VARIABLE, ENCODER_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError, MissingExtra
 from colvision.signals import exit_when_terminated
 
@@ -33,17 +32,10 @@ _PACKAGES = ("fastapi", "gradio", "uvicorn")  # of the extra
 
 @commands.command("app")
 def command(
-    library: Annotated[Path | None, typer.Option(help="The library's folder; made if missing.")] = None,
+    library: LibraryOption,
     port: Annotated[int, typer.Option(help="The next free port from here on is taken.")] = 7860,
     host: Annotated[str, typer.Option(help="An address beyond this machine needs COLVISION_TOKEN.")] = "127.0.0.1",
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            envvar=ENCODER_VARIABLE,
-            show_default="the one that filled the library, else mini",
-            help="mini, a checkpoint folder or a hub id.",
-        ),
-    ] = None,
+    encoder: EncoderOption = None,
     public_url: Annotated[
         str, typer.Option(help="The address that browsers open, where a proxy stands before the app.")
     ] = "",
@@ -82,13 +74,11 @@ def command(
     sample: Annotated[bool, typer.Option("--sample", help="Load the sample manual on the first start.")] = False,
 ) -> None:
     """Search a library in the browser."""
-    if encoder:
-        os.environ[ENCODER_VARIABLE] = encoder  # for the worker, too
-    try:
+    with starting(encoder):
         token = os.environ.pop(TOKEN_VARIABLE, "")  # no process that reads files needs to know it
         key = os.environ.pop(ANSWERS_KEY_VARIABLE, "")
         settings = Settings(
-            library or default_library(),
+            library,
             host,
             port,
             token,
@@ -102,8 +92,20 @@ def command(
             answers_model=model,
             answers_key=key,
         )
-        with exit_when_terminated():  # once the library is closed
-            serve(settings, sample=sample)
+        serve(settings, sample=sample)
+
+
+@contextmanager
+def starting(encoder: str | None) -> Iterator[None]:
+    """What keeps a server from starting is told in a sentence; a signal ends the process once the library is closed.
+
+    `encoder` is the one for its worker, too.
+    """
+    if encoder:
+        os.environ[ENCODER_VARIABLE] = encoder
+    try:
+        with exit_when_terminated():
+            yield
     except (ColvisionError, ValueError) as error:
         sys.stderr.write(f"colvision: {error}\n")
         raise typer.Exit(2) from error

@@ -8,25 +8,30 @@ export class Answers {
   constructor(events) {
     this.events = events; // open(document, page, words)
     this.box = byId("cv-answer");
+    /** @type {Api.AnswersView | null} */
     this.writer = null;
   }
 
   // `writer` is who would be asked, { model, host, pages }, null for nobody.
+  /** @param {Api.AnswersView | null} writer */
   offer(writer) {
     const isOther = JSON.stringify(writer) !== JSON.stringify(this.writer);
     this.writer = writer;
-    if (isOther && this.shown) this.show(...this.shown);
+    if (isOther && this.shown) this.show(this.shown.answer, this.shown.query);
   }
 
   // For an answer of a search with words: its best pages are those that would be sent.
+  /** @param {Api.Answers["GET /search"] | null} answer
+   * @param {{ q: string }} query */
   show(answer, { q }) {
     this.stop();
-    this.shown = [answer, { q }];
-    const hits = (q && this.writer && answer?.hits.slice(0, this.writer.pages)) || [];
-    this.box.hidden = !hits.length;
-    if (!hits.length) return this.box.replaceChildren();
-    const button = make("button", { type: "button", class: "cv-button", onclick: () => this.ask(q, hits) }, "Answer from these pages");
-    const what = `Sends the question and pictures of ${plural(hits.length, "page")} to ${this.writer.model} at ${this.writer.host}: ${hits.map(nameOf).join("; ")}.`;
+    this.shown = { answer, query: { q } };
+    const { writer } = this;
+    const hits = (q && writer && answer?.hits.slice(0, writer.pages)) || [];
+    this.box.hidden = !writer || !hits.length;
+    if (!writer || !hits.length) return this.box.replaceChildren();
+    const button = make("button", { type: "button", class: "cv-button", onclick: () => this.ask(writer, q, hits) }, "Answer from these pages");
+    const what = `Sends the question and pictures of ${plural(hits.length, "page")} to ${writer.model} at ${writer.host}: ${hits.map(nameOf).join("; ")}.`;
     return this.box.replaceChildren(make("div", { class: "cv-answer-bar" }, button, make("p", { class: "cv-quiet" }, what)));
   }
 
@@ -35,19 +40,22 @@ export class Answers {
     this.asking = null;
   }
 
-  async ask(q, hits) {
+  /** @param {Api.AnswersView} writer
+   * @param {string} q
+   * @param {Api.HitView[]} hits */
+  async ask(writer, q, hits) {
     this.stop();
     const { signal } = (this.asking = new AbortController());
     const stop = make("button", { type: "button", class: "cv-button", onclick: () => this.stop() }, "Stop");
     const text = make("p", { class: "cv-answer-text", dir: "auto" });
-    const state = make("p", { class: "cv-quiet", role: "status" }, `${this.writer.model} reads ${plural(hits.length, "page")} …`);
+    const state = make("p", { class: "cv-quiet", role: "status" }, `${writer.model} reads ${plural(hits.length, "page")} …`);
     const failed = make("p", { class: "cv-message", role: "alert", hidden: true });
     const sent = make("details", { class: "cv-answer-sent", hidden: true });
     this.box.replaceChildren(make("div", { class: "cv-answer-bar" }, stop, state), text, failed, sent);
     try {
       for await (const event of api.writeAnswer(q, hits, signal)) {
-        if (event.kind === "sent") fillSent(sent, event.sent);
-        else if (event.kind === "citation") text.append(this.citation(event.citation));
+        if (event.sent) fillSent(sent, event.sent);
+        else if (event.citation) text.append(this.citation(event.citation));
         else if (event.kind === "text") text.append(event.text);
         else if (event.kind === "error") say(failed, event.text);
       }
@@ -57,10 +65,11 @@ export class Answers {
       if (!signal.aborted) say(failed, error.message);
     }
     if (this.asking?.signal !== signal && !signal.aborted) return;
-    stop.replaceWith(make("button", { type: "button", class: "cv-button", onclick: () => this.ask(q, hits) }, "Ask again"));
+    stop.replaceWith(make("button", { type: "button", class: "cv-button", onclick: () => this.ask(writer, q, hits) }, "Ask again"));
   }
 
   // A link to the page, at the words that are quoted; what is no page that was sent is told as that.
+  /** @param {Api.CitationView} citation */
   citation({ number, document, document_id, page, quoted, is_found, link }) {
     if (!document_id) return make("span", { class: "cv-cited is-none", title: "no page that was sent" }, `[${number}?]`);
     const isDoubtful = is_found === false;
@@ -75,6 +84,8 @@ export class Answers {
 
 const nameOf = ({ document, page }) => `${document}, page ${page}`;
 
+/** @param {HTMLElement} box
+ * @param {Api.SentView} sent */
 function fillSent(box, { model, host, question, instructions, pages }) {
   const bytes = pages.reduce((sum, each) => sum + each.bytes, 0);
   box.hidden = false;

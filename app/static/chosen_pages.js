@@ -2,17 +2,24 @@
 
 import * as api from "./api.js";
 import { byId, make, plural } from "./dom.js";
+import { tab } from "./storage.js";
 
 const KEY = "colvision-pages"; // in this tab's storage: a reload does not lose them
 
 export class ChosenPages {
   constructor(events) {
     this.events = events; // open() -> [document, page] that is open, null where none is; changed()
-    this.pages = recall();
+    /** @type {[string, number][]} */
+    this.pages = tab.list(KEY).filter((each) => typeof each?.[0] === "string" && Number.isInteger(each[1]));
     byId("cv-chosen-none").addEventListener("click", () => this.keep([]));
-    byId("cv-chosen-open").addEventListener("click", () => this.toggle(...this.events.open()));
+    byId("cv-chosen-open").addEventListener("click", () => {
+      const [document, page] = this.events.open();
+      this.toggle(document, page);
+    });
   }
 
+  /** @param {string} document
+   * @param {number} page */
   has(document, page) {
     return this.pages.some(([id, number]) => id === document && number === page);
   }
@@ -23,6 +30,7 @@ export class ChosenPages {
   }
 
   // Those of documents that are gone are chosen no more.
+  /** @param {Api.DocumentView[]} documents */
   show(documents) {
     const here = new Set(documents.map(({ id }) => id));
     const kept = this.pages.filter(([id]) => here.has(id));
@@ -30,13 +38,10 @@ export class ChosenPages {
     else this.draw();
   }
 
+  /** @param {[string, number][]} pages */
   keep(pages) {
     this.pages = pages;
-    try {
-      sessionStorage.setItem(KEY, JSON.stringify(pages));
-    } catch {
-      // a reload loses them
-    }
+    tab.set(KEY, JSON.stringify(pages));
     this.draw();
     this.events.changed();
   }
@@ -47,22 +52,15 @@ export class ChosenPages {
     byId("cv-chosen-pdf").href = api.exported(this.pages, "pdf");
     byId("cv-chosen-png").href = api.exported(this.pages, "png");
     const open = this.events.open();
-    byId("cv-chosen-open").hidden = !open || this.has(...open);
+    byId("cv-chosen-open").hidden = !open || this.has(open[0], open[1]);
   }
 
   // For a result.
+  /** @param {Api.HitView} hit
+   * @param {string} name */
   box(hit, name) {
     return make("input", { type: "checkbox", class: "cv-choose-page", title: "Choose the page, to save it with others",
       "aria-label": `Choose page ${hit.page} of ${name}`, "data-document": hit.document_id, "data-page": hit.page, ...(this.has(hit.document_id, hit.page) ? { checked: true } : {}),
       onchange: () => this.toggle(hit.document_id, hit.page) });
-  }
-}
-
-function recall() {
-  try {
-    const held = JSON.parse(sessionStorage.getItem(KEY)) ?? [];
-    return held.filter((each) => typeof each[0] === "string" && Number.isInteger(each[1]));
-  } catch {
-    return [];
   }
 }

@@ -10,8 +10,12 @@ export class Collections {
   constructor(events) {
     this.events = events; // choose(name), act(action)
     this.names = [FIRST];
+    this.chosen = FIRST;
+    /** @type {Map<string, Api.CollectionView>} */
+    this.counts = new Map();
+    /** @type {Set<string>} */
     this.made = new Set(); // here, and nothing is in them yet
-    byId("cv-collection").addEventListener("change", (event) => this.events.choose(event.target.value));
+    byId("cv-collection").addEventListener("change", () => this.events.choose(byId("cv-collection").value));
     const form = byId("cv-collection-form");
     byId("cv-new-collection").addEventListener("click", () => this.showForm(form.hidden || form.dataset.does !== "make" ? "make" : ""));
     byId("cv-rename-collection").addEventListener("click", () => this.showForm("rename"));
@@ -84,10 +88,12 @@ export class Collections {
     const [label, act] = FORMS[does];
     input.placeholder = label;
     input.setAttribute("aria-label", label);
-    form.querySelector("button").textContent = act;
+    byId("cv-collection-do").textContent = act;
     return input.select();
   }
 
+  /** @param {Api.CollectionView[]} collections
+   * @param {string} chosen */
   show(collections, chosen) {
     this.chosen = chosen;
     this.names = collections.map((each) => each.name);

@@ -6,6 +6,7 @@ import { Results } from "./results.js";
 import { inMilliseconds } from "./summary.js";
 
 // What is changed for the second list, by its name in the address.
+/** @type {Map<string, [string, Partial<import("./address.js").State>]>} */
 const WAYS = new Map([
   ["pixels", ["the pixels alone", { text_fusion: "false" }]],
   ["text", ["with the text layer", { text_fusion: "true" }]],
@@ -15,9 +16,12 @@ const OTHER = "in "; // before the name of a collection
 
 export class Compare {
   constructor(events) {
+    this.ranks = new Map(); // of the first list, by document and page
     this.list = new Results(byId("cv-others"), { ...events, note: (hit) => this.moved(hit) });
   }
 
+  /** @param {Api.CollectionView[]} collections
+   * @param {import("./address.js").State} state */
   offer(collections, { collection, compare }) {
     const others = collections.filter((each) => each.name !== collection).map((each) => OTHER + each.name);
     const options = [["", "nothing"], ...[...WAYS].map(([way, [name]]) => [way, name]), ...others.map((name) => [name, name])];
@@ -33,6 +37,9 @@ export class Compare {
     this.list.clear();
   }
 
+  /** @param {import("./address.js").State} query
+   * @param {Api.Answers["GET /search"] | null} answer
+   * @param {AbortSignal} signal */
   async show(query, answer, signal) {
     this.hide();
     const { compare } = query;
@@ -53,6 +60,7 @@ export class Compare {
     }
   }
 
+  /** @param {Api.HitView} hit */
   moved(hit) {
     if (this.isElsewhere) return "";
     const rank = this.ranks.get(`${hit.document_id} ${hit.page}`);

@@ -3,6 +3,9 @@
 import { byId, make } from "./dom.js";
 import { nameToTell } from "./names.js";
 
+/** @param {Api.DocumentView[]} documents
+ * @param {Map<string, string>} folders
+ * @param {string} chosen */
 export function showDocumentFilter(documents, folders, chosen) {
   const select = byId("cv-document-filter");
   const options = documents.map((each) => make("option", { value: each.id }, nameToTell(each.name, folders.get(each.id))));

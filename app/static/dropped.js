@@ -16,6 +16,7 @@ export function sortOut(files, endings) {
 }
 
 async function goThrough(dropped, endings) {
+  /** @type {{ files: File[], leftOut: string[] }} */
   const found = { files: [], leftOut: [] };
   for (const { entry, file } of dropped) {
     if (entry?.isDirectory) await walk(entry, endings, found);

@@ -14,17 +14,18 @@ export class ExampleQuery {
     this.form = byId("cv-search");
     this.input = byId("cv-image-file");
     this.input.addEventListener("change", () => {
-      this.send(this.input.files[0]);
+      this.send(this.input.files?.[0]);
       this.input.value = ""; // the same file may be chosen again
     });
     byId("cv-example-query-remove").addEventListener("click", () => this.events.remove());
-    for (const name of ["dragover", "drop"]) this.form.addEventListener(name, (event) => this.drag(event));
-    this.form.addEventListener("dragleave", (event) => this.aim(this.form.contains(event.relatedTarget)));
+    for (const name of /** @type {const} */ (["dragover", "drop"])) this.form.addEventListener(name, (event) => this.drag(event));
+    this.form.addEventListener("dragleave", (event) => this.aim(this.form.contains(/** @type {Node | null} */ (event.relatedTarget))));
     document.addEventListener("paste", (event) => this.paste(event));
     this.image.addEventListener("error", () => this.image.removeAttribute("src")); // a drawing stands in for it
   }
 
   // Beside the query a file is dropped to be read: see Uploads, which hears of it only from there.
+  /** @param {DragEvent} event */
   drag(event) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
@@ -37,6 +38,7 @@ export class ExampleQuery {
   }
 
   // Cells of a spreadsheet are copied as text and as an image: their words are meant.
+  /** @param {ClipboardEvent} event */
   paste(event) {
     const file = event.clipboardData?.files[0];
     if (!file || event.clipboardData.types.includes("text/plain")) return;
@@ -44,6 +46,7 @@ export class ExampleQuery {
     this.send(file);
   }
 
+  /** @param {File | undefined} file */
   async send(file) {
     if (!file) return;
     const request = (this.request = {});
@@ -66,15 +69,19 @@ export class ExampleQuery {
   }
 
   // `image` and `like` as the address has them.
+  /** @param {import("./address.js").State} state
+   * @param {Api.Answers["GET /library"] | null} library */
   show({ image, like }, library) {
     this.request = {};
     this.box.classList.remove("is-busy");
-    const page = pageOf(like, library);
+    const page = like ? pageOf(like, library) : null;
     if (image) this.reveal(api.queryImage(image), "The image that is asked with");
     else if (page) this.reveal(api.pageImage(page.id, page.number, THUMBNAIL), page.name);
     else this.reveal(null, "");
   }
 
+  /** @param {string | null} source
+   * @param {string} what */
   reveal(source, what) {
     this.box.hidden = source === null;
     byId("cv-query").placeholder = source === null ? WORDS : "Or ask with words";
@@ -88,13 +95,17 @@ export class ExampleQuery {
 }
 
 // What is searched with, where that is not words.
+/** @param {import("./address.js").State} state
+ * @param {Api.Answers["GET /library"] | null} library */
 export function exampleName({ image, like }, library) {
   if (image) return "like the image";
   return like ? `like ${pageOf(like, library).name}` : "";
 }
 
+/** @param {string} like
+ * @param {Api.Answers["GET /library"] | null} library */
 function pageOf(like, library) {
   const [, id, number] = like.match(/^(.*):(\d+)$/) ?? [];
   const name = library?.documents.find((each) => each.id === id)?.name;
-  return like && { id, number, name: name ? `page ${number} of ${name}` : "a page" };
+  return { id, number, name: name ? `page ${number} of ${name}` : "a page" };
 }

@@ -8,5 +8,6 @@ export function factsOf(text) {
   return parts.map((each) => (each.includes("=") ? each : `${each.replace(/^#\s*/, "")}=${TRUE}`));
 }
 
+/** @param {Api.DocumentView["metadata"]} metadata */
 export const factWords = (metadata) =>
   Object.entries(metadata).map(([name, value]) => (String(value) === TRUE ? `#${name}` : `${name}=${value}`));

@@ -3,6 +3,11 @@
 import { plural, say } from "./dom.js";
 
 export class Find {
+  source; events; form; input; told; back; forth;
+  document; page; text;
+  /** @type {Api.Answers["GET /documents/{document}/find"] | null} */
+  found = null;
+
   constructor(root, source, events) {
     const part = (id) => root.querySelector(`#${id}`);
     Object.assign(this, { source, events }); // find(document, text); go(text, page), and changed() when pages were found
@@ -68,6 +73,7 @@ export class Find {
   }
 
   // The page from there on, or back, that has the words; from the last on to the first.
+  /** @param {Api.FoundPageView[]} found */
   next(found, by, from) {
     const pages = found.map(({ page }) => page);
     if (by < 0) pages.reverse();

@@ -1,11 +1,14 @@
 // From the bytes of a similarity map to colours on a page.
 
+import { penOf } from "./dom.js";
+
 // Yellow, orange, pink, violet: falls evenly in lightness, so it reads without colour, too; the darkest still leaves print
 // a contrast of 4.5 to 1. The same in colvision/explain/heatmap.py: a test compares them.
 const COLOURS = [[253, 231, 60], [255, 193, 75], [252, 160, 112], [236, 130, 172], [182, 122, 235]];
 const FAINTEST = 0.08; // below it nothing is drawn: a tint everywhere says nothing
 const COVER = [0.35, 0.65]; // of the opacity: what the faintest colour has, and what strength 1 adds
 export const OUTLINE = [84, 10, 140];
+/** @type {[number, number[]][]} */
 const CONTOURS = [[0.2, [190, 92, 0]], [0.5, [170, 40, 130]], [0.8, OUTLINE]]; // from which strength, in which colour
 const TEXT_LAYER = [11, 110, 104];
 
@@ -15,9 +18,11 @@ const PLACE = [1 / 10, 1 / 3]; // height and width of a page that are one place 
 const AS_TEXT = 0.6; // strength of a place where only the text layer has a word
 
 // Whether a word is told as missing: hardly seen, though it is in letters that can be, and neither in the text layer nor in the name.
+/** @param {Api.WordView} word */
 export const isAbsent = ({ strength, in_text, in_name, unread }) => strength < ABSENT && !in_text && !in_name && !unread;
 
 export class Heatmap {
+  /** @param {Api.ExplanationView} why */
   constructor(why) {
     const raw = atob(why.map);
     this.codes = Uint8Array.from(raw, (letter) => letter.charCodeAt(0)); // words x rows x cols
@@ -39,6 +44,7 @@ export class Heatmap {
   }
 
   // Whether a word was hardly seen in the image: only a calibrated encoder can tell.
+  /** @param {Api.MatchView} match */
   isUnseen(match) {
     return this.scale.is_probability && match.strength < ABSENT;
   }
@@ -51,6 +57,7 @@ export class Heatmap {
   cell(row, col, word) {
     const plane = this.rows * this.cols;
     const at = row * this.cols + col;
+    /** @type {{ word: number, code: number, strength: number } | null} */
     let best = null;
     for (const number of this.numbersOf(word)) {
       const code = this.codes[number * plane + at];
@@ -78,7 +85,7 @@ export class Heatmap {
   cells(shown, paint) {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: this.cols, height: this.rows });
-    const context = canvas.getContext("2d");
+    const context = penOf(canvas);
     const image = context.createImageData(this.cols, this.rows);
     for (const [at, strength] of shown.entries()) if (strength) image.data.set(paint(strength, at), at * 4);
     context.putImageData(image, 0, 0);
@@ -192,7 +199,7 @@ function paperOf(image, rows, cols) {
   if (known?.rows === rows && known.cols === cols) return known.paper;
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: cols * SAMPLES, height: rows * SAMPLES });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = penOf(canvas, { willReadFrequently: true });
   context.imageSmoothingQuality = "medium";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
@@ -258,8 +265,7 @@ export function outline(context, matches) {
   context.save();
   for (const [left, top, right, bottom] of matches.filter((match) => match.box).map((match) => match.box)) {
     const [x, y] = [left * width - line, top * height - line]; // outside, so that no ink is under it
-    const box = [x, y, right * width + line - x, bottom * height + line - y];
-    drawTwice(context, line, css(OUTLINE), () => context.strokeRect(...box));
+    drawTwice(context, line, css(OUTLINE), () => context.strokeRect(x, y, right * width + line - x, bottom * height + line - y));
   }
   context.restore();
 }
@@ -267,12 +273,12 @@ export function outline(context, matches) {
 // The words as the text layer has them: their boxes hatched.
 export function hatch(context, heat, matches, { image }) {
   const { width, height } = context.canvas;
-  const boxes = matches.flatMap((match) => match.text_boxes).map(([left, top, right, bottom]) => [left * width, top * height, (right - left) * width, (bottom - top) * height]);
+  const boxes = matches.flatMap((match) => match.text_boxes);
   if (!boxes.length) return;
   const step = Math.max(5, Math.round(width / 160));
   const stripe = document.createElement("canvas");
   Object.assign(stripe, { width: step, height: step });
-  const pen = stripe.getContext("2d");
+  const pen = penOf(stripe);
   pen.strokeStyle = css(TEXT_LAYER, 0.3);
   pen.lineWidth = step / 3;
   for (const shift of [-step, 0, step]) {
@@ -282,7 +288,7 @@ export function hatch(context, heat, matches, { image }) {
     pen.stroke();
   }
   const place = new Path2D();
-  for (const box of boxes) place.rect(...box);
+  for (const [left, top, right, bottom] of boxes) place.rect(left * width, top * height, (right - left) * width, (bottom - top) * height);
   context.save();
   context.clip(place);
   whiten(context, heat, new Uint8Array(heat.rows * heat.cols).fill(1), { opacity: 1, image });
@@ -299,13 +305,14 @@ export function hatch(context, heat, matches, { image }) {
 
 // The legend, of the fill or of the lines.
 export function drawScale(canvas, { isContour }) {
-  const context = canvas.getContext("2d");
+  const context = penOf(canvas);
   context.clearRect(0, 0, canvas.width, canvas.height);
   for (let x = 0; x < canvas.width; x++) {
     const strength = x / (canvas.width - 1);
     const line = CONTOURS.findLast(([least]) => strength >= least);
-    if (isContour && !line) continue;
-    context.fillStyle = css(isContour ? line[1] : colour(strength));
+    const values = isContour ? line?.[1] : colour(strength);
+    if (!values) continue;
+    context.fillStyle = css(values);
     context.fillRect(x, 0, 1, canvas.height);
   }
 }

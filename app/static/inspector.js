@@ -12,6 +12,8 @@ import { Thumbnails } from "./thumbnails.js";
 const NARROW = "(max-width: 899px)"; // the page lies above the results
 
 export class Inspector {
+  panel; source; events; page;
+
   // `source` answers as api.js does. Events: page(number), word(text), probe(text, page), like(), close(), document(id)
   // and folder(id) -> as the list has them.
   constructor(root, source, events) {
@@ -218,7 +220,7 @@ export class Inspector {
     for (const row of this.part("cv-rows").children) row.classList.toggle("is-chosen", Number(row.dataset.word) === number);
     if (silent) return;
     this.view.reveal();
-    this.events.word(number === ALL ? "" : this.heat.matches[number].word);
+    this.events.word(number === ALL ? "" : this.heat?.matches[number].word);
   }
 
   nextWord() {
@@ -256,12 +258,13 @@ export class Inspector {
 
   download() {
     if (!this.view.image) return;
-    const word = this.view.word === ALL ? "" : `-${this.heat.matches[this.view.word].word}`;
+    const word = this.view.word === ALL ? "" : `-${this.heat?.matches[this.view.word].word}`;
     const name = `${this.page.name.replace(/\.[^.]+$/, "")}-page-${this.page.page}${word}.png`;
     this.view.toCanvas().toBlob((blob) => {
+      if (!blob) return say(this.part("cv-page-message"), "The browser has no room for an image of this size.");
       const link = make("a", { href: URL.createObjectURL(blob), download: name });
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+      return setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     });
   }
 

@@ -23,7 +23,7 @@ export function bindKeys(app) {
     "/": () => byId("cv-query").focus(),
   };
   const needsPage = new Set("thpfnr+-09");
-  document.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (/** @type {any} */ event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") return escape(app, event);
     const isVertical = event.key === "ArrowDown" || event.key === "ArrowUp";

@@ -37,8 +37,11 @@ export function start() {
 class App {
   constructor() {
     this.state = readAddress();
+    /** @type {Api.Answers["GET /search"] | null} */
     this.answer = null;
+    /** @type {Api.Answers["GET /library"] | null} */
     this.library = null;
+    /** @type {number | null} */
     this.pagesThen = null; // what the collection held when the search was made
     const collectionName = () => this.state.collection;
     this.sidebar = new Sidebar({
@@ -93,7 +96,7 @@ class App {
       if (q || image) this.ask({ q, image });
     });
     this.libraryDrawer = new Overlay(byId("cv-sidebar"), { narrow: "(max-width: 1180px)", label: "Library", close: () => this.drawer(false) });
-    for (const id of ["cv-drawer-open", "cv-drawer-close"]) byId(id).addEventListener("click", () => this.drawer());
+    for (const button of [byId("cv-drawer-open"), byId("cv-drawer-close")]) button.addEventListener("click", () => this.drawer());
   }
 
   drawer(shown = !byId("cv-frame").classList.contains("has-drawer")) {
@@ -102,7 +105,8 @@ class App {
     this.libraryDrawer.show(shown);
   }
 
-  remember(change, options) {
+  /** @param {Partial<import("./address.js").State>} change */
+  remember(change, options = {}) {
     this.state = { ...this.state, ...change };
     writeAddress(this.state, options);
     this.entitle();
@@ -259,7 +263,7 @@ class App {
   // The server is busy, and is asked again by itself unless the user will not wait.
   tellWait(reason, seconds) {
     const stop = () => {
-      this.searching.abort();
+      this.searching?.abort();
       byId("cv-app").classList.remove("is-busy");
       say(byId("cv-message"), reason);
     };
@@ -276,7 +280,7 @@ class App {
   }
 
   summarise() {
-    const added = this.collection && !this.state.document ? this.collection.pages - this.pagesThen : 0;
+    const added = this.collection && !this.state.document ? this.collection.pages - (this.pagesThen ?? this.collection.pages) : 0;
     const isLimited = Boolean(this.state.document || this.state.where);
     const again = () => this.search({ keep: true });
     summarise(this.answer, { added, again, judged: this.library?.judgements ?? 0, isLimited, what: exampleName(this.state, this.library) });
@@ -346,6 +350,7 @@ class App {
     return new Set(named.map((each) => each.name));
   }
 
+  /** @param {Api.Answers["GET /library"]} library */
   libraryChanged(library) {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
@@ -368,7 +373,7 @@ class App {
     if (!this.exampleQuery.isSending) this.exampleQuery.show(this.state, library);
     const here = this.documents;
     showDocumentFilter(here, this.sidebar.folders, this.state.document);
-    byId("cv-drawer-count").textContent = here.length || "";
+    byId("cv-drawer-count").textContent = here.length ? String(here.length) : "";
     this.summarise();
     this.suggest();
     this.entitle();
@@ -380,6 +385,8 @@ class App {
   }
 
   // The collection that is looked at was renamed elsewhere, and is followed, or it was deleted.
+  /** @param {Api.DocumentView[]} documents
+   * @param {Api.Answers["GET /library"]} library */
   collectionGone(documents, library) {
     const ids = new Set(documents.map(({ id }) => id));
     const moved = library.documents.find(({ id }) => ids.has(id))?.collection;
@@ -405,4 +412,5 @@ class App {
 }
 
 // What explanations depend on: jobs that only get on, and judgements, change none.
+/** @param {Api.Answers["GET /library"]} library */
 const pagesOf = ({ collections, documents, encoder }) => JSON.stringify([collections, documents, encoder]);

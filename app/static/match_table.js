@@ -1,6 +1,6 @@
 // "Why this page" as a table: also for those who cannot see the colours.
 
-import { make } from "./dom.js";
+import { make, penOf } from "./dom.js";
 import { OUTLINE } from "./heatmap.js";
 
 const CROP_CELLS = [4, 1.8]; // columns and rows at least around what was found: enough to read it in its line
@@ -51,14 +51,14 @@ function crop(match, box, heat, page) {
   const [row, col] = [(top + bottom) / 2, (left + right) / 2].map((at, axis) => Math.ceil(at * [heat.rows, heat.cols][axis]));
   const place = match.box === box && match.cell ? match.cell.map((at) => at + 1) : [row, col];
   canvas.setAttribute("aria-label", `The place of ${match.word}, row ${place[0]}, column ${place[1]}`);
-  const context = canvas.getContext("2d");
+  const context = penOf(canvas);
   context.imageSmoothingQuality = "high";
   context.drawImage(page.image, x, y, width, height, 0, 0, canvas.width, canvas.height);
   const scale = canvas.width / width;
-  const frame = [left * naturalWidth - x, top * naturalHeight - y, (right - left) * naturalWidth, (bottom - top) * naturalHeight];
+  const [across, down] = [naturalWidth * scale, naturalHeight * scale];
   context.lineWidth = 4;
   context.strokeStyle = `rgb(${OUTLINE.join(" ")} / 75%)`;
-  context.strokeRect(...frame.map((value) => value * scale));
+  context.strokeRect(left * across - x * scale, top * down - y * scale, (right - left) * across, (bottom - top) * down);
   return canvas;
 }
 

@@ -4,10 +4,13 @@
 const fileName = ({ name, collection }) => `${collection}/${name.replace(/ \(\d+\)(?=\.[^.]*$|$)/, "")}`;
 
 // {id: folder}, of those alone that the name does not tell apart.
+/** @param {Api.DocumentView[]} documents */
 export function foldersToTell(documents) {
   const counts = new Map();
   for (const each of documents) counts.set(fileName(each), (counts.get(fileName(each)) ?? 0) + 1);
   return new Map(documents.filter((each) => each.folder && counts.get(fileName(each)) > 1).map((each) => [each.id, each.folder]));
 }
 
+/** @param {string} name
+ * @param {string} [folder] */
 export const nameToTell = (name, folder) => (folder ? `${name} in ${folder}` : name);

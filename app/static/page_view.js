@@ -10,6 +10,11 @@ const WHEEL = 0.0022; // of a zoom's logarithm, by pixels of the wheel
 const PADDING = 24; // pixels beside and above the page, both sides together
 
 export class PageView {
+  stage; sheet; canvas; text; tip;
+  image; word; label; options; fit; scale; quarter;
+  /** @type {import("./heatmap.js").Heatmap | null} */
+  heat = null;
+
   constructor(root) {
     const part = (id) => root.querySelector(`#${id}`);
     Object.assign(this, { stage: part("cv-stage"), sheet: part("cv-sheet"), canvas: part("cv-canvas"), text: part("cv-text"), tip: part("cv-hover") });
@@ -59,7 +64,7 @@ export class PageView {
 
   // Of these, whose patches say something.
   get seen() {
-    return this.shown.filter((match) => this.word !== ALL || (match.contribution > 0 && !this.heat.isUnseen(match)));
+    return this.shown.filter((match) => this.word !== ALL || (match.contribution > 0 && !this.heat?.isUnseen(match)));
   }
 
   place() {
@@ -119,6 +124,9 @@ export class PageView {
   }
 
   // About a point of the window (x, y): what is there, `held`, stays there.
+  /** @param {number} scale
+   * @param {number[]} at
+   * @param {number[]} held */
   zoomTo(scale, at = this.middle, held = this.under(at)) {
     this.tip.hidden = true; // another cell lies there now
     this.fit = "";
@@ -150,11 +158,14 @@ export class PageView {
   }
 
   // What lies at a point of the window, in fractions of the page as it is shown.
+  /** @param {number[]} at */
   under([x, y]) {
     const frame = this.sheet.getBoundingClientRect();
     return [(x - frame.left) / frame.width, (y - frame.top) / frame.height];
   }
 
+  /** @param {number[]} held
+   * @param {number[]} at */
   bring([x, y], at) {
     const [left, top] = this.under(at);
     this.stage.scrollBy({ left: (x - left) * this.sheet.offsetWidth, top: (y - top) * this.sheet.offsetHeight, behavior: "instant" });
@@ -166,6 +177,7 @@ export class PageView {
     if (x !== undefined) this.bring([[x, y], [1 - y, x], [1 - x, 1 - y], [y, 1 - x]][this.quarter], this.middle);
   }
 
+  /** @param {number[]} at */
   toPage([x, y]) {
     return [[x, y], [y, 1 - x], [1 - x, 1 - y], [1 - y, x]][this.quarter];
   }
@@ -183,7 +195,7 @@ export class PageView {
     const isOnScrollbar = event.target === this.stage && (event.offsetX >= this.stage.clientWidth || event.offsetY >= this.stage.clientHeight);
     if (!this.image || event.pointerType === "touch" || event.button > 1 || isOnScrollbar || (isOnWord && event.button === 0)) return;
     event.preventDefault();
-    getSelection().removeAllRanges();
+    getSelection()?.removeAllRanges();
     this.stage.focus({ preventScroll: true });
     this.stage.setPointerCapture(event.pointerId);
     this.stage.classList.add("is-dragged");

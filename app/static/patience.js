@@ -6,6 +6,10 @@ const TRIES = 5;
 
 // `wait(sentence, seconds)` hears why and for how long. `isUpload`: as often as it takes, and also where the server is
 // away for a moment, since the file was chosen and the rest of the list waits behind it.
+/** @template Answer
+ * @param {() => Promise<Answer>} ask
+ * @param {{ signal?: AbortSignal, wait?: (sentence: string, seconds: number) => void, isUpload?: boolean }} options
+ * @returns {Promise<Answer>} */
 export async function patiently(ask, { signal, wait, isUpload = false } = {}) {
   for (let tried = 1; ; tried++) {
     try {
@@ -21,6 +25,8 @@ export async function patiently(ask, { signal, wait, isUpload = false } = {}) {
 }
 
 // An <img> cannot tell why its image does not come: it is asked for again a few times.
+/** @param {HTMLImageElement} image
+ * @param {string} source */
 export function loadPatiently(image, source) {
   let tried = 0;
   image.addEventListener("error", () => {
@@ -37,6 +43,9 @@ function pauseAfter(asked, tried) {
   return Math.round(Math.max(asked, longer) * (1 + Math.random() / 4) * 10) / 10;
 }
 
+/** @param {number} seconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>} */
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);

@@ -1,6 +1,7 @@
 // The questions that were asked in this browser, the newest first, and those that are kept: links to their answers.
 
 import { byId, make } from "./dom.js";
+import { browser } from "./storage.js";
 
 const KEY = "colvision-questions"; // in this browser's storage: nobody else sees them
 const MOST = 50; // that are not kept
@@ -75,20 +76,5 @@ export class Questions {
   }
 }
 
-// Where the browser is told to keep nothing, or holds what is no list of ours, there are no questions.
-function read() {
-  try {
-    const held = JSON.parse(localStorage.getItem(KEY)) ?? [];
-    return held.filter((each) => [each.words, each.collection, each.address].every((part) => typeof part === "string"));
-  } catch {
-    return [];
-  }
-}
-
-function write(questions) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(questions));
-  } catch {
-    // they are not kept
-  }
-}
+const read = () => browser.list(KEY).filter((each) => [each?.words, each?.collection, each?.address].every((part) => typeof part === "string"));
+const write = (questions) => browser.set(KEY, JSON.stringify(questions));

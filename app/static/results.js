@@ -1,7 +1,7 @@
 // The list of pages that were found: a page image with its heat, a score, and what each word brought.
 
 import * as api from "./api.js";
-import { byId, icon, make, say } from "./dom.js";
+import { byId, icon, make, penOf, say } from "./dom.js";
 import { ALL, Heatmap, isAbsent } from "./heatmap.js";
 import { nameToTell } from "./names.js";
 import { loadPatiently } from "./patience.js";
@@ -9,12 +9,19 @@ import { loadPatiently } from "./patience.js";
 const THUMBNAIL = 220; // pixels: twice what is shown, for dense screens
 const FAINT = 0.8;
 const THUMB = "M2.5 7h2v6.5h-2zM4.5 7.5l3-5.5c1 0 1.7.7 1.4 1.9l-.6 2.4h4a1.3 1.3 0 0 1 1.2 1.6l-1.1 4.5a1.4 1.4 0 0 1-1.3 1.1H4.5";
+/** @type {[Api.HitView["verdict"], string, string][]} */
 const VERDICTS = [["relevant", "answers the question", THUMB], ["irrelevant", "does not answer the question", THUMB]];
 
 export class Results {
+  /** @param {HTMLElement} list */
   constructor(list, events) {
     this.events = events; // choose(hit, query), judged(), chosen: pages to save, folder(id) -> its document's, where that tells; note(hit) -> a few words
     this.list = list;
+    this.query = {};
+    this.reranker = "";
+    /** @type {(hit: Api.HitView) => [string, number][]} */
+    this.bars = () => [];
+    /** @type {Api.HitView[]} */
     this.ordered = [];
   }
 
@@ -24,6 +31,8 @@ export class Results {
     this.list.replaceChildren();
   }
 
+  /** @param {Api.Answers["GET /search"] | null} answer
+   * @param {import("./address.js").State} query */
   show(answer, query) {
     this.clear();
     if (!answer) return;
@@ -47,10 +56,13 @@ export class Results {
   showChosen() {
     const { chosen } = this.events;
     this.list.classList.toggle("has-chosen", chosen.pages.length > 0);
-    for (const box of this.list.querySelectorAll(".cv-choose-page")) box.checked = chosen.has(box.dataset.document, Number(box.dataset.page));
+    const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (this.list.querySelectorAll(".cv-choose-page"));
+    for (const box of boxes) box.checked = chosen.has(box.dataset.document, Number(box.dataset.page));
   }
 
   // One after the other: the page that the user clicks meanwhile must not wait behind ten others.
+  /** @param {Api.HitView[]} hits
+   * @param {import("./address.js").State} query */
   async paint(hits, query) {
     const request = (this.request = {});
     for (const hit of hits) {
@@ -63,7 +75,7 @@ export class Results {
         if (!canvas) continue;
         canvas.width = heat.width;
         canvas.height = heat.height;
-        canvas.getContext("2d").drawImage(heat, 0, 0);
+        penOf(canvas).drawImage(heat, 0, 0);
         this.showLine(hit, why, canvas);
       } catch {
         return; // the thumbnails stay without heat; opening the page says what is wrong
@@ -86,6 +98,7 @@ export class Results {
     return shown.replaceChildren(make("span", { class: "cv-line-part", style: shape }, picture, ...line.boxes.map((box) => make("i", { style: within(box) }))));
   }
 
+  /** @param {Api.HitView} hit */
   card(hit) {
     const query = this.query;
     const note = this.events.note?.(hit);
@@ -108,6 +121,8 @@ export class Results {
   }
 
   // Whether the page answers the question: pressed again, the verdict is taken back.
+  /** @param {Api.HitView} hit
+   * @param {string} place */
   judge(hit, place) {
     const query = this.query;
     const thumb = ([verdict, words, drawing]) => make("button", { type: "button", class: "cv-thumb-button", "data-verdict": verdict,
@@ -145,14 +160,16 @@ export class Results {
 // Contents and index pages name what others are about: where such a page of the same document was found, they stand
 // below, under words that say so. By document, they stand together in the order of their best pages. Within each group
 // the order is that of the number.
+/** @param {Api.HitView[]} hits
+ * @returns {[string, Api.HitView[]][]} */
 function groups(hits, { isGrouped, name }) {
   const about = new Set(hits.filter((hit) => !hit.is_listing).map((hit) => hit.document_id));
   const isBelow = (hit) => hit.is_listing && about.has(hit.document_id);
   const above = hits.filter((hit) => !isBelow(hit));
   const documents = [...new Set(above.map((hit) => hit.document_id))];
-  const parts = isGrouped
-    ? documents.map((id) => above.filter((hit) => hit.document_id === id)).map((of) => [name(of[0]), of])
-    : [["", above]];
+  const ofDocument = (id) => above.filter((hit) => hit.document_id === id);
+  /** @type {[string, Api.HitView[]][]} */
+  const parts = isGrouped ? documents.map(ofDocument).map((of) => [name(of[0]), of]) : [["", above]];
   const below = hits.filter(isBelow);
   return below.length ? [...parts, ["Contents and index pages, which name what the pages above are about", below]] : parts;
 }
@@ -163,8 +180,11 @@ const LINES = 0.012; // of the page's height: what is nearer stands in one line
 const share = (part, whole) => `${((part / whole) * 100).toFixed(2)}%`;
 
 // The part of a page, of so high a `shape` by its width, that holds the line in which most of the score was found.
+/** @param {Api.ExplanationView} why
+ * @param {{ shape: number, aspect: number }} shape */
 function bestLine({ matches, scale }, { shape, aspect }) {
-  const seen = matches.filter((match) => match.box && !(scale.is_probability && match.strength < SEEN));
+  const least = scale.is_probability ? SEEN : 0;
+  const seen = matches.flatMap(({ box, contribution, strength }) => (box && strength >= least ? [{ box, contribution }] : []));
   if (!seen.length) return null;
   const middle = ({ box: [, top, , bottom] }) => (top + bottom) / 2;
   const lines = seen.map((match) => seen.filter((other) => Math.abs(middle(other) - middle(match)) < LINES));
@@ -189,6 +209,7 @@ const SHARES = new Map([["maxsim", "the image of the page"], ["text", "its text 
 const mostOf = ({ score, score_terms, strength }) => (strength > 0 ? (score - total(Object.values(score_terms))) / strength : 0);
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
+/** @param {Api.HitView} hit */
 function shares(hit) {
   const parts = Object.entries(hit.shares).map(([name, value]) => `${value.toFixed(2)} of ${SHARES.get(name) ?? `the encoder ${name}`}`);
   return `score ${hit.score.toFixed(2)}${parts.length > 1 ? `: ${parts.join(", ")}` : ""}`;
@@ -200,13 +221,17 @@ const reranked = (hit, reranker) => (reranker ? `${figure(hit, reranker)} by ${r
 
 // The bar is of the number beside it. Nobody knows the most that a reranker gives: its bars go from the lowest of the
 // results, or 0, to the highest.
+/** @param {Api.HitView[]} hits
+ * @param {string} reranker
+ * @returns {(hit: Api.HitView) => [string, number][]} */
 function bars(hits, reranker) {
   const given = hits.map((hit) => hit.rerank_score).filter((score) => score !== null);
   const [low, high] = [Math.min(0, ...given), Math.max(...given)];
   const most = Math.max(...hits.map(mostOf), ...hits.map((hit) => hit.score));
-  const byReranker = ({ rerank_score: score }) => (score === null ? [] : [["reranker", (score - low) / (high - low || 1)]]);
-  const byScore = (hit) => Object.entries(hit.shares).map(([name, value]) => [SHARES.has(name) ? name : "encoder", value / most]);
-  return (hit) => (reranker ? byReranker(hit) : byScore(hit));
+  return ({ rerank_score: score, shares }) => {
+    if (!reranker) return Object.entries(shares).map(([name, value]) => [SHARES.has(name) ? name : "encoder", value / most]);
+    return score === null ? [] : [["reranker", (score - low) / (high - low || 1)]];
+  };
 }
 
 function bar(parts, words) {
@@ -214,6 +239,7 @@ function bar(parts, words) {
   return make("span", { class: "cv-score-bar", role: "img", "aria-label": words }, ...drawn);
 }
 
+/** @param {Api.WordView} found */
 function word(found) {
   const gauge = make("i");
   gauge.style.width = `${(found.strength * 100).toFixed(0)}%`;

@@ -11,6 +11,8 @@ export function offer(sentence, text, act) {
 
 // What the search was limited to may have been deleted since the link was made, or be a collection that is new.
 // `widen(change)` searches without that limit; `isNew`: the collection was made here a moment ago.
+/** @param {Error & { status?: number }} error
+ * @param {import("./address.js").State} state */
 export function tellFailure(error, { document, collection, like, where }, { widen, isNew }) {
   const isLimited = !like && !where && (document || collection !== FIRST); // pages like one are looked for where that one is
   if (error.status !== 404 || !isLimited) say(byId("cv-message"), error.message);

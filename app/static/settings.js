@@ -1,8 +1,10 @@
 // How a search is made: what is under "Options".
 
 import { byId } from "./dom.js";
+import { browser } from "./storage.js";
 
 // A setting's name in the address, and where it is set.
+/** @type {Record<string, "cv-k" | "cv-mode" | "cv-where" | "cv-text-fusion" | "cv-rerank" | "cv-compare" | "cv-grouped">} */
 const FIELDS = { k: "cv-k", mode: "cv-mode", where: "cv-where", text_fusion: "cv-text-fusion", rerank: "cv-rerank", compare: "cv-compare", grouped: "cv-grouped" };
 
 const NO_LETTER_KEYS = "colvision-no-letter-keys";
@@ -11,14 +13,14 @@ export class Settings {
   constructor(events) {
     this.events = events; // changed(settings)
     byId("cv-more").addEventListener("click", () => this.reveal(byId("cv-settings").hidden));
-    byId("cv-letter-keys").checked = localStorage.getItem(NO_LETTER_KEYS) !== "yes";
-    byId("cv-letter-keys").addEventListener("change", () => localStorage.setItem(NO_LETTER_KEYS, this.hasLetterKeys ? "" : "yes"));
+    byId("cv-letter-keys").checked = browser.get(NO_LETTER_KEYS) !== "yes";
+    byId("cv-letter-keys").addEventListener("change", () => browser.set(NO_LETTER_KEYS, this.hasLetterKeys ? "" : "yes"));
     for (const id of Object.values(FIELDS)) byId(id).addEventListener("change", () => this.change());
   }
 
   // The reranker that the server was started with, "" for none: then there is nothing to choose.
   offer(reranker) {
-    byId("cv-rerank").closest("label").hidden = !reranker;
+    byId("cv-rerank").labels[0].hidden = !reranker;
     byId("cv-rerank").options[1].textContent = `by ${reranker}`;
   }
 

@@ -1,10 +1,12 @@
 // The list of documents as its reader wants it: in what order, which of them, and several at once.
 
 import * as api from "./api.js";
-import { byId, make, plural, say } from "./dom.js";
+import { byId, focusOn, make, plural, say } from "./dom.js";
 import { factsOf, factWords } from "./facts.js";
+import { browser } from "./storage.js";
 
 const ORDER = "colvision-order"; // in this browser's storage
+/** @type {Record<string, (a: Api.DocumentView, b: Api.DocumentView) => number>} */
 const ORDERS = {
   name: (a, b) => compareNames(a.name, b.name),
   added: (a, b) => b.added.localeCompare(a.added),
@@ -17,19 +19,25 @@ const FEW = 2; // documents, below which there is nothing to sort or to find
 export class Shelf {
   constructor(events) {
     this.events = events; // redraw(), act(action)
+    /** @type {Set<string>} */
     this.chosen = new Set(); // ids
+    /** @type {Map<string, Api.DocumentView>} */
+    this.documents = new Map(); // of the collection, by id
+    /** @type {string[]} */
     this.shown = [];
+    /** @type {{ id: string, form: HTMLFormElement } | null} */
     this.editing = null; // { id, form }: the form stays while the list is drawn anew around it
     this.filter = byId("cv-shelf-filter");
     this.order = byId("cv-shelf-order");
-    this.order.value = kept() ?? "name";
+    this.order.value = browser.get(ORDER) ?? "name";
     if (!ORDERS[this.order.value]) this.order.value = "name";
     this.filter.addEventListener("input", () => this.events.redraw());
     this.order.addEventListener("change", () => {
-      keep(this.order.value);
+      browser.set(ORDER, this.order.value);
       this.events.redraw();
     });
-    byId("cv-shelf-all").addEventListener("change", ({ target }) => this.choose(this.shown, target.checked));
+    const all = byId("cv-shelf-all");
+    all.addEventListener("change", () => this.choose(this.shown, all.checked));
     byId("cv-shelf-delete").addEventListener("click", () => this.ask("delete"));
     byId("cv-shelf-note").addEventListener("click", () => this.ask("note"));
     byId("cv-shelf-none").addEventListener("click", () => this.choose([...this.chosen], false));
@@ -46,6 +54,8 @@ export class Shelf {
   }
 
   // Every word of the filter has to stand in the name, the folder or the facts.
+  /** @param {Api.DocumentView[]} documents
+   * @param {Map<string, string>} folders */
   arrange(documents, folders) {
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const text = (each) => [each.name, folders.get(each.id) ?? "", ...factWords(each.metadata)].join(" ").toLowerCase();
@@ -54,6 +64,8 @@ export class Shelf {
   }
 
   // `documents` are all of the collection, `found` those that are listed.
+  /** @param {Api.DocumentView[]} documents
+   * @param {Api.DocumentView[]} found */
   show(documents, found) {
     const here = new Set(documents.map(({ id }) => id));
     for (const id of this.chosen) if (!here.has(id)) this.chosen.delete(id);
@@ -90,13 +102,17 @@ export class Shelf {
     } }, words);
   }
 
+  get chosenDocuments() {
+    return [...this.documents.values()].filter(({ id }) => this.chosen.has(id));
+  }
+
   ask(question) {
     const form = byId("cv-shelf-question");
     form.hidden = !question;
     form.dataset.question = question;
     if (!question) return;
     const isDelete = question === "delete";
-    const documents = [...this.chosen].map((id) => this.documents.get(id));
+    const documents = this.chosenDocuments;
     const pages = documents.reduce((sum, each) => sum + each.pages, 0);
     byId("cv-shelf-asked").textContent = isDelete
       ? `Delete ${plural(documents.length, "document")} with ${plural(pages, "page")}?`
@@ -112,7 +128,7 @@ export class Shelf {
   answer() {
     const isDelete = byId("cv-shelf-question").dataset.question === "delete";
     const pairs = factsOf(byId("cv-shelf-facts").value);
-    const documents = [...this.chosen].map((id) => this.documents.get(id));
+    const documents = this.chosenDocuments;
     this.ask("");
     return this.events.act(async () => {
       for (const each of documents) {
@@ -124,40 +140,43 @@ export class Shelf {
   }
 
   // The row of a document while its name and its facts are edited.
+  /** @param {Api.DocumentView} document */
   edit(document) {
-    this.editing = { id: document.id, form: this.form(document) };
+    const form = this.form(document);
+    this.editing = { id: document.id, form };
     this.events.redraw();
-    this.editing.form.querySelector("input").select();
+    form.querySelector("input")?.select();
   }
 
+  /** @param {Api.DocumentView} document */
   form(document) {
-    const field = (name, label, value) => make("label", {}, label, make("input", { name, value, autocomplete: "off", spellcheck: "false", "data-key": `edit-${name}` }));
+    const input = (name, value) => make("input", { value, autocomplete: "off", spellcheck: "false", "data-key": `edit-${name}` });
+    const [name, facts] = [input("name", document.name), input("facts", factWords(document.metadata).join(", "))];
+    name.required = true;
     const stop = () => {
       this.editing = null;
       this.events.redraw();
-      window.document.querySelector(`[data-key="edit-${CSS.escape(document.id)}"]`)?.focus();
+      focusOn(`edit-${document.id}`);
     };
     const save = async (event) => {
       event.preventDefault();
-      const { name, facts } = Object.fromEntries(new FormData(form));
-      const pairs = factsOf(facts);
+      const pairs = factsOf(facts.value);
+      const called = name.value.trim();
       await this.events.act(async () => {
-        if (name.trim() !== document.name) await api.rename(document.id, name.trim());
+        if (called !== document.name) await api.rename(document.id, called);
         if (pairs.join() !== factsOf(factWords(document.metadata).join(", ")).join()) await api.setFacts(document.id, pairs);
         stop();
       });
     };
-    const form = make("form", { class: "cv-edit", onsubmit: save, onkeydown: (event) => {
+    return make("form", { class: "cv-edit", onsubmit: save, onkeydown: (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
       stop();
     } },
-    field("name", "Name", document.name), field("facts", "Facts and tags", factWords(document.metadata).join(", ")),
+    make("label", {}, "Name", name), make("label", {}, "Facts and tags", facts),
     make("p", { class: "cv-limits" }, "machine=pump, year=2010, #urgent"),
     make("p", { class: "cv-acts" }, make("button", { type: "submit", class: "cv-button" }, "Save"),
       make("button", { type: "button", class: "cv-button", onclick: stop }, "Cancel")));
-    form.elements.name.required = true;
-    return form;
   }
 }
 
@@ -166,21 +185,4 @@ function joined(metadata, pairs) {
   const facts = new Map(Object.entries(metadata).map(([name, value]) => [name, String(value)]));
   for (const pair of pairs) facts.set(pair.slice(0, pair.indexOf("=")).trim(), pair.slice(pair.indexOf("=") + 1).trim());
   return [...facts].map((pair) => pair.join("="));
-}
-
-// Where the browser is told to keep nothing, the order is that of the names.
-function kept() {
-  try {
-    return localStorage.getItem(ORDER);
-  } catch {
-    return null;
-  }
-}
-
-function keep(order) {
-  try {
-    localStorage.setItem(ORDER, order);
-  } catch {
-    // it is kept until the page is left
-  }
 }

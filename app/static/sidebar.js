@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { FIRST } from "./collections.js";
-import { byId, icon, inBytes, inTime, make, plural, say } from "./dom.js";
+import { byId, focusOn, icon, inBytes, inTime, make, plural, say } from "./dom.js";
 import { healthDetails } from "./health.js";
 import { factWords } from "./facts.js";
 import { foldersToTell } from "./names.js";
@@ -19,11 +19,16 @@ export class Sidebar {
   constructor(events) {
     this.events = events; // open(document), changed(library), collection() -> its name, back(): the server is there again
     this.shown = "";
+    /** @type {Api.Answers["GET /library"] | null} */
+    this.library = null;
+    /** @type {Promise<void> | null} */
+    this.listed = null; // comes when the library was read for the first time
+    /** @type {Map<string, string>} */
     this.folders = new Map(); // of the documents that their names do not tell apart, by id
     this.confirming = ""; // the document whose deletion is being confirmed
     this.unfolded = new Set(); // the documents of which is shown what was not read
     this.resuming = new Set(); // those that were just asked to be gone on with: nobody asks twice
-    this.shelf = new Shelf({ redraw: () => this.library && this.show(this.library), act: (action) => this.act(action) });
+    this.shelf = new Shelf({ redraw: () => this.redraw(), act: (action) => this.act(action) });
     this.watched = new Watched({ act: (action) => this.act(action), collection: events.collection });
     byId("cv-sample").addEventListener("click", () => this.act(api.loadSample));
     document.addEventListener("visibilitychange", () => this.refresh());
@@ -73,7 +78,12 @@ export class Sidebar {
     await this.refresh();
   }
 
+  redraw() {
+    if (this.library) this.show(this.library);
+  }
+
   // What is being read comes first, then what ended with something to tell, then the documents.
+  /** @param {Api.Answers["GET /library"]} library */
   show(library) {
     const collection = this.events.collection();
     const text = JSON.stringify([library, this.confirming, [...this.resuming], collection, this.shelf.state]);
@@ -81,7 +91,7 @@ export class Sidebar {
     this.shown = text;
     this.library = library;
     this.folders = foldersToTell(library.documents);
-    const focused = document.activeElement?.dataset?.key;
+    const focused = document.activeElement?.getAttribute("data-key");
     const here = library.documents.filter((each) => each.collection === collection);
     const jobs = library.jobs.filter((job) => job.kind !== "reencode" && job.collection === collection);
     const jobOf = new Map(jobs.filter((job) => job.document && isActive(job)).map((job) => [job.document, job]));
@@ -96,7 +106,7 @@ export class Sidebar {
       ...this.ended(own.filter((job) => !isActive(job))),
       ...found.filter((each) => !jobOf.has(each.id)).map((each) => this.document(each)),
     );
-    if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) focusOn(focused);
     const isEmpty = !here.length && !jobs.length;
     byId("cv-empty").hidden = !isEmpty;
     const isFirst = collection === FIRST && !library.documents.length;
@@ -109,6 +119,7 @@ export class Sidebar {
     this.events.changed(library);
   }
 
+  /** @param {Api.Answers["GET /library"]} library */
   status(library) {
     const sum = (name) => library.collections.reduce((whole, each) => whole + each[name], 0);
     const pages = sum("pages");
@@ -118,6 +129,7 @@ export class Sidebar {
   }
 
   // Several that ended with something to tell stand in one line, which unfolds.
+  /** @param {Api.JobView[]} jobs */
   ended(jobs) {
     if (jobs.length < 2) return jobs.map((job) => this.job(job));
     const title = `${plural(jobs.length, "file")} not read to the end`;
@@ -130,11 +142,14 @@ export class Sidebar {
       "aria-label": `Dismiss: ${title}`, "data-key": "dismiss-ended", onclick: () => this.act(dismiss) }, "×"))];
   }
 
+  /** @param {Api.DocumentView} document
+   * @param {Api.JobView} [job] */
   document(document, job) {
     const row = make("li", { class: "cv-row cv-document-row", "data-document": document.id });
     if (this.confirming === document.id) return this.confirm(row, document);
-    if (this.shelf.editing?.id === document.id) {
-      row.append(this.shelf.editing.form);
+    const { editing } = this.shelf;
+    if (editing?.id === document.id) {
+      row.append(editing.form);
       return row;
     }
     const open = make("button", { type: "button", class: "cv-name", "data-key": `open-${document.id}`, title: document.name,
@@ -152,13 +167,14 @@ export class Sidebar {
   // The row says "queued" at once, until the server says how far it is.
   async resume(id) {
     this.resuming.add(id);
-    this.show(this.library);
-    document.querySelector(`[data-key="open-${CSS.escape(id)}"]`)?.focus();
+    this.redraw();
+    focusOn(`open-${id}`);
     await this.act(() => api.resume(id));
     this.resuming.delete(id);
-    this.show(this.library);
+    this.redraw();
   }
 
+  /** @param {Api.DocumentView} document */
   details(document) {
     if (this.resuming.has(document.id)) return progress({ state: "queued", name: document.name });
     const isReady = document.state === "ready";
@@ -174,11 +190,12 @@ export class Sidebar {
     return [
       ...lines.filter(Boolean).map((line, at) => make("p", { class: isReady || at ? "cv-meta" : "cv-meta cv-state" }, line)),
       ...(facts.length ? [make("p", { class: "cv-facts-line" }, ...facts)] : []),
-      ...[health].filter(Boolean),
+      ...(health ? [health] : []),
       ...(isReady ? [] : [make("p", { class: "cv-acts" }, rest)]),
     ];
   }
 
+  /** @param {Api.JobView} job */
   job(job) {
     const row = make("li", { class: "cv-row", "data-job": job.key });
     row.append(make("span", { class: "cv-name", title: job.name }, job.name));
@@ -198,6 +215,7 @@ export class Sidebar {
     return row;
   }
 
+  /** @param {Api.JobView} job */
   stop(job) {
     return make("button", { type: "button", class: "cv-icon cv-erase", title: "Cancel", "aria-label": `Cancel reading ${job.name}`,
       "data-key": `cancel-${job.key}`, onclick: () => this.act(() => api.cancel(job.key)) }, "×");
@@ -205,10 +223,12 @@ export class Sidebar {
 
   ask(id) {
     this.confirming = id;
-    this.show(this.library);
-    document.querySelector(`[data-key="keep-${CSS.escape(id)}"]`)?.focus();
+    this.redraw();
+    focusOn(`keep-${id}`);
   }
 
+  /** @param {HTMLElement} row
+   * @param {Api.DocumentView} document */
   confirm(row, document) {
     const erase = () => {
       this.confirming = "";
@@ -225,18 +245,22 @@ export class Sidebar {
   }
 }
 
+/** @param {Api.JobView} job */
 export const isActive = (job) => job.state === "queued" || job.state === "running";
 
 // Whether a job has a line of its own: where its document is here, only if that does not tell what went wrong.
+/** @param {Api.JobView} job
+ * @param {Api.DocumentView} [document] */
 function hasOwnRow(job, document) {
   if (!document || job.state === "ready") return true;
   return job.state === "failed" && (document.state !== "ready" || job.kind === "resume") && document.reason !== job.reason;
 }
 
 // A bar and what it means, for a file that is read or a collection that is encoded again.
+/** @param {Partial<Api.JobView>} job */
 export function progress(job) {
   const bar = make("progress", { class: "cv-progress", max: job.pages || 1, "aria-label": `Reading ${job.name}` });
-  if (job.state === "running" && job.pages) bar.value = job.page;
+  if (job.state === "running" && job.pages) bar.value = job.page ?? 0;
   else if (job.state === "queued") bar.value = 0;
   const speed = job.pages_per_second ? ` · ${job.pages_per_second.toFixed(1)} pages/s` : "";
   const left = job.seconds_left ? ` · ${inTime(job.seconds_left)} left` : "";

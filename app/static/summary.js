@@ -10,6 +10,7 @@ export const inMilliseconds = (value) => (value < 9.95 ? value.toFixed(1).replac
 const key = (mark, meaning) => make("span", { class: "cv-key cv-quiet" }, mark, ` ${meaning}`);
 
 // `added` pages have come since; `again` searches once more; `judged` pages have a verdict.
+/** @param {Api.Answers["GET /search"] | null} answer */
 export function summarise(answer, { added, again, judged, isLimited, what }) {
   const line = byId("cv-summary");
   line.replaceChildren();

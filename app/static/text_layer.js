@@ -1,20 +1,26 @@
 // The words of a page as text over its image: invisible, to be selected, copied and read aloud.
 
+import { penOf } from "./dom.js";
+
 const FAMILY = "sans-serif";
 const EM = 100; // pixels of the size at which words are measured
 const RIGHT_TO_LEFT = /^[^\p{L}]*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 // `words` in reading order, as REST has them; `aspect` is the page's width by its height. All lengths are shares of the
 // page (cqw, cqh) or of the letters (em), so that zooming asks for nothing here.
+/** @param {HTMLElement} layer
+ * @param {Api.PrintedWordView[]} words
+ * @param {number} aspect */
 export function fillText(layer, words, aspect) {
   const lines = linesOf(words);
   layer.replaceChildren(...lines.map((line) => drawnLine(line, aspect)));
 }
 
 // A line ends where the next word stands lower, higher or further back: as `text_of` in colvision/core/page.py.
+/** @param {Api.PrintedWordView[]} words */
 function linesOf(words) {
   const lines = [];
-  let before = null;
+  let before;
   for (const { text, box } of words) {
     const isRtl = RIGHT_TO_LEFT.test(text);
     const [left, top, right, bottom] = box;
@@ -28,7 +34,7 @@ function linesOf(words) {
   return lines;
 }
 
-const pen = document.createElement("canvas").getContext("2d");
+const pen = penOf(document.createElement("canvas"));
 
 function drawnLine(words, aspect) {
   const line = document.createElement("div");

@@ -1,22 +1,26 @@
 // The pages of the open document, small, beside it: which is open, which were found.
 
 import { make } from "./dom.js";
+import { browser } from "./storage.js";
 
 const WIDTH = 160; // pixels of an image: more than is shown, for dense screens
 const KEPT = "colvision-thumbnails"; // whether they are shown, remembered by the browser
 
 export class Thumbnails {
+  source; events; strip; list; button;
+  document; pages; page; ranks; found;
+
   constructor(root, source, events) {
     const part = (id) => root.querySelector(`#${id}`);
     Object.assign(this, { source, events, strip: part("cv-strip"), list: part("cv-thumbnails"), button: part("cv-thumbnails-shown") });
     Object.assign(this, { document: "", pages: 0, page: 0, ranks: new Map(), found: new Set() });
     this.button.addEventListener("click", () => this.reveal(this.strip.hidden));
     new ResizeObserver(() => this.showCurrent()).observe(this.strip);
-    this.reveal(localStorage.getItem(KEPT) === "yes");
+    this.reveal(browser.get(KEPT) === "yes");
   }
 
   reveal(isShown) {
-    localStorage.setItem(KEPT, isShown ? "yes" : "");
+    browser.set(KEPT, isShown ? "yes" : "");
     this.strip.hidden = !isShown;
     this.button.setAttribute("aria-pressed", String(isShown));
     this.draw();

@@ -6,6 +6,7 @@ import { byId, plural } from "./dom.js";
 import { patiently } from "./patience.js";
 import { factsOf } from "./facts.js";
 import { Notice, Sending } from "./sending.js";
+import { tab } from "./storage.js";
 
 const HASHED_BYTES = 200 * 2 ** 20; // of a file whose bytes are compared before it is sent: they are all in memory then
 const UNSENT = "colvision-unsent"; // in this tab's storage: the names of files that a reload would lose
@@ -15,23 +16,26 @@ export class Uploads {
     this.events = events; // collection() -> its name, names(collection) -> a Set of those in use, documents(collection), added()
     this.list = byId("cv-uploads");
     this.zone = byId("cv-drop");
+    /** @type {Sending[]} */
     this.asking = []; // for an answer
+    /** @type {Sending[]} */
     this.waiting = []; // to be sent: the first one is
     this.refused = new Notice(this.list, (count) => `${plural(count, "file")} not added`);
     this.known = new Notice(this.list, (count) => `${plural(count, "file")} here already`);
     this.leftOut = new Notice(this.list, (count) => `${plural(count, "file")} left out: neither PDF nor image, or not readable`);
     this.lost = new Notice(this.list, (count) => `${plural(count, "file")} not sent, as the page was left before: choose them again`);
-    const [input, folder] = [this.zone.querySelector("input"), byId("cv-folder")];
+    const folder = byId("cv-folder");
+    const input = byId("cv-files");
     this.endings = new Set(["", ...input.accept.split(",")]);
     input.addEventListener("change", () => {
-      this.add([...input.files]);
+      this.add([...(input.files ?? [])]);
       input.value = ""; // the same file may be chosen again
     });
     folder.addEventListener("change", () => {
-      this.take(sortOut([...folder.files], this.endings));
+      this.take(sortOut([...(folder.files ?? [])], this.endings));
       folder.value = "";
     });
-    for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => this.drag(event));
+    for (const name of /** @type {const} */ (["dragover", "drop"])) window.addEventListener(name, (event) => this.drag(event));
     window.addEventListener("beforeunload", (event) => this.unsent.length && event.preventDefault());
     window.addEventListener("dragleave", (event) => event.relatedTarget ?? this.zone.classList.remove("is-target"));
     this.recall();
@@ -43,16 +47,17 @@ export class Uploads {
 
   // No page can keep a file over a reload, but it can say which ones to choose again.
   remember() {
-    inThisTab((storage) => storage.setItem(UNSENT, JSON.stringify(this.unsent.map(({ file }) => file.name))));
+    tab.set(UNSENT, JSON.stringify(this.unsent.map(({ file }) => file.name)));
   }
 
   recall() {
-    const names = inThisTab((storage) => JSON.parse(storage.getItem(UNSENT))) ?? [];
+    const names = tab.list(UNSENT);
     this.remember();
     for (const name of names) this.lost.add(name);
   }
 
   // A file may be dropped anywhere: beside the box, the browser would leave the page for it.
+  /** @param {DragEvent} event */
   drag(event) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     const isTaken = event.defaultPrevented; // by the question
@@ -72,6 +77,7 @@ export class Uploads {
   }
 
   // What is here already is told before anything is sent; what has the name of another file is asked about.
+  /** @param {File[]} files */
   async add(files) {
     const collection = this.events.collection();
     const meta = factsOf(byId("cv-metadata").value);
@@ -95,6 +101,8 @@ export class Uploads {
   }
 
   // The document that a file is, null where nobody can tell before it is sent: the server looks, too.
+  /** @param {Sending} sending
+   * @returns {Promise<Api.DocumentView | null>} */
   async sameAs({ file, collection }) {
     const alike = this.events.documents(collection).filter((each) => each.bytes === file.size && each.state === "ready" && !each.failed);
     if (!alike.length || file.size > HASHED_BYTES || !window.crypto?.subtle) return null; // which needs https, or this machine
@@ -107,6 +115,8 @@ export class Uploads {
     }
   }
 
+  /** @param {Sending} sending
+   * @param {Api.DocumentView} document */
   tellKnown(sending, { name }) {
     sending.row.remove();
     this.known.add(sending.file.name, name === sending.file.name ? "" : `as ${name}`);
@@ -120,12 +130,13 @@ export class Uploads {
       const answered = this.asking.splice(0, all ? this.asking.length : 1);
       for (const sending of answered) sending.replace = replace;
       this.ask();
-      this.asking[0]?.row.querySelector(".cv-acts button").focus();
+      this.asking[0]?.focus();
       this.send(answered);
     });
   }
 
   // One after the other, so that they are read in the order in which they were given.
+  /** @param {Sending[]} sendings */
   async send(sendings) {
     const isIdle = !this.waiting.length;
     for (const sending of sendings) sending.show("Waits to be sent", 0);
@@ -139,6 +150,7 @@ export class Uploads {
     this.remember();
   }
 
+  /** @param {Sending} sending */
   async deliver(sending) {
     const { signal } = sending.stop;
     const tell = (share) => sending.show(share < 1 ? `Sending, ${Math.round(share * 100)} %` : "Checking the file", share);
@@ -164,14 +176,5 @@ export class Uploads {
   check({ file }) {
     const most = Number(this.zone.dataset.bytes);
     if (file.size > most) throw new Error(`it is larger than the limit of ${Math.round(most / 2 ** 20)} MB: split it into parts`);
-  }
-}
-
-// Where the browser is told to keep nothing, this throws, and the page does without.
-function inThisTab(act) {
-  try {
-    return act(sessionStorage);
-  } catch {
-    return null;
   }
 }

@@ -17,6 +17,7 @@ export class Watched {
     });
   }
 
+  /** @param {Api.Answers["GET /library"]} library */
   show({ watched, may_watch: mayWatch }) {
     byId("cv-watched").hidden = !mayWatch && !watched.length;
     byId("cv-watch-form").hidden = !mayWatch;
@@ -24,6 +25,8 @@ export class Watched {
     byId("cv-watched-list").replaceChildren(...watched.map((each) => this.row(each, mayWatch)));
   }
 
+  /** @param {Api.WatchedFolderView} watched
+   * @param {boolean} mayStop */
   row({ folder, collection, files, waiting, failed, trouble }, mayStop) {
     const stop = make("button", { type: "button", class: "cv-icon cv-erase", title: "Watch it no more", "aria-label": `Watch ${folder} no more`,
       "data-key": `unwatch-${folder}`, onclick: () => this.events.act(() => api.unwatchFolder(folder)) }, "×");

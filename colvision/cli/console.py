@@ -1,11 +1,12 @@
 """What the commands show: results on stdout, everything else on stderr; errors as sentences, progress as bars."""
 
+import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -46,6 +47,17 @@ def echo(line: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Report(Protocol):
+    """What a command has done."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def echo_report(report: Report, *, as_json: bool) -> None:
+    """As JSON, or in words."""
+    echo(json.dumps(report.to_dict()) if as_json else str(report))
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """The command that carries a collection to somebody else's engine."""
 
-import json
 from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from colvision.cli.console import echo, steps_bar
+from colvision.cli.console import echo_report, steps_bar
 from colvision.cli.options import CollectionOption, JsonOption, LibraryOption, open_existing, select_collection
 from colvision.engines import ENGINES, engine_in, export_collection
 
@@ -31,4 +30,4 @@ def export(
         steps_bar("exporting") as on_progress,
     ):
         report = export_collection(select_collection(opened, collection), there, progress=on_progress)
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
+    echo_report(report, as_json=as_json)

@@ -1,12 +1,11 @@
 """Commands that measure."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from colvision.cli.console import echo, steps_bar
+from colvision.cli.console import echo_report, steps_bar
 from colvision.cli.options import (
     CandidatesOption,
     DeviceMemoryOption,
@@ -84,4 +83,4 @@ def evaluate(
         )
         if run is not None:
             evaluation.write_run(answers, run)
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
+    echo_report(report, as_json=as_json)

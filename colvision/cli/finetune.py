@@ -1,13 +1,12 @@
 """Commands that train adapters and merge them."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from colvision.cli.console import echo, steps_bar
+from colvision.cli.console import echo, echo_report, steps_bar
 from colvision.cli.options import (
     AttentionOption,
     CollectionOption,
@@ -107,7 +106,7 @@ def finetune(
             dim=dim,
         )
         report = train(opened, encoder, out, options=options, progress=on_progress)
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
+    echo_report(report, as_json=as_json)
 
 
 @commands.command()

@@ -10,7 +10,16 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import FAILED, echo, format_bytes, format_count, format_duration, progress_bars, stderr
+from colvision.cli.console import (
+    FAILED,
+    echo,
+    echo_report,
+    format_bytes,
+    format_count,
+    format_duration,
+    progress_bars,
+    stderr,
+)
 from colvision.cli.options import (
     AcceptOption,
     CollectionOption,
@@ -19,10 +28,12 @@ from colvision.cli.options import (
     KeepFreeOption,
     LibraryOption,
     MemoryOption,
+    MetaOption,
     OcrEngineOption,
     OcrOption,
     RendererOption,
     encoder_options,
+    ocr_engine_of,
     open_existing,
     open_searchable,
     parse_count,
@@ -48,10 +59,7 @@ def ingest(
     paths: _PathsArgument,
     library: LibraryOption,
     collection: CollectionOption = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option(help="Note NAME=VALUE with every document (year=2021), NAME= removes; give it several times."),
-    ] = None,
+    meta: MetaOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of documents of the same names, with their ids.")
     ] = False,
@@ -90,15 +98,15 @@ def ingest(
                 replace=replace,
                 metadata=metadata,
                 pool=pool,
-                ocr=ocr_engine or ("auto" if ocr else None),
+                ocr=ocr_engine_of(ocr_engine, ocr=ocr),
                 progress=on_progress,
                 on_file=done.append,
             )
         except BaseException:  # also Ctrl+C: what was done until then is told
             if done:
-                _print(colvision.IngestReport(tuple(done), time.monotonic() - begun), as_json=as_json)
+                echo_report(colvision.IngestReport(tuple(done), time.monotonic() - begun), as_json=as_json)
             raise
-    _print(report, as_json=as_json)
+    echo_report(report, as_json=as_json)
     _exit(report, accept_failed_pages=accept_failed_pages)
 
 
@@ -106,10 +114,6 @@ def _tell_page_size(encoder: Encoder) -> None:
     """Before anything is read: the size of the index, and the time, follow from it."""
     if isinstance(encoder, DescribesPage):
         stderr.print(f"{escape(encoder.info.name)}: {escape(encoder.describe_page())}", soft_wrap=True)
-
-
-def _print(report: colvision.IngestReport, *, as_json: bool) -> None:
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
 
 
 def _check_paths(paths: list[Path]) -> None:
@@ -147,7 +151,7 @@ def ocr(
     with open_existing(library) as opened, progress_bars() as on_progress:
         into = select_collection(opened, collection)
         report = into.ocr(documents or None, engine=ocr_engine or "auto", again=again, progress=on_progress)
-    echo(json.dumps(report.to_dict()) if as_json else str(report))
+    echo_report(report, as_json=as_json)
     if not report.is_complete and not accept_failed_pages:
         raise typer.Exit(FAILED)
 

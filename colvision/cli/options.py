@@ -43,6 +43,13 @@ AnyCollectionOption = Annotated[
     typer.Option("--collection", metavar="NAME", show_default="all", help="Only this collection."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+MetaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--meta",
+        help="Note NAME=VALUE with every document (year=2021), NAME= removes; give it several times.",
+    ),
+]
 MemoryOption = Annotated[
     int | None,
     typer.Option(
@@ -101,6 +108,13 @@ OcrEngineOption = Annotated[
         help="Read their text by this: rapidocr, tesseract, or tesseract:deu+eng for other languages.",
     ),
 ]
+
+
+def ocr_engine_of(engine: str | None, *, ocr: bool) -> str | None:
+    """Which engine reads text, as `--ocr-engine` and `--ocr` say; None for none."""
+    return engine or ("auto" if ocr else None)
+
+
 WordsArgument = Annotated[
     list[str], typer.Argument(help="What to look for, in plain words; no quotes are needed.", show_default=False)
 ]
@@ -134,7 +148,7 @@ _QuantiseOption = Annotated[
     Quantise | None,
     _of_encoder("--quantise", "The encoder's backbone in fewer bits: less memory, less exact (experimental)."),
 ]
-_EncoderOption = Annotated[
+EncoderOption = Annotated[
     str | None,
     typer.Option(
         "--encoder",
@@ -226,7 +240,7 @@ _ENCODER_OPTIONS = {  # the fields of `EncoderOptions`
 }
 
 
-def encoder_options(name: object = _EncoderOption) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def encoder_options(name: object = EncoderOption) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command with the parameter `encoder: EncoderSpec` the options that make one.
 
     typer reads a command's signature. It is shown one in which the options stand in the place of the parameter, and

@@ -8,17 +8,19 @@ import typer
 from rich.markup import escape
 
 import colvision
-from colvision.cli.console import echo, format_count, stderr
+from colvision.cli.console import echo, echo_report, format_count, stderr
 from colvision.cli.options import (
     CollectionOption,
     JsonOption,
     KeepFreeOption,
     LibraryOption,
     MemoryOption,
+    MetaOption,
     OcrEngineOption,
     OcrOption,
     RendererOption,
     encoder_options,
+    ocr_engine_of,
     select_collection,
 )
 from colvision.core.metadata import parse_metadata
@@ -34,10 +36,7 @@ def watch(
     folder: Annotated[Path, typer.Argument(help="The folder to watch, with those in it.", show_default=False)],
     library: LibraryOption,
     collection: CollectionOption = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option(help="Note NAME=VALUE with every document (year=2021); give it several times."),
-    ] = None,
+    meta: MetaOption = None,
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often to look at the folder.")] = 5.0,
     ocr: OcrOption = False,
     ocr_engine: OcrEngineOption = None,
@@ -60,7 +59,8 @@ def watch(
         def on_look(look: FolderLook) -> None:
             nonlocal told
             for path in look.gone:
-                _tell({"gone": str(path)}, f"{path}: gone from the folder; its document stays", as_json=as_json)
+                line = f"{path}: gone from the folder; its document stays"
+                echo(json.dumps({"gone": str(path)}) if as_json else line)
             state = _state(look)
             if state != told:
                 stderr.print(escape(state), soft_wrap=True)
@@ -68,14 +68,14 @@ def watch(
 
         def on_file(report: colvision.FileReport) -> None:
             if report.outcome != "same" or report.changes:
-                _tell(report.to_dict(), str(report), as_json=as_json)
+                echo_report(report, as_json=as_json)
 
         stderr.print(escape(f"watching {folder} every {every:g} s; Ctrl+C stops"), soft_wrap=True)
         for report in into.watch(
             folder,
             every=every,
             metadata=parse_metadata(meta) if meta else None,
-            ocr=ocr_engine or ("auto" if ocr else None),
+            ocr=ocr_engine_of(ocr_engine, ocr=ocr),
             on_file=on_file,
             on_look=on_look,
         ):
@@ -87,7 +87,3 @@ def _state(look: FolderLook) -> str:
     waiting = f", {look.waiting} not looked at twice yet" if look.waiting else ""
     left_out = f", {look.left_out} that are neither PDF nor image left out" if look.left_out else ""
     return look.trouble or f"{format_count(look.files, 'file')} in the folder{left_out}{waiting}"
-
-
-def _tell(values: dict[str, object], line: str, *, as_json: bool) -> None:
-    echo(json.dumps(values) if as_json else line)

@@ -238,7 +238,7 @@ def test_the_command_prints_the_answer_and_what_it_cites_after_what_was_sent(by_
     chat.pieces = ["\x1b[31mOpen it", ' [1: "bleed valve"]', " [7]."]
     done = by_command()
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("[31mOpen it [1] [7].\n\n")
+    assert done.stdout.startswith("\\x1b[31mOpen it [1] [7].\n\n")
     assert '[1] pump.tiff, page 1: "bleed valve"\n' in done.stdout and "[7] is no page that was sent" in done.stdout
     assert "looker at 127.0.0.1" in done.stderr and "[1] pump.tiff, page 1 (" in done.stderr
 

@@ -38,6 +38,17 @@ def test_the_tab_is_called_as_the_question_and_questions_are_found_again(page, s
     page.keyboard.press("Escape")
 
 
+def test_a_browser_that_is_told_to_keep_nothing_searches_all_the_same(page, server):
+    refuse = "{ get() { throw new DOMException('refused', 'SecurityError'); } }"
+    for name in ("localStorage", "sessionStorage"):
+        page.add_init_script(f"Object.defineProperty(window, '{name}', {refuse})")
+    drive.show(page, server)
+    search(page, "oil filter")
+    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    page.locator(".cv-choose-page").first.check()
+    expect(page.locator("#cv-chosen-count")).to_have_text("1 page chosen")
+
+
 def test_a_collection_that_was_made_a_moment_ago_is_new_and_no_other_is(page, server):
     drive.show(page, server)
     page.get_by_role("button", name="New collection").click()
