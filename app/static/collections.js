@@ -106,6 +106,8 @@ export class Collections {
     if (drawn !== this.drawn) select.replaceChildren(...names.map((name) => make("option", { value: name }, text(name))));
     this.drawn = drawn;
     select.value = chosen;
-    byId("cv-collection-more").disabled = !this.names.includes(chosen); // there is nothing yet to rename or to delete
+    const isNew = !this.names.includes(chosen);
+    Object.assign(byId("cv-collection-more"), { disabled: isNew,
+      title: isNew ? "Rename or delete it once its first page is read: until then it is a name" : "Rename or delete this collection" });
   }
 }

@@ -12,12 +12,14 @@ export class Questions {
     this.button = byId("cv-questions-button");
     this.panel = byId("cv-questions");
     this.button.addEventListener("click", () => this.reveal(this.panel.hidden));
-    this.panel.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      this.reveal(false);
-      this.button.focus();
-    });
+    for (const part of /** @type {HTMLElement[]} */ ([this.panel, this.button])) {
+      part.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape" || !this.isRevealed) return;
+        event.stopPropagation();
+        this.reveal(false);
+        this.button.focus();
+      });
+    }
     byId("cv-questions-clear").addEventListener("click", () => {
       write(read().filter((each) => each.isKept));
       this.draw();

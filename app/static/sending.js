@@ -67,7 +67,8 @@ export class Sending {
 export class Notice {
   /** @param {HTMLElement} list
    * @param {(count: number) => string} title */
-  constructor(list, title) {
+  constructor(list, title, { isGood = false } = {}) {
+    this.isGood = isGood;
     this.list = list;
     this.title = title;
     /** @type {HTMLElement[]} */
@@ -82,7 +83,8 @@ export class Notice {
       this.show();
       act[1]();
     } }, act[0]);
-    const entry = make("li", {}, make("bdi", {}, name), reason ? `: ${reason} ` : "", button);
+    const said = reason?.startsWith(`${name} `) ? reason.slice(name.length) : reason && `: ${reason}`; // it may begin with the name
+    const entry = make("li", {}, make("bdi", {}, name), said ? `${said} ` : "", button);
     this.entries.push(entry);
     this.show();
   }
@@ -97,7 +99,7 @@ export class Notice {
         this.entries = [];
         this.show();
       } }, "×");
-    this.row = make("li", { class: "cv-row is-refused" },
+    this.row = make("li", { class: this.isGood ? "cv-row" : "cv-row is-refused" },
       make("details", { class: "cv-fold", open: isOpen }, make("summary", {}, title),
         make("ul", { class: "cv-meta cv-listed", tabindex: 0, "aria-label": title }, ...this.entries)), close);
     this.list.append(this.row);

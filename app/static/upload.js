@@ -21,7 +21,7 @@ export class Uploads {
     /** @type {Sending[]} */
     this.waiting = []; // to be sent: the first one is
     this.refused = new Notice(this.list, (count) => `${plural(count, "file")} not added`);
-    this.known = new Notice(this.list, (count) => `${plural(count, "file")} here already`);
+    this.known = new Notice(this.list, (count) => `${plural(count, "file")} here already`, { isGood: true });
     this.leftOut = new Notice(this.list, (count) => `${plural(count, "file")} left out: neither PDF nor image, or not readable`);
     this.lost = new Notice(this.list, (count) => `${plural(count, "file")} not sent, as the page was left before: choose them again`);
     const folder = byId("cv-folder");

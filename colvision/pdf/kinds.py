@@ -78,7 +78,7 @@ def detect_kind(path: Path, name: str | None = None) -> FileKind:
         return "webp"
     if b"%PDF-" in head:
         return "pdf"
-    begins = head.lstrip()[:24].decode("ascii", "replace")
+    begins = " ".join(head.lstrip()[:24].decode("ascii", "replace").split())
     raise UnsupportedFile(
         f"{name or path.name} is not a PDF, PNG, JPEG, WebP or TIFF file, whatever its name says "
         f"(it begins with {begins!r}); save it as one of these"
