@@ -16,6 +16,9 @@ from ..threads import Threads
 from ..views import PageWordsView, QueryImageView
 from .responses import KEPT_BY_NOBODY, content
 
+# A browser shows an address that a page has shown before without asking for it again.
+_VERSION = "any text: another one makes another address of a document that was replaced"
+
 
 def image_routes(service: LibraryService, reading: Threads) -> APIRouter:
     router = APIRouter()
@@ -53,6 +56,7 @@ def file_routes(service: LibraryService, drawing: Threads) -> APIRouter:
         page: NumberInPath,
         width: Annotated[int | None, Query(ge=64, le=2000)] = None,
         box: Fractions | None = None,
+        version: Annotated[str | None, Query(max_length=64, description=_VERSION)] = None,
     ) -> Response:
         """The page's image, or the part of it in a `box`, a JPEG, at most `width` pixels wide."""
         data = service.page_image(document, page, width, parse_fractions(box))

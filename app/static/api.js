@@ -155,12 +155,18 @@ export const retry = (job) => call(`/jobs/${job}/retry`, { method: "POST" });
 /** @returns {Promise<Api.Answers["DELETE /jobs/{key}"]>} */
 export const dismiss = (job) => call(`/jobs/${job}`, { method: "DELETE" });
 
+// What tells the files apart from which a document was made, one after the other: the browser keeps what an address shows.
+const versionOf = (document) => lastRead.library?.documents.find((each) => each.id === document)?.sha256.slice(0, 12);
+
+/** @param {string} document
+ * @param {number | string} page
+ * @param {number} [width] */
 export const pageImage = (document, page, width) =>
-  `${ROOT}/documents/${part(document)}/pages/${page}/image${width ? `?width=${width}` : ""}`;
+  `${ROOT}/documents/${part(document)}/pages/${page}/image?${queryString({ width, version: versionOf(document) })}`;
 
 // A part of it: `box` is left, top, right, bottom in fractions of the page.
 export const pagePart = (document, page, box, width) =>
-  `${ROOT}/documents/${part(document)}/pages/${page}/image?width=${width}&box=${box.map((each) => each.toFixed(4)).join(",")}`;
+  `${pageImage(document, page, width)}&box=${box.map((each) => each.toFixed(4)).join(",")}`;
 
 // A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come.
 export async function loadPageImage(document, page) {

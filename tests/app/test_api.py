@@ -117,7 +117,7 @@ def test_a_judgement_is_taken_and_exported_as_a_file(client, document):
 
 
 def test_page_images_and_files_have_fixed_types_and_are_kept_by_no_cache(client, document):
-    image = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100})
+    image = client.get(f"/api/v1/documents/{document}/pages/1/image", params={"width": 100, "version": "2"})
     assert Image.open(io.BytesIO(image.content)).width == 100
     file = client.get(f"/api/v1/documents/{document}/file")
     assert (image.headers["content-type"], file.headers["content-type"]) == ("image/jpeg", "image/tiff")

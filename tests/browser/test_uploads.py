@@ -142,5 +142,8 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     row.get_by_role("button", name="Replace it").click()
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
     expect(page.locator("#cv-place")).to_have_text("page 1 of 2")  # of the version that took its place
+    [stator] = [each for each in documents(page, server) if each["name"] == "stator.tiff"]
+    shown = "async id => (await import('/app/static/api.js')).pageImage(id, 1)"
+    assert stator["sha256"][:12] in page.evaluate(shown, stator["id"]), "an <img> of this address shows the old version"
     assert ["replace=true" in url for url in sent] == [False, True, True]
     assert json.loads(page.evaluate("sessionStorage.getItem('colvision-unsent')")) == []
