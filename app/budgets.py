@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from colvision.errors import DiskFull, LibraryReadOnly, LimitExceeded, QueueFull
-from colvision.library import Job, Library
+from colvision.library import Job
 from colvision.store.disk import KEEP_FREE, check_room, kept_free
 
+from .opened import OpenLibrary
 from .settings import Busy, Quota
 
 
@@ -68,7 +69,7 @@ class Arrival:
 class Budgets:
     """Those of one server. What another one on the same library has queued, and taken of the disk, counts as well."""
 
-    def __init__(self, library: Library, quota: Quota) -> None:
+    def __init__(self, library: OpenLibrary, quota: Quota) -> None:
         self._library = library
         self._quota = quota
         self._arrivals: set[Arrival] = set()

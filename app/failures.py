@@ -24,6 +24,7 @@ from colvision.errors import (
     LibraryLocked,
     LibraryReadOnly,
     LimitExceeded,
+    NotInCluster,
     PageNotFound,
     UnsupportedFile,
 )
@@ -49,6 +50,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (AlreadyHere, 409),
     (LimitExceeded, 413),
     (TooSlow, 408),
+    (NotInCluster, 422),
     (Busy, 429),
     (DiskFull, 507),
     (LimitReached, 422),

@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colvision.cli.options import DeviceMemoryOption, EncoderOption, LibraryOption, SearchDeviceOption
+from colvision.cli.options import (
+    DeviceMemoryOption,
+    EncoderOption,
+    LibraryOption,
+    SearchDeviceOption,
+    open_searchable,
+)
+from colvision.encoders.spec import EncoderSpec
 from colvision.environment import ANSWERS_KEY_VARIABLE, ENCODER_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError, MissingExtra
 from colvision.signals import exit_when_terminated
 
-from .settings import Settings, encoder_from_environment, sample_files
+from .settings import Settings, encoder_from_environment, ocr_from_environment, sample_files
 
 if TYPE_CHECKING:
     from .security import App
@@ -117,17 +124,18 @@ def serve(settings: Settings, *, sample: bool = False) -> None:
     """
     _check_packages()
     from colvision.encoders import load_reranker
-    from colvision.library import open_library
 
     from .services.library import LibraryService
 
     reranker = load_reranker(settings.reranker) if settings.reranker else None
     with (
-        open_library(
+        open_searchable(
             settings.library,
-            encoder=encoder_from_environment(),
+            encoder=EncoderSpec(encoder_from_environment()),
+            create=True,
             search_device=settings.search_device,
             device_memory=settings.device_memory,
+            ocr=ocr_from_environment(),
         ) as library,
         listen(settings.host, settings.port) as listening,
     ):
@@ -203,11 +211,19 @@ def warming(warm: Callable[[], object]) -> Iterator[None]:
 
 
 def reading(service: "LibraryService") -> AbstractContextManager[object]:
-    """A worker, kept running; none where the library cannot be written, and so nothing can be read."""
+    """A worker, kept running; none where the library cannot be written, and so nothing can be read.
+
+    The files of a cluster are read by its replicas, so a thread of this process will do.
+    """
+    from colvision.cluster.layout import is_cluster
+
     from .supervisor import Supervisor
+    from .worker import ReadingThread
 
     if service.library.read_only:
         return nullcontext()
+    if is_cluster(service.library.path):
+        return ReadingThread(service.library)
     command = [*service.settings.worker, str(service.library.path), str(os.getpid())]
     return Supervisor(service.library.jobs, command, on_trouble=partial(setattr, service, "worker_trouble"))
 

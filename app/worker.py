@@ -10,13 +10,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
 
 from colvision.errors import ColvisionError
-from colvision.library import Library, open_library
+from colvision.library import open_library
 from colvision.parallel import usable_cores
 from colvision.signals import exit_when_terminated
 
 from .budgets import disk_trouble
+from .opened import OpenLibrary
 from .services.watched import FolderReader
 from .settings import NOT_THE_FILE, encoder_from_environment, ocr_from_environment
 
@@ -26,10 +30,10 @@ _NICENESS = 10
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def work(library: Library, *, parent: int) -> None:
-    """Takes one job after the other for as long as the process `parent` lives, and files of watched folders between."""
+def work(library: OpenLibrary, *, parent: int | None = None, is_wanted: Callable[[], bool] = lambda: True) -> None:
+    """Takes one job after the other, and files of watched folders between, while it is wanted and `parent` lives."""
     folders = FolderReader(library)
-    while os.getppid() == parent:
+    while is_wanted() and parent in (None, os.getppid()):
         job = None
         try:
             can_read = library.jobs.active() and not disk_trouble(library.path)
@@ -45,6 +49,28 @@ def work(library: Library, *, parent: int) -> None:
                 raise SystemExit(NOT_THE_FILE) from error  # nobody else takes it while this process lives
             time.sleep(_REST_SECONDS)
         time.sleep(_POLL_SECONDS)
+
+
+class ReadingThread:
+    """Works in this process, which waits for others that read: the replicas of a cluster. A context manager."""
+
+    def __init__(self, library: OpenLibrary) -> None:
+        self._library = library
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="colvision-reading", daemon=True)
+
+    def __enter__(self) -> "ReadingThread":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stopping.set()
+        self._thread.join(_REST_SECONDS)
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            with suppress(SystemExit):  # of a job that could not be ended: this library may claim it again
+                work(self._library, is_wanted=lambda: not self._stopping.is_set())
 
 
 def exit_with_parent(parent: int) -> None:

@@ -140,10 +140,7 @@ class Documents:
         if not chosen:
             raise ValueError("no page is chosen: give at least one")
         for row, _ in chosen:
-            if not row.upload and any(Path(source).resolve() == Path(path).resolve() for source in row.paths):
-                raise ValueError(
-                    f"{path} is the file that {row.name!r} came from, and would be lost: give the new PDF another name"
-                )
+            check_not_source(row, Path(path))
         with atomic_path(Path(path)) as unfinished:
             return max(write_searchable((self._searchable_page(row, number) for row, number in chosen), unfinished))
 
@@ -185,3 +182,11 @@ class Documents:
             return None
         names = [document] if isinstance(document, str) else document
         return frozenset(self._store.find(name, collection=self._name).id for name in names)
+
+
+def check_not_source(row: DocumentRow, path: Path) -> None:
+    """Raises `ValueError` where a path that is to be written is the file that a document came from."""
+    if not row.upload and any(Path(source).resolve() == path.resolve() for source in row.paths):
+        raise ValueError(
+            f"{path} is the file that {row.name!r} came from, and would be lost: give the new PDF another name"
+        )

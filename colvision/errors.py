@@ -26,7 +26,8 @@ ColvisionError
 │   ├── PageNotFound
 │   ├── SnapshotOutdated       a partition has changed while a question was answered
 │   ├── PartitionUnavailable   no replica of a partition of a cluster answers
-│   └── ClusterBusy            as many questions wait as a cluster takes at once
+│   ├── ClusterBusy            as many questions wait as a cluster takes at once
+│   └── NotInCluster           what one library can do and a cluster cannot
 └── MissingExtra               an optional package is not installed
 Wrong arguments stay `ValueError`.
 """
@@ -148,6 +149,14 @@ class PartitionUnavailable(LibraryError):
 
 class ClusterBusy(LibraryError):
     """As many questions are being answered as a cluster takes at once, and none was done in time."""
+
+
+class NotInCluster(LibraryError):
+    """One library can do it, and a cluster cannot."""
+
+    @classmethod
+    def of(cls, what: str, instead: str) -> "NotInCluster":
+        return cls(f"{what} in a cluster: {instead}")
 
 
 class MissingExtra(ColvisionError):

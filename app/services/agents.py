@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from colvision.errors import InputError, LibraryDamaged
 from colvision.explain import Explanation
-from colvision.library import Document, Job, Library
+from colvision.library import Document, Job
 from colvision.search import Hit
 
 from ..agent_views import (
@@ -21,6 +21,7 @@ from ..agent_views import (
     WordMatch,
 )
 from ..explanation_view import view_matches
+from ..opened import OpenLibrary
 from ..settings import LimitReached, Quota
 from ..views import JobView, MatchView
 from .library import LibraryService
@@ -39,7 +40,7 @@ class AgentService:
     `DocumentAmbiguous`, and what takes a page `PageNotFound`.
     """
 
-    def __init__(self, library: Library, quota: Quota) -> None:
+    def __init__(self, library: OpenLibrary, quota: Quota) -> None:
         self._library = library
         self._quota = quota
 

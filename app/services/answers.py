@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 from colvision.core.page import Box
 from colvision.core.text import is_text, page_form
 from colvision.errors import ColvisionError
-from colvision.library import Library
 
 from ..explanation_view import view_matches
+from ..opened import OpenLibrary
 from ..settings import Busy, LimitReached, Quota
 from ..views import AnswerEventView, CitationView, SentPageView, SentView
 from .chat import ChatAnswer, ChatEndpoint, ChatFailed
@@ -47,7 +47,7 @@ class Prompt:
 class AnswerService:
     """Answers from one library by one endpoint, as many at once as the quota allows."""
 
-    def __init__(self, library: Library, endpoint: ChatEndpoint, quota: Quota) -> None:
+    def __init__(self, library: OpenLibrary, endpoint: ChatEndpoint, quota: Quota) -> None:
         self.endpoint = endpoint
         self._library = library
         self._quota = quota
@@ -97,7 +97,7 @@ class WrittenAnswer:
     """An answer as it comes. Close it, also when it is read to its end."""
 
     def __init__(
-        self, library: Library, sent: SentView, answer: ChatAnswer, most: int, release: Callable[[], None]
+        self, library: OpenLibrary, sent: SentView, answer: ChatAnswer, most: int, release: Callable[[], None]
     ) -> None:
         self._library = library
         self._sent = sent

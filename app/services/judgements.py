@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colvision.errors import LibraryError
-from colvision.library import Document, Library
+from colvision.library import Document
 from colvision.store.judgements import FORMER_FILE, Judgement, Verdict
 
+from ..opened import OpenLibrary
 from ..settings import LimitReached, Quota
 
 
@@ -24,7 +25,7 @@ class JudgedPage(NamedTuple):
 class Judgements:
     """The verdicts of one library; safe to share between threads. `warning` tells of those that cannot be read."""
 
-    def __init__(self, library: Library, quota: Quota) -> None:
+    def __init__(self, library: OpenLibrary, quota: Quota) -> None:
         self._kept = library.judgements
         self._quota = quota
         self.warning = self._take_over()

@@ -18,11 +18,12 @@ import colvision
 from colvision.core.metadata import Metadata
 from colvision.core.reranker import Reranker
 from colvision.errors import ColvisionError, LibraryDamaged, PageNotFound
-from colvision.library import CollectionStatus, Document, Library
+from colvision.library import CollectionStatus, Document
 from colvision.maxsim import token_maxima
 from colvision.search.rerank import RerankOptions
 
 from ..budgets import Budgets, disk_trouble
+from ..opened import OpenLibrary
 from ..settings import LimitReached, Settings, sample_files
 from ..views import AnswersView, CollectionView, DocumentView, HealthView, LibraryView, PageWordsView, PrintedWordView
 from .answers import AnswerService
@@ -52,7 +53,7 @@ class LibraryService:
     The library is given open, with whatever encoder it has: the tests give it one that needs no weights.
     """
 
-    def __init__(self, library: Library, settings: Settings, reranker: Reranker | None = None) -> None:
+    def __init__(self, library: OpenLibrary, settings: Settings, reranker: Reranker | None = None) -> None:
         self._start = secrets.token_hex(8)
         self.worker_trouble = ""  # why no document is read at present, as the supervisor of the worker knows it
         self.library = library
@@ -216,14 +217,14 @@ class LibraryService:
         return [each for name in names for each in self.library.collection(name).documents()]
 
 
-def _answers(library: Library, settings: Settings) -> AnswerService | None:
+def _answers(library: OpenLibrary, settings: Settings) -> AnswerService | None:
     if not settings.answers:
         return None
     endpoint = ChatEndpoint(settings.answers, settings.answers_model, settings.answers_key)
     return AnswerService(library, endpoint, settings.quota)
 
 
-def warm_up(library: Library) -> None:
+def warm_up(library: OpenLibrary) -> None:
     """Loads the encoder and makes a search ahead of the first: loops are compiled, shards opened.
 
     In an empty library nothing is compared, so one vector is. A failure is left to the user's own query, which can show

@@ -11,8 +11,8 @@ from PIL import Image
 from colvision.core.embedding import Floats
 from colvision.core.page import Box
 from colvision.explain import Explanation
-from colvision.library import Library
 
+from ..opened import OpenLibrary
 from ..views import MatchView
 
 LONGEST = 1568  # pixels of the longer side: models are given no more of a picture than about that
@@ -46,7 +46,7 @@ def parse_box(values: Sequence[float]) -> Box:
     return box
 
 
-def page_picture(library: Library, document: str, page: int, box: Box | None = None) -> Picture:
+def page_picture(library: OpenLibrary, document: str, page: int, box: Box | None = None) -> Picture:
     """A page, or a place on it, at most `LONGEST` pixels long; never larger than it is kept.
 
     Raises `DocumentNotFound`, `PageNotFound`, `LibraryDamaged`.

@@ -9,12 +9,12 @@ from typing import Any
 
 from colvision.core.page import parse_page
 from colvision.errors import ColvisionError, DocumentNotFound, EncoderMismatch, LibraryDamaged, PageNotFound
-from colvision.library import Library
 from colvision.search import Answer, Hit, Mode
 from colvision.search.rerank import RerankOptions
 from colvision.store.judgements import Verdict
 
 from ..explanation_view import view_answer, view_explanation, view_found
+from ..opened import OpenLibrary
 from ..settings import LimitReached
 from ..views import AnswerView, ExplanationView, FoundView
 from .images import QueryImages
@@ -69,7 +69,7 @@ class SearchService:
     """What a user asks of one library; safe to share between threads."""
 
     def __init__(
-        self, library: Library, judgements: Judgements, images: QueryImages, reranking: RerankOptions | None = None
+        self, library: OpenLibrary, judgements: Judgements, images: QueryImages, reranking: RerankOptions | None = None
     ) -> None:
         self._library = library
         self._reranking = reranking

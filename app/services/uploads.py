@@ -9,11 +9,12 @@ from pathlib import Path
 
 from colvision.core.metadata import Metadata, merge_metadata, metadata_text
 from colvision.errors import ColvisionError
-from colvision.library import Job, Library
+from colvision.library import Job
 from colvision.pdf import inspect_file
 from colvision.store.identity import clean_document_name
 
 from ..budgets import Arrival, Budgets
+from ..opened import OpenLibrary
 from ..settings import LimitReached, Quota, sample_files
 from ..views import JobView
 from .spool import Spool
@@ -33,7 +34,7 @@ class AlreadyHere(ColvisionError):
 class Uploads:
     """The queue of one library, as the application fills it."""
 
-    def __init__(self, library: Library, quota: Quota, budgets: Budgets) -> None:
+    def __init__(self, library: OpenLibrary, quota: Quota, budgets: Budgets) -> None:
         self._library = library
         self._quota = quota
         self._budgets = budgets

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from colvision.atomic_io import atomic_write
 from colvision.ingest.paths import shown_path
 from colvision.ingest.watch import FolderLook, FolderWatch
-from colvision.library import Library
 
+from ..opened import OpenLibrary
 from ..settings import LimitReached
 from ..views import WatchedFileView, WatchedFolderView
 
@@ -94,7 +94,7 @@ class WatchedFolders:
 class FolderReader:
     """Reads the files of the watched folders, one at a time, in the process that reads."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: OpenLibrary) -> None:
         self._library = library
         self._folders = WatchedFolders(library.path)
         self._watches: dict[WatchedFolder, FolderWatch] = {}

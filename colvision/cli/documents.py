@@ -18,7 +18,6 @@ from colvision.cli.options import (
     DocumentArgument,
     JsonOption,
     LibraryOption,
-    open_existing,
     open_searchable,
     select_collection,
 )
@@ -81,7 +80,7 @@ def export_pdf(
     collection: AnyCollectionOption = None,
 ) -> None:
     """Write a document as a PDF that can be searched: its page images, with the words that are known beneath them."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         pages = select_collection(opened, collection).export_pdf(name, out)
     echo(f"{out}: {format_count(pages, 'page')}")
 
@@ -105,7 +104,7 @@ def set_metadata(
 @commands.command()
 def collections(library: LibraryOption, as_json: JsonOption = False) -> None:
     """List the collections."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         found = opened.status().collections
     if as_json:
         echo(json.dumps([each.to_dict() for each in found]))
@@ -120,7 +119,7 @@ def collections(library: LibraryOption, as_json: JsonOption = False) -> None:
 @commands.command("rename-collection")
 def rename_collection(name: _CollectionArgument, new: _NewNameArgument, library: LibraryOption) -> None:
     """Call a collection otherwise."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         renamed = opened.rename_collection(name, new)
     echo(f"{name} is {renamed.name} now")
 
@@ -132,7 +131,7 @@ def delete_collection(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a collection with all its documents; `default` stays, empty."""
-    with open_existing(library) as opened:
+    with open_searchable(library) as opened:
         found = opened.collection(name).status()
         told = f"collection {found.name} ({format_count(found.documents, 'document')})"
         if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete {told}?", err=True)):

@@ -16,6 +16,7 @@ from colvision.cli.options import (
     SearchDeviceOption,
     check_candidates,
     encoder_options,
+    open_if_cluster,
 )
 from colvision.encoders.spec import EncoderSpec
 from colvision.search.rerank import CANDIDATES
@@ -28,7 +29,9 @@ commands = typer.Typer()
 def evaluate(
     pdf_dir: Annotated[Path, typer.Argument(help="The folder with the PDFs.", show_default=False)],
     queries: Annotated[Path, typer.Argument(help="Questions with the pages that answer them.", show_default=False)],
-    library: Annotated[Path | None, typer.Option(help="Keep the pages in this library, not in the cache.")] = None,
+    library: Annotated[
+        Path | None, typer.Option(help="Keep the pages in this library or cluster, not in the cache.")
+    ] = None,
     level: Annotated[
         str, typer.Option(help="Search the PDFs as they are (clean) or as light or heavy scans.")
     ] = "clean",
@@ -59,7 +62,8 @@ def evaluate(
     check_candidates(rerank, is_given=candidates != CANDIDATES)
     from colvision import evaluation  # a second, which the other commands need not wait for
 
-    with steps_bar("opening the PDFs") as on_progress:
+    opened = open_if_cluster(library, encoder=encoder, search_device=search_device)
+    with opened as cluster, steps_bar("opening the PDFs") as on_progress:
         listed = evaluation.read_pages_file(pages) if pages else None
         corpus = evaluation.find_corpus(pdf_dir, level=evaluation.parse_level(level), pages=listed)
         asked = evaluation.read_queries(queries)
@@ -74,12 +78,16 @@ def evaluate(
             ocr=ocr_engine or ("auto" if ocr else None),
             against=against,
             words=point,
-            library=library,
+            library=cluster or library,
             search_device=search_device,
             device_memory=device_memory,
         )
         report, answers = evaluation.evaluate(
-            corpus, asked, encoder=encoder.load(None), options=options, progress=on_progress
+            corpus,
+            asked,
+            encoder=cluster.encoder if cluster else encoder.load(None),
+            options=options,
+            progress=on_progress,
         )
         if run is not None:
             evaluation.write_run(answers, run)

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, overload
@@ -304,6 +305,7 @@ def open_searchable(
     create: bool = False,
     search_device: str | None = None,
     device_memory: int | None = None,
+    ocr: str | None = None,
 ) -> _Opened:
     """The library, or the cluster whose `cluster.json` the folder holds, for commands that know both.
 
@@ -317,7 +319,7 @@ def open_searchable(
         if search_device is not None:
             raise LibraryError("replicas of a cluster compare on processors: leave --search-device out")
         chosen = encoder or EncoderSpec()
-        options = ReplicaOptions(chosen, renderer=renderer, max_memory=max_memory, keep_free=keep_free)
+        options = ReplicaOptions(chosen, renderer=renderer, ocr=ocr, max_memory=max_memory, keep_free=keep_free)
         return open_cluster(library, encoder=chosen, replica_options=options)
     return colvision.open_library(
         library,
@@ -326,9 +328,23 @@ def open_searchable(
         max_memory=max_memory,
         keep_free=keep_free,
         renderer=renderer,
+        ocr=ocr,
         search_device=search_device,
         device_memory=device_memory,
     )
+
+
+def open_if_cluster(
+    library: Path | None, *, encoder: EncoderSpec, search_device: str | None
+) -> AbstractContextManager[Union["Cluster", None]]:
+    """The cluster of a folder, None for any other. Raises `LibraryError` as `open_searchable`."""
+    from colvision.cluster.layout import is_cluster
+
+    if library is None or not is_cluster(library):
+        return nullcontext()
+    opened = open_searchable(library, encoder=encoder, search_device=search_device)
+    assert not isinstance(opened, colvision.Library)
+    return opened
 
 
 def open_existing(

@@ -1,6 +1,7 @@
 """A cluster: what `open_cluster` returns. The same questions as to a library, asked of partitions."""
 
 import dataclasses
+import hashlib
 import io
 import tempfile
 from collections.abc import Callable, Iterable
@@ -11,30 +12,36 @@ from typing import Any
 
 from PIL import Image
 
-from colvision.cluster.actors import even_nodes
+from colvision.atomic_io import atomic_path
 from colvision.cluster.ingest import ClusterIngest
+from colvision.cluster.jobs import run_job
+from colvision.cluster.judgements import ClusterJudgements
 from colvision.cluster.layout import ClusterLayout, is_cluster
 from colvision.cluster.ray_extra import import_ray
+from colvision.cluster.registrar import end_actors
 from colvision.cluster.replica import ReplicaOptions
 from colvision.cluster.router import RouterOptions
 from colvision.cluster.session import ClusterSession
-from colvision.cluster.status import ClusterStatus, PartitionStatus, ReplicaStatus, status_warnings
+from colvision.cluster.status import ClusterStatus, PartitionStatus, ReplicaStatus, merge_collections, status_warnings
 from colvision.core.encoder import Encoder
 from colvision.core.metadata import Metadata
 from colvision.core.names import normal_name
 from colvision.core.page import PrintedWord
 from colvision.core.query import ScoredQuery
+from colvision.documents import check_not_source
 from colvision.encoders.spec import EncoderSpec
-from colvision.errors import CollectionNotFound, DocumentNotFound, FurtherEncoderNotFound
+from colvision.errors import CollectionNotFound, DocumentNotFound, FurtherEncoderNotFound, NotInCluster, PageNotFound
 from colvision.explain import Explanation
 from colvision.ingest import Callbacks, FileReport, IngestReport, Progress, Source
 from colvision.pdf import FailedPage, check_renderer
+from colvision.pdf.searchable import write_searchable
 from colvision.repair import Verification
 from colvision.search import Hit
 from colvision.searches import ExampleQuery, Searchable, SearchSession
-from colvision.status import Document
+from colvision.status import CollectionStatus, Document
 from colvision.store import Compaction
 from colvision.store.identity import clean_collection_name, clean_document_name
+from colvision.store.jobs import Job, JobQueue
 from colvision.store.records import DEFAULT_COLLECTION, DocumentRow
 from colvision.store.store import MeantDocument, choose_document
 
@@ -143,11 +150,11 @@ class ClusterDocuments(Searchable):
             return image.convert("RGB")
 
     def page_image_path(self, document: str, page: int) -> Path:
-        """A copy of the image of a page, a JPEG file, for as long as the cluster is open. Raises `PageNotFound`."""
+        """A copy of the image of a page, a JPEG file, to be read at once. Raises `PageNotFound`."""
         return self._copy(document, "page_image_path", page)
 
     def original_path(self, document: str) -> Path:
-        """A copy of the file that a document was made from, for as long as the cluster is open."""
+        """A copy of the file that a document was made from, to be read at once."""
         return self._copy(document, "original_path")
 
     def page_text(self, document: str, page: int) -> str:
@@ -221,6 +228,32 @@ class ClusterDocuments(Searchable):
         work = ClusterIngest(self._session, self._name, replace, metadata, pool, ocr)
         return work.run(sources, Callbacks(progress, cancel, on_file))
 
+    def find_file(self, path: str | Path) -> Document | None:
+        """As `Library.find_file`."""
+        with Path(path).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        parts = self._session.by_partition(self._router.ask("with_sha256", lambda _: (self._name, sha256)))
+        return next((each for each in parts if each is not None), None)
+
+    def export_pdf(self, document: str, path: str | Path) -> int:
+        """As `Library.export_pdf`."""
+        row = self._find(document)
+        numbers = self._ask(row.id, "page_numbers")
+        if not numbers:
+            raise PageNotFound(f"no page of {row.name!r} is stored: ingest it again")
+        return self.export_pages(((row.id, number) for number in numbers), path)
+
+    def export_pages(self, pages: Iterable[tuple[str, int]], path: str | Path) -> int:
+        """As `Library.export_pages`."""
+        chosen = [(self._find(document), number) for document, number in pages]
+        if not chosen:
+            raise ValueError("no page is chosen: give at least one")
+        for row, _ in chosen:
+            check_not_source(row, Path(path))
+        drawn = (self._ask(row.id, "searchable_page", number) for row, number in chosen)
+        with atomic_path(Path(path)) as unfinished:
+            return max(write_searchable(drawn, unfinished))
+
     def ingest_again(self, document: str) -> FileReport:
         """As `Library.ingest_again`."""
         row = self._find(document)
@@ -233,9 +266,7 @@ class ClusterDocuments(Searchable):
     def _copy(self, document: str, method: str, *given: Any) -> Path:  # noqa: ANN401
         row = self._find(document)
         name, data = self._router.ask_one(self._partition_of(row.id), "read_file", method, row.id, *given)
-        path = Path(self._session.files.name) / f"{row.id}-{row.sha256[:12]}-{name}"
-        path.write_bytes(data)
-        return path
+        return self._session.keep_file(f"{row.id}-{row.sha256[:12]}-{name}", data)
 
     def _ask(self, document: str, method: str, *given: Any) -> Any:  # noqa: ANN401  what the library returns
         row = self._find(document)
@@ -277,6 +308,14 @@ class ClusterCollection(ClusterDocuments):
     def name(self) -> str:
         return self._name
 
+    def status(self) -> CollectionStatus:
+        """As `Collection.status`, of all partitions. Raises `CollectionNotFound`."""
+        parts = self._session.by_partition(self._router.ask("collection_status", lambda _: (self._name,)))
+        known = [each for each in parts if each is not None]
+        if not known:
+            raise CollectionNotFound(f"there is no collection {self._name!r} in {self._session.layout.root}")
+        return merge_collections(known)
+
 
 class Cluster(ClusterDocuments):
     """Documents in partitions on several machines; safe to share between threads. Close it, or use it as a context
@@ -304,6 +343,31 @@ class Cluster(ClusterDocuments):
         """The cluster's encoder, in this process. Raises `EncoderError`."""
         return self._session.encoder
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written beside `cluster.json`, so that no job can wait."""
+        return self._session.store.read_only
+
+    @property
+    def jobs(self) -> JobQueue:
+        """As `Library.jobs`: `run_job` works on one. They lie beside the partitions."""
+        return self._session.store.jobs
+
+    @property
+    def judgements(self) -> ClusterJudgements:
+        """As `Library.judgements`."""
+        return ClusterJudgements(self._session.layout, self._router)
+
+    @property
+    def revision(self) -> str:
+        """As `Library.revision`."""
+        parts = self._session.by_partition(self._router.ask("revision", lambda _: ()))
+        return " ".join([self._session.store.revision, *parts])
+
+    def run_job(self, job: Job) -> Job:
+        """As `Library.run_job`; a job to encode a collection again fails with the reason."""
+        return run_job(self, job)
+
     def close(self) -> None:
         self._session.close()
         if self._shutdown is not None:
@@ -311,7 +375,7 @@ class Cluster(ClusterDocuments):
 
     def stop(self) -> None:
         """Ends the replicas, for all clients; what is stored stays, and the next `open_cluster` starts them again."""
-        self._session.actors.stop()
+        end_actors(self._session.actors)
 
     def __enter__(self) -> "Cluster":
         return self
@@ -328,15 +392,21 @@ class Cluster(ClusterDocuments):
         parts = self._session.by_partition(self._router.ask("read", lambda _: ("collections",)))
         return list(dict.fromkeys(name for names in parts for name in names))
 
-    def delete_collection(self, name: str) -> None:
-        """Removes a collection and all its documents, from one partition after the other."""
-        found = False
+    def rename_collection(self, name: str, new: str) -> ClusterCollection:
+        """Raises `NotInCluster`: half of the partitions would have the one name, and half the other."""
+        what, instead = f"{name!r} cannot be called {new!r}", "ingest its files into a collection of the new name"
+        raise NotInCluster.of(what, instead)
+
+    def delete_collection(self, name: str) -> CollectionStatus:
+        """As `Library.delete_collection`, from one partition after the other."""
+        removed = self.collection(name).status()
         for partition in self._router.partitions:
             with suppress(CollectionNotFound):
                 self._router.write(partition, "write", "delete_collection", name)
-                found = True
-        if not found:
-            raise CollectionNotFound(f"there is no collection {name!r} in {self.path}")
+        for job in self.jobs.active():
+            if job.collection == name:
+                self.jobs.cancel(job.key)
+        return removed
 
     def compact(self) -> tuple[Compaction, ...]:
         """As `Library.compact`, of each partition, one after the other."""
@@ -346,50 +416,27 @@ class Cluster(ClusterDocuments):
         """As `Library.verify`, of each partition, one after the other; nothing is repaired."""
         return tuple(self._router.ask_one(partition, "read", "verify") for partition in self._router.partitions)
 
-    def status(self) -> ClusterStatus:
-        """Every partition and replica; those that do not answer within seconds are said not to."""
-        found = self._session.actors.statuses()
+    def status(self, *, patience: float = 5.0) -> ClusterStatus:
+        """Every partition and replica; those that do not answer within `patience` seconds are said not to."""
+        found = self._session.actors.statuses(patience)
         partitions = tuple(_partition_status(number, replicas) for number, replicas in sorted(found.items()))
         return ClusterStatus(self.path, partitions, status_warnings(partitions))
 
     def rolling_restart(self) -> None:
         """Starts all replicas anew, where they are, one after the other: of each partition the others answer."""
-        for number in range(self.layout.replicas):
-            for partition in self._router.partitions:
-                self.move(partition, number, self._session.actors.node_of(partition, number))
+        self._session.register("restart_all")
 
     def move(self, partition: int, replica: int, node: str = "") -> None:
         """Starts a replica anew on another node, by Ray's id of it; "" for the one with the least to do.
 
         Where it is the only one of its partition, questions wait for it.
         """
-        actors = self._session.actors
-        chosen = node
-        if not chosen:
-            numbers = range(self.layout.replicas)
-            used = [actors.node_of(each, number) for each in self._router.partitions for number in numbers]
-            siblings = [actors.node_of(partition, number) for number in numbers if number != replica]
-            chosen = even_nodes(used, actors.nodes(), siblings)
         self._router.replicas(partition)[replica].is_dead = True
-        actors.restart(partition, replica, chosen)
+        self._session.register("move", partition, replica, node)
 
     def rebalance(self) -> int:
         """Moves replicas to nodes that have fewer, as after nodes were added; returns how many were moved."""
-        actors, moved = self._session.actors, 0
-        places = {
-            (partition, number): actors.node_of(partition, number)
-            for number in range(self.layout.replicas)
-            for partition in self._router.partitions
-        }
-        for (partition, number), node in places.items():
-            others = [place for key, place in places.items() if key != (partition, number)]
-            siblings = [place for key, place in places.items() if key[0] == partition and key[1] != number]
-            best = even_nodes(others, actors.nodes(), siblings)
-            is_crowded = node in siblings and best not in siblings
-            if not node or is_crowded or others.count(node) > others.count(best):
-                self.move(partition, number, best)
-                places[partition, number] = best
-                moved += 1
+        moved: int = self._session.register("rebalance")
         return moved
 
 

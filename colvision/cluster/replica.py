@@ -29,10 +29,11 @@ from colvision.pdf import RendererChoice
 from colvision.search.partial import InText, PartialAnswer, PartialSearch
 from colvision.search.statistics import CollectionStatistics
 from colvision.searches import ExampleQuery
-from colvision.status import Document
+from colvision.status import CollectionStatus, Document
 from colvision.store import Store
 from colvision.store.fulltext import TextStatistics
 from colvision.store.identity import SourceFile
+from colvision.store.judgements import Judgement, Verdict
 from colvision.store.records import DocumentRow
 from colvision.store.store import MeantDocument
 
@@ -102,8 +103,9 @@ class Replica:
         """Answers when it is ready."""
 
     def node(self) -> str:
-        """The id of the node of Ray that it runs on."""
-        return str(import_ray().get_runtime_context().get_node_id())
+        """The id of the node of Ray that it runs on, "" outside of Ray, which to ask would start one."""
+        ray = import_ray()
+        return str(ray.get_runtime_context().get_node_id()) if ray.is_initialized() else ""
 
     def begin(self, sent: SentQueries) -> list[BegunQuery | None]:
         """The statistics of this partition for each query; None where it does not have the collection."""
@@ -163,6 +165,28 @@ class Replica:
         except CollectionNotFound:
             return None
 
+    def collection_status(self, collection: str) -> CollectionStatus | None:
+        try:
+            return self._library.collection(collection).status()
+        except CollectionNotFound:
+            return None
+
+    def with_sha256(self, collection: str, sha256: str) -> Document | None:
+        """The document of a collection that was made from a file of these bytes."""
+        rows = self._library.store.documents(collection) if collection in self._library.collections() else []
+        found = next((row for row in rows if row.sha256 == sha256 and row.visible), None)
+        return None if found is None else self._library.document(found.id)
+
+    def judgements(self) -> list[Judgement]:
+        return self._library.judgements.all()
+
+    def verdict(self, judgement: Judgement) -> Verdict:
+        """On the page that one names."""
+        return self._library.judgements.verdict(judgement.text, judgement.document, judgement.page)
+
+    def revision(self) -> str:
+        return self._library.revision
+
     def example(self, document_id: str, page: int) -> ExampleQuery:
         return self._library.example(document_id, page)
 
@@ -217,6 +241,10 @@ class Replica:
     def write(self, method: str, *given: Any) -> tuple[Any, int]:  # noqa: ANN401
         """A method of the library that changes it, and the version of the mirror then."""
         return self._write(lambda library: getattr(library, method)(*given))
+
+    def judge(self, judgement: Judgement, limit: int) -> tuple[bool, int]:
+        """Keeps a verdict; False where there are too many."""
+        return self._write(lambda library: library.judgements.put(judgement, limit=limit))
 
     def _write(self, work: Callable[[Library], Any]) -> tuple[Any, int]:
         if self._mirror is None:

@@ -23,7 +23,8 @@ class RouterOptions:
     """`hedge` are the seconds after which another replica is asked as well, `time_limit` those that a question may take
     and `write_limit` those that a partition is waited for that is to be written. At most `max_in_flight` questions are
     asked at once; more wait. With `allow_partial` a partition that does not answer is left out of answers, which say
-    so.
+    so. Answers are `exact`, those of one library that compares all its pages; without, partitions that are large enough
+    choose candidates first, which is quicker, and what is rare is estimated by each.
     """
 
     hedge: float = 0.5
@@ -31,6 +32,7 @@ class RouterOptions:
     write_limit: float = 600.0
     max_in_flight: int = 32
     allow_partial: bool = False
+    exact: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.hedge < self.time_limit or self.max_in_flight < 1:

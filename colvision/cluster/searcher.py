@@ -60,6 +60,8 @@ class ClusterSearcher:
     def _answer(self, queries: Sequence[QueryEmbedding], collection: str, options: SearchOptions) -> list[Answer]:
         if options.first_stage is not None or (options.encoders or frozenset()) - {MAIN_ENCODER}:
             raise ValueError("a cluster asks no further encoders: leave `encoders` and `first_stage` out")
+        if self._router.options.exact:
+            options = replace(options, mode="exact")
         info = self._encoder().info
         with self._router.admitted():
             for _ in range(_TRIES):

@@ -3,13 +3,17 @@
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from colvision.atomic_io import atomic_write
 from colvision.cluster.actors import Actors, router_of
 from colvision.cluster.layout import ClusterLayout
 from colvision.cluster.ray_extra import import_ray
+from colvision.cluster.registrar import find_registrar
 from colvision.cluster.replica import ReplicaOptions
 from colvision.cluster.router import RouterOptions
 from colvision.cluster.searcher import ClusterSearcher
@@ -18,7 +22,10 @@ from colvision.core.reranker import Reranker
 from colvision.encoders.rerankers import load_reranker
 from colvision.encoders.spec import EncoderSpec
 from colvision.errors import PartitionUnavailable
+from colvision.store import Store
 
+_JOBS_FOLDER = "jobs"
+_KEPT_FILES = 1000  # page images, mostly: 200 MB
 _PAUSE = 0.2  # seconds before the registrar is asked again, which Ray is starting
 
 
@@ -31,18 +38,39 @@ class ClusterSession:
         self._ray = import_ray()
         self.layout = layout
         self.actors = Actors(layout, replicas, gpus)
-        self.actors.start()
+        self._registrar: Any = find_registrar(self.actors)
+        self._write_limit = options.write_limit
+        self.register("ensure")
         self.router = router_of(layout, options)
         self.searcher = ClusterSearcher(layout, self.router, lambda: self.encoder)
-        self.files = tempfile.TemporaryDirectory(prefix="colvision-cluster-")  # those of pages that were asked for
+        self._files = tempfile.TemporaryDirectory(prefix="colvision-cluster-")
+        self._kept: OrderedDict[str, Path] = OrderedDict()  # those of `_files`
+        self._keeping = threading.Lock()
         self._encoder = replicas.encoder
         self._rerankers: dict[str, Reranker] = {}
         self._loading = threading.Lock()
-        self._registrar: Any = self.actors.registrar()
+
+    @cached_property
+    def store(self) -> Store:
+        """Of jobs: a library without a document beside the partitions."""
+        return Store(self.layout.root / _JOBS_FOLDER)
 
     def close(self) -> None:
         self.router.close()
-        self.files.cleanup()
+        if "store" in self.__dict__:
+            self.store.close()
+        self._files.cleanup()
+
+    def keep_file(self, name: str, data: bytes) -> Path:
+        """A copy of a file that a replica has sent; it stays for as long as it is among the newest."""
+        with self._keeping:
+            if name not in self._kept:
+                self._kept[name] = Path(self._files.name) / name
+                atomic_write(self._kept[name], [data])
+            self._kept.move_to_end(name)
+            while len(self._kept) > _KEPT_FILES:
+                self._kept.popitem(last=False)[1].unlink(missing_ok=True)
+            return self._kept[name]
 
     @property
     def encoder(self) -> Encoder:
@@ -69,7 +97,7 @@ class ClusterSession:
     def register(self, method: str, *given: Any) -> Any:  # noqa: ANN401
         """What the registrar answers; one that is lost is waited for."""
         errors = self._ray.exceptions
-        deadline = time.monotonic() + self.router.options.write_limit
+        deadline = time.monotonic() + self._write_limit
         while True:
             try:
                 return self._ray.get(getattr(self._registrar, method).remote(*given))
@@ -79,7 +107,7 @@ class ClusterSession:
                 if time.monotonic() > deadline:
                     raise PartitionUnavailable(f"{self.layout.root} has no registrar: {error}") from error
                 time.sleep(_PAUSE)
-                self._registrar = self.actors.registrar()
+                self._registrar = find_registrar(self.actors)
 
     def by_partition(self, replies: Mapping[int, Any]) -> list[Any]:
         """The values of replies, in the order of the partitions."""

@@ -1,10 +1,11 @@
 """What a cluster holds, and how its partitions and replicas are."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from colvision.status import LibraryStatus
+from colvision.status import CollectionStatus, LibraryStatus, ShardBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,20 @@ class ClusterStatus:
     def documents(self) -> int:
         return sum(each.documents for each in self.partitions)
 
+    @property
+    def encoder(self) -> str:
+        """The name of the first partition's, "" where none answers."""
+        return next((each.library.encoder for each in self.partitions if each.library is not None), "")
+
+    @property
+    def collections(self) -> tuple[CollectionStatus, ...]:
+        """Those of all partitions that answer, each as one."""
+        parts: dict[str, list[CollectionStatus]] = {}
+        for each in self.partitions:
+            for part in each.library.collections if each.library is not None else ():
+                parts.setdefault(part.name, []).append(part)
+        return tuple(map(merge_collections, parts.values()))
+
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
         partitions = [
@@ -73,6 +88,30 @@ class ClusterStatus:
             "partitions": partitions,
             "warnings": list(self.warnings),
         }
+
+
+def merge_collections(parts: Sequence[CollectionStatus]) -> CollectionStatus:
+    """The parts of one collection as one; its generation and share of clipped components are the highest."""
+
+    def total(name: str) -> int:
+        return sum(getattr(each, name) for each in parts)
+
+    names = [each.name for each in fields(ShardBytes)]
+    return CollectionStatus(
+        name=parts[0].name,
+        encoder=next((each.encoder for each in parts if each.encoder is not None), None),
+        documents=total("documents"),
+        pages=total("pages"),
+        failed_pages=total("failed_pages"),
+        not_whole={name: summary for each in parts for name, summary in each.not_whole.items()},
+        vectors=total("vectors"),
+        shards=total("shards"),
+        bytes=total("bytes"),
+        shard_bytes=ShardBytes(**{name: sum(getattr(each.shard_bytes, name) for each in parts) for name in names}),
+        clipped_share=max(each.clipped_share for each in parts),
+        generation=max(each.generation for each in parts),
+        needs_reencoding=any(each.needs_reencoding for each in parts),
+    )
 
 
 def status_warnings(partitions: tuple[PartitionStatus, ...]) -> tuple[str, ...]:

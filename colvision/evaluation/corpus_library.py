@@ -3,9 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import platformdirs
 
@@ -18,7 +19,7 @@ from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationSetting
 from colvision.evaluation.runs import DEPTH, Run, RunEntry, rank
 from colvision.ingest import IngestReport, Progress
-from colvision.library import Library, open_library
+from colvision.library import open_library
 from colvision.ocr import choose_engine
 from colvision.search import Hit
 from colvision.search.rerank import CANDIDATES, RerankOptions
@@ -29,6 +30,14 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("colvision", appauthor=False)) / "evaluation"
 
 
+class SearchedLibrary(Protocol):
+    """What of a library an evaluation needs: a cluster has it as well."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+    def collection(self, name: str) -> Any: ...  # noqa: ANN401  a handle of the library's own kind
+
+
 _BATCH = 32  # queries that share a pass over the pages; after each of which progress is reported
 
 
@@ -36,7 +45,7 @@ _BATCH = 32  # queries that share a pass over the pages; after each of which pro
 class CorpusLibrary:
     """An open library whose collection `name` holds the corpus and nothing else."""
 
-    library: Library
+    library: SearchedLibrary
     name: str
     corpus: Corpus
     documents: dict[str, CorpusDocument]  # by document id
@@ -135,9 +144,9 @@ class CorpusLibrary:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationFolders:
-    """Where pages are kept: the folder of a library (one of their own in `cache` if None), and that of made PDFs."""
+    """Where pages are kept: a library, or its folder (one of their own in `cache` if None), and that of made PDFs."""
 
-    library: Path | None
+    library: Path | SearchedLibrary | None
     cache: Path
 
 
@@ -172,15 +181,25 @@ def open_corpus(
     pool, ocr = preparation.pool, preparation.ocr
     name = corpus_collection_name(corpus, replace(encoder.info, pool=pool), ocr)
     paths = corpus.files(folders.cache / "pdfs", progress=progress)
-    with open_library(
-        folders.library or folders.cache / "libraries" / name,
-        encoder=encoder,
-        search_device=preparation.search_device,
-        device_memory=preparation.device_memory,
-    ) as opened:
+    with _opened(folders, name, encoder, preparation) as opened:
         report = opened.collection(name).ingest(paths, pool=pool, ocr=ocr, progress=_IngestProgress(corpus, progress))
         reader = choose_engine(ocr).name if ocr else ""
         yield CorpusLibrary(opened, name, corpus, _documents(corpus, report), pool, reader)
+
+
+def _opened(
+    folders: EvaluationFolders, name: str, encoder: Encoder, preparation: Preparation
+) -> AbstractContextManager[SearchedLibrary]:
+    """One that is given open stays so."""
+    kept = folders.library
+    if kept is not None and not isinstance(kept, Path):
+        return nullcontext(kept)
+    return open_library(
+        kept or folders.cache / "libraries" / name,
+        encoder=encoder,
+        search_device=preparation.search_device,
+        device_memory=preparation.device_memory,
+    )
 
 
 def corpus_collection_name(corpus: Corpus, info: EncoderInfo, ocr: str | None = None) -> str:

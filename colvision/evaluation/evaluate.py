@@ -10,7 +10,14 @@ from colvision.core.reranker import Reranker
 from colvision.encoders import load_encoder, load_reranker
 from colvision.errors import InputError
 from colvision.evaluation.corpus import Corpus, TaskProgressCallback
-from colvision.evaluation.corpus_library import EvaluationFolders, Preparation, default_cache, is_readable, open_corpus
+from colvision.evaluation.corpus_library import (
+    EvaluationFolders,
+    Preparation,
+    SearchedLibrary,
+    default_cache,
+    is_readable,
+    open_corpus,
+)
 from colvision.evaluation.pointing import read_words
 from colvision.evaluation.queries import Query
 from colvision.evaluation.report import EvaluationReport, check_same_pages, compare, measure_groups
@@ -25,7 +32,8 @@ class EvaluationOptions:
     none: that of scans, for `text_fusion`. `rerank` is a reranker, or the name of one, for the best `candidates`.
     `against`: a TREC run to compare with; `words`: a file of words to point at.
 
-    The pages are kept in the `library`, or in one of their own in `cache`, which may be deleted at any time.
+    The pages are kept in the `library`, an open one or its folder, or in one of their own in `cache`, which may be
+    deleted at any time.
     `search_device` and `device_memory` are those of `open_library`: they change no figure.
     """
 
@@ -38,7 +46,7 @@ class EvaluationOptions:
     ocr: str | None = None
     against: Path | None = None
     words: Path | None = None
-    library: Path | None = None
+    library: Path | SearchedLibrary | None = None
     cache: Path | None = None
     search_device: str | None = None
     device_memory: int | None = None

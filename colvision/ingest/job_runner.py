@@ -26,6 +26,18 @@ _STATES: Mapping[FileOutcome, JobState] = {
 }
 
 
+Outcome = tuple[JobState, str, str]  # of a job, with the reason and the document's id
+
+
+def file_outcome(job: Job, file: FileReport) -> Outcome:
+    """How a job ends whose file was read so."""
+    reason = file.reason
+    if file.outcome == "same":
+        called = "" if file.name == job.name else f", {file.name}"
+        reason = "; ".join([f"the same bytes as a document that is already here{called}", *map(str, file.changes)])
+    return _STATES[file.outcome], reason, file.document_id
+
+
 def run_job(
     store: Store, encoder: Callable[[], Encoder], job: Job, *, options: IngestOptions, others: LoadEncoder
 ) -> Job:
@@ -85,26 +97,21 @@ class _JobProgress:
         return Callbacks(on_progress or self.report, lambda: self.is_stopped)
 
 
-def _ingest_file(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+def _ingest_file(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> Outcome:
     assert job.path is not None
     uploads, callbacks = [Upload(job.path, job.name, job.document)], _JobProgress(store, job).callbacks()
-    file = ingest_files(store, encoder, uploads, options=options, callbacks=callbacks).files[0]
-    reason = file.reason
-    if file.outcome == "same":
-        called = "" if file.name == job.name else f", {file.name}"
-        reason = "; ".join([f"the same bytes as a document that is already here{called}", *map(str, file.changes)])
-    return _STATES[file.outcome], reason, file.document_id
+    return file_outcome(job, ingest_files(store, encoder, uploads, options=options, callbacks=callbacks).files[0])
 
 
-def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+def _resume(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> Outcome:
     row = store.find(job.document)
     if row.state == READY and not row.failed:  # completed since it was queued: nothing is missing
         return "ready", "", row.id
     file = ingest_again(store, encoder, row, options=options, callbacks=_JobProgress(store, job).callbacks())
-    return _STATES[file.outcome], file.reason, file.document_id
+    return file_outcome(job, file)
 
 
-def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> tuple[JobState, str, str]:
+def _reencode(store: Store, encoder: Encoder, job: Job, options: IngestOptions) -> Outcome:
     pages = sum(row.pages for row in store.reencoding.remaining(job.collection))
     job_progress = _JobProgress(store, job)
     done: dict[str, Progress] = {}  # by document

@@ -38,6 +38,7 @@ class PageSearch:
     """One pass over the pages of one filter: `scope` are those that may be found, None for all.
 
     `known` (pages, t) are the best similarities of all pages for its one query, where they were compared before.
+    `ignores_lists`: what all pages have is counted, also where inverted lists could tell about.
     """
 
     table: PageTable
@@ -45,6 +46,7 @@ class PageSearch:
     scope: Pages | None
     memory: int
     known: Floats | None = None
+    ignores_lists: bool = False
 
     @property
     def pages(self) -> Pages:
@@ -74,8 +76,8 @@ class PageSearch:
 
     @property
     def _has_lists(self) -> bool:
-        is_probability = self.info.calibration.is_probability
-        return is_probability and any(part.centroids is not None for part in self.table.snapshot.shards)
+        is_read = self.info.calibration.is_probability and not self.ignores_lists
+        return is_read and any(part.centroids is not None for part in self.table.snapshot.shards)
 
     def candidate_count(self, options: SearchOptions) -> int:
         """How many pages are compared closely where others are not."""

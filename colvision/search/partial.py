@@ -1,6 +1,7 @@
 """One partition's part of a search: its statistics first, then, with those of all partitions, its best pages.
 
-What the parts make together is the answer of one library that holds everything, bit for bit, where pages are scanned.
+What the parts make together in the mode "exact" is the answer of one library that holds everything and scans it, bit
+for bit. In any other, parts that are large enough choose candidates of their own.
 """
 
 import time
@@ -62,7 +63,7 @@ class PartialSearch:
         cls, table: PageTable, request: QueryRequest, *, info: EncoderInfo, texts: TextStatistics | None, memory: int
     ) -> "PartialSearch":
         """With the statistics of the partition; `texts` are those of its text layers, where they are asked."""
-        search = PageSearch(table, info, None, memory)
+        search = PageSearch(table, info, None, memory, ignores_lists=_ignores_lists(request))
         maxima = search.compare(request) if search.needs_all_pages(request) else None
         weighed = search.weigh(request.query, request.query.weights)
         has_floor = texts is not None and not weighed.calibration.is_probability
@@ -86,12 +87,18 @@ class PartialSearch:
         started = time.perf_counter()
         request = self.request._replace(statistics=statistics, texts=texts)
         scope = pages_in_scope(self.table, request.options, statistics.findings)
-        search = PageSearch(self.table, self.info, scope, self.memory, self.maxima)
+        ignores_lists = _ignores_lists(request)
+        search = PageSearch(self.table, self.info, scope, self.memory, self.maxima, ignores_lists=ignores_lists)
         [scored], spent, mode = compare_pages(search, [request], [_NO_OTHERS])
         ranked = rank_pages(self.table, scored, self.info.quantisation_range, is_part=True)
         timing = {**spent, "total": (time.perf_counter() - started) * 1000}
         unseen = unseen_codes(scored) if len(scored.maxima) else None
         return PartialAnswer(ranked, len(search.pages), mode, len(scored.pages), retrievers(scored), unseen, timing)
+
+
+def _ignores_lists(request: QueryRequest) -> bool:
+    """The lists of each part have centroids of their own: what they tell does not add up to what those of all would."""
+    return request.options.mode == "exact"
 
 
 def merge_statistics(parts: Sequence[CollectionStatistics]) -> CollectionStatistics:

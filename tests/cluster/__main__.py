@@ -2,11 +2,15 @@
 
 Nodes are killed hard, as by a power cut, and come back. Prints what was found as the table of `docs/cluster.md`, and
 ends with 1 for a wrong or a partial answer, a document that was acknowledged and is lost, or one that is there twice.
+
+With --library FOLDER --queries FILE nothing is killed: a copy of a filled library is cut into partitions, without
+encoding again, and all questions are asked of both, before and after documents are added, deleted and replaced.
 """
 
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -15,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import colvision
-from colvision.cluster import RouterOptions, open_cluster
+from colvision.cluster import ClusterLayout, RouterOptions, open_cluster
 from tests.helpers.answers import QUESTIONS, WORDS, answered, sharp_toy, write_documents
 from tests.helpers.ray_nodes import ray_nodes
 
 _PAGES = 5  # of a document, at most
+_BATCH = 30  # questions that are asked at once
 _ASKING = 2  # threads that ask, so that nodes are lost in the midst of questions
 
 
@@ -58,13 +63,14 @@ def main():
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--kills", type=int, default=5, help="while questions are asked; two more during the ingest")
-    parser.add_argument("--mini", type=Path, help="a folder of PDFs, to be compared with `mini` as well")
-    parser.add_argument("--queries", type=Path, help="a JSON Lines file with the `text` of queries for them")
+    parser.add_argument("--library", type=Path, help="a filled library, to be compared with a cluster of its documents")
+    parser.add_argument("--queries", type=Path, help="a JSON Lines file with the `text` of the queries for it")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ray_nodes(given.nodes) as nodes:
-        failures = _lose_nodes(Path(folder), nodes, given)
-        if given.mini is not None:
-            failures += _compare_mini(Path(folder), nodes, given)
+        if given.library is None:
+            failures = _lose_nodes(Path(folder), nodes, given)
+        else:
+            failures = _compare(Path(folder), nodes, given)
     sys.exit(1 if failures else 0)
 
 
@@ -145,28 +151,64 @@ def _ask(cluster, library, nodes, given):
     return wrong
 
 
-def _compare_mini(folder, nodes, given):
-    paths = sorted(given.mini.glob("*.pdf"))
-    lines = given.queries.read_text(encoding="utf-8").splitlines() if given.queries is not None else []
-    texts = [json.loads(line)["text"] for line in lines] or ["bleed the pump"]
+def _compare(folder, nodes, given):
+    _copy(given.library, folder / "library")
+    layout = ClusterLayout.create(folder / "cluster", given.partitions, given.replicas, None, nodes.address)
+    for partition in range(layout.partitions):
+        _copy(given.library, layout.folder(partition))
+        with colvision.open_library(layout.folder(partition)) as part:
+            for document in part.documents():
+                if layout.partition_of(document.id) != partition:
+                    part.delete(document.id)
+            part.compact()
+    texts = [json.loads(line)["text"] for line in given.queries.read_text(encoding="utf-8").splitlines()]
+    with colvision.open_library(folder / "library") as library, open_cluster(layout.root) as cluster:
+        pages = [part.pages for part in cluster.status().partitions]
+        tell(f"{library.status().collections[0].pages} pages in partitions of {pages}, {len(texts)} questions")
+        different = _count_different(library, cluster, texts, "as it was filled")
+        _change(library, cluster)
+        different += _count_different(library, cluster, texts, "after two deletions, a replacement and an addition")
+        cluster.stop()
+    return different
+
+
+def _copy(library, folder):
+    """Of what is written once and never changed links will do."""
+    shutil.copytree(library, folder, copy_function=lambda source, to: _copy_file(Path(source), Path(to), library))
+
+
+def _copy_file(source, target, library):
+    if source.relative_to(library).parts[0] in ("files", "pages", "shards"):
+        target.hardlink_to(source)
+    else:
+        shutil.copy2(source, target)
+
+
+def _change(library, cluster):
+    """Of the smallest documents, so that little is to be encoded."""
+    first, second, third = sorted(library.documents(), key=lambda each: (each.pages, each.name))[:3]
+    files = {each.id: library.original_path(each.id).read_bytes() for each in (first, second)}
+    for searched in (library, cluster):
+        for each in (first, second):
+            assert searched.delete(each.id).name == each.name
+        [replaced] = searched.ingest(colvision.Upload(files[first.id], third.name), replace=True).files
+        [added] = searched.ingest(colvision.Upload(files[second.id], "added.pdf")).files
+        assert (replaced.outcome, added.outcome) == ("replaced", "new"), (replaced, added)
+
+
+def _count_different(library, cluster, texts, when):
+    ways = ({}, {"text_fusion": True}, {"text_fusion": False}, {"k": 50, "mode": "exact"})
+    ways += ({"exact_words": True}, {"soft_idf": False}, {"where": "page<20"})
     different = 0
-    with (
-        colvision.open_library(folder / "mini") as library,
-        open_cluster(folder / "minis", address=nodes.address, partitions=3, replicas=1) as cluster,
-    ):
-        library.ingest(paths)
-        cluster.ingest(paths)
-        kinds = ({}, {"text_fusion": False}, {"k": 50, "mode": "exact"}, {"exact_words": True}, {"soft_idf": False})
-        asked = 0
-        for text in texts:
-            for options in kinds:
-                asked += 1
-                if answered(cluster.search(text, **options)) != answered(library.search(text, **options)):
+    for options in ways:
+        for first in range(0, len(texts), _BATCH):
+            batch = texts[first : first + _BATCH]
+            pairs = zip(library.search_many(batch, **options), cluster.search_many(batch, **options), strict=True)
+            for text, (whole, together) in zip(batch, pairs, strict=True):
+                if answered(together) != answered(whole):
                     different += 1
                     tell(f"  different: {text!r} {options}")
-        pages = library.status().collections[0].pages
-        cluster.stop()
-    tell(f"mini, {pages} pages, {asked} questions in {len(kinds)} ways: {different} different")
+    tell(f"{when}: {len(texts)} questions in {len(ways)} ways, {different} answers different")
     return different
 
 

@@ -1,10 +1,16 @@
 """A cluster on three nodes of this machine, beside one library that holds the same."""
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing
 
 import pytest
+from colvision.app.api import create_api
+from colvision.app.services.library import LibraryService
+from colvision.app.settings import Settings
+from colvision.app.worker import ReadingThread
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 pytest.importorskip("ray", reason="a cluster needs Ray: pip install 'colvision[ray]'")
@@ -18,8 +24,10 @@ from colvision.cluster.actors import router_of
 from colvision.cluster.layout import FILE_NAME
 from colvision.cluster.searcher import ClusterSearcher
 from colvision.errors import DocumentAmbiguous, DocumentNotFound, LibraryFormat, PartitionUnavailable
+from colvision.evaluation import EvaluationOptions, evaluate, find_corpus
 from colvision.search import SearchOptions
 from tests.helpers.answers import QUESTIONS, answered, sharp_toy, write_documents
+from tests.helpers.evaluation_set import make_evaluation_set
 from tests.helpers.ray_nodes import ray_nodes
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
@@ -32,6 +40,9 @@ OPTIONS = [
     {"where": "document=d003.tiff or year>1"},
 ]
 QUICK = RouterOptions(hedge=1.0, time_limit=120.0)
+
+
+PATIENCE = 120.0  # seconds for all replicas to say how they are, on a machine that is busy
 
 
 class Both:
@@ -71,9 +82,7 @@ def both(tmp_path_factory):
 
 
 def test_both_partitions_are_filled_and_their_replicas_run_on_different_nodes(both):
-    if both.cluster.status().warnings:  # a node was too busy to take its part: Ray has found another
-        both.cluster.rebalance()
-    status = both.cluster.status()
+    status = both.cluster.status(patience=PATIENCE)
     assert status.warnings == ()
     assert status.pages == both.library.status().collections[0].pages
     assert all(partition.pages > 0 for partition in status.partitions)
@@ -143,6 +152,69 @@ def test_collections_are_apart_in_all_partitions(both):
     both.assert_equal(questions=QUESTIONS[:2], options=OPTIONS[:1])
 
 
+def test_the_app_serves_it_as_a_library_and_says_what_a_cluster_cannot(both, tmp_path):
+    service = LibraryService(both.cluster, Settings(both.cluster.path))
+    client = TestClient(create_api(service))
+    count = len(client.get("/api/v1/library").json()["documents"])
+    [path] = write_documents(tmp_path, 1, seed=31)
+    queued = client.post("/api/v1/documents", params={"name": "new.tiff", "meta": "year=9"}, content=path.read_bytes())
+    assert (queued.status_code, queued.json()["state"]) == (202, "queued")
+    with ReadingThread(both.cluster):  # as the server has it
+        tag = client.get("/api/v1/library").headers["ETag"]
+        while client.get("/api/v1/library").json()["jobs"]:
+            tag = client.get("/api/v1/library?wait=60", headers={"If-None-Match": tag}).headers["ETag"]
+    view = client.get("/api/v1/library").json()
+    [new] = [each for each in view["documents"] if each["name"] == "new.tiff"]
+    assert (new["state"], new["metadata"], len(view["documents"])) == ("ready", {"year": "9"}, count + 1)
+    assert view["collections"][0]["pages"] == both.cluster.status(patience=PATIENCE).pages
+    same = client.post("/api/v1/documents", params={"name": "new.tiff"}, content=path.read_bytes())
+    assert (same.status_code, "nothing is to be read" in same.json()["error"]) == (409, True)
+
+    found = client.get("/api/v1/search", params={"q": "bleed the pump", "k": 3}).json()["hits"]
+    assert [(hit["document_id"], hit["page"]) for hit in found] == [
+        (hit.document_id, hit.page) for hit in both.cluster.search("bleed the pump", k=3)
+    ]
+    page = {"page_of": found[0]["document_id"], "page": found[0]["page"]}
+    assert client.get("/api/v1/explain", params={"q": "bleed the pump", **page}).json()["matches"]
+    image = client.get(f"/api/v1/documents/{new['id']}/pages/1/image", params={"width": 64})
+    assert (image.status_code, image.content[:2]) == (200, b"\xff\xd8")
+    assert client.get("/api/v1/export", params={"page": f"{new['id']}:1"}).content[:5] == b"%PDF-"
+    assert client.get(f"/api/v1/documents/{new['id']}/file").content == path.read_bytes()
+    judged = {"q": "bleed the pump", "document": new["id"], "page": 1, "verdict": "relevant"}
+    assert client.post("/api/v1/judgements", params=judged).status_code == 204
+    assert "bleed the pump" in client.get("/api/v1/judgements").text
+
+    refused = client.patch("/api/v1/collections", params={"collection": "default", "name": "plans"})
+    assert (refused.status_code, refused.json()["error"]) == (
+        422,
+        "'default' cannot be called 'plans' in a cluster: ingest its files into a collection of the new name",
+    )
+    refused = client.get("/api/v1/search", params={"q": "pump", "encoders": "other"})
+    assert (refused.status_code, "asks no further encoders" in refused.json()["error"]) == (422, True)
+    client.post("/api/v1/reencode")
+    job = both.cluster.run_job(both.cluster.jobs.claim())
+    assert (job.state, "cannot be encoded again in a cluster" in job.reason) == ("failed", True)
+    assert client.delete(f"/api/v1/documents/{new['id']}").status_code == 200
+    assert len(client.get("/api/v1/library").json()["documents"]) == count
+
+
+def test_an_evaluation_finds_in_it_what_it_finds_in_a_library(both, tmp_path):
+    manuals, queries, cache = make_evaluation_set(tmp_path)
+    reports, runs = zip(
+        *(
+            evaluate(
+                find_corpus(manuals), queries, encoder=sharp_toy(), options=EvaluationOptions(library=kept, cache=cache)
+            )
+            for kept in (both.library, both.cluster)
+        ),
+        strict=True,
+    )
+    assert runs[0] == runs[1] and reports[0].rows == reports[1].rows and len(runs[0].answers) == 5
+    for each in (both.library, both.cluster):
+        [name] = set(each.collections()) - {"default"}
+        assert each.delete_collection(name).documents == 2
+
+
 def test_a_library_is_no_cluster_and_a_cluster_stays_as_it_was_made(both):
     with pytest.raises(LibraryFormat):
         open_cluster(both.folder / "library", address=both.nodes.address)
@@ -165,6 +237,10 @@ def test_a_node_that_is_lost_costs_no_wrong_and_no_partial_answer(both):
     both.library.ingest(both.folder / "d014.tiff")
     both.assert_equal(options=OPTIONS[:1])
     both.nodes.add()
+    both.cluster.rebalance()
+    status = both.cluster.status(patience=PATIENCE)
+    assert status.warnings == ()
+    assert sorted(Counter(each.node for of in status.partitions for each in of.replicas).values()) == [1, 1, 2]
 
 
 def test_the_command_line_takes_its_folder(both, monkeypatch):
@@ -180,26 +256,29 @@ def test_the_command_line_takes_its_folder(both, monkeypatch):
         (hit.document, hit.page, hit.score) for hit in both.library.search("bleed the pump")
     ]
     assert "d001.tiff" in run("list").stdout
-    assert json.loads(run("status", "--json").stdout)["pages"] == both.cluster.status().pages
+    assert json.loads(run("status", "--json").stdout)["pages"] == both.cluster.status(patience=PATIENCE).pages
     assert "is a cluster, and this command works on one library" in run("verify", code=1).stderr
 
 
 def test_a_partition_without_replicas_is_named_or_left_out_by_who_asks_for_it(both):
-    for number in range(2):
-        with suppress(ValueError):
-            ray.kill(
-                ray.get_actor(f"partition-001-replica-{number}", namespace=both.cluster.layout.namespace),
-                no_restart=True,
-            )
-    for allow_partial in (False, True):
+    namespace = both.cluster.layout.namespace
+    for name in ("registrar", "partition-001-replica-0", "partition-001-replica-1"):  # the first starts the others
+        actor = ray.get_actor(name, namespace=namespace)
+        ray.kill(actor, no_restart=True)
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(actor.__ray_ready__.remote())
+
+    def ask(allow_partial):
         options = RouterOptions(hedge=0.5, time_limit=5.0, allow_partial=allow_partial)
-        router = router_of(both.cluster.layout, options)
-        searcher = ClusterSearcher(both.cluster.layout, router, lambda: both.library.encoder)
-        if allow_partial:
-            answer = searcher.search("valve", "default", SearchOptions())
-            assert answer.notices == ("Not searched: partition 1, which does not answer.",) and len(answer)
-        else:
-            with pytest.raises(PartitionUnavailable, match="partition 1 of .* does not answer"):
-                searcher.search("valve", "default", SearchOptions())
-        router.close()
-    assert any("partition 1: no replica answers" in each for each in both.cluster.status().warnings)
+        with closing(router_of(both.cluster.layout, options)) as router:
+            searcher = ClusterSearcher(both.cluster.layout, router, lambda: both.library.encoder)
+            return searcher.search("valve", "default", SearchOptions())
+
+    with ThreadPoolExecutor(2) as threads:
+        refused, partial = threads.submit(ask, False), threads.submit(ask, True)
+    with pytest.raises(PartitionUnavailable, match="partition 1 of .* does not answer"):
+        refused.result()
+    answer = partial.result()
+    assert answer.notices == ("Not searched: partition 1, which does not answer.",) and len(answer)
+    warnings = both.cluster.status(patience=PATIENCE).warnings
+    assert any("partition 1: no replica answers" in each for each in warnings)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import colvision
-from colvision.cluster.actors import even_nodes
 from colvision.cluster.layout import ClusterLayout, is_cluster
+from colvision.cluster.placement import even_node
 from colvision.errors import LibraryFormat
 from colvision.store.identity import new_id
 from tests.helpers.stores import TOY
@@ -54,6 +54,6 @@ def test_documents_are_spread_evenly_and_stay_where_they_are(tmp_path):
 
 
 def test_a_replica_goes_where_no_sibling_and_the_fewest_are():
-    assert even_nodes(["a", "a", "b"], ["a", "b", "c"], []) == "c"
-    assert even_nodes(["a", "a", "b"], ["a", "b"], ["b"]) == "a"
-    assert even_nodes(["a", "b"], ["a", "b"], ["a", "b"]) == "a"
+    assert even_node(["a", "a", "b"], ["a", "b", "c"], []) == "c"
+    assert even_node(["a", "a", "b"], ["a", "b"], ["b"]) == "a"
+    assert even_node(["a", "b"], ["a", "b"], ["a", "b"]) == "a"

@@ -1,11 +1,20 @@
 """A cluster of Ray on this machine: several nodes, each with processes of its own, which speak TCP."""
 
 import os
+import time
 from contextlib import contextmanager
+from unittest.mock import patch
 
 _MEMORY = 100 << 20  # bytes of shared memory of a node: its least is 75 MB
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_prestart_worker_first_driver": "0", "RAY_enable_metrics_collection": "0"}
-_TRIES = 8  # of a node's start, for which Ray allows 30 seconds: a busy machine takes more
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_health_check_period_ms": "500",  # a killed node refuses at once: five times, and it is lost
+    "RAY_gcs_server_port_wait_time_s": "600",  # for processes that live, and have little of a busy machine
+    "RAY_worker_register_timeout_seconds": "600",
+}
+_TRIES = 8  # of a node's start
 
 
 class RayNodes:
@@ -14,11 +23,10 @@ class RayNodes:
     def __init__(self, count):
         from ray.cluster_utils import Cluster
 
-        os.environ.update(_QUIET)
+        os.environ.update(_SETTINGS)
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY, "no_monitor": True}
-        self._ray = _patiently(
-            lambda: Cluster(initialize_head=True, head_node_args=head | {"include_log_monitor": False})
-        )
+        head["include_log_monitor"] = False
+        self._ray = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.nodes = []
         for _ in range(count):
             self.add()
@@ -46,13 +54,32 @@ class RayNodes:
 
 
 def _patiently(start):
-    for _ in range(_TRIES - 1):
-        try:
-            return start()
-        except Exception as error:  # Ray raises no other
-            if "timed out during startup" not in str(error):
-                raise
-    return start()
+    """A node's raylet ends by itself when its agents have not reported to it within 15 seconds: then it is another's
+    turn. One that lives is waited for, where Ray would give it up and leave it to join the cluster as nobody's node.
+    """
+    from ray._private import node, services
+    from ray._private.ray_constants import PROCESS_TYPE_RAYLET
+
+    class Node(node.Node):
+        def start_ray_processes(self):
+            super().start_ray_processes()
+            [raylet] = self.all_processes[PROCESS_TYPE_RAYLET]
+            while raylet.process.poll() is None:
+                try:
+                    services.get_node(self.gcs_address, self._node_id)
+                except RuntimeError:
+                    time.sleep(0.1)
+                else:
+                    return
+
+    with patch.object(node, "Node", Node):
+        for _ in range(_TRIES - 1):
+            try:
+                return start()
+            except Exception as error:  # Ray raises no other
+                if "timed out during startup" not in str(error):
+                    raise
+        return start()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from colvision.errors import CollectionNotFound, DocumentNotFound, SnapshotOutdated
+from colvision.maxsim import inverted_lists
 from colvision.search import SearchOptions, parse_filter
 from colvision.search.example_query import page_query
 from colvision.search.partial import merge_answers, merge_statistics
@@ -118,3 +119,16 @@ def test_a_part_that_has_changed_meanwhile_is_asked_again(libraries, tmp_path):
         libraries.stores[2].writer.rename(libraries.stores[2].find("renamed.pdf"), "d01.pdf")
     with pytest.raises(CollectionNotFound):
         searcher.begin_part(query, "nothing", options, info=libraries.encoder.info)
+
+
+def test_parts_that_have_inverted_lists_answer_as_a_whole_that_is_scanned(tmp_path, monkeypatch):
+    with ExitStack() as stack:
+        libraries = Partitioned(tmp_path, sharp_toy(), stack)
+        monkeypatch.setattr(inverted_lists, "LISTS_PAGES", 20)
+        for store in libraries.stores[1:3]:
+            store.compact()
+            assert all(part.centroids is not None for part in store.snapshot("default").shards)
+        for options in (SearchOptions(mode="exact"), SearchOptions(k=5, text_fusion=True, mode="exact")):
+            for query in QUESTIONS:
+                assert answered(libraries.together(query, options)) == answered(libraries.whole(query, options)), query
+        assert libraries.together("pump", SearchOptions()).mode == "lists"
