@@ -266,7 +266,8 @@ def test_a_partition_without_replicas_is_named_or_left_out_by_who_asks_for_it(bo
         actor = ray.get_actor(name, namespace=namespace)
         ray.kill(actor, no_restart=True)
         with pytest.raises(ray.exceptions.RayActorError):
-            ray.get(actor.__ray_ready__.remote())
+            while True:  # until it is gone
+                ray.get(actor.__ray_ready__.remote())
 
     def ask(allow_partial):
         options = RouterOptions(hedge=0.5, time_limit=5.0, allow_partial=allow_partial)
