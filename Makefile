@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := $(RUN) .build/pip/pip install -q --disable-pip-version-check
 PORT ?= 7860
 
-.PHONY: engines app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
+.PHONY: notebooks engines app test quick soak load check bench bench-search bench-peers bench-app evaluate clean setup bench-mini oracles bench-vlm help
 
 app: $(APP)  ## serve the app with the sample manual, at the next free port from PORT
 	@$(VENV)/bin/colvision app --sample --port $(PORT)
@@ -96,6 +96,9 @@ bench-vlm: $(READY)  ## a vision-language model of ColQwen2's size on this machi
 engines: $(READY)  ## other people's engines: the clients of all, 90 MB, and their requests against the reviewed files
 	@$(PIP) -c .build/constraints.txt -e '.[qdrant,lancedb,vespa,weaviate,pinecone]'
 	$(RUN) -m pytest tests/engines
+
+notebooks: $(READY)  ## run the notebooks and keep their outputs, small: what a reader on a code host sees
+	$(RUN) -m notebooks.remake
 
 setup: $(READY)  ## install into .venv what the other targets need
 

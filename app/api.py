@@ -1,7 +1,6 @@
 """The REST API under /api/v1: all that the page does, it does by these routes."""
 
 from os import PathLike, stat_result
-from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
@@ -22,11 +21,11 @@ from .routes.files import file_routes, image_routes
 from .routes.library import collection_routes, library_routes
 from .routes.search import search_routes
 from .services.library import LibraryService
+from .settings import STATIC
 from .threads import Threads
 from .views import LibraryView
 
 _ROOT = "/api/v1"
-STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 STATIC_URL = "/app/static"  # at /static Gradio serves files that its page loads
 
 

@@ -2,10 +2,9 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colvision.core.embedding import Floats
 from colvision.core.page import Box
@@ -159,29 +158,46 @@ def view_explanation(
     """
     results = np.stack([each.similarity for each in answer])  # (hits, tokens)
     usual = results.mean(axis=0) if example_name else np.zeros(results.shape[1], np.float32)
+    return replace(
+        _view(why, results, usual, example_name),
+        document=document.name,
+        document_id=document.id,
+        page=page,
+        pages=document.pages,
+        reranker="" if answer.reranking is None else answer.reranking.name,
+    )
+
+
+def view_alone(why: Explanation) -> ExplanationView:
+    """Of a page without other results: its map is compared with its own best match."""
+    example_name = "the query" if why.query.embedding.is_example else ""
+    return _view(why, why.similarities[None], np.zeros(len(why.matches), np.float32), example_name)
+
+
+def _view(why: Explanation, results: Floats, usual: Floats, example_name: str) -> ExplanationView:
+    """`results` (hits, t) are the best similarities of each, `usual` (t,) what of them the map leaves out."""
     words = _distinctive_patches(why, example_name, usual) if example_name else why.query.embedding.tokens_of_words()
     planes = _planes(
         why.similarity_map - usual[:, None, None],
         words if example_name else _shown_tokens(why, words),
         np.max if example_name or why.query.calibration.is_probability else np.mean,
     )  # (words, rows, cols)
-    codes, low, high = _coded(planes)
-    rows, cols = planes.shape[1:]
+    codes, low, high = coded(planes)
+    is_lead = bool(usual.any())
     known = planes[np.isfinite(planes)]
-    shown_from = float(np.median(known)) if known.size and not example_name else 0.0
-    shown_to = max(float((results - usual).max()), shown_from + 1e-6)
+    shown_from = float(np.median(known)) if known.size and not is_lead else 0.0
     calibration = why.query.calibration
     return ExplanationView(
-        document=document.name,
-        document_id=document.id,
-        page=page,
-        pages=document.pages,
+        document="",
+        document_id="",
+        page=0,
+        pages=0,
         score=why.score,
         score_terms=dict(why.score_terms),
-        rows=rows,
-        cols=cols,
+        rows=planes.shape[1],
+        cols=planes.shape[2],
         matches=tuple(_match(word, tokens, why) for word, tokens in words),
-        map=base64.b64encode(codes.tobytes()).decode("ascii"),
+        map=codes,
         scale=ScaleView(
             low,
             high,
@@ -189,10 +205,10 @@ def view_explanation(
             calibration.slope,
             calibration.midpoint,
             shown_from,
-            shown_to,
-            is_lead=bool(example_name),
+            shown_to=max(float((results - usual).max()), shown_from + 1e-6),
+            is_lead=is_lead,
         ),
-        reranker="" if answer.reranking is None else answer.reranking.name,
+        reranker="",
     )
 
 
@@ -216,14 +232,13 @@ def _planes(values: Floats, words: Words, join: Callable[..., Floats]) -> Floats
     return np.stack([join(values[list(tokens)], axis=0) for _, tokens in words])
 
 
-def _coded(planes: Floats) -> tuple[NDArray[np.uint8], float, float]:
-    """Similarities as bytes, and the lowest and highest of them; NaN becomes 0."""
+def coded(planes: Floats) -> tuple[str, float, float]:
+    """Similarities as base64 of bytes, see `ScaleView`, and the lowest and highest of them; NaN becomes 0."""
     known = np.isfinite(planes)
-    if not known.any():
-        return np.zeros(planes.shape, dtype=np.uint8), 0.0, 1.0
-    low, high = float(planes[known].min()), float(planes[known].max())
+    low, high = (float(planes[known].min()), float(planes[known].max())) if known.any() else (0.0, 1.0)
     steps = np.rint((np.nan_to_num(planes, nan=low) - low) / max(high - low, 1e-6) * _CODES) + 1
-    return np.where(known, steps, 0).astype(np.uint8), low, high
+    codes = np.where(known, steps, 0).astype(np.uint8)
+    return base64.b64encode(codes.tobytes()).decode("ascii"), low, high
 
 
 def _rounded(box: Box) -> tuple[float, float, float, float]:

@@ -151,7 +151,7 @@ def _check_packages() -> None:
 def serve_library(service: "LibraryService", listening: socket.socket, *, sample: bool = False) -> None:
     """Serves an open library on an open socket: its page, its API, and a worker for its queue."""
     from .api import create_api
-    from .components import mount_page
+    from .page import mount_page
 
     settings = service.settings
     if sample:

@@ -11,6 +11,7 @@ from colvision.environment import ENCODER_VARIABLE, OCR_VARIABLE, TOKEN_VARIABLE
 from colvision.errors import ColvisionError
 from colvision.pdf import Limits
 
+STATIC = Path(__file__).resolve().parent / "static"  # what runs in the browser
 SAMPLE_NAMES = ("sample-manual.pdf", "sample-manual-scan.pdf")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

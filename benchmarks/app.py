@@ -36,7 +36,7 @@ _QUERIES = (
 _MINUTES = 15 * 60.0
 _CLICK = """async (number) => {
     const cards = document.querySelectorAll('#cv-results .cv-card');
-    const panel = document.querySelector('#cv-inspector');
+    const panel = document.querySelector('.cv-inspector');
     const open = [...cards].findIndex((card) => card.hasAttribute('aria-current'));
     const target = number % cards.length === open ? (number + 1) % cards.length : number % cards.length;
     const begun = performance.now();

@@ -6,6 +6,11 @@
  * @returns {PageElements[Id]} */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
+// The elements of one inspector by their `data-part`: there may be several inspectors in a page.
+/** @param {ParentNode} root
+ * @returns {(name: string) => any} */
+export const partsOf = (root) => (name) => root.querySelector(`[data-part="${name}"]`);
+
 /** @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, any>} attributes

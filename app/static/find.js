@@ -1,6 +1,6 @@
 // Words looked for in the open document: which of its pages have them, and the way from one to the next.
 
-import { plural, say } from "./dom.js";
+import { partsOf, plural, say } from "./dom.js";
 
 export class Find {
   source; events; form; input; told; back; forth;
@@ -9,10 +9,10 @@ export class Find {
   found = null;
 
   constructor(root, source, events) {
-    const part = (id) => root.querySelector(`#${id}`);
+    const part = partsOf(root);
     Object.assign(this, { source, events }); // find(document, text); go(text, page), and changed() when pages were found
-    Object.assign(this, { form: part("cv-probe"), input: part("cv-probe-text"), told: part("cv-found") });
-    Object.assign(this, { back: part("cv-found-previous"), forth: part("cv-found-next") });
+    Object.assign(this, { form: part("probe"), input: part("probe-text"), told: part("found") });
+    Object.assign(this, { back: part("found-previous"), forth: part("found-next") });
     Object.assign(this, { document: "", page: 0, text: "", found: null });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -11,8 +11,8 @@ export function bindKeys(app) {
     ArrowRight: () => page().turn(1),
     ArrowLeft: () => page().turn(-1),
     t: () => page().nextWord(),
-    h: () => page().toggle("cv-heat"),
-    p: () => page().toggle("cv-patches"),
+    h: () => page().toggle("heat"),
+    p: () => page().toggle("patches"),
     f: () => page().find.focus(),
     n: () => page().find.step(1),
     r: () => view().turn(),
@@ -29,15 +29,15 @@ export function bindKeys(app) {
     const isVertical = event.key === "ArrowDown" || event.key === "ArrowUp";
     const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea");
     const isFromQuery = event.target.id === "cv-query" && isVertical && app.answer;
-    const isScrolling = event.target.closest?.("#cv-stage, #cv-strip") && isVertical;
+    const isScrolling = event.target.closest?.(".cv-stage, .cv-strip") && isVertical;
     if ((isTyping && !isFromQuery) || isScrolling) return;
     const act = keys[event.key];
     if (!act || (event.key.length === 1 && !app.settings.hasLetterKeys)) return;
-    if (needsPage.has(event.key) && byId("cv-inspector").hidden) return;
+    if (needsPage.has(event.key) && !page().isOpen) return;
     event.preventDefault();
     act();
   });
-  byId("cv-frame").prepend(...skipLinks());
+  byId("cv-frame").prepend(...skipLinks(page()));
 }
 
 // The nearest thing that is open is closed; a menu does that by itself.
@@ -46,14 +46,14 @@ function escape(app, event) {
   event.preventDefault(); // the browser would close a dialog by itself
   if (byId("cv-frame").classList.contains("has-drawer")) app.drawer(false);
   else if (app.settings.isRevealed) app.settings.reveal(false);
-  else if (!byId("cv-inspector").hidden) app.close();
+  else if (app.inspector.isOpen) app.close();
 }
 
 // The first stops of Tab: past the library, which may be long. A click must not change the address, which is searched by.
-function skipLinks() {
-  const link = (text, id) => make("a", { class: "cv-skip", href: `#${id}`, onclick: (event) => {
+function skipLinks(page) {
+  const link = (text, id, place) => make("a", { class: "cv-skip", href: `#${id}`, onclick: (event) => {
     event.preventDefault();
-    byId(id).focus();
+    place.focus();
   } }, text);
-  return [link("Skip to the search", "cv-query"), link("Skip to the page", "cv-stage")];
+  return [link("Skip to the search", "cv-query", byId("cv-query")), link("Skip to the page", "cv-inspector", page.part("stage"))];
 }

@@ -10,10 +10,10 @@ import { Compare } from "./compare.js";
 import { byId, say } from "./dom.js";
 import { showDocumentFilter } from "./document_filter.js";
 import { ExampleQuery, exampleName } from "./example_query.js";
-import { Inspector } from "./inspector.js";
 import { bindKeys } from "./keys.js";
 import { Questions } from "./questions.js";
 import { Overlay } from "./overlay.js";
+import { Reader } from "./reader.js";
 import { Results } from "./results.js";
 import { offer, tellFailure } from "./search_message.js";
 import { Settings } from "./settings.js";
@@ -69,7 +69,7 @@ class App {
     this.results = new Results(byId("cv-results"), cards);
     this.compare = new Compare(cards);
     this.answers = new Answers({ open: (document, page, probe) => this.open(document, page, { push: true, probe }) });
-    this.inspector = new Inspector(byId("cv-inspector"), api, {
+    this.inspector = new Reader(document.querySelector("#cv-inspector .cv-inspector"), api, {
       page: (page) => this.open(this.state.page_of, page, { probe: this.state.probe }),
       word: (word) => this.remember({ word }),
       probe: (probe, page) => this.open(this.state.page_of, page, { probe }),
@@ -127,7 +127,7 @@ class App {
   }
 
   get isPageOpen() {
-    return !byId("cv-inspector").hidden && Boolean(this.state.page_of);
+    return Boolean(this.inspector?.isOpen && this.state.page_of);
   }
 
   // Brings back what the address says.
@@ -316,7 +316,7 @@ class App {
     this.open(next.document_id, next.page).then(() => this.results.reveal());
   }
 
-  layout(isOpen = !byId("cv-inspector").hidden) {
+  layout(isOpen = this.inspector.isOpen) {
     const work = byId("cv-app");
     const isBlank = !this.hasQuery && !isOpen;
     work.classList.toggle("is-blank", isBlank);
@@ -398,7 +398,7 @@ class App {
   // Another version has the id of the one before: what is shown may be of that one.
   async documentsReplaced() {
     if (this.hasQuery) await this.search({ keep: true });
-    if (!byId("cv-inspector").hidden) await this.inspector.again();
+    if (this.inspector.isOpen) await this.inspector.again();
   }
 
   // Documents that were deleted, here or in another tab: a page of one is not swapped for another page.

@@ -1,6 +1,6 @@
 // "Why this page" as a table: also for those who cannot see the colours.
 
-import { make, penOf } from "./dom.js";
+import { make, partsOf, penOf } from "./dom.js";
 import { OUTLINE } from "./heatmap.js";
 
 const CROP_CELLS = [4, 1.8]; // columns and rows at least around what was found: enough to read it in its line
@@ -8,10 +8,10 @@ const CROP_BOX = 1.2; // of its own size, at least
 const CROP_WIDTH = 190; // pixels, doubled for dense screens
 
 export function fillRows(root, heat, page, choose) {
-  const part = (id) => root.querySelector(`#${id}`);
-  part("cv-rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
-  part("cv-score-terms").replaceChildren(...Object.entries(page.why?.score_terms ?? {}).map(term));
-  part("cv-total").textContent = page.why ? page.why.score.toFixed(2) : "";
+  const part = partsOf(root);
+  part("rows").replaceChildren(...(heat?.matches ?? []).map((match, number) => row(match, number, { heat, page, choose })));
+  part("score-terms").replaceChildren(...Object.entries(page.why?.score_terms ?? {}).map(term));
+  part("total").textContent = page.why ? page.why.score.toFixed(2) : "";
 }
 
 // What the score holds beside the words themselves.

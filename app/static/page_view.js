@@ -1,23 +1,26 @@
 // A page image that is looked at closely: drawn with its heat, dragged, zoomed, turned. It knows nothing of documents.
 
-import { make } from "./dom.js";
+import { make, partsOf } from "./dom.js";
 import { ALL, contour, hatch, outline, tint } from "./heatmap.js";
 import { fillText } from "./text_layer.js";
 
 const SCALES = [0.2, 8]; // of the width of the view: the least and the most
 const STEP = 1.25;
 const WHEEL = 0.0022; // of a zoom's logarithm, by pixels of the wheel
+const STILL = 4; // pixels between press and release: a click, beyond it a drag
 const PADDING = 24; // pixels beside and above the page, both sides together
 
 export class PageView {
-  stage; sheet; canvas; text; tip;
+  stage; events; sheet; canvas; text; tip;
   image; word; label; options; fit; scale; quarter;
   /** @type {import("./heatmap.js").Heatmap | null} */
   heat = null;
 
-  constructor(root) {
-    const part = (id) => root.querySelector(`#${id}`);
-    Object.assign(this, { stage: part("cv-stage"), sheet: part("cv-sheet"), canvas: part("cv-canvas"), text: part("cv-text"), tip: part("cv-hover") });
+  // Event: patch({ row, col, word, similarity }) that was clicked, both "" and null where there is no vector.
+  constructor(root, events) {
+    const part = partsOf(root);
+    this.events = events;
+    Object.assign(this, { stage: part("stage"), sheet: part("sheet"), canvas: part("canvas"), text: part("text"), tip: part("hover") });
     Object.assign(this, { image: null, heat: null, word: ALL, label: "", options: { style: "fill", opacity: 1, patches: true } });
     Object.assign(this, { fit: "width", scale: 1, quarter: 0 }); // quarters of a turn, clockwise
     this.bind();
@@ -27,6 +30,7 @@ export class PageView {
     new ResizeObserver(() => this.draw()).observe(this.stage);
     this.stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.stage.addEventListener("pointerdown", (event) => this.grab(event));
+    this.stage.addEventListener("click", (event) => this.pick(event));
     for (const type of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
       this.stage.addEventListener(type, (event) => this.pinch(event), { passive: false });
     }
@@ -191,6 +195,7 @@ export class PageView {
 
   // Beside the words, which are selected instead; the middle button drags everywhere. Fingers scroll by themselves.
   grab(event) {
+    this.pressed = [event.clientX, event.clientY];
     const isOnWord = event.target.closest(".cv-text span");
     const isOnScrollbar = event.target === this.stage && (event.offsetX >= this.stage.clientWidth || event.offsetY >= this.stage.clientHeight);
     if (!this.image || event.pointerType === "touch" || event.button > 1 || isOnScrollbar || (isOnWord && event.button === 0)) return;
@@ -213,6 +218,26 @@ export class PageView {
     for (const type of ["pointerup", "pointercancel"]) this.stage.addEventListener(type, end, { signal: ended.signal });
   }
 
+  // A click that has dragged nothing.
+  pick({ clientX, clientY }) {
+    const [x, y] = this.pressed ?? [NaN, NaN];
+    const at = this.cellAt([clientX, clientY]);
+    if (!at || !(Math.hypot(clientX - x, clientY - y) < STILL)) return;
+    const { heat, row, col, found } = at;
+    this.events.patch({ row, col, word: found ? heat.matches[found.word].word : "", similarity: found ? heat.similarity(found.code) : null });
+  }
+
+  // The cell { heat, row, col, found } at a point of the window, with the word that is strongest in it; null beside the
+  // page.
+  cellAt(at) {
+    const { heat } = this;
+    const [x, y] = this.toPage(this.under(at));
+    if (!heat || !(x >= 0 && x <= 1 && y >= 0 && y <= 1)) return null;
+    const { rows, cols } = heat;
+    const [row, col] = [within(Math.floor(y * rows), rows - 1), within(Math.floor(x * cols), cols - 1)];
+    return { heat, row, col, found: heat.cell(row, col, this.word) };
+  }
+
   // Two fingers: what was between them stays between them.
   pinch(event) {
     if (event.touches.length !== 2 || !this.image) {
@@ -228,12 +253,10 @@ export class PageView {
   }
 
   hover(event) {
-    if (!this.heat || event.pointerType === "touch") return;
-    const { heat, tip, word } = this;
-    const [x, y] = this.toPage(this.under([event.clientX, event.clientY]));
-    const row = within(Math.floor(y * heat.rows), heat.rows - 1);
-    const col = within(Math.floor(x * heat.cols), heat.cols - 1);
-    const found = heat.cell(row, col, word);
+    const at = event.pointerType === "touch" ? null : this.cellAt([event.clientX, event.clientY]);
+    if (!at) return;
+    const { tip } = this;
+    const { heat, row, col, found } = at;
     const measured = found && `${heat.matches[found.word].word} · ${heat.scale.is_lead ? "lead" : "similarity"} ${heat.similarity(found.code).toFixed(2)}`;
     const chance = found && heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";
     tip.replaceChildren(make("b", {}, found ? measured + chance : "Blank here"), make("span", {}, `row ${row + 1}, column ${col + 1}`));

@@ -1,6 +1,6 @@
 // The pages of the open document, small, beside it: which is open, which were found.
 
-import { make } from "./dom.js";
+import { make, partsOf } from "./dom.js";
 import { browser } from "./storage.js";
 
 const WIDTH = 160; // pixels of an image: more than is shown, for dense screens
@@ -11,8 +11,8 @@ export class Thumbnails {
   document; pages; page; ranks; found;
 
   constructor(root, source, events) {
-    const part = (id) => root.querySelector(`#${id}`);
-    Object.assign(this, { source, events, strip: part("cv-strip"), list: part("cv-thumbnails"), button: part("cv-thumbnails-shown") });
+    const part = partsOf(root);
+    Object.assign(this, { source, events, strip: part("strip"), list: part("thumbnails"), button: part("thumbnails-shown") });
     Object.assign(this, { document: "", pages: 0, page: 0, ranks: new Map(), found: new Set() });
     this.button.addEventListener("click", () => this.reveal(this.strip.hidden));
     new ResizeObserver(() => this.showCurrent()).observe(this.strip);

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from colvision.app.api import STATIC
+from colvision.app.settings import STATIC
 
 from colvision.explain import heatmap
 
@@ -18,7 +18,8 @@ def text_of(ending):
 
 
 SCRIPTS, STYLES, PARTS = (text_of(ending) for ending in ("js", "css", "html"))
-FRAME = (STATIC.parent / "components.py").read_text(encoding="utf-8")  # read: to import Gradio takes seconds
+# Read: to import Gradio takes seconds.
+FRAME = "".join((STATIC.parent / f"{name}.py").read_text(encoding="utf-8") for name in ("page", "components"))
 
 
 # Ids by how they are named: by a script that asks for the element, by a selector, by another element.
@@ -26,6 +27,7 @@ ASKED_FOR = re.findall(r'byId\("([^"]*)"\)', SCRIPTS)
 SELECTED = re.findall(rf"#({NAME})", SCRIPTS + STYLES)
 REFERENCES = re.findall(r'\b(?:for|aria-controls|aria-labelledby|aria-describedby)="([^"]+)"', PARTS)
 CLASSES = set(re.findall(rf"\.({NAME})", STYLES))
+INSPECTOR = ("inspector", "reader", "page_view", "find", "thumbnails", "match_table", "component")
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +51,24 @@ def test_every_name_in_a_script_is_that_of_an_element_or_of_a_class(ids):
 
 def test_every_id_and_every_class_is_used(ids):
     assert sorted(ids - {*ASKED_FOR, *SELECTED, *REFERENCES, *re.findall(rf'"({NAME})"', SCRIPTS)}) == []
-    assert sorted(CLASSES - set(re.findall(NAME, SCRIPTS + PARTS))) == []
+    assert sorted(CLASSES - set(re.findall(NAME, SCRIPTS + PARTS + FRAME))) == []
     given = {name for names in re.findall(r'class="([^"]+)"', PARTS) for name in names.split()}
     assert sorted(name for name in given - CLASSES if name.startswith("cv-")) == []
 
 
+def test_an_inspector_has_parts_and_no_ids_since_there_may_be_two_in_a_page():
+    template = (STATIC / "inspector.html").read_text(encoding="utf-8")
+    parts = re.findall(r'data-part="([^"]+)"', template)
+    assert len(parts) == len(set(parts)) > 40 and not re.search(r'\b(id|for)="', template)
+    scripts = "".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in INSPECTOR)
+    assert sorted(set(re.findall(r'\bpart\("([^"]+)"\)', scripts)) - set(parts)) == []
+    assert sorted(set(parts) - set(re.findall(r'"([a-z-]+)"', scripts))) == []
+    assert not set("`\\") & set(template) and "${" not in template  # Gradio evaluates a template
+
+
 def test_every_script_and_style_is_loaded():
     imported = set(re.findall(r'from "\./([a-z_]+)\.js"', SCRIPTS))
-    assert imported | {"main"} == {path.stem for path in STATIC.glob("*.js")}
+    assert imported | {"main", "component"} == {path.stem for path in STATIC.glob("*.js")}
     (styles,) = re.findall(r"^_STYLES = \((.*?)\)", FRAME, re.MULTILINE)
     assert set(re.findall(r"\w+", styles)) == {path.stem for path in STATIC.glob("*.css")}
 

@@ -43,7 +43,7 @@ def ask_with_a_part(page: Page) -> None:
     page.set_input_files(
         "#cv-image-file", files=[{"name": "part.png", "mimeType": "image/png", "buffer": data.getvalue()}]
     )
-    page.wait_for_selector("#cv-rows tr")
+    page.wait_for_selector("[data-part=rows] tr")
 
 
 SHOTS = (

@@ -19,7 +19,7 @@ def test_a_link_brings_back_query_page_and_word_in_a_fresh_tab(page, server, chr
     fresh = drive.new_page(chromium)
     drive.show(fresh, address)
     expect(fresh.locator("#cv-query")).to_have_value("spare parts")
-    expect(fresh.locator("#cv-place")).to_have_text("page 2 of 3")
+    expect(fresh.locator("[data-part=place]")).to_have_text("page 2 of 3")
     expect(fresh.get_by_role("radio", name="parts")).to_have_attribute("aria-checked", "true")
     fresh.context.close()
 
@@ -30,7 +30,7 @@ def test_the_address_calls_things_as_rest_does(page, server):
     expect(page.locator("#cv-others .cv-card").first).to_be_visible()
     expect(page.locator("#cv-document-filter")).to_have_value(document)
     page.locator("#cv-results .cv-card").first.click()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     assert parameters(page) == {
         "q": "oil",
         "document": document,
@@ -45,7 +45,7 @@ def test_a_link_of_an_earlier_version_works_and_gets_the_names_of_today(page, se
     old = page.request.get(f"{server}/api/v1/search?q=elsewhere&collection=archive").json()["hits"][0]["document_id"]
     rest = "text=false&vs=exact&word=elsewhere"
     drive.show(page, f"{server}/?q=elsewhere&c=archive&in={old}&{rest}&doc={old}&p=1")
-    expect(page.locator("#cv-title")).to_have_text("old.tiff")
+    expect(page.locator("[data-part=title]")).to_have_text("old.tiff")
     expect(page.get_by_role("radio", name="elsewhere")).to_have_attribute("aria-checked", "true")
     expect(page.locator("#cv-collection")).to_have_value("archive")
     expect(page.locator("#cv-document-filter")).to_have_value(old)
@@ -76,7 +76,7 @@ def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
     drive.show(page, server)
     for text, place in (("oil filter", "page 3 of 3"), ("spare parts", "page 2 of 3")):
         search(page, text)
-        expect(page.locator("#cv-place")).to_have_text(place)
+        expect(page.locator("[data-part=place]")).to_have_text(place)
     page.evaluate(
         """() => {
             const real = window.fetch, held = new Promise((done) => (window.answerSearches = done));
@@ -101,7 +101,7 @@ def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
     expect(page.locator("#cv-query")).to_have_value("")
     page.evaluate("window.answerSearches()")
     page.wait_for_function("window.searches.ended === window.searches.begun")
-    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator(".cv-inspector")).to_be_hidden()
     expect(page.locator("#cv-results .cv-card")).to_have_count(0)
     assert urlsplit(page.url).query == ""
 
@@ -109,7 +109,7 @@ def test_going_back_quickly_ends_at_the_page_of_the_address(page, server):
 def test_going_back_to_the_start_shows_the_welcome(page, server):
     drive.show(page, server)
     search(page, "oil filter")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     page.go_back()
     expect(page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
 

@@ -49,7 +49,7 @@ def test_an_answer_is_asked_for_by_a_button_and_its_citations_lead_to_the_words(
     expect(page.locator(".cv-answer-sent summary")).to_contain_text("Sent to looker")
     assert len(chat.asked) == 1
     cited.first.click()
-    expect(page.locator("#cv-probe-text")).to_have_value("bleed valve")
+    expect(page.locator("[data-part=probe-text]")).to_have_value("bleed valve")
     assert "page_number=1" in page.url and "probe=bleed+valve" in page.url
 
 

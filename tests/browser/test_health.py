@@ -57,11 +57,11 @@ def test_pages_that_failed_are_told_and_tried_again_once(page, server, torn):
     assert asked["resume"] == 1
     row.get_by_role("button", name="torn.tiff", exact=True).click()
     page.get_by_role("button", name="Next page").click()
-    expect(page.locator("#cv-page-message")).to_contain_text("could not be read")
+    expect(page.locator("[data-part=page-message]")).to_contain_text("could not be read")
     page.get_by_role("button", name="Next page").click()
     page.get_by_role("button", name="Next page").click()
-    expect(page.locator("#cv-canvas")).to_be_visible()
-    expect(page.locator("#cv-place")).to_have_text("page 4 of 4")
+    expect(page.locator("[data-part=canvas]")).to_be_visible()
+    expect(page.locator("[data-part=place]")).to_have_text("page 4 of 4")
 
 
 def test_what_of_a_page_was_not_read_is_told_in_the_list_and_on_the_page(page, server):
@@ -87,8 +87,8 @@ def test_what_of_a_page_was_not_read_is_told_in_the_list_and_on_the_page(page, s
     expect(row).to_contain_text("Each of pages 1, 3 was shrunk until")
     expect(row).to_contain_text("pump.tiff holds 2 files that were not read")
     expect(row.get_by_role("button", name="Try again")).to_have_count(0)
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-page-notes")).to_have_text("This page was shrunk until print below 3 mm is lost.")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=page-notes]")).to_have_text("This page was shrunk until print below 3 mm is lost.")
     page.get_by_role("button", name="Previous page").click()
-    expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
-    expect(page.locator("#cv-page-notes")).to_be_hidden()
+    expect(page.locator("[data-part=place]")).to_have_text("page 2 of 3")
+    expect(page.locator("[data-part=page-notes]")).to_be_hidden()

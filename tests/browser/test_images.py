@@ -19,7 +19,7 @@ def test_more_pages_like_the_open_one_are_found(page, server):
     page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="More like this").click()
     expect(page.locator("#cv-summary")).to_contain_text("like page 3 of pump.tiff")
-    expect(page.locator("#cv-rows")).to_contain_text("place 1")
+    expect(page.locator("[data-part=rows]")).to_contain_text("place 1")
     expect(page.locator("#cv-query")).to_have_value("")
     assert "like=" in page.url and "q=" not in page.url
 
@@ -55,19 +55,19 @@ def hand_over(page, event, path):
 def test_an_image_finds_its_page_and_is_shown_as_the_question_until_words_take_its_place(page, server, photo):
     drive.show(page, server)
     choose(page, photo)
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-rows")).to_contain_text("place 1")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=rows]")).to_contain_text("place 1")
     expect(page.get_by_role("img", name="The image that is asked with")).to_be_visible()
     assert "image=" in page.url
     page.reload()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page.get_by_role("img", name="The image that is asked with")).to_be_visible()
     search(page, "spare parts")
-    expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 2 of 3")
     expect(page.locator("#cv-example-query")).to_be_hidden()
     assert "image=" not in page.url
     page.go_back()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-example-query")).to_be_visible()
 
 
@@ -75,7 +75,7 @@ def test_an_image_finds_its_page_and_is_shown_as_the_question_until_words_take_i
 def test_an_image_may_be_dropped_on_the_search_field_or_pasted_and_is_no_upload(page, server, photo, event):
     drive.show(page, server)
     hand_over(page, event, photo)
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
     expect(page.locator("#cv-documents")).not_to_contain_text("photo.png")
 

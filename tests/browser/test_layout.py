@@ -15,45 +15,45 @@ WIDE_LETTERS = "#cv-frame * { letter-spacing: 1.6px !important }"  # as much wid
 LONG_NAME = "Operating and maintenance instructions for the hydraulic power unit, fourth edition.pdf"
 
 # What of these is not wholly visible, sideways; within the open page.
-OUTSIDE = """ids => ids.filter((id) => {
-    const box = document.getElementById(id).getBoundingClientRect();
-    const panel = document.getElementById("cv-inspector").getBoundingClientRect();
+OUTSIDE = """names => names.filter((name) => {
+    const panel = document.querySelector(".cv-inspector").getBoundingClientRect();
+    const box = document.querySelector(`[data-part=${name}]`).getBoundingClientRect();
     const [left, right] = [Math.max(0, panel.left) - .5, Math.min(innerWidth, panel.right) + .5];
     return !(box.width && box.left >= left && box.right <= right);
 })"""
 # Which of these cannot be clicked on because something else lies above, or because they are below the fold.
-COVERED = """ids => ids.filter((id) => {
-    const element = document.getElementById(id);
+COVERED = """names => names.filter((name) => {
+    const element = document.querySelector(`[data-part=${name}]`);
     const box = element.getBoundingClientRect();
     const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
     return !element.contains(there);
 })"""
 # How much of the page image is seen at least by scrolling nothing but the panel, in pixels.
-SEEN = "document.getElementById('cv-stage').clientHeight"
-BAR = ["cv-thumbnails-shown", "cv-previous", "cv-number", "cv-next", "cv-close"]
-TOOLS = ["cv-open", "cv-like", "cv-download", "cv-print", "cv-copy"]
-CONTROLS = ["cv-probe-text", "cv-heat", "cv-patches", "cv-style", "cv-opacity"]
-FOOT = ["cv-smaller", "cv-larger", "cv-fit", "cv-fit-page", "cv-rotate", "cv-low", "cv-high", "cv-unit"]
+SEEN = "document.querySelector('[data-part=stage]').clientHeight"
+BAR = ["thumbnails-shown", "previous", "number", "next", "close"]
+TOOLS = ["open", "like", "download", "print", "copy"]
+CONTROLS = ["probe-text", "heat", "patches", "style", "opacity"]
+FOOT = ["smaller", "larger", "fit", "fit-page", "rotate", "low", "high", "unit"]
 
 
 def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     faults = []
     for letters in (" ", WIDE_LETTERS):
         page.add_style_tag(content=letters)
         for name in ("pump.tiff", LONG_NAME):
-            page.evaluate("name => (document.querySelector('#cv-title').textContent = name)", name)
+            page.evaluate("name => (document.querySelector('[data-part=title]').textContent = name)", name)
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
-                always = [*BAR, *CONTROLS, *FOOT, "cv-canvas"]
+                always = [*BAR, *CONTROLS, *FOOT, "canvas"]
                 outside = page.evaluate(OUTSIDE, always)
                 covered = page.evaluate(COVERED, [*BAR, *FOOT])
                 if page.evaluate(SEEN) < 90:
-                    covered.append("cv-canvas")
-                is_folded = page.locator("#cv-menu").is_visible()
+                    covered.append("canvas")
+                is_folded = page.locator("[data-part=menu]").is_visible()
                 if is_folded:
-                    page.click("#cv-menu")
+                    page.click("[data-part=menu]")
                 covered += page.evaluate(COVERED, TOOLS)
                 if is_folded:
                     page.keyboard.press("Escape")
@@ -65,18 +65,18 @@ def test_all_that_is_done_with_a_page_is_in_reach_at_any_width_in_any_font(page,
 
 def test_fit_leaves_nothing_to_scroll_sideways(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     for _ in range(4):
-        page.click("#cv-larger")
-    page.evaluate("document.querySelector('#cv-stage').scrollTo(900, 300)")
-    page.hover("#cv-stage")
+        page.click("[data-part=larger]")
+    page.evaluate("document.querySelector('[data-part=stage]').scrollTo(900, 300)")
+    page.hover("[data-part=stage]")
     page.mouse.wheel(40, 40)
-    expect(page.locator("#cv-hover")).to_be_visible()
+    expect(page.locator("[data-part=hover]")).to_be_visible()
     page.keyboard.press("0")
-    sideways = "(stage => stage.scrollWidth - stage.clientWidth)(document.querySelector('#cv-stage'))"
+    sideways = "(stage => stage.scrollWidth - stage.clientWidth)(document.querySelector('[data-part=stage]'))"
     assert page.evaluate(sideways) == 0
-    page.click("#cv-larger")
-    page.click("#cv-fit")
+    page.click("[data-part=larger]")
+    page.click("[data-part=fit]")
     assert page.evaluate(sideways) == 0
 
 

@@ -35,8 +35,8 @@ def show(page, server, name, **more):
     drive.show(
         page, f"{server}/?" + "&".join(f"{key}={value}" for key, value in more.items()) + f"&page_of={document['id']}"
     )
-    expect(page.locator("#cv-title")).to_have_text(name)
-    expect(page.locator("#cv-inspector")).not_to_have_class(re.compile("is-busy"))
+    expect(page.locator("[data-part=title]")).to_have_text(name)
+    expect(page.locator(".cv-inspector")).not_to_have_class(re.compile("is-busy"))
 
 
 def documents(page, server):
@@ -47,10 +47,10 @@ def documents(page, server):
 MISPLACED = """async () => {
     const { readWords } = await import("/app/static/api.js");
     const { words } = await readWords(new URLSearchParams(location.search).get("page_of"), 1);
-    const sheet = document.querySelector("#cv-canvas").getBoundingClientRect();
-    const turned = getComputedStyle(document.querySelector("#cv-sheet")).getPropertyValue("--turn");
+    const sheet = document.querySelector("[data-part=canvas]").getBoundingClientRect();
+    const turned = getComputedStyle(document.querySelector("[data-part=sheet]")).getPropertyValue("--turn");
     const quarter = parseFloat(turned) / 90;
-    return [...document.querySelectorAll("#cv-text span")].map((span, i) => {
+    return [...document.querySelectorAll("[data-part=text] span")].map((span, i) => {
         const letters = document.createRange();
         letters.setStart(span.firstChild, 0);
         letters.setEnd(span.firstChild, words[i].text.length);
@@ -72,7 +72,7 @@ MISPLACED = """async () => {
 def test_text_is_selected_where_it_is_printed_and_copied_as_lines(page, server):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show(page, server, "guide.pdf")
-    printed = page.locator("#cv-text span")
+    printed = page.locator("[data-part=text] span")
     expect(printed).to_have_count(11)
 
     assert max(page.evaluate(MISPLACED)) < 3
@@ -86,22 +86,22 @@ def test_text_is_selected_where_it_is_printed_and_copied_as_lines(page, server):
     copied = page.evaluate("navigator.clipboard.readText()")
     assert [line.rstrip() for line in copied.split("\n")] == ["the oil filter", "and drain"]
     for _ in range(3):
-        page.click("#cv-larger")
-    page.wait_for_function("document.querySelector('#cv-sheet').style.width.startsWith('195')")
+        page.click("[data-part=larger]")
+    page.wait_for_function("document.querySelector('[data-part=sheet]').style.width.startsWith('195')")
     assert max(page.evaluate(MISPLACED)) < 4
-    page.click("#cv-rotate")
+    page.click("[data-part=rotate]")
     assert max(page.evaluate(MISPLACED)) < 4
 
 
 def test_what_the_text_layer_has_is_hatched_on_the_page_and_said_in_the_legend(page, server):
     show(page, server, "guide.pdf", q="gasket+valve")
-    expect(page.locator("#cv-in-text")).to_be_visible()
-    page.uncheck("#cv-patches")
+    expect(page.locator("[data-part=in-text]")).to_be_visible()
+    page.uncheck("[data-part=patches]")
     teal = """async () => {
         const { explain } = await import("/app/static/api.js");
         const state = new URLSearchParams(location.search);
         const why = await explain({ q: state.get("q"), collection: "default" }, state.get("page_of"), 1);
-        const canvas = document.querySelector("#cv-canvas");
+        const canvas = document.querySelector("[data-part=canvas]");
         const [left, top, right, bottom] = why.matches[0].text_boxes[0];
         const [wide, high] = [(right - left) * canvas.width, (bottom - top) * canvas.height];
         const part = [left * canvas.width, top * canvas.height, wide, high].map(Math.round);
@@ -114,7 +114,7 @@ def test_what_the_text_layer_has_is_hatched_on_the_page_and_said_in_the_legend(p
     assert counts == [1, 0]
     assert 0.1 < share < 0.8
     assert page.locator(".cv-seen", has_text="gasket").locator("canvas").count() == 1
-    page.uncheck("#cv-heat")
+    page.uncheck("[data-part=heat]")
     assert page.evaluate(teal)[1] < 0.02
 
 
@@ -197,19 +197,19 @@ def test_a_page_opens_at_the_place_where_its_words_stand_together(page, server):
 
 
 def scrolled(page):
-    return page.evaluate("(stage => [stage.scrollLeft, stage.scrollTop])(document.querySelector('#cv-stage'))")
+    return page.evaluate("(stage => [stage.scrollLeft, stage.scrollTop])(document.querySelector('[data-part=stage]'))")
 
 
 UNDER = """([x, y]) => {
-    const sheet = document.querySelector('#cv-canvas').getBoundingClientRect();
+    const sheet = document.querySelector('[data-part=canvas]').getBoundingClientRect();
     return [(x - sheet.x) / sheet.width, (y - sheet.y) / sheet.height];
 }"""
-WIDTH = "document.querySelector('#cv-canvas').getBoundingClientRect().width"
+WIDTH = "document.querySelector('[data-part=canvas]').getBoundingClientRect().width"
 
 
 def test_the_page_is_dragged_and_zoomed_about_the_pointer_by_wheel_and_by_two_fingers(page, server):
     show(page, server, "gear.tiff", q="cog", page_number=2)
-    view = page.locator("#cv-stage").bounding_box()
+    view = page.locator("[data-part=stage]").bounding_box()
     at = [view["x"] + view["width"] / 3, view["y"] + view["height"] / 4]
     page.mouse.move(*at)
     before, width = page.evaluate(UNDER, at), page.evaluate(WIDTH)
@@ -235,32 +235,32 @@ def test_the_page_is_dragged_and_zoomed_about_the_pointer_by_wheel_and_by_two_fi
 def test_the_page_fits_the_width_or_as_a_whole_and_can_be_turned(page, server):
     show(page, server, "gear.tiff")
     overflow = """(() => {
-        const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.querySelector("#cv-stage");
+        const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.querySelector("[data-part=stage]");
         return [scrollWidth - clientWidth, scrollHeight - clientHeight];
     })()"""
     assert page.evaluate(overflow)[0] == 0 < page.evaluate(overflow)[1]
-    page.click("#cv-fit-page")
+    page.click("[data-part=fit-page]")
     assert page.evaluate(overflow) == [0, 0]
     page.set_viewport_size({"width": 1300, "height": 640})
     page.wait_for_function(f"JSON.stringify({overflow}) === '[0,0]'")
-    shape = "(box => box.width > box.height)(document.querySelector('#cv-canvas').getBoundingClientRect())"
+    shape = "(box => box.width > box.height)(document.querySelector('[data-part=canvas]').getBoundingClientRect())"
     assert not page.evaluate(shape)
     page.keyboard.press("r")
     assert page.evaluate(shape)
-    page.hover("#cv-stage")
-    page.click("#cv-fit")
-    page.click("#cv-next")
-    expect(page.locator("#cv-place")).to_have_text(f"page 2 of {PAGES}")
+    page.hover("[data-part=stage]")
+    page.click("[data-part=fit]")
+    page.click("[data-part=next]")
+    expect(page.locator("[data-part=place]")).to_have_text(f"page 2 of {PAGES}")
     assert page.evaluate(shape)  # the document goes on as it lies
 
 
 def test_a_page_number_is_typed_and_the_nearest_page_is_shown(page, server):
     show(page, server, "gear.tiff")
     for typed, number in (("17", 17), ("999", PAGES), ("0", 1), ("x", 1)):
-        page.fill("#cv-number", typed)
-        page.press("#cv-number", "Enter")
-        expect(page.locator("#cv-place")).to_have_text(f"page {number} of {PAGES}")
-        expect(page.locator("#cv-number")).to_have_value(str(number))
+        page.fill("[data-part=number]", typed)
+        page.press("[data-part=number]", "Enter")
+        expect(page.locator("[data-part=place]")).to_have_text(f"page {number} of {PAGES}")
+        expect(page.locator("[data-part=number]")).to_have_value(str(number))
 
 
 def test_thumbnails_show_which_pages_were_found_and_are_loaded_as_they_are_seen(page, server):
@@ -279,10 +279,10 @@ def test_thumbnails_show_which_pages_were_found_and_are_loaded_as_they_are_seen(
     assert 0 < len(asked) < PAGES
     for size in ((1280, 800), (768, 1024), (390, 844)):
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        expect(page.locator("#cv-stage")).to_be_in_viewport(ratio=1)
+        expect(page.locator("[data-part=stage]")).to_be_in_viewport(ratio=1)
         expect(strip.locator("[aria-current]")).to_be_in_viewport(ratio=0.9)
     strip.get_by_role("button", name="Page 7", exact=True).click()
-    expect(page.locator("#cv-place")).to_have_text(f"page 7 of {PAGES}")
+    expect(page.locator("[data-part=place]")).to_have_text(f"page 7 of {PAGES}")
     expect(strip.locator("[aria-current]")).to_have_attribute("aria-label", "Page 7")
 
 
@@ -292,13 +292,13 @@ def labels(buttons):
 
 def test_words_are_found_in_a_scan_from_page_to_page(page, server):
     show(page, server, "gear.tiff")
-    place = page.locator("#cv-place")
+    place = page.locator("[data-part=place]")
     page.keyboard.press("f")
     page.keyboard.type("cog")
     page.keyboard.press("Enter")
     expect(place).to_have_text(f"page 2 of {PAGES}")
-    expect(page.locator("#cv-found")).to_have_text("1 of 3 pages most alike")
-    expect(page.locator("#cv-rows")).to_contain_text("cog")
+    expect(page.locator("[data-part=found]")).to_have_text("1 of 3 pages most alike")
+    expect(page.locator("[data-part=rows]")).to_contain_text("cog")
     page.keyboard.press("Enter")
     expect(place).to_have_text(f"page 5 of {PAGES}")
     page.get_by_role("button", name="Next page that has it").click()
@@ -307,24 +307,25 @@ def test_words_are_found_in_a_scan_from_page_to_page(page, server):
     expect(place).to_have_text(f"page 2 of {PAGES}")
     page.get_by_role("button", name="Previous page that has it").click()
     expect(place).to_have_text(f"page 20 of {PAGES}")
-    page.click("#cv-previous")
-    expect(page.locator("#cv-found")).to_have_text("3 pages most alike")
+    page.click("[data-part=previous]")
+    expect(page.locator("[data-part=found]")).to_have_text("3 pages most alike")
     page.reload()
     expect(place).to_have_text(f"page 19 of {PAGES}")
-    expect(page.locator("#cv-found")).to_have_text("3 pages most alike")
-    page.fill("#cv-probe-text", "-")
-    page.press("#cv-probe-text", "Enter")
-    expect(page.locator("#cv-found")).to_contain_text("no letter or digit")
-    page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('#cv-previous').click()")  # before any was shown
+    expect(page.locator("[data-part=found]")).to_have_text("3 pages most alike")
+    page.fill("[data-part=probe-text]", "-")
+    page.press("[data-part=probe-text]", "Enter")
+    expect(page.locator("[data-part=found]")).to_contain_text("no letter or digit")
+    press = "for (let i = 0; i < 3; i++) document.querySelector('[data-part=previous]').click()"
+    page.evaluate(press)  # before any was shown
     expect(place).to_have_text(f"page 16 of {PAGES}")
 
 
 def test_words_are_found_in_a_text_layer(page, server):
     show(page, server, "guide.pdf")
-    page.fill("#cv-probe-text", "gasket")
-    page.press("#cv-probe-text", "Enter")
-    expect(page.locator("#cv-found")).to_have_text("1 of 2 pages most alike")
-    expect(page.locator("#cv-in-text")).to_be_visible()
+    page.fill("[data-part=probe-text]", "gasket")
+    page.press("[data-part=probe-text]", "Enter")
+    expect(page.locator("[data-part=found]")).to_have_text("1 of 2 pages most alike")
+    expect(page.locator("[data-part=in-text]")).to_be_visible()
 
 
 def test_the_page_is_printed_alone(page, server):
@@ -332,7 +333,7 @@ def test_the_page_is_printed_alone(page, server):
     page.emulate_media(media="print")
     seen = page.evaluate(
         "[...document.querySelectorAll('body *')].filter((each) => each.getClientRects().length"
-        " && !each.contains(document.querySelector('#cv-canvas'))).map((each) => each.outerHTML.slice(0, 90))"
+        " && !each.contains(document.querySelector('[data-part=canvas]'))).map((each) => each.outerHTML.slice(0, 90))"
     )
     assert seen == []
     printed = page.pdf(prefer_css_page_size=True)

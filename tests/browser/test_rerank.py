@@ -24,7 +24,7 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
         first = page.locator("#cv-results .cv-card").first
         expect(first).to_contain_text("page 1 of 3")
         before = first.locator(".cv-figure").inner_text()
-        expect(page.locator("#cv-whose-order")).to_be_hidden()
+        expect(page.locator("[data-part=whose-order]")).to_be_hidden()
         page.click("#cv-more")
         page.select_option("#cv-rerank", label="by least-ink")
         expect(page.locator("#cv-summary")).to_contain_text("the best 3 ordered by least-ink")
@@ -42,13 +42,13 @@ def test_a_switch_has_the_reranker_order_the_results_and_both_scores_are_shown(p
         expect(page.locator("#cv-results .cv-score").first).to_have_attribute("title", re.compile(whole))
         page.locator("#cv-results .cv-card").first.click()
         whose = "The order of the results is that of least-ink. Heatmap and table are the encoder's."
-        expect(page.locator("#cv-whose-order")).to_have_text(whose)
+        expect(page.locator("[data-part=whose-order]")).to_have_text(whose)
         assert "rerank=true" in page.url
         page.reload()
         expect(page.locator("#cv-summary")).to_contain_text("ordered by least-ink")
         expect(page.locator("#cv-rerank")).to_have_value("true")
-        page.click("#cv-menu")
-        page.click("#cv-like")
+        page.click("[data-part=menu]")
+        page.click("[data-part=like]")
         expect(page.locator("#cv-summary")).not_to_contain_text("ordered by")  # a reranker reads words
 
 

@@ -18,7 +18,7 @@ def ink(page):
     """The colours of the page image as drawn, as one number."""
     return page.evaluate(
         """() => {
-            const canvas = document.querySelector('#cv-canvas');
+            const canvas = document.querySelector('[data-part=canvas]');
             const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
             return data.reduce((sum, value, at) => (sum * 31 + value * (at + 1)) % 1000003, 7);
         }"""
@@ -31,24 +31,24 @@ def test_a_search_opens_the_best_page_and_says_what_it_cost(page, server):
     expect(page.locator("#cv-summary")).to_be_visible()
     expect(page.locator("#cv-summary")).to_contain_text("ms (encode")
     expect(page.locator("#cv-results .cv-card").first).to_contain_text("page 3 of 3")
-    expect(page.locator("#cv-title")).to_have_text("pump.tiff")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-rows tr")).to_have_count(2)
+    expect(page.locator("[data-part=title]")).to_have_text("pump.tiff")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=rows] tr")).to_have_count(2)
     assert "q=oil+filter" in page.url
 
 
 def test_words_patches_and_heat_change_what_is_drawn(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
-    expect(page.locator("#cv-rows tr")).to_have_count(2)
+    expect(page.locator("[data-part=rows] tr")).to_have_count(2)
     drawn = [ink(page)]
     page.get_by_role("radio", name="oil").click()
     drawn.append(ink(page))
     page.keyboard.press("t")
     expect(page.get_by_role("radio", name="filter")).to_have_attribute("aria-checked", "true")
     drawn.append(ink(page))
-    page.uncheck("#cv-heat")
+    page.uncheck("[data-part=heat]")
     drawn.append(ink(page))
-    page.uncheck("#cv-patches")
+    page.uncheck("[data-part=patches]")
     drawn.append(ink(page))
     assert len(set(drawn)) == len(drawn)
     assert "word=filter" in page.url
@@ -59,7 +59,7 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     asked = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     drive.show(page, f"{server}/?q=oil&document={document_of(page, server)}")  # not in what other tests have added
-    place = page.locator("#cv-place")
+    place = page.locator("[data-part=place]")
     expect(place).to_have_text("page 3 of 3")
     drive.wait_until(
         lambda: page.wait_for_timeout(20) or asked.count("/api/v1/explain") == 3
@@ -70,7 +70,7 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     expect(place).not_to_have_text("page 3 of 3")
     with_heat = ink(page)
     assert with_heat != before
-    page.uncheck("#cv-heat")
+    page.uncheck("[data-part=heat]")
     assert ink(page) != with_heat
     assert not {"/api/v1/explain", "/api/v1/search"} & set(asked)
 
@@ -84,7 +84,7 @@ def test_a_click_shows_what_the_list_has_fetched_until_the_library_changes(page,
     for number in (1, 2, 0):
         page.locator("#cv-results .cv-card").nth(number).click()
         expect(page.locator("#cv-results .cv-card").nth(number)).to_have_attribute("aria-current", "true")
-        expect(page.locator("#cv-inspector")).not_to_have_class(re.compile("is-busy"))
+        expect(page.locator(".cv-inspector")).not_to_have_class(re.compile("is-busy"))
     assert len(explained) == len(set(explained)) == 3
     data = save_document(tmp_path / "file.tiff", [["washer"]]).read_bytes()
     page.request.post(f"{server}/api/v1/documents", params={"name": "washer.tiff"}, data=data)
@@ -101,44 +101,46 @@ def document_of(page, server, name="pump.tiff"):
 
 def test_the_keyboard_goes_through_results_and_pages(page, server):
     drive.show(page, f"{server}/?q=bleed+valve")
-    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 1 of 3")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#cv-place")).to_have_text("page 2 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 2 of 3")
     page.keyboard.press("Escape")
-    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator(".cv-inspector")).to_be_hidden()
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 1 of 3")
 
 
 def test_zooming_keeps_what_is_in_the_middle(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     middle = """() => {
-        const view = document.querySelector('#cv-stage').getBoundingClientRect();
-        const sheet = document.querySelector('#cv-canvas').getBoundingClientRect();
+        const view = document.querySelector('[data-part=stage]').getBoundingClientRect();
+        const sheet = document.querySelector('[data-part=canvas]').getBoundingClientRect();
         return [(view.x + view.width / 2 - sheet.x) / sheet.width, (view.y + view.height / 2 - sheet.y) / sheet.height];
     }"""
     for _ in range(3):
-        page.click("#cv-larger")
-    page.evaluate("document.querySelector('#cv-stage').scrollTo(150, 200)")
+        page.click("[data-part=larger]")
+    page.evaluate("document.querySelector('[data-part=stage]').scrollTo(150, 200)")
     before = page.evaluate(middle)
-    page.click("#cv-larger")
+    page.click("[data-part=larger]")
     assert page.evaluate(middle) == pytest.approx(before, abs=0.02)
 
 
 def test_a_page_that_cannot_be_shown_is_no_dead_end(page, server):
     document = document_of(page, server)
     drive.show(page, f"{server}/?page_of={document}&page_number=99")
-    expect(page.locator("#cv-page-message")).to_have_text("Page 99 cannot be shown: the document has 3 pages.")
-    expect(page.locator("#cv-inspector :is(a, button:enabled, input):visible")).to_have_count(3)
+    expect(page.locator("[data-part=page-message]")).to_have_text("Page 99 cannot be shown: the document has 3 pages.")
+    expect(page.locator(".cv-inspector :is(a, button:enabled, input):visible")).to_have_count(3)
     page.get_by_role("button", name="Previous page").click()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
-    expect(page.locator("#cv-canvas")).to_be_visible()
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=canvas]")).to_be_visible()
     page.get_by_role("button", name="Close the page").click()
-    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator(".cv-inspector")).to_be_hidden()
     drive.show(page, f"{server}/?page_of=gone&page_number=1")
-    expect(page.locator("#cv-page-message")).to_have_text("This document is not in the library, or not any more.")
-    expect(page.locator("#cv-inspector :is(a, button, input):visible")).to_have_count(1)
+    expect(page.locator("[data-part=page-message]")).to_have_text(
+        "This document is not in the library, or not any more."
+    )
+    expect(page.locator(".cv-inspector :is(a, button, input):visible")).to_have_count(1)
 
 
 def test_a_page_that_is_not_read_yet_is_shown_as_soon_as_it_is(page, server, tmp_path):
@@ -147,25 +149,25 @@ def test_a_page_that_is_not_read_yet_is_shown_as_soon_as_it_is(page, server, tmp
     page.request.post(f"{server}/api/v1/documents", params=at, data=data)
     drive.wait_until(lambda: page.request.get(f"{server}/api/v1/documents/gear.tiff").ok)
     drive.show(page, f"{server}/?collection=unread&page_of={document_of(page, server, 'gear.tiff')}&page_number=7")
-    expect(page.locator("#cv-page-message")).to_contain_text("Page 7 is not read yet")
-    expect(page.locator("#cv-place")).to_have_text("page 7 of 7")
+    expect(page.locator("[data-part=page-message]")).to_contain_text("Page 7 is not read yet")
+    expect(page.locator("[data-part=place]")).to_have_text("page 7 of 7")
     expect(page.get_by_role("button", name="Previous page")).to_be_enabled()
-    expect(page.locator("#cv-canvas")).to_be_visible()
-    expect(page.locator("#cv-page-message")).to_be_hidden()
+    expect(page.locator("[data-part=canvas]")).to_be_visible()
+    expect(page.locator("[data-part=page-message]")).to_be_hidden()
 
 
 def test_a_saved_image_is_named_after_document_page_and_word(page, server):
     drive.show(page, f"{server}/?q=oil+filter")
     page.get_by_role("radio", name="filter").click()
     with page.expect_download() as download:
-        page.click("#cv-menu")
-        page.click("#cv-download")
+        page.click("[data-part=menu]")
+        page.click("[data-part=download]")
     assert download.value.suggested_filename == "pump-page-3-filter.png"
 
 
 def test_the_original_opens_at_the_page(page, server):
     drive.show(page, f"{server}/?q=oil")
-    link = page.locator("#cv-open")
+    link = page.locator("[data-part=open]")
     expect(link).to_have_text("Open the image")
     assert page.request.get(server + link.get_attribute("href")).headers["content-type"] == "image/tiff"
 
@@ -175,15 +177,15 @@ def test_any_page_can_be_probed_without_a_search(page, server):
     page.locator("#cv-documents .cv-row", has_text="pump.tiff").get_by_role(
         "button", name="pump.tiff", exact=True
     ).click()
-    expect(page.locator("#cv-place")).to_have_text("page 1 of 3")
-    expect(page.locator("#cv-chips")).to_be_hidden()
-    page.fill("#cv-probe-text", "valve")
-    page.press("#cv-probe-text", "Enter")
-    expect(page.locator("#cv-rows tr")).to_have_count(1)
+    expect(page.locator("[data-part=place]")).to_have_text("page 1 of 3")
+    expect(page.locator("[data-part=chips]")).to_be_hidden()
+    page.fill("[data-part=probe-text]", "valve")
+    page.press("[data-part=probe-text]", "Enter")
+    expect(page.locator("[data-part=rows] tr")).to_have_count(1)
     assert "probe=valve" in page.url
     page.reload()
-    expect(page.locator("#cv-probe-text")).to_have_value("valve")
-    expect(page.locator("#cv-rows")).to_contain_text("valve")
+    expect(page.locator("[data-part=probe-text]")).to_have_value("valve")
+    expect(page.locator("[data-part=rows]")).to_contain_text("valve")
 
 
 def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, server):
@@ -191,10 +193,10 @@ def test_an_answer_is_compared_with_that_of_another_way_side_by_side(page, serve
     others = page.locator("#cv-others .cv-card")
     expect(others.first).to_contain_text("same place")
     expect(page.locator("#cv-compared")).to_contain_text("every page in full")
-    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator(".cv-inspector")).to_be_hidden()
     expect(page.locator("#cv-compared")).not_to_contain_text("close the page", use_inner_text=True)
     others.first.click()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(others.first).to_be_hidden()
     expect(page.locator("#cv-compared")).to_contain_text("close the page to see both lists", use_inner_text=True)
     page.keyboard.press("Escape")
@@ -240,8 +242,8 @@ def test_results_are_ordered_by_the_number_that_they_show_and_words_of_the_text_
     expect(page.locator("#cv-results .cv-word.is-in-text.is-faint")).to_have_count(0)
     expect(page.locator("#cv-summary")).to_contain_text("in the text layer")
     expect(page.get_by_role("radio", name="governor").get_by_role("img", name="in the text layer")).to_be_visible()
-    expect(page.locator("#cv-score-terms")).to_contain_text("In the text layer")
-    expect(page.locator("#cv-in-text")).to_be_visible()
+    expect(page.locator("[data-part=score-terms]")).to_contain_text("In the text layer")
+    expect(page.locator("[data-part=in-text]")).to_be_visible()
 
 
 def document_state(page, server, collection):

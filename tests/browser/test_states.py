@@ -28,7 +28,7 @@ def test_the_tab_is_called_as_the_question_and_questions_are_found_again(page, s
     page.get_by_role("button", name="Forget those that are not kept").click()
     expect(recent).to_have_count(0)
     page.get_by_role("link", name="oil filter").click()
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page).to_have_title("oil filter – colvision")
     expect(page.locator("#cv-questions")).to_be_hidden()
     drive.reload(page)
@@ -44,7 +44,7 @@ def test_a_browser_that_is_told_to_keep_nothing_searches_all_the_same(page, serv
         page.add_init_script(f"Object.defineProperty(window, '{name}', {refuse})")
     drive.show(page, server)
     search(page, "oil filter")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     page.locator(".cv-choose-page").first.check()
     expect(page.locator("#cv-chosen-count")).to_have_text("1 page chosen")
 
@@ -70,7 +70,7 @@ def test_a_search_that_found_no_server_is_made_again_when_it_is_back(page, serve
     expect(page.locator("#cv-message")).to_contain_text("The server does not answer")
     expect(page.locator("#cv-library-message")).to_contain_text("The server does not answer")
     page.unroute("**/api/v1/**")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-message")).to_be_hidden()
     expect(page.locator("#cv-library-message")).to_be_hidden()
 
@@ -85,16 +85,16 @@ def test_a_document_whose_reading_was_cut_short_is_interrupted_and_gone_on_with(
 
 def test_two_lists_stand_beside_an_open_page_where_there_is_room_and_close_it_where_there_is_none(page, server):
     drive.show(page, f"{server}/?q=oil")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     page.get_by_role("button", name="Options").click()
     page.select_option("#cv-compare", "exact")
     expect(page.locator("#cv-others .cv-card").first).to_be_visible()
-    expect(page.locator("#cv-inspector")).to_be_hidden()
+    expect(page.locator(".cv-inspector")).to_be_hidden()
     page.set_viewport_size({"width": 2000, "height": 1000})
     page.locator("#cv-results .cv-card").first.click()
-    expect(page.locator("#cv-inspector")).to_be_visible()
+    expect(page.locator(".cv-inspector")).to_be_visible()
     expect(page.locator("#cv-others .cv-card").first).to_be_visible()
-    lists = [page.locator(f"#cv-{name}").bounding_box() for name in ("results", "others", "inspector")]
+    lists = [page.locator(name).bounding_box() for name in ("#cv-results", "#cv-others", ".cv-inspector")]
     edges = [edge for each in lists for edge in (each["x"], each["x"] + each["width"])]
     assert edges == sorted(edges) and edges[-1] <= 2000
 

@@ -78,7 +78,7 @@ def test_a_search_waits_for_a_busy_server_too(page, server):
     page.fill("#cv-query", "oil filter")
     page.press("#cv-query", "Enter")
     expect(page.locator("#cv-message")).to_contain_text("Asked again in")
-    expect(page.locator("#cv-place")).to_have_text("page 3 of 3")
+    expect(page.locator("[data-part=place]")).to_have_text("page 3 of 3")
     expect(page.locator("#cv-message")).to_be_hidden()
 
 
@@ -129,7 +129,7 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     )
     drive.show(page, f"{server}/?collection=names")
     page.get_by_role("button", name="stator.tiff", exact=True).click()
-    expect(page.locator("#cv-place")).to_have_text("page 1 of 1")
+    expect(page.locator("[data-part=place]")).to_have_text("page 1 of 1")
     sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.set_input_files("#cv-drop input[type=file]", paths)
@@ -141,7 +141,7 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     row.get_by_label("The same for 1 more file").check()
     row.get_by_role("button", name="Replace it").click()
     expect(page.locator("#cv-uploads .cv-row")).to_have_count(0)
-    expect(page.locator("#cv-place")).to_have_text("page 1 of 2")  # of the version that took its place
+    expect(page.locator("[data-part=place]")).to_have_text("page 1 of 2")  # of the version that took its place
     [stator] = [each for each in documents(page, server) if each["name"] == "stator.tiff"]
     shown = "async id => (await import('/app/static/api.js')).pageImage(id, 1)"
     assert stator["sha256"][:12] in page.evaluate(shown, stator["id"]), "an <img> of this address shows the old version"
