@@ -28,7 +28,7 @@ export class Inspector {
     this.press("fit", () => view.fitTo("width"));
     this.press("fit-page", () => view.fitTo("page"));
     this.press("rotate", () => view.turn());
-    this.press("tools", ({ target }) => target.closest("a, button") && part("tools").matches(":popover-open") && part("tools").hidePopover());
+    this.press("tools", ({ target }) => target.closest("a, button:not([data-part=copy])") && part("tools").matches(":popover-open") && part("tools").hidePopover());
     part("menu").popoverTargetElement = part("tools");
     part("tools").addEventListener("beforetoggle", () => this.hangMenu());
     part("chips").addEventListener("keydown", (event) => this.moveAmongChips(event));

@@ -89,6 +89,8 @@ class App {
     byId("cv-search").addEventListener("submit", (event) => {
       event.preventDefault();
       const q = byId("cv-query").value.trim();
+      this.questions.reveal(false);
+      if (!q && !this.hasQuery) return say(byId("cv-message"), "Type a few words, or choose an image to search by.");
       this.ask(q ? { q } : { image: this.state.image });
     });
     byId("cv-document-filter").addEventListener("change", () => {
@@ -255,6 +257,7 @@ class App {
     this.summarise();
     this.layout();
     if (keep) return;
+    byId("cv-results").scrollTop = 0;
     const [best] = this.results.ordered;
     if (best && WIDE.matches && !this.state.compare) await this.open(best.document_id, best.page);
     else this.inspector.hide();

@@ -253,9 +253,10 @@ export class PageView {
   }
 
   hover(event) {
-    const at = event.pointerType === "touch" ? null : this.cellAt([event.clientX, event.clientY]);
-    if (!at) return;
     const { tip } = this;
+    if (event.buttons) tip.hidden = true; // nothing lies on what is being selected
+    const at = event.buttons || event.pointerType === "touch" ? null : this.cellAt([event.clientX, event.clientY]);
+    if (!at) return;
     const { heat, row, col, found } = at;
     const measured = found && `${heat.matches[found.word].word} · ${heat.scale.is_lead ? "lead" : "similarity"} ${heat.similarity(found.code).toFixed(2)}`;
     const chance = found && heat.scale.is_probability ? ` · match ${found.strength.toFixed(2)}` : "";

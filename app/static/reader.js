@@ -161,11 +161,14 @@ export class Reader extends Inspector {
     const button = this.part("copy");
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = "Copied";
+      button.textContent = "Link copied";
     } catch {
       button.textContent = "Copy it from the address bar";
     }
-    setTimeout(() => (button.textContent = "Copy link"), 2000);
+    setTimeout(() => {
+      button.textContent = "Copy link";
+      if (this.part("tools").matches(":popover-open")) this.part("tools").hidePopover();
+    }, 2000);
   }
 }
 
