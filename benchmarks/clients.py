@@ -1,10 +1,11 @@
 """Questions a second of a real library, by several clients at once through `Library.search`, on all cores.
 
 python -m benchmarks.clients [--kinds mini colpali] [--pages 5000 50000] [--clients 1 8 64 256] [--seconds 5]
+    [--keep FOLDER]
 
-Clients are threads of one process. Pages are made up, and stored as an ingest stores them in a temporary folder, with
-room for 55 (mini's kind) or 101 KB a page. Queries are encoded beforehand: only the search is measured. With AVX2 alone
-by COLVISION_INSTRUCTIONS=avx2.
+Clients are threads of one process. Pages are made up, and stored as an ingest stores them in a temporary folder, or in
+FOLDER for the next run: room for 75 (mini's kind) or 101 KB a page. Queries are encoded beforehand: only the search
+is measured. With AVX2 alone by COLVISION_INSTRUCTIONS=avx2.
 
 - colpali: the pages of `benchmarks.synthetic`, 700 vectors, plain MaxSim, queries of 20 tokens.
 - mini: 430 vectors on average, each near the vector of one of 30,000 words (word i is drawn with weight 1 / (i + 10)),
@@ -129,7 +130,7 @@ class PreparedEncoder:
         return [self._queries[text] for text in texts]
 
 
-def table(name: str, pages: int, seconds: float, clients: Sequence[int] = CLIENTS) -> str:
+def table(name: str, pages: int, seconds: float, clients: Sequence[int] = CLIENTS, keep: Path | None = None) -> str:
     """Asks for so many seconds with each number of clients, after a warm-up."""
     lines = [
         f"**Clients** of one process, {pages:,} pages of {name}'s kind, all cores",
@@ -137,7 +138,7 @@ def table(name: str, pages: int, seconds: float, clients: Sequence[int] = CLIENT
         "| clients | questions a second | median ms | 95 % within ms |",
         "|---|---|---|---|",
     ]
-    with filled_library(name, pages) as (library, queries):
+    with filled_library(name, pages, keep) as (library, queries):
         search(library, queries, 1, min(seconds, _WARM_SECONDS))
         for count in clients:
             begun = time.perf_counter()
@@ -154,16 +155,17 @@ def table(name: str, pages: int, seconds: float, clients: Sequence[int] = CLIENT
 
 
 @contextmanager
-def filled_library(name: str, pages: int) -> Iterator[tuple[Library, list[str]]]:
-    """A library of made-up pages of a kind, and queries about pages spread over it."""
+def filled_library(name: str, pages: int, keep: Path | None = None) -> Iterator[tuple[Library, list[str]]]:
+    """A library of made-up pages of a kind, in `keep` if given, and queries about pages spread over it."""
     kind = KINDS[name]()
     queries = [kind.query(number) for number in np.linspace(0, pages - 1, min(_QUERIES, pages)).astype(int).tolist()]
     with TemporaryDirectory(prefix="bench-") as folder:
-        path = Path(folder) / "library"
-        with Store(path) as store:
-            for first in range(0, pages, _DOCUMENT_PAGES):
-                _add(store, kind, range(first, min(first + _DOCUMENT_PAGES, pages)))
-            store.compact()
+        path = (keep or Path(folder)) / f"{name}-{pages}"
+        if not path.exists():
+            with Store(path) as store:
+                for first in range(0, pages, _DOCUMENT_PAGES):
+                    _add(store, kind, range(first, min(first + _DOCUMENT_PAGES, pages)))
+                store.compact()
         with open_library(path, encoder=PreparedEncoder(kind, queries)) as library:
             yield library, queries
 
@@ -219,12 +221,13 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--pages", type=int, nargs="+", default=[5000, 50_000])
     parser.add_argument("--clients", type=int, nargs="+", default=list(CLIENTS))
     parser.add_argument("--seconds", type=float, default=5, help="that each number of clients asks")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the libraries stay")
     options = parser.parse_args(given)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     sys.stdout.write(f"{machine()}, {cores} used; codes by {chosen_instructions()}; commit `{commit()}`\n\n")
     for name in options.kinds:
         for pages in options.pages:
-            sys.stdout.write(table(name, pages, options.seconds, options.clients) + "\n\n")
+            sys.stdout.write(table(name, pages, options.seconds, options.clients, options.keep) + "\n\n")
             sys.stdout.flush()
 
 
