@@ -32,7 +32,9 @@ Outcome = tuple[JobState, str, str]  # of a job, with the reason and the documen
 def file_outcome(job: Job, file: FileReport) -> Outcome:
     """How a job ends whose file was read so."""
     reason = file.reason
-    if file.outcome == "same":
+    if (
+        file.outcome == "same" and job.kind == "file"
+    ):  # of one that goes on, that no page could be read this time either
         called = "" if file.name == job.name else f", {file.name}"
         reason = "; ".join([f"the same bytes as a document that is already here{called}", *map(str, file.changes)])
     return _STATES[file.outcome], reason, file.document_id

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from colvision.app.api import create_api
-from colvision.app.components import mount_page
+from colvision.app.page import mount_page
 from colvision.app.security import Guard
 from colvision.app.services.library import LibraryService
 from colvision.app.settings import Settings
