@@ -153,21 +153,26 @@ def _ask(cluster, library, nodes, given):
 
 def _compare(folder, nodes, given):
     _copy(given.library, folder / "library")
+    with colvision.open_library(folder / "library") as library:  # an evaluation's pages lie in one of their own
+        sizes = {each.name: each.pages for each in library.status().collections}
+    name = max(sizes, key=sizes.__getitem__)
     layout = ClusterLayout.create(folder / "cluster", given.partitions, given.replicas, None, nodes.address)
     for partition in range(layout.partitions):
         _copy(given.library, layout.folder(partition))
         with colvision.open_library(layout.folder(partition)) as part:
-            for document in part.documents():
+            for document in part.collection(name).documents():
                 if layout.partition_of(document.id) != partition:
                     part.delete(document.id)
             part.compact()
     texts = [json.loads(line)["text"] for line in given.queries.read_text(encoding="utf-8").splitlines()]
     with colvision.open_library(folder / "library") as library, open_cluster(layout.root) as cluster:
         pages = [part.pages for part in cluster.status().partitions]
-        tell(f"{library.status().collections[0].pages} pages in partitions of {pages}, {len(texts)} questions")
-        different = _count_different(library, cluster, texts, "as it was filled")
-        _change(library, cluster)
-        different += _count_different(library, cluster, texts, "after two deletions, a replacement and an addition")
+        assert sum(pages) == sizes[name] > 0 and min(pages) > 0, (pages, sizes)
+        tell(f"{sizes[name]} pages in partitions of {pages}, {len(texts)} questions")
+        both = library.collection(name), cluster.collection(name)
+        different = _count_different(*both, texts, "as it was filled")
+        _change(*both)
+        different += _count_different(*both, texts, "after two deletions, a replacement and an addition")
         cluster.stop()
     return different
 
