@@ -1,11 +1,11 @@
 """Questions a second of a real library, by several clients at once through `Library.search`, on all cores.
 
 python -m benchmarks.clients [--kinds mini colpali] [--pages 5000 50000] [--clients 1 8 64 256] [--seconds 5]
-    [--keep FOLDER]
+    [--keep FOLDER] [--no-lists]
 
 Clients are threads of one process. Pages are made up, and stored as an ingest stores them in a temporary folder, or in
 FOLDER for the next run: room for 75 (mini's kind) or 101 KB a page. Queries are encoded beforehand: only the search
-is measured. With AVX2 alone by COLVISION_INSTRUCTIONS=avx2.
+is measured. With AVX2 alone by COLVISION_INSTRUCTIONS=avx2; without inverted lists by --no-lists.
 
 - colpali: the pages of `benchmarks.synthetic`, 700 vectors, plain MaxSim, queries of 20 tokens.
 - mini: 430 vectors on average, each near the vector of one of 30,000 words (word i is drawn with weight 1 / (i + 10)),
@@ -33,6 +33,7 @@ from colvision.core.encoder import EncoderInfo
 from colvision.core.page import Page, PdfGeometry
 from colvision.encoders import load_encoder
 from colvision.library import Library, open_library
+from colvision.maxsim import inverted_lists
 from colvision.maxsim.instructions import chosen_instructions
 from colvision.store import Store
 from colvision.store.identity import SourceFile
@@ -160,7 +161,8 @@ def filled_library(name: str, pages: int, keep: Path | None = None) -> Iterator[
     kind = KINDS[name]()
     queries = [kind.query(number) for number in np.linspace(0, pages - 1, min(_QUERIES, pages)).astype(int).tolist()]
     with TemporaryDirectory(prefix="bench-") as folder:
-        path = (keep or Path(folder)) / f"{name}-{pages}"
+        has_lists = pages >= inverted_lists.LISTS_PAGES
+        path = (keep or Path(folder)) / (f"{name}-{pages}" if has_lists else f"{name}-{pages}-no-lists")
         if not path.exists():
             with Store(path) as store:
                 for first in range(0, pages, _DOCUMENT_PAGES):
@@ -222,7 +224,10 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=list(CLIENTS))
     parser.add_argument("--seconds", type=float, default=5, help="that each number of clients asks")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the libraries stay")
+    parser.add_argument("--no-lists", action="store_true", help="make libraries without inverted lists")
     options = parser.parse_args(given)
+    if options.no_lists:
+        inverted_lists.LISTS_PAGES = sys.maxsize
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     sys.stdout.write(f"{machine()}, {cores} used; codes by {chosen_instructions()}; commit `{commit()}`\n\n")
     for name in options.kinds:

@@ -39,7 +39,7 @@ export class Thumbnails {
 
   draw() {
     if (this.strip.hidden || !this.pages) return;
-    const drawn = `${this.document} ${this.pages}`;
+    const drawn = `${this.pages} ${this.source.pageImage(this.document, 1, WIDTH)}`; // another one once the file is
     if (drawn !== this.drawn) this.list.replaceChildren(...Array.from({ length: this.pages }, (_, i) => this.thumbnail(i + 1)));
     this.drawn = drawn;
     for (const [i, { firstChild: button }] of [...this.list.children].entries()) this.describe(button, i + 1);

@@ -34,15 +34,14 @@ _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
 _MAX_WORDS = 64  # of a query: each is a look-up
 _CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
 _NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.float64)  # the postings of a word that counts nothing
+# What is another after pages with text were added or deleted, and costs no look at each of them.
+_STATE = """
+    SELECT count(*), total(generation), total(key), (SELECT max(id) FROM page_text_docsize) FROM collections"""
 _NUMBER_BITS = 32  # of a page's key that hold the page's number; the document's key is above them
 
 Keys = NDArray[np.int64]
 Scores = NDArray[np.float64]
 _Term = str | tuple[str, ...]  # a word, or a code in its several forms
-
-
-_STATE = """
-    SELECT count(*), total(generation), total(key), (SELECT max(id) FROM page_text_docsize) FROM collections"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
