@@ -147,3 +147,21 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     assert stator["sha256"][:12] in page.evaluate(shown, stator["id"]), "an <img> of this address shows the old version"
     assert ["replace=true" in url for url in sent] == [False, True, True]
     assert json.loads(page.evaluate("sessionStorage.getItem('colvision-unsent')")) == []
+
+
+def test_a_new_issue_of_as_many_pages_has_thumbnails_of_its_own(page, server, tmp_path):
+    at = {"name": "swap.tiff", "collection": "swaps"}
+
+    def send(word, **more):
+        data = save_document(tmp_path / "swap.tiff", [[word]]).read_bytes()
+        page.request.post(f"{server}/api/v1/documents", params=at | more, data=data)
+
+    send("before")
+    drive.show(page, f"{server}/?collection=swaps")
+    page.get_by_role("button", name="swap.tiff", exact=True).click()
+    page.get_by_role("button", name="Thumbnails").click()
+    thumbnail = page.get_by_role("navigation", name="Pages of the document").locator("img")
+    expect(thumbnail).to_have_count(1)
+    before = thumbnail.get_attribute("src")
+    send("after", replace="true")
+    expect(thumbnail).not_to_have_attribute("src", before)
