@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -69,6 +68,7 @@ class Replica:
         self._writing = threading.Lock()
         self._manifest = Manifest(0, {})
         self._is_writer = False
+        self._closed = threading.Event()
         self._mirror: Mirror | None = None
         if layout.mirror is None:
             self._library = self._open(layout.folder(partition))
@@ -78,7 +78,15 @@ class Replica:
         self._local = options.local / layout.id / f"{partition_name(partition)}-{number}-{os.getpid()}"
         _remove_dead(self._local)
         self._serve(self._mirror.read())
-        threading.Thread(target=self._keep_following, name="colvision-follow", daemon=True).start()
+        self._follower = threading.Thread(target=self._keep_following, name="colvision-follow", daemon=True)
+        self._follower.start()
+
+    def close(self) -> None:
+        """Follows no more, and closes its library. Where Ray ends the process, nobody needs to."""
+        self._closed.set()
+        if self._mirror is not None:
+            self._follower.join()
+        self._library.close()
 
     def _open(self, folder: Path) -> Partition:
         options = self._options
@@ -287,8 +295,7 @@ class Replica:
         return self._manifest.version
 
     def _keep_following(self) -> None:
-        while True:
-            time.sleep(_FOLLOW_SECONDS)
+        while not self._closed.wait(_FOLLOW_SECONDS):
             try:
                 self.follow()
             except (OSError, ColvisionError):  # the store may answer again: until then the old state is served

@@ -121,20 +121,9 @@ class Companions:
         None when none is left but what another process works on.
         """
         for row in self.remaining(key):
-            if row.key not in done and not self._is_taken(row, key):
-                return self._pending.open_counterpart(row, key)
+            if row.key not in done and (pending := self._pending.open_counterpart(row, key)) is not None:
+                return pending
         return None
-
-    def _is_taken(self, row: DocumentRow, key: int) -> bool:
-        """Whether another process reads it for the same companion."""
-        with self._db.read():
-            found = rows.documents.select(self._db, "replaces = ? AND collection = ?", [row.key, key])
-        return any(
-            each.state == INGESTING
-            and not self._workers.is_current(each.worker)
-            and bool(self._workers.is_alive(each.worker))
-            for each in found
-        )
 
     def counts(self, key: int) -> tuple[int, int, int, int]:
         """(pages, failed pages, documents that it has read, documents that there are) of a companion."""

@@ -157,15 +157,17 @@ class PendingDocuments:
                 raise document_deleted(row)
             return self._pending("replaced", self._replacement(row, collection))
 
-    def open_counterpart(self, row: DocumentRow, companion: int) -> PendingDocument:
+    def open_counterpart(self, row: DocumentRow, companion: int) -> PendingDocument | None:
         """Begins the counterpart of a document in a companion collection: the stored pages that it lacks are missing.
 
-        Raises `DocumentNotFound`, `LibraryLocked`.
+        None where another process reads it for the same companion. Raises `DocumentNotFound`, `LibraryLocked`.
         """
         with self._writer_lock.acquire(), self._db.write():
             current = rows.documents.get(self._db, row.key)
             if current is None or companion not in rows.collections.keys(self._db):
                 raise document_deleted(row)
+            if any(map(self._is_taken, self._hidden(current, companion))):
+                return None
             counterpart = self._replacement(current, companion)
             rows.documents.set_pages(self._db, counterpart.key, current.pages)
             known = rows.pages.known(self._db, counterpart.key)
@@ -174,9 +176,7 @@ class PendingDocuments:
 
     def _replacement(self, row: DocumentRow, collection: int) -> DocumentRow:
         """The hidden document that is to replace `row` with the same bytes: an incomplete one, or a new one."""
-        sql = "replaces = ? AND collection = ?"
-        hidden = rows.documents.select(self._db, sql, [row.key, collection])
-        for other in hidden:
+        for other in self._hidden(row, collection):
             if other.sha256 == row.sha256:
                 return self._resume(other)
             self._writer_lock.delete_document(other)
@@ -184,6 +184,9 @@ class PendingDocuments:
         worker = self._workers.current()
         new = copy._replace(id=new_id(), collection=collection, visible=False, replaces=row.key, worker=worker)
         return rows.documents.add(self._db, new)
+
+    def _hidden(self, row: DocumentRow, collection: int) -> list[DocumentRow]:
+        return rows.documents.select(self._db, "replaces = ? AND collection = ?", [row.key, collection])
 
     def _collection_name(self, source_file: SourceFile) -> str:
         """Of today: a collection that is renamed takes its jobs along, one that is deleted cancels them."""
@@ -246,14 +249,20 @@ class PendingDocuments:
 
     def _resume(self, row: DocumentRow) -> DocumentRow:
         """Prepares a document to go on: pages of a quarantined shard are read again."""
-        is_ours = self._workers.is_current(row.worker)
-        # Where nobody can know, the document goes on: of two who work on it, each leaves out what the other has stored.
-        if row.state == INGESTING and not is_ours and self._workers.is_alive(row.worker):
+        if self._is_taken(row):
             holder = holder_of(row.worker)
             raise LibraryLocked(f"{row.name!r} is being ingested by {holder}: wait for it, or stop it first")
         rows.pages.delete_quarantined(self._db, row.key)
         rows.documents.set_state(self._db, row.key, INGESTING, worker=self._workers.current())
         return rows.documents.select(self._db, "key = ?", [row.key])[0]
+
+    def _is_taken(self, row: DocumentRow) -> bool:
+        """Whether another process works on it.
+
+        Where nobody can know, the document goes on: of two who work on it, each leaves out what the other has stored.
+        """
+        is_ours = self._workers.is_current(row.worker)
+        return row.state == INGESTING and not is_ours and bool(self._workers.is_alive(row.worker))
 
     def _copy_file(self, incoming: IncomingFile, path: Path, source_file: SourceFile) -> tuple[str, int]:
         try:

@@ -26,7 +26,10 @@ def layout(tmp_path):
 @pytest.fixture
 def replicas(layout, tmp_path):
     options = ReplicaOptions(TOY, local=tmp_path / "disk")
-    return [Replica(layout, 0, number, options) for number in range(2)]
+    replicas = [Replica(layout, 0, number, options) for number in range(2)]
+    yield replicas
+    for replica in replicas:
+        replica.close()
 
 
 def ingest(replica, path: Path):
