@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import compression, fan_out, meaning, ocr_fusion, report
+from benchmarks import compression, fan_out, lists, meaning, ocr_fusion, report
 from benchmarks.quality import Subset
 from benchmarks.synthetic import QUANTISATION_RANGE, TOKENS, Sizes, make, read
 from benchmarks.timing import TimedAnswer, measure_in_turns
-from colvision import maxsim
+from colvision import maxsim, open_library
 from colvision.evaluation import find_corpus
+from colvision.maxsim import inverted_lists
 from colvision.maxsim.bit_lanes import BIT_LANES
 from colvision.maxsim.instructions import available_instructions, chosen_instructions
 from tests.helpers import ROOT
@@ -137,6 +138,22 @@ def test_the_benchmark_of_ocr_compares_pixels_text_and_both(evaluation_set, tmp_
     rows = [line for line in capsys.readouterr().out.splitlines() if " all " in line]
     assert [line.split()[0] for line in rows] == ["pixels", "text", "both", "both", "both"]
     assert "text by reader" in rows[1] and " 1.000 " in rows[1]
+
+
+@pytest.mark.long
+def test_the_benchmark_of_lists_compares_them_with_a_scan_and_changes_nothing(
+    evaluation_set, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(inverted_lists, "LISTS_PAGES", inverted_lists.LISTS_PAGES)  # which the benchmark lowers
+    with open_library(tmp_path / "library") as library:
+        library.ingest(sorted(evaluation_set.manuals.glob("*.pdf")))
+    before = sorted((tmp_path / "library" / "shards").iterdir())
+    lists.main(tmp_path / "library", evaluation_set.manuals.parent / "queries.jsonl")
+    said = capsys.readouterr().out
+    assert "5 pages, 5 questions" in said
+    assert "| pixels | all | +0.0000 [+0.0000, +0.0000] |" in said
+    assert "text, too: 1.0000 of the ten best of `exact` found, the first of 1.0000" in said
+    assert sorted((tmp_path / "library" / "shards").iterdir()) == before
 
 
 def test_a_question_to_many_partitions_waits_for_the_slowest_and_a_hedge_cuts_that_short():
