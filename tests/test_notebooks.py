@@ -11,7 +11,7 @@ from tests.helpers.wheel import python_of, surroundings
 
 FOLDER = ROOT / "notebooks"
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
-LONG = {"finetune.ipynb"}  # a model is trained in it
+LONG = {"evaluate.ipynb", "finetune.ipynb"}  # the one scans pages, the other trains a model
 BYTES = 400_000  # of a notebook with its outputs
 OF_A_MACHINE = re.compile(r"/(?:tmp|home|root|Users|work|usr|var)/|127\.0\.0\.1|localhost| at 0x|file=")
 

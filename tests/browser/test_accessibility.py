@@ -30,10 +30,11 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing_against_wcag_22_aa(chromium, server, state):
+def test_axe_finds_nothing_against_wcag_22_aa(page, server, state):
     package = pytest.importorskip("axe_playwright_python", reason="axe-core comes with axe-playwright-python")
     path, size, scheme, pressed = STATES[state]
-    page = drive.new_page(chromium, size=size, scheme=scheme)
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.emulate_media(color_scheme=scheme)
     drive.show(page, server + path)
     if path != "/":
         expect(page.locator("#cv-results .cv-card").first).to_be_visible()
@@ -47,7 +48,6 @@ def test_axe_finds_nothing_against_wcag_22_aa(chromium, server, state):
     passed, violations = page.evaluate(RUN, RULES)
     assert violations == []
     assert passed > 15
-    page.context.close()
 
 
 def focused(page):
@@ -119,8 +119,8 @@ def test_the_first_stops_lead_past_the_library(page, server):
     assert page.url == before
 
 
-def test_what_lies_above_the_rest_is_a_dialog_that_holds_the_focus_and_gives_it_back(chromium, server):
-    page = drive.new_page(chromium, size=(390, 844))
+def test_what_lies_above_the_rest_is_a_dialog_that_holds_the_focus_and_gives_it_back(page, server):
+    page.set_viewport_size({"width": 390, "height": 844})
     drive.show(page, f"{server}/?q=oil+filter")
     card = page.locator("#cv-results .cv-card").first
     card.focus()
@@ -146,7 +146,6 @@ def test_what_lies_above_the_rest_is_a_dialog_that_holds_the_focus_and_gives_it_
     page.set_viewport_size({"width": 1440, "height": 900})  # there is room now: beside the results
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("[data-part=canvas]")).to_be_visible()
-    page.context.close()
 
 
 def test_escape_closes_the_menu_before_the_page(page, server):
@@ -162,9 +161,9 @@ def test_escape_closes_the_menu_before_the_page(page, server):
     expect(page).to_have_url(re.compile("like="))
 
 
-def test_with_letters_four_times_as_large_nothing_has_to_be_scrolled_sideways(chromium, server):
+def test_with_letters_four_times_as_large_nothing_has_to_be_scrolled_sideways(page, server):
     """WCAG 1.4.10: a window of 1,280 x 1,024 pixels at 400 % is one of 320 x 256."""
-    page = drive.new_page(chromium, size=(320, 256))
+    page.set_viewport_size({"width": 320, "height": 256})
     drive.show(page, f"{server}/?q=oil+filter")
     sideways = "document.documentElement.scrollWidth - innerWidth"
     assert page.evaluate(sideways) <= 0
@@ -176,4 +175,3 @@ def test_with_letters_four_times_as_large_nothing_has_to_be_scrolled_sideways(ch
         expect(page.locator(name)).to_be_in_viewport(ratio=1)
     page.locator(".cv-seen").last.scroll_into_view_if_needed()
     expect(page.locator(".cv-seen").last).to_be_in_viewport()
-    page.context.close()

@@ -235,8 +235,8 @@ class Earlier(VlmEncoder):
     ("model_type", "change"),
     [
         ("paligemma", "colvision now gives it the prompts that it was trained with"),
-        ("idefics3", "colvision now gives it the prompts that it was trained with"),
-        ("qwen3_5", "colvision now has it read bidirectionally, as it was trained"),
+        pytest.param("idefics3", "colvision now gives it the prompts that it was trained with", marks=pytest.mark.long),
+        pytest.param("qwen3_5", "colvision now has it read bidirectionally, as it was trained", marks=pytest.mark.long),
     ],
 )
 def test_a_library_of_a_checkpoint_that_runs_otherwise_now_is_told_so_and_encoded_again(

@@ -23,7 +23,7 @@ watched = pytest.mark.skipif(bool(shim.missing()), reason=shim.missing() or "non
 
 @watched
 def test_a_power_cut_after_any_file_operation_leaves_what_was_acknowledged():
-    output = run("power_cuts", 137, preload=True)
+    output = run("power_cuts", 211, preload=True)
     assert output.rstrip().endswith(" 0 faults"), output
 
 
@@ -35,7 +35,7 @@ def test_the_replay_finds_out_a_library_that_does_not_flush():
 
 @watched
 def test_an_operation_that_fails_raises_an_error_of_ours_and_costs_nothing():
-    output = run("failures", 307, preload=True)
+    output = run("failures", 613, preload=True)
     assert output.rstrip().endswith(" 0 faults"), output
 
 

@@ -179,6 +179,7 @@ def test_mini_is_refused_in_words(world, tmp_path):
         finetune(world[0], "mini", tmp_path / "out", options=options(world))
 
 
+@pytest.mark.long
 def test_an_adapter_is_trained_on_top_of_another(world, checkpoint_folder, tmp_path):
     """And belongs to both that are beneath it."""
     base, first, second = checkpoint_folder("colqwen2"), tmp_path / "first", tmp_path / "second"
