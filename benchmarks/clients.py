@@ -14,6 +14,7 @@ is measured. With AVX2 alone by COLVISION_INSTRUCTIONS=avx2; without inverted li
 
 import argparse
 import os
+import shutil
 import sys
 import threading
 import time
@@ -164,17 +165,20 @@ def filled_library(name: str, pages: int, keep: Path | None = None) -> Iterator[
         has_lists = pages >= inverted_lists.LISTS_PAGES
         path = (keep or Path(folder)) / (f"{name}-{pages}" if has_lists else f"{name}-{pages}-no-lists")
         if not path.exists():
-            with Store(path) as store:
+            filled = Path(folder) / "library" if keep is None else keep / f"{path.name}.part"
+            shutil.rmtree(filled, ignore_errors=True)  # of a run that was ended
+            with Store(filled) as store:
                 for first in range(0, pages, _DOCUMENT_PAGES):
-                    _add(store, kind, range(first, min(first + _DOCUMENT_PAGES, pages)))
+                    _add(store, kind, range(first, min(first + _DOCUMENT_PAGES, pages)), Path(folder))
                 store.compact()
+            filled.rename(path)
         with open_library(path, encoder=PreparedEncoder(kind, queries)) as library:
             yield library, queries
 
 
-def _add(store: Store, kind: Kind, numbers: range) -> None:
+def _add(store: Store, kind: Kind, numbers: range, folder: Path) -> None:
     """A document of these pages, stored as an ingest stores it; its page images are empty."""
-    file = store.path.with_name(f"made-up-{numbers.start}.pdf")
+    file = folder / f"made-up-{numbers.start}.pdf"
     file.write_bytes(b"%PDF-" + str(numbers.start).encode())
     source_file = SourceFile("default", file.name, str(file), upload=True, replace=False)
     pending = store.pending.begin(file, source_file, kind.info, pages=len(numbers), renderer="none")
