@@ -105,6 +105,7 @@ def view_found(answer: Answer) -> FoundView:
 
 
 def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> HitView:
+    values, printed = hit.query.values(hit.similarity), hit.query.printed_words(hit.similarity)
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
@@ -116,7 +117,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> 
         score=hit.score,
         rerank_score=hit.rerank_score,
         strength=_share(hit),
-        words=tuple(_word(word, tokens, hit) for word, tokens in words),
+        words=tuple(_word(word, tokens, hit, values, printed.get(word, "")) for word, tokens in words),
         score_terms=dict(hit.score_terms),
         shares=hit.shares,
         is_listing=is_listing,
@@ -124,14 +125,14 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> 
     )
 
 
-def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
+def _word(word: str, tokens: Sequence[int], hit: Hit, values: Floats, printed: str) -> WordView:
     similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
-        printed=hit.query.printed_words(hit.similarity).get(word, ""),
+        printed=printed,
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
-        strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
+        strength=_strength(float(values[tokens].mean())),
         in_text=word in hit.in_text,
         in_name=word in hit.in_name,
         unread=word in hit.query.embedding.unread,

@@ -168,20 +168,13 @@ export const pageImage = (document, page, width) =>
 export const pagePart = (document, page, box, width) =>
   `${pageImage(document, page, width)}&box=${box.map((each) => each.toFixed(4)).join(",")}`;
 
-// A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come.
+// A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come. A bitmap: an <img> that is decoded
+// is so once more by the first canvas that reads what was drawn of it.
 export async function loadPageImage(document, page) {
-  const data = await patiently(async () => {
+  return createImageBitmap(await patiently(async () => {
     const response = await request(pageImage(document, page).slice(ROOT.length));
     return response.ok ? response.blob() : content(response);
-  });
-  const image = new Image();
-  image.src = URL.createObjectURL(data);
-  try {
-    await image.decode();
-  } finally {
-    URL.revokeObjectURL(image.src);
-  }
-  return image;
+  }));
 }
 export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
 /** @returns {Promise<Api.Answers["POST /images"]>} */
