@@ -105,7 +105,6 @@ def view_found(answer: Answer) -> FoundView:
 
 
 def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> HitView:
-    values, printed = hit.query.values(hit.similarity), hit.query.printed_words(hit.similarity)
     return HitView(
         rank=hit.rank,
         text_score=hit.text_score,
@@ -117,7 +116,7 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> 
         score=hit.score,
         rerank_score=hit.rerank_score,
         strength=_share(hit),
-        words=tuple(_word(word, tokens, hit, values, printed.get(word, "")) for word, tokens in words),
+        words=tuple(_word(word, tokens, hit) for word, tokens in words),
         score_terms=dict(hit.score_terms),
         shares=hit.shares,
         is_listing=is_listing,
@@ -125,14 +124,14 @@ def _hit(hit: Hit, pages: int, verdict: str, words: Words, is_listing: bool) -> 
     )
 
 
-def _word(word: str, tokens: Sequence[int], hit: Hit, values: Floats, printed: str) -> WordView:
+def _word(word: str, tokens: Sequence[int], hit: Hit) -> WordView:
     similarity = hit.query.word_similarity(hit.similarity, tokens)
     return WordView(
         word=word,
-        printed=printed,
+        printed=hit.query.printed_words(hit.similarity).get(word, ""),
         similarity=similarity,
         contribution=float(hit.contributions[tokens].sum()),
-        strength=_strength(float(values[tokens].mean())),
+        strength=_strength(float(hit.query.values(hit.similarity)[tokens].mean())),
         in_text=word in hit.in_text,
         in_name=word in hit.in_name,
         unread=word in hit.query.embedding.unread,
