@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,7 @@ from .judgements import JudgedPage, Judgements
 from .listings import is_listing
 
 _ANSWERS = 64  # newest answers kept, so that a click needs no second search
+_LISTINGS = 10_000  # pages of which it is kept whether they are contents or index pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class SearchService:
         self._judgements = judgements
         self._images = images
         self._answers: OrderedDict[SearchRequest, Answer] = OrderedDict()
+        self._listings: tuple[str, dict[tuple[str, int], bool]] = ("", {})  # those of one revision of the library
         self._lock = threading.Lock()
 
     def forget(self) -> None:
@@ -91,9 +93,24 @@ class SearchService:
             answer,
             self._pages({hit.document_id for hit in answer}),
             lambda hit: self._judgements.verdict(_judged_page(request, hit.document_id, hit.page)),
-            is_listing=self._is_listing,
+            is_listing=self._listing_test(),
             example_name=request.example_name,
         )
+
+    def _listing_test(self) -> Callable[[Hit], bool]:
+        """Whether a hit is a contents or index page: its text is read once, until anything changes in the library."""
+        revision = self._library.revision
+        if self._listings[0] != revision or len(self._listings[1]) > _LISTINGS:
+            self._listings = (revision, {})
+        known = self._listings[1]
+
+        def is_known_listing(hit: Hit) -> bool:
+            page = (hit.document_id, hit.page)
+            if page not in known:
+                known[page] = self._is_listing(hit)
+            return known[page]
+
+        return is_known_listing
 
     def _is_listing(self, hit: Hit) -> bool:
         with suppress(ColvisionError):  # deleted a moment ago

@@ -168,20 +168,30 @@ export const pageImage = (document, page, width) =>
 export const pagePart = (document, page, box, width) =>
   `${pageImage(document, page, width)}&box=${box.map((each) => each.toFixed(4)).join(",")}`;
 
-// A page as it is kept, drawn already: unlike an <img>, it can tell why it does not come.
-export async function loadPageImage(document, page) {
-  const data = await patiently(async () => {
-    const response = await request(pageImage(document, page).slice(ROOT.length));
-    return response.ok ? response.blob() : content(response);
-  });
-  const image = new Image();
-  image.src = URL.createObjectURL(data);
-  try {
-    await image.decode();
-  } finally {
-    URL.revokeObjectURL(image.src);
-  }
+// The page whose result is pressed: its image is on its way before the click.
+/** @type {{ address: string, image: Promise<ImageBitmap> } | null} */
+let pressed = null;
+
+export function expectPageImage(document, page) {
+  const address = pageImage(document, page);
+  pressed = { address, image: drawn(address) };
+  pressed.image.catch(() => null); // the click tells why
+}
+
+export function loadPageImage(document, page) {
+  const address = pageImage(document, page);
+  const image = pressed?.address === address ? pressed.image : drawn(address);
+  pressed = null;
   return image;
+}
+
+// An image as it is kept, decoded: unlike an <img>, it can tell why it does not come. A bitmap: an <img> that is decoded
+// is so once more by the first canvas that reads what was drawn of it.
+async function drawn(address) {
+  return createImageBitmap(await patiently(async () => {
+    const response = await request(address.slice(ROOT.length));
+    return response.ok ? response.blob() : content(response);
+  }));
 }
 export const queryImage = (token) => `${ROOT}/images/${part(token)}`;
 /** @returns {Promise<Api.Answers["POST /images"]>} */

@@ -29,7 +29,7 @@ export class ChosenPages {
     this.keep(this.has(document, page) ? others : [...others, [document, page]]);
   }
 
-  // Those of documents that are gone are chosen no more.
+  // Those of documents that are gone, or another file now, are chosen no more: `documents` are the others.
   /** @param {Api.DocumentView[]} documents */
   show(documents) {
     const here = new Set(documents.map(({ id }) => id));

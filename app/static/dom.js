@@ -50,6 +50,9 @@ export function say(element, sentence) {
   element.hidden = !sentence;
 }
 
+// Once what is drawn now is on the screen.
+export const afterPaint = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
 // What is drawn anew loses the focus that lies in it: the same place gets it again.
 /** @param {HTMLElement} box
  * @param {() => void} draw */

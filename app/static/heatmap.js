@@ -70,10 +70,12 @@ export class Heatmap {
 
   // (rows * cols) the strength of each cell, 0 where nothing is drawn.
   shown(word) {
-    return Float32Array.from({ length: this.rows * this.cols }, (_, at) => {
-      const strength = this.cell(Math.floor(at / this.cols), at % this.cols, word)?.strength ?? 0;
-      return strength < FAINTEST ? 0 : strength;
-    });
+    const size = this.rows * this.cols;
+    const strongest = new Float32Array(size);
+    for (const number of this.numbersOf(word)) {
+      for (let at = 0; at < size; at++) strongest[at] = Math.max(strongest[at], this.strengths[this.codes[number * size + at]]);
+    }
+    return strongest.map((strength) => (strength < FAINTEST ? 0 : strength));
   }
 
   // One pixel a cell; stretched over the page without smoothing, since a patch is what was compared.
@@ -203,13 +205,14 @@ function paperOf(image, rows, cols) {
   context.imageSmoothingQuality = "medium";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  const paper = Float32Array.from({ length: rows * cols }, (_, at) => {
+  const greys = new Float32Array(SAMPLES ** 2); // of one cell
+  const paper = new Float32Array(rows * cols).map((_, at) => {
     const [top, left] = [Math.floor(at / cols) * SAMPLES, (at % cols) * SAMPLES];
-    const greys = Array.from({ length: SAMPLES ** 2 }, (_, i) => {
+    for (let i = 0; i < greys.length; i++) {
       const pixel = 4 * ((top + Math.floor(i / SAMPLES)) * canvas.width + left + (i % SAMPLES));
-      return (0.299 * data[pixel] + 0.587 * data[pixel + 1] + 0.114 * data[pixel + 2]) / 255;
-    });
-    const light = greys.sort((one, other) => one - other)[Math.floor(greys.length * 0.75)];
+      greys[i] = (0.299 * data[pixel] + 0.587 * data[pixel + 1] + 0.114 * data[pixel + 2]) / 255;
+    }
+    const light = greys.sort()[greys.length * 0.75];
     return light < DARKEST_PAPER ? 1 : light;
   });
   papers.set(image, { rows, cols, paper });

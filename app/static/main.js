@@ -28,6 +28,7 @@ const TITLE = "colvision";
 
 export function start() {
   const app = new App();
+  document.getElementById("cv-opening")?.remove();
   window.addEventListener("popstate", () => app.restore());
   bindKeys(app);
   app.sidebar.watch();
@@ -358,7 +359,7 @@ class App {
     const kept = new Set(library.documents.map((each) => each.id));
     const gone = new Map(this.library?.documents.filter(({ id }) => !kept.has(id)).map((each) => [each.id, each.name]));
     const before = new Map(this.library?.documents.map(({ id, added }) => [id, added]));
-    const isReplaced = library.documents.some(({ id, added }) => before.has(id) && before.get(id) !== added);
+    const replaced = new Set(library.documents.filter(({ id, added }) => before.has(id) && before.get(id) !== added));
     const wasStale = this.collection?.needs_reencoding;
     const wasThere = this.library && this.collection;
     const documentsThen = this.documents;
@@ -380,9 +381,9 @@ class App {
     this.summarise();
     this.suggest();
     this.entitle();
-    this.chosen.show(library.documents);
+    this.chosen.show(library.documents.filter((each) => !replaced.has(each)));
     if (gone.size) this.documentsDeleted(gone);
-    else if (isReplaced) this.documentsReplaced();
+    else if (replaced.size) this.documentsReplaced();
     else if (isOther && this.inspector.isLost) this.inspector.again(); // it may be read by now
     else if (wasStale && !this.collection?.needs_reencoding && this.hasQuery) this.restore();
   }

@@ -42,7 +42,7 @@ export const inText = () => make("span", { class: "cv-in-text", role: "img", "ar
 
 function crop(match, box, heat, page) {
   const [left, top, right, bottom] = box;
-  const { naturalWidth, naturalHeight } = page.image;
+  const { width: naturalWidth, height: naturalHeight } = page.image;
   const width = Math.min(1, Math.max(CROP_CELLS[0] / heat.cols, (right - left) * CROP_BOX)) * naturalWidth;
   const height = Math.min(1, Math.max(CROP_CELLS[1] / heat.rows, (bottom - top) * CROP_BOX)) * naturalHeight;
   const x = within(((left + right) / 2) * naturalWidth - width / 2, naturalWidth - width);

@@ -36,7 +36,7 @@ export class PageView {
     }
     this.sheet.addEventListener("pointermove", (event) => this.hover(event));
     this.sheet.addEventListener("pointerleave", () => (this.tip.hidden = true));
-    addEventListener("beforeprint", () => this.image && this.paint(this.canvas, this.image.naturalWidth));
+    addEventListener("beforeprint", () => this.image && this.paint(this.canvas, this.image.width));
     addEventListener("afterprint", () => this.draw());
   }
 
@@ -48,7 +48,7 @@ export class PageView {
   }
 
   read(words) {
-    fillText(this.text, words, this.image ? this.image.naturalWidth / this.image.naturalHeight : 1);
+    fillText(this.text, words, this.image ? this.image.width / this.image.height : 1);
   }
 
   choose(word) {
@@ -72,9 +72,9 @@ export class PageView {
   }
 
   place() {
-    const { naturalWidth, naturalHeight } = this.image;
+    const { image } = this;
     const isLying = this.quarter % 2 === 1;
-    const aspect = isLying ? naturalHeight / naturalWidth : naturalWidth / naturalHeight;
+    const aspect = isLying ? image.height / image.width : image.width / image.height;
     const [width, height] = [this.stage.clientWidth - PADDING, this.stage.clientHeight - PADDING];
     if (this.fit === "width") this.scale = 1;
     if (this.fit === "page") this.scale = Math.max(SCALES[0], Math.min(1, (height * aspect) / width));
@@ -86,8 +86,8 @@ export class PageView {
   draw() {
     if (!this.image) return;
     this.place();
-    const { naturalWidth } = this.image;
-    this.paint(this.canvas, Math.min(naturalWidth, Math.round(this.canvas.clientWidth * devicePixelRatio) || naturalWidth));
+    const { width } = this.image;
+    this.paint(this.canvas, Math.min(width, Math.round(this.canvas.clientWidth * devicePixelRatio) || width));
     const told = this.shown.map((match) => match.word).join(", ");
     this.canvas.setAttribute("aria-label", told ? `${this.label}, coloured where it matches ${told}` : this.label);
   }
@@ -104,7 +104,7 @@ export class PageView {
   paint(canvas, width) {
     const { image, heat, word, options } = this;
     canvas.width = width;
-    canvas.height = Math.round((width * image.naturalHeight) / image.naturalWidth);
+    canvas.height = Math.round((width * image.height) / image.width);
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
@@ -119,7 +119,7 @@ export class PageView {
 
   toCanvas() {
     const canvas = document.createElement("canvas");
-    this.paint(canvas, this.image.naturalWidth);
+    this.paint(canvas, this.image.width);
     return canvas;
   }
 

@@ -1,6 +1,6 @@
 // The inspector in the application: pages come from the library, and the document around them can be read.
 
-import { plural, say } from "./dom.js";
+import { afterPaint, plural, say } from "./dom.js";
 import { Find } from "./find.js";
 import { Inspector } from "./inspector.js";
 import { nameToTell } from "./names.js";
@@ -34,7 +34,7 @@ export class Reader extends Inspector {
     this.press("copy", () => this.copy());
     part("turn").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.goTo(Number.parseInt(part("number").value, 10));
+      this.goToTyped(Number.parseInt(part("number").value, 10));
     });
     part("number").addEventListener("blur", () => this.tellPlace());
   }
@@ -85,7 +85,7 @@ export class Reader extends Inspector {
       this.choose(this.numberOf(word), { silent: true });
       this.view.reveal();
       this.find.show({ document, page, text: probe });
-      words.then((read) => this.request === request && this.view.read(read?.words ?? []));
+      afterPaint().then(() => words).then((read) => this.request === request && this.view.read(read?.words ?? [])); // laid out, they hold up the page
     } catch (error) {
       const [reason, known] = await whyLost(this.source, document, page, error);
       if (this.request !== request) return;
@@ -146,11 +146,18 @@ export class Reader extends Inspector {
     return this.asked?.document === this.page.document ? this.asked.page : this.page.page;
   }
 
+  // A number as it is typed: another page than that one is not shown without a word.
+  async goToTyped(number) {
+    const { pages } = this.page;
+    await this.goTo(number);
+    if (number > pages && this.number === pages) say(this.part("page-message"), `This document has ${plural(pages, "page")}.`);
+  }
+
   // To the nearest page that there is.
   goTo(number) {
     const page = Math.max(1, Math.min(this.page.pages, number));
-    if (page && page !== this.number) this.events.page(page);
-    else this.tellPlace();
+    if (page && page !== this.number) return this.events.page(page);
+    return this.tellPlace();
   }
 
   get fileName() {

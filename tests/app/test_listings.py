@@ -38,3 +38,11 @@ def test_a_hit_tells_whether_it_is_one(service, tmp_path):
     service.library.ingest(written(tmp_path, pages_file(listing, text_page("bleeding the pump"))))
     hits = service.search.search(SearchRequest("bleeding")).hits
     assert {hit.page: hit.is_listing for hit in hits} == {1: True, 2: False}
+
+
+def test_another_file_in_the_place_of_a_document_is_looked_at_anew(service, tmp_path):
+    listing = lines_page(*LEADERS.replace("thing", "bleeding").splitlines())
+    for pages, is_one in (([listing], True), ([text_page("bleeding the pump")], False)):
+        service.library.ingest(written(tmp_path, pages_file(*pages)), replace=True)
+        for _ in range(2):
+            assert [hit.is_listing for hit in service.search.search(SearchRequest("bleeding")).hits] == [is_one]

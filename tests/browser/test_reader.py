@@ -261,6 +261,9 @@ def test_a_page_number_is_typed_and_the_nearest_page_is_shown(page, server):
         page.press("[data-part=number]", "Enter")
         expect(page.locator("[data-part=place]")).to_have_text(f"page {number} of {PAGES}")
         expect(page.locator("[data-part=number]")).to_have_value(str(number))
+        expect(page.locator("[data-part=page-message]")).to_have_text(
+            f"This document has {PAGES} pages." if typed == "999" else ""
+        )
 
 
 def test_thumbnails_show_which_pages_were_found_and_are_loaded_as_they_are_seen(page, server):

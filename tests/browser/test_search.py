@@ -66,8 +66,14 @@ def test_a_click_shows_the_page_with_its_heatmap_and_searches_nothing(page, serv
     )  # for the list's thumbnails
     before = ink(page)
     asked.clear()
-    page.locator("#cv-results .cv-card").nth(1).click()
+    images = []
+    page.on("request", lambda request: images.append(request.url) if "image?version=" in request.url else None)
+    page.locator("#cv-results .cv-card").nth(1).hover()
+    with page.expect_request("**/image?version=*"):  # its image comes while the button is held
+        page.mouse.down()
+    page.mouse.up()
     expect(place).not_to_have_text("page 3 of 3")
+    assert len(images) == 1
     with_heat = ink(page)
     assert with_heat != before
     page.uncheck("[data-part=heat]")

@@ -38,6 +38,19 @@ def test_the_tab_is_called_as_the_question_and_questions_are_found_again(page, s
     page.keyboard.press("Escape")
 
 
+def test_something_is_painted_before_the_scripts_have_come(page, server):
+    held = []
+    page.route("**/main.js", lambda route: held.append(route))
+    page.goto(server)
+    opening = page.get_by_text("Opening the library")
+    expect(opening).to_be_visible()
+    page.wait_for_selector("#cv-query")
+    expect(opening).to_be_visible()
+    for route in held:
+        route.continue_()
+    expect(opening).to_have_count(0)
+
+
 def test_a_browser_that_is_told_to_keep_nothing_searches_all_the_same(page, server):
     refuse = "{ get() { throw new DOMException('refused', 'SecurityError'); } }"
     for name in ("localStorage", "sessionStorage"):

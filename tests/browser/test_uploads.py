@@ -8,7 +8,7 @@ from colvision.testing import save_document
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 from tests.helpers import browser as drive  # it imports playwright
-from tests.helpers.browser import expect, upload
+from tests.helpers.browser import expect, search, upload
 
 pytestmark = pytest.mark.browser
 
@@ -149,7 +149,7 @@ def test_a_name_in_use_is_asked_about_and_the_answer_is_sent(page, server, tmp_p
     assert json.loads(page.evaluate("sessionStorage.getItem('colvision-unsent')")) == []
 
 
-def test_a_new_issue_of_as_many_pages_has_thumbnails_of_its_own(page, server, tmp_path):
+def test_a_new_issue_of_as_many_pages_has_thumbnails_of_its_own_and_none_of_its_pages_is_chosen(page, server, tmp_path):
     at = {"name": "swap.tiff", "collection": "swaps"}
 
     def send(word, **more):
@@ -159,9 +159,13 @@ def test_a_new_issue_of_as_many_pages_has_thumbnails_of_its_own(page, server, tm
     send("before")
     drive.show(page, f"{server}/?collection=swaps")
     page.get_by_role("button", name="swap.tiff", exact=True).click()
+    search(page, "before")
+    page.locator(".cv-choose-page").check()
+    expect(page.locator("#cv-chosen")).to_be_visible()
     page.get_by_role("button", name="Thumbnails").click()
     thumbnail = page.get_by_role("navigation", name="Pages of the document").locator("img")
     expect(thumbnail).to_have_count(1)
     before = thumbnail.get_attribute("src")
     send("after", replace="true")
     expect(thumbnail).not_to_have_attribute("src", before)
+    expect(page.locator("#cv-chosen")).to_be_hidden()
