@@ -10,6 +10,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_metrics_collection": "0",
+    "RAY_worker_niceness": "0",  # with Ray's own, 15, a busy machine starves what the tests wait for
     "RAY_health_check_period_ms": "500",  # a killed node refuses at once: five times, and it is lost
     "RAY_gcs_server_port_wait_time_s": "600",  # for processes that live, and have little of a busy machine
     "RAY_worker_register_timeout_seconds": "600",
