@@ -5,14 +5,17 @@ from types import ModuleType
 
 from colvision.errors import MissingExtra
 
+# Where the environment says nothing else. Ray lets its processes stand 15 steps behind all others: on a machine whose
+# cores are busy replicas, for which people wait, would have a thirtieth of one.
+_DEFAULTS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+
 
 def import_ray() -> ModuleType:
-    """Raises `MissingExtra`. What the environment does not say: no reports of Ray to its makers, and that processes of a
-    Ray that is started here have the priority of others. Ray's own choice, 15 steps below, lets replicas, for which
-    people wait, have a thirtieth of a core where all are busy.
+    """Raises `MissingExtra`. A Ray that is started here makes no reports to its makers, and its processes have the
+    priority of this one, unless the environment says otherwise.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
         import ray.exceptions

@@ -131,7 +131,7 @@ class Replica:
         return str(ray.get_runtime_context().get_node_id()) if ray.is_initialized() else ""
 
     def begin(self, packed: bytes) -> list[BegunQuery | None]:
-        """The statistics of this partition for each of the `SentQueries`; None where it does not have the collection."""
+        """The statistics of this partition for each of the `SentQueries`; None where it has not the collection."""
         sent: SentQueries = unpack(packed)
         begun = self._begin(sent)
         with self._lock:
