@@ -41,7 +41,7 @@ def main(given: Sequence[str] | None = None) -> None:
         library.ingest(options.files)
         for partitions in options.partitions:
             root = Path(folder) / f"cluster-{partitions}"
-            with open_cluster(root, partitions=partitions, replicas=options.replicas) as cluster:
+            with open_cluster(root, address="local", partitions=partitions, replicas=options.replicas) as cluster:
                 cluster.ingest(_dealt(options.files, cluster.layout))
                 status = cluster.status()
                 replicas = [replica.pid for part in status.partitions for replica in part.replicas]
