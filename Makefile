@@ -18,7 +18,7 @@ app: $(APP)  ## serve the app with the sample manual, at the next free port from
 PROCESSES := $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)' 2>/dev/null || echo 3)
 test: $(READY)  ## everything CI runs
 	@$(MAKE) --no-print-directory check > .build/check.txt 2>&1 & check=$$!; \
-	$(RUN) -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25 -m "not ray and not long"; tests=$$?; \
+	$(RUN) -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=25 -m "not long"; tests=$$?; \
 	wait $$check || tests=1; cat .build/check.txt; exit $$tests
 
 # A process for each core; files that are slow as a whole are not even imported: transformers alone takes seconds.
@@ -28,7 +28,7 @@ quick: $(READY)  ## the tests that need no model, browser or kill: two or three 
 soak: $(READY)  ## kills, power cuts, failing disks, damage, readers, hostile requests, at length (over an hour; see docs/safety.md)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.faults
 	$(RUN) -m tests.app.fuzz 100
-	$(RUN) -m pytest -m "long or ray"
+	$(RUN) -m pytest -m long
 	OMP_NUM_THREADS=1 $(RUN) -m tests.cluster
 
 load: $(READY)  ## 200 clients of the app at once, on a quiet machine; 3 GB of disk

@@ -16,9 +16,11 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 def parallel_map(work: Callable[[_Block], _Result], blocks: Iterable[_Block]) -> list[_Result]:
     """`work` of every block, in order, in the pool's threads.
 
-    Called in a thread of the pool it works there: one that waited for others of the pool could wait for ever.
+    Called in a thread of the pool it works there: one that waited for others of the pool could wait for ever. One block
+    is no work to share.
     """
-    if getattr(_state, "is_in_pool", False):
+    blocks = list(blocks)
+    if len(blocks) < 2 or getattr(_state, "is_in_pool", False):
         return [work(block) for block in blocks]
     return list(_pool().map(work, blocks))
 

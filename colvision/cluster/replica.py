@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from colvision.cluster.layout import ClusterLayout, partition_name
 from colvision.cluster.mirror import Manifest, Mirror
 from colvision.cluster.partition import Partition
 from colvision.cluster.ray_extra import import_ray
-from colvision.cluster.sent import BegunQuery, IngestWork, SentQueries
+from colvision.cluster.sent import BegunQuery, IngestWork, SentQueries, pack, unpack
 from colvision.core.encoder import Encoder, EncoderInfo
 from colvision.core.query import ScoredQuery
 from colvision.encoders.spec import EncoderSpec
@@ -57,6 +57,17 @@ class ReplicaOptions:
     local: Path | None = None
 
 
+class _Begun(NamedTuple):
+    """Queries to a collection whose first half is done; None where this partition does not have it."""
+
+    collection: str
+    parts: Sequence[PartialSearch | None]
+
+    @property
+    def generations(self) -> list[int | None]:
+        return [None if part is None else part.generation for part in self.parts]
+
+
 class Replica:
     """Safe to call from several threads."""
 
@@ -64,7 +75,7 @@ class Replica:
         self._options = options
         self._number = number
         self._lock = threading.Lock()
-        self._parts: OrderedDict[str, list[PartialSearch | None]] = OrderedDict()
+        self._begun: OrderedDict[str, _Begun] = OrderedDict()  # by the token of the queries
         self._writing = threading.Lock()
         self._manifest = Manifest(0, {})
         self._is_writer = False
@@ -99,11 +110,15 @@ class Replica:
             keep_free=options.keep_free,
         )
 
-    def call(self, method: str, version: int, *given: Any) -> Any:  # noqa: ANN401  what the method returns
-        """A method that reads, of a state of the mirror that is at least of a `version`."""
+    def call(self, packed: bytes) -> bytes:
+        """What a method that reads returns, packed, of a state of the mirror that is at least of a version.
+
+        `packed` are the name of the method, the version, and what the method is given.
+        """
+        method, version, given = unpack(packed)
         if self._manifest.version < version:
             self.follow()
-        return getattr(self, method)(*given)
+        return pack(getattr(self, method)(*given))
 
     # What is read.
 
@@ -115,41 +130,42 @@ class Replica:
         ray = import_ray()
         return str(ray.get_runtime_context().get_node_id()) if ray.is_initialized() else ""
 
-    def begin(self, sent: SentQueries) -> list[BegunQuery | None]:
-        """The statistics of this partition for each query; None where it does not have the collection."""
-        parts = [self._begin(sent, position) for position in range(len(sent.queries))]
+    def begin(self, packed: bytes) -> list[BegunQuery | None]:
+        """The statistics of this partition for each of the `SentQueries`; None where it has not the collection."""
+        sent: SentQueries = unpack(packed)
+        begun = self._begin(sent)
         with self._lock:
-            self._parts[sent.token] = parts
-            while len(self._parts) > _KEPT:
-                self._parts.popitem(last=False)
-        return [_begun(part) for part in parts]
+            self._begun[sent.token] = begun
+            while len(self._begun) > _KEPT:
+                self._begun.popitem(last=False)
+        return [None if part is None else BegunQuery(part.generation, part.statistics) for part in begun.parts]
 
-    def _begin(self, sent: SentQueries, position: int) -> PartialSearch | None:
-        searcher = self._library.searcher
+    def _begin(self, sent: SentQueries) -> "_Begun":
+        searcher, given = self._library.searcher, (sent.collection, sent.options)
         try:
-            return searcher.begin_part(sent.queries[position], sent.collection, sent.options, info=sent.info)
+            return _Begun(
+                sent.collection, [searcher.begin_part(query, *given, info=sent.info) for query in sent.queries]
+            )
         except CollectionNotFound:
-            return None
+            return _Begun(sent.collection, [None] * len(sent.queries))
 
     def finish(
-        self, sent: SentQueries, begun: Sequence[BegunQuery | None], statistics: Sequence[CollectionStatistics]
+        self, token: str, packed: bytes, generations: Sequence[int | None], statistics: Sequence[CollectionStatistics]
     ) -> list[PartialAnswer | None]:
-        """The best pages for each query; `begun` is what this replica, or a sibling of it, has answered.
+        """The best pages for each of the queries, of the `generations` that this replica, or a sibling, has begun with.
 
-        Raises `SnapshotOutdated` where that is no longer so.
+        Raises `SnapshotOutdated` where it has other ones.
         """
         with self._lock:
-            parts = self._parts.pop(sent.token, None)
-        if parts is None:
-            parts = [self._begin(sent, position) for position in range(len(sent.queries))]
-            if [each and each.generation for each in map(_begun, parts)] != [
-                each and each.generation for each in begun
-            ]:
+            begun = self._begun.pop(token, None)
+        if begun is None:
+            begun = self._begin(unpack(packed))
+            if begun.generations != list(generations):
                 raise SnapshotOutdated("another replica of the partition has another state: search again")
         searcher = self._library.searcher
         return [
-            None if part is None else searcher.finish_part(sent.collection, part, of_all)
-            for part, of_all in zip(parts, statistics, strict=True)
+            None if part is None else searcher.finish_part(begun.collection, part, of_all)
+            for part, of_all in zip(begun.parts, statistics, strict=True)
         ]
 
     def in_text(self, pages: Sequence[tuple[str, int]], words: Sequence[str]) -> InText:
@@ -317,7 +333,3 @@ def _remove_dead(folder: Path) -> None:
         if not pid.isdecimal() or Path(f"/proc/{pid}").exists() or other == folder:
             continue
         shutil.rmtree(other, ignore_errors=True)
-
-
-def _begun(part: PartialSearch | None) -> BegunQuery | None:
-    return None if part is None else BegunQuery(part.generation, part.statistics)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from colvision.cluster.ray_extra import import_ray
+from colvision.cluster.sent import pack, unpack
 from colvision.errors import ClusterBusy, ColvisionError, PartitionUnavailable
 
 _PROBE_SECONDS = 0.5  # between pings of those that did not answer
@@ -194,7 +195,7 @@ class Router:
         tried.append(replica)
         try:
             version = self.versions.get(partition, 0) if call.version is None else call.version
-            reference = self._actor(replica).call.remote(call.method, version, *call.given(partition))
+            reference = self._actor(replica).call.remote(pack((call.method, version, call.given(partition))))
         except (self._ray.exceptions.RayError, ValueError):  # no actor of its name, or one that is gone
             replica.is_dead = True
             return
@@ -209,14 +210,14 @@ class Router:
         for reference in ready:
             replica, _ = call.waiting.pop(reference)
             try:
-                value = self._ray.get(reference)
+                packed = self._ray.get(reference)
             except self._ray.exceptions.RayTaskError as error:
                 raise _cause(error) from None
             except self._ray.exceptions.RayError:
                 replica.is_dead = True
             else:
                 replica.is_dead = False
-                call.replies.setdefault(replica.partition, Reply(value, replica))
+                call.replies.setdefault(replica.partition, Reply(unpack(packed), replica))
 
     def _hedge(self, call: _Call, partition: int) -> None:
         """Asks another replica where those that were asked are late, or dead."""

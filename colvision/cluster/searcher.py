@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from colvision.cluster.layout import ClusterLayout
-from colvision.cluster.ray_extra import import_ray
 from colvision.cluster.router import Reply, Router
-from colvision.cluster.sent import SentQueries
+from colvision.cluster.sent import SentQueries, pack
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import Encoder
 from colvision.core.names import MAIN_ENCODER
@@ -27,7 +26,6 @@ class ClusterSearcher:
     """Safe to share between threads."""
 
     def __init__(self, layout: ClusterLayout, router: Router, encoder: Callable[[], Encoder]) -> None:
-        self._ray = import_ray()
         self._layout = layout
         self._router = router
         self._encoder = encoder
@@ -73,8 +71,8 @@ class ClusterSearcher:
         raise ClusterBusy(f"{self._layout.root} was changed {_TRIES} times while a question was asked: ask again")
 
     def _ask(self, sent: SentQueries) -> list[Answer]:
-        given = self._ray.put(sent)
-        begun = self._router.ask("begin", lambda _: (given,))
+        packed = pack(sent)
+        begun = self._router.ask("begin", lambda _: (packed,))
         known = {partition: reply for partition, reply in begun.items() if any(reply.value)}
         if not known:
             raise CollectionNotFound(f"there is no collection {sent.collection!r} in {self._layout.root}")
@@ -82,9 +80,12 @@ class ClusterSearcher:
             merge_statistics([reply.value[place].statistics for reply in known.values() if reply.value[place]])
             for place in range(len(sent.queries))
         ]
+        generations = {
+            partition: [each and each.generation for each in reply.value] for partition, reply in known.items()
+        }
         found = self._router.ask(
             "finish",
-            lambda partition: (given, known[partition].value, statistics),
+            lambda partition: (sent.token, packed, generations[partition], statistics),
             known,
             prefer={partition: reply.replica for partition, reply in known.items()},
         )

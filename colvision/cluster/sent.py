@@ -1,8 +1,13 @@
-"""What is sent to replicas."""
+"""What is sent to replicas, and how.
+
+A call is packed here, once for all replicas that it goes to, and its answer there: Ray passes on bytes as they are, in
+a fraction of the time that it takes for objects, or for what is put into its store.
+"""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from colvision.cluster.ray_extra import import_ray
 from colvision.core.embedding import QueryEmbedding
 from colvision.core.encoder import EncoderInfo
 from colvision.core.metadata import Metadata
@@ -19,6 +24,16 @@ class SentQueries:
     collection: str
     options: SearchOptions
     info: EncoderInfo
+
+
+def pack(value: object) -> bytes:
+    """As Ray itself would send it."""
+    packed: bytes = import_ray().cloudpickle.dumps(value)
+    return packed
+
+
+def unpack(packed: bytes) -> Any:  # noqa: ANN401  what was packed
+    return import_ray().cloudpickle.loads(packed)
 
 
 class BegunQuery(NamedTuple):

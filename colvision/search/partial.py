@@ -136,8 +136,10 @@ def _merge_ranked(parts: Sequence[RankedPages], k: int) -> RankedPages:
     for part in parts:
         places.append(part.document + len(documents))
         documents += part.documents
+    all_first = np.concatenate([part.all_first for part in parts])
+    all_first = all_first[best_rows(all_first, ranked_count(query, k))]
     first = np.concatenate([part.first for part in parts])
-    chosen = best_rows(first, ranked_count(query, k))
+    chosen = np.flatnonzero(first >= all_first.min(initial=np.inf))
     # A part without a page has no terms: nothing is missing of it.
     filled = [part for part in parts if len(part.first)] or list(parts[:1])
 
@@ -146,6 +148,7 @@ def _merge_ranked(parts: Sequence[RankedPages], k: int) -> RankedPages:
 
     return RankedPages(
         query,
+        all_first,
         first[chosen],
         np.concatenate([part.scores for part in parts])[chosen],
         np.concatenate(places)[chosen],

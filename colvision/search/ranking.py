@@ -58,10 +58,12 @@ class RankedPages:
 
     `first` are their scores before the extra terms, by which they were chosen, `scores` are whole; `terms` and
     `beside` (of which a hit tells those above 0) are what a score holds beside the contributions, by name. `document`
-    are places in `documents`.
+    are places in `documents`. `all_first` are the first scores of all that were chosen by them, also of those that
+    cannot be among the best.
     """
 
     query: ScoredQuery
+    all_first: Scores
     first: Scores
     scores: Scores
     document: NDArray[np.int64]
@@ -109,8 +111,8 @@ def rank_pages(
 ) -> RankedPages:
     """The `k` best pages by their score, and those that equal the last of them.
 
-    Where there are extra terms, the best 100 without them are scored again: all of them for a part of a collection,
-    else those that can be among the `k` best.
+    Where there are extra terms, those of the best 100 without them are scored again that can be among the `k` best: of
+    a part of a collection, whichever of them are among the best 100 of all.
     """
     contributions = scored.query.contributions(scored.maxima)  # (pages, t)
     query, texts, pixels, text, document = _base_scores(table, scored, contributions)
@@ -122,13 +124,14 @@ def rank_pages(
     by_others = [query.others[each.name].scale.term(own, each.scores) for each in scored.others]
     first = own + sum(by_others)
     chosen = best_rows(first, ranked_count(query, scored.options.k))
+    all_first = first[chosen]
     terms: dict[str, Scores] = {}
     if query.calibration.is_probability and len(chosen):
 
         def terms_of(some: NDArray[np.int64]) -> Mapping[str, Scores]:
             return _score_terms(table, scored.pages[some], query, quantisation_range)
 
-        if is_part or scored.others or len(query.weights) > _BOUNDED_TOKENS or scored.options.k >= len(chosen) // 2:
+        if scored.others or len(query.weights) > _BOUNDED_TOKENS or scored.options.k >= len(chosen) // 2:
             terms |= terms_of(chosen)
         else:
 
@@ -136,7 +139,8 @@ def rank_pages(
                 text = 0.0 if texts is None else query.text_term(pixels, texts[some])
                 return pixels + text + document[some]
 
-            chosen, terms = _terms_of_best(query, scored, chosen, pixels, terms_of, whole)
+            certain = first if is_part else np.zeros_like(first)
+            chosen, terms = _terms_of_best(query, scored, chosen, pixels, certain, terms_of, whole)
         pixels = pixels[chosen] + sum(terms.values())
         text = text[chosen] if texts is None else query.text_term(pixels, texts[chosen])
     else:
@@ -148,6 +152,7 @@ def rank_pages(
     keys, place = np.unique(table.document[rows], return_inverse=True)
     return RankedPages(
         query,
+        all_first,
         first[chosen],
         own + sum(beside[each.name] for each in scored.others),
         place,
@@ -166,13 +171,15 @@ def _terms_of_best(
     scored: ScoredPages,
     chosen: NDArray[np.int64],
     pixels: Scores,
+    certain: Scores,
     terms_of: Callable[[NDArray[np.int64]], Mapping[str, Scores]],
     whole: Callable[[Scores, NDArray[np.int64]], Scores],
 ) -> tuple[NDArray[np.int64], dict[str, Scores]]:
     """The places out of `chosen` that can be among the `k` best, and their terms.
 
-    Those that are best at most come first; a page is left out when what it has at most is less than the `k` best of
-    these have. `whole` gives the scores of `pixels` with their terms, which rise with those.
+    Those that are best at most come first; a page is left out when what it has at most is less than what `k` of these
+    have that are ranked wherever it is: those that are as `certain` (pages,). `whole` gives the scores of `pixels` with
+    their terms, which rise with those.
     """
     k = scored.options.k
     bounds = bound_score_terms(query, query.calibrated(np.ascontiguousarray(scored.maxima[chosen].T)).T)
@@ -182,13 +189,22 @@ def _terms_of_best(
     first = chosen[is_first]
     terms = terms_of(first)
     have = whole(pixels[first] + sum(terms.values()), first)
-    least = np.partition(have, len(have) - k)[len(have) - k]
-    more = chosen[~is_first & (most >= least)]
+    others = chosen[~is_first]
+    more = others[may_be_best(most[~is_first], certain[others], have, certain[first], k)]
     if len(more):
         of_more = terms_of(more)
         terms = {name: np.concatenate([values, of_more[name]]) for name, values in terms.items()}
     order = np.argsort(np.concatenate([first, more]), kind="stable")
     return np.concatenate([first, more])[order], {name: values[order] for name, values in terms.items()}
+
+
+def may_be_best(
+    most: Scores, certain: Scores, others_have: Scores, others_certain: Scores, k: int
+) -> NDArray[np.bool_]:
+    """(pages,) whether fewer than `k` others that are as `certain` have more than a page has at `most`."""
+    is_better = (others_have > most[:, None]) & (others_certain >= certain[:, None])  # (pages, others)
+    mask: NDArray[np.bool_] = is_better.sum(axis=1) < k
+    return mask
 
 
 def ranked_count(query: ScoredQuery, k: int) -> int:

@@ -19,6 +19,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ OCR_SHARE = 0.9
 _K1, _B = 1.2, 0.75  # the usual constants of BM25, those of Lucene and SQLite
 _MAX_WORDS = 64  # of a query: each is a look-up
 _CACHED_COLLECTIONS = 8  # whose pages' lengths are kept
+_CACHED_QUERIES = 256  # whose words are kept: a partition is asked twice, for its statistics and for its pages
 _NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.float64)  # the postings of a word that counts nothing
 # What is another after pages with text were added or deleted, and costs no look at each of them.
 _STATE = """
@@ -127,6 +129,7 @@ class TextLayers:
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, _TextPages] = OrderedDict()  # by collection
         self._tokenizer: sqlite3.Connection | None = None
+        self._words = lru_cache(maxsize=_CACHED_QUERIES)(self._tokenize)
         self._counted: tuple[tuple[object, ...], int] | None = None  # the state of the collections, all pages with text
 
     def statistics(self, collection: str, text: str) -> TextStatistics:
@@ -223,7 +226,7 @@ class TextLayers:
             "CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_instances USING fts5vocab(main, page_text, instance)"
         )
         self._db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.page_text_rows USING fts5vocab(main, page_text, row)")
-        words = self._tokenize(" ".join(group[0] for group in groups if len(group) == 1))
+        words = self._words(" ".join(group[0] for group in groups if len(group) == 1))
         return pages, [*words, *(tuple(group) for group in groups if len(group) > 1)]
 
     def _elsewhere(self, pages: _TextPages) -> int:
@@ -272,15 +275,15 @@ class TextLayers:
                 keys = self._db.all(sql, [_expression([[phrase]])])
                 counts[pages.find(np.array(keys, dtype=np.int64).reshape(-1))[0]] += 1
             else:
-                for word in self._tokenize(phrase):
+                for word in self._words(phrase):
                     index, found = self._word_postings(word, pages, elsewhere)
                     counts[index] += found
         index = np.flatnonzero(counts)
         return index, counts[index]
 
-    def _tokenize(self, text: str) -> list[str]:
+    def _tokenize(self, text: str) -> tuple[str, ...]:
         """The distinct words of a text in `page_form` as FTS5 stores those of the pages: stemmed."""
-        return list(dict.fromkeys(self._stored_terms([text])[1]))
+        return tuple(dict.fromkeys(self._stored_terms([text])[1]))
 
     def _stems(self, texts: Sequence[str]) -> tuple[list[int], list[str]]:
         """The words of texts as FTS5 stores them, and of which text each is."""

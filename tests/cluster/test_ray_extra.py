@@ -15,7 +15,7 @@ def test_without_ray_there_is_no_cluster(tmp_path, monkeypatch):
     with pytest.raises(MissingExtra, match=r"a cluster needs Ray: pip install 'colvision\[ray\]'"):
         open_cluster(tmp_path / "c", partitions=2)
     assert not (tmp_path / "c").exists()
-    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert {os.environ[name] for name in ("RAY_USAGE_STATS_ENABLED", "RAY_worker_niceness")} == {"0"}
 
 
 def test_without_fsspec_there_is_no_mirror(monkeypatch):

@@ -10,7 +10,7 @@ pytest.importorskip("fsspec", reason="a mirror needs fsspec: pip install 'colvis
 from colvision.cluster.layout import ClusterLayout
 from colvision.cluster.mirror import Manifest, Mirror
 from colvision.cluster.replica import NEWEST, Replica, ReplicaOptions
-from colvision.cluster.sent import IngestWork, SentQueries
+from colvision.cluster.sent import IngestWork, SentQueries, pack, unpack
 from colvision.errors import LibraryError, LibraryLocked, SnapshotOutdated
 from colvision.search import SearchOptions
 from colvision.search.partial import merge_answers
@@ -41,10 +41,19 @@ def sent(token, text="valve"):
     return SentQueries(token, tuple(TOY.encode_queries([text])), "default", SearchOptions(), TOY.info)
 
 
+def call(replica, method, version, *given):
+    return unpack(replica.call(pack((method, version, given))))
+
+
+def begin(replica, token, version=0):
+    """What there is to give to `finish` then."""
+    packed = pack(sent(token))
+    [begun] = call(replica, "begin", version, packed)
+    return token, packed, [begun.generation], [begun.statistics]
+
+
 def found(replica, version=0):
-    asked = sent("t")
-    begun = replica.call("begin", version, asked)
-    [part] = replica.call("finish", version, asked, begun, [begun[0].statistics])
+    [part] = call(replica, "finish", version, *begin(replica, "t", version))
     return [(hit.document, hit.page, hit.score) for hit in merge_answers([part], 10)]
 
 
@@ -59,7 +68,7 @@ def test_a_follower_serves_what_the_writer_has_stored(replicas, tmp_path):
     _, version = ingest(writer, two)
     assert found(follower, NEWEST) == found(writer)
     assert {each[0] for each in found(writer)} == {"d000.tiff", "d001.tiff"}
-    name, image = follower.call("read_file", version, "page_image_path", "d001.tiff", 1)
+    name, image = call(follower, "read_file", version, "page_image_path", "d001.tiff", 1)
     assert (name, image[:2]) == ("0001.jpg", b"\xff\xd8")
 
 
@@ -71,7 +80,7 @@ def test_a_follower_becomes_the_writer_and_what_the_first_one_did_after_that_is_
     report, version = ingest(first, three)  # it is not: it takes over what the second has stored
     assert (report.outcome, version) == ("new", 3)
     names = ["d000.tiff", "d001.tiff", "d002.tiff"]
-    assert [each.name for each in second.call("documents", version, "default")] == names
+    assert [each.name for each in call(second, "documents", version, "default")] == names
     assert second.status()["is_writer"] is False
 
 
@@ -103,11 +112,10 @@ def test_the_second_half_of_a_question_is_answered_by_a_sibling_of_the_same_stat
     writer, follower = replicas
     one, two = write_documents(tmp_path, 2)
     _, version = ingest(writer, one)
-    asked = sent("q")
-    begun = writer.call("begin", 0, asked)
-    [own] = writer.call("finish", 0, asked, begun, [begun[0].statistics])
-    [theirs] = follower.call("finish", version, asked, begun, [begun[0].statistics])
+    begun = begin(writer, "q")
+    [own] = call(writer, "finish", 0, *begun)
+    [theirs] = call(follower, "finish", version, *begun)
     assert theirs.ranked.scores.tolist() == own.ranked.scores.tolist()
     _, version = ingest(writer, two)
     with pytest.raises(SnapshotOutdated):
-        follower.call("finish", version, asked, begun, [begun[0].statistics])
+        call(follower, "finish", version, *begun)

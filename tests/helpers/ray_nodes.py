@@ -10,21 +10,29 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_metrics_collection": "0",
+    "RAY_worker_niceness": "0",  # with Ray's own, 15, a busy machine starves what the tests wait for
     "RAY_health_check_period_ms": "500",  # a killed node refuses at once: five times, and it is lost
     "RAY_gcs_server_port_wait_time_s": "600",  # for processes that live, and have little of a busy machine
     "RAY_worker_register_timeout_seconds": "600",
+    "RAY_agent_register_timeout_ms": "600000",  # else a node ends by itself after 15 seconds
 }
-_TRIES = 8  # of a node's start
 
 
 class RayNodes:
-    """`kill` ends a node's processes as a power cut does; Ray is told by nobody."""
+    """`count` nodes beside the head, which works as well where it `has_work`. `kill` ends a node's processes as a power
+    cut does; Ray is told by nobody.
+    """
 
-    def __init__(self, count):
+    def __init__(self, count, *, has_work):
         from ray.cluster_utils import Cluster
 
         os.environ.update(_SETTINGS)
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY, "no_monitor": True}
+        head = {
+            "num_cpus": int(has_work),
+            "include_dashboard": False,
+            "object_store_memory": _MEMORY,
+            "no_monitor": True,
+        }
         head["include_log_monitor"] = False
         self._ray = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.nodes = []
@@ -54,8 +62,8 @@ class RayNodes:
 
 
 def _patiently(start):
-    """A node's raylet ends by itself when its agents have not reported to it within 15 seconds: then it is another's
-    turn. One that lives is waited for, where Ray would give it up and leave it to join the cluster as nobody's node.
+    """What `start` makes. Ray gives up a node that has not joined after 30 seconds, which no setting changes, and lets
+    it join later as nobody's: so another class stands in for its `Node` here, which waits for one that lives.
     """
     from ray._private import node, services
     from ray._private.ray_constants import PROCESS_TYPE_RAYLET
@@ -73,18 +81,12 @@ def _patiently(start):
                     return
 
     with patch.object(node, "Node", Node):
-        for _ in range(_TRIES - 1):
-            try:
-                return start()
-            except Exception as error:  # Ray raises no other
-                if "timed out during startup" not in str(error):
-                    raise
         return start()
 
 
 @contextmanager
-def ray_nodes(count):
-    nodes = RayNodes(count)
+def ray_nodes(count, *, has_work=False):
+    nodes = RayNodes(count, has_work=has_work)
     try:
         yield nodes
     finally:

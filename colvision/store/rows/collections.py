@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from colvision.core.encoder import Calibration, CheckpointRef, EncoderInfo
@@ -28,6 +29,7 @@ def _collection(record: Record) -> CollectionRow:
     return value_of(CollectionRow, record, info=info, shadow_of=record["refills"], companion_of=record["accompanies"])
 
 
+@lru_cache(maxsize=64)  # each search reads its collection's several times
 def _encoder_info(text: str | None) -> EncoderInfo | None:
     """From the JSON of the column: the fields that this colvision knows, with defaults for those that are missing.
 
