@@ -10,10 +10,8 @@ from typing import Any
 
 from colvision.cluster.layout import ClusterLayout, partition_name
 from colvision.cluster.ray_extra import import_ray
-from colvision.cluster.replica import Replica, ReplicaOptions
+from colvision.cluster.replica import CALLS_AT_ONCE, Replica, ReplicaOptions
 from colvision.cluster.router import ReplicaHandle, Router, RouterOptions
-
-_CALLS_AT_ONCE = 8  # of one replica: threads, of which numpy and the kernels leave Python's lock
 
 
 class Actors:
@@ -53,7 +51,7 @@ class Actors:
             **actor_options(self.layout, replica_name(partition, number)),
             "scheduling_strategy": affinity,
             "num_gpus": self._gpu_share(),
-            "max_concurrency": _CALLS_AT_ONCE,
+            "max_concurrency": CALLS_AT_ONCE,
         }
         return self._ray.remote(Replica).options(**options).remote(self.layout, partition, number, self.options)
 

@@ -188,7 +188,7 @@ class Cluster(ClusterDocuments):
 
         Where it is the only one of its partition, questions wait for it.
         """
-        self._router.replicas(partition)[replica].is_dead = True
+        self._router.replicas(partition)[replica].lose()
         self._session.register("move", partition, replica, node)
 
     def rebalance(self) -> int:

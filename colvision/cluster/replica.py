@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from colvision.cluster.connections import Endpoint, serve
 from colvision.cluster.layout import ClusterLayout, partition_name
 from colvision.cluster.mirror import Manifest, Mirror
 from colvision.cluster.partition import Partition
@@ -40,6 +41,7 @@ NEWEST = 2**62  # a version that no mirror has: what asks for it is answered fro
 _FOLLOW_SECONDS = 2.0  # between looks at the mirror
 _TRIES = 5  # of a change that another writer was quicker than
 _log = logging.getLogger(__name__)
+CALLS_AT_ONCE = 8  # threads, of which numpy and the kernels leave Python's lock
 _KEPT = 64  # questions whose first half is done, and that wait for their second
 
 
@@ -80,6 +82,7 @@ class Replica:
         self._manifest = Manifest(0, {})
         self._is_writer = False
         self._closed = threading.Event()
+        self._endpoint: Endpoint | None = None
         self._mirror: Mirror | None = None
         if layout.mirror is None:
             self._library = self._open(layout.folder(partition))
@@ -122,8 +125,12 @@ class Replica:
 
     # What is read.
 
-    def ping(self) -> None:
-        """Answers when it is ready."""
+    def endpoint(self) -> Endpoint:
+        """Where it listens for calls, when it is ready."""
+        with self._lock:
+            if self._endpoint is None:
+                self._endpoint = serve(import_ray().util.get_node_ip_address(), self.call, CALLS_AT_ONCE)
+        return self._endpoint
 
     def node(self) -> str:
         """The id of the node of Ray that it runs on, "" outside of Ray, which to ask would start one."""

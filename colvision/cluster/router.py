@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
+from colvision.cluster.connections import LOST, Endpoint, connect
 from colvision.cluster.ray_extra import import_ray
 from colvision.cluster.sent import pack, unpack
 from colvision.errors import ClusterBusy, ColvisionError, PartitionUnavailable
@@ -45,14 +47,25 @@ class RouterOptions:
 
 @dataclass(eq=False, slots=True)
 class ReplicaHandle:
-    """A replica as a client sees it: `find` gets its actor anew, as another one may have its name."""
+    """A replica as a client sees it: `find` gets its actor anew, as another one may have its name.
+
+    `located` is a call of Ray that waits to hear where it listens, `free` are connections to there.
+    """
 
     partition: int
     number: int
     find: Callable[[], Any]
     actor: Any = None
     is_dead: bool = False
-    ping: Any = None  # a call that waits for an answer
+    located: Any = None
+    endpoint: Endpoint | None = None
+    free: list[Connection] = field(default_factory=list)
+
+    def lose(self) -> None:
+        """It does not answer: it is not asked again until it is heard of."""
+        self.is_dead, self.endpoint = True, None
+        while self.free:
+            self.free.pop().close()
 
 
 class Reply(NamedTuple):
@@ -70,7 +83,7 @@ class _Call:
     given: Callable[[int], tuple[Any, ...]]
     prefer: Mapping[int, ReplicaHandle]
     version: int | None
-    waiting: dict[Any, tuple[ReplicaHandle, float]] = field(default_factory=dict)
+    waiting: dict[Connection, tuple[ReplicaHandle, float]] = field(default_factory=dict)
     tried: dict[int, list[ReplicaHandle]] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
 
@@ -134,6 +147,13 @@ class Router:
         """
         wanted = list(self.partitions if partitions is None else partitions)
         call = _Call(method, given, prefer or {}, version)
+        try:
+            return self._ask(call, wanted)
+        finally:
+            for connection in call.waiting:  # what comes by it is of nobody's interest
+                connection.close()
+
+    def _ask(self, call: _Call, wanted: list[int]) -> dict[int, Reply]:
         deadline = time.monotonic() + self.options.time_limit
         for partition in wanted:
             self._send(call, partition)
@@ -166,7 +186,7 @@ class Router:
                 except self._ray.exceptions.RayTaskError as error:
                     raise _cause(error) from None
                 except (self._ray.exceptions.RayError, ValueError):
-                    replica.is_dead = True
+                    replica.lose()
                 else:
                     self.versions[partition] = max(version, self.versions.get(partition, 0))
                     return result
@@ -193,31 +213,45 @@ class Router:
         turn = self._turn
         replica = min(left, key=lambda each: (each.is_dead, each is not first, (each.number + turn) % len(own)))
         tried.append(replica)
+        version = self.versions.get(partition, 0) if call.version is None else call.version
         try:
-            version = self.versions.get(partition, 0) if call.version is None else call.version
-            reference = self._actor(replica).call.remote(pack((call.method, version, call.given(partition))))
-        except (self._ray.exceptions.RayError, ValueError):  # no actor of its name, or one that is gone
-            replica.is_dead = True
+            connection = self._connected(replica)
+            connection.send_bytes(pack((call.method, version, call.given(partition))))
+        except (*LOST, self._ray.exceptions.RayError, ValueError):  # no actor of its name, or one that is gone
+            replica.lose()
             return
-        call.waiting[reference] = replica, time.monotonic()
+        call.waiting[connection] = replica, time.monotonic()
+
+    def _connected(self, replica: ReplicaHandle) -> Connection:
+        if replica.endpoint is None:
+            self._locate(replica, self.options.hedge)
+        if replica.endpoint is None:
+            raise ConnectionError(f"replica {replica.number} of partition {replica.partition} does not say where it is")
+        with suppress(IndexError):
+            return replica.free.pop()
+        return connect(replica.endpoint, self.options.hedge)
 
     def _collect(self, call: _Call, timeout: float) -> None:
         """Takes the answers that come within a time. Raises what the method raises."""
         if not call.waiting:
             self._closed.wait(min(_PAUSE, timeout))
             return
-        ready, _ = self._ray.wait(list(call.waiting), num_returns=len(call.waiting), timeout=timeout)
-        for reference in ready:
-            replica, _ = call.waiting.pop(reference)
+        late = [since + self.options.hedge - time.monotonic() for _, since in call.waiting.values()]
+        soon = min((left for left in late if left > 0), default=timeout)
+        for connection in wait(list(call.waiting), min(soon, timeout)):
+            assert isinstance(connection, Connection)
+            replica, _ = call.waiting.pop(connection)
             try:
-                packed = self._ray.get(reference)
-            except self._ray.exceptions.RayTaskError as error:
-                raise _cause(error) from None
-            except self._ray.exceptions.RayError:
-                replica.is_dead = True
-            else:
-                replica.is_dead = False
-                call.replies.setdefault(replica.partition, Reply(unpack(packed), replica))
+                packed, error = unpack(connection.recv_bytes())
+            except LOST:
+                connection.close()
+                replica.lose()
+                continue
+            replica.free.append(connection)
+            replica.is_dead = False
+            if error is not None:
+                raise error
+            call.replies.setdefault(replica.partition, Reply(unpack(packed), replica))
 
     def _hedge(self, call: _Call, partition: int) -> None:
         """Asks another replica where those that were asked are late, or dead."""
@@ -238,21 +272,25 @@ class Router:
         return replica.actor
 
     def _probe(self) -> None:
-        """Pings those that did not answer; whoever answers is asked again."""
+        """Looks for those that did not answer; whoever says where it listens is asked again."""
         while not self._closed.wait(_PROBE_SECONDS):
             for replica in [each for replicas in self._replicas.values() for each in replicas if each.is_dead]:
                 with suppress(self._ray.exceptions.RayError, ValueError):
-                    self._ping(replica)
+                    self._locate(replica, 0)
 
-    def _ping(self, replica: ReplicaHandle) -> None:
-        if replica.ping is None:
+    def _locate(self, replica: ReplicaHandle, patience: float) -> None:
+        """Asks where a replica listens, by Ray; what it says within a later call counts as well."""
+        asked = replica.located
+        if asked is None:
             replica.actor = replica.find()
-            replica.ping = replica.actor.ping.remote()
-        ready, _ = self._ray.wait([replica.ping], timeout=0)
+            asked = replica.located = replica.actor.endpoint.remote()
+        ready, _ = self._ray.wait([asked], timeout=patience)
         if ready:
-            reference, replica.ping = replica.ping, None
-            self._ray.get(reference)
-            replica.is_dead = False
+            replica.located = None
+            endpoint = self._ray.get(asked)
+            if endpoint != replica.endpoint:
+                replica.lose()
+            replica.endpoint, replica.is_dead = endpoint, False
 
 
 def _cause(error: Any) -> Exception:  # noqa: ANN401  a RayTaskError
