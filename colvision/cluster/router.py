@@ -1,7 +1,7 @@
 """Asks the replicas of all partitions at once, and takes what the first of each answers.
 
 A replica that has not answered within the hedge time is remembered, and another one is asked as well: it is not waited
-for again until it answers a ping. So a node that is lost costs one question the hedge time, and no other any.
+for again until it says where it listens. So a node that is lost costs one question the hedge time, and no other any.
 """
 
 import threading
@@ -109,6 +109,11 @@ class Router:
     def close(self) -> None:
         self._closed.set()
         self._probing.join()
+        for replica in self._every():
+            replica.lose()
+
+    def _every(self) -> list[ReplicaHandle]:
+        return [each for replicas in self._replicas.values() for each in replicas]
 
     @property
     def partitions(self) -> range:
@@ -274,9 +279,10 @@ class Router:
     def _probe(self) -> None:
         """Looks for those that did not answer; whoever says where it listens is asked again."""
         while not self._closed.wait(_PROBE_SECONDS):
-            for replica in [each for replicas in self._replicas.values() for each in replicas if each.is_dead]:
+            for replica in self._every():
                 with suppress(self._ray.exceptions.RayError, ValueError):
-                    self._locate(replica, 0)
+                    if replica.is_dead:
+                        self._locate(replica, 0)
 
     def _locate(self, replica: ReplicaHandle, patience: float) -> None:
         """Asks where a replica listens, by Ray; what it says within a later call counts as well."""
