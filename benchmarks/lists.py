@@ -47,8 +47,8 @@ def main(folder: Path, questions: Path) -> None:
                     worse = f"{other.better}, {other.worse}"
                     print(f"| {name} | {own.group} | {_difference(own)} | {_difference(other)} | {worse} |")
                 same = [(lists.ranking(key)[:10], exact.ranking(key)[:10]) for key in lists.answers]
-                found = np.mean([len({*own} & {*best}) / len(best) for own, best in same])
-                first = np.mean([own[0] == best[0] for own, best in same])
+                found = np.mean([len({*own} & {*best}) / len(best) for own, best in same if best])
+                first = np.mean([own[:1] == best[:1] for own, best in same])
                 notes.append(f"{name}: {found:.4f} of the ten best of `exact` found, the first of {first:.4f}")
             print("\n" + "\n".join(notes))
 

@@ -106,16 +106,12 @@ class SearchService:
 
         def is_known_listing(hit: Hit) -> bool:
             page = (hit.document_id, hit.page)
-            if page not in known:
-                known[page] = self._is_listing(hit)
-            return known[page]
+            with suppress(ColvisionError):  # deleted a moment ago, or out of reach for one
+                if page not in known:
+                    known[page] = is_listing(self._library.page_text(hit.document_id, hit.page))
+            return known.get(page, False)
 
         return is_known_listing
-
-    def _is_listing(self, hit: Hit) -> bool:
-        with suppress(ColvisionError):  # deleted a moment ago
-            return is_listing(self._library.page_text(hit.document_id, hit.page))
-        return False
 
     def _pages(self, documents: Iterable[str]) -> dict[str, int]:
         """How many pages each of them has. Of those that were found alone: a library may hold thousands."""

@@ -174,8 +174,11 @@ let pressed = null;
 
 export function expectPageImage(document, page) {
   const address = pageImage(document, page);
-  pressed = { address, image: drawn(address) };
-  pressed.image.catch(() => null); // the click tells why
+  const expected = { address, image: drawn(address) };
+  pressed = expected;
+  expected.image.catch(() => { // a click that comes later asks again, and tells why
+    if (pressed === expected) pressed = null;
+  });
 }
 
 export function loadPageImage(document, page) {

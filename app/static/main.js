@@ -27,8 +27,8 @@ const WIDEST = matchMedia("(min-width: 1600px)"); // an open page has room besid
 const TITLE = "colvision";
 
 export function start() {
-  const app = new App();
   document.getElementById("cv-opening")?.remove();
+  const app = new App();
   window.addEventListener("popstate", () => app.restore());
   bindKeys(app);
   app.sidebar.watch();

@@ -107,7 +107,9 @@ export class Results {
     const name = nameToTell(hit.document, this.events.folder(hit.document_id));
     const scored = `${reranked(hit, this.reranker)}${shares(hit)}`;
     const button = make("button", { type: "button", class: "cv-card", onclick: () => this.events.choose(hit, query),
-      onpointerdown: () => api.expectPageImage(hit.document_id, hit.page),
+      onpointerdown: (event) => {
+        if (event.button === 0 && event.pointerType !== "touch") api.expectPageImage(hit.document_id, hit.page); // a touch may scroll
+      },
       "aria-label": `Result ${hit.rank}: ${name}, ${place}, ${scored}` },
     make("span", { class: "cv-thumb" }, image, make("canvas", { "aria-hidden": "true", width: 1, height: 1 })),
     make("span", { class: "cv-facts" },

@@ -116,7 +116,7 @@ class ReplicaPlacement:
     def _failure(self, place: Place, actor: Any, deadline: float) -> str:  # noqa: ANN401
         """Why a replica did not start, "" for one that did; one that did not is no more."""
         try:
-            self._ray.get(actor.endpoint.remote(), timeout=max(deadline - time.monotonic(), _PAUSE))
+            self._ray.get(actor.ping.remote(), timeout=max(deadline - time.monotonic(), _PAUSE))
         except self._ray.exceptions.RayError as error:
             self._actors.kill([place.name])
             self._nodes.pop(place, None)

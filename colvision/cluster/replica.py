@@ -125,6 +125,9 @@ class Replica:
 
     # What is read.
 
+    def ping(self) -> None:
+        """Answers when it is ready."""
+
     def endpoint(self) -> Endpoint:
         """Where it listens for calls, when it is ready."""
         with self._lock:
@@ -167,8 +170,8 @@ class Replica:
             begun = self._begun.pop(token, None)
         if begun is None:
             begun = self._begin(unpack(packed))
-            if begun.generations != list(generations):
-                raise SnapshotOutdated("another replica of the partition has another state: search again")
+        if begun.generations != list(generations):
+            raise SnapshotOutdated("another replica of the partition has another state: search again")
         searcher = self._library.searcher
         return [
             None if part is None else searcher.finish_part(begun.collection, part, of_all)

@@ -1,7 +1,7 @@
 """Asks the replicas of all partitions at once, and takes what the first of each answers.
 
 A replica that has not answered within the hedge time is remembered, and another one is asked as well: it is not waited
-for again until it says where it listens. So a node that is lost costs one question the hedge time, and no other any.
+for again until it answers a ping. So a node that is lost costs one question the hedge time, and no other any.
 """
 
 import threading
@@ -64,8 +64,17 @@ class ReplicaHandle:
     def lose(self) -> None:
         """It does not answer: it is not asked again until it is heard of."""
         self.is_dead, self.endpoint = True, None
-        while self.free:
-            self.free.pop().close()
+        with suppress(IndexError):
+            while True:
+                self.free.pop().close()
+
+
+class _Asked(NamedTuple):
+    """By a connection that waits for an answer, `since` (monotonic seconds)."""
+
+    replica: ReplicaHandle
+    endpoint: Endpoint | None
+    since: float
 
 
 class Reply(NamedTuple):
@@ -83,12 +92,12 @@ class _Call:
     given: Callable[[int], tuple[Any, ...]]
     prefer: Mapping[int, ReplicaHandle]
     version: int | None
-    waiting: dict[Connection, tuple[ReplicaHandle, float]] = field(default_factory=dict)
+    waiting: dict[Connection, _Asked] = field(default_factory=dict)
     tried: dict[int, list[ReplicaHandle]] = field(default_factory=dict)
     replies: dict[int, Reply] = field(default_factory=dict)
 
-    def of(self, partition: int) -> list[tuple[ReplicaHandle, float]]:
-        return [each for each in self.waiting.values() if each[0].partition == partition]
+    def of(self, partition: int) -> dict[Connection, _Asked]:
+        return {connection: asked for connection, asked in self.waiting.items() if asked.replica.partition == partition}
 
 
 class Router:
@@ -172,8 +181,9 @@ class Router:
                 if self.options.allow_partial and call.replies:
                     return call.replies
                 raise self._unavailable(missing[0], self.options.time_limit)
+            collected = time.monotonic()  # what has come since is not late
             for partition in missing:
-                self._hedge(call, partition)
+                self._hedge(call, partition, collected)
 
     def ask_one(self, partition: int, method: str, *given: Any) -> Any:  # noqa: ANN401  what the method returns
         return self.ask(method, lambda _: given, [partition])[partition].value
@@ -225,48 +235,57 @@ class Router:
         except (*LOST, self._ray.exceptions.RayError, ValueError):  # no actor of its name, or one that is gone
             replica.lose()
             return
-        call.waiting[connection] = replica, time.monotonic()
+        call.waiting[connection] = _Asked(replica, replica.endpoint, time.monotonic())
 
     def _connected(self, replica: ReplicaHandle) -> Connection:
-        if replica.endpoint is None:
-            self._locate(replica, self.options.hedge)
-        if replica.endpoint is None:
+        """Raises one of `LOST`, what Ray raises, and `ValueError` where there is no such actor."""
+        endpoint = replica.endpoint or self._locate(replica, 0.0 if replica.is_dead else self.options.hedge)
+        if endpoint is None:
             raise ConnectionError(f"replica {replica.number} of partition {replica.partition} does not say where it is")
         with suppress(IndexError):
             return replica.free.pop()
-        return connect(replica.endpoint, self.options.hedge)
+        return connect(endpoint)
 
     def _collect(self, call: _Call, timeout: float) -> None:
         """Takes the answers that come within a time. Raises what the method raises."""
         if not call.waiting:
             self._closed.wait(min(_PAUSE, timeout))
             return
-        late = [since + self.options.hedge - time.monotonic() for _, since in call.waiting.values()]
+        late = [asked.since + self.options.hedge - time.monotonic() for asked in call.waiting.values()]
         soon = min((left for left in late if left > 0), default=timeout)
         for connection in wait(list(call.waiting), min(soon, timeout)):
             assert isinstance(connection, Connection)
-            replica, _ = call.waiting.pop(connection)
+            replica = call.waiting.pop(connection).replica
             try:
                 packed, error = unpack(connection.recv_bytes())
             except LOST:
                 connection.close()
                 replica.lose()
                 continue
-            replica.free.append(connection)
-            replica.is_dead = False
+            self._keep(replica, connection)
             if error is not None:
                 raise error
             call.replies.setdefault(replica.partition, Reply(unpack(packed), replica))
 
-    def _hedge(self, call: _Call, partition: int) -> None:
+    def _keep(self, replica: ReplicaHandle, connection: Connection) -> None:
+        """One that has answered: it lives, and its connection is free."""
+        replica.is_dead = False
+        if self._closed.is_set():
+            connection.close()
+        else:
+            replica.free.append(connection)
+
+    def _hedge(self, call: _Call, partition: int, now: float) -> None:
         """Asks another replica where those that were asked are late, or dead."""
-        now = time.monotonic()
         pending = call.of(partition)
-        late = [replica for replica, since in pending if now - since >= self.options.hedge]
-        for replica in late:
-            replica.is_dead = True
-        if len(late) < len(pending):
-            return
+        for connection, asked in list(pending.items()):
+            if now - asked.since < self.options.hedge:
+                return  # it is waited for
+            if asked.replica.endpoint in (None, asked.endpoint):
+                asked.replica.is_dead = True
+            else:  # it was started anew, and has never heard of this
+                del call.waiting[connection], pending[connection]
+                connection.close()
         untried = [each for each in self.replicas(partition) if each not in call.tried.get(partition, [])]
         if untried or not pending:
             self._send(call, partition)
@@ -277,14 +296,25 @@ class Router:
         return replica.actor
 
     def _probe(self) -> None:
-        """Looks for those that did not answer; whoever says where it listens is asked again."""
+        """Looks for those that did not answer; whoever answers a ping is asked again."""
         while not self._closed.wait(_PROBE_SECONDS):
             for replica in self._every():
-                with suppress(self._ray.exceptions.RayError, ValueError):
+                with suppress(*LOST, self._ray.exceptions.RayError, ValueError):
                     if replica.is_dead:
-                        self._locate(replica, 0)
+                        self._ping(replica)
 
-    def _locate(self, replica: ReplicaHandle, patience: float) -> None:
+    def _ping(self, replica: ReplicaHandle) -> None:
+        with suppress(self._ray.exceptions.RayError, ValueError):
+            self._locate(replica, 0.0)  # it may be another one now
+        connection = self._connected(replica)
+        connection.send_bytes(pack(("ping", 0, ())))
+        if connection.poll(self.options.hedge):
+            connection.recv_bytes()
+            self._keep(replica, connection)
+        else:
+            connection.close()
+
+    def _locate(self, replica: ReplicaHandle, patience: float) -> Endpoint | None:
         """Asks where a replica listens, by Ray; what it says within a later call counts as well."""
         asked = replica.located
         if asked is None:
@@ -293,10 +323,12 @@ class Router:
         ready, _ = self._ray.wait([asked], timeout=patience)
         if ready:
             replica.located = None
-            endpoint = self._ray.get(asked)
+            endpoint: Endpoint = self._ray.get(asked)
             if endpoint != replica.endpoint:
+                is_dead = replica.is_dead
                 replica.lose()
-            replica.endpoint, replica.is_dead = endpoint, False
+                replica.endpoint, replica.is_dead = endpoint, is_dead
+        return replica.endpoint
 
 
 def _cause(error: Any) -> Exception:  # noqa: ANN401  a RayTaskError

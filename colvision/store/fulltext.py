@@ -19,7 +19,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +128,7 @@ class TextLayers:
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, _TextPages] = OrderedDict()  # by collection
         self._tokenizer: sqlite3.Connection | None = None
-        self._words = lru_cache(maxsize=_CACHED_QUERIES)(self._tokenize)
+        self._words_of: dict[str, tuple[str, ...]] = {}
         self._counted: tuple[tuple[object, ...], int] | None = None  # the state of the collections, all pages with text
 
     def statistics(self, collection: str, text: str) -> TextStatistics:
@@ -280,6 +279,14 @@ class TextLayers:
                     counts[index] += found
         index = np.flatnonzero(counts)
         return index, counts[index]
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        words = self._words_of.get(text)
+        if words is None:
+            if len(self._words_of) >= _CACHED_QUERIES:
+                self._words_of.clear()
+            words = self._words_of[text] = self._tokenize(text)
+        return words
 
     def _tokenize(self, text: str) -> tuple[str, ...]:
         """The distinct words of a text in `page_form` as FTS5 stores those of the pages: stemmed."""

@@ -26,7 +26,7 @@ def test_a_connection_carries_calls_what_they_raise_and_large_answers():
             raise CollectionNotFound("there is none")
         return pack(value * 2)
 
-    with connect(serve(HOST, answer, 2), 5) as connection:
+    with connect(serve(HOST, answer, 2)) as connection:
         assert ask(connection, 21) == 42
         error = ask(connection, "nothing")
         assert (type(error), str(error)) == (CollectionNotFound, "there is none")
@@ -47,7 +47,7 @@ def test_no_more_calls_are_answered_at_once_than_is_said():
         return packed
 
     endpoint = serve(HOST, answer, 2)
-    connections = [connect(endpoint, 5) for _ in range(5)]
+    connections = [connect(endpoint) for _ in range(5)]
     for connection in connections:
         connection.send_bytes(pack("q"))
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_who_has_not_the_key_is_answered_nothing(said):
         with pytest.raises(LOST):
             connection.send_bytes(pack("q"))
             connection.recv_bytes()
-    with connect(endpoint, 5) as known:  # which they do not keep from it
+    with connect(endpoint) as known:  # which they do not keep from it
         assert ask(known, "q") == "q"
     assert asked == [pack("q")]
 
@@ -82,4 +82,4 @@ def test_nobody_is_lost_at_once():
     with socket.create_server((HOST, 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(LOST):
-        connect(serve(HOST, bytes, 1)._replace(port=port), 5)
+        connect(serve(HOST, bytes, 1)._replace(port=port))
