@@ -26,7 +26,24 @@ const WIDE = matchMedia("(min-width: 900px)");
 const WIDEST = matchMedia("(min-width: 1600px)"); // an open page has room beside two lists
 const TITLE = "colvision";
 
-export function start() {
+const PLACES = ["cv-status", "cv-query", "cv-results"]; // one in each part of the page
+
+// Gradio fills each part in its own time; these scripts may be there before.
+/** @returns {Promise<void>} */
+function whenFilled() {
+  const isFilled = () => PLACES.every((id) => document.getElementById(id));
+  if (isFilled()) return Promise.resolve();
+  return new Promise((done) => {
+    new MutationObserver((_, observer) => {
+      if (!isFilled()) return;
+      observer.disconnect();
+      done();
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+export async function start() {
+  await whenFilled();
   document.getElementById("cv-opening")?.remove();
   const app = new App();
   window.addEventListener("popstate", () => app.restore());

@@ -155,3 +155,23 @@ def test_contents_pages_stand_below_the_sections_that_they_name_and_keep_their_r
 def states(page, server, collection="grouped"):
     documents = page.request.get(f"{server}/api/v1/library").json()["documents"]
     return [each["state"] for each in documents if each["collection"] == collection]
+
+
+def test_scripts_that_come_before_a_part_of_the_page_wait_for_it(page, server):
+    drive.show(page, server)
+    page.evaluate(
+        """() => {
+            const part = document.querySelector("#cv-sidebar");
+            const place = document.createComment("");
+            part.replaceWith(place);
+            window.putBack = () => place.replaceWith(part);
+            const main = new URL("./app/static/main.js", document.baseURI);
+            const tell = (outcome) => (window.outcome = `${outcome}`);
+            import(main).then((found) => found.start()).then(() => tell("started"), tell);
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.outcome") is None
+    page.evaluate("window.putBack()")
+    page.wait_for_function("window.outcome")
+    assert page.evaluate("window.outcome") == "started"
